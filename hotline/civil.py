@@ -1,0 +1,51 @@
+"""Calendar arithmetic on Unix milliseconds, without a clock or a time zone table."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+_MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_DAY_MS: Final = 86_400_000
+
+
+class Civil(NamedTuple):
+    """A UTC instant in the Gregorian calendar."""
+
+    year: int
+    month: int
+    day: int
+    hour: int
+    minute: int
+    second: int
+    millisecond: int
+
+
+def civil(unix_ms: int) -> Civil:
+    """The UTC date and time of `unix_ms`. Algorithm: days from civil, era of 400 years beginning in March."""
+    days, rest = divmod(unix_ms, _DAY_MS)
+    era, day_of_era = divmod(days + 719_468, 146_097)
+    year_of_era = (day_of_era - day_of_era // 1_460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    shifted_month = (5 * day_of_year + 2) // 153
+    day = day_of_year - (153 * shifted_month + 2) // 5 + 1
+    month = shifted_month + 3 if shifted_month < 10 else shifted_month - 9
+    year = year_of_era + era * 400 + (1 if month <= 2 else 0)
+    seconds, millisecond = divmod(rest, 1_000)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return Civil(year, month, day, hour, minute, second, millisecond)
+
+
+def iso_utc(unix_ms: int) -> str:
+    """ISO 8601 with milliseconds and Z."""
+    at = civil(unix_ms)
+    return (
+        f"{at.year:04d}-{at.month:02d}-{at.day:02d}T{at.hour:02d}:{at.minute:02d}:{at.second:02d}.{at.millisecond:03d}Z"
+    )
+
+
+def date_time_group(unix_ms: int) -> str:
+    """`DDHHMMZ MON YY`. Midnight is never written: 0000Z becomes 0001Z, so that no day is in doubt."""
+    at = civil(unix_ms)
+    minute = 1 if (at.hour, at.minute) == (0, 0) else at.minute
+    return f"{at.day:02d}{at.hour:02d}{minute:02d}Z {_MONTHS[at.month - 1]} {at.year % 100:02d}"

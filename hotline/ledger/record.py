@@ -1,0 +1,119 @@
+"""The leaf: canonical JSON, blinded, content only as salted commitments (docs/protocol.md 13.1)."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
+from typing import Final
+
+from hotline.civil import iso_utc
+from hotline.errors import LocalError, Malformed
+from hotline.limits import LEAF_BYTES_MAX
+from hotline.machine import Entropy, Record
+
+VERSION: Final = 1
+_INTEGER_MAX: Final = 2**53
+_TOP: Final = ("commit", "epoch", "fields", "rnd", "seq", "ts", "type", "v")
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What opens one commitment of a leaf: kept apart from it, sealed at rest, destroyable."""
+
+    tag: str
+    salt: bytes
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One leaf with the openings of its commitments."""
+
+    seq: int
+    leaf: bytes
+    openings: tuple[Opening, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A parsed leaf."""
+
+    seq: int
+    ts: str
+    type: str
+    epoch: int
+    rnd: str
+    fields: Mapping[str, str | int]
+    commit: Mapping[str, str]
+
+
+def commitment(salt: bytes, tag: str, value: bytes) -> bytes:
+    """HMAC-SHA256(salt, tag || 0x00 || value): hides the value from whoever lacks the salt, binds whoever gives it."""
+    return hmac.digest(salt, tag.encode() + b"\0" + value, "sha256")
+
+
+def _object(values: Mapping[str, str | int]) -> str:
+    parts = []
+    for name in sorted(values):
+        value = values[name]
+        if isinstance(value, str):
+            text = encode_basestring_ascii(value)
+        elif isinstance(value, bool) or not isinstance(value, int) or abs(value) >= _INTEGER_MAX:
+            raise LocalError(f"a ledger field holds strings and integers below 2**53 only: {name}")
+        else:
+            text = str(value)
+        parts.append(f"{encode_basestring_ascii(name)}:{text}")
+    return "{" + ",".join(parts) + "}"
+
+
+def _encode(leaf: Leaf) -> bytes:
+    return (
+        f'{{"commit":{_object(leaf.commit)},"epoch":{leaf.epoch},"fields":{_object(leaf.fields)},"rnd":"{leaf.rnd}",'
+        f'"seq":{leaf.seq},"ts":"{leaf.ts}","type":{encode_basestring_ascii(leaf.type)},"v":{VERSION}}}'
+    ).encode("ascii")
+
+
+def make_entry(seq: int, timestamp_ms: int, epoch: int, record: Record, entropy: Entropy) -> Entry:
+    """The leaf of `record`. Raises LocalError if it cannot be one (too long, a field of another type)."""
+    openings = tuple(Opening(tag, entropy(32), value) for tag, value in record.private.items())
+    commits = {opening.tag: commitment(opening.salt, opening.tag, opening.value).hex() for opening in openings}
+    # Without the blinder a witness, who sees raw leaf hashes in proofs, could guess a leaf.
+    leaf = Leaf(seq, iso_utc(timestamp_ms), record.kind, epoch, entropy(16).hex(), record.fields, commits)
+    data = _encode(leaf)
+    if len(data) > LEAF_BYTES_MAX:
+        raise LocalError(f"a ledger record of kind {record.kind} has {len(data)} bytes")
+    return Entry(seq, data, openings)
+
+
+def parse_leaf(data: bytes) -> Leaf:
+    """Parse a leaf in its one spelling. Raises Malformed."""
+    if len(data) > LEAF_BYTES_MAX:
+        raise Malformed("too-long", f"leaf of {len(data)} bytes")
+    try:
+        parsed = json.loads(data.decode("ascii"))
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise Malformed("leaf", "not JSON") from error
+    if not isinstance(parsed, dict) or tuple(sorted(parsed)) != _TOP or parsed["v"] != VERSION:
+        raise Malformed("leaf", "not the fields of a leaf")
+    fields, commits = parsed["fields"], parsed["commit"]
+    texts = (parsed["ts"], parsed["type"], parsed["rnd"])
+    numbers = (parsed["seq"], parsed["epoch"])
+    if (
+        not isinstance(fields, dict)
+        or not isinstance(commits, dict)
+        or not all(isinstance(text, str) for text in texts)
+    ):
+        raise Malformed("leaf", "a field of the wrong type")
+    if not all(isinstance(number, int) and not isinstance(number, bool) for number in numbers):
+        raise Malformed("leaf", "a number of the wrong type")
+    leaf = Leaf(parsed["seq"], parsed["ts"], parsed["type"], parsed["epoch"], parsed["rnd"], fields, commits)
+    try:
+        spelled = _encode(leaf)
+    except (LocalError, TypeError, AttributeError) as error:
+        raise Malformed("leaf", "a field of the wrong type") from error
+    if spelled != data:
+        raise Malformed("leaf", "not the canonical spelling")
+    return leaf

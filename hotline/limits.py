@@ -1,0 +1,124 @@
+"""Every bound in one place, and what happens when it is reached.
+
+Protocol limits must agree on both sides (docs/protocol.md section 4); local limits may differ. Sizes are bytes, times
+are milliseconds.
+"""
+
+from typing import Final
+
+# --- protocol: both sides must agree ---------------------------------------------------------------------------------
+WIRE_VERSION: Final = 1
+"""The one version of this specification. Another version is refused; there is no negotiation."""
+
+TEXT_BYTES_MAX: Final = 32_768
+"""UTF-8 bytes of one statement's text. Longer: refused before it is queued, nothing is cut."""
+
+PADDING_CLASSES: Final = (128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 34_816)
+"""Lengths of a padded inner content. Content that fits none is refused before sealing."""
+
+ENVELOPE_BYTES_MAX: Final = 36_864
+"""A whole envelope. Longer: refused by relays and terminals before anything else is looked at."""
+
+FRAME_BYTES_MAX: Final = 40_960
+"""One frame on a stream. Longer: refused, the stream goes on."""
+
+PARCEL_BYTES_MAX: Final = 65_536
+"""One gRPC message, several frames. gRPC refuses a longer one and the stream breaks: senders split."""
+
+FRAMES_PER_PARCEL_MAX: Final = 256
+"""Frames in one gRPC message. More: the rest of the parcel is refused with one record."""
+
+DURABLE_SKIP_MAX: Final = 4_096
+"""How far a durable chain may jump forward in one envelope. Further: not opened, and a key request is sent."""
+
+TRANSIENT_SKIP_MAX: Final = 4_096
+"""The same for the transient chain (heartbeats). Both bound the work that one forged header can cause."""
+
+TRANSIENT_KEYS_KEPT: Final = 64
+"""Keys of overtaken heartbeats kept per epoch: enough for reordering between paths. Full: the oldest is forgotten."""
+
+SKIPPED_KEYS_MAX: Final = 4_096
+"""Message keys kept for envelopes that were overtaken, per epoch. Full: the oldest is forgotten; the sender repeats."""
+
+EPOCHS_KEPT_MAX: Final = 8
+"""Receiving epochs kept alive. Full: the oldest is forgotten; an envelope under it causes a key request."""
+
+EPOCH_MESSAGES_MAX: Final = 65_536
+"""Envelopes sealed in one epoch (both chains). Reached: the next envelope opens a new epoch."""
+
+PREKEYS_KEPT_MAX: Final = 6
+"""Own prekey secrets kept. Full: the oldest is destroyed."""
+
+RECEIPT_ITEMS_MAX: Final = 256
+"""Statements named in one receipt. More: several receipts."""
+
+# --- local: terminal -------------------------------------------------------------------------------------------------
+OUTBOX_MAX: Final = 1_000
+"""Statements accepted and not yet delivered, per plane. Full: a submit is refused and says so."""
+
+OUTBOX_BYTES_MAX: Final = 16 * 1_048_576
+"""The same in bytes of text."""
+
+INBOX_HELD_MAX: Final = 1_000
+"""Statements received out of order and held back. Full: not acknowledged; the sender repeats later."""
+
+READ_RECEIPTS_PENDING_MAX: Final = 1_000
+"""READ receipts not yet noted by the peer. Full: the oldest is no longer repeated (it stays in the ledger)."""
+
+REFUSALS_RECORDED_PER_MINUTE: Final = 60
+"""Refusal records per path and minute. More are counted and recorded as one number: a flood cannot fill the ledger."""
+
+KEY_REQUEST_INTERVAL: Final = 1_000
+"""Least time between two key requests sent, and between two obeyed. Earlier ones are dropped."""
+
+PREKEY_GRACE: Final = 600_000
+"""How long a prekey secret outlives the first use of a newer one, for envelopes still under way."""
+
+CLOCK_SKEW_ALARM: Final = 30_000
+"""Difference between the peer's written time and ours that is recorded and shown. Nothing else depends on it."""
+
+CLOCK_STEP_RECORD: Final = 5_000
+"""Difference between the course of the wall clock and of the monotonic clock that is recorded as a clock step."""
+
+IDLE_BEAT_FACTOR: Final = 5
+"""Heartbeats on a path where the peer is not heard are this many times rarer."""
+
+FRESH_ECHO_BEATS: Final = 64
+"""How many of our last beats on a path an echo may name and still count as fresh."""
+
+STATUS_JSON_MAX: Final = 1_048_576
+"""Size of one status answer on the operator socket."""
+
+WATCH_QUEUE_MAX: Final = 1_000
+"""Events waiting for one slow watcher. Full: that watcher is told how many it missed."""
+
+DRIVER_QUEUE_MAX: Final = 20_000
+"""Outputs waiting for one commit. Full: frames are no longer read from the streams until the disk has caught up."""
+
+LINK_QUEUE_BYTES_MAX: Final = 4 * 1_048_576
+"""Bytes waiting for one stream. Full: the stream is broken and opened anew; what was not acknowledged is sent again."""
+
+LEAF_BYTES_MAX: Final = 4_096
+"""One ledger leaf."""
+
+OPERATOR_REQUEST_BYTES_MAX: Final = 131_072
+"""One request on the operator socket."""
+
+# --- local: relay ----------------------------------------------------------------------------------------------------
+MAILBOX_ENVELOPES_MAX: Final = 4_000
+"""Envelopes held for one terminal. Full: refused with MAILBOX_FULL; the sender keeps its statement."""
+
+MAILBOX_BYTES_MAX: Final = 32 * 1_048_576
+"""The same in bytes."""
+
+MAILBOX_RETENTION: Final = 7 * 86_400_000
+"""How long a relay holds an envelope. Then it is dropped; the sender still has the statement."""
+
+RELAY_RATE_PER_SECOND: Final = 4_000
+"""Envelopes taken from one terminal per second (token bucket, burst twice that). More: refused with TOO_FAST."""
+
+RELAY_STREAMS_MAX: Final = 256
+"""Open streams at one relay. More: refused at once."""
+
+UNADMITTED_FRAMES_MAX: Final = 1
+"""Frames looked at on a stream before it is admitted: the first must be a lawful Hello, else the stream is closed."""

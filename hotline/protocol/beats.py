@@ -1,0 +1,183 @@
+"""Heartbeats: made for each path, and what the peer's mean (docs/protocol.md section 10)."""
+
+from __future__ import annotations
+
+from hotline.errors import Malformed, RemoteError
+from hotline.ledger.checkpoint import Checkpoint, open_checkpoint
+from hotline.limits import CLOCK_SKEW_ALARM
+from hotline.machine import Instant, Plane, Put
+from hotline.protocol.context import Context
+from hotline.protocol.paths import Path, PathInput, PathState
+from hotline.protocol.prekeys import tag
+from hotline.protocol.sending import Sending
+from hotline.protocol.tables import Row, Saved
+from hotline.wire.codec import decode, encode
+from hotline.wire.inner import ContentType
+from hotline.wire.v1 import content_pb2
+
+_HEARTBEAT_MAX = 4_096
+
+
+class Beats:
+    """Everything an endpoint says and hears about itself and the peer as a whole."""
+
+    def __init__(self, context: Context, sending: Sending) -> None:
+        self._ctx = context
+        self._sending = sending
+        self.closing = False
+        self._checkpoint_at = 0
+        self._peer_head: Checkpoint | None = None
+
+    def restore(self, saved: Saved) -> None:
+        """Take up the newest head of the peer's ledger that we hold."""
+        for row in saved.rows("peer_head"):
+            size, root = row["size"], row["root"]
+            assert isinstance(size, int)
+            assert isinstance(root, bytes)
+            self._peer_head = Checkpoint(str(row["origin"]), size, root)
+
+    # --- out ---------------------------------------------------------------------------------------------------------
+
+    def due(self, now: Instant) -> None:
+        """Beat on every path whose time has come."""
+        for path in self._ctx.paths.values():
+            if path.open and path.next_beat_at is not None and path.next_beat_at <= now.mono:
+                self.beat(path, now)
+
+    def beat(self, path: Path, now: Instant) -> None:
+        """One beat on one path; without a key of the peer it is a key request, which carries ours."""
+        ctx = self._ctx
+        number = path.beat(now)
+        if not ctx.session.can_seal(now):
+            self.ask_for_key(b"", now, [path])
+            return
+        head = ctx.ledger.head()
+        newest = ctx.prekeys.newest
+        real, exercise = ctx.outboxes[Plane.REAL], ctx.outboxes[Plane.EXERCISE]
+        heartbeat = content_pb2.Heartbeat(
+            beat=number,
+            echo=path.peer_beat,
+            path=path.setup.number,
+            sent_through=real.last_serial,
+            received_through=ctx.inboxes[Plane.REAL].through,
+            exercise_sent_through=exercise.last_serial,
+            exercise_received_through=ctx.inboxes[Plane.EXERCISE].through,
+            time_ms=now.wall,
+            prekey=tag(newest.name) if newest is not None else 0,
+            prekey_held=tag(ctx.session.peer_prekey.name) if ctx.session.peer_prekey is not None else 0,
+            epoch_opened=tag(ctx.session.newest_peer_epoch) if ctx.session.newest_peer_epoch else 0,
+            log_size=head.size,
+            presence=content_pb2.PRESENCE_CLOSING if self.closing else content_pb2.PRESENCE_ALIVE,
+        )
+        if newest is not None and ctx.peer.prekey_held != tag(newest.name):
+            heartbeat.announcement.CopyFrom(newest.signed)
+        if head.note and path.state is PathState.UP and now.mono >= self._checkpoint_at:
+            heartbeat.checkpoint = head.note
+            self._checkpoint_at = now.mono + path.setup.profile.checkpoint_ms
+        inner = ctx.session.sign(ContentType.HEARTBEAT, Plane.REAL, encode(heartbeat))
+        ctx.send(ctx.session.seal(Plane.REAL, inner, transient=True), [path])
+
+    def ask_for_key(self, unknown_epoch: bytes, now: Instant, paths: list[Path]) -> None:
+        """Send a key request unless one has just been sent."""
+        envelope = self._ctx.session.key_request(unknown_epoch, now)
+        if envelope is not None:
+            self._ctx.send(envelope, paths)
+            if unknown_epoch:
+                self._ctx.record("key.request.sent", epoch=unknown_epoch.hex())
+
+    # --- in ----------------------------------------------------------------------------------------------------------
+
+    def heard(self, path: Path, content: bytes, now: Instant) -> None:
+        """A verified heartbeat arrived over `path`. Raises RemoteError, nothing changed."""
+        ctx = self._ctx
+        heartbeat = decode(content_pb2.Heartbeat, content, _HEARTBEAT_MAX)
+        if heartbeat.path != path.setup.number:
+            raise Malformed("wrong-path", f"made for path {heartbeat.path}")
+        if not heartbeat.beat:
+            raise Malformed("beat", "0")
+        answered = path.heard(heartbeat.beat, heartbeat.echo, now)
+        if heartbeat.HasField("announcement"):
+            ctx.out.changes += ctx.session.offer_prekey(heartbeat.announcement, fresh=answered is not None)
+        if answered is None:
+            path.beat_soon(now)  # it does not know that we hear it: answer at once
+            return
+        if path.apply(PathInput.HEARD, now):
+            self.path_changed(path, now)
+            path.beat_soon(now)
+            self._sending.peer_returned(now)
+        self._believe(heartbeat, answered, now)
+        if heartbeat.checkpoint:
+            self._peer_checkpoint(heartbeat.checkpoint, path, now)
+        self._sending.pump(now)
+
+    def _believe(self, heartbeat: content_pb2.Heartbeat, answered: int, now: Instant) -> None:
+        """Take over what a fresh heartbeat says; `answered` is when we sent what it answers."""
+        ctx, peer = self._ctx, self._ctx.peer
+        ctx.session.acknowledge_epoch(heartbeat.epoch_opened)
+        if not ctx.session.confirm_prekey(heartbeat.prekey) and heartbeat.prekey:
+            for path in ctx.paths.values():
+                path.beat_soon(now)
+        if peer.presence != heartbeat.presence:
+            ctx.record("peer.presence", presence=content_pb2.Presence.Name(heartbeat.presence))
+            ctx.tell("presence", presence=content_pb2.Presence.Name(heartbeat.presence))
+        peer.heard_at, peer.heard_wall = now.mono, now.wall
+        peer.presence = heartbeat.presence
+        peer.log_size = heartbeat.log_size
+        peer.prekey_held = heartbeat.prekey_held
+        peer.clock_offset_ms = heartbeat.time_ms - now.wall
+        if (abs(peer.clock_offset_ms) > CLOCK_SKEW_ALARM) != peer.clock_alarmed:
+            peer.clock_alarmed = not peer.clock_alarmed
+            if peer.clock_alarmed:
+                text = "our clock and the peer's differ; nothing depends on it, but written times will not agree"
+                ctx.alarm("clock", text, offset_ms=peer.clock_offset_ms)
+        for plane, sent, received in (
+            (Plane.REAL, heartbeat.sent_through, heartbeat.received_through),
+            (Plane.EXERCISE, heartbeat.exercise_sent_through, heartbeat.exercise_received_through),
+        ):
+            peer.sent_through[plane] = sent
+            peer.received_through[plane] = received
+            outbox = ctx.outboxes[plane]
+            if received > outbox.last_serial:
+                self._sending.renumber(plane, list(outbox.pending), received, now)
+            elif received < outbox.delivered_high and answered >= outbox.delivered_since:
+                self._sending.offer_again(plane, received, now)
+
+    def _peer_checkpoint(self, note: bytes, path: Path, now: Instant) -> None:
+        """Keep the newest signed head of the peer's ledger; two heads that cannot both be true are evidence."""
+        ctx, setup = self._ctx, self._ctx.setup
+        try:
+            head = open_checkpoint(note, setup.remote_origin, setup.remote_ledger)
+        except RemoteError as error:
+            ctx.refuse(path.setup.name, f"checkpoint-{error.reason}", now)
+            return
+        held = self._peer_head
+        if held is not None and head.size <= held.size:
+            if head.size == held.size and head.root != held.root:
+                text = "the peer signed two different ledgers of one size"
+                ctx.alarm("peer-fork", text, size=head.size, note=note.decode())
+            return
+        self._peer_head = head
+        row: Row = {"origin": head.origin, "size": head.size, "root": head.root, "note": note}
+        ctx.out.changes.append(Put("peer_head", row))
+        ctx.record("peer.checkpoint", size=head.size, root=head.root.hex())
+
+    # --- the state of paths ------------------------------------------------------------------------------------------
+
+    def path_changed(self, path: Path, now: Instant) -> None:
+        """Record and tell a new state; raise the alarms that follow from all of them together."""
+        ctx = self._ctx
+        ctx.record("path.state", path=path.setup.name, state=path.state.value)
+        ctx.tell("path", path=path.setup.name, state=path.state.value, at=now.wall)
+        up = sum(1 for other in ctx.paths.values() if other.state is PathState.UP)
+        if path.state in (PathState.DOWN, PathState.SUSPECT):
+            if up == 0:
+                ctx.alarm("no-path", "the peer is not heard on any path; statements are queued", up=0)
+            elif up == 1 and len(ctx.paths) > 1:
+                ctx.alarm("single-path", "only one path is left", up=1)
+
+    def silence(self, now: Instant) -> None:
+        """Paths that have been silent for too long become SUSPECT."""
+        for path in self._ctx.paths.values():
+            at = path.silent_at()
+            if at is not None and at <= now.mono and path.apply(PathInput.SILENT, now):
+                self.path_changed(path, now)

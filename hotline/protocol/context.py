@@ -1,0 +1,166 @@
+"""What the parts of one endpoint share: who we are, the session, the paths, the boxes, and the output being built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hotline.crypto.signing import SigningKey
+from hotline.limits import REFUSALS_RECORDED_PER_MINUTE
+from hotline.machine import Delivery, Entropy, Instant, Output, Plane, Record, Transmission
+from hotline.protocol.inbox import Inbox
+from hotline.protocol.outbox import Outbox
+from hotline.protocol.paths import Path, PathSetup, PathState
+from hotline.protocol.prekeys import OwnPrekeys
+from hotline.protocol.receipts import ReadReceipts
+from hotline.protocol.session import Session, Side
+from hotline.protocol.tables import History, LedgerView, Saved
+from hotline.wire.codec import envelope_frame
+from hotline.wire.inner import ContentType
+from hotline.wire.v1 import content_pb2
+
+_MINUTE = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSetup:
+    """Everything an endpoint is given once. Keys come from files, the rest from the charter and the configuration."""
+
+    charter: bytes
+    local: Side
+    remote: Side
+    signing: SigningKey
+    storage_key: bytes
+    pairwise: bytes
+    remote_ledger: bytes
+    remote_origin: str
+    paths: tuple[PathSetup, ...]
+    validity_ms: dict[int, int]
+    text_bytes_max: int
+    outbox_max: int
+    version: str
+
+
+@dataclass(slots=True)
+class PeerView:
+    """What the peer last said of itself, by a heartbeat that answered ours."""
+
+    heard_at: int | None = None
+    heard_wall: int | None = None
+    presence: content_pb2.Presence.ValueType = content_pb2.PRESENCE_UNSPECIFIED
+    sent_through: dict[Plane, int] = field(default_factory=lambda: dict.fromkeys(Plane, 0))
+    received_through: dict[Plane, int] = field(default_factory=lambda: dict.fromkeys(Plane, 0))
+    log_size: int = 0
+    prekey_held: int = 0
+    clock_offset_ms: int | None = None
+    clock_alarmed: bool = False
+
+
+class Context:
+    """Shared state of an endpoint's parts. `out` is the output of the step under way."""
+
+    def __init__(
+        self,
+        setup: EndpointSetup,
+        session: Session,
+        prekeys: OwnPrekeys,
+        entropy: Entropy,
+        history: History,
+        ledger: LedgerView,
+        saved: Saved,
+    ) -> None:
+        self.setup = setup
+        self.session = session
+        self.prekeys = prekeys
+        self.entropy = entropy
+        self.history = history
+        self.ledger = ledger
+        self.paths = {path.name: Path(path, entropy) for path in setup.paths}
+        self.peer = PeerView()
+        self.reads = ReadReceipts()
+        self.unread: dict[Plane, dict[int, bytes]] = {plane: {} for plane in Plane}
+        counters = {str(row["name"]): row["value"] for row in saved.rows("counter")}
+        self.outboxes: dict[Plane, Outbox] = {}
+        self.inboxes: dict[Plane, Inbox] = {}
+        for plane in Plane:
+            last: dict[int, int] = {
+                precedence: _number(counters.get(f"last:{plane}:{precedence}"))
+                for precedence in content_pb2.Precedence.values()
+            }
+            self.outboxes[plane] = Outbox(_number(counters.get(f"sent:{plane}")), last)
+            self.inboxes[plane] = Inbox(_number(counters.get(f"through:{plane}")), _lookup(history, plane))
+        self.out = Output()
+        self._refusals: dict[tuple[str, int], int] = {}
+
+    # --- routes ------------------------------------------------------------------------------------------------------
+
+    def routes(self, *, urgent: bool) -> list[Path]:
+        """The paths that an envelope goes over: every open one, narrow ones only if urgent or nothing else is up."""
+        usable = [path for path in self.paths.values() if path.open]
+        wide = [path for path in usable if not path.narrow]
+        if urgent or not any(path.state is PathState.UP for path in wide):
+            return usable
+        return wide
+
+    def send(self, envelope: bytes, routes: list[Path]) -> None:
+        """Put one envelope onto each of `routes`."""
+        frame = envelope_frame(envelope)
+        self.out.transmit.extend(Transmission(path.setup.name, frame) for path in routes)
+
+    def send_content(
+        self, plane: Plane, kind: ContentType, content: bytes, now: Instant, *, transient: bool, urgent: bool
+    ) -> bool:
+        """Sign, seal and send content that is not a statement; False if no key of the peer can be used now."""
+        routes = self.routes(urgent=urgent)
+        if not routes or not self.session.can_seal(now):
+            return False
+        inner = self.session.sign(kind, plane, content)
+        self.send(self.session.seal(plane, inner, transient=transient), routes)
+        return True
+
+    @property
+    def peer_is_heard(self) -> bool:
+        """Whether the peer answers on at least one path."""
+        return any(path.state is PathState.UP for path in self.paths.values())
+
+    # --- the record --------------------------------------------------------------------------------------------------
+
+    def record(self, kind: str, /, **fields: str | int) -> None:
+        """Write one ledger record."""
+        self.out.records.append(Record(kind, fields))
+
+    def tell(self, kind: str, /, **fields: str | int | bytes | None) -> None:
+        """Tell people."""
+        self.out.deliver.append(Delivery(kind, fields))
+
+    def alarm(self, name: str, text: str, **fields: str | int) -> None:
+        """A condition that needs a person: recorded and told."""
+        self.record("alarm", name=name, **fields)
+        self.tell("alarm", name=name, text=text, **fields)
+
+    def refuse(self, path: str, reason: str, now: Instant) -> None:
+        """Something that arrived was refused: one record, unless this path floods us."""
+        minute = now.mono // _MINUTE
+        key = (path, minute)
+        count = self._refusals.get(key, 0) + 1
+        if count == 1:
+            self._close_minutes(minute)
+        self._refusals[key] = count
+        if count <= REFUSALS_RECORDED_PER_MINUTE:
+            self.record("refused", path=path, reason=reason)
+            self.tell("refused", path=path, reason=reason)
+
+    def _close_minutes(self, minute: int) -> None:
+        for (path, old), count in list(self._refusals.items()):
+            if old < minute:
+                del self._refusals[path, old]
+                if count > REFUSALS_RECORDED_PER_MINUTE:
+                    self.record("refused.more", path=path, count=count - REFUSALS_RECORDED_PER_MINUTE)
+
+
+def _number(value: str | int | bytes | None) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _lookup(history: History, plane: Plane) -> Callable[[int], bytes | None]:
+    return lambda serial: history.received_hash(plane, serial)

@@ -1,0 +1,253 @@
+"""Endpoint: one terminal's machine. Dispatches events; the parts decide (docs/protocol.md section 3).
+
+Out:  Submit -> Sending.submit -> Session.seal -> every route            (records and rows commit first)
+In:   FramesReceived -> Session.open -> Receiving.statement -> receipts  (they leave after the commit)
+Back: receipts and custody -> Sending; heartbeats -> Beats
+Time: Tick -> whatever is due; there is no other timer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import assert_never
+
+from hotline.errors import NotOpened, RemoteError
+from hotline.limits import CLOCK_STEP_RECORD, ENVELOPE_BYTES_MAX, WIRE_VERSION
+from hotline.machine import Entropy, FramesReceived, Instant, LinkClosed, LinkOpened, Output, Tick, Transmission
+from hotline.protocol.beats import Beats
+from hotline.protocol.context import Context, EndpointSetup
+from hotline.protocol.events import Closing, EndpointEvent, MarkRead, Started, Submit
+from hotline.protocol.paths import Path, PathInput
+from hotline.protocol.prekeys import OwnPrekeys
+from hotline.protocol.receiving import Receiving
+from hotline.protocol.sending import Sending
+from hotline.protocol.session import ASKABLE, Opened, Session
+from hotline.protocol.statements import decode_receipt
+from hotline.protocol.tables import History, LedgerView, Saved
+from hotline.wire.codec import decode_frame, encode
+from hotline.wire.envelope import FLAG_CLEAR, Header, decode_header, envelope_id
+from hotline.wire.inner import ContentType, Inner
+from hotline.wire.v1 import content_pb2, frame_pb2
+
+
+class Endpoint:
+    """The machine of one terminal. Construct it with what was saved, then step `Started` before anything else."""
+
+    def __init__(
+        self, setup: EndpointSetup, entropy: Entropy, history: History, ledger: LedgerView, saved: Saved, now: Instant
+    ) -> None:
+        prekeys = OwnPrekeys(
+            setup.charter, setup.local.number, setup.signing, setup.storage_key, entropy, saved.rows("prekey")
+        )
+        session = Session(setup.charter, setup.local, setup.remote, setup.pairwise, setup.signing, prekeys, entropy)
+        session.restore(saved.rows("peer_prekey"), saved.rows("peer_epoch"))
+        self.context = Context(setup, session, prekeys, entropy, history, ledger, saved)
+        self._sending = Sending(self.context)
+        self._receiving = Receiving(self.context)
+        self._beats = Beats(self.context, self._sending)
+        self._sending.restore(saved, now)
+        self._receiving.restore(saved, now)
+        self._beats.restore(saved)
+        self._taken: dict[str, list[bytes]] = {}
+        self._gap_at: int | None = None
+        self._clocks = now
+
+    # --- the machine -------------------------------------------------------------------------------------------------
+
+    def step(self, event: EndpointEvent, now: Instant) -> Output:
+        """Take one event; what it decided is in the output, and nowhere else."""
+        out = self.context.out = Output()
+        self._watch_clock(now)
+        match event:
+            case FramesReceived():
+                self._frames(event, now)
+            case Tick():
+                self._tick(now)
+            case Submit():
+                self._sending.submit(event, now)
+            case MarkRead():
+                self._receiving.mark_read(event, now)
+            case LinkOpened():
+                self._link_opened(event, now)
+            case LinkClosed():
+                self._link_closed(event, now)
+            case Started():
+                self._started(now)
+            case Closing():
+                self._closing(now)
+            case _:
+                assert_never(event)
+        return out
+
+    def next_deadline(self) -> int | None:
+        """When something is due."""
+        ctx = self.context
+        deadlines = [self._gap_at, ctx.prekeys.next_deadline(), ctx.reads.next_deadline()]
+        deadlines += [outbox.next_deadline() for outbox in ctx.outboxes.values()]
+        for path in ctx.paths.values():
+            deadlines += [path.next_beat_at, path.silent_at()]
+        return min((at for at in deadlines if at is not None), default=None)
+
+    def _tick(self, now: Instant) -> None:
+        ctx = self.context
+        lifetime = min(path.setup.profile.prekey_rotation_ms for path in ctx.paths.values())
+        changes, rotated = ctx.prekeys.due(now, lifetime)
+        ctx.out.changes += changes
+        if rotated and ctx.prekeys.newest is not None:
+            ctx.record("key.prekey", generation=ctx.prekeys.newest.generation, name=ctx.prekeys.newest.name.hex())
+        self._beats.silence(now)
+        self._sending.due(now)
+        self._receiving.due(now)
+        self._look_for_gaps(now)
+        self._beats.due(now)
+
+    def _look_for_gaps(self, now: Instant) -> None:
+        self._gap_at = self._receiving.gaps(now)
+
+    def _watch_clock(self, now: Instant) -> None:
+        step = (now.wall - self._clocks.wall) - (now.mono - self._clocks.mono)
+        if abs(step) > CLOCK_STEP_RECORD:
+            self.context.record("clock.step", by_ms=step)
+        self._clocks = now
+
+    def _started(self, now: Instant) -> None:
+        ctx = self.context
+        ctx.record(
+            "daemon.start",
+            version=ctx.setup.version,
+            charter=ctx.setup.charter.hex(),
+            terminal=ctx.setup.local.number,
+            peer=ctx.setup.remote.number,
+        )
+        lifetime = min(path.setup.profile.prekey_rotation_ms for path in ctx.paths.values())
+        ctx.out.changes += ctx.prekeys.rotate(now, lifetime)
+        assert ctx.prekeys.newest is not None
+        ctx.record("key.prekey", generation=ctx.prekeys.newest.generation, name=ctx.prekeys.newest.name.hex())
+
+    def _closing(self, now: Instant) -> None:
+        self._beats.closing = True
+        for path in self.context.paths.values():
+            if path.open:
+                self._beats.beat(path, now)
+        self.context.record("daemon.stop")
+
+    # --- links -------------------------------------------------------------------------------------------------------
+
+    def _link_opened(self, event: LinkOpened, now: Instant) -> None:
+        """A stream is open: say who we are. The path counts as open once the relay welcomes us."""
+        setup = self.context.setup
+        hello = frame_pb2.Hello(version=WIRE_VERSION, charter=setup.charter, terminal=setup.local.number)
+        if event.link in self.context.paths:
+            self.context.out.transmit.append(Transmission(event.link, encode(frame_pb2.Frame(hello=hello))))
+        del now
+
+    def _link_closed(self, event: LinkClosed, now: Instant) -> None:
+        path = self.context.paths.get(event.link)
+        if path is not None and path.apply(PathInput.CLOSED, now):
+            self._beats.path_changed(path, now)
+
+    def _frames(self, event: FramesReceived, now: Instant) -> None:
+        path = self.context.paths.get(event.link)
+        if path is None:
+            return
+        for data in event.frames:
+            try:
+                self._frame(path, decode_frame(data), now)
+            except RemoteError as error:
+                self.context.refuse(event.link, error.reason, now)
+        self._receiving.flush(now)
+        for link, taken in self._taken.items():
+            frame = frame_pb2.Frame(taken=frame_pb2.Taken(envelope_id=taken))
+            self.context.out.transmit.append(Transmission(link, encode(frame)))
+        self._taken.clear()
+        self._look_for_gaps(now)
+
+    def _frame(self, path: Path, frame: frame_pb2.Frame, now: Instant) -> None:
+        match frame.WhichOneof("body"):
+            case "envelope":
+                self._envelope(path, frame.envelope, now)
+            case "custody":
+                self._sending.custody(path, frame.custody, now)
+            case "welcome":
+                if frame.welcome.version == WIRE_VERSION and path.apply(PathInput.OPENED, now):
+                    self._beats.path_changed(path, now)
+                    self._sending.path_opened(path, now)
+                    self._receiving.due(now)
+            case "refusal":
+                reason = frame_pb2.RefusalReason.Name(frame.refusal.reason).removeprefix("REFUSAL_REASON_").lower()
+                self.context.refuse(path.setup.name, f"relay-{reason}", now)
+            case _:
+                raise RemoteError("frame-kind")
+
+    # --- envelopes ---------------------------------------------------------------------------------------------------
+
+    def _envelope(self, path: Path, envelope: bytes, now: Instant) -> None:
+        """Order of trust: length and header, key, commitment and seal, signature, parse, order, act."""
+        ctx = self.context
+        if len(envelope) > ENVELOPE_BYTES_MAX:
+            raise RemoteError("too-long")
+        header = decode_header(envelope)
+        setup = ctx.setup
+        if (header.sender, header.recipient) != (setup.remote.number, setup.local.number):
+            raise RemoteError("address")
+        if header.flags & FLAG_CLEAR:
+            self._key_request(path, envelope, now)
+            return
+        settled = True
+        try:
+            opened = ctx.session.open(header, envelope, now)
+            ctx.out.changes += opened.changes
+            if opened.new_epoch is not None:
+                ctx.record("key.epoch.opened", epoch=opened.new_epoch.hex(), plane=opened.plane.value)
+            settled = self._act(path, header, opened, now)
+        except NotOpened as error:
+            if error.reason in ASKABLE:
+                self._beats.ask_for_key(header.epoch, now, [other for other in ctx.paths.values() if other.open])
+            if error.reason != "used":
+                raise
+        finally:
+            # What cannot be opened now cannot be opened later either; the sender repeats what matters.
+            if settled and not header.transient:
+                self._taken.setdefault(path.setup.name, []).append(envelope_id(envelope))
+
+    def _act(self, path: Path, header: Header, opened: Opened, now: Instant) -> bool:
+        inner: Inner = opened.inner
+        match inner.type:
+            case ContentType.STATEMENT:
+                return self._receiving.statement(opened.plane, inner, path.setup.name, now)
+            case ContentType.RECEIPT:
+                self._receipt(opened, now)
+            case ContentType.HEARTBEAT:
+                if not header.transient:
+                    raise RemoteError("durable-heartbeat")
+                self._beats.heard(path, inner.content, now)
+            case _:
+                raise RemoteError("content-type")
+        return True
+
+    def _receipt(self, opened: Opened, now: Instant) -> None:
+        receipt = decode_receipt(opened.inner.content)
+        name = hashlib.sha256(opened.inner.content).digest()
+        match receipt.stage:
+            case content_pb2.STAGE_DELIVERED:
+                self._sending.delivered(opened.plane, receipt, name, now)
+            case content_pb2.STAGE_READ:
+                self._sending.read(opened.plane, receipt, name, now)
+            case content_pb2.STAGE_NOTED:
+                self._receiving.noted(opened.plane, receipt)
+            case content_pb2.STAGE_CONFLICT:
+                self._sending.conflict(opened.plane, receipt, now)
+            case _:
+                raise RemoteError("stage")
+
+    def _key_request(self, path: Path, envelope: bytes, now: Instant) -> None:
+        ctx = self.context
+        asked = ctx.session.read_key_request(envelope, now)
+        ctx.out.changes += asked.changes
+        if asked.reseal:
+            ctx.record("key.request.obeyed", epoch=asked.reseal.hex(), path=path.setup.name)
+            self._sending.reseal(asked.reseal, now)
+        if asked.new_prekey:
+            for other in ctx.paths.values():
+                other.beat_soon(now)
+            self._sending.pump(now)

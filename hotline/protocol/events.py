@@ -1,0 +1,45 @@
+"""What an endpoint can be told, apart from the links' events in `hotline.machine`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hotline.machine import FramesReceived, LinkClosed, LinkOpened, Plane, RequestId, Tick
+from hotline.wire.v1 import content_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """An officer hands in a statement. `valid_for_ms` 0 means the charter's default for the precedence."""
+
+    request: RequestId
+    plane: Plane
+    precedence: content_pb2.Precedence.ValueType
+    language: str
+    direction: content_pb2.Direction.ValueType
+    text: str
+    drafter: str
+    valid_for_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MarkRead:
+    """A named officer opens a received statement."""
+
+    request: RequestId
+    plane: Plane
+    serial: int
+    officer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The daemon is about to stop; the peer is told so in a last heartbeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The first event after construction: writes the start into the ledger and makes the first prekey."""
+
+
+EndpointEvent = Submit | MarkRead | Closing | Started | FramesReceived | LinkOpened | LinkClosed | Tick

@@ -1,0 +1,177 @@
+"""What we owe the peer on one plane: serials, precedence, the window, retransmission (docs/protocol.md section 12)."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from hotline.wire.v1 import content_pb2
+
+
+class SentState(StrEnum):
+    """What the sender is told of a statement."""
+
+    QUEUED = "queued"
+    RELAYED = "relayed"
+    DELIVERED = "delivered"
+    READ = "read"
+    EXPIRED = "expired"
+
+
+@dataclass(slots=True)
+class Pending:
+    """A statement of ours that the peer has not acknowledged."""
+
+    serial: int
+    precedence: content_pb2.Precedence.ValueType
+    content: bytes
+    signature: bytes
+    hash: bytes
+    expires_at: int
+    is_void: bool = False
+    """Expired: the serial is kept by an empty statement until the peer has acknowledged that."""
+    original_hash: bytes = b""
+    """Of the statement that a void one replaced."""
+    state: SentState = SentState.QUEUED
+    envelope: bytes | None = None
+    name: bytes = b""
+    """SHA-256 of the envelope, as custody receipts name it."""
+    custody: set[str] = field(default_factory=set)
+    attempts: int = 0
+    retry_at: int | None = None
+    relayed_by: str | None = None
+
+    @property
+    def urgent(self) -> bool:
+        """FLASH and IMMEDIATE: they use narrow paths too and do not wait for the window."""
+        return self.precedence >= content_pb2.PRECEDENCE_IMMEDIATE
+
+    @property
+    def in_window(self) -> bool:
+        """Sealed and in nobody's custody yet: it occupies the window."""
+        return self.envelope is not None and not self.custody
+
+
+class Outbox:
+    """Statements accepted and not yet acknowledged, and the order in which they leave."""
+
+    def __init__(self, last_serial: int, last_in_precedence: dict[int, int]) -> None:
+        self.last_serial = last_serial
+        self.last_in_precedence = last_in_precedence
+        self.pending: dict[int, Pending] = {}
+        self.bytes = 0
+        self._waiting: list[tuple[int, int]] = []
+        self._retries: list[tuple[int, int]] = []
+        self._expiries: list[tuple[int, int]] = []
+        self._by_envelope: dict[bytes, int] = {}
+        self.window_messages = 0
+        self.window_bytes = 0
+        self.delivered_since = 0
+        """Monotonic time of the last acknowledgement that raised `delivered_through`."""
+        self.delivered_high = last_serial
+
+    def restored(self) -> None:
+        """Call once after the saved statements were added: what is pending now was not delivered before."""
+        self.delivered_high = self.delivered_through
+
+    def add(self, item: Pending) -> None:
+        """Take responsibility for `item`; it waits to be sent."""
+        self.pending[item.serial] = item
+        self.bytes += len(item.content)
+        self.last_serial = max(self.last_serial, item.serial)
+        heapq.heappush(self._waiting, (-item.precedence, item.serial))
+        heapq.heappush(self._expiries, (item.expires_at, item.serial))
+
+    def remove(self, serial: int, now: int) -> Pending | None:
+        """Forget a statement that the peer has acknowledged."""
+        item = self.pending.pop(serial, None)
+        if item is None:
+            return None
+        self.bytes -= len(item.content)
+        self._leave_window(item)
+        self._by_envelope.pop(item.name, None)
+        through = self.delivered_through
+        if through > self.delivered_high:
+            self.delivered_high, self.delivered_since = through, now
+        return item
+
+    @property
+    def delivered_through(self) -> int:
+        """Every serial up to here is acknowledged."""
+        return min(self.pending, default=self.last_serial + 1) - 1
+
+    def next_to_send(self, window_messages: int, window_bytes: int) -> Pending | None:
+        """The most urgent waiting statement that the window admits; it is taken out of the waiting line."""
+        while self._waiting:
+            item = self.pending.get(self._waiting[0][1])
+            if item is None or item.envelope is not None:
+                heapq.heappop(self._waiting)
+                continue
+            full = self.window_messages >= window_messages or self.window_bytes + len(item.content) > window_bytes
+            if full and self.window_messages and not item.urgent:
+                return None
+            heapq.heappop(self._waiting)
+            return item
+        return None
+
+    def sealed(self, item: Pending, envelope: bytes, name: bytes) -> None:
+        """`item` leaves in `envelope`, whose SHA-256 is `name`."""
+        self._leave_window(item)
+        self._by_envelope.pop(item.name, None)
+        item.custody.clear()
+        item.envelope = envelope
+        item.name = name
+        self._by_envelope[name] = item.serial
+        self.window_messages += 1
+        self.window_bytes += len(item.content)
+
+    def _leave_window(self, item: Pending) -> None:
+        if item.in_window:
+            self.window_messages -= 1
+            self.window_bytes -= len(item.content)
+
+    def unseal(self, item: Pending) -> None:
+        """The envelope is worthless: the statement waits to be sealed again."""
+        self._leave_window(item)
+        self._by_envelope.pop(item.name, None)
+        item.envelope = None
+        item.name = b""
+        item.custody.clear()
+        heapq.heappush(self._waiting, (-item.precedence, item.serial))
+
+    def in_custody(self, name: bytes, relay: str) -> Pending | None:
+        """A relay holds the envelope of this SHA-256; None if it is none of ours that is still pending."""
+        item = self.pending.get(self._by_envelope.get(name, 0))
+        if item is None:
+            return None
+        self._leave_window(item)
+        item.custody.add(relay)
+        return item
+
+    def schedule(self, item: Pending, at: int) -> None:
+        """Try `item` again at monotonic `at` unless it is acknowledged before."""
+        item.retry_at = at
+        heapq.heappush(self._retries, (at, item.serial))
+
+    def due_retries(self, now: int) -> Iterator[Pending]:
+        """Statements whose time to be sent again has come."""
+        while self._retries and self._retries[0][0] <= now:
+            at, serial = heapq.heappop(self._retries)
+            item = self.pending.get(serial)
+            if item is not None and item.retry_at == at and item.envelope is not None:
+                yield item
+
+    def due_expiries(self, now: int) -> Iterator[Pending]:
+        """Statements whose validity has run out, each once."""
+        while self._expiries and self._expiries[0][0] <= now:
+            at, serial = heapq.heappop(self._expiries)
+            item = self.pending.get(serial)
+            if item is not None and item.expires_at == at and not item.is_void:
+                yield item
+
+    def next_deadline(self) -> int | None:
+        """When a retry or an expiry is due."""
+        heads = [heap[0][0] for heap in (self._retries, self._expiries) if heap]
+        return min(heads, default=None)

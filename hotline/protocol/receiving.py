@@ -1,0 +1,258 @@
+"""The journey in: what the peer's statements become, and the receipts we owe for them (docs/protocol.md section 12)."""
+
+from __future__ import annotations
+
+from hotline.errors import Malformed
+from hotline.ledger.record import commitment
+from hotline.limits import CLOCK_SKEW_ALARM, RECEIPT_ITEMS_MAX
+from hotline.machine import Delete, Instant, Plane, Put, Reply
+from hotline.protocol.context import Context
+from hotline.protocol.events import MarkRead
+from hotline.protocol.inbox import Ahead, Verdict
+from hotline.protocol.receipts import Unnoted
+from hotline.protocol.sending import precedence_name, spans
+from hotline.protocol.statements import decode_statement, statement_hash
+from hotline.protocol.tables import Saved
+from hotline.wire.codec import encode
+from hotline.wire.inner import ContentType, Inner
+from hotline.wire.v1 import content_pb2
+
+
+class Receiving:
+    """Everything an endpoint does for the peer's statements."""
+
+    def __init__(self, context: Context) -> None:
+        self._ctx = context
+        self._owed: dict[Plane, list[tuple[int, bytes]]] = {plane: [] for plane in Plane}
+        self._clashing: dict[Plane, list[tuple[int, bytes]]] = {plane: [] for plane in Plane}
+        self._urgent = False
+
+    def restore(self, saved: Saved, now: Instant) -> None:
+        """Take up what was unread, held back or not yet noted when the last run ended."""
+        for row in saved.rows("unread"):
+            serial, name = row["serial"], row["hash"]
+            assert isinstance(serial, int)
+            assert isinstance(name, bytes)
+            self._ctx.unread[Plane(str(row["plane"]))][serial] = name
+        for row in saved.rows("held"):
+            serial, name = row["serial"], row["hash"]
+            precedence, previous = row["precedence"], row["previous"]
+            assert isinstance(serial, int)
+            assert isinstance(name, bytes)
+            assert isinstance(precedence, int)
+            assert isinstance(previous, int)
+            ahead = Ahead(precedence, previous, name, bool(row["shown"]))
+            self._ctx.inboxes[Plane(str(row["plane"]))].ahead[serial] = ahead
+        for row in saved.rows("unnoted"):
+            serial, name, at = row["serial"], row["hash"], row["at"]
+            assert isinstance(serial, int)
+            assert isinstance(name, bytes)
+            assert isinstance(at, int)
+            unnoted = Unnoted(Plane(str(row["plane"])), serial, name, str(row["officer"]), at, retry_at=now.mono)
+            self._ctx.reads.add(unnoted)
+
+    # --- statements --------------------------------------------------------------------------------------------------
+
+    def statement(self, plane: Plane, inner: Inner, path: str, now: Instant) -> bool:
+        """A verified statement arrived. False if it cannot be taken now and must be offered again. Raises Malformed."""
+        ctx, setup = self._ctx, self._ctx.setup
+        statement = decode_statement(inner.content)
+        if (statement.from_party, statement.to_party) != (setup.remote.party, setup.local.party):
+            raise Malformed("party", "the statement names other parties than the channel")
+        name = statement_hash(plane, ctx.session.ends_in, inner.content)
+        inbox = ctx.inboxes[plane]
+        match inbox.judge(statement.serial, name):
+            case Verdict.FULL:
+                ctx.refuse(path, "inbox-full", now)
+                return False
+            case Verdict.CONFLICT:
+                held = inbox.known_hash(statement.serial) or b""
+                ctx.record(
+                    "msg.conflict", plane=plane.value, serial=statement.serial, statement=name.hex(), held=held.hex()
+                )
+                self._clashing[plane].append((statement.serial, held))
+            case Verdict.REPEAT:
+                self._owed[plane].append((statement.serial, name))
+            case Verdict.NEW:
+                self._take(plane, statement, inner, name, path, now)
+                self._owed[plane].append((statement.serial, name))
+        self._urgent = self._urgent or statement.precedence >= content_pb2.PRECEDENCE_IMMEDIATE
+        return True
+
+    def _take(
+        self, plane: Plane, statement: content_pb2.Statement, inner: Inner, name: bytes, path: str, now: Instant
+    ) -> None:
+        ctx, inbox = self._ctx, self._ctx.inboxes[plane]
+        serial = statement.serial
+        key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
+        ahead = Ahead(statement.precedence, statement.previous_in_precedence, name, shown=False)
+        shown = inbox.accept(serial, ahead)
+        ctx.out.changes.append(
+            Put(
+                "received",
+                {**key, "content": inner.content, "signature": inner.signature, "hash": name, "at": now.wall},
+            )
+        )
+        ctx.record(
+            "msg.recv",
+            plane=plane.value,
+            serial=serial,
+            precedence=precedence_name(statement.precedence),
+            dtg=statement.date_time_group,
+            lang=statement.language,
+            statement=name.hex(),
+            body=commitment(statement.body_salt, "body", statement.text.encode()).hex(),
+            path=path,
+            composed=statement.composed_ms,
+        )
+        if abs(statement.composed_ms - now.wall) > CLOCK_SKEW_ALARM and ctx.peer.clock_offset_ms is not None:
+            ctx.record("msg.clock", plane=plane.value, serial=serial, composed=statement.composed_ms, here=now.wall)
+        self._keep_held(plane, serial)
+        for number in shown:
+            void = statement.kind == content_pb2.STATEMENT_KIND_VOID if number == serial else None
+            self._show(plane, number, now, void)
+        if shown and shown != [serial]:
+            ctx.record("msg.shown", plane=plane.value, serials=spans(shown))
+        ctx.out.changes.append(Put("counter", {"name": f"through:{plane}", "value": inbox.through}))
+
+    def _keep_held(self, plane: Plane, serial: int) -> None:
+        """Bring the `held` table up to what the inbox holds beyond its first gap."""
+        ctx, inbox = self._ctx, self._ctx.inboxes[plane]
+        item = inbox.ahead.get(serial)
+        if item is None:
+            # The gap closed behind this one: everything below the new high-water mark leaves the table.
+            ctx.out.changes.extend(
+                Delete("held", {"plane": plane.value, "serial": number}) for number in inbox.take_released()
+            )
+            return
+        ctx.record("msg.held", plane=plane.value, serial=serial, through=inbox.through)
+        ctx.out.changes.append(Put("held", _held_row(plane, serial, item)))
+
+    def _show(self, plane: Plane, serial: int, now: Instant, void: bool | None) -> None:
+        """A statement becomes visible. `void` is None when it was held back and its kind must be looked up."""
+        ctx, inbox = self._ctx, self._ctx.inboxes[plane]
+        key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
+        name = inbox.known_hash(serial)
+        assert name is not None
+        item = inbox.ahead.get(serial)
+        if item is not None:
+            ctx.out.changes.append(Put("held", _held_row(plane, serial, item)))
+        ctx.out.changes += [
+            Put("received_fact", {**key, "stage": "shown", "at": now.wall, "by": ""}),
+            Put("unread", {**key, "hash": name}),
+        ]
+        ctx.unread[plane][serial] = name
+        ctx.tell("received", plane=plane.value, serial=serial, void=int(bool(void)), at=now.wall)
+
+    # --- receipts ----------------------------------------------------------------------------------------------------
+
+    def flush(self, now: Instant) -> None:
+        """Send the receipts for everything this step took. They leave after the commit."""
+        for plane in Plane:
+            for stage, owed in (
+                (content_pb2.STAGE_DELIVERED, self._owed[plane]),
+                (content_pb2.STAGE_CONFLICT, self._clashing[plane]),
+            ):
+                while owed:
+                    batch = owed[:RECEIPT_ITEMS_MAX]
+                    del owed[:RECEIPT_ITEMS_MAX]
+                    self._send_receipt(plane, stage, batch, now)
+        self._urgent = False
+
+    def _send_receipt(
+        self, plane: Plane, stage: content_pb2.Stage.ValueType, items: list[tuple[int, bytes]], now: Instant
+    ) -> None:
+        receipt = content_pb2.Receipt(
+            stage=stage,
+            item=[content_pb2.ReceiptItem(serial=serial, statement=name) for serial, name in items],
+            time_ms=now.wall,
+            received_through=self._ctx.inboxes[plane].through,
+        )
+        self._ctx.send_content(plane, ContentType.RECEIPT, encode(receipt), now, transient=False, urgent=self._urgent)
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def mark_read(self, event: MarkRead, now: Instant) -> None:
+        """A named officer opens a statement; the peer is told until it has noted it."""
+        ctx = self._ctx
+        name = ctx.unread[event.plane].get(event.serial)
+        if name is None:
+            known = ctx.inboxes[event.plane].known_hash(event.serial)
+            text = f"#{event.serial} was read before" if known else f"there is no statement #{event.serial} to read"
+            ctx.out.replies.append(Reply(event.request, known is not None, "again" if known else "unknown", text))
+            return
+        del ctx.unread[event.plane][event.serial]
+        key: dict[str, str | int] = {"plane": event.plane.value, "serial": event.serial}
+        ctx.out.changes += [
+            Delete("unread", key),
+            Put("received_fact", {**key, "stage": "read", "at": now.wall, "by": event.officer}),
+            Put("unnoted", {**key, "hash": name, "officer": event.officer, "at": now.wall}),
+        ]
+        ctx.record("msg.opened", plane=event.plane.value, serial=event.serial, officer=event.officer)
+        unnoted = Unnoted(event.plane, event.serial, name, event.officer, now.wall, retry_at=now.mono)
+        for plane, serial in ctx.reads.add(unnoted):
+            ctx.out.changes.append(Delete("unnoted", {"plane": plane.value, "serial": serial}))
+        ctx.tell("read", plane=event.plane.value, serial=event.serial, officer=event.officer, at=now.wall)
+        ctx.out.replies.append(Reply(event.request, True, "read", f"#{event.serial} read by {event.officer}"))
+        self.due(now)
+
+    def due(self, now: Instant) -> None:
+        """Repeat READ receipts until they are noted."""
+        for item in self._ctx.reads.due(now.mono):
+            receipt = content_pb2.Receipt(
+                stage=content_pb2.STAGE_READ,
+                item=[content_pb2.ReceiptItem(serial=item.serial, statement=item.hash)],
+                officer=item.officer,
+                time_ms=item.at,
+            )
+            routes = self._ctx.routes(urgent=False)
+            profile = (routes or list(self._ctx.paths.values()))[0].setup.profile
+            sent = self._ctx.send_content(
+                item.plane, ContentType.RECEIPT, encode(receipt), now, transient=False, urgent=False
+            )
+            item.attempts += 1 if sent else 0
+            delay = min(profile.retransmit_ms << min(item.attempts, 16), profile.retransmit_max_ms)
+            item.retry_at = now.mono + (delay if self._ctx.peer_is_heard else 6 * profile.retransmit_max_ms)
+
+    def noted(self, plane: Plane, receipt: content_pb2.Receipt) -> None:
+        """The peer has noted our READ receipts."""
+        for item in receipt.item:
+            if self._ctx.reads.noted(plane, item.serial, item.statement):
+                self._ctx.out.changes.append(Delete("unnoted", {"plane": plane.value, "serial": item.serial}))
+
+    # --- gaps --------------------------------------------------------------------------------------------------------
+
+    def gaps(self, now: Instant) -> int | None:
+        """Report statements that the peer sent and we lack, once they are late. Returns when to look again."""
+        ctx = self._ctx
+        again: list[int] = []
+        patience = min(path.setup.profile.retransmit_ms for path in ctx.paths.values())
+        for plane, inbox in ctx.inboxes.items():
+            gap = inbox.missing(ctx.peer.sent_through[plane])
+            if gap is None:
+                inbox.gap_since = None
+                if inbox.gap_reported is not None:
+                    inbox.gap_reported = None
+                    ctx.record("gap.closed", plane=plane.value, through=inbox.through)
+                    ctx.tell("gap-closed", plane=plane.value, through=inbox.through)
+            elif inbox.gap_since is None:
+                inbox.gap_since = now.mono
+                again.append(now.mono + patience)
+            elif now.mono - inbox.gap_since < patience:
+                again.append(inbox.gap_since + patience)
+            elif gap != inbox.gap_reported:
+                inbox.gap_reported = gap
+                text = f"the peer has sent #{gap[0]} to #{gap[1]}, which have not arrived"
+                ctx.alarm("gap", text, plane=plane.value, first=gap[0], last=gap[1])
+        return min(again, default=None)
+
+
+def _held_row(plane: Plane, serial: int, item: Ahead) -> dict[str, str | int | bytes | None]:
+    return {
+        "plane": plane.value,
+        "serial": serial,
+        "precedence": item.precedence,
+        "previous": item.previous,
+        "hash": item.hash,
+        "shown": int(item.shown),
+    }

@@ -1,0 +1,290 @@
+"""Sealing to and opening from one peer terminal (docs/protocol.md section 7).
+
+Opening changes no state unless everything held: length, header, key, commitment, AEAD, padding, signature.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from hotline.crypto.epochs import OPENER_SIZE, PREKEY_TAG_SIZE, Binding, ReceivingEpoch, SendingEpoch
+from hotline.crypto.sealing import open_sealed, seal
+from hotline.crypto.signing import SigningKey
+from hotline.errors import Malformed, NotOpened, Untrusted
+from hotline.limits import EPOCHS_KEPT_MAX, KEY_REQUEST_INTERVAL
+from hotline.machine import Change, Delete, Entropy, Instant, Plane, Put
+from hotline.protocol.prekeys import OwnPrekey, OwnPrekeys, PeerPrekey, read_peer_prekey, tag
+from hotline.protocol.statements import Ends, sign_content, verify_content
+from hotline.protocol.tables import Row
+from hotline.wire.codec import decode, encode
+from hotline.wire.envelope import EPOCH_ID_SIZE, FLAG_CLEAR, FLAG_OPENER, FLAG_TRANSIENT, HEADER_SIZE, Header
+from hotline.wire.inner import ContentType, Inner, decode_inner, encode_inner
+from hotline.wire.v1 import content_pb2
+
+ASKABLE: Final = frozenset({"unknown-epoch", "unknown-prekey", "too-far"})
+"""Reasons of NotOpened that a key request can mend."""
+
+_RECENT_EPOCHS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One terminal of the charter: who it is and how it signs."""
+
+    number: int
+    party: str
+    name: str
+    signing: bytes
+
+
+class Opened(NamedTuple):
+    """An envelope that held."""
+
+    plane: Plane
+    inner: Inner
+    changes: list[Change]
+    new_epoch: bytes | None
+
+
+class KeyRequested(NamedTuple):
+    """What a key request asks for: seal again what was sealed in `reseal` (empty: nothing)."""
+
+    changes: list[Change]
+    reseal: bytes
+    new_prekey: bool
+
+
+class Session:
+    """The secure channel between our terminal and one peer terminal."""
+
+    def __init__(
+        self,
+        charter: bytes,
+        local: Side,
+        remote: Side,
+        pairwise: bytes,
+        signing: SigningKey,
+        prekeys: OwnPrekeys,
+        entropy: Entropy,
+    ) -> None:
+        self._out = Binding(charter, local.number, remote.number, pairwise)
+        self._in = self._out.reversed()
+        self._remote = remote
+        self._signing = signing
+        self._prekeys = prekeys
+        self._entropy = entropy
+        self.ends_out = Ends(charter, local.number, remote.number)
+        self.ends_in = Ends(charter, remote.number, local.number)
+        self.peer_prekey: PeerPrekey | None = None
+        self._confirmed = False
+        self._sending: dict[Plane, SendingEpoch] = {}
+        self._recent_sending: OrderedDict[bytes, Plane] = OrderedDict()
+        self._receiving: OrderedDict[bytes, ReceivingEpoch] = OrderedDict()
+        self._saved_openers: dict[bytes, Row] = {}
+        self.newest_peer_epoch = b""
+        self._asked_at: int | None = None
+        self._obeyed_at: int | None = None
+
+    def restore(self, peer_prekeys: Iterable[Row], peer_epochs: Iterable[Row]) -> None:
+        """Take up what the operational tables hold."""
+        for row in peer_prekeys:
+            if row["terminal"] == self._remote.number:
+                signed = content_pb2.SignedPrekey(body=_blob(row, "content"), signature=_blob(row, "signature"))
+                self.peer_prekey = self._read_prekey(signed)
+        for row in sorted(peer_epochs, key=lambda saved: str(saved["at"]).zfill(20)):
+            self._saved_openers[_blob(row, "epoch")] = row
+
+    # --- sealing -----------------------------------------------------------------------------------------------------
+
+    def sign(self, kind: ContentType, plane: Plane, content: bytes) -> Inner:
+        """Our signature over `content` for this peer."""
+        return sign_content(self._signing, kind, plane, self.ends_out, content)
+
+    def can_seal(self, now: Instant) -> bool:
+        """Whether we hold a prekey of the peer that we may use."""
+        prekey = self.peer_prekey
+        # A heartbeat that answers ours proves freshness better than two clocks do; expiry binds only without one.
+        return prekey is not None and (self._confirmed or now.wall <= prekey.not_after)
+
+    def seal(self, plane: Plane, inner: Inner, *, transient: bool) -> bytes:
+        """A new envelope with a fresh key. Call only if `can_seal`."""
+        epoch = self._epoch_for(plane)
+        number, key = epoch.take(transient=transient)
+        flags = FLAG_TRANSIENT if transient else 0
+        prefix = b""
+        if not epoch.acknowledged:
+            flags |= FLAG_OPENER
+            prefix = epoch.prekey_hash[:PREKEY_TAG_SIZE] + epoch.opener
+        header = Header(flags, self._out.recipient, self._out.sender, epoch.epoch_id, number).encode()
+        return header + prefix + seal(key, header, encode_inner(inner, padded=True))
+
+    def _epoch_for(self, plane: Plane) -> SendingEpoch:
+        prekey = self.peer_prekey
+        assert prekey is not None, "seal without a prekey"
+        epoch = self._sending.get(plane)
+        if epoch is None or epoch.exhausted or epoch.prekey_hash != prekey.name:
+            epoch = SendingEpoch(self._out, plane, prekey.name, prekey.public, self._entropy)
+            self._sending[plane] = epoch
+            self._recent_sending[epoch.epoch_id] = plane
+            while len(self._recent_sending) > _RECENT_EPOCHS:
+                self._recent_sending.popitem(last=False)
+        return epoch
+
+    def acknowledge_epoch(self, epoch_tag: int) -> None:
+        """The peer says which of our epochs it opened last: the opener need not ride along any more."""
+        for epoch in self._sending.values():
+            if tag(epoch.epoch_id) == epoch_tag:
+                epoch.acknowledged = True
+
+    def acknowledge_plane(self, plane: Plane, epoch_id: bytes) -> None:
+        """A receipt shows that the peer opened this epoch."""
+        epoch = self._sending.get(plane)
+        if epoch is not None and epoch.epoch_id == epoch_id:
+            epoch.acknowledged = True
+
+    # --- opening -----------------------------------------------------------------------------------------------------
+
+    def open(self, header: Header, envelope: bytes, now: Instant) -> Opened:
+        """Open a sealed envelope of the peer. Raises NotOpened, Malformed or Untrusted, state unchanged."""
+        rest = envelope[HEADER_SIZE:]
+        opener = prekey_tag = b""
+        if header.flags & FLAG_OPENER:
+            prekey_tag, opener = rest[:PREKEY_TAG_SIZE], rest[PREKEY_TAG_SIZE : PREKEY_TAG_SIZE + OPENER_SIZE]
+            rest = rest[PREKEY_TAG_SIZE + OPENER_SIZE :]
+        epoch = self._receiving.get(header.epoch) or self._reopen(header.epoch)
+        if epoch is not None:
+            inner = self._open_with(epoch, header, envelope[:HEADER_SIZE], rest)
+            epoch.use(header.number, transient=header.transient)
+            self._remember(epoch)
+            return Opened(epoch.plane, inner, [], None)
+        if not opener:
+            raise NotOpened("unknown-epoch")
+        candidates = self._prekeys.with_tag(prekey_tag)
+        if not candidates:
+            raise NotOpened("unknown-prekey")
+        for prekey in candidates:
+            for plane in Plane:
+                try:
+                    epoch = ReceivingEpoch(self._in, plane, header.epoch, prekey.name, prekey.key, opener)
+                except NotOpened:
+                    continue
+                inner = self._open_with(epoch, header, envelope[:HEADER_SIZE], rest)
+                epoch.use(header.number, transient=header.transient)
+                return Opened(plane, inner, self._adopt(epoch, prekey, opener, now), epoch.epoch_id)
+        raise NotOpened("not-opened")
+
+    def _open_with(self, epoch: ReceivingEpoch, header: Header, header_bytes: bytes, sealed: bytes) -> Inner:
+        key = epoch.look(header.number, transient=header.transient)
+        inner = decode_inner(open_sealed(key, header_bytes, sealed), padded=True)
+        if inner.type is ContentType.KEY_REQUEST:
+            raise Untrusted("content-type", "a key request is never sealed")
+        verify_content(self._remote.signing, inner, epoch.plane, self.ends_in)
+        return inner
+
+    def _reopen(self, epoch_id: bytes) -> ReceivingEpoch | None:
+        """Rebuild an epoch that was open before a restart, from its opener and the prekey secret."""
+        row = self._saved_openers.get(epoch_id)
+        prekey = self._prekeys.named(_blob(row, "prekey")) if row is not None else None
+        if row is None or prekey is None:
+            return None
+        plane = Plane(str(row["plane"]))
+        return ReceivingEpoch(self._in, plane, epoch_id, prekey.name, prekey.key, _blob(row, "opener"))
+
+    def _adopt(self, epoch: ReceivingEpoch, prekey: OwnPrekey, opener: bytes, now: Instant) -> list[Change]:
+        self._prekeys.used(prekey.name, now)
+        row = {
+            "epoch": epoch.epoch_id,
+            "plane": epoch.plane.value,
+            "prekey": prekey.name,
+            "opener": opener,
+            "at": now.wall,
+        }
+        self._saved_openers[epoch.epoch_id] = row
+        changes: list[Change] = [Put("peer_epoch", row)]
+        self._remember(epoch)
+        while len(self._saved_openers) > EPOCHS_KEPT_MAX:
+            oldest = next(iter(self._saved_openers))
+            del self._saved_openers[oldest]
+            self._receiving.pop(oldest, None)
+            changes.append(Delete("peer_epoch", {"epoch": oldest}))
+        return changes
+
+    def _remember(self, epoch: ReceivingEpoch) -> None:
+        if epoch.epoch_id not in self._receiving:
+            self._receiving[epoch.epoch_id] = epoch
+            self.newest_peer_epoch = epoch.epoch_id
+
+    # --- prekeys and key requests ------------------------------------------------------------------------------------
+
+    def _read_prekey(self, signed: content_pb2.SignedPrekey) -> PeerPrekey:
+        return read_peer_prekey(self._out.charter, self._remote.number, self._remote.signing, signed)
+
+    def offer_prekey(self, signed: content_pb2.SignedPrekey, *, fresh: bool) -> list[Change]:
+        """The peer announced a prekey; `fresh` if the announcement answers something we just said.
+
+        An older generation is taken only when fresh: the peer may have lost its state. Raises Untrusted or Malformed.
+        """
+        if self.peer_prekey is not None and signed == self.peer_prekey.signed:
+            self._confirmed = self._confirmed or fresh
+            return []
+        prekey = self._read_prekey(signed)
+        if not fresh and self.peer_prekey is not None and prekey.generation <= self.peer_prekey.generation:
+            return []
+        self.peer_prekey = prekey
+        self._confirmed = fresh
+        row: Row = {"terminal": self._remote.number, "content": signed.body, "signature": signed.signature}
+        return [Put("peer_prekey", row)]
+
+    def confirm_prekey(self, prekey_tag: int) -> bool:
+        """A fresh heartbeat names the peer's newest prekey; says whether it is the one we hold."""
+        held = self.peer_prekey is not None and tag(self.peer_prekey.name) == prekey_tag
+        self._confirmed = held
+        return held
+
+    def key_request(self, unknown_epoch: bytes, now: Instant) -> bytes | None:
+        """A key request envelope in the clear, or None if one was sent less than KEY_REQUEST_INTERVAL ago."""
+        newest = self._prekeys.newest
+        if newest is None or (self._asked_at is not None and now.mono - self._asked_at < KEY_REQUEST_INTERVAL):
+            return None
+        self._asked_at = now.mono
+        request = content_pb2.KeyRequest(unknown_epoch=unknown_epoch, prekey=newest.signed, time_ms=now.wall)
+        inner = self.sign(ContentType.KEY_REQUEST, Plane.REAL, encode(request))
+        header = Header(
+            FLAG_CLEAR | FLAG_TRANSIENT, self._out.recipient, self._out.sender, self._entropy(EPOCH_ID_SIZE), 0
+        )
+        return header.encode() + encode_inner(inner, padded=False)
+
+    def read_key_request(self, envelope: bytes, now: Instant) -> KeyRequested:
+        """Verify and obey a key request. Raises Malformed or Untrusted.
+
+        One that names no recent epoch of ours cannot be told from a replay: it may bring a newer prekey, no more.
+        """
+        inner = decode_inner(envelope[HEADER_SIZE:], padded=False)
+        if inner.type is not ContentType.KEY_REQUEST:
+            raise Untrusted("content-type", "only a key request comes in the clear")
+        verify_content(self._remote.signing, inner, Plane.REAL, self.ends_in)
+        request = decode(content_pb2.KeyRequest, inner.content, 4_096)
+        if not request.HasField("prekey"):
+            raise Malformed("prekey", "a key request without one")
+        plane = self._recent_sending.get(request.unknown_epoch)
+        named = request.unknown_epoch if plane is not None else b""
+        if named and self._obeyed_at is not None and now.mono - self._obeyed_at < KEY_REQUEST_INTERVAL:
+            return KeyRequested([], b"", False)
+        current = self._sending.get(plane) if plane is not None else None
+        is_current = current is not None and current.epoch_id == named
+        before = self.peer_prekey
+        changes = self.offer_prekey(request.prekey, fresh=is_current)
+        if named:
+            self._obeyed_at = now.mono
+        if is_current and plane is not None:
+            del self._sending[plane]
+        return KeyRequested(changes, named, self.peer_prekey is not before)
+
+
+def _blob(row: Row, column: str) -> bytes:
+    value = row[column]
+    assert isinstance(value, bytes), column
+    return value

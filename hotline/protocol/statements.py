@@ -1,0 +1,131 @@
+"""Making and reading signed content (docs/protocol.md sections 8 and 9).
+
+A signature covers the exact content bytes, a label that names their type and plane, the charter and the ends. The
+hash of a statement, its name in receipts and records, covers the same and never a signature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from hotline.crypto.signing import SigningKey, pae, verify
+from hotline.errors import Malformed, TextError
+from hotline.limits import PADDING_CLASSES, TEXT_BYTES_MAX
+from hotline.machine import Plane
+from hotline.wire.codec import decode
+from hotline.wire.inner import ContentType, Inner
+from hotline.wire.v1 import content_pb2
+
+_CONTENT_MAX: Final = PADDING_CLASSES[-1]
+_LANGUAGE_MAX: Final = 35  # the longest tag that RFC 5646 section 4.4.1 asks implementations to hold
+_NAME_MAX: Final = 64
+
+PRECEDENCES: Final = tuple(value for value in content_pb2.Precedence.values() if value)
+"""Lowest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Who signs and who is addressed, as terminal numbers of one charter."""
+
+    charter: bytes
+    sender: int
+    recipient: int
+
+    def parts(self, kind: ContentType) -> tuple[bytes, ...]:
+        """What is signed beside the content. A statement is signed once for every terminal of the recipient."""
+        sender = self.sender.to_bytes(2, "big")
+        if kind is ContentType.STATEMENT:
+            return (self.charter, sender)
+        return (self.charter, sender, self.recipient.to_bytes(2, "big"))
+
+
+def label(kind: ContentType, plane: Plane) -> str:
+    """The signature label of a content type on a plane."""
+    return f"hotline/v1/{kind.name.lower().replace('_', '-')}/{plane.value}"
+
+
+def sign_content(key: SigningKey, kind: ContentType, plane: Plane, ends: Ends, content: bytes) -> Inner:
+    """`content` with our signature."""
+    return Inner(kind, content, key.sign(label(kind, plane), *ends.parts(kind), content))
+
+
+def verify_content(public: bytes, inner: Inner, plane: Plane, ends: Ends) -> None:
+    """Raises Untrusted unless the peer's terminal signed exactly this."""
+    verify(public, inner.signature, label(inner.type, plane), *ends.parts(inner.type), inner.content)
+
+
+def statement_hash(plane: Plane, ends: Ends, content: bytes) -> bytes:
+    """The name of a statement: 32 bytes."""
+    kind = ContentType.STATEMENT
+    return hashlib.sha256(pae(label(kind, plane), *ends.parts(kind), content)).digest()
+
+
+def check_text(text: str, limit: int = TEXT_BYTES_MAX) -> None:
+    """Raises TextError unless `text` can be said: not empty, not longer than `limit` UTF-8 bytes, encodable, no NUL."""
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise TextError("the text is not valid Unicode (a lone surrogate): nothing was queued") from error
+    if not text.strip():
+        raise TextError("the text is empty: nothing was queued")
+    if "\0" in text:
+        raise TextError("the text contains a NUL character: nothing was queued")
+    if size > limit:
+        raise TextError(f"the text has {size} bytes, the limit is {limit}: nothing was queued; send it in parts")
+
+
+def check_language(language: str) -> None:
+    """Raises TextError unless `language` looks like a language tag (letters, digits, hyphens)."""
+    parts = language.split("-")
+    if len(language) > _LANGUAGE_MAX or not all(part.isascii() and part.isalnum() and len(part) <= 8 for part in parts):
+        raise TextError(f"not a language tag: {language[:_LANGUAGE_MAX]!r}; use one like en, ur or hi")
+
+
+def decode_statement(content: bytes) -> content_pb2.Statement:
+    """Parse and check every field of a statement. Raises Malformed."""
+    statement = decode(content_pb2.Statement, content, _CONTENT_MAX)
+    if not statement.serial or statement.previous_in_precedence >= statement.serial:
+        raise Malformed("serial", f"{statement.serial} after {statement.previous_in_precedence}")
+    if statement.serial >= 2**63:
+        raise Malformed("serial", "beyond every log")
+    if statement.precedence not in PRECEDENCES:
+        raise Malformed("precedence", str(statement.precedence))
+    if statement.direction not in (content_pb2.DIRECTION_LTR, content_pb2.DIRECTION_RTL):
+        raise Malformed("direction", str(statement.direction))
+    if len(statement.body_salt) != 32:
+        raise Malformed("salt", f"{len(statement.body_salt)} bytes")
+    if len(statement.date_time_group) > 16 or any(
+        len(name) > _NAME_MAX for name in (statement.from_party, statement.to_party, statement.drafter)
+    ):
+        raise Malformed("field-length", "a name or date-time group")
+    _check_kind(statement)
+    return statement
+
+
+def _check_kind(statement: content_pb2.Statement) -> None:
+    if statement.kind == content_pb2.STATEMENT_KIND_VOID:
+        if statement.text:
+            raise Malformed("kind", "a void statement with text")
+        return
+    if statement.kind != content_pb2.STATEMENT_KIND_TEXT:
+        raise Malformed("kind", str(statement.kind))
+    try:
+        check_text(statement.text)
+        check_language(statement.language)
+    except TextError as error:
+        raise Malformed("text", str(error)) from error
+
+
+def decode_receipt(content: bytes) -> content_pb2.Receipt:
+    """Parse and check a receipt. Raises Malformed."""
+    receipt = decode(content_pb2.Receipt, content, _CONTENT_MAX)
+    if receipt.stage not in content_pb2.Stage.values() or not receipt.stage:
+        raise Malformed("stage", str(receipt.stage))
+    if not receipt.item or any(len(item.statement) != 32 or not item.serial for item in receipt.item):
+        raise Malformed("items", f"{len(receipt.item)}")
+    if len(receipt.officer) > _NAME_MAX or (receipt.stage == content_pb2.STAGE_READ) != bool(receipt.officer):
+        raise Malformed("officer", "a READ receipt names one officer, no other receipt does")
+    return receipt

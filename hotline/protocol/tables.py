@@ -1,0 +1,123 @@
+"""The operational tables of an endpoint, and the ports through which it sees them (docs/protocol.md section 13).
+
+History tables grow for ever and are looked up one row at a time. Live tables hold only what is not finished and are
+read whole at the start. Every row is written in the same transaction as the ledger records that tell of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+from hotline.machine import Plane
+
+Row = Mapping[str, str | int | bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns with their SQLite types, and the columns that make the key."""
+
+    columns: Mapping[str, str]
+    key: tuple[str, ...]
+
+
+TABLES: Final[Mapping[str, Table]] = {
+    # history
+    "sent": Table(
+        {"plane": "TEXT", "serial": "INTEGER", "content": "BLOB", "signature": "BLOB", "hash": "BLOB"},
+        ("plane", "serial"),
+    ),
+    "sent_fact": Table(
+        {"plane": "TEXT", "serial": "INTEGER", "stage": "TEXT", "at": "INTEGER", "by": "TEXT", "evidence": "BLOB"},
+        ("plane", "serial", "stage", "by"),
+    ),
+    "custody": Table({"hash": "BLOB", "relay": "TEXT", "body": "BLOB", "signature": "BLOB"}, ("hash",)),
+    "received": Table(
+        {
+            "plane": "TEXT",
+            "serial": "INTEGER",
+            "content": "BLOB",
+            "signature": "BLOB",
+            "hash": "BLOB",
+            "at": "INTEGER",
+        },
+        ("plane", "serial"),
+    ),
+    "received_fact": Table(
+        {"plane": "TEXT", "serial": "INTEGER", "stage": "TEXT", "at": "INTEGER", "by": "TEXT"},
+        ("plane", "serial", "stage"),
+    ),
+    # live
+    "outbox": Table({"plane": "TEXT", "serial": "INTEGER", "stage": "TEXT"}, ("plane", "serial")),
+    "unread": Table({"plane": "TEXT", "serial": "INTEGER", "hash": "BLOB"}, ("plane", "serial")),
+    "held": Table(
+        {
+            "plane": "TEXT",
+            "serial": "INTEGER",
+            "precedence": "INTEGER",
+            "previous": "INTEGER",
+            "hash": "BLOB",
+            "shown": "INTEGER",
+        },
+        ("plane", "serial"),
+    ),
+    "unnoted": Table(
+        {"plane": "TEXT", "serial": "INTEGER", "hash": "BLOB", "officer": "TEXT", "at": "INTEGER"},
+        ("plane", "serial"),
+    ),
+    "counter": Table({"name": "TEXT", "value": "INTEGER"}, ("name",)),
+    "prekey": Table(
+        {"generation": "INTEGER", "box": "BLOB", "content": "BLOB", "signature": "BLOB"},
+        ("generation",),
+    ),
+    "peer_prekey": Table({"terminal": "INTEGER", "content": "BLOB", "signature": "BLOB"}, ("terminal",)),
+    "peer_epoch": Table(
+        {"epoch": "BLOB", "plane": "TEXT", "prekey": "BLOB", "opener": "BLOB", "at": "INTEGER"}, ("epoch",)
+    ),
+    "peer_head": Table({"origin": "TEXT", "size": "INTEGER", "root": "BLOB", "note": "BLOB"}, ("origin",)),
+}
+
+
+class SentRow(NamedTuple):
+    """A statement of ours as stored."""
+
+    content: bytes
+    signature: bytes
+    hash: bytes
+
+
+class History(Protocol):
+    """Committed history, one row at a time. An endpoint asks only for what it no longer remembers."""
+
+    def sent(self, plane: Plane, serial: int) -> SentRow | None:
+        """Our statement with this serial."""
+
+    def received_hash(self, plane: Plane, serial: int) -> bytes | None:
+        """Hash of the peer's statement with this serial."""
+
+    def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
+        """Whether this stage is already known of our statement."""
+
+
+class Head(NamedTuple):
+    """The last committed state of our ledger."""
+
+    size: int
+    root: bytes
+    note: bytes
+
+
+class LedgerView(Protocol):
+    """The last committed head of our own ledger."""
+
+    def head(self) -> Head:
+        """Size, root and signed checkpoint; size 0 and an empty note before the first commit."""
+
+
+class Saved(Protocol):
+    """The live tables as they were at the last commit."""
+
+    def rows(self, table: str) -> Sequence[Row]:
+        """Every row of a live table, in the order of its key."""

@@ -1,0 +1,179 @@
+"""The only loop: steps a machine, commits what it decided, then performs the rest in the declared order.
+
+Outputs are performed strictly in the order in which they were decided. While one commit is under way further steps
+go on in memory and share the next transaction (group commit); nothing that follows a durable output leaves before it
+is durable. A failed commit means "unknown": the driver stops for good and the daemon must be started anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, Protocol, TypeVar
+
+from hotline.errors import StorageError
+from hotline.limits import DRIVER_QUEUE_MAX
+from hotline.machine import Delivery, Instant, Machine, Output, Reply, RequestId, Tick, Transmission
+
+EventT = TypeVar("EventT")
+
+
+def system_clock() -> Instant:
+    """Both clocks of this computer."""
+    return Instant(time.monotonic_ns() // 1_000_000, time.time_ns() // 1_000_000)
+
+
+class World(Protocol):
+    """What a driver acts upon. `commit` runs in the writer thread, everything else on the event loop."""
+
+    def commit(self, batch: Sequence[Output], now: Instant) -> None:
+        """Make the records and changes of `batch` durable in one transaction. Raises StorageError: unknown outcome."""
+
+    def transmit(self, transmissions: Sequence[Transmission]) -> None:
+        """Put frames onto links; a link that is gone swallows them."""
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Hand something to people or to the process."""
+
+
+class Driver(Generic[EventT]):
+    """Runs one machine. Use on one event loop only."""
+
+    def __init__(
+        self, machine: Machine[EventT | Tick], world: World, clock: Callable[[], Instant] = system_clock
+    ) -> None:
+        self._machine = machine
+        self._world = world
+        self._clock = clock
+        self._waiting: list[Output] = []
+        self._committing = False
+        self._requests: dict[RequestId, asyncio.Future[Reply]] = {}
+        self._next_request = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed_for: int | None = None
+        self._room = asyncio.Event()
+        self._room.set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self._loop = asyncio.get_running_loop()
+        self.failed: asyncio.Future[BaseException] = self._loop.create_future()
+        """Resolves with the error when the daemon must stop: a commit failed, or `step` raised (a bug)."""
+
+    def post(self, event: EventT | Tick) -> None:
+        """Step the machine with `event` now. Events posted after a failure are dropped."""
+        if self.failed.done():
+            return
+        try:
+            output = self._machine.step(event, self._clock())
+        except Exception as error:  # noqa: BLE001 - any exception out of step is a bug, and a bug stops the daemon
+            self._fail(error)
+            return
+        if output.express:
+            self._world.transmit(output.express)
+        if output.durable or self._waiting or self._committing:
+            self._waiting.append(output)
+            self._start_commit()
+        else:
+            self._perform((output,))
+        self._arm()
+
+    async def ask(self, make_event: Callable[[RequestId], EventT]) -> Reply:
+        """Step with a request and wait for its Reply, which comes only after what it says is durable."""
+        self._next_request += 1
+        request = RequestId(self._next_request)
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        self._requests[request] = future
+        self.post(make_event(request))
+        try:
+            done, _ = await asyncio.wait((future, self.failed), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._requests.pop(request, None)
+        if future in done:
+            return future.result()
+        raise StorageError(
+            "the daemon is stopping: whether the request was stored is unknown; look again after restart"
+        )
+
+    async def room(self) -> None:
+        """Wait until fewer than DRIVER_QUEUE_MAX outputs wait for the disk; readers of streams call this first."""
+        await self._room.wait()
+
+    async def settled(self) -> None:
+        """Wait until everything decided so far is durable and performed."""
+        waiter = asyncio.ensure_future(self._idle.wait())
+        try:
+            await asyncio.wait((waiter, self.failed), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiter.cancel()
+
+    def close(self) -> None:
+        """Stop the timer and the writer thread. What is not durable yet is forgotten; call `settled` first."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._writer.shutdown(wait=True)
+
+    def _start_commit(self) -> None:
+        self._idle.clear()
+        if self._committing or not self._waiting:
+            return
+        batch, self._waiting = self._waiting, []
+        self._room.set()
+        self._committing = True
+        future = self._loop.run_in_executor(self._writer, self._world.commit, batch, self._clock())
+        future.add_done_callback(lambda done: self._committed(batch, done))
+
+    def _committed(self, batch: Sequence[Output], done: asyncio.Future[None]) -> None:
+        self._committing = False
+        error = done.exception()
+        if error is not None:
+            self._fail(error)
+            return
+        if self.failed.done():
+            return
+        # The next transaction starts before the results of this one are sent: the disk is the slower partner.
+        self._start_commit()
+        self._perform(batch)
+        if self._waiting:
+            self._start_commit()
+        if not self._committing:
+            self._idle.set()
+        if len(self._waiting) >= DRIVER_QUEUE_MAX:
+            self._room.clear()
+
+    def _perform(self, batch: Sequence[Output]) -> None:
+        transmissions = [item for output in batch for item in output.transmit]
+        if transmissions:
+            self._world.transmit(transmissions)
+        for output in batch:
+            for delivery in output.deliver:
+                self._world.deliver(delivery)
+        for output in batch:
+            for reply in output.replies:
+                future = self._requests.get(reply.request)
+                if future is not None and not future.done():
+                    future.set_result(reply)
+
+    def _arm(self) -> None:
+        deadline = self._machine.next_deadline()
+        if deadline == self._armed_for and self._timer is not None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._armed_for = deadline
+        if deadline is not None:
+            delay = max(0, deadline - self._clock().mono) / 1000
+            self._timer = self._loop.call_later(delay, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._armed_for = None
+        self.post(Tick())
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.failed.done():
+            self.failed.set_result(error)
+        self._idle.set()

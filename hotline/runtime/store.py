@@ -1,0 +1,228 @@
+"""The terminal's memory: SQLite with the ledger and the operational tables in one transaction.
+
+WAL with synchronous=FULL, read back at the start: nothing acknowledged is lost in a power cut. Any error from a write
+or a commit is StorageError and means "unknown": the process stops and the next start reconciles. One daemon per
+store, by a lock on a file beside it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO
+
+from hotline.errors import ConfigError, StorageError
+from hotline.ledger.log import Ledger, Staged
+from hotline.ledger.tree import Frontier, frontier_nodes
+from hotline.machine import Change, Entropy, Instant, Output, Plane, Put
+from hotline.protocol.tables import TABLES, Head, Row, SentRow
+
+SCHEMA_VERSION = 1
+
+_LEDGER_SCHEMA = """
+CREATE TABLE entry (seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL) STRICT;
+CREATE TABLE node (level INTEGER, idx INTEGER, hash BLOB NOT NULL, PRIMARY KEY (level, idx)) STRICT, WITHOUT ROWID;
+CREATE TABLE head (size INTEGER PRIMARY KEY, note BLOB NOT NULL, ts INTEGER NOT NULL, root BLOB NOT NULL) STRICT;
+CREATE TABLE opening (seq INTEGER, tag TEXT, box BLOB NOT NULL, PRIMARY KEY (seq, tag)) STRICT, WITHOUT ROWID;
+CREATE TRIGGER entry_keep BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
+CREATE TRIGGER entry_hold BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
+"""
+
+
+def _schema() -> str:
+    statements = [_LEDGER_SCHEMA]
+    for name, table in TABLES.items():
+        columns = ", ".join(f'"{column}" {kind}' for column, kind in table.columns.items())
+        key = ", ".join(f'"{column}"' for column in table.key)
+        statements.append(f'CREATE TABLE "{name}" ({columns}, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID;')
+    return "\n".join(statements)
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open the database file with the durability this project promises. Raises StorageError or ConfigError."""
+    try:
+        if read_only:
+            connection = sqlite3.connect(
+                f"file:{path}?mode=ro", uri=True, check_same_thread=False, isolation_level=None
+            )
+        else:
+            connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+            level = connection.execute("PRAGMA synchronous").fetchone()[0]
+            if (mode, level) != ("wal", 2):
+                raise StorageError(
+                    f"{path}: this file system does not give WAL with synchronous=FULL (got {mode}, {level})"
+                )
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.Error as error:
+        raise StorageError(
+            f"{path}: not a usable database ({error}); restore it from the other disk or move it away"
+        ) from error
+    if version > SCHEMA_VERSION:
+        raise ConfigError(
+            f"{path}: written by a newer program (schema {version}, this is {SCHEMA_VERSION}); upgrade hotline"
+        )
+    return connection
+
+
+class EndpointStore:
+    """One terminal's database. `commit` runs in the driver's writer thread, lookups on the event loop."""
+
+    def __init__(self, folder: Path, make_ledger: Callable[[Frontier, int], Ledger], entropy: Entropy) -> None:
+        """Open or create `folder`/ledger.db. Raises StorageError, ConfigError."""
+        self._folder = folder
+        self._lock = _lock(folder)
+        self.path = folder / "ledger.db"
+        is_new = not self.path.exists()
+        self._writer = connect(self.path)
+        self._reader = self._writer
+        self._entropy = entropy
+        if is_new or self._writer.execute("PRAGMA user_version").fetchone()[0] == 0:
+            self._create()
+        self._reader = connect(self.path, read_only=True)
+        frontier, last_ts, self._head = self._load_head()
+        self._ledger = make_ledger(frontier, last_ts)
+
+    def _create(self) -> None:
+        try:
+            self._writer.executescript(f"BEGIN IMMEDIATE;{_schema()}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
+            self.path.chmod(0o600)
+            _sync_folder(self._folder)
+        except (sqlite3.Error, OSError) as error:
+            raise StorageError(f"{self.path}: cannot be created ({error})") from error
+
+    def _load_head(self) -> tuple[Frontier, int, Head]:
+        try:
+            row = self._writer.execute("SELECT size, note, ts, root FROM head ORDER BY size DESC LIMIT 1").fetchone()
+            entries = self._writer.execute("SELECT COALESCE(MAX(seq) + 1, 0) FROM entry").fetchone()[0]
+            if row is None:
+                size, note, last_ts, root = 0, b"", 0, b""
+            else:
+                size, note, last_ts, root = row
+            if entries != size:
+                raise StorageError(
+                    f"{self.path}: {entries} entries, but the signed head says {size}; run hotline audit verify"
+                )
+            hashes = []
+            for level, index in frontier_nodes(size):
+                found = self._writer.execute("SELECT hash FROM node WHERE level=? AND idx=?", (level, index)).fetchone()
+                if found is None:
+                    raise StorageError(f"{self.path}: a tree node is missing; run hotline audit verify")
+                hashes.append(found[0])
+        except sqlite3.Error as error:
+            raise StorageError(f"{self.path}: {error}; run hotline audit verify on a copy") from error
+        frontier = Frontier(size, hashes)
+        if size and frontier.root() != root:
+            raise StorageError(f"{self.path}: the stored tree does not give the signed root; run hotline audit verify")
+        return frontier, last_ts, Head(size, root, note)
+
+    # --- the driver's world ------------------------------------------------------------------------------------------
+
+    def commit(self, batch: Sequence[Output], now: Instant) -> None:
+        """Append every record of `batch`, apply its changes and sign the new head, in one durable transaction."""
+        records = [record for output in batch for record in output.records]
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            staged = self._ledger.stage(records, now.wall) if records else None
+            if staged is not None:
+                self._append(staged)
+            for output in batch:
+                for change in output.changes:
+                    self._apply(change)
+            self._writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StorageError(f"{self.path}: a commit failed ({error}); whether it was stored is unknown") from error
+        if staged is not None:
+            self._ledger.accept(staged)
+            self._head = Head(staged.checkpoint.size, staged.checkpoint.root, staged.note)
+
+    def _append(self, staged: Staged) -> None:
+        execute_many = self._writer.executemany
+        execute_many("INSERT INTO entry VALUES (?, ?)", [(entry.seq, entry.leaf) for entry in staged.entries])
+        execute_many("INSERT OR REPLACE INTO node VALUES (?, ?, ?)", staged.nodes)
+        self._writer.execute(
+            "INSERT INTO head VALUES (?, ?, ?, ?)",
+            (staged.checkpoint.size, staged.note, staged.last_timestamp_ms, staged.checkpoint.root),
+        )
+
+    def _apply(self, change: Change) -> None:
+        if isinstance(change, Put):
+            sql = _PUT[change.table]
+            self._writer.execute(sql, [change.row[column] for column in TABLES[change.table].columns])
+        else:
+            condition = " AND ".join(f'"{column}"=?' for column in change.match)
+            self._writer.execute(f'DELETE FROM "{change.table}" WHERE {condition}', list(change.match.values()))  # noqa: S608 - names are ours
+
+    # --- ports of the endpoint ---------------------------------------------------------------------------------------
+
+    def head(self) -> Head:
+        """The last committed head of the ledger."""
+        return self._head
+
+    def rows(self, table: str) -> list[Row]:
+        """Every row of a live table, in key order."""
+        shape = TABLES[table]
+        columns = ", ".join(f'"{column}"' for column in shape.columns)
+        order = ", ".join(f'"{column}"' for column in shape.key)
+        found = self._reader.execute(f'SELECT {columns} FROM "{table}" ORDER BY {order}').fetchall()  # noqa: S608
+        return [dict(zip(shape.columns, row, strict=True)) for row in found]
+
+    def sent(self, plane: Plane, serial: int) -> SentRow | None:
+        """Our statement with this serial."""
+        sql = "SELECT content, signature, hash FROM sent WHERE plane=? AND serial=?"
+        row = self._reader.execute(sql, (plane.value, serial)).fetchone()
+        return None if row is None else SentRow(*row)
+
+    def received_hash(self, plane: Plane, serial: int) -> bytes | None:
+        """Hash of the peer's statement with this serial."""
+        sql = "SELECT hash FROM received WHERE plane=? AND serial=?"
+        row = self._reader.execute(sql, (plane.value, serial)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
+        """Whether this stage is known of our statement."""
+        sql = "SELECT 1 FROM sent_fact WHERE plane=? AND serial=? AND stage=? LIMIT 1"
+        return self._reader.execute(sql, (plane.value, serial, stage)).fetchone() is not None
+
+    # --- for people --------------------------------------------------------------------------------------------------
+
+    def query(self, sql: str, parameters: Sequence[str | int]) -> list[tuple[object, ...]]:
+        """Read committed rows, for the operator's lists."""
+        return self._reader.execute(sql, parameters).fetchall()
+
+    def close(self) -> None:
+        """Give the store up; the last commit is already durable."""
+        self._reader.close()
+        self._writer.close()
+        self._lock.close()
+
+
+_PUT = {
+    name: f'INSERT OR REPLACE INTO "{name}" VALUES ({", ".join("?" * len(table.columns))})'  # noqa: S608 - names are ours
+    for name, table in TABLES.items()
+}
+
+
+def _lock(folder: Path) -> IO[bytes]:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = (folder / "lock").open("ab")
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StorageError(f"{folder}: another daemon uses this store; stop it first") from error
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot be used as a store ({error.strerror})") from error
+    return handle
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,296 @@
+"""Relay: forwards at once, holds durably, signs for what it holds. Cannot open anything (docs/protocol.md section 5).
+
+A stream is admitted by the certificate that the transport authenticated and by a matching Hello. An envelope is
+forwarded before it is stored (`Output.express`); CUSTODY leaves only after the commit (`Output.transmit`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from hotline.crypto.signing import SigningKey
+from hotline.errors import RemoteError
+from hotline.limits import MAILBOX_RETENTION, RELAY_RATE_PER_SECOND, WIRE_VERSION
+from hotline.machine import (
+    Delete,
+    Delivery,
+    FramesReceived,
+    Instant,
+    LinkClosed,
+    LinkOpened,
+    Output,
+    Put,
+    Tick,
+    Transmission,
+)
+from hotline.wire.codec import decode_frame, encode
+from hotline.wire.envelope import decode_header, envelope_id
+from hotline.wire.v1 import frame_pb2
+from relay.mailbox import Admission, Held, Mailbox
+
+CUSTODY_LABEL = "hotline/v1/custody"
+_SWEEP_EVERY = 3_600_000
+
+RelayEvent = LinkOpened | LinkClosed | FramesReceived | Tick
+
+
+@dataclass(frozen=True, slots=True)
+class Hotline:
+    """One charter as a relay needs it: its hash, and its terminals by the fingerprint of their certificate."""
+
+    charter: bytes
+    terminals: Mapping[str, int]
+
+
+@dataclass(slots=True)
+class Stream:
+    """One stream and, once admitted, the terminal at its other end."""
+
+    link: str
+    fingerprint: str
+    hotline: Hotline | None = None
+    terminal: int = 0
+    tokens: float = 2.0 * RELAY_RATE_PER_SECOND
+    refilled_at: int = 0
+
+
+@dataclass(slots=True)
+class _Parcel:
+    """What one parcel of frames caused."""
+
+    custody: list[bytes] = field(default_factory=list)
+
+
+class Relay:
+    """The machine of one relay."""
+
+    def __init__(
+        self, name: str, signing: SigningKey, hotlines: Iterable[Hotline], saved: Iterable[tuple[bytes, int, Held]]
+    ) -> None:
+        """`saved` holds (charter, recipient, envelope) of everything stored, oldest first."""
+        self.name = name
+        self._signing = signing
+        self._hotlines = {hotline.charter: hotline for hotline in hotlines}
+        self._streams: dict[str, Stream] = {}
+        self._attached: dict[tuple[bytes, int], str] = {}
+        self.mailboxes: dict[tuple[bytes, int], Mailbox] = {
+            (hotline.charter, number): Mailbox()
+            for hotline in self._hotlines.values()
+            for number in hotline.terminals.values()
+        }
+        self.forwarded = self.stored = self.refused = 0
+        for charter, terminal, held in saved:
+            if (charter, terminal) in self.mailboxes:
+                self.mailboxes[charter, terminal].put(held)
+        self._sweep_at: int | None = None
+
+    @property
+    def streams(self) -> int:
+        """Open streams, admitted or not."""
+        return len(self._streams)
+
+    @property
+    def attached(self) -> int:
+        """Terminals that are attached now."""
+        return len(self._attached)
+
+    @property
+    def held(self) -> int:
+        """Envelopes held for all terminals."""
+        return sum(len(mailbox) for mailbox in self.mailboxes.values())
+
+    def step(self, event: RelayEvent, now: Instant) -> Output:
+        """Take one event."""
+        out = Output()
+        if self._sweep_at is None:
+            self._sweep_at = now.mono
+        match event:
+            case FramesReceived():
+                self._frames(event, now, out)
+            case LinkOpened():
+                self._streams[event.link] = Stream(event.link, event.peer, refilled_at=now.mono)
+            case LinkClosed():
+                self._closed(event.link)
+            case Tick():
+                self._sweep(now, out)
+        return out
+
+    def next_deadline(self) -> int | None:
+        """When stored envelopes are next looked at for their age."""
+        return self._sweep_at
+
+    # --- admission ---------------------------------------------------------------------------------------------------
+
+    def _closed(self, link: str) -> None:
+        stream = self._streams.pop(link, None)
+        if stream is not None and stream.hotline is not None:
+            key = (stream.hotline.charter, stream.terminal)
+            if self._attached.get(key) == link:
+                del self._attached[key]
+
+    def _hang_up(self, stream: Stream, reason: frame_pb2.RefusalReason.ValueType, out: Output) -> None:
+        out.transmit.append(_frame(stream.link, frame_pb2.Frame(refusal=frame_pb2.Refusal(reason=reason))))
+        name = frame_pb2.RefusalReason.Name(reason)
+        out.deliver.append(Delivery("hang-up", {"link": stream.link, "reason": name}))
+        self._closed(stream.link)
+
+    def _hello(self, stream: Stream, hello: frame_pb2.Hello, out: Output) -> None:
+        hotline = self._hotlines.get(hello.charter)
+        if (
+            hotline is None
+            or hello.version != WIRE_VERSION
+            or not hello.terminal
+            or hotline.terminals.get(stream.fingerprint) != hello.terminal
+        ):
+            self._hang_up(stream, frame_pb2.REFUSAL_REASON_NOT_ADMITTED, out)
+            return
+        key = (hotline.charter, hello.terminal)
+        older = self._streams.get(self._attached.get(key, ""))
+        if older is not None and older is not stream:
+            # The newer stream is the live one: the older may be a zombie that a partition left behind.
+            self._hang_up(older, frame_pb2.REFUSAL_REASON_REPLACED, out)
+        stream.hotline, stream.terminal = hotline, hello.terminal
+        self._attached[key] = stream.link
+        mailbox = self.mailboxes[key]
+        welcome = frame_pb2.Welcome(version=WIRE_VERSION, relay=self.name, waiting=len(mailbox))
+        out.transmit.append(_frame(stream.link, frame_pb2.Frame(welcome=welcome)))
+        out.transmit.extend(Transmission(stream.link, held.frame) for held in mailbox)
+        out.deliver.append(Delivery("attached", {"link": stream.link, "terminal": hello.terminal}))
+
+    # --- frames ------------------------------------------------------------------------------------------------------
+
+    def _frames(self, event: FramesReceived, now: Instant, out: Output) -> None:
+        stream = self._streams.get(event.link)
+        if stream is None:
+            return
+        parcel = _Parcel()
+        for data in event.frames:
+            try:
+                self._one(stream, data, parcel, now, out)
+            except RemoteError as error:
+                self.refused += 1
+                out.deliver.append(Delivery("refused", {"link": stream.link, "reason": error.reason}))
+                if stream.hotline is None:
+                    self._hang_up(stream, frame_pb2.REFUSAL_REASON_NOT_ADMITTED, out)
+            if stream.link not in self._streams:
+                break
+        if parcel.custody and stream.hotline is not None:
+            body = encode(
+                frame_pb2.CustodyBody(
+                    charter=stream.hotline.charter, terminal=stream.terminal, envelope=parcel.custody, time_ms=now.wall
+                )
+            )
+            custody = frame_pb2.Custody(body=body, signature=self._signing.sign(CUSTODY_LABEL, body))
+            out.transmit.append(_frame(stream.link, frame_pb2.Frame(custody=custody)))
+
+    def _one(self, stream: Stream, data: bytes, parcel: _Parcel, now: Instant, out: Output) -> None:
+        frame = decode_frame(data)
+        kind = frame.WhichOneof("body")
+        if stream.hotline is None:
+            if kind != "hello":
+                raise RemoteError("not-admitted")
+            self._hello(stream, frame.hello, out)
+        elif kind == "envelope":
+            self._envelope(stream, stream.hotline, frame.envelope, data, parcel, now, out)
+        elif kind == "taken":
+            self._taken(stream, stream.hotline, frame.taken, out)
+        else:
+            raise RemoteError("frame-kind")
+
+    def _refuse(self, stream: Stream, envelope: bytes, reason: frame_pb2.RefusalReason.ValueType, out: Output) -> None:
+        self.refused += 1
+        refusal = frame_pb2.Refusal(envelope_id=envelope_id(envelope), reason=reason)
+        out.transmit.append(_frame(stream.link, frame_pb2.Frame(refusal=refusal)))
+
+    def _envelope(
+        self, stream: Stream, hotline: Hotline, envelope: bytes, data: bytes, parcel: _Parcel, now: Instant, out: Output
+    ) -> None:
+        header = decode_header(envelope)
+        if header.sender != stream.terminal:
+            self._refuse(stream, envelope, frame_pb2.REFUSAL_REASON_NOT_ADMITTED, out)
+            return
+        key = (hotline.charter, header.recipient)
+        mailbox = self.mailboxes.get(key)
+        if mailbox is None:
+            self._refuse(stream, envelope, frame_pb2.REFUSAL_REASON_UNKNOWN_RECIPIENT, out)
+            return
+        if not _admit(stream, now):
+            self._refuse(stream, envelope, frame_pb2.REFUSAL_REASON_TOO_FAST, out)
+            return
+        recipient = self._attached.get(key)
+        if header.transient:
+            if recipient is not None:
+                out.express.append(Transmission(recipient, data))
+                self.forwarded += 1
+            return
+        name = hashlib.sha256(envelope).digest()
+        identifier = envelope_id(envelope)
+        verdict = mailbox.judge(identifier, name, len(data))
+        if verdict is Admission.CLASH:
+            self._refuse(stream, envelope, frame_pb2.REFUSAL_REASON_MALFORMED, out)
+            return
+        if recipient is not None:
+            out.express.append(Transmission(recipient, data))
+            self.forwarded += 1
+        if verdict is Admission.FULL:
+            self._refuse(stream, envelope, frame_pb2.REFUSAL_REASON_MAILBOX_FULL, out)
+            return
+        if verdict is Admission.NEW:
+            held = Held(identifier, name, data, now.wall)
+            mailbox.put(held)
+            self.stored += 1
+            out.changes.append(_put(key, held))
+        parcel.custody.append(name)
+
+    def _taken(self, stream: Stream, hotline: Hotline, taken: frame_pb2.Taken, out: Output) -> None:
+        key = (hotline.charter, stream.terminal)
+        mailbox = self.mailboxes[key]
+        for identifier in taken.envelope_id:
+            if mailbox.take(identifier) is not None:
+                out.changes.append(_delete(key, identifier))
+
+    def _sweep(self, now: Instant, out: Output) -> None:
+        if self._sweep_at is not None and now.mono < self._sweep_at:
+            return
+        self._sweep_at = now.mono + _SWEEP_EVERY
+        for key, mailbox in self.mailboxes.items():
+            for held in mailbox.older_than(now.wall - MAILBOX_RETENTION):
+                mailbox.take(held.envelope_id)
+                out.changes.append(_delete(key, held.envelope_id))
+
+
+def _admit(stream: Stream, now: Instant) -> bool:
+    """Token bucket: RELAY_RATE_PER_SECOND, burst twice that."""
+    gained = (now.mono - stream.refilled_at) * RELAY_RATE_PER_SECOND / 1_000
+    stream.tokens = min(2.0 * RELAY_RATE_PER_SECOND, stream.tokens + gained)
+    stream.refilled_at = now.mono
+    if stream.tokens < 1:
+        return False
+    stream.tokens -= 1
+    return True
+
+
+def _frame(link: str, frame: frame_pb2.Frame) -> Transmission:
+    return Transmission(link, encode(frame))
+
+
+def _put(key: tuple[bytes, int], held: Held) -> Put:
+    charter, terminal = key
+    return Put(
+        "mailbox",
+        {
+            "charter": charter,
+            "terminal": terminal,
+            "envelope_id": held.envelope_id,
+            "name": held.name,
+            "frame": held.frame,
+            "stored_at": held.stored_at,
+        },
+    )
+
+
+def _delete(key: tuple[bytes, int], identifier: bytes) -> Delete:
+    charter, terminal = key
+    return Delete("mailbox", {"charter": charter, "terminal": terminal, "envelope_id": identifier})
