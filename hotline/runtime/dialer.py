@@ -1,76 +1,98 @@
 """Keeps one stream to one relay open, for ever. Reports what happens to the driver; decides nothing.
 
-Frames wait in one queue per relay and leave several in one gRPC message. A queue that grows beyond its bound, or a
-stream that breaks, loses what it held: everything that matters is repeated by the endpoint until it is acknowledged.
+What waits for a stream that breaks is lost: everything that matters is repeated until it is acknowledged.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+import random
+from collections.abc import AsyncIterator
+from typing import Protocol
 
 import grpc
 import grpc.aio
 
-from hotline.limits import FRAMES_PER_PARCEL_MAX, LINK_QUEUE_BYTES_MAX, PARCEL_BYTES_MAX
 from hotline.machine import FramesReceived, LinkClosed, LinkOpened
-from hotline.runtime.credentials import RelayTarget, open_channel
-from hotline.runtime.driver import Driver
+from hotline.runtime.credentials import OwnTls, RelayTarget, open_channel
+from hotline.runtime.frames import FrameQueue
 from hotline.wire.v1 import relay_pb2, relay_pb2_grpc
 
-_PARCEL_ROOM = PARCEL_BYTES_MAX - 2_048
-"""What frames may fill of one gRPC message; the rest is for their lengths."""
+_BACKOFF_FIRST = 0.1
+_BACKOFF_GROWTH = 1.6
+_BACKOFF_SPREAD = 0.2
 
 
-class FrameQueue:
-    """Frames waiting for one stream, handed out as parcels."""
+class Post(Protocol):
+    """What a dialer needs of a driver."""
 
-    def __init__(self) -> None:
-        self._frames: deque[bytes] = deque()
-        self._bytes = 0
-        self._wake = asyncio.Event()
-        self._closed = False
+    def post(self, event: LinkOpened | LinkClosed | FramesReceived) -> None:
+        """Step with an event."""
 
-    def put(self, frame: bytes) -> bool:
-        """Queue one frame; False if the queue is full."""
-        if self._bytes + len(frame) > LINK_QUEUE_BYTES_MAX:
-            return False
-        self._frames.append(frame)
-        self._bytes += len(frame)
-        self._wake.set()
-        return True
-
-    def close(self) -> None:
-        """Let the parcels end after what is queued now."""
-        self._closed = True
-        self._wake.set()
-
-    async def parcels(self) -> AsyncIterator[list[bytes]]:
-        """What is queued, several frames at a time, until closed."""
-        while True:
-            while not self._frames:
-                if self._closed:
-                    return
-                self._wake.clear()
-                await self._wake.wait()
-            parcel = [self._frames.popleft()]
-            size = len(parcel[0])
-            while self._frames and len(parcel) < FRAMES_PER_PARCEL_MAX and size + len(self._frames[0]) <= _PARCEL_ROOM:
-                parcel.append(self._frames.popleft())
-                size += len(parcel[-1])
-            self._bytes -= size
-            yield parcel
+    async def room(self) -> None:
+        """Wait until the disk has caught up."""
 
 
 class Dialer:
     """One relay's stream as seen from a terminal."""
 
-    def __init__(
-        self,
-        target: RelayTarget,
-        post: Callable[[LinkOpened | LinkClosed | FramesReceived], None],
-        room: Callable[[], object],
-    ) -> None:
-        raise NotImplementedError
+    def __init__(self, target: RelayTarget, own: OwnTls, driver: Post) -> None:
+        self.target = target
+        self._own = own
+        self._driver = driver
+        self._queue: FrameQueue | None = None
+        self._call: grpc.aio.StreamStreamCall[relay_pb2.AttachRequest, relay_pb2.AttachResponse] | None = None
+        self.last_error = ""
+        self._backoff_last = target.profile.silent_ceiling_ms / 1_000
+
+    def send(self, frame: bytes) -> None:
+        """Queue one frame; without a stream it is swallowed, on a full queue the stream is given up."""
+        if self._queue is not None and not self._queue.put(frame) and self._call is not None:
+            self.last_error = "the relay does not take our frames"
+            self._call.cancel()
+
+    async def run(self) -> None:
+        """Dial, serve the stream until it breaks, dial again; ends only by cancellation."""
+        pause = _BACKOFF_FIRST
+        channel = open_channel(self.target, self._own)
+        try:
+            while True:
+                if await self._serve(channel):
+                    pause = _BACKOFF_FIRST
+                spread = 1 + random.uniform(-_BACKOFF_SPREAD, _BACKOFF_SPREAD)  # noqa: S311 - only spreads the load
+                await asyncio.sleep(pause * spread)
+                pause = min(pause * _BACKOFF_GROWTH, self._backoff_last)
+        finally:
+            await channel.close()
+
+    async def _serve(self, channel: grpc.aio.Channel) -> bool:
+        """One stream from open to broken; says whether it ever opened."""
+        queue = FrameQueue()
+        stub = relay_pb2_grpc.RelayServiceStub(channel)
+        opened = False
+        name = self.target.name
+        call = stub.Attach(_requests(queue), wait_for_ready=False)
+        try:
+            await call.wait_for_connection()
+            opened = True
+            self._queue, self._call = queue, call
+            self.last_error = ""
+            self._driver.post(LinkOpened(name))
+            async for response in call:
+                await self._driver.room()
+                self._driver.post(FramesReceived(name, tuple(response.frame)))
+            self.last_error = "the relay closed the stream"
+        except grpc.aio.AioRpcError as error:
+            self.last_error = f"{error.code().name.lower()}: {error.details() or ''}"[:200]
+        finally:
+            self._queue = self._call = None
+            queue.close()
+            call.cancel()
+            if opened:
+                self._driver.post(LinkClosed(name, self.last_error or "stopped"))
+        return opened
+
+
+async def _requests(queue: FrameQueue) -> AsyncIterator[relay_pb2.AttachRequest]:
+    async for parcel in queue.parcels():
+        yield relay_pb2.AttachRequest(frame=parcel)

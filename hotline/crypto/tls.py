@@ -1,0 +1,77 @@
+"""Self-signed TLS certificates: they carry a key to be pinned, and nothing is believed because of what they say.
+
+ECDSA P-256, because gRPC's TLS library offers no Ed25519 certificates by default.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+_LIFETIME_DAYS = 3_653
+_CLOCKS_MAY_DIFFER_DAYS = 2
+
+
+class TlsIdentity(NamedTuple):
+    """A private key (PKCS 8, PEM) and its self-signed certificate (DER)."""
+
+    private_pem: bytes
+    certificate_der: bytes
+
+
+def server_name(name: str) -> str:
+    """The DNS name in a certificate; it resolves nowhere and is compared only with itself."""
+    return f"{name.lower()}.hotline.invalid"
+
+
+def make_tls_identity(name: str, unix_ms: int) -> TlsIdentity:
+    """A new key and certificate for `name`, valid for ten years from `unix_ms`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, server_name(name))])
+    begin = datetime.fromtimestamp(unix_ms / 1_000, UTC) - timedelta(days=_CLOCKS_MAY_DIFFER_DAYS)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=_LIFETIME_DAYS))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(server_name(name))]), critical=False)
+        .add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    private_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return TlsIdentity(private_pem, certificate.public_bytes(Encoding.DER))
+
+
+def pem(certificate_der: bytes) -> bytes:
+    """The certificate as gRPC takes it."""
+    return x509.load_der_x509_certificate(certificate_der).public_bytes(Encoding.PEM)
+
+
+def certificate_name(certificate_der: bytes) -> str:
+    """The one DNS name of a certificate made by `make_tls_identity`. Raises ValueError."""
+    certificate = x509.load_der_x509_certificate(certificate_der)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return str(names.get_values_for_type(x509.DNSName)[0])
+
+
+def fingerprint(certificate_der: bytes) -> str:
+    """Hex SHA-256 of the certificate: what the charter pins."""
+    return hashlib.sha256(certificate_der).hexdigest()
+
+
+def fingerprint_of_pem(certificate_pem: bytes) -> str:
+    """The same of a PEM certificate, as the transport hands it over. Raises ValueError."""
+    return fingerprint(x509.load_pem_x509_certificate(certificate_pem).public_bytes(Encoding.DER))
