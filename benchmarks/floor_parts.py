@@ -122,7 +122,7 @@ def open_channel(part: Part) -> grpc.aio.Channel:
 async def attach(channel: grpc.aio.Channel, method: str) -> grpc.aio.StreamStreamCall[bytes, bytes]:
     """Open one stream and return when the relay has taken it. Raises AioRpcError, or TimeoutError after 10 s."""
     async with asyncio.timeout(_ATTACH_SECONDS):
-        call = channel.stream_stream(f"/{SERVICE}/{method}")()
+        call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(f"/{SERVICE}/{method}")()
         await call.wait_for_connection()
         return call
 

@@ -56,7 +56,7 @@ async def main() -> None:
     journal = Journal(part)
     relay = Relay(journal)
     server, port = listen(part)
-    methods = {
+    methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         SENDER: grpc.stream_stream_rpc_method_handler(relay.serve_sender),
         RECEIVER: grpc.stream_stream_rpc_method_handler(relay.serve_receiver),
     }

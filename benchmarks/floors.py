@@ -12,12 +12,13 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import grpc.aio
 from nacl.signing import SigningKey
 
 from benchmarks.floor_parts import LEVELS, SENDER, Journal, Letters, Part, attach, make_certificate, open_channel
@@ -69,8 +70,8 @@ class Floor:
             self._letters = Letters(sender)
             channel = await stack.enter_async_context(open_channel(sender))
             self._call = await attach(channel, SENDER)
-            stack.callback(self._call.cancel)
             self._pongs: AsyncIterator[bytes] = aiter(self._call)
+            stack.push_async_callback(self._hang_up)
             await self.latency(_WARM_UP)
             self._stack = stack.pop_all()
         return self
@@ -113,6 +114,13 @@ class Floor:
             group.create_task(receive())
         return count / (time.perf_counter() - begin)
 
+    async def _hang_up(self) -> None:
+        self._call.cancel()
+        with suppress(asyncio.CancelledError, grpc.aio.AioRpcError, StopAsyncIteration):
+            await anext(self._pongs)
+        # While a call is referred to, gRPC keeps its connection, and complains when the relay then ends.
+        del self._call, self._pongs
+
     async def _ping(self) -> int:
         number = self._next
         self._next += 1
@@ -154,8 +162,12 @@ def _make_parts(level: int, folder: Path) -> tuple[Part, Part, Part]:
         return Part(level, "127.0.0.1:0", journal, private_pem, certificate_pem, trusted_pem)
 
     def end(name: str, own: SigningKey, peer: SigningKey) -> Part:
-        keys = {"signing_seed": bytes(own).hex(), "peer_key": bytes(peer.verify_key).hex(), "sealing_key": sealing_key}
-        return replace(part(name, "relay"), **keys)
+        return replace(
+            part(name, "relay"),
+            signing_seed=bytes(own).hex(),
+            peer_key=bytes(peer.verify_key).hex(),
+            sealing_key=sealing_key,
+        )
 
     return (
         end("sender", sender_key, receiver_key),

@@ -106,12 +106,11 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
         peer = peer_fingerprint(context.auth_context())
         if peer is None or len(self._links) >= RELAY_STREAMS_MAX:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "no stream to be had")
-            return
         link = f"stream-{next(self._names)}"
         queue = FrameQueue()
-        reader = asyncio.current_task()
-        assert reader is not None
-        self._links.open(link, queue, context.cancel if hasattr(context, "cancel") else queue.close)
+        call = asyncio.current_task()
+        assert call is not None
+        self._links.open(link, queue, call.cancel)
         self._driver.post(LinkOpened(link, peer))
         reading = asyncio.create_task(self._read(link, request_iterator, queue))
         try:

@@ -10,10 +10,19 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from hotline.errors import Untrusted
 
 _LIFETIME_DAYS = 3_653
 _CLOCKS_MAY_DIFFER_DAYS = 2
@@ -75,3 +84,38 @@ def fingerprint(certificate_der: bytes) -> str:
 def fingerprint_of_pem(certificate_pem: bytes) -> str:
     """The same of a PEM certificate, as the transport hands it over. Raises ValueError."""
     return fingerprint(x509.load_pem_x509_certificate(certificate_pem).public_bytes(Encoding.DER))
+
+
+def check_certificate(certificate_der: bytes) -> None:
+    """Raises Untrusted unless this is a self-signed P-256 certificate with one name, in its one spelling."""
+    try:
+        certificate = x509.load_der_x509_certificate(certificate_der)
+        certificate.verify_directly_issued_by(certificate)
+        lawful = certificate.public_bytes(Encoding.DER) == certificate_der
+        key = certificate.public_key()
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.ExtensionNotFound) as error:
+        raise Untrusted("certificate", "not a self-signed certificate") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1) or not lawful:
+        raise Untrusted("certificate", "not a certificate of a P-256 key")
+    if len(names.get_values_for_type(x509.DNSName)) != 1:
+        raise Untrusted("certificate", "not exactly one name")
+
+
+def public_key(certificate_der: bytes) -> bytes:
+    """The public key (SubjectPublicKeyInfo, DER) in a certificate. Raises ValueError."""
+    certificate = x509.load_der_x509_certificate(certificate_der)
+    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def public_key_of(private_pem: bytes) -> bytes:
+    """The same of the private key. Raises ValueError."""
+    key = load_pem_private_key(private_pem, None)
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def validity_ms(certificate_der: bytes) -> tuple[int, int]:
+    """First and last Unix millisecond at which a certificate is valid. Raises ValueError."""
+    certificate = x509.load_der_x509_certificate(certificate_der)
+    first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return int(first.timestamp()) * 1_000, int(last.timestamp()) * 1_000

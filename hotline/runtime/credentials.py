@@ -7,7 +7,7 @@ RSA certificate; ours are ECDSA, so that a TLS 1.2 handshake finds no common sui
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 os.environ["GRPC_SSL_CIPHER_SUITES"] = "ECDHE-RSA-AES256-GCM-SHA384"  # before gRPC makes its first credentials
@@ -97,7 +97,7 @@ def server_options(slow_links: bool) -> tuple[Option, ...]:
     )
 
 
-def peer_fingerprint(auth_context: dict[str, Iterable[bytes]]) -> str | None:
+def peer_fingerprint(auth_context: Mapping[str, Iterable[bytes]]) -> str | None:
     """Hex SHA-256 of the certificate that the other end proved to hold, or None without one."""
     for certificate in auth_context.get("x509_pem_cert", ()):
         try:

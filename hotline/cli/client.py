@@ -1,0 +1,58 @@
+"""The connection of a command to the endpoint daemon of this terminal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+
+from hotline.errors import LocalError, StorageError
+from hotline.limits import STATUS_JSON_MAX
+from hotline.wire.v1 import operator_pb2_grpc
+
+SOCKET_VARIABLE = "HOTLINE_SOCKET"
+_CONNECT_SECONDS = 5
+
+
+def socket_path(given: str | None) -> Path:
+    """The operator socket: option, then HOTLINE_SOCKET, then the user's and the system's usual places."""
+    named = given or os.environ.get(SOCKET_VARIABLE)
+    if named:
+        return Path(named)
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    places = [Path(runtime) / "hotline" / "operator.sock"] if runtime else []
+    places.append(Path("/run/hotline/operator.sock"))
+    return next((place for place in places if place.exists()), places[-1])
+
+
+@contextmanager
+def daemon(given: str | None) -> Iterator[operator_pb2_grpc.OperatorServiceStub]:
+    """A stub for the daemon behind the socket. Raises LocalError if none answers, StorageError if it goes away."""
+    path = socket_path(given)
+    if not path.exists():
+        raise LocalError(
+            f"no endpoint daemon here: {path} does not exist; start one with `hotline endpoint run` or name "
+            f"its socket with --socket or {SOCKET_VARIABLE}"
+        )
+    options = (("grpc.max_receive_message_length", 4 * STATUS_JSON_MAX), ("grpc.enable_retries", 0))
+    # Local credentials, because the socket's file permissions and the kernel's word on who calls are the protection.
+    credentials = grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
+    with grpc.secure_channel(f"unix:{path.absolute()}", credentials, options=options) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=_CONNECT_SECONDS)
+        except grpc.FutureTimeoutError as error:
+            raise LocalError(f"the endpoint daemon behind {path} does not answer; look at its log") from error
+        try:
+            yield operator_pb2_grpc.OperatorServiceStub(channel)
+        except grpc.RpcError as error:
+            raise StorageError(
+                f"the endpoint daemon broke off ({_detail(error)}); whether it acted is unknown"
+            ) from error
+
+
+def _detail(error: grpc.RpcError) -> str:
+    details = getattr(error, "details", None)
+    return str(details()) if callable(details) else "no reason given"

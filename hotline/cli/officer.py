@@ -1,0 +1,367 @@
+"""The officer's five words: status, send, inbox, read, watch; and `sent` for what became of one's own."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hotline.cli.client import daemon
+from hotline.cli.exits import Exit, leave
+from hotline.cli.output import ago, clock, line, precedence_word, print_json, print_statement, statement_json
+from hotline.errors import LocalError, TextError
+from hotline.limits import TEXT_BYTES_MAX
+from hotline.safetext import safe_line
+from hotline.wire.v1 import content_pb2, operator_pb2, operator_pb2_grpc
+
+_RTL = frozenset({"ar", "dv", "fa", "he", "ks", "ku", "ps", "sd", "ug", "ur", "yi"})
+_PRECEDENCES = ("routine", "priority", "immediate", "flash")
+_STAGES = ("queued", "relayed", "delivered", "read")
+_POLL_SECONDS = 0.05
+
+socket_option = click.option("--socket", "socket", metavar="PATH", help="Operator socket of the endpoint daemon.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
+exercise_option = click.option("--exercise", is_flag=True, help="The EXERCISE plane instead of the REAL one.")
+
+
+def duration_ms(text: str | None, default: int) -> int:
+    """Milliseconds of `90s`, `10m`, `2h`, `7d`. Raises click.BadParameter."""
+    if text is None:
+        return default
+    units = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not number.isascii() or not number.isdigit() or not 0 < int(number) < 10_000:
+        raise click.BadParameter(f"{text!r} is not a duration; write 30s, 10m, 2h or 7d")
+    return int(number) * units[unit]
+
+
+@click.command()
+@socket_option
+@json_option
+def status(socket: str | None, as_json: bool) -> None:
+    """Link, paths, peer, queue, keys, ledger and alarms in one picture.
+
+    \b
+    Examples:
+      hotline status
+      hotline status --json | jq .link
+
+    Exit 0 with a living path to the peer, 3 without one.
+    """
+    with daemon(socket) as stub:
+        picture = json.loads(stub.GetStatus(operator_pb2.GetStatusRequest()).json)
+    if as_json:
+        print_json(picture)
+    else:
+        _print_status(picture)
+    if picture["link"] != "up":
+        sys.exit(int(Exit.NO_PATH))
+
+
+def _print_status(picture: dict[str, Any]) -> None:
+    peer, real = picture["peer"], picture["planes"]["real"]
+    line(f"HOTLINE  {picture['party']}/{picture['terminal']} to {peer['party']}/{peer['terminal']}   {picture['time']}")
+    for alarm in picture["alarms"]:
+        line(f"# ALARM {alarm['name']}: {alarm['text']}")
+    state = "UP" if picture["link"] == "up" else "NO PATH"
+    line(f"LINK    {state:8} peer heard {ago(peer['heard_ms_ago'])}, says it is {peer['presence']}")
+    for path in picture["paths"]:
+        trip = "" if path["round_trip_ms"] is None else f"round trip {path['round_trip_ms']} ms"
+        error = safe_line(path.get("last_error") or "")
+        line(
+            f"PATH    {path['name']:12} {path['state'].upper():9} {path['profile']:10} {trip}{error if not trip else ''}"
+        )
+    offset = peer["clock_offset_ms"]
+    line(f"CLOCK   peer's clock differs by {'?' if offset is None else offset} ms")
+    line(f"QUEUE   {real['waiting']} to deliver, {len(real['unread'])} to read, sent through #{real['sent_through']}")
+    exercise = picture["planes"]["exercise"]
+    if exercise["sent_through"] or exercise["received_through"]:
+        line(f"EXERCISE {exercise['waiting']} to deliver, {len(exercise['unread'])} to read")
+    line(f"LEDGER  {picture['ledger']['size']} entries, peer's has {peer['ledger_size']}")
+
+
+def _read_text(words: str | None, file: Path | None) -> str:
+    """The text: argument, --file, or standard input. Raises TextError."""
+    if words is not None and words != "-" and file is not None:
+        raise click.UsageError("give the text as an argument or with --file, not both")
+    if words is not None and words != "-":
+        return words
+    name = str(file) if file is not None else "standard input"
+    try:
+        if file is not None:
+            if not file.is_file():
+                raise TextError(f"{file}: not a file; nothing was queued")
+            with file.open("rb") as handle:
+                data = handle.read(TEXT_BYTES_MAX + 2)
+        else:
+            if sys.stdin.isatty():
+                click.echo("Type the text; end with Ctrl-D on an empty line.", err=True)
+            data = sys.stdin.buffer.read(TEXT_BYTES_MAX + 2)
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        if len(data) > TEXT_BYTES_MAX:
+            raise TextError(f"{name}: longer than {TEXT_BYTES_MAX} bytes; nothing was queued") from error
+        raise TextError(f"{name}: not UTF-8 at byte {error.start}; nothing was queued") from error
+    except OSError as error:
+        raise TextError(f"{name}: {error.strerror}; nothing was queued") from error
+    return text.removesuffix("\n")
+
+
+@click.command()
+@click.argument("text", required=False)
+@click.option("-p", "--precedence", type=click.Choice(_PRECEDENCES), default="routine", show_default=True)
+@click.option("--lang", default="en", show_default=True, help="Language tag of the text: en, ur, hi, ...")
+@click.option("--dir", "direction", type=click.Choice(("ltr", "rtl")), help="Writing direction; follows --lang.")
+@click.option("--file", "file", type=click.Path(path_type=Path), help="Take the text from a file.")
+@click.option("--wait", type=click.Choice(_STAGES), default="queued", show_default=True, help="Wait until then.")
+@click.option("--timeout", metavar="30s", help="How long to wait.  [default: 30s]")
+@click.option("--valid-for", metavar="2h", help="Give up if not delivered by then.  [default: by the charter]")
+@exercise_option
+@socket_option
+@json_option
+def send(
+    text: str | None,
+    precedence: str,
+    lang: str,
+    direction: str | None,
+    file: Path | None,
+    wait: str,
+    timeout: str | None,
+    valid_for: str | None,
+    exercise: bool,
+    socket: str | None,
+    as_json: bool,
+) -> None:
+    """Send TEXT to the peer (`-` or nothing: standard input).
+
+    \b
+    Examples:
+      hotline send "Our exercise begins at 14:30." -p priority
+      hotline send --lang ur --file statement.txt -p flash --wait read --timeout 10m
+      echo "Received, thank you." | hotline send
+
+    Exit 0 when the stage waited for is reached, 3 if there is no path, 5 if it was not reached in time; in both
+    cases the statement is queued and goes on by itself.
+    """
+    limit = duration_ms(timeout, 30_000) / 1_000
+    validity = duration_ms(valid_for, 0)
+    body = _read_text(text, file)
+    try:
+        body.encode()
+    except UnicodeEncodeError as error:
+        raise TextError("the text is not UTF-8: nothing was queued") from error
+    way = direction or ("rtl" if lang.split("-")[0].lower() in _RTL else "ltr")
+    request = operator_pb2.SubmitRequest(
+        exercise=exercise,
+        precedence=content_pb2.Precedence.Value(f"PRECEDENCE_{precedence.upper()}"),
+        language=lang,
+        direction=content_pb2.Direction.Value(f"DIRECTION_{way.upper()}"),
+        text=body,
+        valid_for_ms=validity,
+        request_key=secrets.token_bytes(16),
+    )
+    with daemon(socket) as stub:
+        answer = stub.Submit(request)
+        if not answer.accepted:
+            leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+        if not as_json:
+            line(f"#{answer.serial:04d} {precedence.upper()} queued, {answer.date_time_group}")
+        view, code = _wait(stub, answer.serial, exercise, wait, limit, quiet=as_json)
+    if as_json:
+        print_json(statement_json(view))
+    sys.exit(int(code))
+
+
+def _wait(
+    stub: operator_pb2_grpc.OperatorServiceStub, serial: int, exercise: bool, stage: str, limit: float, *, quiet: bool
+) -> tuple[operator_pb2.StatementView, Exit]:
+    """Follow one statement until `stage` or until `limit` seconds have passed."""
+    request = operator_pb2.ListStatementsRequest(exercise=exercise, sent=True, serial=serial)
+    end = time.monotonic() + limit
+    seen = "queued"
+    while True:
+        found = stub.ListStatements(request).statement
+        if not found:
+            raise LocalError(f"#{serial} is not known to this terminal any more; look at `hotline sent`")
+        view = found[0]
+        if view.state != seen and not quiet:
+            _print_stages(view, seen)
+        seen = view.state
+        if view.state == "expired":
+            if not quiet:
+                line(f"#{serial:04d} EXPIRED: {view.reason}")
+            return view, Exit.UNACKNOWLEDGED
+        if _STAGES.index(view.state) >= _STAGES.index(stage):
+            return view, Exit.DONE
+        if time.monotonic() >= end:
+            return view, _late(stub, serial, view, stage, quiet=quiet)
+        time.sleep(_POLL_SECONDS)
+
+
+def _print_stages(view: operator_pb2.StatementView, seen: str) -> None:
+    rows = (
+        ("relayed", view.relayed_ms, f"held by {view.relayed_by}"),
+        ("delivered", view.delivered_ms, f"signed by {view.to_party}'s terminal"),
+        ("read", view.read_ms, f"by {view.read_by}, signed by {view.to_party}'s terminal"),
+    )
+    for stage, at, by in rows:
+        if at and _STAGES.index(stage) > _STAGES.index(seen):
+            line(f"  {stage:10} {clock(at)}  {safe_line(by)}")
+
+
+def _late(
+    stub: operator_pb2_grpc.OperatorServiceStub,
+    serial: int,
+    view: operator_pb2.StatementView,
+    stage: str,
+    *,
+    quiet: bool,
+) -> Exit:
+    link = json.loads(stub.GetStatus(operator_pb2.GetStatusRequest()).json)["link"]
+    no_path = link != "up" and view.state in ("queued", "relayed")
+    reason = "no path to the peer" if no_path else f"not {stage} in time"
+    if not quiet:
+        line(f"#{serial:04d} is {view.state}: {reason}. It stays queued. Watch: hotline sent {serial}")
+    return Exit.NO_PATH if no_path else Exit.UNACKNOWLEDGED
+
+
+@click.command()
+@click.option("--unread", is_flag=True, help="Only what no officer has opened.")
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
+@exercise_option
+@socket_option
+@json_option
+def inbox(unread: bool, limit: int, exercise: bool, socket: str | None, as_json: bool) -> None:
+    """List received statements without opening them.
+
+    \b
+    Examples:
+      hotline inbox --unread
+      hotline inbox --json
+    """
+    _list(socket, exercise, sent=False, unread=unread, limit=limit, as_json=as_json)
+
+
+@click.command()
+@click.argument("serial", type=click.IntRange(1), required=False)
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
+@exercise_option
+@socket_option
+@json_option
+def sent(serial: int | None, limit: int, exercise: bool, socket: str | None, as_json: bool) -> None:
+    """List sent statements and what became of them; with SERIAL, one of them with its text.
+
+    \b
+    Examples:
+      hotline sent
+      hotline sent 4
+    """
+    if serial is None:
+        _list(socket, exercise, sent=True, unread=False, limit=limit, as_json=as_json)
+        return
+    with daemon(socket) as stub:
+        found = stub.ListStatements(
+            operator_pb2.ListStatementsRequest(exercise=exercise, sent=True, serial=serial)
+        ).statement
+    if not found:
+        leave(Exit.FIXABLE, f"#{serial} was not sent from here")
+    if as_json:
+        print_json(statement_json(found[0]))
+        return
+    print_statement(found[0])
+    line()
+    line(f"State: {found[0].state.upper()} {found[0].reason}".rstrip())
+    _print_stages(found[0], "queued")
+
+
+def _list(socket: str | None, exercise: bool, *, sent: bool, unread: bool, limit: int, as_json: bool) -> None:
+    request = operator_pb2.ListStatementsRequest(exercise=exercise, sent=sent, unread_only=unread, limit=limit)
+    with daemon(socket) as stub:
+        views = stub.ListStatements(request).statement
+    if as_json:
+        for view in views:
+            print_json(statement_json(view))
+        return
+    if not views:
+        line("nothing sent" if sent else "nothing to read" if unread else "nothing received")
+        return
+    line(f"{'NO':6}{'PRECEDENCE':12}{'DATE-TIME GROUP':17}{'LANG':6}STATE")
+    for view in views:
+        state = view.state.upper() + (f" by {safe_line(view.read_by, 40)}" if view.read_by else "")
+        group, lang = safe_line(view.date_time_group, 16), safe_line(view.language, 16)
+        line(f"{view.serial:04d}  {precedence_word(view.precedence):12}{group:17}{lang:6}{state}")
+
+
+@click.command()
+@click.argument("serial", type=click.IntRange(1))
+@exercise_option
+@socket_option
+@json_option
+def read(serial: int, exercise: bool, socket: str | None, as_json: bool) -> None:
+    """Open statement SERIAL and show its text. The peer is told that you, by name, have read it.
+
+    \b
+    Examples:
+      hotline read 3
+      hotline read 3 --json
+    """
+    with daemon(socket) as stub:
+        answer = stub.Read(operator_pb2.ReadRequest(exercise=exercise, serial=serial))
+    if not answer.accepted:
+        leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+    if as_json:
+        print_json(statement_json(answer.statement))
+    else:
+        print_statement(answer.statement)
+
+
+@click.command()
+@socket_option
+@json_option
+def watch(socket: str | None, as_json: bool) -> None:
+    """Print one line per event until Ctrl-C.
+
+    \b
+    Examples:
+      hotline watch
+      hotline watch --json | jq -c 'select(.kind == "alarm")'
+    """
+    with daemon(socket) as stub:
+        for event in stub.Watch(operator_pb2.WatchRequest()):
+            fields = json.loads(event.json)
+            if as_json:
+                print_json({"schema": "hotline.event/1", "time": event.time_ms, "kind": event.kind, **fields})
+            else:
+                line(f"{clock(event.time_ms)} {_sentence(event.kind, fields)}")
+            sys.stdout.flush()
+
+
+def _sentence(kind: str, fields: dict[str, Any]) -> str:
+    """One event in words."""
+    number = f"#{fields['serial']:04d}" if "serial" in fields else ""
+    exercise = "EXERCISE " if fields.get("plane") == "exercise" else ""
+    match kind:
+        case "received":
+            return f"{exercise}statement {number} received; open it with: hotline read {fields['serial']}"
+        case "sent":
+            return f"{exercise}statement {number} is {str(fields['state']).upper()} ({safe_line(str(fields['by']))})"
+        case "read":
+            return f"{exercise}statement {number} opened by {safe_line(str(fields['officer']))}"
+        case "path":
+            return f"path {safe_line(str(fields['path']))} is {str(fields['state']).upper()}"
+        case "alarm":
+            return f"ALARM {safe_line(str(fields['name']))}: {safe_line(str(fields['text']))}"
+        case "presence":
+            return f"the peer says it is {str(fields['presence']).removeprefix('PRESENCE_').lower()}"
+        case "refused":
+            return f"refused over {safe_line(str(fields['path']))}: {safe_line(str(fields['reason']))}"
+        case "renumbered":
+            return f"statement {number} now has the serial #{fields['new']:04d}"
+        case _:
+            details = " ".join(f"{name}={safe_line(str(value))}" for name, value in sorted(fields.items()))
+            return f"{kind} {details}"

@@ -1,0 +1,104 @@
+"""Words for people and --json for programs. Everything foreign goes through the safe-text module."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from hotline.civil import iso_utc
+from hotline.safetext import safe_block, safe_line
+from hotline.wire.v1 import content_pb2, operator_pb2
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object on one line; `schema` comes with it."""
+    click.echo(json.dumps(value, ensure_ascii=True, sort_keys=False))
+
+
+def line(text: str = "") -> None:
+    """One line of talk, made safe."""
+    click.echo(safe_block(text))
+
+
+def clock(unix_ms: int) -> str:
+    """HH:MM:SS.mmmZ, or nothing for an unknown time."""
+    return iso_utc(unix_ms)[11:] if unix_ms else ""
+
+
+def ago(milliseconds: int | None) -> str:
+    """How long ago, in words."""
+    if milliseconds is None:
+        return "never"
+    if milliseconds < 10_000:
+        return f"{milliseconds / 1000:.1f} s ago"
+    return (
+        f"{milliseconds // 60_000:02d}:{milliseconds // 1000 % 60:02d} ago" if milliseconds < 3_600_000 else "long ago"
+    )
+
+
+def precedence_word(value: content_pb2.Precedence.ValueType) -> str:
+    """FLASH, IMMEDIATE, PRIORITY, ROUTINE."""
+    return content_pb2.Precedence.Name(value).removeprefix("PRECEDENCE_")
+
+
+def direction_word(value: content_pb2.Direction.ValueType) -> str:
+    """ltr or rtl."""
+    return content_pb2.Direction.Name(value).removeprefix("DIRECTION_").lower()
+
+
+def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
+    """Schema hotline.statement/1."""
+
+    def time(unix_ms: int) -> str | None:
+        return iso_utc(unix_ms) if unix_ms else None
+
+    return {
+        "schema": "hotline.statement/1",
+        "serial": view.serial,
+        "plane": "exercise" if view.exercise else "real",
+        "way": "sent" if view.sent else "received",
+        "from": view.from_party,
+        "to": view.to_party,
+        "precedence": precedence_word(view.precedence).lower(),
+        "kind": content_pb2.StatementKind.Name(view.kind).removeprefix("STATEMENT_KIND_").lower(),
+        "dtg": view.date_time_group,
+        "lang": view.language,
+        "dir": direction_word(view.direction),
+        "drafter": view.drafter,
+        "state": view.state,
+        "reason": view.reason or None,
+        "composed": time(view.composed_ms),
+        "received": time(view.received_ms),
+        "relayed": time(view.relayed_ms),
+        "relayed_by": view.relayed_by or None,
+        "delivered": time(view.delivered_ms),
+        "read": time(view.read_ms),
+        "read_by": view.read_by or None,
+        "statement": view.statement.hex(),
+        "text": view.text or None,
+    }
+
+
+def print_statement(view: operator_pb2.StatementView) -> None:
+    """One statement with everything known of it, its text last and with nothing beside it."""
+    banner = "EXERCISE EXERCISE EXERCISE  " if view.exercise else ""
+    number = f"#{view.serial:04d}"
+    ends = f"from {safe_line(view.from_party)} to {safe_line(view.to_party)}"
+    line(f"{banner}{number} {precedence_word(view.precedence)} {ends}")
+    line(f"  date-time group  {safe_line(view.date_time_group)}")
+    line(f"  language         {safe_line(view.language)}, written {direction_word(view.direction)}")
+    line(f"  drafter          {safe_line(view.drafter)}")
+    line(f"  composed         {iso_utc(view.composed_ms)} by the sender's clock")
+    if view.received_ms:
+        line(f"  received         {iso_utc(view.received_ms)}")
+    if view.read_ms:
+        line(f"  read             {iso_utc(view.read_ms)} by {safe_line(view.read_by)}")
+    line(f"  signature        valid, statement {view.statement.hex()[:16]}")
+    if view.kind == content_pb2.STATEMENT_KIND_VOID:
+        line("\n[the sender withdrew this serial: the statement expired before it was delivered]")
+        return
+    if view.text:
+        line()
+        line(view.text)

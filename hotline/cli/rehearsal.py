@@ -1,0 +1,130 @@
+"""A whole ceremony with throw-away keys, by the same functions as a real one: for training, demo, tests, benchmarks."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hotline.charter.cards import ProfileName
+from hotline.charter.ceremony import make_offer, make_officer, make_relay, make_terminal
+from hotline.charter.model import load_charter, new_charter, sign_charter
+from hotline.charter.pairwise import SHARE_SIZE, check_value, derive_pairwise
+from hotline.charter.secrets import encode_secret
+from hotline.civil import civil
+from hotline.crypto.identity import IdentityKey
+from hotline.files import write_new
+
+PARTIES = ("ALPHA", "BRAVO")
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsedRelay:
+    """A relay's folder and address."""
+
+    name: str
+    address: str
+    folder: Path
+    config: Path
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsedTerminal:
+    """A terminal's folder and what a client needs."""
+
+    party: str
+    folder: Path
+    config: Path
+    socket: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """Everything that two capitals and their relays need to start."""
+
+    charter: Path
+    terminals: tuple[RehearsedTerminal, RehearsedTerminal]
+    relays: tuple[RehearsedRelay, ...]
+
+
+def rehearse(
+    folder: Path, relays: Sequence[tuple[str, str]], profile: ProfileName = "fibre", sockets: Path | None = None
+) -> Rehearsal:
+    """Make keys, cards, offers, charter, pairwise secret and configurations under `folder`.
+
+    `relays` holds (name, host:port). Officers are duty-1 of ALPHA and duty-2 of BRAVO, both the calling user.
+    Raises ConfigError if something is in the way.
+    """
+    now = time.time_ns() // 1_000_000
+    entropy = os.urandom
+    keys = {party: IdentityKey.generate(entropy) for party in PARTIES}
+    relay_parts = {name: make_relay(name, "rehearsal", address, profile, entropy, now) for name, address in relays}
+    terminal_parts = {party: make_terminal(keys[party], party, "main", entropy, now) for party in PARTIES}
+    officers = {
+        party: make_officer(keys[party], party, f"duty-{number}", ("duty", "drafter"), entropy, now)
+        for number, party in enumerate(PARTIES, 1)
+    }
+    cards = [card for _, card in relay_parts.values()]
+    offers = [
+        make_offer(keys[party], party, [terminal_parts[party][1]], [officers[party][1]], cards) for party in PARTIES
+    ]
+    shares = {party: entropy(SHARE_SIZE) for party in PARTIES}
+    pairwise = derive_pairwise(shares, {party: key.public for party, key in keys.items()})
+    at = civil(now)
+    text = new_charter("rehearsal", f"{at.year:04d}-{at.month:02d}-{at.day:02d}", offers, check_value(pairwise))
+    for party in PARTIES:
+        text = sign_charter(text, party, keys[party])
+    load_charter(text)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    charter = folder / "charter.note"
+    write_new(charter, text)
+    terminals = []
+    for number, party in enumerate(PARTIES, 1):
+        home = folder / party
+        home.mkdir(mode=0o700)
+        write_new(home / "terminal.key", encode_secret("main", terminal_parts[party][0], None, entropy), 0o600)
+        write_new(home / "pairwise.key", pairwise.hex().encode() + b"\n", 0o600)
+        socket = (sockets or home) / f"{party.lower()}.sock"
+        config = home / "endpoint.toml"
+        write_new(config, _endpoint_toml(party, f"duty-{number}", socket).encode())
+        terminals.append(RehearsedTerminal(party, home, config, socket))
+    made = []
+    for name, address in relays:
+        home = folder / name
+        home.mkdir(mode=0o700)
+        write_new(home / "relay.key", encode_secret(name, relay_parts[name][0], None, entropy), 0o600)
+        config = home / "relay.toml"
+        write_new(config, _relay_toml(name, address).encode())
+        made.append(RehearsedRelay(name, address, home, config))
+    return Rehearsal(charter, (terminals[0], terminals[1]), tuple(made))
+
+
+def _endpoint_toml(party: str, officer: str, socket: Path) -> str:
+    return f"""config = 1
+party = "{party}"
+terminal = "main"
+charter = "../charter.note"
+key = "terminal.key"
+pairwise = "pairwise.key"
+store = "store"
+
+[operator]
+socket = "{socket}"
+
+[[operator.officer]]
+uid = {os.getuid()}
+name = "{officer}"
+"""
+
+
+def _relay_toml(name: str, address: str) -> str:
+    return f"""config = 1
+name = "{name}"
+key = "relay.key"
+charters = ["../charter.note"]
+store = "store"
+listen = "{address}"
+"""

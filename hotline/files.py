@@ -1,0 +1,94 @@
+"""Files that matter: secrets are read only if they are really secret, and nothing is ever half written."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from hotline.errors import ConfigError, KeyFileError
+
+FILE_BYTES_MAX = 1_048_576
+
+
+def read_secret(path: Path) -> bytes:
+    """The content of a file that only its owner can read. Raises KeyFileError naming the file and the remedy."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise KeyFileError(f"{path}: no such file; make it with `hotline key` or correct the path") from error
+    except OSError as error:
+        raise KeyFileError(
+            f"{path}: cannot be opened ({error.strerror}); a key file is a plain file of yours"
+        ) from error
+    with os.fdopen(descriptor, "rb") as handle:
+        state = os.fstat(handle.fileno())
+        if not stat.S_ISREG(state.st_mode):
+            raise KeyFileError(f"{path}: not a plain file")
+        if state.st_uid not in (os.geteuid(), 0):
+            raise KeyFileError(f"{path}: belongs to another user; chown it to the user that runs this")
+        if state.st_mode & 0o077:
+            raise KeyFileError(f"{path}: others can read it (mode {stat.S_IMODE(state.st_mode):04o}); chmod 600 {path}")
+        data = handle.read(FILE_BYTES_MAX + 1)
+    if len(data) > FILE_BYTES_MAX:
+        raise KeyFileError(f"{path}: too long for a key file")
+    return data
+
+
+def read_public(path: Path, limit: int = FILE_BYTES_MAX) -> bytes:
+    """The content of a plain file. Raises ConfigError naming the file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be opened ({error.strerror})") from error
+    with os.fdopen(descriptor, "rb") as handle:
+        if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+            raise ConfigError(f"{path}: not a plain file")
+        data = handle.read(limit + 1)
+    if len(data) > limit:
+        raise ConfigError(f"{path}: longer than {limit} bytes")
+    return data
+
+
+def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Create `path`; durable when it returns. Raises ConfigError if it exists: nothing is ever overwritten."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except FileExistsError as error:
+        raise ConfigError(
+            f"{path}: exists already and is not overwritten; move it away or choose another name"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be created ({error.strerror})") from error
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        _sync_folder(path.parent)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}); nothing was kept") from error
+
+
+def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Put `data` in the place of `path` as a whole; durable when it returns. Raises ConfigError."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    write_new(draft, data, mode)
+    try:
+        draft.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ConfigError(f"{path}: cannot be replaced ({error.strerror})") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

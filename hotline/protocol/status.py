@@ -1,0 +1,97 @@
+"""The picture of everything for people, as plain values: schema hotline.status/1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hotline.civil import iso_utc
+from hotline.limits import WIRE_VERSION
+from hotline.machine import Instant, Plane
+from hotline.protocol.endpoint import Endpoint
+from hotline.protocol.paths import Path, PathState
+from hotline.wire.v1 import content_pb2
+
+
+def status(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
+    """What an officer needs to see first: link, paths, queue, peer, keys, ledger, alarms that hold now."""
+    ctx = endpoint.context
+    up = sum(1 for path in ctx.paths.values() if path.state is PathState.UP)
+    return {
+        "schema": "hotline.status/1",
+        "time": iso_utc(now.wall),
+        "wire_version": WIRE_VERSION,
+        "charter": ctx.setup.charter.hex(),
+        "party": ctx.setup.local.party,
+        "terminal": ctx.setup.local.name,
+        "peer": _peer(endpoint, now),
+        "link": "up" if up else "no-path",
+        "paths": [_path(path, now) for path in ctx.paths.values()],
+        "planes": {plane.value: _plane(endpoint, plane) for plane in Plane},
+        "keys": _keys(endpoint, now),
+        "ledger": {"size": ctx.ledger.head().size, "root": ctx.ledger.head().root.hex()},
+        "alarms": _alarms(endpoint, up),
+    }
+
+
+def _peer(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
+    ctx, peer = endpoint.context, endpoint.context.peer
+    return {
+        "party": ctx.setup.remote.party,
+        "terminal": ctx.setup.remote.name,
+        "heard_ms_ago": None if peer.heard_at is None else now.mono - peer.heard_at,
+        "presence": content_pb2.Presence.Name(peer.presence).removeprefix("PRESENCE_").lower(),
+        "ledger_size": peer.log_size,
+        "clock_offset_ms": peer.clock_offset_ms,
+    }
+
+
+def _path(path: Path, now: Instant) -> dict[str, Any]:
+    return {
+        "name": path.setup.name,
+        "profile": path.setup.profile.name,
+        "state": path.state.value,
+        "for_ms": None if path.since is None else now.mono - path.since,
+        "heard_ms_ago": None if path.heard_at is None else now.mono - path.heard_at,
+        "round_trip_ms": path.round_trip_ms,
+    }
+
+
+def _plane(endpoint: Endpoint, plane: Plane) -> dict[str, Any]:
+    ctx = endpoint.context
+    outbox, inbox = ctx.outboxes[plane], ctx.inboxes[plane]
+    gap = inbox.missing(ctx.peer.sent_through[plane])
+    return {
+        "sent_through": outbox.last_serial,
+        "waiting": len(outbox.pending),
+        "received_through": inbox.through,
+        "held": len(inbox.ahead),
+        "unread": sorted(ctx.unread[plane]),
+        "missing": None if gap is None else list(gap),
+    }
+
+
+def _keys(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
+    ctx = endpoint.context
+    newest, peers = ctx.prekeys.newest, ctx.session.peer_prekey
+    return {
+        "prekey_generation": None if newest is None else newest.generation,
+        "peer_prekey_generation": None if peers is None else peers.generation,
+        "can_seal": ctx.session.can_seal(now),
+    }
+
+
+def _alarms(endpoint: Endpoint, up: int) -> list[dict[str, str]]:
+    ctx = endpoint.context
+    found = []
+    if up == 0:
+        found.append({"name": "no-path", "text": "the peer is not heard on any path; statements are queued"})
+    elif up == 1 and len(ctx.paths) > 1:
+        found.append({"name": "single-path", "text": "only one path is left"})
+    for plane, inbox in ctx.inboxes.items():
+        if inbox.gap_reported is not None:
+            first, last = inbox.gap_reported
+            text = f"{plane.value}: the peer has sent #{first} to #{last}, which have not arrived"
+            found.append({"name": "gap", "text": text})
+    if ctx.peer.clock_alarmed:
+        found.append({"name": "clock", "text": f"the peer's clock differs by {ctx.peer.clock_offset_ms} ms"})
+    return found

@@ -1,0 +1,145 @@
+"""The door to the operator interface: who is calling is asked of the kernel, never of the caller.
+
+gRPC does not tell a service which user is at the other end of a Unix socket. So the public socket is ours: for each
+connection the kernel's SO_PEERCRED gives the user id, and the bytes are passed on to a gRPC server that belongs to
+that one user and listens in a folder only the daemon can enter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import struct
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import grpc
+import grpc.aio
+
+from hotline.errors import ConfigError
+from hotline.limits import OPERATOR_REQUEST_BYTES_MAX
+from hotline.wire.v1 import operator_pb2_grpc
+
+_CHUNK = 65_536
+_PEERCRED = struct.Struct("3i")
+
+MakeService = Callable[[str | None], operator_pb2_grpc.OperatorServiceServicer]
+"""Makes the service of one officer, or of somebody who is none."""
+
+
+class Gate:
+    """The operator socket and the servers behind it."""
+
+    def __init__(self, path: Path, officers: Mapping[int, str], make_service: MakeService, mode: int = 0o660) -> None:
+        self._path = path
+        self._officers = officers
+        self._make_service = make_service
+        self._mode = mode
+        self._inner = Path(tempfile.mkdtemp(prefix="hotline-operators-"))
+        self._servers: dict[str | None, grpc.aio.Server] = {}
+        self._listener: asyncio.AbstractServer | None = None
+        self._passing: set[asyncio.Task[None]] = set()
+        self.turned_away = 0
+
+    async def open(self) -> None:
+        """Listen. Raises ConfigError if the socket cannot be made or another daemon answers on it."""
+        for officer in {None, *self._officers.values()}:
+            server = grpc.aio.server(options=(("grpc.max_receive_message_length", OPERATOR_REQUEST_BYTES_MAX),))
+            operator_pb2_grpc.add_OperatorServiceServicer_to_server(self._make_service(officer), server)
+            credentials = grpc.local_server_credentials(grpc.LocalConnectionType.UDS)
+            server.add_secure_port(f"unix:{self._socket_of(officer)}", credentials)
+            await server.start()
+            self._servers[officer] = server
+        try:
+            self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            _remove_stale(self._path)
+            # Created closed to everybody else, then opened as far as the configuration says.
+            before = os.umask(0o177)
+            try:
+                self._listener = await asyncio.start_unix_server(self._accept, self._path)
+            finally:
+                os.umask(before)
+            self._path.chmod(self._mode)
+        except OSError as error:
+            raise ConfigError(
+                f"{self._path}: the operator socket cannot be made ({error.strerror or error})"
+            ) from error
+
+    async def close(self, grace: float) -> None:
+        """Stop listening, end the servers and remove the socket."""
+        if self._listener is not None:
+            self._listener.close()
+            self._path.unlink(missing_ok=True)
+        await asyncio.gather(*(server.stop(grace) for server in self._servers.values()))
+        for task in self._passing:
+            task.cancel()
+        shutil.rmtree(self._inner, ignore_errors=True)
+
+    def _socket_of(self, officer: str | None) -> Path:
+        names = [None, *sorted(set(self._officers.values()))]
+        return self._inner / f"{names.index(officer)}.sock"
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._passing.add(task)
+        try:
+            uid = _peer_uid(writer.get_extra_info("socket"))
+            inner_reader, inner_writer = await asyncio.open_unix_connection(self._socket_of(self._officers.get(uid)))
+            await _join(reader, writer, inner_reader, inner_writer)
+        except OSError:
+            self.turned_away += 1
+        finally:
+            self._passing.discard(task)
+            writer.close()
+
+
+def _peer_uid(connection: socket.socket) -> int:
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEERCRED.size)
+    _pid, uid, _gid = _PEERCRED.unpack(credentials)
+    return int(uid)
+
+
+async def _join(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    inner_reader: asyncio.StreamReader,
+    inner_writer: asyncio.StreamWriter,
+) -> None:
+    """Pass bytes both ways until either side is done."""
+    ways = [
+        asyncio.create_task(_pass(reader, inner_writer)),
+        asyncio.create_task(_pass(inner_reader, writer)),
+    ]
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+        inner_writer.close()
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(_CHUNK):
+            writer.write(data)
+            await writer.drain()
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove a socket that nobody answers on; one that answers belongs to a living daemon."""
+    if not path.exists():
+        return
+    if not path.is_socket():
+        raise ConfigError(f"{path}: exists and is not a socket; remove it or name another operator socket")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            path.unlink()
+            return
+    raise ConfigError(f"{path}: another daemon answers on this operator socket; stop it first")

@@ -1,0 +1,303 @@
+"""The local face of an endpoint for its officers: what one caller may ask, the caller being known (runtime/gate.py).
+
+A caller who is no officer may look, but neither send nor read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from hotline.limits import STATUS_JSON_MAX, WATCH_QUEUE_MAX
+from hotline.machine import Delivery, Plane, Reply
+from hotline.protocol.endpoint import Endpoint
+from hotline.protocol.events import EndpointEvent, MarkRead, Submit
+from hotline.protocol.statements import decode_statement
+from hotline.protocol.status import status
+from hotline.runtime.driver import Driver, system_clock
+from hotline.runtime.store import EndpointStore
+from hotline.wire.v1 import operator_pb2, operator_pb2_grpc
+
+_REMEMBERED_REQUESTS = 1_024
+
+_NOT_AN_OFFICER = (
+    "you are no officer of this terminal: an administrator adds you to [[operator.officer]] in its configuration"
+)
+
+_SENT = "SELECT s.serial, s.content, s.hash FROM sent s"
+_RECEIVED = "SELECT r.serial, r.content, r.hash, r.at FROM received r"
+
+
+class Watchers:
+    """Everyone who watches; a slow one is told how many events it missed."""
+
+    def __init__(self) -> None:
+        self._queues: dict[asyncio.Queue[operator_pb2.WatchResponse], int] = {}
+
+    def add(self) -> asyncio.Queue[operator_pb2.WatchResponse]:
+        """A new watcher's queue."""
+        queue: asyncio.Queue[operator_pb2.WatchResponse] = asyncio.Queue(WATCH_QUEUE_MAX)
+        self._queues[queue] = 0
+        return queue
+
+    def remove(self, queue: asyncio.Queue[operator_pb2.WatchResponse]) -> None:
+        """The watcher is gone."""
+        self._queues.pop(queue, None)
+
+    def tell(self, delivery: Delivery) -> None:
+        """Give one event to everyone."""
+        if not self._queues:
+            return
+        fields = {name: value.hex() if isinstance(value, bytes) else value for name, value in delivery.fields.items()}
+        event = operator_pb2.WatchResponse(
+            time_ms=system_clock().wall, kind=delivery.kind, json=json.dumps(fields, sort_keys=True)
+        )
+        for queue in self._queues:
+            if queue.full():
+                self._queues[queue] += 1
+                continue
+            missed = self._queues[queue]
+            if missed and queue.qsize() < WATCH_QUEUE_MAX - 1:
+                self._queues[queue] = 0
+                queue.put_nowait(
+                    operator_pb2.WatchResponse(
+                        time_ms=event.time_ms, kind="missed", json=json.dumps({"events": missed})
+                    )
+                )
+            queue.put_nowait(event)
+
+
+class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
+    """What officers may ask of their terminal."""
+
+    def __init__(
+        self,
+        driver: Driver[EndpointEvent],
+        endpoint: Endpoint,
+        store: EndpointStore,
+        watchers: Watchers,
+        officer: str | None,
+        extra_status: Mapping[str, Any],
+    ) -> None:
+        self._driver = driver
+        self._endpoint = endpoint
+        self._store = store
+        self._watchers = watchers
+        self._officer = officer
+        self._extra_status = extra_status
+        self._answered: OrderedDict[bytes, operator_pb2.SubmitResponse] = OrderedDict()
+
+    # --- statements --------------------------------------------------------------------------------------------------
+
+    async def Submit(  # noqa: N802 - gRPC's name
+        self,
+        request: operator_pb2.SubmitRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.SubmitRequest, operator_pb2.SubmitResponse],
+    ) -> operator_pb2.SubmitResponse:
+        """Queue one statement; the answer comes when it is durable."""
+        del context
+        officer = self._officer
+        if officer is None:
+            return operator_pb2.SubmitResponse(code="policy", text=_NOT_AN_OFFICER)
+        key = bytes(request.request_key)
+        if key in self._answered:
+            return self._answered[key]
+        plane = _plane(request.exercise)
+        reply = await self._driver.ask(
+            lambda number: Submit(
+                number,
+                plane,
+                request.precedence,
+                request.language,
+                request.direction,
+                request.text,
+                officer,
+                request.valid_for_ms,
+            )
+        )
+        response = _submit_response(reply)
+        if key and reply.ok:
+            self._answered[key] = response
+            while len(self._answered) > _REMEMBERED_REQUESTS:
+                self._answered.popitem(last=False)
+        return response
+
+    async def Read(  # noqa: N802
+        self,
+        request: operator_pb2.ReadRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.ReadRequest, operator_pb2.ReadResponse],
+    ) -> operator_pb2.ReadResponse:
+        """Open one received statement as the calling officer."""
+        del context
+        officer = self._officer
+        if officer is None:
+            return operator_pb2.ReadResponse(code="policy", text=_NOT_AN_OFFICER)
+        plane, serial = _plane(request.exercise), request.serial
+        reply = await self._driver.ask(lambda number: MarkRead(number, plane, serial, officer))
+        response = operator_pb2.ReadResponse(accepted=reply.ok, code=reply.code, text=reply.text)
+        if reply.ok:
+            views = self._received(plane, "WHERE r.plane=? AND r.serial=?", (plane.value, serial))
+            if views:
+                response.statement.CopyFrom(views[0])
+        return response
+
+    async def ListStatements(  # noqa: N802
+        self,
+        request: operator_pb2.ListStatementsRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.ListStatementsRequest, operator_pb2.ListStatementsResponse],
+    ) -> operator_pb2.ListStatementsResponse:
+        """Statements without opening them: received ones come without their text until an officer has read them."""
+        del context
+        plane = _plane(request.exercise)
+        limit = min(request.limit or 50, 500)
+        if request.serial:
+            views = (self._sent if request.sent else self._received)(
+                plane, "WHERE plane=? AND serial=?", (plane.value, request.serial)
+            )
+        elif request.sent:
+            views = self._sent(plane, "WHERE plane=? ORDER BY serial DESC LIMIT ?", (plane.value, limit))
+        elif request.unread_only:
+            clause = (
+                "JOIN unread u ON u.plane=r.plane AND u.serial=r.serial WHERE r.plane=? ORDER BY r.serial DESC LIMIT ?"
+            )
+            views = self._received(plane, clause, (plane.value, limit))
+        else:
+            views = self._received(plane, "WHERE plane=? ORDER BY serial DESC LIMIT ?", (plane.value, limit))
+        for view in views:
+            if not view.sent and not view.read_ms:
+                view.text = ""
+        return operator_pb2.ListStatementsResponse(statement=views[::-1])
+
+    def _sent(self, plane: Plane, clause: str, parameters: tuple[str | int, ...]) -> list[operator_pb2.StatementView]:
+        views = []
+        for serial, content, name in self._store.query(f"{_SENT} {clause}", parameters):
+            assert isinstance(serial, int)
+            view = _view(plane, content, name, sent=True)
+            view.state = "queued"
+            facts = self._store.query(
+                "SELECT stage, at, by FROM sent_fact WHERE plane=? AND serial=? ORDER BY at", (plane.value, serial)
+            )
+            _apply_sent_facts(view, facts)
+            views.append(view)
+        return views
+
+    def _received(
+        self, plane: Plane, clause: str, parameters: tuple[str | int, ...]
+    ) -> list[operator_pb2.StatementView]:
+        views = []
+        for serial, content, name, at in self._store.query(f"{_RECEIVED} {clause}", parameters):
+            assert isinstance(serial, int)
+            assert isinstance(at, int)
+            view = _view(plane, content, name, sent=False)
+            view.received_ms = at
+            view.state = "held"
+            facts = self._store.query(
+                "SELECT stage, at, by FROM received_fact WHERE plane=? AND serial=? ORDER BY at", (plane.value, serial)
+            )
+            for stage, fact_at, by in facts:
+                if stage == "shown" and view.state == "held":
+                    view.state = "unread"
+                elif stage == "read":
+                    view.state, view.read_ms, view.read_by = "read", _int(fact_at), str(by)
+            views.append(view)
+        return views
+
+    # --- state and events --------------------------------------------------------------------------------------------
+
+    async def GetStatus(  # noqa: N802
+        self,
+        request: operator_pb2.GetStatusRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.GetStatusRequest, operator_pb2.GetStatusResponse],
+    ) -> operator_pb2.GetStatusResponse:
+        """One picture of everything."""
+        del request, context
+        picture = status(self._endpoint, system_clock()) | dict(self._extra_status)
+        text = json.dumps(picture)
+        assert len(text) <= STATUS_JSON_MAX
+        return operator_pb2.GetStatusResponse(json=text)
+
+    async def Watch(  # noqa: N802
+        self,
+        request: operator_pb2.WatchRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.WatchRequest, operator_pb2.WatchResponse],
+    ) -> AsyncIterator[operator_pb2.WatchResponse]:
+        """Events from now on."""
+        del request
+        queue = self._watchers.add()
+        try:
+            await context.send_initial_metadata(())
+            while True:
+                yield await queue.get()
+        finally:
+            self._watchers.remove(queue)
+
+
+def _plane(exercise: bool) -> Plane:
+    return Plane.EXERCISE if exercise else Plane.REAL
+
+
+def _submit_response(reply: Reply) -> operator_pb2.SubmitResponse:
+    fields = reply.fields
+    if not reply.ok:
+        return operator_pb2.SubmitResponse(accepted=False, code=reply.code, text=reply.text)
+    name = fields["hash"]
+    assert isinstance(name, bytes)
+    return operator_pb2.SubmitResponse(
+        accepted=True,
+        code=reply.code,
+        text=reply.text,
+        serial=_int(fields["serial"]),
+        date_time_group=str(fields["dtg"]),
+        composed=str(fields["composed"]),
+        statement=name,
+    )
+
+
+def _int(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _view(plane: Plane, content: object, name: object, *, sent: bool) -> operator_pb2.StatementView:
+    assert isinstance(content, bytes)
+    assert isinstance(name, bytes)
+    statement = decode_statement(content)
+    return operator_pb2.StatementView(
+        exercise=plane is Plane.EXERCISE,
+        sent=sent,
+        serial=statement.serial,
+        precedence=statement.precedence,
+        kind=statement.kind,
+        date_time_group=statement.date_time_group,
+        composed_ms=statement.composed_ms,
+        language=statement.language,
+        direction=statement.direction,
+        from_party=statement.from_party,
+        to_party=statement.to_party,
+        drafter=statement.drafter,
+        text=statement.text,
+        statement=name,
+    )
+
+
+def _apply_sent_facts(view: operator_pb2.StatementView, facts: list[tuple[object, ...]]) -> None:
+    rank = {"queued": 0, "expired": 1, "relayed": 1, "delivered": 2, "read": 3}
+    for stage, at, by in facts:
+        name = str(stage)
+        if rank[name] >= rank[view.state]:
+            view.state = name
+        match name:
+            case "relayed":
+                view.relayed_ms, view.relayed_by = _int(at), str(by)
+            case "delivered":
+                view.delivered_ms = _int(at)
+            case "read":
+                view.read_ms, view.read_by = _int(at), str(by)
+            case "expired":
+                view.reason = str(by)
