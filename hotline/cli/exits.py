@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
@@ -65,15 +65,23 @@ def leave(code: Exit, text: str = "") -> NoReturn:
     sys.exit(int(code))
 
 
-def guarded(command: Callable[[], Any]) -> NoReturn:
-    """Run a whole program and turn what it raises into a text and an exit code."""
+def guarded(program: click.Command) -> NoReturn:
+    """Run a whole program and turn whatever it raises into a text and an exit code."""
     try:
-        command()
+        program.main(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.Abort:
+        leave(Exit.INTERRUPTED, "interrupted; what was accepted stays queued")
+    except click.ClickException as error:
+        error.show()
+        sys.exit(int(Exit.USAGE))
     except HotlineError as error:
-        leave(exit_for(error), f"{error}")
+        leave(exit_for(error), str(error))
     except KeyboardInterrupt:
         leave(Exit.INTERRUPTED, "interrupted; what was accepted stays queued")
     except BrokenPipeError:
-        sys.stderr.close()
+        # The reader has gone; nothing can be said to it any more, not even by the interpreter at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(int(Exit.DONE))
     sys.exit(int(Exit.DONE))

@@ -72,7 +72,7 @@ def _print_status(picture: dict[str, Any]) -> None:
     line(f"LINK    {state:8} peer heard {ago(peer['heard_ms_ago'])}, says it is {peer['presence']}")
     for path in picture["paths"]:
         trip = "" if path["round_trip_ms"] is None else f"round trip {path['round_trip_ms']} ms"
-        error = safe_line(path.get("last_error") or "")
+        error = safe_line(picture["stream_errors"].get(path["name"], ""))
         line(
             f"PATH    {path['name']:12} {path['state'].upper():9} {path['profile']:10} {trip}{error if not trip else ''}"
         )

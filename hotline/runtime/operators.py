@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -83,7 +83,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         store: EndpointStore,
         watchers: Watchers,
         officer: str | None,
-        extra_status: Mapping[str, Any],
+        extra_status: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._driver = driver
         self._endpoint = endpoint
@@ -217,7 +217,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
     ) -> operator_pb2.GetStatusResponse:
         """One picture of everything."""
         del request, context
-        picture = status(self._endpoint, system_clock()) | dict(self._extra_status)
+        picture = status(self._endpoint, system_clock()) | dict(self._extra_status())
         text = json.dumps(picture)
         assert len(text) <= STATUS_JSON_MAX
         return operator_pb2.GetStatusResponse(json=text)

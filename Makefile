@@ -1,0 +1,46 @@
+# Aliases only. Everything happens in .venv, which these targets make themselves.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+
+.PHONY: install demo test check bench proto simulate lock clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	touch $@
+
+demo: install ## a complete hotline on this machine: keys, three relays, two capitals, a relay killed, ledgers verified
+	$(RUN)/hotline demo
+
+test: install ## lint, types, import contracts, generated code, every test
+	$(MAKE) --no-print-directory check
+	$(RUN)/python -m pytest -q
+
+check: install ## everything that needs no test run
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports --no-logo
+	$(RUN)/buf lint proto
+	$(RUN)/python tools/gen_proto.py --check
+
+bench: install ## measure the product beside floors built from the same parts; writes build/bench.json
+	$(RUN)/python -m benchmarks
+
+SEEDS ?= 200
+simulate: install ## the simulator over SEEDS seeds
+	$(RUN)/python -m tests.simulator.run --seeds $(SEEDS)
+
+proto: install ## generate hotline/wire/v1 from proto/
+	$(RUN)/python tools/gen_proto.py
+
+lock: install ## resolve requirements.lock anew
+	$(RUN)/python tools/lock.py
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,152 @@
+"""The steps of a ceremony as pure functions: keys, cards, offers, charter, checks. Files and questions are the CLI's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hotline.charter.cards import (
+    OfficerCard,
+    PartyOffer,
+    ProfileName,
+    RelayCard,
+    Role,
+    TerminalCard,
+    encode,
+    open_officer_card,
+    open_relay_card,
+    open_terminal_card,
+)
+from hotline.charter.documents import IdentitySigner, issue
+from hotline.charter.model import Charter
+from hotline.charter.secrets import RelaySecret, TerminalSecret
+from hotline.civil import civil
+from hotline.crypto.fingerprint import fingerprint
+from hotline.crypto.identity import IdentityKey
+from hotline.crypto.signing import SigningKey
+from hotline.crypto.tls import make_tls_identity
+from hotline.errors import ConfigError
+from hotline.ledger.note import Ed25519Signer
+from hotline.machine import Entropy
+
+_YEAR_MS = 31_557_600_000
+_TERMINAL_YEARS = 2
+_OFFICER_YEARS = 2
+
+
+def day(unix_ms: int) -> str:
+    """YYYY-MM-DD."""
+    at = civil(unix_ms)
+    return f"{at.year:04d}-{at.month:02d}-{at.day:02d}"
+
+
+def identity_fingerprint(identity: bytes) -> bytes:
+    """What people compare of a party's identity key."""
+    return fingerprint("identity", identity)
+
+
+def make_terminal(
+    identity: IdentityKey, party: str, name: str, entropy: Entropy, unix_ms: int
+) -> tuple[TerminalSecret, bytes]:
+    """A terminal's keys and its card."""
+    tls = make_tls_identity(f"{party}-{name}", unix_ms)
+    secret = TerminalSecret(
+        entropy(32), entropy(32), entropy(32), tls.private_pem, tls.certificate_der, identity.public
+    )
+    card = TerminalCard(
+        schema="hotline.terminal-card/1",
+        party=party,
+        name=name,
+        signing=encode(SigningKey(secret.signing).public),
+        ledger=encode(SigningKey(secret.ledger).public),
+        tls=encode(tls.certificate_der),
+        not_before=day(unix_ms),
+        not_after=day(unix_ms + _TERMINAL_YEARS * _YEAR_MS),
+    )
+    return secret, issue(card, [IdentitySigner(party, identity)])
+
+
+def make_officer(
+    identity: IdentityKey, party: str, name: str, roles: Sequence[Role], entropy: Entropy, unix_ms: int
+) -> tuple[bytes, bytes]:
+    """An officer's signing seed and card."""
+    seed = entropy(32)
+    card = OfficerCard(
+        schema="hotline.officer-card/1",
+        party=party,
+        name=name,
+        roles=tuple(roles),
+        signing=encode(SigningKey(seed).public),
+        not_before=day(unix_ms),
+        not_after=day(unix_ms + _OFFICER_YEARS * _YEAR_MS),
+    )
+    return seed, issue(card, [IdentitySigner(party, identity)])
+
+
+def make_relay(
+    name: str, operator: str, address: str, profile: ProfileName, entropy: Entropy, unix_ms: int
+) -> tuple[RelaySecret, bytes]:
+    """A relay's keys and its card, signed by itself."""
+    tls = make_tls_identity(name, unix_ms)
+    secret = RelaySecret(entropy(32), tls.private_pem, tls.certificate_der)
+    key = SigningKey(secret.signing)
+    card = RelayCard(
+        schema="hotline.relay-card/1",
+        name=name,
+        operator=operator,
+        address=address,
+        profile=profile,
+        signing=encode(key.public),
+        tls=encode(tls.certificate_der),
+    )
+    return secret, issue(card, [Ed25519Signer(name, key)])
+
+
+def make_offer(
+    identity: IdentityKey, party: str, terminals: Sequence[bytes], officers: Sequence[bytes], relays: Sequence[bytes]
+) -> bytes:
+    """What a party brings to the ceremony. Raises ConfigError, Malformed, Untrusted if a card is not what it should be."""
+    if not terminals:
+        raise ConfigError("an offer needs at least one terminal card: make one with `hotline key terminal`")
+    for data in terminals:
+        if open_terminal_card(data, identity.public).party != party:
+            raise ConfigError("a terminal card of another party cannot be offered")
+    for data in officers:
+        if open_officer_card(data, identity.public).party != party:
+            raise ConfigError("an officer card of another party cannot be offered")
+    for data in relays:
+        open_relay_card(data)
+    offer = PartyOffer(
+        schema="hotline.offer/1",
+        party=party,
+        identity=encode(identity.public),
+        terminals=tuple(data.decode() for data in terminals),
+        officers=tuple(data.decode() for data in officers),
+        relays=tuple(data.decode() for data in relays),
+    )
+    return issue(offer, [IdentitySigner(party, identity)])
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of a charter's verification."""
+
+    name: str
+    ok: bool
+    text: str
+
+
+def checks(charter: Charter) -> list[Check]:
+    """What a person should know of a loaded charter; its signatures held, or it would not have loaded."""
+    found = []
+    for party in charter.parties:
+        signed = party.name in charter.signed_by
+        text = "signature of the identity key holds" if signed else "has not signed: the charter is not in force"
+        found.append(Check(f"signed by {party.name}", signed, text))
+    operators = {relay.operator for relay in charter.relays}
+    text = f"{len(charter.relays)} relays under {len(operators)} operators"
+    found.append(Check("independent relays", len(charter.relays) >= 2, text))
+    for party in charter.parties:
+        officers = [officer.name for officer in charter.officers if officer.party == party.name]
+        found.append(Check(f"officers of {party.name}", bool(officers), ", ".join(officers) or "none"))
+    return found

@@ -1,0 +1,392 @@
+"""The charter: one hotline as both parties signed it (docs/protocol.md 5.1 to 5.3)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal, TypeVar
+
+from pydantic import Field, PositiveInt
+
+from hotline.charter.cards import (
+    OfficerCard,
+    TerminalCard,
+    decode,
+    identity_key,
+    open_offer,
+    open_officer_card,
+    open_relay_card,
+    open_terminal_card,
+    signing_key,
+)
+from hotline.charter.documents import (
+    Base64,
+    Date,
+    Document,
+    IdentitySigner,
+    IdentityVerifier,
+    Name,
+    read_text,
+    read_unverified,
+    spell,
+)
+from hotline.charter.profiles import PROFILES, Profile
+from hotline.crypto.epochs import SUITE
+from hotline.crypto.identity import IdentityKey
+from hotline.crypto.tls import fingerprint
+from hotline.errors import ConfigError, HotlineError, Untrusted
+from hotline.ledger.note import Note, Signature, open_note, parse_note
+from hotline.limits import TEXT_BYTES_MAX
+
+DAY_MS = 86_400_000
+
+
+class PartyEntry(Document):
+    """A party and its identity key."""
+
+    name: Name
+    identity: Base64
+
+
+class TerminalEntry(Document):
+    """A terminal's number and its whole card."""
+
+    number: PositiveInt
+    card: str
+
+
+class RelayEntryText(Document):
+    """A relay's number and its whole card."""
+
+    number: PositiveInt
+    card: str
+
+
+class ProfileEntry(Document):
+    """Timers of one kind of link, in milliseconds and bytes."""
+
+    name: str
+    heartbeat_ms: PositiveInt
+    silent_floor_ms: PositiveInt
+    silent_ceiling_ms: PositiveInt
+    retransmit_ms: PositiveInt
+    retransmit_max_ms: PositiveInt
+    prekey_rotation_ms: PositiveInt
+    checkpoint_ms: PositiveInt
+    window_messages: PositiveInt
+    window_bytes: PositiveInt
+
+
+class PolicyEntry(Document):
+    """What the charter decides beyond names and keys. Validity by precedence: routine to flash, in milliseconds."""
+
+    text_bytes_max: PositiveInt = Field(le=TEXT_BYTES_MAX)
+    validity_ms: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
+
+
+class CharterText(Document):
+    """The text that is signed."""
+
+    schema_: Literal["hotline.charter/1"] = Field(alias="schema", serialization_alias="schema")
+    hotline: Name
+    serial: PositiveInt
+    created: Date
+    suite: Literal["HL1_XWING_CHACHA20POLY1305_SHA256_ED25519"]
+    parties: tuple[PartyEntry, PartyEntry]
+    terminals: tuple[TerminalEntry, ...] = Field(min_length=2)
+    officers: tuple[str, ...]
+    relays: tuple[RelayEntryText, ...] = Field(min_length=1, max_length=16)
+    profiles: tuple[ProfileEntry, ...]
+    policy: PolicyEntry
+    pairwise_check: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A state and its identity key (composite, 1984 bytes)."""
+
+    name: str
+    identity: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """One machine of a party."""
+
+    number: int
+    party: str
+    name: str
+    signing: bytes
+    ledger: bytes
+    tls_certificate_der: bytes
+
+    @property
+    def tls_fingerprint(self) -> str:
+        """Hex SHA-256 of the certificate."""
+        return fingerprint(self.tls_certificate_der)
+
+
+@dataclass(frozen=True, slots=True)
+class Officer:
+    """A person with a signing key and roles."""
+
+    party: str
+    name: str
+    roles: tuple[str, ...]
+    signing: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RelayEntry:
+    """A relay as the charter pins it."""
+
+    number: int
+    name: str
+    operator: str
+    address: str
+    signing: bytes
+    tls_certificate_der: bytes
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Charter:
+    """A charter in force, or a draft (`load_draft`) on which some signatures are missing."""
+
+    hash: bytes
+    hotline: str
+    serial: int
+    created: str
+    parties: tuple[Party, ...]
+    terminals: tuple[Terminal, ...]
+    officers: tuple[Officer, ...]
+    relays: tuple[RelayEntry, ...]
+    text_bytes_max: int
+    validity_ms: tuple[int, int, int, int]
+    pairwise_check: str
+    signed_by: tuple[str, ...]
+
+    def party(self, name: str) -> Party:
+        """The party of this name. Raises ConfigError."""
+        return _named(self.parties, name, "party")
+
+    def peer_of(self, party: str) -> Party:
+        """The other party. Raises ConfigError."""
+        self.party(party)
+        return next(other for other in self.parties if other.name != party)
+
+    def terminal(self, party: str, name: str) -> Terminal:
+        """One terminal of a party. Raises ConfigError."""
+        return _named(
+            [terminal for terminal in self.terminals if terminal.party == party], name, f"terminal of {party}"
+        )
+
+    def terminals_of(self, party: str) -> tuple[Terminal, ...]:
+        """Every terminal of a party, by number."""
+        return tuple(terminal for terminal in self.terminals if terminal.party == party)
+
+    def relay(self, name: str) -> RelayEntry:
+        """The relay of this name. Raises ConfigError."""
+        return _named(self.relays, name, "relay")
+
+    def log_origin(self, terminal: Terminal, log_epoch: int = 1) -> str:
+        """Origin of a terminal's ledger."""
+        return f"hotline/{self.hotline}/{terminal.party}/{terminal.name}/{log_epoch}"
+
+
+NamedT = TypeVar("NamedT", Party, Terminal, RelayEntry)
+
+
+def _named(entries: Sequence[NamedT], name: str, what: str) -> NamedT:
+    for entry in entries:
+        if entry.name == name:
+            return entry
+    known = ", ".join(entry.name for entry in entries) or "none"
+    raise ConfigError(f"the charter knows no {what} named {name}; it knows: {known}")
+
+
+# --- making and signing -----------------------------------------------------------------------------------------------
+
+
+def new_charter(hotline: str, created: str, offers: Sequence[bytes], pairwise_check: str) -> bytes:
+    """The text of a first charter from both parties' offers, unsigned. Raises ConfigError, Malformed, Untrusted."""
+    opened = sorted((open_offer(data) for data in offers), key=lambda offer: offer.party)
+    if len(opened) != 2 or opened[0].party == opened[1].party:
+        raise ConfigError("a charter is made from the offers of two different parties")
+    parties = [PartyEntry(name=offer.party, identity=offer.identity) for offer in opened]
+    terminals = [card for offer in opened for card in offer.terminals]
+    relays = _unique([card for offer in opened for card in offer.relays])
+    text = CharterText(
+        schema="hotline.charter/1",
+        hotline=hotline,
+        serial=1,
+        created=created,
+        suite=SUITE,
+        parties=(parties[0], parties[1]),
+        terminals=tuple(TerminalEntry(number=number, card=card) for number, card in enumerate(terminals, 1)),
+        officers=tuple(card for offer in opened for card in offer.officers),
+        relays=tuple(RelayEntryText(number=number, card=card) for number, card in enumerate(relays, 1)),
+        profiles=tuple(ProfileEntry(**asdict(profile)) for profile in PROFILES.values()),
+        policy=PolicyEntry(text_bytes_max=TEXT_BYTES_MAX, validity_ms=(7 * DAY_MS,) * 4),
+        pairwise_check=pairwise_check,
+    )
+    data = spell(text)
+    _view(text, data, ())
+    return data
+
+
+def _unique(cards: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(cards))
+
+
+def sign_charter(data: bytes, party: str, key: IdentityKey) -> bytes:
+    """Add a party's signature to a charter text or to a charter that the other party has signed.
+
+    Raises ConfigError, Malformed or Untrusted; a charter that contradicts itself is not signed.
+    """
+    text, signatures = split(data)
+    charter = load_draft(data)
+    if charter.party(party).identity != key.public:
+        raise Untrusted("identity", f"the charter names another identity key for {party} than the one given")
+    if party in charter.signed_by:
+        raise ConfigError(f"{party} has signed this charter already")
+    signer = IdentitySigner(party, key)
+    added = Signature(signer.name, signer.key_id, signer.sign(text))
+    return Note(text, (*signatures, added)).encode()
+
+
+def split(data: bytes) -> tuple[bytes, tuple[Signature, ...]]:
+    """Text and signatures of a charter; an unsigned text has none."""
+    if data.endswith(b"}\n"):
+        return data, ()
+    note = parse_note(data)
+    return note.text, note.signatures
+
+
+# --- loading ----------------------------------------------------------------------------------------------------------
+
+
+def load_charter(data: bytes) -> Charter:
+    """A charter in force: every signature holds and every party has signed. Raises ConfigError, Malformed, Untrusted."""
+    charter = load_draft(data)
+    missing = [party.name for party in charter.parties if party.name not in charter.signed_by]
+    if missing:
+        raise Untrusted("unsigned", f"the charter is not signed by {' and '.join(missing)}: it is not in force")
+    return charter
+
+
+def load_draft(data: bytes) -> Charter:
+    """A charter of which each signature that is there holds. Raises ConfigError, Malformed, Untrusted."""
+    text_bytes, signatures = split(data)
+    text = read_text(CharterText, text_bytes)
+    signed_by: tuple[str, ...] = ()
+    if signatures:
+        verifiers = [IdentityVerifier(party.name, identity_key(party.identity)) for party in text.parties]
+        opened = open_note(data, verifiers)
+        if opened.unknown:
+            raise Untrusted("signature", "the charter bears a signature by a key that it does not name")
+        signed_by = tuple(signature.name for signature in opened.verified)
+    return _view(text, text_bytes, signed_by)
+
+
+def _view(text: CharterText, data: bytes, signed_by: tuple[str, ...]) -> Charter:
+    """Check everything against everything; raises with all problems at once."""
+    problems: list[str] = []
+    parties = _each(text.parties, lambda entry: Party(entry.name, identity_key(entry.identity)), problems)
+    identities = {party.name: party.identity for party in parties}
+    profiles = {entry.name: Profile(**entry.model_dump()) for entry in text.profiles}
+    terminals = _each(text.terminals, lambda entry: _terminal(entry, identities), problems)
+    officers = _each(text.officers, lambda card: _officer(card, identities), problems)
+    relays = _each(text.relays, lambda entry: _relay(entry, profiles), problems)
+    charter = Charter(
+        hash=hashlib.sha256(data).digest(),
+        hotline=text.hotline,
+        serial=text.serial,
+        created=text.created,
+        parties=parties,
+        terminals=terminals,
+        officers=officers,
+        relays=relays,
+        text_bytes_max=text.policy.text_bytes_max,
+        validity_ms=text.policy.validity_ms,
+        pairwise_check=text.pairwise_check,
+        signed_by=signed_by,
+    )
+    problems += _contradictions(charter)
+    if problems:
+        raise Untrusted("charter", "; ".join(problems[:20]))
+    return charter
+
+
+EntryT = TypeVar("EntryT")
+ResultT = TypeVar("ResultT")
+
+
+def _each(entries: Iterable[EntryT], make: Callable[[EntryT], ResultT], problems: list[str]) -> tuple[ResultT, ...]:
+    made = []
+    for entry in entries:
+        try:
+            made.append(make(entry))
+        except (HotlineError, ValueError) as error:
+            problems.append(str(error))
+    return tuple(made)
+
+
+def _terminal(entry: TerminalEntry, identities: Mapping[str, bytes]) -> Terminal:
+    data = entry.card.encode()
+    party = read_unverified(TerminalCard, data).party
+    card = open_terminal_card(data, _identity_of(identities, party))
+    der = decode(card.tls)
+    return Terminal(entry.number, card.party, card.name, signing_key(card.signing), signing_key(card.ledger), der)
+
+
+def _officer(text: str, identities: Mapping[str, bytes]) -> Officer:
+    data = text.encode()
+    card = open_officer_card(data, _identity_of(identities, read_unverified(OfficerCard, data).party))
+    return Officer(card.party, card.name, tuple(card.roles), signing_key(card.signing))
+
+
+def _identity_of(identities: Mapping[str, bytes], party: str) -> bytes:
+    if party not in identities:
+        raise Untrusted("party", f"a card of {party}, who is no party of this charter")
+    return identities[party]
+
+
+def _relay(entry: RelayEntryText, profiles: Mapping[str, Profile]) -> RelayEntry:
+    card = open_relay_card(entry.card.encode())
+    if card.profile not in profiles:
+        raise ConfigError(f"relay {card.name} has the profile {card.profile}, which the charter does not define")
+    der = decode(card.tls)
+    key = signing_key(card.signing)
+    return RelayEntry(entry.number, card.name, card.operator, card.address, key, der, profiles[card.profile])
+
+
+def _contradictions(charter: Charter) -> list[str]:
+    found = []
+    if charter.parties and len({party.name for party in charter.parties}) != 2:
+        found.append("both parties have one name")
+    found += [f"{party.name} has no terminal" for party in charter.parties if not charter.terminals_of(party.name)]
+    for what, values in (
+        ("terminal number", [terminal.number for terminal in charter.terminals]),
+        ("terminal name", [(terminal.party, terminal.name) for terminal in charter.terminals]),
+        ("officer name", [(officer.party, officer.name) for officer in charter.officers]),
+        ("relay number", [relay.number for relay in charter.relays]),
+        ("relay name", [relay.name for relay in charter.relays]),
+        ("relay address", [relay.address for relay in charter.relays]),
+        ("terminal's TLS certificate", [terminal.tls_certificate_der for terminal in charter.terminals]),
+        ("relay's TLS certificate", [relay.tls_certificate_der for relay in charter.relays]),
+        ("key", _all_keys(charter)),
+    ):
+        if len(values) != len(set(values)):
+            found.append(f"a {what} stands twice in the charter")
+    if any(terminal.number > 65_535 for terminal in charter.terminals):
+        found.append("a terminal number is beyond 65535")
+    return found
+
+
+def _all_keys(charter: Charter) -> list[bytes]:
+    keys = [half for party in charter.parties for half in (party.identity[:-32], party.identity[-32:])]
+    keys += [key for terminal in charter.terminals for key in (terminal.signing, terminal.ledger)]
+    keys += [officer.signing for officer in charter.officers]
+    return keys + [relay.signing for relay in charter.relays]

@@ -1,0 +1,64 @@
+"""What key files hold: typed secrets, and their bytes inside a key file of hotline.crypto.vault."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+from hotline.crypto.vault import open_secret, plain_secret, seal_secret
+from hotline.errors import KeyFileError
+from hotline.machine import Entropy
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TerminalSecret:
+    """The keys of one terminal. `identity` is its party's public identity key: the anchor of the charter."""
+
+    signing: bytes
+    ledger: bytes
+    storage: bytes
+    tls_private_pem: bytes
+    tls_certificate_der: bytes
+    identity: bytes
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RelaySecret:
+    """The keys of one relay."""
+
+    signing: bytes
+    tls_private_pem: bytes
+    tls_certificate_der: bytes
+
+
+SecretT = TypeVar("SecretT", TerminalSecret, RelaySecret)
+_KINDS = {TerminalSecret: "terminal", RelaySecret: "relay"}
+
+
+def encode_secret(name: str, secret: TerminalSecret | RelaySecret, passphrase: bytes | None, entropy: Entropy) -> bytes:
+    """The key file, sealed if a passphrase is given."""
+    parts = {field.name: base64.b64encode(getattr(secret, field.name)).decode() for field in fields(secret)}
+    payload = json.dumps(parts, sort_keys=True).encode()
+    kind = _KINDS[type(secret)]
+    if passphrase is None:
+        return plain_secret(kind, name, payload)
+    return seal_secret(kind, name, payload, passphrase, entropy)
+
+
+def decode_secret(kind: type[SecretT], data: bytes, passphrase: bytes | None) -> tuple[str, SecretT]:
+    """(name, secret) of a key file. Raises KeyFileError."""
+    name, payload = open_secret(data, _KINDS[kind], passphrase)
+    try:
+        parts = json.loads(payload)
+        wanted = {field.name for field in fields(kind)}
+        if set(parts) != wanted:
+            raise KeyFileError("this key file holds other keys than expected: it is damaged or of another version")
+        secret = kind(**{field: base64.b64decode(parts[field], validate=True) for field in wanted})
+    except (ValueError, TypeError, AttributeError) as error:
+        raise KeyFileError("this key file is damaged") from error
+    seeds = (secret.signing,) if isinstance(secret, RelaySecret) else (secret.signing, secret.ledger, secret.storage)
+    if any(len(seed) != 32 for seed in seeds):
+        raise KeyFileError("this key file is damaged: a key has the wrong length")
+    return name, secret

@@ -1,0 +1,74 @@
+"""`hotline endpoint`: run the daemon, or check whether it could run."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from hotline.cli.output import line, print_json
+
+config_option = click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), required=True, envvar="HOTLINE_CONFIG", metavar="FILE"
+)
+
+
+@click.group()
+def endpoint() -> None:
+    """The endpoint daemon of this terminal."""
+
+
+@endpoint.command()
+@config_option
+def run(config_path: Path) -> None:
+    """Run in the foreground until SIGTERM or Ctrl-C.
+
+    \b
+    Example:
+      hotline endpoint run --config /etc/hotline/alpha.toml
+    """
+    from hotline.config import load_endpoint_config
+    from hotline.endpointd import load_materials, serve
+    from hotline.runtime.logs import set_up_logs
+
+    config = load_endpoint_config(config_path)
+    set_up_logs(config.log.level, config.log.format)
+    asyncio.run(serve(config, load_materials(config)))
+
+
+@endpoint.command()
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
+def check(config_path: Path, as_json: bool) -> None:
+    """Check configuration, charter, keys and pairwise secret against each other. Starts and changes nothing.
+
+    \b
+    Example:
+      hotline endpoint check --config /etc/hotline/alpha.toml
+    """
+    from hotline.config import load_endpoint_config
+    from hotline.endpointd import load_materials
+
+    materials = load_materials(load_endpoint_config(config_path))
+    charter = materials.charter
+    if as_json:
+        print_json(
+            {
+                "schema": "hotline.endpoint-check/1",
+                "ok": True,
+                "charter": charter.hash.hex(),
+                "hotline": charter.hotline,
+                "party": materials.local.party,
+                "terminal": materials.local.name,
+                "peer": materials.remote.party,
+                "relays": [relay.name for relay in charter.relays],
+            }
+        )
+        return
+    line(f"ok    charter    {charter.hotline}, signed by {' and '.join(charter.signed_by)}")
+    line(f"ok    keys       {materials.local.party}/{materials.local.name} as the charter names them")
+    line("ok    pairwise   the secret that the charter was made with")
+    line(f"ok    peer       {materials.remote.party}/{materials.remote.name}")
+    for relay in charter.relays:
+        line(f"ok    relay      {relay.name} at {relay.address}, {relay.profile.name}, run by {relay.operator}")

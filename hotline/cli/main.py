@@ -1,0 +1,73 @@
+"""`hotline`: the command tree. Commands load what they need only when they are called."""
+
+from __future__ import annotations
+
+import importlib
+from typing import NoReturn
+
+import click
+
+from hotline import __version__
+
+_COMMANDS = {
+    "status": ("hotline.cli.officer", "status", "Link, paths, peer, queue, keys, ledger and alarms."),
+    "send": ("hotline.cli.officer", "send", "Send a statement to the peer."),
+    "sent": ("hotline.cli.officer", "sent", "What became of sent statements."),
+    "inbox": ("hotline.cli.officer", "inbox", "List received statements without opening them."),
+    "read": ("hotline.cli.officer", "read", "Open a received statement; the peer is told."),
+    "watch": ("hotline.cli.officer", "watch", "One line per event until Ctrl-C."),
+    "key": ("hotline.cli.keys", "key", "Identity, terminal and officer keys."),
+    "charter": ("hotline.cli.charter", "charter", "The ceremony and the charter both parties sign."),
+    "endpoint": ("hotline.cli.endpoint", "endpoint", "The endpoint daemon."),
+    "audit": ("hotline.cli.audit", "audit", "The ledger: list and verify."),
+    "config": ("hotline.cli.settings", "config", "Configuration files."),
+    "doctor": ("hotline.cli.doctor", "doctor", "Is this terminal fit for duty?"),
+    "demo": ("hotline.cli.demo", "demo", "A complete hotline on this machine."),
+    "completion": ("hotline.cli.completion", "completion", "Shell completion."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module when it is called: `hotline --help` must not load gRPC."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = _COMMANDS.get(cmd_name)
+        if found is None:
+            return None
+        module, attribute, _ = found
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="hotline")
+def cli() -> None:
+    """A leader-to-leader text hotline.
+
+    \b
+    hotline demo                      see it work on this machine
+    hotline charter rehearse          play a key ceremony with throw-away keys
+    hotline send "..." -p flash       say something, wait for the signed receipts
+    hotline inbox --unread            see what has come
+    hotline audit verify              check the record
+
+    \b
+    Exit codes: 0 done, 1 you can fix it, 2 wrong use, 3 no path (the statement is queued), 4 identity or signature
+    not trusted, 5 not acknowledged in time (still queued), 6 evidence of tampering, 7 drill promise broken,
+    8 refused by policy, 9 local store or key unusable, 10 verification cannot decide, 70 internal, 130 interrupted.
+    """
+
+
+def main() -> NoReturn:
+    """Entry point."""
+    from hotline.cli.exits import guarded
+
+    guarded(cli)

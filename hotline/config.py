@@ -1,0 +1,149 @@
+"""Configuration files: TOML, unknown keys refused, every error at once with the file and the key."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from hotline.errors import ConfigError
+from hotline.files import read_public
+from hotline.limits import OUTBOX_MAX
+
+CONFIG_BYTES_MAX = 262_144
+ModelT = TypeVar("ModelT", bound="Settings")
+
+
+def _path(value: object) -> object:
+    return Path(value) if isinstance(value, str) and value else value
+
+
+FilePath = Annotated[Path, BeforeValidator(_path)]
+LoopbackAddress = Annotated[str, Field(pattern=r"^(127\.[0-9.]+|localhost|\[::1\]):[0-9]{1,5}$")]
+Address = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$", max_length=255)]
+
+
+class Settings(BaseModel):
+    """A table of a configuration file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class LogSettings(Settings):
+    """How the daemon writes its log to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "text"] = "auto"
+
+
+class MetricsSettings(Settings):
+    """Where metrics are offered: loopback only."""
+
+    listen: LoopbackAddress | None = None
+
+
+class OfficerSettings(Settings):
+    """A user of this machine who acts as an officer of the charter."""
+
+    uid: int = Field(ge=0)
+    name: str = Field(min_length=1, max_length=64)
+
+
+class OperatorSettings(Settings):
+    """The socket for officers, and who they are."""
+
+    socket: FilePath = Path("/run/hotline/operator.sock")
+    officer: list[OfficerSettings] = Field(default_factory=list)
+
+
+class LimitSettings(Settings):
+    """Local bounds that may be lowered."""
+
+    outbox_max: int = Field(default=OUTBOX_MAX, ge=1, le=OUTBOX_MAX)
+
+
+class EndpointConfig(Settings):
+    """The configuration of one endpoint daemon. Relative paths are taken from the file's folder."""
+
+    config: Literal[1]
+    party: str = Field(min_length=1, max_length=32)
+    terminal: str = Field(min_length=1, max_length=32)
+    charter: FilePath
+    key: FilePath
+    pairwise: FilePath
+    store: FilePath
+    operator: OperatorSettings = OperatorSettings()
+    relays: dict[str, Address] = Field(default_factory=dict)
+    profile: dict[str, Literal["fibre", "satellite", "narrow"]] = Field(default_factory=dict)
+    log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    limits: LimitSettings = LimitSettings()
+
+
+def load_endpoint_config(path: Path) -> EndpointConfig:
+    """Read and check an endpoint's configuration. Raises ConfigError with every problem."""
+    loaded = load_toml(path, EndpointConfig, {"HOTLINE_STORE": "store", "HOTLINE_KEY": "key"})
+    here = path.absolute().parent
+    operator = loaded.operator.model_copy(update={"socket": here / loaded.operator.socket})
+    uids = [officer.uid for officer in operator.officer]
+    if len(uids) != len(set(uids)):
+        raise ConfigError(f"{path}: operator.officer: one uid is given to two officers")
+    return loaded.model_copy(
+        update={
+            "charter": here / loaded.charter,
+            "key": here / loaded.key,
+            "pairwise": here / loaded.pairwise,
+            "store": here / loaded.store,
+            "operator": operator,
+        }
+    )
+
+
+def load_toml(path: Path, model: type[ModelT], variables: Mapping[str, str]) -> ModelT:
+    """Parse `path` as `model`; environment `variables` override top-level keys. Raises ConfigError."""
+    data = read_public(path, CONFIG_BYTES_MAX)
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise ConfigError(f"{path}: begins with a byte order mark; save it as plain UTF-8")
+    try:
+        values: dict[str, Any] = tomllib.loads(data.decode())
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    for variable, key in variables.items():
+        if variable in os.environ:
+            values[key] = os.environ[variable]
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{path}: {problem}" for problem in _problems(error, model))) from error
+
+
+def _problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    found = []
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
+        place = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(item["loc"][-1]), _keys(model, item["loc"][:-1]), 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            found.append(f"{place}: unknown key{hint}")
+        elif item["type"] == "missing":
+            found.append(f"{place}: is missing")
+        else:
+            found.append(f"{place}: {item['msg']}")
+    return found
+
+
+def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    for part in place:
+        field = model.model_fields.get(str(part))
+        inner = field.annotation if field is not None else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        model = inner
+    return list(model.model_fields)

@@ -1,0 +1,244 @@
+"""The endpoint daemon: configuration -> keys, charter, store -> machine, driver, streams, operator socket -> run.
+
+The only module that knows both the protocol and the runtime. Nothing is trusted on first use: without a charter that
+every party has signed, and that names exactly the keys of this terminal's key file, the daemon does not start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hotline import __version__
+from hotline.charter.model import Charter, Terminal, load_charter
+from hotline.charter.pairwise import check_value
+from hotline.charter.profiles import Profile
+from hotline.charter.secrets import TerminalSecret, decode_secret
+from hotline.config import EndpointConfig
+from hotline.crypto.signing import SigningKey
+from hotline.errors import HotlineError, KeyFileError, RemoteError, StorageError
+from hotline.files import read_public, read_secret
+from hotline.ledger.log import Ledger
+from hotline.ledger.note import Ed25519Signer
+from hotline.ledger.tree import Frontier
+from hotline.limits import OUTBOX_MAX
+from hotline.machine import Delivery, Instant, Output, Transmission
+from hotline.protocol.context import EndpointSetup
+from hotline.protocol.endpoint import Endpoint
+from hotline.protocol.events import Closing, EndpointEvent, Started
+from hotline.protocol.paths import PathSetup
+from hotline.protocol.session import Side
+from hotline.protocol.statements import PRECEDENCES
+from hotline.runtime.credentials import OwnTls, RelayTarget
+from hotline.runtime.dialer import Dialer
+from hotline.runtime.driver import Driver, system_clock
+from hotline.runtime.gate import Gate
+from hotline.runtime.logs import get_logger
+from hotline.runtime.notify import notify
+from hotline.runtime.operators import OperatorService, Watchers
+from hotline.runtime.store import EndpointStore
+
+_CLOSE_SECONDS = 1.5
+_WATCHDOG_SECONDS = 5.0
+PAIRWISE_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Materials:
+    """Everything that files give a daemon, checked against each other."""
+
+    charter: Charter
+    local: Terminal
+    remote: Terminal
+    secret: TerminalSecret
+    pairwise: bytes
+
+
+def load_materials(config: EndpointConfig, passphrase: bytes | None = None) -> Materials:
+    """Read and cross-check charter, terminal key and pairwise secret. Raises HotlineError naming the file."""
+    charter = _named(config.charter, lambda: load_charter(read_public(config.charter)))
+    local = _named(config.charter, lambda: charter.terminal(config.party, config.terminal))
+    _, secret = _named(config.key, lambda: decode_secret(TerminalSecret, read_secret(config.key), passphrase))
+    if charter.party(config.party).identity != secret.identity:
+        raise KeyFileError(
+            f"{config.charter}: names another identity key for {config.party} than the one that made {config.key}; "
+            "this is not the charter that your party signed"
+        )
+    mine = (SigningKey(secret.signing).public, SigningKey(secret.ledger).public, secret.tls_certificate_der)
+    if mine != (local.signing, local.ledger, local.tls_certificate_der):
+        raise KeyFileError(f"{config.key}: not the key that the charter names for {config.party}/{config.terminal}")
+    pairwise = _pairwise(config.pairwise)
+    if check_value(pairwise) != charter.pairwise_check:
+        raise KeyFileError(f"{config.pairwise}: not the pairwise secret of this charter; derive it from both shares")
+    remote = charter.terminals_of(charter.peer_of(config.party).name)[0]
+    return Materials(charter, local, remote, secret, pairwise)
+
+
+ResultT = TypeVar("ResultT")
+
+
+def _named(path: Path, load: Callable[[], ResultT]) -> ResultT:
+    """What `load` gives; an error that does not name the file is told with its name."""
+    try:
+        return load()
+    except HotlineError as error:
+        if str(path) in str(error):
+            raise
+        if isinstance(error, RemoteError):
+            raise type(error)(error.reason, f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _pairwise(path: Path) -> bytes:
+    text = read_secret(path).decode("ascii", "replace").strip()
+    if len(text) != 2 * PAIRWISE_SIZE or any(digit not in "0123456789abcdef" for digit in text):
+        raise KeyFileError(f"{path}: not a pairwise secret; derive it with `hotline charter pairwise`")
+    return bytes.fromhex(text)
+
+
+class EndpointWorld:
+    """What the endpoint's driver acts upon."""
+
+    def __init__(self, store: EndpointStore, watchers: Watchers) -> None:
+        self._store = store
+        self._watchers = watchers
+        self._log = get_logger("endpoint")
+        self.dialers: dict[str, Dialer] = {}
+
+    def commit(self, batch: Sequence[Output], now: Instant) -> None:
+        """One transaction of the store."""
+        self._store.commit(batch, now)
+
+    def transmit(self, transmissions: Sequence[Transmission]) -> None:
+        """Frames onto streams."""
+        for item in transmissions:
+            self.dialers[item.link].send(item.frame)
+
+    def deliver(self, delivery: Delivery) -> None:
+        """To everyone who watches, and to the log; bodies are in neither."""
+        self._watchers.tell(delivery)
+        write = self._log.warning if delivery.kind in ("alarm", "refused") else self._log.info
+        write(delivery.kind, **{name: value for name, value in delivery.fields.items() if name != "kind"})
+
+
+class EndpointDaemon:
+    """One running endpoint. `start`, then `wait`, then `stop`."""
+
+    def __init__(self, config: EndpointConfig, materials: Materials) -> None:
+        self._config = config
+        self._materials = materials
+        self.watchers = Watchers()
+        self.store = EndpointStore(config.store, self._make_ledger, os.urandom)
+        self._world = EndpointWorld(self.store, self.watchers)
+        now = system_clock()
+        self.endpoint = Endpoint(self._setup(), os.urandom, self.store, self.store, self.store, now)
+        self.driver: Driver[EndpointEvent] = Driver(self.endpoint, self._world)
+        self._dialing: list[asyncio.Task[None]] = []
+        officers = {officer.uid: officer.name for officer in config.operator.officer}
+        self._gate = Gate(config.operator.socket, officers, self._make_service)
+
+    def _make_ledger(self, frontier: Frontier, last_timestamp_ms: int) -> Ledger:
+        materials = self._materials
+        origin = materials.charter.log_origin(materials.local)
+        signer = Ed25519Signer(origin, SigningKey(materials.secret.ledger))
+        return Ledger(origin, 1, signer, frontier, last_timestamp_ms, os.urandom)
+
+    def _make_service(self, officer: str | None) -> OperatorService:
+        return OperatorService(self.driver, self.endpoint, self.store, self.watchers, officer, self._extra_status)
+
+    def _extra_status(self) -> Mapping[str, Any]:
+        errors = {name: dialer.last_error for name, dialer in self._world.dialers.items() if dialer.last_error}
+        return {"version": __version__, "stream_errors": errors}
+
+    def _setup(self) -> EndpointSetup:
+        materials, config = self._materials, self._config
+        charter, local, remote = materials.charter, materials.local, materials.remote
+        return EndpointSetup(
+            charter=charter.hash,
+            local=Side(local.number, local.party, local.name, local.signing),
+            remote=Side(remote.number, remote.party, remote.name, remote.signing),
+            signing=SigningKey(materials.secret.signing),
+            storage_key=materials.secret.storage,
+            pairwise=materials.pairwise,
+            remote_ledger=remote.ledger,
+            remote_origin=charter.log_origin(remote),
+            paths=tuple(
+                PathSetup(relay.name, relay.number, relay.signing, self._profile(relay.name, relay.profile))
+                for relay in charter.relays
+            ),
+            validity_ms=dict(zip(PRECEDENCES, charter.validity_ms, strict=True)),
+            text_bytes_max=charter.text_bytes_max,
+            outbox_max=config.limits.outbox_max if config.limits.outbox_max else OUTBOX_MAX,
+            version=__version__,
+        )
+
+    def _profile(self, relay: str, charter_profile: Profile) -> Profile:
+        del relay
+        return charter_profile
+
+    async def start(self) -> None:
+        """Open the operator socket and dial every relay. Raises ConfigError."""
+        materials = self._materials
+        own = OwnTls(materials.secret.tls_private_pem, materials.secret.tls_certificate_der)
+        for relay in materials.charter.relays:
+            address = self._config.relays.get(relay.name, relay.address)
+            profile = self._profile(relay.name, relay.profile)
+            target = RelayTarget(relay.name, address, relay.tls_certificate_der, profile)
+            self._world.dialers[relay.name] = Dialer(target, own, self.driver)
+        self.driver.post(Started())
+        await self.driver.settled()
+        if self.driver.failed.done():
+            raise StorageError(str(self.driver.failed.result()))
+        await self._gate.open()
+        self._dialing = [asyncio.create_task(dialer.run()) for dialer in self._world.dialers.values()]
+
+    async def stop(self) -> None:
+        """Tell the peer, finish what is decided, let frames leave, close everything. At most two seconds."""
+        if not self.driver.failed.done():
+            self.driver.post(Closing())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.driver.settled(), _CLOSE_SECONDS)
+            await asyncio.sleep(0.05)  # the last frames are with gRPC; give its threads one turn
+        await self._gate.close(0.2)
+        for task in self._dialing:
+            task.cancel()
+        await asyncio.gather(*self._dialing, return_exceptions=True)
+        self.driver.close()
+        self.store.close()
+
+
+async def serve(config: EndpointConfig, materials: Materials) -> None:
+    """Run until SIGTERM or SIGINT. Raises what stopped the daemon otherwise."""
+    log = get_logger("endpoint")
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    daemon = EndpointDaemon(config, materials)
+    try:
+        await daemon.start()
+        notify(f"READY=1\nSTATUS=serving {materials.local.party}/{materials.local.name}")
+        log.info(
+            "ready", party=materials.local.party, terminal=materials.local.name, socket=str(config.operator.socket)
+        )
+        waiting = asyncio.create_task(stopping.wait())
+        while not waiting.done() and not daemon.driver.failed.done():
+            await asyncio.wait(
+                (waiting, daemon.driver.failed), timeout=_WATCHDOG_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            notify("WATCHDOG=1")
+        waiting.cancel()
+        notify("STOPPING=1")
+    finally:
+        await daemon.stop()
+    if daemon.driver.failed.done():
+        error = daemon.driver.failed.result()
+        log.error("stopped", reason=str(error))
+        raise error
+    log.info("stopped", reason="asked to")

@@ -1,0 +1,99 @@
+"""`hotline-relay`: run a relay, check it, make its key."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from hotline import __version__
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    required=True,
+    envvar="HOTLINE_RELAY_CONFIG",
+    metavar="FILE",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="hotline-relay")
+def cli() -> None:
+    """A relay of a hotline: stores and forwards sealed envelopes that it cannot read.
+
+    \b
+    hotline-relay key init --name relay-1 --operator SASCS --address 192.0.2.10:7443 --out keys/
+    hotline-relay check --config relay.toml
+    hotline-relay run --config relay.toml
+    """
+
+
+@cli.command()
+@config_option
+def run(config_path: Path) -> None:
+    """Run in the foreground until SIGTERM or Ctrl-C."""
+    from hotline.runtime.logs import set_up_logs
+    from relay.config import load_relay_config
+    from relay.relayd import load_materials, serve
+
+    config = load_relay_config(config_path)
+    set_up_logs(config.log.level, config.log.format)
+    asyncio.run(serve(config, load_materials(config)))
+
+
+@cli.command()
+@config_option
+@click.option("--health", is_flag=True, help="Also ask the running relay whether it serves.")
+def check(config_path: Path, health: bool) -> None:
+    """Check configuration, key and charters against each other. Changes nothing."""
+    from relay.config import load_relay_config
+    from relay.relayd import load_materials
+
+    config = load_relay_config(config_path)
+    materials = load_materials(config)
+    for charter in materials.charters:
+        parties = " and ".join(charter.signed_by)
+        click.echo(f"ok    charter   {charter.hotline}, signed by {parties}, {len(charter.terminals)} terminals")
+    click.echo(f"ok    key       {config.name} as every charter names it")
+    if health:
+        from relay.health import ask_health
+
+        click.echo(f"ok    health    {ask_health(config, materials)}")
+
+
+@cli.group()
+def key() -> None:
+    """The relay's key."""
+
+
+@key.command()
+@click.option("--name", required=True, help="Name of the relay in charters.")
+@click.option("--operator", required=True, help="Who runs it.")
+@click.option("--address", required=True, metavar="HOST:PORT", help="Where terminals reach it.")
+@click.option("--profile", type=click.Choice(("fibre", "satellite", "narrow")), default="fibre", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for both files.")
+def init(name: str, operator: str, address: str, profile: str, out: Path) -> None:
+    """Make the relay's key file (secret) and its card (for the ceremony)."""
+    from hotline.charter.ceremony import make_relay
+    from hotline.charter.secrets import encode_secret
+    from hotline.files import write_new
+
+    secret, card = make_relay(name, operator, address, profile, os.urandom, time.time_ns() // 1_000_000)  # type: ignore[arg-type]
+    out.mkdir(parents=True, exist_ok=True)
+    write_new(out / f"{name}.key", encode_secret(name, secret, None, os.urandom), 0o600)
+    write_new(out / f"{name}.card", card)
+    click.echo(f"{out / f'{name}.key'}   secret: stays on this relay, mode 0600")
+    click.echo(f"{out / f'{name}.card'}  public: give it to both parties for the charter")
+
+
+def main() -> NoReturn:
+    """Entry point."""
+    from hotline.cli.exits import guarded
+
+    guarded(cli)

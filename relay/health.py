@@ -1,0 +1,32 @@
+"""Ask a running relay whether it serves, over the same TLS as everybody else."""
+
+from __future__ import annotations
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from hotline.crypto.tls import certificate_name, pem
+from hotline.errors import StorageError
+from relay.config import RelayConfig
+from relay.relayd import SERVICE_NAME, Materials
+
+_SECONDS = 3
+
+
+def ask_health(config: RelayConfig, materials: Materials) -> str:
+    """The relay's answer. Raises StorageError if it does not serve."""
+    der = materials.secret.tls_certificate_der
+    credentials = grpc.ssl_channel_credentials(pem(der), materials.secret.tls_private_pem, pem(der))
+    address = config.listen
+    if config.port_file is not None and config.port_file.exists():
+        address = f"{address.rpartition(':')[0]}:{config.port_file.read_text().strip()}"
+    options = (("grpc.ssl_target_name_override", certificate_name(der)),)
+    with grpc.secure_channel(address, credentials, options=options) as channel:
+        try:
+            stub = health_pb2_grpc.HealthStub(channel)
+            answer = stub.Check(health_pb2.HealthCheckRequest(service=SERVICE_NAME), timeout=_SECONDS)
+        except grpc.RpcError as error:
+            raise StorageError(f"{address}: no relay answers there") from error
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        raise StorageError(f"{address}: the relay says it is not serving")
+    return "serving"

@@ -1,0 +1,165 @@
+"""The relay daemon: configuration -> key, charters, store -> machine, driver, gRPC -> run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc.aio
+import prometheus_client
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+
+from hotline.charter.model import Charter, RelayEntry, load_charter
+from hotline.charter.secrets import RelaySecret, decode_secret
+from hotline.crypto.signing import SigningKey
+from hotline.errors import ConfigError, KeyFileError
+from hotline.files import read_public, read_secret, replace
+from hotline.machine import Delivery
+from hotline.runtime.credentials import OwnTls, server_credentials, server_options
+from hotline.runtime.driver import Driver
+from hotline.runtime.logs import get_logger
+from hotline.runtime.notify import notify
+from hotline.wire.v1 import relay_pb2_grpc
+from relay.config import RelayConfig
+from relay.machine import Hotline, Relay, RelayEvent
+from relay.service import Links, RelayService, RelayWorld
+from relay.store import SqliteMailboxStore
+
+_CLOSE_SECONDS = 1.0
+_WATCHDOG_SECONDS = 5.0
+SERVICE_NAME = "hotline.wire.v1.RelayService"
+
+
+@dataclass(frozen=True, slots=True)
+class Materials:
+    """What files give a relay, checked against each other."""
+
+    secret: RelaySecret
+    charters: tuple[Charter, ...]
+    entries: tuple[RelayEntry, ...]
+
+
+def load_materials(config: RelayConfig, passphrase: bytes | None = None) -> Materials:
+    """Read and cross-check key and charters. Raises HotlineError naming the file."""
+    _, secret = decode_secret(RelaySecret, read_secret(config.key), passphrase)
+    charters, entries = [], []
+    for name in config.charters:
+        charter = load_charter(read_public(Path(name)))
+        entry = charter.relay(config.name)
+        if (entry.signing, entry.tls_certificate_der) != (
+            SigningKey(secret.signing).public,
+            secret.tls_certificate_der,
+        ):
+            raise KeyFileError(f"{config.key}: not the key that {name} names for {config.name}")
+        charters.append(charter)
+        entries.append(entry)
+    if len({charter.hash for charter in charters}) != len(charters):
+        raise ConfigError("charters: one charter is named twice")
+    return Materials(secret, tuple(charters), tuple(entries))
+
+
+class Observer:
+    """Log and metrics of a relay. Neither can hold content: the relay has none."""
+
+    def __init__(self) -> None:
+        self._log = get_logger("relay")
+        self.registry = prometheus_client.CollectorRegistry()
+        self._refused = prometheus_client.Counter(
+            "hotline_relay_refused_total", "Frames refused", ["reason"], registry=self.registry
+        )
+
+    def told(self, delivery: Delivery) -> None:
+        """Write one line."""
+        if delivery.kind == "refused":
+            self._refused.labels(str(delivery.fields["reason"])).inc()
+            self._log.warning("refused", **delivery.fields)
+        else:
+            self._log.info(delivery.kind, **delivery.fields)
+
+    def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """Offer one number, read when it is asked for."""
+        prometheus_client.Gauge(name, text, registry=self.registry).set_function(value)
+
+
+async def serve(config: RelayConfig, materials: Materials) -> None:
+    """Run until SIGTERM or SIGINT. Raises what stopped the relay otherwise."""
+    log = get_logger("relay")
+    store = SqliteMailboxStore(config.store)
+    saved = store.load()
+    if store.damaged:
+        log.error("damaged", rows=store.damaged, meaning="dropped; their senders repeat them")
+    hotlines = [
+        Hotline(charter.hash, {terminal.tls_fingerprint: terminal.number for terminal in charter.terminals})
+        for charter in materials.charters
+    ]
+    machine = Relay(config.name, SigningKey(materials.secret.signing), hotlines, saved)
+    observer, links = Observer(), Links()
+    driver: Driver[RelayEvent] = Driver(machine, RelayWorld(store, links, observer))
+    server, health, port = await _listen(config, materials, driver, links)
+    _offer_metrics(config, observer, machine)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    if config.port_file is not None:
+        replace(config.port_file, f"{port}\n".encode())
+    notify(f"READY=1\nSTATUS=listening on port {port}")
+    log.info("ready", name=config.name, port=port, held=machine.held)
+    waiting = asyncio.create_task(stopping.wait())
+    try:
+        while not waiting.done() and not driver.failed.done():
+            await asyncio.wait((waiting, driver.failed), timeout=_WATCHDOG_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            notify("WATCHDOG=1")
+    finally:
+        waiting.cancel()
+        notify("STOPPING=1")
+        await health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.NOT_SERVING)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(driver.settled(), _CLOSE_SECONDS)
+        links.hang_up_all()
+        await server.stop(0.3)
+        driver.close()
+        store.close()
+    if driver.failed.done():
+        error = driver.failed.result()
+        log.error("stopped", reason=str(error))
+        raise error
+    log.info("stopped", reason="asked to")
+
+
+async def _listen(
+    config: RelayConfig, materials: Materials, driver: Driver[RelayEvent], links: Links
+) -> tuple[grpc.aio.Server, health_aio.HealthServicer, int]:
+    slow = any(entry.profile.name != "fibre" for entry in materials.entries)
+    server = grpc.aio.server(options=server_options(slow))
+    relay_pb2_grpc.add_RelayServiceServicer_to_server(RelayService(driver, links), server)
+    health = health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    own = OwnTls(materials.secret.tls_private_pem, materials.secret.tls_certificate_der)
+    clients = [terminal.tls_certificate_der for charter in materials.charters for terminal in charter.terminals]
+    # The relay's own certificate is let in for `hotline-relay check --health`; it is no terminal and is not admitted.
+    clients.append(own.certificate_der)
+    try:
+        port = server.add_secure_port(config.listen, server_credentials(own, clients))
+    except RuntimeError as error:
+        raise ConfigError(f"listen: {config.listen} cannot be listened on (is another relay running there?)") from error
+    await server.start()
+    for name in ("", SERVICE_NAME):
+        await health.set(name, health_pb2.HealthCheckResponse.SERVING)
+    return server, health, port
+
+
+def _offer_metrics(config: RelayConfig, observer: Observer, machine: Relay) -> None:
+    observer.gauge("hotline_relay_held_envelopes", "Envelopes held", lambda: machine.held)
+    observer.gauge("hotline_relay_attached_terminals", "Terminals attached", lambda: machine.attached)
+    observer.gauge(
+        "hotline_relay_forwarded_envelopes", "Envelopes forwarded since the start", lambda: machine.forwarded
+    )
+    observer.gauge("hotline_relay_stored_envelopes", "Envelopes stored since the start", lambda: machine.stored)
+    if config.metrics.listen is not None:
+        host, _, port = config.metrics.listen.rpartition(":")
+        prometheus_client.start_http_server(int(port), host.strip("[]"), registry=observer.registry)
