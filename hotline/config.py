@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -85,9 +85,61 @@ class EndpointConfig(Settings):
     limits: LimitSettings = LimitSettings()
 
 
+_ENDPOINT_VARIABLES: Final = {"HOTLINE_STORE": "store", "HOTLINE_KEY": "key", "HOTLINE_PAIRWISE": "pairwise"}
+
+_EXAMPLE: Final = """\
+# Configuration of one endpoint daemon. Relative paths are taken from the folder of this file.
+config = 1                       # version of this format
+
+party = "{party}"                  # our party, as the charter names it
+terminal = "{terminal}"                # this machine, as the charter names it
+charter = "charter.note"         # signed by both parties
+key = "terminal.key"             # secret, mode 0600; or HOTLINE_KEY
+pairwise = "pairwise.key"        # secret of the ceremony, mode 0600; or HOTLINE_PAIRWISE
+store = "store"                  # ledger and queues; a folder on a disk that keeps what fsync promised
+
+[operator]
+socket = "/run/hotline/operator.sock"   # who may connect is decided by its folder, its mode 0660 and its group
+
+[[operator.officer]]             # one table for each user of this machine who acts as an officer
+uid = 1000
+name = "duty-1"
+
+[relays]                         # another address for a relay of the charter, seen from here
+# relay-1 = "192.0.2.10:7443"
+
+[profile]                        # another link profile for a relay: fibre, satellite or narrow
+# relay-3 = "narrow"
+
+[log]
+level = "info"                   # debug, info, warning, error
+format = "auto"                  # json, text, or auto: json where stderr is not a terminal
+
+[metrics]
+# listen = "127.0.0.1:9464"      # loopback only
+
+[limits]
+outbox_max = 1000                # statements waiting to be delivered; at most 1000
+"""
+
+
+def example_endpoint_toml(party: str, terminal: str) -> str:
+    """A commented configuration with every key."""
+    return _EXAMPLE.format(party=party, terminal=terminal)
+
+
+def origins(path: Path) -> list[tuple[str, str]]:
+    """(key, where it comes from) of every key that is not a default: environment first, then the file."""
+    found = [(key, variable) for variable, key in _ENDPOINT_VARIABLES.items() if variable in os.environ]
+    values = tomllib.loads(read_public(path, CONFIG_BYTES_MAX).decode())
+    for name, value in values.items():
+        found += [(f"{name}.{inner}", str(path)) for inner in value] if isinstance(value, dict) else [(name, str(path))]
+    return found
+
+
 def load_endpoint_config(path: Path) -> EndpointConfig:
     """Read and check an endpoint's configuration. Raises ConfigError with every problem."""
-    loaded = load_toml(path, EndpointConfig, {"HOTLINE_STORE": "store", "HOTLINE_KEY": "key"})
+    loaded = load_toml(path, EndpointConfig, _ENDPOINT_VARIABLES)
     here = path.absolute().parent
     operator = loaded.operator.model_copy(update={"socket": here / loaded.operator.socket})
     uids = [officer.uid for officer in operator.officer]

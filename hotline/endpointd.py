@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from hotline import __version__
 from hotline.charter.model import Charter, Terminal, load_charter
 from hotline.charter.pairwise import check_value
-from hotline.charter.profiles import Profile
+from hotline.charter.profiles import PROFILES, Profile
 from hotline.charter.secrets import TerminalSecret, decode_secret
 from hotline.config import EndpointConfig
 from hotline.crypto.signing import SigningKey
@@ -27,7 +27,6 @@ from hotline.files import read_public, read_secret
 from hotline.ledger.log import Ledger
 from hotline.ledger.note import Ed25519Signer
 from hotline.ledger.tree import Frontier
-from hotline.limits import OUTBOX_MAX
 from hotline.machine import Delivery, Instant, Output, Transmission
 from hotline.protocol.context import EndpointSetup
 from hotline.protocol.endpoint import Endpoint
@@ -174,13 +173,13 @@ class EndpointDaemon:
             ),
             validity_ms=dict(zip(PRECEDENCES, charter.validity_ms, strict=True)),
             text_bytes_max=charter.text_bytes_max,
-            outbox_max=config.limits.outbox_max if config.limits.outbox_max else OUTBOX_MAX,
+            outbox_max=config.limits.outbox_max,
             version=__version__,
         )
 
     def _profile(self, relay: str, charter_profile: Profile) -> Profile:
-        del relay
-        return charter_profile
+        named = self._config.profile.get(relay)
+        return charter_profile if named is None else PROFILES[named]
 
     async def start(self) -> None:
         """Open the operator socket and dial every relay. Raises ConfigError."""

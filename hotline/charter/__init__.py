@@ -3,6 +3,7 @@
 profiles     timers and windows that fit a kind of link
 documents    signed JSON in one spelling
 cards        terminals, officers and offers that an identity key certifies; relays, which certify themselves
+body         the text of a charter
 model        a charter: drawn up, signed, loaded, and how programs ask it
 ceremony     the steps of a ceremony
 secrets      the private halves, as key files

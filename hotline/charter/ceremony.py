@@ -1,11 +1,15 @@
-"""The steps of a ceremony as pure functions: keys, cards, offers, charter, checks. Files and questions are the CLI's."""
+"""The steps of a ceremony as pure functions: keys, cards, offers, checks. Files and questions are the CLI's."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from pydantic import ValidationError
 
 from hotline.charter.cards import (
+    IdentityCard,
     OfficerCard,
     PartyOffer,
     ProfileName,
@@ -17,7 +21,7 @@ from hotline.charter.cards import (
     open_relay_card,
     open_terminal_card,
 )
-from hotline.charter.documents import IdentitySigner, issue
+from hotline.charter.documents import Document, IdentitySigner, issue, problems, read_unverified
 from hotline.charter.model import Charter
 from hotline.charter.secrets import RelaySecret, TerminalSecret
 from hotline.civil import civil
@@ -25,8 +29,8 @@ from hotline.crypto.fingerprint import fingerprint
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.signing import SigningKey
 from hotline.crypto.tls import make_tls_identity
-from hotline.errors import ConfigError
-from hotline.ledger.note import Ed25519Signer
+from hotline.errors import ConfigError, Malformed
+from hotline.ledger.note import Ed25519Signer, parse_note
 from hotline.machine import Entropy
 
 _YEAR_MS = 31_557_600_000
@@ -45,6 +49,25 @@ def identity_fingerprint(identity: bytes) -> bytes:
     return fingerprint("identity", identity)
 
 
+def make_identity_card(identity: IdentityKey, party: str) -> bytes:
+    """The public half as a file. Raises ConfigError for a name that no party can have."""
+    card = _lawful(
+        lambda: IdentityCard(schema="hotline.identity-card/1", party=party, identity=encode(identity.public))
+    )
+    return issue(card, [IdentitySigner(party, identity)])
+
+
+CardT = TypeVar("CardT", bound=Document)
+
+
+def _lawful(make: Callable[[], CardT]) -> CardT:
+    """What a person typed must be told as such, with every fault."""
+    try:
+        return make()
+    except ValidationError as error:
+        raise ConfigError(problems(error)) from error
+
+
 def make_terminal(
     identity: IdentityKey, party: str, name: str, entropy: Entropy, unix_ms: int
 ) -> tuple[TerminalSecret, bytes]:
@@ -53,15 +76,17 @@ def make_terminal(
     secret = TerminalSecret(
         entropy(32), entropy(32), entropy(32), tls.private_pem, tls.certificate_der, identity.public
     )
-    card = TerminalCard(
-        schema="hotline.terminal-card/1",
-        party=party,
-        name=name,
-        signing=encode(SigningKey(secret.signing).public),
-        ledger=encode(SigningKey(secret.ledger).public),
-        tls=encode(tls.certificate_der),
-        not_before=day(unix_ms),
-        not_after=day(unix_ms + _TERMINAL_YEARS * _YEAR_MS),
+    card = _lawful(
+        lambda: TerminalCard(
+            schema="hotline.terminal-card/1",
+            party=party,
+            name=name,
+            signing=encode(SigningKey(secret.signing).public),
+            ledger=encode(SigningKey(secret.ledger).public),
+            tls=encode(tls.certificate_der),
+            not_before=day(unix_ms),
+            not_after=day(unix_ms + _TERMINAL_YEARS * _YEAR_MS),
+        )
     )
     return secret, issue(card, [IdentitySigner(party, identity)])
 
@@ -71,14 +96,16 @@ def make_officer(
 ) -> tuple[bytes, bytes]:
     """An officer's signing seed and card."""
     seed = entropy(32)
-    card = OfficerCard(
-        schema="hotline.officer-card/1",
-        party=party,
-        name=name,
-        roles=tuple(roles),
-        signing=encode(SigningKey(seed).public),
-        not_before=day(unix_ms),
-        not_after=day(unix_ms + _OFFICER_YEARS * _YEAR_MS),
+    card = _lawful(
+        lambda: OfficerCard(
+            schema="hotline.officer-card/1",
+            party=party,
+            name=name,
+            roles=tuple(sorted(set(roles))),
+            signing=encode(SigningKey(seed).public),
+            not_before=day(unix_ms),
+            not_after=day(unix_ms + _OFFICER_YEARS * _YEAR_MS),
+        )
     )
     return seed, issue(card, [IdentitySigner(party, identity)])
 
@@ -90,14 +117,16 @@ def make_relay(
     tls = make_tls_identity(name, unix_ms)
     secret = RelaySecret(entropy(32), tls.private_pem, tls.certificate_der)
     key = SigningKey(secret.signing)
-    card = RelayCard(
-        schema="hotline.relay-card/1",
-        name=name,
-        operator=operator,
-        address=address,
-        profile=profile,
-        signing=encode(key.public),
-        tls=encode(tls.certificate_der),
+    card = _lawful(
+        lambda: RelayCard(
+            schema="hotline.relay-card/1",
+            name=name,
+            operator=operator,
+            address=address,
+            profile=profile,
+            signing=encode(key.public),
+            tls=encode(tls.certificate_der),
+        )
     )
     return secret, issue(card, [Ed25519Signer(name, key)])
 
@@ -105,7 +134,7 @@ def make_relay(
 def make_offer(
     identity: IdentityKey, party: str, terminals: Sequence[bytes], officers: Sequence[bytes], relays: Sequence[bytes]
 ) -> bytes:
-    """What a party brings to the ceremony. Raises ConfigError, Malformed, Untrusted if a card is not what it should be."""
+    """What a party brings to the ceremony. Raises ConfigError, Malformed or Untrusted for a card that cannot go in."""
     if not terminals:
         raise ConfigError("an offer needs at least one terminal card: make one with `hotline key terminal`")
     for data in terminals:
@@ -125,6 +154,25 @@ def make_offer(
         relays=tuple(data.decode() for data in relays),
     )
     return issue(offer, [IdentitySigner(party, identity)])
+
+
+Claim = IdentityCard | TerminalCard | OfficerCard | RelayCard | PartyOffer
+_KINDS: Final[dict[str, type[Claim]]] = {
+    "hotline.identity-card/1": IdentityCard,
+    "hotline.terminal-card/1": TerminalCard,
+    "hotline.officer-card/1": OfficerCard,
+    "hotline.relay-card/1": RelayCard,
+    "hotline.offer/1": PartyOffer,
+}
+
+
+def read_claim(data: bytes) -> Claim:
+    """What a card of any kind claims; no signature is verified. Raises Malformed."""
+    text = parse_note(data).text
+    for schema, kind in _KINDS.items():
+        if f'\n "schema": "{schema}"'.encode() in text:
+            return read_unverified(kind, data)
+    raise Malformed("document", "not a card and not an offer")
 
 
 @dataclass(frozen=True, slots=True)

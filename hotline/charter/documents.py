@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from hotline.crypto.identity import IdentityKey, verify_composite
 from hotline.errors import Malformed
@@ -17,7 +17,19 @@ _CONTEXT: Final = b"hotline/v1/document"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
 """Names of parties, terminals, officers, relays: letters, digits, dot, underscore, hyphen."""
-Date = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+
+
+def _day(text: str) -> str:
+    year, month, day = (int(part) for part in text.split("-"))
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    lengths = (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+    if not (year >= 1970 and 1 <= month <= 12 and 1 <= day <= lengths[month - 1]):
+        raise ValueError("no such day")
+    return text
+
+
+Date = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_day)]
+"""A day (UTC) as YYYY-MM-DD; days compare as texts."""
 Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=8_192)]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

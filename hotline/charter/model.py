@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-from pydantic import Field, PositiveInt
-
+from hotline.charter.body import (
+    DAY_MS,
+    NUMBER_MAX,
+    SUITE,
+    CharterText,
+    PartyEntry,
+    PolicyEntry,
+    ProfileEntry,
+    RelayEntryText,
+    TerminalEntry,
+)
 from hotline.charter.cards import (
     OfficerCard,
     TerminalCard,
@@ -21,85 +30,19 @@ from hotline.charter.cards import (
     signing_key,
 )
 from hotline.charter.documents import (
-    Base64,
-    Date,
-    Document,
     IdentitySigner,
     IdentityVerifier,
-    Name,
     read_text,
     read_unverified,
     spell,
 )
 from hotline.charter.profiles import PROFILES, Profile
-from hotline.crypto.epochs import SUITE
+from hotline.civil import iso_utc
 from hotline.crypto.identity import IdentityKey
-from hotline.crypto.tls import fingerprint
+from hotline.crypto.tls import certificate_name, check_certificate, fingerprint, public_key, validity_ms
 from hotline.errors import ConfigError, HotlineError, Untrusted
 from hotline.ledger.note import Note, Signature, open_note, parse_note
 from hotline.limits import TEXT_BYTES_MAX
-
-DAY_MS = 86_400_000
-
-
-class PartyEntry(Document):
-    """A party and its identity key."""
-
-    name: Name
-    identity: Base64
-
-
-class TerminalEntry(Document):
-    """A terminal's number and its whole card."""
-
-    number: PositiveInt
-    card: str
-
-
-class RelayEntryText(Document):
-    """A relay's number and its whole card."""
-
-    number: PositiveInt
-    card: str
-
-
-class ProfileEntry(Document):
-    """Timers of one kind of link, in milliseconds and bytes."""
-
-    name: str
-    heartbeat_ms: PositiveInt
-    silent_floor_ms: PositiveInt
-    silent_ceiling_ms: PositiveInt
-    retransmit_ms: PositiveInt
-    retransmit_max_ms: PositiveInt
-    prekey_rotation_ms: PositiveInt
-    checkpoint_ms: PositiveInt
-    window_messages: PositiveInt
-    window_bytes: PositiveInt
-
-
-class PolicyEntry(Document):
-    """What the charter decides beyond names and keys. Validity by precedence: routine to flash, in milliseconds."""
-
-    text_bytes_max: PositiveInt = Field(le=TEXT_BYTES_MAX)
-    validity_ms: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
-
-
-class CharterText(Document):
-    """The text that is signed."""
-
-    schema_: Literal["hotline.charter/1"] = Field(alias="schema", serialization_alias="schema")
-    hotline: Name
-    serial: PositiveInt
-    created: Date
-    suite: Literal["HL1_XWING_CHACHA20POLY1305_SHA256_ED25519"]
-    parties: tuple[PartyEntry, PartyEntry]
-    terminals: tuple[TerminalEntry, ...] = Field(min_length=2)
-    officers: tuple[str, ...]
-    relays: tuple[RelayEntryText, ...] = Field(min_length=1, max_length=16)
-    profiles: tuple[ProfileEntry, ...]
-    policy: PolicyEntry
-    pairwise_check: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +63,8 @@ class Terminal:
     signing: bytes
     ledger: bytes
     tls_certificate_der: bytes
+    not_before: str
+    not_after: str
 
     @property
     def tls_fingerprint(self) -> str:
@@ -135,6 +80,8 @@ class Officer:
     name: str
     roles: tuple[str, ...]
     signing: bytes
+    not_before: str
+    not_after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +95,11 @@ class RelayEntry:
     signing: bytes
     tls_certificate_der: bytes
     profile: Profile
+
+    @property
+    def tls_fingerprint(self) -> str:
+        """Hex SHA-256 of the certificate."""
+        return fingerprint(self.tls_certificate_der)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +138,17 @@ class Charter:
         """Every terminal of a party, by number."""
         return tuple(terminal for terminal in self.terminals if terminal.party == party)
 
+    def terminal_number(self, number: int) -> Terminal:
+        """The terminal that envelopes call `number`. Raises ConfigError."""
+        for terminal in self.terminals:
+            if terminal.number == number:
+                return terminal
+        raise ConfigError(f"the charter knows no terminal number {number}")
+
+    def officer(self, party: str, name: str) -> Officer:
+        """One officer of a party. Raises ConfigError."""
+        return _named([officer for officer in self.officers if officer.party == party], name, f"officer of {party}")
+
     def relay(self, name: str) -> RelayEntry:
         """The relay of this name. Raises ConfigError."""
         return _named(self.relays, name, "relay")
@@ -195,7 +158,7 @@ class Charter:
         return f"hotline/{self.hotline}/{terminal.party}/{terminal.name}/{log_epoch}"
 
 
-NamedT = TypeVar("NamedT", Party, Terminal, RelayEntry)
+NamedT = TypeVar("NamedT", Party, Terminal, Officer, RelayEntry)
 
 
 def _named(entries: Sequence[NamedT], name: str, what: str) -> NamedT:
@@ -268,7 +231,7 @@ def split(data: bytes) -> tuple[bytes, tuple[Signature, ...]]:
 
 
 def load_charter(data: bytes) -> Charter:
-    """A charter in force: every signature holds and every party has signed. Raises ConfigError, Malformed, Untrusted."""
+    """A charter in force: every party has signed, every signature holds. Raises ConfigError, Malformed, Untrusted."""
     charter = load_draft(data)
     missing = [party.name for party in charter.parties if party.name not in charter.signed_by]
     if missing:
@@ -293,12 +256,14 @@ def load_draft(data: bytes) -> Charter:
 def _view(text: CharterText, data: bytes, signed_by: tuple[str, ...]) -> Charter:
     """Check everything against everything; raises with all problems at once."""
     problems: list[str] = []
-    parties = _each(text.parties, lambda entry: Party(entry.name, identity_key(entry.identity)), problems)
+    parties = _each("parties", text.parties, lambda entry: Party(entry.name, identity_key(entry.identity)), problems)
     identities = {party.name: party.identity for party in parties}
     profiles = {entry.name: Profile(**entry.model_dump()) for entry in text.profiles}
-    terminals = _each(text.terminals, lambda entry: _terminal(entry, identities), problems)
-    officers = _each(text.officers, lambda card: _officer(card, identities), problems)
-    relays = _each(text.relays, lambda entry: _relay(entry, profiles), problems)
+    if len(profiles) != len(text.profiles):
+        problems.append("a profile stands twice in the charter")
+    terminals = _each("terminals", text.terminals, lambda entry: _terminal(entry, identities), problems)
+    officers = _each("officers", text.officers, lambda card: _officer(card, identities), problems)
+    relays = _each("relays", text.relays, lambda entry: _relay(entry, profiles), problems)
     charter = Charter(
         hash=hashlib.sha256(data).digest(),
         hotline=text.hotline,
@@ -323,13 +288,15 @@ EntryT = TypeVar("EntryT")
 ResultT = TypeVar("ResultT")
 
 
-def _each(entries: Iterable[EntryT], make: Callable[[EntryT], ResultT], problems: list[str]) -> tuple[ResultT, ...]:
+def _each(
+    field: str, entries: Iterable[EntryT], make: Callable[[EntryT], ResultT], problems: list[str]
+) -> tuple[ResultT, ...]:
     made = []
-    for entry in entries:
+    for index, entry in enumerate(entries):
         try:
             made.append(make(entry))
         except (HotlineError, ValueError) as error:
-            problems.append(str(error))
+            problems.append(f"{field}.{index}: {error}")
     return tuple(made)
 
 
@@ -338,13 +305,15 @@ def _terminal(entry: TerminalEntry, identities: Mapping[str, bytes]) -> Terminal
     party = read_unverified(TerminalCard, data).party
     card = open_terminal_card(data, _identity_of(identities, party))
     der = decode(card.tls)
-    return Terminal(entry.number, card.party, card.name, signing_key(card.signing), signing_key(card.ledger), der)
+    check_certificate(der)
+    keys = (signing_key(card.signing), signing_key(card.ledger))
+    return Terminal(entry.number, card.party, card.name, *keys, der, card.not_before, card.not_after)
 
 
 def _officer(text: str, identities: Mapping[str, bytes]) -> Officer:
     data = text.encode()
     card = open_officer_card(data, _identity_of(identities, read_unverified(OfficerCard, data).party))
-    return Officer(card.party, card.name, tuple(card.roles), signing_key(card.signing))
+    return Officer(card.party, card.name, tuple(card.roles), signing_key(card.signing), card.not_before, card.not_after)
 
 
 def _identity_of(identities: Mapping[str, bytes], party: str) -> bytes:
@@ -358,30 +327,48 @@ def _relay(entry: RelayEntryText, profiles: Mapping[str, Profile]) -> RelayEntry
     if card.profile not in profiles:
         raise ConfigError(f"relay {card.name} has the profile {card.profile}, which the charter does not define")
     der = decode(card.tls)
+    check_certificate(der)
     key = signing_key(card.signing)
     return RelayEntry(entry.number, card.name, card.operator, card.address, key, der, profiles[card.profile])
 
 
 def _contradictions(charter: Charter) -> list[str]:
     found = []
-    if charter.parties and len({party.name for party in charter.parties}) != 2:
+    if len({party.name for party in charter.parties}) != len(charter.parties):
         found.append("both parties have one name")
     found += [f"{party.name} has no terminal" for party in charter.parties if not charter.terminals_of(party.name)]
-    for what, values in (
+    holders: list[Terminal | RelayEntry] = [*charter.terminals, *charter.relays]
+    certificates = [holder.tls_certificate_der for holder in holders]
+    unique: tuple[tuple[str, Sequence[Hashable]], ...] = (
         ("terminal number", [terminal.number for terminal in charter.terminals]),
         ("terminal name", [(terminal.party, terminal.name) for terminal in charter.terminals]),
         ("officer name", [(officer.party, officer.name) for officer in charter.officers]),
         ("relay number", [relay.number for relay in charter.relays]),
         ("relay name", [relay.name for relay in charter.relays]),
-        ("relay address", [relay.address for relay in charter.relays]),
-        ("terminal's TLS certificate", [terminal.tls_certificate_der for terminal in charter.terminals]),
-        ("relay's TLS certificate", [relay.tls_certificate_der for relay in charter.relays]),
+        ("relay address", [relay.address.lower() for relay in charter.relays]),
+        # Two certificates of one name are taken for one another when a chain is built.
+        ("certificate name", [certificate_name(der) for der in certificates]),
+        ("TLS key", [public_key(der) for der in certificates]),
         ("key", _all_keys(charter)),
-    ):
-        if len(values) != len(set(values)):
-            found.append(f"a {what} stands twice in the charter")
-    if any(terminal.number > 65_535 for terminal in charter.terminals):
-        found.append("a terminal number is beyond 65535")
+    )
+    found += [f"a {what} stands twice in the charter" for what, values in unique if len(values) != len(set(values))]
+    if any(holder.number > NUMBER_MAX for holder in holders):
+        found.append(f"a number is beyond {NUMBER_MAX}")
+    return found + _untimely(charter)
+
+
+def _untimely(charter: Charter) -> list[str]:
+    """Cards and certificates that do not hold on the day of the charter."""
+    found = []
+    dated: list[Terminal | Officer] = [*charter.terminals, *charter.officers]
+    holders: list[Terminal | RelayEntry] = [*charter.terminals, *charter.relays]
+    for entry in dated:
+        if not entry.not_before <= charter.created < entry.not_after:
+            found.append(f"the card of {entry.party}/{entry.name} does not hold on {charter.created}")
+    for holder in holders:
+        first, last = validity_ms(holder.tls_certificate_der)
+        if not iso_utc(first)[:10] <= charter.created < iso_utc(last)[:10]:
+            found.append(f"the certificate of {holder.name} does not hold on {charter.created}")
     return found
 
 

@@ -14,7 +14,6 @@ from hotline.limits import STATUS_JSON_MAX
 from hotline.wire.v1 import operator_pb2_grpc
 
 SOCKET_VARIABLE = "HOTLINE_SOCKET"
-_CONNECT_SECONDS = 5
 
 
 def socket_path(given: str | None) -> Path:
@@ -42,12 +41,10 @@ def daemon(given: str | None) -> Iterator[operator_pb2_grpc.OperatorServiceStub]
     credentials = grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
     with grpc.secure_channel(f"unix:{path.absolute()}", credentials, options=options) as channel:
         try:
-            grpc.channel_ready_future(channel).result(timeout=_CONNECT_SECONDS)
-        except grpc.FutureTimeoutError as error:
-            raise LocalError(f"the endpoint daemon behind {path} does not answer; look at its log") from error
-        try:
             yield operator_pb2_grpc.OperatorServiceStub(channel)
         except grpc.RpcError as error:
+            if getattr(error, "code", lambda: None)() is grpc.StatusCode.UNAVAILABLE and "connect" in _detail(error):
+                raise LocalError(f"no endpoint daemon answers behind {path}: start it, or look at its log") from error
             raise StorageError(
                 f"the endpoint daemon broke off ({_detail(error)}); whether it acted is unknown"
             ) from error

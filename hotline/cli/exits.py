@@ -53,6 +53,10 @@ TABLE = (
 """The first class that fits decides."""
 
 
+DEBUG_VARIABLE = "HOTLINE_DEBUG"
+"""Set to anything, it shows the traceback of an internal fault."""
+
+
 def exit_for(error: BaseException) -> Exit:
     """The exit code that an error stands for."""
     return next((code for kind, code in TABLE if isinstance(error, kind)), Exit.INTERNAL)
@@ -84,4 +88,8 @@ def guarded(program: click.Command) -> NoReturn:
         # The reader has gone; nothing can be said to it any more, not even by the interpreter at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(int(Exit.DONE))
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        leave(Exit.INTERNAL, f"internal fault: {type(error).__name__}; set {DEBUG_VARIABLE}=1 to see where")
     sys.exit(int(Exit.DONE))

@@ -73,9 +73,7 @@ def _print_status(picture: dict[str, Any]) -> None:
     for path in picture["paths"]:
         trip = "" if path["round_trip_ms"] is None else f"round trip {path['round_trip_ms']} ms"
         error = safe_line(picture["stream_errors"].get(path["name"], ""))
-        line(
-            f"PATH    {path['name']:12} {path['state'].upper():9} {path['profile']:10} {trip}{error if not trip else ''}"
-        )
+        line(f"PATH    {path['name']:12} {path['state'].upper():9} {path['profile']:10} {trip or error}")
     offset = peer["clock_offset_ms"]
     line(f"CLOCK   peer's clock differs by {'?' if offset is None else offset} ms")
     line(f"QUEUE   {real['waiting']} to deliver, {len(real['unread'])} to read, sent through #{real['sent_through']}")

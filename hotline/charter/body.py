@@ -1,0 +1,85 @@
+"""The text of a charter: what both parties put their names to."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from hotline.charter.documents import Base64, Date, Document, Name
+from hotline.limits import TEXT_BYTES_MAX
+
+DAY_MS: Final = 86_400_000
+NUMBER_MAX: Final = 65_535
+SUITE: Final = "HL1_XWING_CHACHA20POLY1305_SHA256_ED25519"
+"""What `crypto.epochs` speaks; named here too, because relays read charters and may not import what opens envelopes."""
+
+Interval = Annotated[int, Field(ge=50, le=30 * DAY_MS)]
+
+
+class PartyEntry(Document):
+    """A party and its identity key."""
+
+    name: Name
+    identity: Base64
+
+
+class TerminalEntry(Document):
+    """A terminal's number and its whole card."""
+
+    number: PositiveInt
+    card: str
+
+
+class RelayEntryText(Document):
+    """A relay's number and its whole card."""
+
+    number: PositiveInt
+    card: str
+
+
+class ProfileEntry(Document):
+    """Timers of one kind of link, in milliseconds and bytes."""
+
+    name: Name
+    heartbeat_ms: Interval
+    silent_floor_ms: Interval
+    silent_ceiling_ms: Interval
+    retransmit_ms: Interval
+    retransmit_max_ms: Interval
+    prekey_rotation_ms: Interval
+    checkpoint_ms: Interval
+    window_messages: PositiveInt
+    window_bytes: PositiveInt
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        if not self.heartbeat_ms < self.silent_floor_ms <= self.silent_ceiling_ms:
+            raise ValueError("heartbeat_ms < silent_floor_ms <= silent_ceiling_ms does not hold")
+        if self.retransmit_ms > self.retransmit_max_ms:
+            raise ValueError("retransmit_ms is longer than retransmit_max_ms")
+        return self
+
+
+class PolicyEntry(Document):
+    """What the charter decides beyond names and keys. Validity by precedence: routine to flash, in milliseconds."""
+
+    text_bytes_max: PositiveInt = Field(le=TEXT_BYTES_MAX)
+    validity_ms: tuple[Interval, Interval, Interval, Interval]
+
+
+class CharterText(Document):
+    """The text that is signed."""
+
+    schema_: Literal["hotline.charter/1"] = Field(alias="schema", serialization_alias="schema")
+    hotline: Name
+    serial: PositiveInt
+    created: Date
+    suite: Literal["HL1_XWING_CHACHA20POLY1305_SHA256_ED25519"]
+    parties: tuple[PartyEntry, PartyEntry]
+    terminals: tuple[TerminalEntry, ...] = Field(min_length=2)
+    officers: tuple[str, ...]
+    relays: tuple[RelayEntryText, ...] = Field(min_length=1, max_length=16)
+    profiles: tuple[ProfileEntry, ...]
+    policy: PolicyEntry
+    pairwise_check: str = Field(pattern=r"^[0-9a-f]{64}$")

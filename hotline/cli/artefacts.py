@@ -1,0 +1,150 @@
+"""Files and passphrases of a ceremony: asked for once, written whole or not at all, never over another file."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import click
+import segno
+
+from hotline.charter.cards import IdentityCard, decode, open_identity_card
+from hotline.charter.ceremony import identity_fingerprint
+from hotline.cli.output import line
+from hotline.crypto.fingerprint import digits, qr_text
+from hotline.crypto.identity import IdentityKey
+from hotline.crypto.vault import is_sealed, open_secret
+from hotline.errors import ConfigError, HotlineError, KeyFileError, RemoteError
+from hotline.files import read_public, read_secret, write_new
+
+PASSPHRASE_MIN = 12
+"""Characters of a new passphrase at least."""
+
+SECRET_MODE = 0o600
+PUBLIC_MODE = 0o644
+
+identity_option = click.option(
+    "--identity", type=click.Path(path_type=Path), required=True, metavar="KEY", help="Identity key file of your party."
+)
+passphrase_option = click.option(
+    "--passphrase-file", type=click.Path(path_type=Path), metavar="FILE", help="Passphrase, else it is asked for."
+)
+new_passphrase_option = click.option(
+    "--new-passphrase-file", type=click.Path(path_type=Path), metavar="FILE", help="Passphrase of the new key file."
+)
+out_folder_option = click.option(
+    "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the new files."
+)
+
+
+class Artefact(NamedTuple):
+    """A file to be."""
+
+    path: Path
+    data: bytes
+    mode: int = PUBLIC_MODE
+
+
+def write_all(artefacts: Sequence[Artefact]) -> None:
+    """Create every file, or none. Raises ConfigError."""
+    done: list[Path] = []
+    try:
+        for artefact in artefacts:
+            try:
+                artefact.path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ConfigError(f"{artefact.path.parent}: cannot be made a folder ({error.strerror})") from error
+            write_new(artefact.path, artefact.data, artefact.mode)
+            done.append(artefact.path)
+    except BaseException:
+        for path in done:
+            path.unlink(missing_ok=True)
+        raise
+    for artefact in artefacts:
+        secret = "  secret: keep it, never send it" if artefact.mode == SECRET_MODE else ""
+        line(f"wrote {artefact.path}{secret}")
+
+
+def now_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+ResultT = TypeVar("ResultT")
+
+
+def naming(path: Path, load: Callable[[], ResultT]) -> ResultT:
+    """What `load` gives; an error that does not name the file is told with its name."""
+    try:
+        return load()
+    except HotlineError as error:
+        if str(path) in str(error):
+            raise
+        if isinstance(error, RemoteError):
+            raise type(error)(error.reason, f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
+
+
+def read_passphrase(file: Path | None, what: str) -> bytes:
+    """The passphrase that opens `what`: from a file of mode 0600, or asked for at a terminal."""
+    if file is not None:
+        return read_secret(file).removesuffix(b"\n")
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"no terminal to ask for the passphrase of {what}: give --passphrase-file")
+    return str(click.prompt(f"Passphrase of {what}", hide_input=True, err=True)).encode()
+
+
+def choose_passphrase(file: Path | None, what: str, option: str) -> bytes:
+    """A new passphrase: from a file of mode 0600, or asked for twice. Raises KeyFileError if it is short."""
+    if file is not None:
+        chosen = read_secret(file).removesuffix(b"\n")
+    elif sys.stdin.isatty():
+        asked = click.prompt(f"New passphrase of {what}", hide_input=True, confirmation_prompt=True, err=True)
+        chosen = str(asked).encode()
+    else:
+        raise click.UsageError(f"no terminal to ask for the new passphrase of {what}: give {option}")
+    if len(chosen.decode(errors="replace")) < PASSPHRASE_MIN:
+        raise KeyFileError(f"the new passphrase of {what} is shorter than {PASSPHRASE_MIN} characters: choose a longer")
+    return chosen
+
+
+def open_identity(path: Path, passphrase_file: Path | None) -> tuple[str, IdentityKey]:
+    """(party, key) of an identity key file. Raises KeyFileError."""
+    data = read_secret(path)
+    sealed = naming(path, lambda: is_sealed(data))
+    passphrase = read_passphrase(passphrase_file, str(path)) if sealed else None
+    party, seed = naming(path, lambda: open_secret(data, "identity", passphrase))
+    try:
+        return party, IdentityKey.from_seed(seed)
+    except ValueError as error:
+        raise KeyFileError(f"{path}: damaged: it does not hold an identity key") from error
+
+
+def read_identity_card(path: Path) -> IdentityCard:
+    """A verified identity card. Raises ConfigError, Malformed or Untrusted, naming the file."""
+    data = read_public(path)
+    return naming(path, lambda: open_identity_card(data))
+
+
+def print_identity(party: str, identity: bytes, *, qr: bool) -> None:
+    """The fingerprint as people compare it."""
+    value = identity_fingerprint(identity)
+    line(f"identity of {party}")
+    groups = digits(value).split(" ")
+    line(f"  fingerprint  {' '.join(groups[:6])}")
+    line(f"               {' '.join(groups[6:])}")
+    line(f"  code         {qr_text('identity', party, value)}")
+    if qr:
+        segno.make(qr_text("identity", party, value), error="q", micro=False).terminal(out=sys.stdout, compact=True)
+
+
+def identity_of(card: IdentityCard) -> bytes:
+    """The public key in a card."""
+    return decode(card.identity)
+
+
+entropy = os.urandom

@@ -1,0 +1,350 @@
+"""`hotline charter`: offer, draw up, sign, check. What people must compare is printed for both sides alike."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hotline.charter.cards import PartyOffer, decode, open_offer
+from hotline.charter.ceremony import checks, day, identity_fingerprint, make_offer
+from hotline.charter.model import Charter, load_charter, load_draft, new_charter, sign_charter
+from hotline.charter.pairwise import SHARE_SIZE, check_value, derive_pairwise
+from hotline.cli.artefacts import (
+    SECRET_MODE,
+    Artefact,
+    entropy,
+    identity_of,
+    identity_option,
+    naming,
+    now_ms,
+    open_identity,
+    passphrase_option,
+    read_identity_card,
+    write_all,
+)
+from hotline.cli.output import line, print_json
+from hotline.crypto.fingerprint import digits, joint_safety_number
+from hotline.crypto.vault import open_secret, plain_secret
+from hotline.errors import ConfigError, KeyFileError, Untrusted
+from hotline.files import read_public, read_secret, replace
+
+file_argument = click.argument("file", type=click.Path(path_type=Path))
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
+share_option = click.option(
+    "--share",
+    "shares",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    required=True,
+    metavar="SHARE",
+    help="Share of one party; give both.",
+)
+out_option = click.option(
+    "--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to make."
+)
+
+
+@click.group()
+def charter() -> None:
+    """The ceremony and the charter that both parties sign.
+
+    \b
+    1  each capital      hotline key init, key terminal, key officer
+    2  each capital      hotline charter offer          (and a share, that only couriers carry)
+    3  together          hotline charter new            (both offers, both shares)
+    4  each capital      hotline charter sign           (compare the joint safety number aloud)
+    5  each capital      hotline charter verify
+    """
+
+
+@charter.command()
+@identity_option
+@passphrase_option
+@click.option("--terminal", "terminals", type=click.Path(path_type=Path), multiple=True, required=True, metavar="CARD")
+@click.option("--officer", "officers", type=click.Path(path_type=Path), multiple=True, metavar="CARD")
+@click.option("--relay", "relays", type=click.Path(path_type=Path), multiple=True, metavar="CARD")
+@out_option
+def offer(
+    identity: Path,
+    passphrase_file: Path | None,
+    terminals: tuple[Path, ...],
+    officers: tuple[Path, ...],
+    relays: tuple[Path, ...],
+    out: Path,
+) -> None:
+    """Sign what your party brings: terminals, officers, relays. Makes the offer and, beside it, your secret share.
+
+    \b
+    Example:
+      hotline charter offer --identity ALPHA.identity.key --terminal ALPHA.main.terminal.card \\
+        --officer ALPHA.duty-1.officer.card --relay relay-1.card --out ALPHA.offer
+    """
+    cards = [[read_public(path) for path in paths] for paths in (terminals, officers, relays)]
+    party, key = open_identity(identity, passphrase_file)
+    data = make_offer(key, party, *cards)
+    open_offer(data)
+    share = plain_secret("share", party, entropy(SHARE_SIZE))
+    write_all([Artefact(out.with_name(f"{party}.share"), share, SECRET_MODE), Artefact(out, data)])
+
+
+def _offers(paths: tuple[Path, ...]) -> tuple[list[bytes], list[PartyOffer]]:
+    texts = [read_public(path) for path in paths]
+    return texts, [naming(path, partial(open_offer, text)) for path, text in zip(paths, texts, strict=True)]
+
+
+def _shares(paths: tuple[Path, ...]) -> dict[str, bytes]:
+    """Share of each party. Raises KeyFileError."""
+    found: dict[str, bytes] = {}
+    for path in paths:
+        data = read_secret(path)
+        party, share = naming(path, partial(open_secret, data, "share"))
+        if party in found:
+            raise KeyFileError(f"{path}: a second share of {party}; bring one share of each party")
+        found[party] = share
+    return found
+
+
+def _pairwise_artefact(path: Path, secret: bytes) -> Artefact:
+    return Artefact(path, secret.hex().encode() + b"\n", SECRET_MODE)
+
+
+@charter.command()
+@click.option("--name", required=True, help="Name of the hotline: alpha-bravo.")
+@click.option("--offer", "offers", type=click.Path(path_type=Path), multiple=True, required=True, metavar="OFFER")
+@share_option
+@out_option
+@click.option("--pairwise-out", type=click.Path(path_type=Path), required=True, metavar="FILE")
+def new(name: str, offers: tuple[Path, ...], shares: tuple[Path, ...], out: Path, pairwise_out: Path) -> None:
+    """Draw up a charter from both offers, unsigned, and the pairwise secret from both shares.
+
+    \b
+    Example:
+      hotline charter new --name alpha-bravo --offer ALPHA.offer --offer BRAVO.offer \\
+        --share ALPHA.share --share BRAVO.share --out charter.note --pairwise-out pairwise.key
+    """
+    texts, opened = _offers(offers)
+    identities = {item.party: decode(item.identity) for item in opened}
+    if len(opened) != 2 or len(identities) != 2:
+        raise ConfigError("a charter is made from the offers of two different parties: give --offer twice")
+    secret = derive_pairwise(_shares(shares), identities)
+    text = new_charter(name, day(now_ms()), texts, check_value(secret))
+    write_all([_pairwise_artefact(pairwise_out, secret), Artefact(out, text)])
+    _print_summary(load_draft(text))
+    line("Next, in each capital: hotline charter sign")
+
+
+@charter.command()
+@share_option
+@click.option("--charter", "note", type=click.Path(path_type=Path), required=True, metavar="FILE")
+@out_option
+def pairwise(shares: tuple[Path, ...], note: Path, out: Path) -> None:
+    """Derive the pairwise secret from both shares and check it against the charter.
+
+    \b
+    Example:
+      hotline charter pairwise --share ALPHA.share --share BRAVO.share --charter charter.note --out pairwise.key
+    """
+    loaded = _load(note, draft=True)
+    secret = derive_pairwise(_shares(shares), {party.name: party.identity for party in loaded.parties})
+    if check_value(secret) != loaded.pairwise_check:
+        raise Untrusted("pairwise", f"these shares do not give the secret of {note}: a share was exchanged or altered")
+    write_all([_pairwise_artefact(out, secret)])
+
+
+def _load(path: Path, *, draft: bool) -> Charter:
+    data = read_public(path)
+    return naming(path, lambda: load_draft(data) if draft else load_charter(data))
+
+
+@charter.command()
+@file_argument
+@identity_option
+@passphrase_option
+@click.option("--yes", is_flag=True, help="Do not ask; for scripts and rehearsals.")
+def sign(file: Path, identity: Path, passphrase_file: Path | None, yes: bool) -> None:
+    """Show what the charter says, ask, and add your party's signature to the file.
+
+    \b
+    Example:
+      hotline charter sign charter.note --identity ALPHA.identity.key
+    """
+    data = read_public(file)
+    draft = naming(file, lambda: load_draft(data))
+    _print_summary(draft)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("no terminal to ask at: look at the charter, then give --yes")
+        click.confirm("Did both sides read out the same joint safety number, and does all of this hold?", abort=True)
+    party, key = open_identity(identity, passphrase_file)
+    signed = naming(file, lambda: sign_charter(data, party, key))
+    if read_public(file) != data:
+        raise ConfigError(f"{file}: was changed meanwhile and is left alone; look at it and sign again")
+    replace(file, signed)
+    line(f"{party} has signed {file}")
+    _print_signatures(load_draft(signed))
+
+
+@charter.command()
+@file_argument
+@json_option
+def show(file: Path, as_json: bool) -> None:
+    """Show a charter, signed or not. Whatever signature it bears has been verified.
+
+    \b
+    Examples:
+      hotline charter show charter.note
+      hotline charter show charter.note --json
+    """
+    loaded = _load(file, draft=True)
+    if as_json:
+        print_json(_picture(loaded))
+        return
+    _print_summary(loaded)
+
+
+@charter.command()
+@file_argument
+@click.option(
+    "--identity",
+    "identities",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="PUB",
+    help="Identity file that was compared in person; the charter must name the same key.",
+)
+@json_option
+def verify(file: Path, identities: tuple[Path, ...], as_json: bool) -> None:
+    """Check every signature, key, name and date. Exit 0 if the charter is in force, 4 if not.
+
+    \b
+    Example:
+      hotline charter verify charter.note --identity ALPHA.identity.pub --identity BRAVO.identity.pub
+    """
+    draft = _load(file, draft=True)
+    compared = []
+    for path in identities:
+        card = read_identity_card(path)
+        if draft.party(card.party).identity != identity_of(card):
+            raise Untrusted("identity", f"{file} names another identity key for {card.party} than {path}")
+        compared.append(card.party)
+    found = checks(draft)
+    if as_json:
+        listed = [{"name": check.name, "ok": check.ok, "text": check.text} for check in found]
+        print_json(
+            {
+                "schema": "hotline.charter-verify/1",
+                "charter": draft.hash.hex(),
+                "in_force": len(draft.signed_by) == len(draft.parties),
+                "compared": compared,
+                "checks": listed,
+            }
+        )
+    else:
+        for check in found:
+            line(f"{'ok  ' if check.ok else 'WARN'}  {check.name:22} {check.text}")
+        for party in compared:
+            line(f"ok    {'identity of ' + party:22} the key that was compared")
+    _load(file, draft=False)
+    if not as_json:
+        line(f"IN FORCE  {draft.hotline}, charter {draft.hash.hex()}")
+
+
+@charter.command()
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="A new folder.")
+@click.option("--relays", "count", type=click.IntRange(1, 16), default=3, show_default=True, help="How many relays.")
+@click.option(
+    "--port", type=click.IntRange(1_024, 65_000), default=41_001, show_default=True, help="Port of the first."
+)
+def rehearse(out: Path, count: int, port: int) -> None:
+    """Play the whole ceremony with throw-away keys: both capitals and their relays, ready to start.
+
+    \b
+    Example:
+      hotline charter rehearse --out rehearsal
+    """
+    from hotline.cli.rehearsal import rehearse as play
+
+    played = play(out, [(f"relay-{number}", f"127.0.0.1:{port + number - 1}") for number in range(1, count + 1)])
+    _print_summary(_load(played.charter, draft=False))
+    line()
+    line("Throw-away keys, for this machine only. Start it all:")
+    for relay in played.relays:
+        line(f"  hotline-relay run --config {relay.config}")
+    for terminal in played.terminals:
+        line(f"  hotline endpoint run --config {terminal.config}")
+
+
+def _safety_number(loaded: Charter) -> str:
+    first, second = (identity_fingerprint(party.identity) for party in loaded.parties)
+    return joint_safety_number(first, second)
+
+
+def _print_summary(loaded: Charter) -> None:
+    line(f"CHARTER  {loaded.hotline}, serial {loaded.serial}, of {loaded.created}")
+    line(f"  hash    {loaded.hash.hex()}")
+    for party in loaded.parties:
+        line(f"PARTY    {party.name:12} {digits(identity_fingerprint(party.identity))}")
+    for terminal in loaded.terminals:
+        line(f"TERMINAL {terminal.number:<3} {terminal.party}/{terminal.name}  until {terminal.not_after}")
+    for officer in loaded.officers:
+        line(f"OFFICER  {officer.party}/{officer.name}  {', '.join(officer.roles)}")
+    for relay in loaded.relays:
+        line(f"RELAY    {relay.number:<3} {relay.name}  {relay.address}  {relay.profile.name}, run by {relay.operator}")
+    line(f"JOINT SAFETY NUMBER  {_safety_number(loaded)}")
+    _print_signatures(loaded)
+
+
+def _print_signatures(loaded: Charter) -> None:
+    missing = [party.name for party in loaded.parties if party.name not in loaded.signed_by]
+    if missing:
+        line(f"DRAFT    not in force: not signed by {' and '.join(missing)}")
+    else:
+        line(f"SIGNED   by {' and '.join(loaded.signed_by)}")
+
+
+def _picture(loaded: Charter) -> dict[str, Any]:
+    """Schema hotline.charter-show/1."""
+    return {
+        "schema": "hotline.charter-show/1",
+        "hotline": loaded.hotline,
+        "serial": loaded.serial,
+        "created": loaded.created,
+        "hash": loaded.hash.hex(),
+        "signed_by": list(loaded.signed_by),
+        "in_force": len(loaded.signed_by) == len(loaded.parties),
+        "joint_safety_number": _safety_number(loaded),
+        "parties": [
+            {"name": party.name, "fingerprint": digits(identity_fingerprint(party.identity))}
+            for party in loaded.parties
+        ],
+        "terminals": [
+            {
+                "number": terminal.number,
+                "party": terminal.party,
+                "name": terminal.name,
+                "tls": terminal.tls_fingerprint,
+                "not_after": terminal.not_after,
+            }
+            for terminal in loaded.terminals
+        ],
+        "officers": [
+            {"party": officer.party, "name": officer.name, "roles": list(officer.roles)} for officer in loaded.officers
+        ],
+        "relays": [
+            {
+                "number": relay.number,
+                "name": relay.name,
+                "operator": relay.operator,
+                "address": relay.address,
+                "profile": relay.profile.name,
+                "tls": relay.tls_fingerprint,
+            }
+            for relay in loaded.relays
+        ],
+        "text_bytes_max": loaded.text_bytes_max,
+        "validity_ms": list(loaded.validity_ms),
+    }

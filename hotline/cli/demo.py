@@ -1,0 +1,413 @@
+"""`hotline demo`: a complete hotline on this machine, every line a real check on real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import shutil
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from hotline.charter.model import load_charter
+from hotline.cli.exits import Exit
+from hotline.cli.output import line, precedence_word, print_json
+from hotline.cli.rehearsal import RehearsedTerminal
+from hotline.cli.stage import Stage, accepts, operator, paths_up, short_folder, status_of, wait_until
+from hotline.crypto.fingerprint import fingerprint, joint_safety_number
+from hotline.errors import HotlineError, LocalError
+from hotline.ledger.note import Ed25519Verifier
+from hotline.ledger.verify import Outcome, Verdict, verify_log
+from hotline.runtime.store import connect
+from hotline.wire.v1 import content_pb2, operator_pb2
+
+ENGLISH = "Our air exercise begins 14:30 PKT today and ends at 18:00."
+URDU = "ہم نے آپ کا پیغام پڑھ لیا ہے۔ مشق 14:30 PKT پر شروع ہوگی۔"
+SURVIVORS = 20
+WAITING = "This statement waits at the relays while the other capital is away."
+
+
+class _Tap:
+    """A wire capture without privileges: passes one terminal's stream to a relay on, and keeps every byte."""
+
+    def __init__(self, address: str, capture: Path) -> None:
+        self._host, _, port = address.rpartition(":")
+        self._port = int(port)
+        self._capture = capture
+        self.address = ""
+        self._ready = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> _Tap:
+        self._thread.start()
+        self._ready.wait(5)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(asyncio.start_server(self._join, "127.0.0.1", 0))
+        self.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        self._ready.set()
+        self._loop.run_forever()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            relay_reader, relay_writer = await asyncio.open_connection(self._host, self._port)
+        except OSError:
+            writer.close()
+            return
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(self._pass(reader, relay_writer), self._pass(relay_reader, writer))
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                with self._capture.open("ab") as capture:
+                    capture.write(data)
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
+class Demo:
+    """The nine steps. Each returns what it found, or raises HotlineError naming what did not hold."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.stage = Stage(folder)
+        self.capture = folder / "wire.capture"
+        self.times: list[tuple[str, str, float, float, float]] = []
+
+    def steps(self) -> list[tuple[str, Callable[[], str]]]:
+        """Names and checks, in order."""
+        return [
+            ("keys", self.keys),
+            ("relays", self.relays),
+            ("endpoints", self.endpoints),
+            ("A to B", self.alpha_speaks),
+            ("B to A", self.bravo_speaks),
+            ("failover", self.failover),
+            ("snoop", self.snoop),
+            ("tamper", self.tamper),
+            ("audit", self.audit),
+        ]
+
+    def keys(self) -> str:
+        """Both sides compute the joint number from the charter that both signed."""
+        charter = load_charter(self.stage.rehearsal.charter.read_bytes())
+        prints = [fingerprint("identity", party.identity) for party in charter.parties]
+        here, there = joint_safety_number(prints[0], prints[1]), joint_safety_number(prints[1], prints[0])
+        _hold(here == there, "both sides read out the same joint number")
+        _hold(charter.signed_by == ("ALPHA", "BRAVO"), "both parties signed the charter")
+        return f"charter signed by ALPHA and BRAVO; joint number {' '.join(here.split()[:3])} ... on both sides"
+
+    def relays(self) -> str:
+        """Three processes listen."""
+        for relay in self.stage.relays:
+            self.stage.start_relay(relay)
+        return "  ".join(f"{relay.name} {relay.address}" for relay in self.stage.relays) + " up"
+
+    def endpoints(self) -> str:
+        """Both capitals hear each other on every path."""
+        count = len(self.stage.relays)
+        for terminal in self.stage.rehearsal.terminals:
+            self.stage.start_endpoint(terminal)
+        for terminal in self.stage.rehearsal.terminals:
+            wait_until(lambda one=terminal: paths_up(one) == count, f"{terminal.party} to hear its peer on every path")  # type: ignore[misc]
+        return f"ALPHA and BRAVO up; signed heartbeats both ways over {count} relays"
+
+    def alpha_speaks(self) -> str:
+        """A FLASH, delivered and read."""
+        return self._say(self.stage.alpha, self.stage.bravo, ENGLISH, "en", content_pb2.PRECEDENCE_FLASH)
+
+    def bravo_speaks(self) -> str:
+        """The answer, in Urdu."""
+        return self._say(self.stage.bravo, self.stage.alpha, URDU, "ur", content_pb2.PRECEDENCE_FLASH)
+
+    def _say(
+        self,
+        sender: RehearsedTerminal,
+        reader: RehearsedTerminal,
+        text: str,
+        lang: str,
+        precedence: content_pb2.Precedence.ValueType,
+    ) -> str:
+        serial = _submit(sender, text, lang, precedence)
+        wait_until(lambda: _sent(sender, serial).delivered_ms > 0, f"#{serial} to be delivered")
+        with operator(reader) as stub:
+            answer = stub.Read(operator_pb2.ReadRequest(serial=serial))
+        _hold(answer.accepted and answer.statement.text == text, "the text arrived unaltered")
+        wait_until(lambda: _sent(sender, serial).read_ms > 0, f"#{serial} to be read")
+        view = _sent(sender, serial)
+        relayed, delivered, read = (
+            at - view.composed_ms for at in (view.relayed_ms or view.delivered_ms, view.delivered_ms, view.read_ms)
+        )
+        word = precedence_word(precedence)
+        self.times.append((f"{sender.party} #{serial}", word, relayed, delivered, read))
+        kind = f'"{text[:23]}..."' if lang == "en" else f"(Urdu, {len(text)} characters)"
+        return (
+            f"{word} #{serial} {kind} relayed {relayed} ms, delivered {delivered} ms, read {read} ms by {view.read_by}"
+        )
+
+    def failover(self) -> str:
+        """A relay dies by kill -9 while statements flow; each arrives once."""
+        alpha, bravo = self.stage.alpha, self.stage.bravo
+        dead = self.stage.relays[0].name
+        serials = []
+        for number in range(SURVIVORS):
+            if number == SURVIVORS // 3:
+                self.stage.kill(dead)
+            serials.append(
+                _submit(alpha, f"Statement {number + 1} of {SURVIVORS}.", "en", content_pb2.PRECEDENCE_PRIORITY)
+            )
+        wait_until(
+            lambda: all(_sent(alpha, serial).delivered_ms for serial in serials), "every statement to be delivered"
+        )
+        slowest = max(view.delivered_ms - view.composed_ms for view in (_sent(alpha, serial) for serial in serials))
+        arrived = _received(bravo)
+        _hold([serial for serial in arrived if serial in serials] == serials, "each statement arrived once, in order")
+        wait_until(lambda: _state_of(alpha, dead) == "down", f"ALPHA to see that {dead} is down")
+        return f"{dead} killed (kill -9) among {SURVIVORS} statements: 0 lost, 0 twice, slowest {slowest} ms"
+
+    def snoop(self) -> str:
+        """No text in relay stores, on the wire, or in any log."""
+        places = [path for relay in self.stage.relays for path in (relay.folder / "store").iterdir() if path.is_file()]
+        places += [self.capture, *self.folder.glob("*.log")]
+        needles = [ENGLISH.encode(), URDU.encode(), b"Statement 1 of"]
+        searched = 0
+        for place in places:
+            data = place.read_bytes()
+            searched += len(data)
+            found = [needle for needle in needles if needle in data or needle[:16] in data]
+            _hold(not found, f"no text in {place.name}")
+        _hold(self.capture.stat().st_size > 10_000, "the wire capture holds the traffic")
+        return f"{searched // 1024} KiB of relay stores, wire capture and logs searched for the texts: not found"
+
+    def tamper(self) -> str:
+        """A hostile relay alters one byte of what it holds; the other capital refuses it and gets the honest copy."""
+        stage, alpha, bravo = self.stage, self.stage.alpha, self.stage.bravo
+        liar, honest = stage.relays[1], stage.relays[2]
+        stage.stop(bravo.party)
+        serial = _submit(alpha, WAITING, "en", content_pb2.PRECEDENCE_IMMEDIATE)
+        wait_until(lambda: all(_holds(relay.folder) for relay in (liar, honest)), "both relays to hold it")
+        for relay in (liar, honest):
+            stage.stop(relay.name)
+        altered = _alter_one_byte(liar.folder / "store" / "mailbox.db")
+        stage.start_relay(liar)
+        before = _refusals(bravo)
+        stage.start_endpoint(bravo)
+        wait_until(lambda: _refusals(bravo) > before, "BRAVO to refuse the altered envelope")
+        stage.start_relay(honest)
+        wait_until(lambda: _sent(alpha, serial).delivered_ms > 0, "the honest copy to arrive")
+        return (
+            f"byte {altered} of a stored envelope altered at {liar.name}: refused and recorded; honest copy delivered"
+        )
+
+    def audit(self) -> str:
+        """Both ledgers verify with keys from the charter; a removed entry is found."""
+        sizes = []
+        for terminal in self.stage.rehearsal.terminals:
+            self.stage.stop(terminal.party)
+            verdict = _verify(self.stage, terminal, terminal.folder / "store" / "ledger.db")
+            _hold(verdict.outcome is Outcome.VERIFIED, f"{terminal.party}'s ledger verifies: {verdict.text}")
+            sizes.append(f"{terminal.party} {verdict.size} entries")
+        copy = self.folder / "tampered.db"
+        _copy_database(self.stage.alpha.folder / "store" / "ledger.db", copy)
+        with contextlib.closing(sqlite3.connect(copy)) as database, database:
+            database.executescript("DROP TRIGGER entry_hold; DELETE FROM entry WHERE seq = 7;")
+        verdict = _verify(self.stage, self.stage.alpha, copy)
+        _hold(verdict.outcome is Outcome.TAMPERED and verdict.first_bad == 7, "the removed entry is found")
+        return f"{', '.join(sizes)}: verified; entry 7 removed from a copy: TAMPERED, first bad entry 7"
+
+
+def _hold(holds: bool, what: str) -> None:
+    if not holds:
+        raise LocalError(f"does not hold: {what}")
+
+
+def _submit(terminal: RehearsedTerminal, text: str, lang: str, precedence: content_pb2.Precedence.ValueType) -> int:
+    direction = content_pb2.DIRECTION_RTL if lang == "ur" else content_pb2.DIRECTION_LTR
+    request = operator_pb2.SubmitRequest(precedence=precedence, language=lang, direction=direction, text=text)
+    with operator(terminal) as stub:
+        answer = stub.Submit(request)
+    _hold(answer.accepted, f"{terminal.party} accepts a statement ({answer.text})")
+    return int(answer.serial)
+
+
+def _sent(terminal: RehearsedTerminal, serial: int) -> operator_pb2.StatementView:
+    with operator(terminal) as stub:
+        found = stub.ListStatements(operator_pb2.ListStatementsRequest(sent=True, serial=serial)).statement
+    view: operator_pb2.StatementView = found[0]
+    return view
+
+
+def _received(terminal: RehearsedTerminal) -> list[int]:
+    with operator(terminal) as stub:
+        found = stub.ListStatements(operator_pb2.ListStatementsRequest(limit=500)).statement
+    return [view.serial for view in found]
+
+
+def _state_of(terminal: RehearsedTerminal, path: str) -> str:
+    return next((str(found["state"]) for found in status_of(terminal)["paths"] if found["name"] == path), "")
+
+
+def _holds(relay: Path) -> int:
+    with contextlib.closing(sqlite3.connect(f"file:{relay / 'store' / 'mailbox.db'}?mode=ro", uri=True)) as database:
+        return int(database.execute("SELECT COUNT(*) FROM mailbox").fetchone()[0])
+
+
+def _alter_one_byte(path: Path) -> int:
+    """What a hostile relay would do: change sealed bytes and mend its own checksum."""
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        for arrival, frame in database.execute("SELECT arrival, frame FROM mailbox").fetchall():
+            position = len(frame) - 40
+            altered = bytearray(frame)
+            altered[position] ^= 0x01
+            row = (bytes(altered), hashlib.sha256(altered).digest(), arrival)
+            database.execute("UPDATE mailbox SET frame=?, checksum=? WHERE arrival=?", row)
+    return position
+
+
+def _refusals(terminal: RehearsedTerminal) -> int:
+    with contextlib.closing(connect(terminal.folder / "store" / "ledger.db", read_only=True)) as database:
+        sql = 'SELECT COUNT(*) FROM entry WHERE instr(CAST(leaf AS TEXT), \'"type":"refused"\') > 0'
+        return int(database.execute(sql).fetchone()[0])
+
+
+def _verify(stage: Stage, terminal: RehearsedTerminal, path: Path) -> Verdict:
+    charter = load_charter(stage.rehearsal.charter.read_bytes())
+    entry = charter.terminal(terminal.party, "main")
+    with contextlib.closing(connect(path, read_only=True)) as database:
+        leaves = [bytes(leaf) for (leaf,) in database.execute("SELECT leaf FROM entry ORDER BY seq")]
+        notes = [bytes(note) for (note,) in database.execute("SELECT note FROM head ORDER BY size")]
+        hashes = dict(database.execute("SELECT idx, hash FROM node WHERE level=0").fetchall())
+    verifier = Ed25519Verifier(charter.log_origin(entry), entry.ledger)
+    return verify_log(leaves, notes[-1] if notes else None, verifier, hashes.get, notes)
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    with (
+        contextlib.closing(connect(source, read_only=True)) as original,
+        contextlib.closing(sqlite3.connect(target)) as copy,
+    ):
+        original.backup(copy)
+
+
+@contextlib.contextmanager
+def _tapped(demo: Demo) -> Iterator[None]:
+    """ALPHA reaches relay-2 through the tap."""
+    relay = demo.stage.relays[1]
+    with _Tap(relay.address, demo.capture) as tap:
+        config = demo.stage.alpha.config
+        config.write_text(config.read_text() + f'\n[relays]\n"{relay.name}" = "{tap.address}"\n')
+        yield
+
+
+@click.command()
+@click.option("--stay", is_flag=True, help="Leave both capitals and the relays running until Ctrl-C.")
+@click.option("--keep", is_flag=True, help="Keep the folder with keys, stores and logs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines with a versioned schema.")
+def demo(stay: bool, keep: bool, as_json: bool) -> None:
+    """A complete hotline on this machine: two capitals, three relays, loopback only, no root, no configuration.
+
+    \b
+    Examples:
+      hotline demo
+      hotline demo --stay
+
+    Exit 0 only if every line holds.
+    """
+    folder = short_folder()
+    started = time.monotonic()
+    if not as_json:
+        kept = "kept" if keep else "removed at the end (--keep to keep)"
+        line(f"hotline demo: two capitals, three relays, this machine only (127.0.0.1). State in {folder}, {kept}.")
+    failed = ""
+    show = Demo(folder)
+    try:
+        with show.stage, _tapped(show):
+            for number, (name, check) in enumerate(show.steps(), 1):
+                failed = _one(number, name, check, as_json=as_json)
+                if failed:
+                    break
+            if not failed:
+                _end(show, time.monotonic() - started, as_json=as_json)
+                if stay:
+                    _stay(show)
+    finally:
+        if keep or failed:
+            line(f"Kept: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(int(Exit.FIXABLE if failed else Exit.DONE))
+
+
+def _one(number: int, name: str, check: Callable[[], str], *, as_json: bool) -> str:
+    begun = time.monotonic()
+    failed = ""
+    try:
+        text = check()
+    except (HotlineError, OSError, sqlite3.Error) as error:
+        failed = text = str(error)
+    took = time.monotonic() - begun
+    if as_json:
+        values = {"step": number, "name": name, "holds": not failed, "seconds": round(took, 3), "text": text}
+        print_json({"schema": "hotline.demo-step/1", **values})
+    else:
+        mark = "FAILS  " if failed else ""
+        line(f"{number:2}  {name:10} {mark}{text}   [{took:.1f} s]")
+    return failed
+
+
+def _end(show: Demo, seconds: float, *, as_json: bool) -> None:
+    if as_json:
+        return
+    line()
+    line(
+        f"{'statement':14}{'precedence':12}{'relayed':>9}{'delivered':>11}{'read':>9}   (milliseconds after composition)"
+    )
+    for name, word, relayed, delivered, read in show.times:
+        line(f"{name:14}{word:12}{relayed:>9}{delivered:>11}{read:>9}")
+    line()
+    line(
+        f"All {len(show.steps())} steps hold ({seconds:.1f} s). Next: hotline demo --stay, then talk to both capitals."
+    )
+
+
+def _stay(show: Demo) -> None:
+    for relay in show.stage.relays:
+        if not _accepts_now(relay.address):
+            show.stage.start_relay(relay)
+    for terminal in show.stage.rehearsal.terminals:
+        show.stage.start_endpoint(terminal)
+    line()
+    line("Both capitals are up again. In another terminal:")
+    for terminal, words in (
+        (show.stage.alpha, 'send "Are you well?" -p flash --wait read'),
+        (show.stage.bravo, "inbox --unread"),
+    ):
+        line(f"  HOTLINE_SOCKET={terminal.socket} {Path(sys.argv[0]).name} {words}")
+    line("Ctrl-C ends everything.")
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(3600)
+
+
+def _accepts_now(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    return accepts(host, int(port))

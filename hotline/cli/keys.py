@@ -1,0 +1,257 @@
+"""`hotline key`: identity, terminal and officer keys. Secrets are in files or asked for, never on a command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import click
+
+from hotline.charter.cards import (
+    IdentityCard,
+    OfficerCard,
+    PartyOffer,
+    RelayCard,
+    Role,
+    TerminalCard,
+    decode,
+    open_identity_card,
+    open_offer,
+    open_officer_card,
+    open_relay_card,
+    open_terminal_card,
+)
+from hotline.charter.ceremony import (
+    Claim,
+    identity_fingerprint,
+    make_identity_card,
+    make_officer,
+    make_terminal,
+    read_claim,
+)
+from hotline.charter.secrets import encode_secret
+from hotline.cli.artefacts import (
+    SECRET_MODE,
+    Artefact,
+    choose_passphrase,
+    entropy,
+    identity_of,
+    identity_option,
+    naming,
+    new_passphrase_option,
+    now_ms,
+    open_identity,
+    out_folder_option,
+    passphrase_option,
+    print_identity,
+    read_identity_card,
+    write_all,
+)
+from hotline.cli.exits import Exit, leave
+from hotline.cli.output import line, print_json
+from hotline.crypto.fingerprint import digits, fingerprint, qr_text
+from hotline.crypto.identity import IdentityKey
+from hotline.crypto.tls import fingerprint as certificate_fingerprint
+from hotline.crypto.vault import seal_secret
+from hotline.errors import Untrusted
+from hotline.files import read_public
+
+ROLES: Final[tuple[Role, ...]] = tuple(sorted(get_args(Role)))
+
+file_argument = click.argument("file", type=click.Path(path_type=Path))
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
+
+
+@click.group()
+def key() -> None:
+    """Identity, terminal and officer keys.
+
+    \b
+    An identity key stays offline and certifies the others. A terminal's key lies on its machine.
+    Secret files end in .key (mode 0600); what ends in .pub or .card may be shown to anyone.
+    """
+
+
+@key.command()
+@click.option("--party", required=True, help="Name of your party: ALPHA.")
+@out_folder_option
+@passphrase_option
+@click.option("--qr", is_flag=True, help="Also draw the fingerprint as a QR code.")
+def init(party: str, out: Path, passphrase_file: Path | None, qr: bool) -> None:
+    """Make your party's identity key, sealed by a passphrase.
+
+    \b
+    Example:
+      hotline key init --party ALPHA --out ceremony
+    """
+    identity = IdentityKey.generate(entropy)
+    card = make_identity_card(identity, party)
+    passphrase = choose_passphrase(passphrase_file, f"the identity key of {party}", "--passphrase-file")
+    sealed = seal_secret("identity", party, identity.seed, passphrase, entropy)
+    write_all(
+        [
+            Artefact(out / f"{party}.identity.key", sealed, SECRET_MODE),
+            Artefact(out / f"{party}.identity.pub", card),
+        ]
+    )
+    print_identity(party, identity.public, qr=qr)
+
+
+@key.command()
+@identity_option
+@click.option("--name", required=True, help="Name of the terminal: main.")
+@out_folder_option
+@passphrase_option
+@click.option("--seal", is_flag=True, help="Seal the key file: a person must then start the daemon.")
+@new_passphrase_option
+def terminal(
+    identity: Path, name: str, out: Path, passphrase_file: Path | None, seal: bool, new_passphrase_file: Path | None
+) -> None:
+    """Make the keys of a terminal and certify them.
+
+    \b
+    Example:
+      hotline key terminal --identity ceremony/ALPHA.identity.key --name main --out ceremony
+    """
+    party, identity_key = open_identity(identity, passphrase_file)
+    secret, card = make_terminal(identity_key, party, name, entropy, now_ms())
+    seal = seal or new_passphrase_file is not None
+    what = f"the terminal key {party}/{name}"
+    passphrase = choose_passphrase(new_passphrase_file, what, "--new-passphrase-file") if seal else None
+    stem = f"{party}.{name}.terminal"
+    write_all(
+        [
+            Artefact(out / f"{stem}.key", encode_secret(name, secret, passphrase, entropy), SECRET_MODE),
+            Artefact(out / f"{stem}.card", card),
+        ]
+    )
+
+
+def _roles(text: str) -> list[Role]:
+    named = [part.strip() for part in text.split(",")]
+    unknown = sorted(set(named) - set(ROLES))
+    if unknown:
+        raise click.BadParameter(f"{', '.join(unknown)}: no such role; there are {', '.join(ROLES)}")
+    return [role for role in ROLES if role in named]
+
+
+@key.command()
+@identity_option
+@click.option("--name", required=True, help="Name of the officer or post, without spaces: duty-1.")
+@click.option("--roles", required=True, help=f"Separated by commas: {', '.join(ROLES)}.")
+@out_folder_option
+@passphrase_option
+@new_passphrase_option
+def officer(
+    identity: Path, name: str, roles: str, out: Path, passphrase_file: Path | None, new_passphrase_file: Path | None
+) -> None:
+    """Make an officer's key, sealed by the officer's own passphrase, and certify it.
+
+    \b
+    Example:
+      hotline key officer --identity ceremony/ALPHA.identity.key --name duty-1 --roles duty,drafter --out ceremony
+    """
+    chosen = _roles(roles)
+    party, identity_key = open_identity(identity, passphrase_file)
+    seed, card = make_officer(identity_key, party, name, chosen, entropy, now_ms())
+    passphrase = choose_passphrase(new_passphrase_file, f"the officer key {party}/{name}", "--new-passphrase-file")
+    stem = f"{party}.{name}.officer"
+    sealed = seal_secret("officer", f"{party}/{name}", seed, passphrase, entropy)
+    write_all([Artefact(out / f"{stem}.key", sealed, SECRET_MODE), Artefact(out / f"{stem}.card", card)])
+
+
+@key.command()
+@file_argument
+@click.option("--qr", is_flag=True, help="Draw the fingerprint as a QR code.")
+@json_option
+def show(file: Path, qr: bool, as_json: bool) -> None:
+    """Show what a public file claims: .pub, .card or an offer. `hotline key verify` says whether it holds.
+
+    \b
+    Examples:
+      hotline key show ALPHA.identity.pub --qr
+      hotline key show ALPHA.main.terminal.card --json
+    """
+    data = read_public(file)
+    claim = naming(file, lambda: read_claim(data))
+    if as_json:
+        print_json(_picture(claim))
+        return
+    if isinstance(claim, IdentityCard | PartyOffer):
+        print_identity(claim.party, decode(claim.identity), qr=qr)
+    for name, value in _picture(claim).items():
+        if name not in ("schema", "fingerprint", "code"):
+            line(f"  {name:12} {', '.join(value) if isinstance(value, list) else value}")
+    line("Not verified: this is what the file says of itself. Next: hotline key verify")
+
+
+def _picture(claim: Claim) -> dict[str, Any]:
+    """Schema hotline.key-show/1."""
+    picture: dict[str, Any] = {"schema": "hotline.key-show/1", "kind": claim.schema_.split(".")[1].split("/")[0]}
+    match claim:
+        case IdentityCard() | PartyOffer():
+            value = identity_fingerprint(decode(claim.identity))
+            picture |= {"party": claim.party, "fingerprint": digits(value)}
+            picture["code"] = qr_text("identity", claim.party, value)
+            if isinstance(claim, PartyOffer):
+                picture |= {"terminals": len(claim.terminals), "officers": len(claim.officers)}
+                picture["relays"] = len(claim.relays)
+        case RelayCard():
+            picture |= {"name": claim.name, "operator": claim.operator, "address": claim.address}
+            picture["profile"] = claim.profile
+        case TerminalCard() | OfficerCard():
+            picture |= {"party": claim.party, "name": claim.name}
+            picture |= {"not_before": claim.not_before, "not_after": claim.not_after}
+            if isinstance(claim, OfficerCard):
+                picture["roles"] = list(claim.roles)
+    if not isinstance(claim, IdentityCard | PartyOffer):
+        picture["signing"] = digits(fingerprint("signing", decode(claim.signing)))
+    if isinstance(claim, TerminalCard | RelayCard):
+        picture["tls"] = certificate_fingerprint(decode(claim.tls))
+    return picture
+
+
+@key.command()
+@file_argument
+@click.option("--identity", type=click.Path(path_type=Path), metavar="PUB", help="Identity file of the party.")
+@click.option("--scan", metavar="CODE", help="For an identity: what the QR code on paper says.")
+def verify(file: Path, identity: Path | None, scan: str | None) -> None:
+    """Check a public file: a card against its party's identity, an identity against a scanned code.
+
+    \b
+    Examples:
+      hotline key verify BRAVO.identity.pub --scan HOTLINE-FP:1:identity:BRAVO:5c1e...
+      hotline key verify ALPHA.main.terminal.card --identity ALPHA.identity.pub
+
+    Exit 0 if it holds, 4 if it does not, 10 for an identity that was compared with nothing.
+    """
+    data = read_public(file)
+    claim = naming(file, lambda: read_claim(data))
+    if isinstance(claim, IdentityCard | PartyOffer):
+        naming(file, lambda: open_identity_card(data) if isinstance(claim, IdentityCard) else open_offer(data))
+        _compare(file, claim, identity, scan)
+    elif isinstance(claim, RelayCard):
+        naming(file, lambda: open_relay_card(data))
+        line(f"ok    {claim.name}: signed by its own key. A relay is not trusted with words.")
+    else:
+        if identity is None:
+            raise click.UsageError("a card is verified against its party's identity: give --identity PUB")
+        card = read_identity_card(identity)
+        if card.party != claim.party:
+            raise Untrusted("identity", f"{file} is a card of {claim.party}, {identity} the identity of {card.party}")
+        opened = open_terminal_card if isinstance(claim, TerminalCard) else open_officer_card
+        naming(file, lambda: opened(data, identity_of(card)))
+        line(f"ok    {claim.party}/{claim.name}: certified by the identity in {identity}")
+
+
+def _compare(file: Path, claim: IdentityCard | PartyOffer, identity: Path | None, scan: str | None) -> None:
+    """Compare the identity in `claim` with what came by another way."""
+    public = decode(claim.identity)
+    if identity is not None and identity_of(read_identity_card(identity)) != public:
+        raise Untrusted("identity", f"{file} and {identity} hold different identity keys: someone is in between")
+    if scan is not None and scan.strip() != qr_text("identity", claim.party, identity_fingerprint(public)):
+        raise Untrusted("identity", f"{file} is not the identity of the scanned code: someone is in between")
+    print_identity(claim.party, public, qr=False)
+    if identity is None and scan is None:
+        leave(Exit.UNDECIDED, "The file is whole. Whose key it is, only a comparison says: --scan, or by voice.")
+    line("ok    the same identity by both ways")

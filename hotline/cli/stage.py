@@ -1,0 +1,176 @@
+"""A whole hotline on this machine as real processes: two capitals, their relays, throw-away keys, loopback only."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from hotline.charter.cards import ProfileName
+from hotline.cli.client import daemon
+from hotline.cli.rehearsal import Rehearsal, RehearsedRelay, RehearsedTerminal, rehearse
+from hotline.errors import LocalError, StorageError
+from hotline.wire.v1 import operator_pb2
+
+_POLL_SECONDS = 0.02
+START_SECONDS = 20.0
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nobody listens on now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def wait_until(holds: Callable[[], bool], what: str, seconds: float = START_SECONDS) -> None:
+    """Poll until `holds`. Raises LocalError naming `what` after `seconds`."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            raise LocalError(f"waited {seconds:.0f} s in vain: {what}")
+        time.sleep(_POLL_SECONDS)
+
+
+def accepts(host: str, port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex((host, port)) == 0
+
+
+class Stage:
+    """The processes of one rehearsed hotline. Use as a context: everything it started ends with it."""
+
+    def __init__(self, folder: Path, relays: int = 3, profile: ProfileName = "fibre") -> None:
+        ports = free_ports(relays)
+        named = [(f"relay-{number}", f"127.0.0.1:{port}") for number, port in enumerate(ports, 1)]
+        self.folder = folder
+        self.rehearsal: Rehearsal = rehearse(folder, named, profile)
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_all()
+
+    @property
+    def alpha(self) -> RehearsedTerminal:
+        """The first capital."""
+        return self.rehearsal.terminals[0]
+
+    @property
+    def bravo(self) -> RehearsedTerminal:
+        """The second capital."""
+        return self.rehearsal.terminals[1]
+
+    @property
+    def relays(self) -> Sequence[RehearsedRelay]:
+        """Every relay."""
+        return self.rehearsal.relays
+
+    def log_of(self, name: str) -> Path:
+        """Where a process writes its log."""
+        return self.folder / f"{name}.log"
+
+    def pid(self, name: str) -> int:
+        """Process id of a running daemon."""
+        return self._running[name].pid
+
+    def start_relay(self, relay: RehearsedRelay) -> None:
+        """Start one relay; returns when it accepts connections."""
+        self._start(relay.name, "relay", "run", "--config", str(relay.config))
+        host, _, port = relay.address.rpartition(":")
+        wait_until(lambda: self._alive(relay.name) and accepts(host, int(port)), f"{relay.name} to listen")
+
+    def start_endpoint(self, terminal: RehearsedTerminal) -> None:
+        """Start one endpoint; returns when its operator socket answers."""
+        self._start(terminal.party, "hotline", "endpoint", "run", "--config", str(terminal.config))
+        wait_until(lambda: self._alive(terminal.party) and terminal.socket.exists(), f"{terminal.party} to be ready")
+
+    def _start(self, name: str, module: str, *arguments: str) -> None:
+        with self.log_of(name).open("ab") as log:
+            self._running[name] = subprocess.Popen(  # noqa: S603 - our own programs
+                [sys.executable, "-m", module, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _alive(self, name: str) -> bool:
+        process = self._running[name]
+        if process.poll() is not None:
+            last = self.log_of(name).read_text(errors="replace").strip().splitlines()[-3:]
+            raise LocalError(f"{name} ended with {process.returncode}: {' / '.join(last)}")
+        return True
+
+    def kill(self, name: str) -> None:
+        """kill -9."""
+        process = self._running.pop(name)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def stop(self, name: str, seconds: float = 5.0) -> int:
+        """SIGTERM; returns the exit code. Raises LocalError if it does not end in time (it is killed then)."""
+        process = self._running.pop(name)
+        process.terminate()
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            process.wait()
+            raise LocalError(f"{name} did not stop within {seconds:.0f} s") from error
+
+    def stop_all(self) -> None:
+        """End whatever still runs."""
+        for process in self._running.values():
+            process.terminate()
+        end = time.monotonic() + 5.0
+        for process in self._running.values():
+            try:
+                process.wait(max(0.1, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._running.clear()
+
+
+@contextlib.contextmanager
+def operator(terminal: RehearsedTerminal) -> Iterator[Any]:
+    """A stub of a terminal's operator interface."""
+    with daemon(str(terminal.socket)) as stub:
+        yield stub
+
+
+def status_of(terminal: RehearsedTerminal) -> dict[str, Any]:
+    """Schema hotline.status/1, or an empty picture while the daemon does not answer."""
+    try:
+        with operator(terminal) as stub:
+            picture: dict[str, Any] = json.loads(stub.GetStatus(operator_pb2.GetStatusRequest()).json)
+            return picture
+    except (LocalError, StorageError, grpc.RpcError):
+        return {"link": "no-path", "paths": []}
+
+
+def paths_up(terminal: RehearsedTerminal) -> int:
+    """How many paths the peer answers on."""
+    return sum(1 for path in status_of(terminal)["paths"] if path["state"] == "up")
+
+
+def short_folder() -> Path:
+    """A new folder under the system's temporary folder; short, because socket paths must be."""
+    return Path(tempfile.mkdtemp(prefix="hotline-"))
