@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from hotline.crypto.tls import certificate_name, pem
 from hotline.errors import StorageError
@@ -23,8 +23,14 @@ def ask_health(config: RelayConfig, materials: Materials) -> str:
     options = (("grpc.ssl_target_name_override", certificate_name(der)),)
     with grpc.secure_channel(address, credentials, options=options) as channel:
         try:
-            stub = health_pb2_grpc.HealthStub(channel)
-            answer = stub.Check(health_pb2.HealthCheckRequest(service=SERVICE_NAME), timeout=_SECONDS)
+            ask = channel.unary_unary(
+                "/grpc.health.v1.Health/Check",
+                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+                response_deserializer=health_pb2.HealthCheckResponse.FromString,
+            )
+            answer: health_pb2.HealthCheckResponse = ask(
+                health_pb2.HealthCheckRequest(service=SERVICE_NAME), timeout=_SECONDS
+            )
         except grpc.RpcError as error:
             raise StorageError(f"{address}: no relay answers there") from error
     if answer.status != health_pb2.HealthCheckResponse.SERVING:

@@ -65,8 +65,7 @@ def write_all(artefacts: Sequence[Artefact]) -> None:
             path.unlink(missing_ok=True)
         raise
     for artefact in artefacts:
-        secret = "  secret: keep it, never send it" if artefact.mode == SECRET_MODE else ""
-        line(f"wrote {artefact.path}{secret}")
+        line(f"wrote {artefact.path}{'  (secret)' if artefact.mode == SECRET_MODE else ''}")
 
 
 def now_ms() -> int:
@@ -85,7 +84,8 @@ def naming(path: Path, load: Callable[[], ResultT]) -> ResultT:
         if str(path) in str(error):
             raise
         if isinstance(error, RemoteError):
-            raise type(error)(error.reason, f"{path}: {error}") from error
+            detail = str(error).removeprefix(error.reason).removeprefix(": ")
+            raise type(error)(error.reason, f"{path}: {detail}") from error
         raise type(error)(f"{path}: {error}") from error
 
 

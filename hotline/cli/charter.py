@@ -89,6 +89,7 @@ def offer(
     open_offer(data)
     share = plain_secret("share", party, entropy(SHARE_SIZE))
     write_all([Artefact(out.with_name(f"{party}.share"), share, SECRET_MODE), Artefact(out, data)])
+    line("The offer may travel any way. The share goes by courier only, and to nobody but the other capital.")
 
 
 def _offers(paths: tuple[Path, ...]) -> tuple[list[bytes], list[PartyOffer]]:

@@ -67,6 +67,7 @@ class Beats:
             prekey_held=tag(ctx.session.peer_prekey.name) if ctx.session.peer_prekey is not None else 0,
             epoch_opened=tag(ctx.session.newest_peer_epoch) if ctx.session.newest_peer_epoch else 0,
             log_size=head.size,
+            echo_delay_ms=path.echo_delay(now),
             presence=content_pb2.PRESENCE_CLOSING if self.closing else content_pb2.PRESENCE_ALIVE,
         )
         if newest is not None and ctx.peer.prekey_held != tag(newest.name):
@@ -95,7 +96,7 @@ class Beats:
             raise Malformed("wrong-path", f"made for path {heartbeat.path}")
         if not heartbeat.beat:
             raise Malformed("beat", "0")
-        answered = path.heard(heartbeat.beat, heartbeat.echo, now)
+        answered = path.heard(heartbeat.beat, heartbeat.echo, heartbeat.echo_delay_ms, now)
         if heartbeat.HasField("announcement"):
             ctx.out.changes += ctx.session.offer_prekey(heartbeat.announcement, fresh=answered is not None)
         if answered is None:

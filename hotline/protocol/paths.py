@@ -17,6 +17,7 @@ from hotline.machine import Entropy, Instant
 _INTERVALS_KEPT: Final = 32
 _DEVIATIONS: Final = 5.6
 """phi = 8 of the accrual detector, as standard deviations of a normal distribution."""
+ECHO_DELAY_MAX: Final = 999_999
 _REPLY_BEAT_MIN: Final = 50
 """Least milliseconds between two beats on one path, also when each answers the other."""
 
@@ -121,6 +122,7 @@ class Path:
         self.round_trip_ms: int | None = None
         self.heard_at: int | None = None
         self.peer_beat = 0
+        self._peer_beat_at = 0
         self.next_beat_at: int | None = None
         # A random start: an echo of a beat from before a restart must not look fresh.
         self._beat = int.from_bytes(entropy(4), "big")
@@ -170,13 +172,17 @@ class Path:
             if self.next_beat_at is None or earliest < self.next_beat_at:
                 self.next_beat_at = earliest
 
-    def heard(self, beat: int, echo: int, now: Instant) -> int | None:
+    def echo_delay(self, now: Instant) -> int:
+        """How long the peer's last beat has been waiting for our next one."""
+        return min(now.mono - self._peer_beat_at, ECHO_DELAY_MAX) if self.peer_beat else 0
+
+    def heard(self, beat: int, echo: int, echo_delay_ms: int, now: Instant) -> int | None:
         """A beat of the peer arrived. Returns when the beat it answers was sent, or None if it answers none of ours."""
-        self.peer_beat = beat
+        self.peer_beat, self._peer_beat_at = beat, now.mono
         sent_at = self._recent.get(echo)
         if sent_at is None:
             return None
-        self.round_trip_ms = now.mono - sent_at
+        self.round_trip_ms = max(0, now.mono - sent_at - echo_delay_ms)
         self.heard_at = now.mono
         self.detector.heard(now.mono)
         return sent_at

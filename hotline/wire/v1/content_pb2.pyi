@@ -258,6 +258,7 @@ class Heartbeat(_message.Message):
     LOG_SIZE_FIELD_NUMBER: _builtins.int
     PRESENCE_FIELD_NUMBER: _builtins.int
     ANNOUNCEMENT_FIELD_NUMBER: _builtins.int
+    ECHO_DELAY_MS_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     beat: _builtins.int
     echo: _builtins.int
@@ -272,6 +273,8 @@ class Heartbeat(_message.Message):
     epoch_opened: _builtins.int
     log_size: _builtins.int
     presence: Global___Presence.ValueType
+    echo_delay_ms: _builtins.int
+    """How long the echoed beat waited here: round trip without our own rhythm."""
     checkpoint: _builtins.bytes
     @_builtins.property
     def announcement(self) -> Global___SignedPrekey: ...
@@ -292,11 +295,12 @@ class Heartbeat(_message.Message):
         log_size: _builtins.int = ...,
         presence: Global___Presence.ValueType = ...,
         announcement: Global___SignedPrekey | None = ...,
+        echo_delay_ms: _builtins.int = ...,
         checkpoint: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "beat", b"beat", "checkpoint", b"checkpoint", "echo", b"echo", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "log_size", b"log_size", "path", b"path", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "received_through", b"received_through", "sent_through", b"sent_through", "time_ms", b"time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "beat", b"beat", "checkpoint", b"checkpoint", "echo", b"echo", "echo_delay_ms", b"echo_delay_ms", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "log_size", b"log_size", "path", b"path", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "received_through", b"received_through", "sent_through", b"sent_through", "time_ms", b"time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
