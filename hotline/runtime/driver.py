@@ -49,6 +49,7 @@ class Driver(Generic[EventT]):
         self._clock = clock
         self._waiting: list[Output] = []
         self._committing = False
+        self._closed = False
         self._requests: dict[RequestId, asyncio.Future[Reply]] = {}
         self._next_request = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -72,9 +73,13 @@ class Driver(Generic[EventT]):
             self._fail(error)
             return
         if output.express:
-            self._world.transmit(output.express)
+            self._perform((Output(transmit=output.express),))
+            if self.failed.done():
+                return
         if output.durable or self._waiting or self._committing:
             self._waiting.append(output)
+            if len(self._waiting) >= DRIVER_QUEUE_MAX:
+                self._room.clear()
             self._start_commit()
         else:
             self._perform((output,))
@@ -111,13 +116,14 @@ class Driver(Generic[EventT]):
 
     def close(self) -> None:
         """Stop the timer and the writer thread. What is not durable yet is forgotten; call `settled` first."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         self._writer.shutdown(wait=True)
 
     def _start_commit(self) -> None:
         self._idle.clear()
-        if self._committing or not self._waiting:
+        if self._committing or not self._waiting or self._closed:
             return
         batch, self._waiting = self._waiting, []
         self._room.set()
@@ -140,16 +146,18 @@ class Driver(Generic[EventT]):
             self._start_commit()
         if not self._committing:
             self._idle.set()
-        if len(self._waiting) >= DRIVER_QUEUE_MAX:
-            self._room.clear()
 
     def _perform(self, batch: Sequence[Output]) -> None:
-        transmissions = [item for output in batch for item in output.transmit]
-        if transmissions:
-            self._world.transmit(transmissions)
-        for output in batch:
-            for delivery in output.deliver:
-                self._world.deliver(delivery)
+        try:
+            transmissions = [item for output in batch for item in output.transmit]
+            if transmissions:
+                self._world.transmit(transmissions)
+            for output in batch:
+                for delivery in output.deliver:
+                    self._world.deliver(delivery)
+        except Exception as error:  # noqa: BLE001 - in a callback it would only be printed, and half an output lost
+            self._fail(error)
+            return
         for output in batch:
             for reply in output.replies:
                 future = self._requests.get(reply.request)
@@ -177,3 +185,4 @@ class Driver(Generic[EventT]):
         if not self.failed.done():
             self.failed.set_result(error)
         self._idle.set()
+        self._room.set()

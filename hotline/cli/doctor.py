@@ -1,0 +1,234 @@
+"""`hotline doctor`: is this terminal fit for duty? Independent checks, each with what it means and what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from hotline.charter.cards import TerminalCard
+from hotline.charter.model import Charter
+from hotline.cli.client import daemon
+from hotline.cli.exits import Exit
+from hotline.cli.output import line, print_json
+from hotline.config import EndpointConfig, load_endpoint_config
+from hotline.endpointd import load_materials
+from hotline.errors import HotlineError
+from hotline.wire.v1 import operator_pb2
+
+_REACH_SECONDS = 2.0
+_FREE_BYTES_MIN = 256 * 1_048_576
+_SLOW_FSYNC_MS = 100.0
+_CLOCK_MS = 5_000
+_EARLIEST_WALL = 1_767_225_600  # 2026-01-01: a clock before the program was written is wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found."""
+
+    name: str
+    result: str
+    text: str
+    meaning: str = ""
+    remedy: str = ""
+
+
+def _ok(name: str, text: str) -> Finding:
+    return Finding(name, "ok", text)
+
+
+def _keys(config: EndpointConfig) -> Finding:
+    materials = load_materials(config)
+    return _ok("keys", f"charter, terminal key and pairwise secret belong together ({materials.charter.hotline})")
+
+
+def _officers(config: EndpointConfig) -> Finding:
+    charter = load_materials(config).charter
+    known = {officer.name for officer in charter.officers if officer.party == config.party}
+    unknown = sorted({officer.name for officer in config.operator.officer} - known)
+    if unknown:
+        text = f"{', '.join(unknown)} stand in the configuration and not in the charter"
+        return Finding("officers", "FAIL", text, "the peer cannot know who read", "name officers of the charter")
+    if not config.operator.officer:
+        return Finding("officers", "WARN", "none configured", "nobody can send or read", "add [[operator.officer]]")
+    return _ok("officers", ", ".join(f"{officer.name} (uid {officer.uid})" for officer in config.operator.officer))
+
+
+def _relays(config: EndpointConfig) -> Finding:
+    charter: Charter = load_materials(config).charter
+    unreachable = []
+    for relay in charter.relays:
+        address = config.relays.get(relay.name, relay.address)
+        host, _, port = address.rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS):
+                pass
+        except OSError as error:
+            unreachable.append(f"{relay.name} {address} ({error.strerror or error})")
+    left = len(charter.relays) - len(unreachable)
+    if unreachable:
+        result = "FAIL" if left == 0 else "WARN"
+        meaning = f"{left} of {len(charter.relays)} relays left" + (
+            "; one more loss and the line is down" if left == 1 else ""
+        )
+        return Finding(
+            "relays",
+            result,
+            "unreachable: " + ", ".join(unreachable),
+            meaning,
+            "on that relay: hotline-relay check --health",
+        )
+    return _ok("relays", f"{left} reachable")
+
+
+def _disk(config: EndpointConfig) -> Finding:
+    folder = config.store if config.store.exists() else config.store.parent
+    free = shutil.disk_usage(folder).free
+    probe = folder / ".doctor-probe"
+    begun = time.monotonic()
+    descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, b"probe")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+        probe.unlink(missing_ok=True)
+    took = (time.monotonic() - begun) * 1_000
+    text = f"{folder}: {free // 1_048_576} MiB free, fsync {took:.1f} ms"
+    if free < _FREE_BYTES_MIN:
+        return Finding("disk", "FAIL", text, "the daemon stops when the disk is full", "free space or move the store")
+    if took > _SLOW_FSYNC_MS:
+        return Finding(
+            "disk",
+            "WARN",
+            text,
+            "every statement waits for the disk",
+            "use a disk with a write cache that keeps its word",
+        )
+    return _ok("disk", text)
+
+
+def _store(config: EndpointConfig) -> Finding:
+    from hotline.runtime.store import connect
+
+    path = config.store / "ledger.db"
+    if not path.exists():
+        return Finding("store", "WARN", f"{path} does not exist yet", "this terminal has never run", "")
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        return Finding(
+            "store", "FAIL", f"{path} has mode {mode:04o}", "others can read statements", f"chmod 600 {path}"
+        )
+    with closing(connect(path, read_only=True)) as database:
+        entries = database.execute("SELECT COUNT(*) FROM entry").fetchone()[0]
+        size = database.execute("SELECT COALESCE(MAX(size), 0) FROM head").fetchone()[0]
+    if entries != size:
+        return Finding(
+            "store", "FAIL", f"{entries} entries, signed {size}", "the ledger was altered", "hotline audit verify"
+        )
+    return _ok("store", f"{entries} entries, signed head agrees")
+
+
+def _clock(config: EndpointConfig) -> Finding:
+    del config
+    if time.time() < _EARLIEST_WALL:
+        return Finding("clock", "FAIL", "set before 2026", "written times will be wrong; nothing else", "set the clock")
+    return _ok("clock", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+
+
+def _daemon(config: EndpointConfig) -> Finding:
+    with daemon(str(config.operator.socket)) as stub:
+        picture = json.loads(stub.GetStatus(operator_pb2.GetStatusRequest()).json)
+    offset = picture["peer"]["clock_offset_ms"]
+    if picture["link"] != "up":
+        return Finding("daemon", "WARN", "running, peer not heard", "statements are queued", "hotline status")
+    if offset is not None and abs(offset) > _CLOCK_MS:
+        return Finding(
+            "daemon",
+            "WARN",
+            f"clock differs from the peer's by {offset} ms",
+            "written times will not agree",
+            "set the clock",
+        )
+    up = sum(1 for path in picture["paths"] if path["state"] == "up")
+    return _ok("daemon", f"running, peer heard on {up} of {len(picture['paths'])} paths")
+
+
+def _validity(config: EndpointConfig) -> Finding:
+    """Cards carry dates; a daemon goes on after them, people should not be surprised by it."""
+    from hotline.charter.body import CharterText
+    from hotline.charter.documents import read_unverified
+    from hotline.files import read_public
+
+    text = read_unverified(CharterText, read_public(config.charter))
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    soon = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 30 * 86_400))
+    ends = min(read_unverified(TerminalCard, entry.card.encode()).not_after for entry in text.terminals)
+    if ends < soon:
+        result = "FAIL" if ends < today else "WARN"
+        return Finding("validity", result, f"a terminal card ends {ends}", "", "make new cards and amend the charter")
+    return _ok("validity", f"terminal cards are valid until {ends}")
+
+
+_CHECKS: tuple[tuple[str, Callable[[EndpointConfig], Finding]], ...] = (
+    ("keys", _keys),
+    ("validity", _validity),
+    ("officers", _officers),
+    ("clock", _clock),
+    ("disk", _disk),
+    ("store", _store),
+    ("relays", _relays),
+    ("daemon", _daemon),
+)
+
+
+@click.command()
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), required=True, envvar="HOTLINE_CONFIG", metavar="FILE"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
+def doctor(config_path: Path, as_json: bool) -> None:
+    """Check configuration, keys, officers, clock, disk, store, relays and daemon, each by itself.
+
+    \b
+    Example:
+      hotline doctor --config /etc/hotline/alpha.toml
+
+    Exit 0 if nothing failed, 1 otherwise.
+    """
+    config = load_endpoint_config(config_path)
+    found = [_ok("config", f"{config_path}: no unknown keys")]
+    for name, check in _CHECKS:
+        try:
+            found.append(check(config))
+        except (HotlineError, OSError) as error:
+            found.append(Finding(name, "FAIL", str(error)))
+    failures = [finding for finding in found if finding.result == "FAIL"]
+    warnings = [finding for finding in found if finding.result == "WARN"]
+    if as_json:
+        findings = [
+            {"name": f.name, "result": f.result.lower(), "text": f.text, "meaning": f.meaning, "do": f.remedy}
+            for f in found
+        ]
+        print_json(
+            {"schema": "hotline.doctor/1", "failures": len(failures), "warnings": len(warnings), "checks": findings}
+        )
+    else:
+        for finding in found:
+            line(f"{finding.result:5} {finding.name:10} {finding.text}")
+            if finding.meaning:
+                line(f"      {'meaning':10} {finding.meaning}")
+            if finding.remedy:
+                line(f"      {'do':10} {finding.remedy}")
+        line(f"{len(failures)} failures, {len(warnings)} warnings")
+    sys.exit(int(Exit.FIXABLE if failures else Exit.DONE))
