@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
-
-from pydantic import ValidationError
+from typing import Final
 
 from hotline.charter.cards import (
     IdentityCard,
@@ -21,7 +19,7 @@ from hotline.charter.cards import (
     open_relay_card,
     open_terminal_card,
 )
-from hotline.charter.documents import Document, IdentitySigner, issue, problems, read_unverified
+from hotline.charter.documents import IdentitySigner, check_name, issue, lawful, read_unverified
 from hotline.charter.model import Charter
 from hotline.charter.secrets import RelaySecret, TerminalSecret
 from hotline.civil import civil
@@ -51,32 +49,20 @@ def identity_fingerprint(identity: bytes) -> bytes:
 
 def make_identity_card(identity: IdentityKey, party: str) -> bytes:
     """The public half as a file. Raises ConfigError for a name that no party can have."""
-    card = _lawful(
-        lambda: IdentityCard(schema="hotline.identity-card/1", party=party, identity=encode(identity.public))
-    )
+    card = lawful(lambda: IdentityCard(schema="hotline.identity-card/1", party=party, identity=encode(identity.public)))
     return issue(card, [IdentitySigner(party, identity)])
-
-
-CardT = TypeVar("CardT", bound=Document)
-
-
-def _lawful(make: Callable[[], CardT]) -> CardT:
-    """What a person typed must be told as such, with every fault."""
-    try:
-        return make()
-    except ValidationError as error:
-        raise ConfigError(problems(error)) from error
 
 
 def make_terminal(
     identity: IdentityKey, party: str, name: str, entropy: Entropy, unix_ms: int
 ) -> tuple[TerminalSecret, bytes]:
     """A terminal's keys and its card."""
+    check_name("name", name)
     tls = make_tls_identity(f"{party}-{name}", unix_ms)
     secret = TerminalSecret(
         entropy(32), entropy(32), entropy(32), tls.private_pem, tls.certificate_der, identity.public
     )
-    card = _lawful(
+    card = lawful(
         lambda: TerminalCard(
             schema="hotline.terminal-card/1",
             party=party,
@@ -96,7 +82,7 @@ def make_officer(
 ) -> tuple[bytes, bytes]:
     """An officer's signing seed and card."""
     seed = entropy(32)
-    card = _lawful(
+    card = lawful(
         lambda: OfficerCard(
             schema="hotline.officer-card/1",
             party=party,
@@ -114,10 +100,11 @@ def make_relay(
     name: str, operator: str, address: str, profile: ProfileName, entropy: Entropy, unix_ms: int
 ) -> tuple[RelaySecret, bytes]:
     """A relay's keys and its card, signed by itself."""
+    check_name("name", name)
     tls = make_tls_identity(name, unix_ms)
     secret = RelaySecret(entropy(32), tls.private_pem, tls.certificate_der)
     key = SigningKey(secret.signing)
-    card = _lawful(
+    card = lawful(
         lambda: RelayCard(
             schema="hotline.relay-card/1",
             name=name,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Annotated, Final, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from hotline.crypto.identity import IdentityKey, verify_composite
-from hotline.errors import Malformed
+from hotline.errors import ConfigError, Malformed
 from hotline.ledger.note import Signer, key_id, parse_note, sign_note
 
 COMPOSITE: Final = b"\xffhotline/id-MLDSA65-Ed25519-SHA512"
@@ -31,6 +32,8 @@ def _day(text: str) -> str:
 Date = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_day)]
 """A day (UTC) as YYYY-MM-DD; days compare as texts."""
 Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=8_192)]
+
+_NAME: Final[TypeAdapter[str]] = TypeAdapter(Name)
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -91,6 +94,24 @@ def read_text(kind: type[ModelT], text: bytes) -> ModelT:
 def read_unverified(kind: type[ModelT], data: bytes) -> ModelT:
     """The model of a note whose signatures the caller verifies next. Raises Malformed."""
     return read_text(kind, parse_note(data).text)
+
+
+def lawful(make: Callable[[], ModelT]) -> ModelT:
+    """What `make` makes of what a person gave. Raises ConfigError with every problem and its field."""
+    try:
+        return make()
+    except ValidationError as error:
+        raise ConfigError(problems(error)) from error
+
+
+def check_name(field: str, name: str) -> None:
+    """Raises ConfigError unless `name` can stand in a charter."""
+    try:
+        _NAME.validate_python(name)
+    except ValidationError as error:
+        raise ConfigError(
+            f"{field}: {name!r} is no name: letters, digits, dot, underscore, hyphen, 32 at most"
+        ) from error
 
 
 def problems(error: ValidationError) -> str:

@@ -32,6 +32,7 @@ from hotline.charter.cards import (
 from hotline.charter.documents import (
     IdentitySigner,
     IdentityVerifier,
+    lawful,
     read_text,
     read_unverified,
     spell,
@@ -180,19 +181,21 @@ def new_charter(hotline: str, created: str, offers: Sequence[bytes], pairwise_ch
     parties = [PartyEntry(name=offer.party, identity=offer.identity) for offer in opened]
     terminals = [card for offer in opened for card in offer.terminals]
     relays = _unique([card for offer in opened for card in offer.relays])
-    text = CharterText(
-        schema="hotline.charter/1",
-        hotline=hotline,
-        serial=1,
-        created=created,
-        suite=SUITE,
-        parties=(parties[0], parties[1]),
-        terminals=tuple(TerminalEntry(number=number, card=card) for number, card in enumerate(terminals, 1)),
-        officers=tuple(card for offer in opened for card in offer.officers),
-        relays=tuple(RelayEntryText(number=number, card=card) for number, card in enumerate(relays, 1)),
-        profiles=tuple(ProfileEntry(**asdict(profile)) for profile in PROFILES.values()),
-        policy=PolicyEntry(text_bytes_max=TEXT_BYTES_MAX, validity_ms=(7 * DAY_MS,) * 4),
-        pairwise_check=pairwise_check,
+    text = lawful(
+        lambda: CharterText(
+            schema="hotline.charter/1",
+            hotline=hotline,
+            serial=1,
+            created=created,
+            suite=SUITE,
+            parties=(parties[0], parties[1]),
+            terminals=tuple(TerminalEntry(number=number, card=card) for number, card in enumerate(terminals, 1)),
+            officers=tuple(card for offer in opened for card in offer.officers),
+            relays=tuple(RelayEntryText(number=number, card=card) for number, card in enumerate(relays, 1)),
+            profiles=tuple(ProfileEntry(**asdict(profile)) for profile in PROFILES.values()),
+            policy=PolicyEntry(text_bytes_max=TEXT_BYTES_MAX, validity_ms=(7 * DAY_MS,) * 4),
+            pairwise_check=pairwise_check,
+        )
     )
     data = spell(text)
     _view(text, data, ())

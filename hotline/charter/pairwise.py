@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from hotline.crypto.sealing import hkdf
+from hotline.crypto.derivation import hkdf
 from hotline.crypto.signing import pae
 from hotline.errors import KeyFileError
 

@@ -89,11 +89,16 @@ def naming(path: Path, load: Callable[[], ResultT]) -> ResultT:
         raise type(error)(f"{path}: {error}") from error
 
 
+def can_ask() -> bool:
+    """Whether somebody sits at a terminal."""
+    return sys.stdin.isatty()
+
+
 def read_passphrase(file: Path | None, what: str) -> bytes:
     """The passphrase that opens `what`: from a file of mode 0600, or asked for at a terminal."""
     if file is not None:
         return read_secret(file).removesuffix(b"\n")
-    if not sys.stdin.isatty():
+    if not can_ask():
         raise click.UsageError(f"no terminal to ask for the passphrase of {what}: give --passphrase-file")
     return str(click.prompt(f"Passphrase of {what}", hide_input=True, err=True)).encode()
 
@@ -102,7 +107,7 @@ def choose_passphrase(file: Path | None, what: str, option: str) -> bytes:
     """A new passphrase: from a file of mode 0600, or asked for twice. Raises KeyFileError if it is short."""
     if file is not None:
         chosen = read_secret(file).removesuffix(b"\n")
-    elif sys.stdin.isatty():
+    elif can_ask():
         asked = click.prompt(f"New passphrase of {what}", hide_input=True, confirmation_prompt=True, err=True)
         chosen = str(asked).encode()
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from hotline.charter.pairwise import SHARE_SIZE, check_value, derive_pairwise
 from hotline.cli.artefacts import (
     SECRET_MODE,
     Artefact,
+    can_ask,
     entropy,
     identity_of,
     identity_option,
@@ -177,7 +177,7 @@ def sign(file: Path, identity: Path, passphrase_file: Path | None, yes: bool) ->
     draft = naming(file, lambda: load_draft(data))
     _print_summary(draft)
     if not yes:
-        if not sys.stdin.isatty():
+        if not can_ask():
             raise click.UsageError("no terminal to ask at: look at the charter, then give --yes")
         click.confirm("Did both sides read out the same joint safety number, and does all of this hold?", abort=True)
     party, key = open_identity(identity, passphrase_file)

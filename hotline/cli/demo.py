@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import shutil
 import sqlite3
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ from hotline.cli.exits import Exit
 from hotline.cli.output import line, precedence_word, print_json
 from hotline.cli.rehearsal import RehearsedTerminal
 from hotline.cli.stage import Stage, accepts, operator, paths_up, short_folder, status_of, wait_until
+from hotline.cli.tap import Tap
 from hotline.crypto.fingerprint import fingerprint, joint_safety_number
 from hotline.errors import HotlineError, LocalError
 from hotline.ledger.note import Ed25519Verifier
@@ -31,57 +30,6 @@ ENGLISH = "Our air exercise begins 14:30 PKT today and ends at 18:00."
 URDU = "ہم نے آپ کا پیغام پڑھ لیا ہے۔ مشق 14:30 PKT پر شروع ہوگی۔"
 SURVIVORS = 20
 WAITING = "This statement waits at the relays while the other capital is away."
-
-
-class _Tap:
-    """A wire capture without privileges: passes one terminal's stream to a relay on, and keeps every byte."""
-
-    def __init__(self, address: str, capture: Path) -> None:
-        self._host, _, port = address.rpartition(":")
-        self._port = int(port)
-        self._capture = capture
-        self.address = ""
-        self._ready = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> _Tap:
-        self._thread.start()
-        self._ready.wait(5)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._join, "127.0.0.1", 0))
-        self.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        self._ready.set()
-        self._loop.run_forever()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
-        self._loop.close()
-
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            relay_reader, relay_writer = await asyncio.open_connection(self._host, self._port)
-        except OSError:
-            writer.close()
-            return
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(self._pass(reader, relay_writer), self._pass(relay_reader, writer))
-
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65_536):
-                with self._capture.open("ab") as capture:
-                    capture.write(data)
-                writer.write(data)
-                await writer.drain()
-        writer.close()
 
 
 class Demo:
@@ -312,7 +260,7 @@ def _copy_database(source: Path, target: Path) -> None:
 def _tapped(demo: Demo) -> Iterator[None]:
     """ALPHA reaches relay-2 through the tap."""
     relay = demo.stage.relays[1]
-    with _Tap(relay.address, demo.capture) as tap:
+    with Tap(relay.address, demo.capture) as tap:
         config = demo.stage.alpha.config
         config.write_text(config.read_text() + f'\n[relays]\n"{relay.name}" = "{tap.address}"\n')
         yield
@@ -378,9 +326,7 @@ def _end(show: Demo, seconds: float, *, as_json: bool) -> None:
     if as_json:
         return
     line()
-    line(
-        f"{'statement':14}{'precedence':12}{'relayed':>9}{'delivered':>11}{'read':>9}   (milliseconds after composition)"
-    )
+    line(f"{'statement':14}{'precedence':12}{'relayed':>9}{'delivered':>11}{'read':>9}   (ms after composition)")
     for name, word, relayed, delivered, read in show.times:
         line(f"{name:14}{word:12}{relayed:>9}{delivered:>11}{read:>9}")
     line()

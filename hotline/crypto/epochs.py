@@ -12,11 +12,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from hotline.crypto.derivation import SUITE, hkdf
 from hotline.crypto.sealing import (
     KemKey,
     MessageKey,
     derive_message_key,
-    hkdf,
     next_chain_key,
     open_opener,
     seal_opener,
@@ -31,9 +31,6 @@ from hotline.limits import (
     TRANSIENT_SKIP_MAX,
 )
 from hotline.machine import Entropy, Plane
-
-SUITE: Final = "HL1_XWING_CHACHA20POLY1305_SHA256_ED25519"
-"""The one suite; it is named in the charter and bound into every key."""
 
 EPOCH_ID_SIZE: Final = 12
 OPENER_SIZE: Final = 1168

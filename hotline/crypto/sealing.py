@@ -7,26 +7,17 @@ import hmac
 from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, MLKEM768X25519PublicKey, Suite
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from nacl.bindings import (
-    crypto_aead_xchacha20poly1305_ietf_decrypt,
-    crypto_aead_xchacha20poly1305_ietf_encrypt,
-)
-from nacl.exceptions import CryptoError
 
-from hotline.errors import KeyFileError, NotOpened
-from hotline.machine import Entropy
+from hotline.errors import NotOpened
 
 COMMIT_SIZE: Final = 32
 TAG_SIZE: Final = 16
 _MLKEM_PUBLIC: Final = 1184
 _SUITE: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
-_BOX_NONCE: Final = 24
 
 
 class MessageKey(NamedTuple):
@@ -80,11 +71,6 @@ def open_opener(key: KemKey, opener: bytes, info: bytes) -> bytes:
         raise NotOpened("not-opened") from error
 
 
-def hkdf(salt: bytes, ikm: bytes, info: bytes, length: int) -> bytes:
-    """HKDF-SHA256 (RFC 5869)."""
-    return HKDF(algorithm=hashes.SHA256(), length=length, salt=salt, info=info).derive(ikm)
-
-
 def next_chain_key(chain_key: bytes) -> bytes:
     """HMAC-SHA256(chain key, "hotline/v1/chain")."""
     return hmac.digest(chain_key, b"hotline/v1/chain", "sha256")
@@ -114,19 +100,3 @@ def open_sealed(message_key: MessageKey, header: bytes, sealed: bytes) -> bytes:
         return ChaCha20Poly1305(key).decrypt(nonce, sealed[COMMIT_SIZE:], header + commit)
     except InvalidTag as error:
         raise NotOpened("not-opened") from error
-
-
-def storage_seal(key: bytes, label: str, plaintext: bytes, entropy: Entropy) -> bytes:
-    """nonce(24) || XChaCha20-Poly1305 of a secret at rest, bound to `label`."""
-    nonce = entropy(_BOX_NONCE)
-    return nonce + crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, label.encode(), nonce, key)
-
-
-def storage_open(key: bytes, label: str, box: bytes) -> bytes:
-    """Undo `storage_seal`. Raises KeyFileError."""
-    try:
-        return crypto_aead_xchacha20poly1305_ietf_decrypt(box[_BOX_NONCE:], label.encode(), box[:_BOX_NONCE], key)
-    except (CryptoError, ValueError, TypeError) as error:
-        raise KeyFileError(
-            "a stored secret does not open with this terminal's key: the store belongs to another key"
-        ) from error

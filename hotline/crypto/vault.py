@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from hotline.crypto.sealing import storage_open, storage_seal
 from hotline.crypto.signing import pae
+from hotline.crypto.storage import storage_open, storage_seal
 from hotline.errors import KeyFileError
 from hotline.machine import Entropy
 

@@ -6,6 +6,7 @@ from hotline.errors import Malformed, RemoteError
 from hotline.ledger.checkpoint import Checkpoint, open_checkpoint
 from hotline.limits import CLOCK_SKEW_ALARM
 from hotline.machine import Instant, Plane, Put
+from hotline.protocol.answers import Answers
 from hotline.protocol.context import Context
 from hotline.protocol.paths import Path, PathInput, PathState
 from hotline.protocol.prekeys import tag
@@ -21,9 +22,10 @@ _HEARTBEAT_MAX = 4_096
 class Beats:
     """Everything an endpoint says and hears about itself and the peer as a whole."""
 
-    def __init__(self, context: Context, sending: Sending) -> None:
+    def __init__(self, context: Context, sending: Sending, answers: Answers) -> None:
         self._ctx = context
         self._sending = sending
+        self._answers = answers
         self.closing = False
         self._checkpoint_at = 0
         self._peer_head: Checkpoint | None = None
@@ -139,9 +141,9 @@ class Beats:
             peer.received_through[plane] = received
             outbox = ctx.outboxes[plane]
             if received > outbox.last_serial:
-                self._sending.renumber(plane, list(outbox.pending), received, now)
+                self._answers.renumber(plane, list(outbox.pending), received, now)
             elif received < outbox.delivered_high and answered >= outbox.delivered_since:
-                self._sending.offer_again(plane, received, now)
+                self._answers.offer_again(plane, received, now)
 
     def _peer_checkpoint(self, note: bytes, path: Path, now: Instant) -> None:
         """Keep the newest signed head of the peer's ledger; two heads that cannot both be true are evidence."""

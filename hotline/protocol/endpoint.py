@@ -2,7 +2,7 @@
 
 Out:  Submit -> Sending.submit -> Session.seal -> every route            (records and rows commit first)
 In:   FramesReceived -> Session.open -> Receiving.statement -> receipts  (they leave after the commit)
-Back: receipts and custody -> Sending; heartbeats -> Beats
+Back: receipts and custody -> Answers; heartbeats -> Beats
 Time: Tick -> whatever is due; there is no other timer.
 """
 
@@ -14,6 +14,7 @@ from typing import assert_never
 from hotline.errors import NotOpened, RemoteError
 from hotline.limits import CLOCK_STEP_RECORD, ENVELOPE_BYTES_MAX, WIRE_VERSION
 from hotline.machine import Entropy, FramesReceived, Instant, LinkClosed, LinkOpened, Output, Tick, Transmission
+from hotline.protocol.answers import Answers
 from hotline.protocol.beats import Beats
 from hotline.protocol.context import Context, EndpointSetup
 from hotline.protocol.events import Closing, EndpointEvent, MarkRead, Started, Submit
@@ -44,7 +45,8 @@ class Endpoint:
         self.context = Context(setup, session, prekeys, entropy, history, ledger, saved)
         self._sending = Sending(self.context)
         self._receiving = Receiving(self.context)
-        self._beats = Beats(self.context, self._sending)
+        self._answers = Answers(self.context, self._sending)
+        self._beats = Beats(self.context, self._sending, self._answers)
         self._sending.restore(saved, now)
         self._receiving.restore(saved, now)
         self._beats.restore(saved)
@@ -167,7 +169,7 @@ class Endpoint:
             case "envelope":
                 self._envelope(path, frame.envelope, now)
             case "custody":
-                self._sending.custody(path, frame.custody, now)
+                self._answers.custody(path, frame.custody, now)
             case "welcome":
                 if frame.welcome.version == WIRE_VERSION and path.apply(PathInput.OPENED, now):
                     self._beats.path_changed(path, now)
@@ -230,13 +232,13 @@ class Endpoint:
         name = hashlib.sha256(opened.inner.content).digest()
         match receipt.stage:
             case content_pb2.STAGE_DELIVERED:
-                self._sending.delivered(opened.plane, receipt, name, now)
+                self._answers.delivered(opened.plane, receipt, name, now)
             case content_pb2.STAGE_READ:
-                self._sending.read(opened.plane, receipt, name, now)
+                self._answers.read(opened.plane, receipt, name, now)
             case content_pb2.STAGE_NOTED:
                 self._receiving.noted(opened.plane, receipt)
             case content_pb2.STAGE_CONFLICT:
-                self._sending.conflict(opened.plane, receipt, now)
+                self._answers.conflict(opened.plane, receipt, now)
             case _:
                 raise RemoteError("stage")
 

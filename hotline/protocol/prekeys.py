@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hotline.crypto.epochs import PREKEY_TAG_SIZE
-from hotline.crypto.sealing import KemKey, storage_open, storage_seal
+from hotline.crypto.sealing import KemKey
 from hotline.crypto.signing import SIGNATURE_SIZE, SigningKey, pae, verify
+from hotline.crypto.storage import storage_open, storage_seal
 from hotline.errors import Malformed, Untrusted
 from hotline.limits import PREKEY_GRACE, PREKEYS_KEPT_MAX
 from hotline.machine import Change, Delete, Entropy, Instant, Put

@@ -10,8 +10,8 @@ from hotline.protocol.context import Context
 from hotline.protocol.events import MarkRead
 from hotline.protocol.inbox import Ahead, Verdict
 from hotline.protocol.receipts import Unnoted
-from hotline.protocol.sending import precedence_name, spans
-from hotline.protocol.statements import decode_statement, statement_hash
+from hotline.protocol.sending import precedence_name
+from hotline.protocol.statements import decode_statement, spans, statement_hash
 from hotline.protocol.tables import Saved
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType, Inner

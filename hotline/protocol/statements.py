@@ -7,6 +7,7 @@ hash of a statement, its name in receipts and records, covers the same and never
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -129,3 +130,14 @@ def decode_receipt(content: bytes) -> content_pb2.Receipt:
     if len(receipt.officer) > _NAME_MAX or (receipt.stage == content_pb2.STAGE_READ) != bool(receipt.officer):
         raise Malformed("officer", "a READ receipt names one officer, no other receipt does")
     return receipt
+
+
+def spans(serials: Iterable[int]) -> str:
+    """Serials as ranges: 3-5 8."""
+    parts: list[list[int]] = []
+    for serial in sorted(serials):
+        if parts and parts[-1][1] + 1 == serial:
+            parts[-1][1] = serial
+        else:
+            parts.append([serial, serial])
+    return " ".join(f"{first}-{last}" if last > first else str(first) for first, last in parts)

@@ -7,6 +7,7 @@ store, by a lock on a file beside it.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -50,24 +51,36 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             )
         else:
             connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
-            level = connection.execute("PRAGMA synchronous").fetchone()[0]
-            if (mode, level) != ("wal", 2):
-                raise StorageError(
-                    f"{path}: this file system does not give WAL with synchronous=FULL (got {mode}, {level})"
-                )
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.Error as error:
-        raise StorageError(
-            f"{path}: not a usable database ({error}); restore it from the other disk or move it away"
-        ) from error
+        raise _unusable(path, error) from error
+    with contextlib.ExitStack() as undo:
+        undo.callback(connection.close)
+        try:
+            _check(connection, path, read_only=read_only)
+        except sqlite3.Error as error:
+            raise _unusable(path, error) from error
+        undo.pop_all()
+    return connection
+
+
+def _check(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         raise ConfigError(
             f"{path}: written by a newer program (schema {version}, this is {SCHEMA_VERSION}); upgrade hotline"
         )
-    return connection
+    if read_only:
+        return
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    level = connection.execute("PRAGMA synchronous").fetchone()[0]
+    if (mode, level) != ("wal", 2):
+        raise StorageError(f"{path}: this file system does not give WAL with synchronous=FULL (got {mode}, {level})")
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> StorageError:
+    return StorageError(f"{path}: not a usable database ({error}); restore it from the other disk or move it away")
 
 
 class EndpointStore:
@@ -78,15 +91,19 @@ class EndpointStore:
         self._folder = folder
         self._lock = _lock(folder)
         self.path = folder / "ledger.db"
-        is_new = not self.path.exists()
-        self._writer = connect(self.path)
-        self._reader = self._writer
         self._entropy = entropy
-        if is_new or self._writer.execute("PRAGMA user_version").fetchone()[0] == 0:
-            self._create()
-        self._reader = connect(self.path, read_only=True)
-        frontier, last_ts, self._head = self._load_head()
-        self._ledger = make_ledger(frontier, last_ts)
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._lock.close)
+            is_new = not self.path.exists()
+            self._writer = connect(self.path)
+            undo.callback(self._writer.close)
+            if is_new or self._writer.execute("PRAGMA user_version").fetchone()[0] == 0:
+                self._create()
+            self._reader = connect(self.path, read_only=True)
+            undo.callback(self._reader.close)
+            frontier, last_ts, self._head = self._load_head()
+            self._ledger = make_ledger(frontier, last_ts)
+            undo.pop_all()
 
     def _create(self) -> None:
         try:
@@ -212,10 +229,14 @@ def _lock(folder: Path) -> IO[bytes]:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = (folder / "lock").open("ab")
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise StorageError(f"{folder}: another daemon uses this store; stop it first") from error
     except OSError as error:
+        raise StorageError(f"{folder}: cannot be used as a store ({error.strerror})") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        handle.close()
+        if isinstance(error, BlockingIOError):
+            raise StorageError(f"{folder}: another daemon uses this store; stop it first") from error
         raise StorageError(f"{folder}: cannot be used as a store ({error.strerror})") from error
     return handle
 

@@ -1,0 +1,168 @@
+"""What comes back for our statements: custody, receipts, and what a loss of state asks for (docs/protocol.md 9, 12)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from hotline.crypto.signing import verify
+from hotline.errors import RemoteError
+from hotline.limits import FRAME_BYTES_MAX
+from hotline.machine import Delete, Instant, Plane, Put
+from hotline.protocol.context import Context
+from hotline.protocol.outbox import Pending, SentState
+from hotline.protocol.paths import Path
+from hotline.protocol.sending import Sending
+from hotline.protocol.statements import decode_statement, spans
+from hotline.protocol.tables import Row
+from hotline.wire.codec import decode, encode
+from hotline.wire.inner import ContentType
+from hotline.wire.v1 import content_pb2, frame_pb2
+
+_CUSTODY_LABEL = "hotline/v1/custody"
+_READ_REMEMBERED = 4_096
+
+
+class Answers:
+    """Everything that reaches an endpoint about its own statements."""
+
+    def __init__(self, context: Context, sending: Sending) -> None:
+        self._ctx = context
+        self._sending = sending
+        self._read_lately: dict[tuple[Plane, int], None] = {}
+
+    def custody(self, path: Path, frame: frame_pb2.Custody, now: Instant) -> None:
+        """A relay signs for envelopes. Raises RemoteError if the signature or the text is not right."""
+        if not any(outbox.pending for outbox in self._ctx.outboxes.values()):
+            return  # everything is acknowledged already: nothing to learn, so nothing to verify
+        setup = self._ctx.setup
+        verify(path.setup.signing, frame.signature, _CUSTODY_LABEL, frame.body)
+        body = decode(frame_pb2.CustodyBody, frame.body, FRAME_BYTES_MAX)
+        if body.charter != setup.charter or body.terminal != setup.local.number:
+            raise RemoteError("custody-address")
+        held: dict[Plane, list[int]] = {}
+        for plane, outbox in self._ctx.outboxes.items():
+            for name in body.envelope:
+                item = outbox.in_custody(name, path.setup.name)
+                if item is None:
+                    continue
+                held.setdefault(plane, []).append(item.serial)
+                if item.state is SentState.QUEUED:
+                    item.state = SentState.RELAYED
+                    item.relayed_by = path.setup.name
+                    self._sending.fact(plane, item.serial, SentState.RELAYED, now, path.setup.name)
+        if not held:
+            return
+        name = hashlib.sha256(frame.body).digest()
+        row: Row = {"hash": name, "relay": path.setup.name, "body": frame.body, "signature": frame.signature}
+        self._ctx.out.changes.append(Put("custody", row))
+        for plane, serials in held.items():
+            self._ctx.record(
+                "msg.custody", plane=plane.value, relay=path.setup.name, serials=spans(serials), receipt=name.hex()
+            )
+        self._sending.pump(now)
+
+    def delivered(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
+        """The peer's terminal holds these statements."""
+        serials = [item.serial for item in receipt.item if self._deliver_one(plane, item.serial, item.statement, now)]
+        if serials:
+            self._ctx.record("msg.delivered", plane=plane.value, serials=spans(serials), receipt=name.hex())
+            self._sending.pump(now)
+
+    def _deliver_one(self, plane: Plane, serial: int, statement: bytes, now: Instant) -> bool:
+        outbox = self._ctx.outboxes[plane]
+        item = outbox.pending.get(serial)
+        if item is None or statement not in (item.hash, item.original_hash):
+            return False
+        outbox.remove(serial, now.mono)
+        self._ctx.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
+        if item.is_void and statement == item.hash:
+            return True
+        self._sending.fact(plane, serial, SentState.DELIVERED, now, self._ctx.setup.remote.name)
+        return True
+
+    def read(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
+        """A named officer of the peer opened these statements; they are noted whether or not they are news."""
+        noted = []
+        for item in receipt.item:
+            self._deliver_one(plane, item.serial, item.statement, now)
+            known = self._ctx.history.sent(plane, item.serial)
+            if known is None or known.hash != item.statement:
+                continue
+            noted.append(item)
+            if (plane, item.serial) in self._read_lately or self._ctx.history.has_sent_fact(plane, item.serial, "read"):
+                continue
+            self._remember_read(plane, item.serial)
+            self._sending.fact(plane, item.serial, SentState.READ, now, receipt.officer)
+            self._ctx.record(
+                "msg.read", plane=plane.value, serial=item.serial, officer=receipt.officer, receipt=name.hex()
+            )
+        if noted:
+            answer = content_pb2.Receipt(stage=content_pb2.STAGE_NOTED, item=noted, time_ms=now.wall)
+            content = encode(answer)
+            self._ctx.send_content(plane, ContentType.RECEIPT, content, now, transient=True, urgent=False)
+
+    def _remember_read(self, plane: Plane, serial: int) -> None:
+        self._read_lately[plane, serial] = None
+        while len(self._read_lately) > _READ_REMEMBERED:
+            del self._read_lately[next(iter(self._read_lately))]
+
+    # --- after loss of state -----------------------------------------------------------------------------------------
+
+    def conflict(self, plane: Plane, receipt: content_pb2.Receipt, now: Instant) -> None:
+        """The peer holds other statements under these serials: ours were given out twice, after a loss of state."""
+        outbox = self._ctx.outboxes[plane]
+        clashing = [
+            item.serial
+            for item in receipt.item
+            if item.serial in outbox.pending
+            and item.statement not in (outbox.pending[item.serial].hash, outbox.pending[item.serial].original_hash)
+        ]
+        if clashing:
+            self.renumber(plane, clashing, receipt.received_through, now)
+
+    def renumber(self, plane: Plane, serials: Iterable[int], above: int, now: Instant) -> None:
+        """Give unacknowledged statements new serials beyond everything the peer has seen."""
+        ctx, outbox = self._ctx, self._ctx.outboxes[plane]
+        ctx.alarm(
+            "restored",
+            "this terminal gave out serials that the peer already holds: it was restored from an older state",
+            plane=plane.value,
+            through=above,
+        )
+        outbox.last_serial = max(outbox.last_serial, above)
+        for serial in sorted(serials):
+            item = outbox.remove(serial, now.mono)
+            ctx.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
+            if item is None or item.is_void:
+                continue
+            statement = decode_statement(item.content)
+            statement.serial = outbox.last_serial + 1
+            moved = self._sending.take(plane, statement, now)
+            ctx.record("msg.renumbered", plane=plane.value, serial=serial, new=moved.serial, statement=moved.hash.hex())
+            ctx.tell("renumbered", plane=plane.value, serial=serial, new=moved.serial)
+        ctx.out.changes.append(Put("counter", {"name": f"sent:{plane}", "value": outbox.last_serial}))
+        outbox.restored()
+        self._sending.pump(now)
+
+    def offer_again(self, plane: Plane, after: int, now: Instant) -> None:
+        """The peer has lost what it had acknowledged: everything after `after` is owed again."""
+        ctx, outbox = self._ctx, self._ctx.outboxes[plane]
+        ctx.alarm(
+            "peer-restored", "the peer has lost statements that it had acknowledged", plane=plane.value, through=after
+        )
+        last = min(outbox.last_serial, after + ctx.setup.outbox_max)
+        for serial in range(after + 1, last + 1):
+            stored = ctx.history.sent(plane, serial)
+            if serial in outbox.pending or stored is None:
+                continue
+            statement = decode_statement(stored.content)
+            expires_at = now.mono + statement.valid_for_ms
+            item = Pending(serial, statement.precedence, stored.content, stored.signature, stored.hash, expires_at)
+            if ctx.history.has_sent_fact(plane, serial, SentState.EXPIRED.value):
+                item = self._sending.void(plane, item)
+            outbox.add(item)
+            key = {"plane": plane.value, "serial": serial, "stage": item.state.value}
+            ctx.out.changes.append(Put("outbox", key))
+        outbox.restored()
+        self._sending.pump(now)
