@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import sqlite3
@@ -52,25 +53,33 @@ class SqliteMailboxStore:
         self.path = folder / "mailbox.db"
         self.damaged = 0
         """Rows that `load` left out because their checksum was wrong."""
-        try:
-            self._db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            # Envelopes are sealed, but what has been taken need not linger in free pages either.
-            self._db.execute("PRAGMA secure_delete=FAST")
-            mode = self._db.execute("PRAGMA journal_mode").fetchone()[0]
-            level = self._db.execute("PRAGMA synchronous").fetchone()[0]
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if (mode, level) != ("wal", 2):
-                raise StorageError(f"{self.path}: this file system does not give WAL with synchronous=FULL")
-            if version > SCHEMA_VERSION:
-                raise ConfigError(f"{self.path}: written by a newer program (schema {version}); upgrade hotline-relay")
-            if version == 0:
-                self._db.executescript(_SCHEMA)
-                self.path.chmod(0o600)
-        except sqlite3.Error as error:
-            text = f"{self.path}: not a usable mailbox store ({error}); move it away: senders will repeat"
-            raise StorageError(text) from error
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._lock.close)
+            try:
+                self._db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+                undo.callback(self._db.close)
+                self._prepare()
+            except sqlite3.Error as error:
+                text = f"{self.path}: not a usable mailbox store ({error}); move it away: senders will repeat"
+                raise StorageError(text) from error
+            undo.pop_all()
+
+    def _prepare(self) -> None:
+        execute = self._db.execute
+        version = execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise ConfigError(f"{self.path}: written by a newer program (schema {version}); upgrade hotline-relay")
+        execute("PRAGMA journal_mode=WAL")
+        execute("PRAGMA synchronous=FULL")
+        # Envelopes are sealed, but what has been taken need not linger in free pages either.
+        execute("PRAGMA secure_delete=FAST")
+        mode = execute("PRAGMA journal_mode").fetchone()[0]
+        level = execute("PRAGMA synchronous").fetchone()[0]
+        if (mode, level) != ("wal", 2):
+            raise StorageError(f"{self.path}: this file system does not give WAL with synchronous=FULL")
+        if version == 0:
+            self._db.executescript(_SCHEMA)
+            self.path.chmod(0o600)
 
     def load(self) -> list[tuple[bytes, int, Held]]:
         """Everything held, oldest first; rows whose checksum is wrong are counted and left out."""
@@ -124,9 +133,13 @@ def _lock(folder: Path) -> IO[bytes]:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = (folder / "lock").open("ab")
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise StorageError(f"{folder}: another relay uses this store; stop it first") from error
     except OSError as error:
+        raise StorageError(f"{folder}: cannot be used as a store ({error.strerror})") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        handle.close()
+        if isinstance(error, BlockingIOError):
+            raise StorageError(f"{folder}: another relay uses this store; stop it first") from error
         raise StorageError(f"{folder}: cannot be used as a store ({error.strerror})") from error
     return handle

@@ -18,7 +18,9 @@ FILE_LINES = 400
 FUNCTION_LINES = 60
 LONG_FILES: dict[str, str] = {}
 """Files that may be longer, each with the reason: "relay/x.py": "one table, no logic"."""
-LONG_FUNCTIONS: dict[str, str] = {}
+LONG_FUNCTIONS: dict[str, str] = {
+    "hotline/cli/officer.py:send": "eleven options and their help; the work is ten lines",
+}
 """Functions that may be longer, each with the reason: "relay/x.py:name": "one match statement"."""
 
 EMPTY_WORDS = {"manager", "helper", "helpers", "util", "utils", "common", "misc"}

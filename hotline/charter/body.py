@@ -11,9 +11,6 @@ from hotline.limits import TEXT_BYTES_MAX
 
 DAY_MS: Final = 86_400_000
 NUMBER_MAX: Final = 65_535
-SUITE: Final = "HL1_XWING_CHACHA20POLY1305_SHA256_ED25519"
-"""What `crypto.epochs` speaks; named here too, because relays read charters and may not import what opens envelopes."""
-
 Interval = Annotated[int, Field(ge=50, le=30 * DAY_MS)]
 
 

@@ -10,7 +10,6 @@ from typing import TypeVar
 from hotline.charter.body import (
     DAY_MS,
     NUMBER_MAX,
-    SUITE,
     CharterText,
     PartyEntry,
     PolicyEntry,
@@ -39,6 +38,7 @@ from hotline.charter.documents import (
 )
 from hotline.charter.profiles import PROFILES, Profile
 from hotline.civil import iso_utc
+from hotline.crypto.derivation import SUITE
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.tls import certificate_name, check_certificate, fingerprint, public_key, validity_ms
 from hotline.errors import ConfigError, HotlineError, Untrusted

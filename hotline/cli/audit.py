@@ -14,6 +14,7 @@ from hotline.cli.exits import Exit, leave
 from hotline.cli.output import line, print_json
 from hotline.errors import Malformed
 from hotline.ledger.record import parse_leaf
+from hotline.ledger.verify import Verdict
 from hotline.safetext import safe_line
 
 _EXITS = {"verified": Exit.DONE, "tampered": Exit.TAMPERED, "undecided": Exit.UNDECIDED}
@@ -112,43 +113,42 @@ def verify(store: Path, charter_path: Path, party: str, terminal: str, as_json: 
     path = _existing(store)
     with closing(connect(path, read_only=True)) as database:
         try:
+            database.execute("BEGIN")  # one picture, though a daemon may be writing at this moment
             notes = [bytes(note) for (note,) in database.execute("SELECT note FROM head ORDER BY size")]
             hashes = dict(database.execute("SELECT idx, hash FROM node WHERE level=0").fetchall())
-            # One read transaction: a daemon may be writing at this moment.
-            verdict = verify_log(
-                _leaves(database),
-                notes[-1] if notes else None,
-                Ed25519Verifier(origin, entry.ledger),
-                hashes.get,
-                notes,
-            )
+            verifier = Ed25519Verifier(origin, entry.ledger)
+            verdict = verify_log(_leaves(database), notes[-1] if notes else None, verifier, hashes.get, notes)
         except sqlite3.Error as error:
             leave(Exit.UNDECIDED, f"{path}: cannot be read to the end ({error}); verify another copy")
-    code = _EXITS[verdict.outcome.value]
+    _print_verdict(verdict, origin, path, len(notes), as_json=as_json)
+    sys.exit(int(_EXITS[verdict.outcome.value]))
+
+
+def _print_verdict(verdict: Verdict, origin: str, path: Path, checkpoints: int, *, as_json: bool) -> None:
+    outcome = verdict.outcome.value
     if as_json:
         print_json(
             {
                 "schema": "hotline.audit-verify/1",
                 "origin": origin,
-                "outcome": verdict.outcome.value,
+                "outcome": outcome,
                 "kind": verdict.kind,
                 "text": verdict.text,
                 "size": verdict.size,
                 "root": verdict.root.hex(),
-                "checkpoints": len(notes),
+                "checkpoints": checkpoints,
                 "first_bad": verdict.first_bad,
                 "good_through": verdict.good_through,
             }
         )
-        sys.exit(int(code))
+        return
     line(f"{origin}   {path}")
     line(f"   {verdict.text}")
-    if verdict.good_through and verdict.outcome.value == "tampered":
+    if verdict.good_through and outcome == "tampered":
         line(f"   entries 0 to {verdict.good_through - 1} are as they were signed")
-    if verdict.outcome.value == "verified":
-        line(f"   {len(notes)} signed checkpoints hold, root {verdict.root.hex()[:16]}")
-    line(verdict.outcome.value.upper())
-    sys.exit(int(code))
+    if outcome == "verified":
+        line(f"   {checkpoints} signed checkpoints hold, root {verdict.root.hex()[:16]}")
+    line(outcome.upper())
 
 
 def _existing(store: Path) -> Path:

@@ -136,6 +136,8 @@ def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes],
     """RFC 9162 section 2.1.3.2; `leaf` is a leaf hash. Raises Untrusted."""
     if not 0 <= index < size:
         raise Untrusted("inclusion", f"no leaf {index} in a tree of {size}")
+    if len(leaf) != HASH_SIZE:
+        raise Untrusted("inclusion", "not a leaf hash")
     position, last, current = index, size - 1, leaf
     for hash_ in proof:
         if last == 0:

@@ -1,0 +1,77 @@
+"""Certificates that carry a key to be pinned."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from hotline.crypto.tls import (
+    certificate_name,
+    check_certificate,
+    fingerprint,
+    fingerprint_of_pem,
+    make_tls_identity,
+    pem,
+    public_key,
+    public_key_of,
+    validity_ms,
+)
+from hotline.errors import Untrusted
+
+NOW = 1_795_000_000_000
+DAY = 86_400_000
+
+
+def test_a_certificate_carries_its_own_key_and_name() -> None:
+    """A terminal would pin a certificate for which the relay has no key."""
+    made = make_tls_identity("ALPHA-main", NOW)
+    check_certificate(made.certificate_der)
+    assert certificate_name(made.certificate_der) == "alpha-main.hotline.invalid"
+    assert public_key(made.certificate_der) == public_key_of(made.private_pem)
+    assert fingerprint(made.certificate_der) == fingerprint_of_pem(pem(made.certificate_der))
+    assert public_key(make_tls_identity("ALPHA-main", NOW).certificate_der) != public_key(made.certificate_der)
+
+
+def test_a_certificate_holds_for_ten_years_and_on_a_clock_that_lags() -> None:
+    """The hotline would fall silent on a day that nobody remembers."""
+    first, last = validity_ms(make_tls_identity("relay-1", NOW).certificate_der)
+    assert NOW - 3 * DAY < first < NOW - DAY
+    assert last > NOW + 3_650 * DAY
+
+
+def test_an_altered_certificate_is_refused() -> None:
+    """Both sides would sign a charter that pins what no handshake can show."""
+    der = make_tls_identity("relay-1", NOW).certificate_der
+    for place in range(0, len(der), 7):
+        with pytest.raises(Untrusted):
+            check_certificate(der[:place] + bytes([der[place] ^ 1]) + der[place + 1 :])
+    for spoiled in (b"", der[:-1], der + b"\x00"):
+        with pytest.raises(Untrusted):
+            check_certificate(spoiled)
+
+
+def _certificate(curve: ec.EllipticCurve, names: list[str]) -> bytes:
+    key = ec.generate_private_key(curve)
+    subject = x509.Name([])
+    model = x509.load_der_x509_certificate(make_tls_identity("relay-1", NOW).certificate_der)
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(model.not_valid_before_utc)
+    builder = builder.not_valid_after(model.not_valid_after_utc)
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def test_only_our_kind_of_certificate_is_taken() -> None:
+    """A card could bring a certificate for many names, or with a key that gRPC cannot use."""
+    check_certificate(_certificate(ec.SECP256R1(), ["one.hotline.invalid"]))
+    for der in (
+        _certificate(ec.SECP384R1(), ["one.hotline.invalid"]),
+        _certificate(ec.SECP256R1(), []),
+        _certificate(ec.SECP256R1(), ["one.hotline.invalid", "two.hotline.invalid"]),
+    ):
+        with pytest.raises(Untrusted):
+            check_certificate(der)

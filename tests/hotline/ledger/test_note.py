@@ -1,0 +1,140 @@
+"""Signed notes and checkpoints: one spelling, and verification with keys from outside only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hotline.crypto.signing import SigningKey
+from hotline.errors import Malformed, RemoteError, Untrusted
+from hotline.ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint, parse_size, sign_checkpoint
+from hotline.ledger.note import (
+    Ed25519Signer,
+    Ed25519Verifier,
+    open_note,
+    parse_note,
+    parse_vkey,
+    sign_note,
+)
+from hotline.ledger.tree import Frontier, leaf_hash
+
+KEY = SigningKey.from_seed(bytes(range(32)))
+OTHER = SigningKey.from_seed(bytes(range(1, 33)))
+SIGNER = Ed25519Signer("hotline/ab/ALPHA/main/1", KEY)
+VERIFIER = Ed25519Verifier("hotline/ab/ALPHA/main/1", KEY.public)
+HEAD = Checkpoint("hotline/ab/ALPHA/main/1", 3, bytes(32))
+
+
+@pytest.mark.vectors
+def test_a_public_log_verifies(vectors: Path) -> None:
+    """Heads that other programs sign would not be readable here, nor ours there."""
+    folder = vectors / "tessera_testlog"
+    verifier = parse_vkey((folder / "VKEY").read_text().strip())
+    seen = 0
+    for size in range(16):
+        checkpoint = open_checkpoint((folder / f"checkpoint.{size}").read_bytes(), verifier.name, verifier.public)
+        assert checkpoint.size == size
+        if not size:
+            continue
+        tile = (folder / "tile" / "0" / "000.p" / str(size)).read_bytes()
+        bundle = (folder / "tile" / "entries" / "000.p" / str(size)).read_bytes()
+        frontier, offset = Frontier(), 0
+        for index in range(size):
+            length = int.from_bytes(bundle[offset : offset + 2], "big")
+            hash_ = leaf_hash(bundle[offset + 2 : offset + 2 + length])
+            assert hash_ == tile[32 * index : 32 * index + 32]
+            frontier.append(hash_)
+            offset += 2 + length
+        assert frontier.root() == checkpoint.root
+        seen += 1
+    assert seen == 15
+
+
+def test_a_note_is_opened_by_the_given_key_and_no_other() -> None:
+    """A note signed by a stranger would pass for the peer's."""
+    note = sign_note(b"one\n", [SIGNER])
+    assert open_note(note, [VERIFIER]).text == b"one\n"
+    with pytest.raises(Untrusted, match="unverified"):
+        open_note(note, [Ed25519Verifier("hotline/ab/ALPHA/main/1", OTHER.public)])
+    with pytest.raises(Untrusted, match="unverified"):
+        open_note(note, [Ed25519Verifier("somebody", KEY.public)])
+    with pytest.raises(Untrusted, match="unverified"):
+        open_note(note, [])
+
+
+def test_a_known_key_that_fails_refuses_the_whole_note() -> None:
+    """One good signature must not cover up a forged one."""
+    note = sign_note(b"one\n", [SIGNER, Ed25519Signer("other", OTHER)]).replace(b"one\n", b"two\n", 1)
+    with pytest.raises(Untrusted, match="does not hold"):
+        open_note(note, [VERIFIER])
+    good = parse_note(sign_note(b"one\n", [SIGNER]))
+    twice = good.encode() + good.encode().split(b"\n\n")[1]
+    with pytest.raises(Malformed, match="two signatures by one key"):
+        open_note(twice, [VERIFIER])
+
+
+@given(st.data())
+def test_no_other_bytes_read_as_the_same_note(data: st.DataObject) -> None:
+    """A note that reads differently in two programs would be two records under one signature."""
+    note = sign_note(HEAD.text(), [SIGNER])
+    position = data.draw(st.integers(0, len(note) - 1))
+    altered = bytearray(note)
+    altered[position] = data.draw(st.integers(0, 255).filter(lambda value: value != note[position]))
+    with pytest.raises(RemoteError):
+        open_note(bytes(altered), [VERIFIER])
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        b"",
+        b"text\n",
+        b"text\n\n",
+        b"text\n\n\xe2\x80\x94 name AAAA\n",
+        b"text\n\n\xe2\x80\x94 na+me AAAAAAAA\n",
+        b"text\n\n- name AAAAAAAA\n",
+        b"te\rxt\n\n\xe2\x80\x94 name AAAAAAAA\n",
+        b"text\n\n\xe2\x80\x94 name AAAAAAAA",
+        b"text\n\n\xe2\x80\x94 name AAAAAAA*\n",
+        b"text\n\n\xe2\x80\x94 name AAAAAAAB==\n",
+        b"\xff\n\n\xe2\x80\x94 name AAAAAAAA\n",
+        b"text\n\n" + b"\xe2\x80\x94 name AAAAAAAA\n" * 65,
+    ],
+)
+def test_malformed_notes_are_refused(note: bytes) -> None:
+    """A lenient parser would give a forger room."""
+    with pytest.raises(Malformed):
+        parse_note(note)
+
+
+@pytest.mark.parametrize("text", ["", "01", "+1", " 1", "1_000", "-1", "1e3", "\u0663", "1" * 20])
+def test_sizes_have_one_spelling(text: str) -> None:
+    """int() would take all of these."""
+    with pytest.raises(Malformed):
+        parse_size(text)
+
+
+def test_checkpoints_have_three_lines_and_the_expected_origin() -> None:
+    """The head of another log, or of another epoch, would pass for this one's."""
+    note = sign_checkpoint(HEAD, SIGNER)
+    assert open_checkpoint(note, HEAD.origin, KEY.public) == HEAD
+    with pytest.raises(Untrusted):
+        open_checkpoint(note, "hotline/ab/BRAVO/main/1", KEY.public)
+    moved = sign_note(Checkpoint("hotline/ab/ALPHA/main/2", 3, bytes(32)).text(), [SIGNER])
+    with pytest.raises(Untrusted, match="origin"):
+        open_checkpoint(moved, HEAD.origin, KEY.public)
+    for text in (HEAD.text() + b"extension\n", b"a\n1\n", b"a\n1\nAAAA\n", b"a b\n1\n" + b"A" * 43 + b"=\n"):
+        with pytest.raises(Malformed):
+            parse_checkpoint(text)
+
+
+def test_vkeys_must_name_their_own_key() -> None:
+    """A wrong key id would make a verifier pass over the very signature it should check."""
+    assert parse_vkey(VERIFIER.vkey()).key_id == VERIFIER.key_id
+    name, _, encoded = VERIFIER.vkey().split("+", 2)
+    for text in (f"{name}+00000000+{encoded}", f"{name}+{encoded}", name, VERIFIER.vkey() + "A"):
+        with pytest.raises(RemoteError):
+            parse_vkey(text)

@@ -1,0 +1,122 @@
+"""The tree against public vectors and against the definition."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hotline.errors import Untrusted
+from hotline.ledger.tree import (
+    EMPTY_ROOT,
+    Frontier,
+    consistency_proof,
+    frontier_nodes,
+    inclusion_proof,
+    leaf_hash,
+    node_hash,
+    verify_consistency,
+    verify_inclusion,
+)
+
+
+def naive_root(leaves: list[bytes]) -> bytes:
+    """RFC 6962 section 2.1, word for word."""
+    if not leaves:
+        return EMPTY_ROOT
+    if len(leaves) == 1:
+        return leaf_hash(leaves[0])
+    split = 1
+    while split * 2 < len(leaves):
+        split *= 2
+    return node_hash(naive_root(leaves[:split]), naive_root(leaves[split:]))
+
+
+def grown(count: int) -> tuple[Frontier, dict[tuple[int, int], bytes], list[bytes]]:
+    frontier, nodes, leaves = Frontier(), {}, []
+    for number in range(count):
+        leaves.append(f"entry {number}".encode())
+        for node in frontier.append(leaf_hash(leaves[-1])):
+            nodes[node.level, node.position] = node.hash
+    return frontier, nodes, leaves
+
+
+def check(raises: bool, call: object, *arguments: object) -> None:
+    assert callable(call)
+    if raises:
+        with pytest.raises((Untrusted, ValueError)):
+            call(*arguments)
+    else:
+        call(*arguments)
+
+
+@pytest.mark.vectors
+def test_public_inclusion_and_consistency_vectors(vectors: Path) -> None:
+    """A proof made elsewhere would be refused here, or a false one taken."""
+    data = json.loads((vectors / "merkle_testdata.json").read_text())
+
+    def unpack(text: str | None) -> bytes:
+        return base64.b64decode(text or "")
+
+    for case in data["inclusion"]:
+        proof = [unpack(hash_) for hash_ in case["proof"] or []]
+        arguments = (case["leafIdx"], case["treeSize"], unpack(case["leafHash"]), proof, unpack(case["root"]))
+        check(case["wantErr"], verify_inclusion, *arguments)
+    for case in data["consistency"]:
+        proof = [unpack(hash_) for hash_ in case["proof"] or []]
+        arguments = (case["size1"], case["size2"], proof, unpack(case["root1"]), unpack(case["root2"]))
+        check(case["wantErr"], verify_consistency, *arguments)
+    assert len(data["inclusion"]) + len(data["consistency"]) == 196
+
+
+@given(st.integers(0, 70))
+def test_the_root_is_the_definitions(count: int) -> None:
+    """Two implementations of one log would sign different heads."""
+    frontier, _, leaves = grown(count)
+    assert frontier.root() == naive_root(leaves)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_every_proof_holds_and_no_other(data: st.DataObject) -> None:
+    """An entry that was never logged could be proved, or one that was could not."""
+    size = data.draw(st.integers(1, 70))
+    index = data.draw(st.integers(0, size - 1))
+    frontier, nodes, leaves = grown(size)
+    proof = inclusion_proof(index, size, lambda level, position: nodes[level, position])
+    verify_inclusion(index, size, leaf_hash(leaves[index]), proof, frontier.root())
+    with pytest.raises(Untrusted):
+        verify_inclusion(index, size, leaf_hash(b"another"), proof, frontier.root())
+    if proof:
+        with pytest.raises(Untrusted):
+            verify_inclusion(index, size, leaf_hash(leaves[index]), proof[:-1], frontier.root())
+    old = data.draw(st.integers(1, size))
+    path = consistency_proof(old, size, lambda level, position: nodes[level, position])
+    verify_consistency(old, size, path, naive_root(leaves[:old]), frontier.root())
+    if old < size:
+        with pytest.raises(Untrusted):
+            verify_consistency(old, size, path, naive_root([*leaves[: old - 1], b"x"]), frontier.root())
+
+
+@given(st.integers(0, 300))
+def test_a_frontier_is_rebuilt_from_stored_nodes(count: int) -> None:
+    """After a restart the log would go on from another tree."""
+    frontier, nodes, _ = grown(count)
+    again = Frontier(count, [nodes[place] for place in frontier_nodes(count)])
+    assert again.root() == frontier.root()
+    assert [node.hash for node in again.append(leaf_hash(b"next"))] == [
+        node.hash for node in frontier.append(leaf_hash(b"next"))
+    ]
+
+
+def test_proofs_of_nothing_are_refused() -> None:
+    """`Nothing to prove` must never read as `proved`."""
+    for call in (lambda: inclusion_proof(3, 3, lambda *_: b""), lambda: consistency_proof(0, 3, lambda *_: b"")):
+        with pytest.raises(ValueError):
+            call()
+    with pytest.raises(ValueError):
+        Frontier(3, [b""])
