@@ -133,7 +133,7 @@ class EndpointDaemon:
         self._config = config
         self._materials = materials
         self.watchers = Watchers()
-        self.store = EndpointStore(config.store, self._make_ledger, os.urandom)
+        self.store = EndpointStore(config.store, self._make_ledger)
         self._world = EndpointWorld(self.store, self.watchers)
         now = system_clock()
         self.endpoint = Endpoint(self._setup(), os.urandom, self.store, self.store, self.store, now)

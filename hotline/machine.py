@@ -35,11 +35,11 @@ class Instant:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One ledger entry to be. `fields` are public in the leaf; `private` values enter it only as salted commitments."""
+    """One ledger entry to be. Content enters it only as `commit`: tag to salted commitment, in hex."""
 
     kind: str
     fields: Mapping[str, str | int] = field(default_factory=dict)
-    private: Mapping[str, bytes] = field(default_factory=dict)
+    commit: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Self-signed TLS certificates: they carry a key to be pinned, and nothing is believed because of what they say.
 
-ECDSA P-256, because gRPC's TLS library offers no Ed25519 certificates by default.
+ECDSA on secp256r1, because gRPC's TLS library offers no Ed25519 certificates by default.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def fingerprint_of_pem(certificate_pem: bytes) -> str:
 
 
 def check_certificate(certificate_der: bytes) -> None:
-    """Raises Untrusted unless this is a self-signed P-256 certificate with one name, in its one spelling."""
+    """Raises Untrusted unless this is a self-signed secp256r1 certificate with one name, in its one spelling."""
     try:
         certificate = x509.load_der_x509_certificate(certificate_der)
         certificate.verify_directly_issued_by(certificate)
@@ -97,7 +97,7 @@ def check_certificate(certificate_der: bytes) -> None:
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.ExtensionNotFound) as error:
         raise Untrusted("certificate", "not a self-signed certificate") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1) or not lawful:
-        raise Untrusted("certificate", "not a certificate of a P-256 key")
+        raise Untrusted("certificate", "not a certificate of a secp256r1 key")
     if len(names.get_values_for_type(x509.DNSName)) != 1:
         raise Untrusted("certificate", "not exactly one name")
 

@@ -20,21 +20,11 @@ _TOP: Final = ("commit", "epoch", "fields", "rnd", "seq", "ts", "type", "v")
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """What opens one commitment of a leaf: kept apart from it, sealed at rest, destroyable."""
-
-    tag: str
-    salt: bytes
-    value: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Entry:
-    """One leaf with the openings of its commitments."""
+    """One leaf at its place."""
 
     seq: int
     leaf: bytes
-    openings: tuple[Opening, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +68,12 @@ def _encode(leaf: Leaf) -> bytes:
 
 def make_entry(seq: int, timestamp_ms: int, epoch: int, record: Record, entropy: Entropy) -> Entry:
     """The leaf of `record`. Raises LocalError if it cannot be one (too long, a field of another type)."""
-    openings = tuple(Opening(tag, entropy(32), value) for tag, value in record.private.items())
-    commits = {opening.tag: commitment(opening.salt, opening.tag, opening.value).hex() for opening in openings}
     # Without the blinder a witness, who sees raw leaf hashes in proofs, could guess a leaf.
-    leaf = Leaf(seq, iso_utc(timestamp_ms), record.kind, epoch, entropy(16).hex(), record.fields, commits)
+    leaf = Leaf(seq, iso_utc(timestamp_ms), record.kind, epoch, entropy(16).hex(), record.fields, record.commit)
     data = _encode(leaf)
     if len(data) > LEAF_BYTES_MAX:
         raise LocalError(f"a ledger record of kind {record.kind} has {len(data)} bytes")
-    return Entry(seq, data, openings)
+    return Entry(seq, data)
 
 
 def parse_leaf(data: bytes) -> Leaf:

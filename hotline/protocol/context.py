@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hotline.crypto.signing import SigningKey
@@ -125,9 +125,9 @@ class Context:
 
     # --- the record --------------------------------------------------------------------------------------------------
 
-    def record(self, kind: str, /, **fields: str | int) -> None:
-        """Write one ledger record."""
-        self.out.records.append(Record(kind, fields))
+    def record(self, kind: str, commit: Mapping[str, str] | None = None, /, **fields: str | int) -> None:
+        """Write one ledger record; `commit` holds salted commitments of content."""
+        self.out.records.append(Record(kind, fields, commit or {}))
 
     def tell(self, kind: str, /, **fields: str | int | bytes | None) -> None:
         """Tell people."""

@@ -95,13 +95,13 @@ class Receiving:
         )
         ctx.record(
             "msg.recv",
+            {"body": commitment(statement.body_salt, "body", statement.text.encode()).hex()},
             plane=plane.value,
             serial=serial,
             precedence=precedence_name(statement.precedence),
             dtg=statement.date_time_group,
             lang=statement.language,
             statement=name.hex(),
-            body=commitment(statement.body_salt, "body", statement.text.encode()).hex(),
             path=path,
             composed=statement.composed_ms,
         )

@@ -86,13 +86,13 @@ class Sending:
         item = self.take(event.plane, statement, now)
         self._ctx.record(
             "msg.submit",
+            {"body": commitment(statement.body_salt, "body", event.text.encode()).hex()},
             plane=event.plane.value,
             serial=item.serial,
             precedence=precedence_name(event.precedence),
             dtg=statement.date_time_group,
             lang=event.language,
             statement=item.hash.hex(),
-            body=commitment(statement.body_salt, "body", event.text.encode()).hex(),
         )
         self._ctx.out.replies.append(
             Reply(

@@ -18,7 +18,7 @@ from typing import IO
 from hotline.errors import ConfigError, StorageError
 from hotline.ledger.log import Ledger, Staged
 from hotline.ledger.tree import Frontier, frontier_nodes
-from hotline.machine import Change, Entropy, Instant, Output, Plane, Put
+from hotline.machine import Change, Instant, Output, Plane, Put
 from hotline.protocol.tables import TABLES, Head, Row, SentRow
 
 SCHEMA_VERSION = 1
@@ -27,7 +27,6 @@ _LEDGER_SCHEMA = """
 CREATE TABLE entry (seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL) STRICT;
 CREATE TABLE node (level INTEGER, idx INTEGER, hash BLOB NOT NULL, PRIMARY KEY (level, idx)) STRICT, WITHOUT ROWID;
 CREATE TABLE head (size INTEGER PRIMARY KEY, note BLOB NOT NULL, ts INTEGER NOT NULL, root BLOB NOT NULL) STRICT;
-CREATE TABLE opening (seq INTEGER, tag TEXT, box BLOB NOT NULL, PRIMARY KEY (seq, tag)) STRICT, WITHOUT ROWID;
 CREATE TRIGGER entry_keep BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
 CREATE TRIGGER entry_hold BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
 """
@@ -86,12 +85,11 @@ def _unusable(path: Path, error: sqlite3.Error) -> StorageError:
 class EndpointStore:
     """One terminal's database. `commit` runs in the driver's writer thread, lookups on the event loop."""
 
-    def __init__(self, folder: Path, make_ledger: Callable[[Frontier, int], Ledger], entropy: Entropy) -> None:
+    def __init__(self, folder: Path, make_ledger: Callable[[Frontier, int], Ledger]) -> None:
         """Open or create `folder`/ledger.db. Raises StorageError, ConfigError."""
         self._folder = folder
         self._lock = _lock(folder)
         self.path = folder / "ledger.db"
-        self._entropy = entropy
         with contextlib.ExitStack() as undo:
             undo.callback(self._lock.close)
             is_new = not self.path.exists()

@@ -128,10 +128,10 @@ def test_a_staged_transaction_that_is_not_accepted_leaves_no_trace() -> None:
 @given(st.dictionaries(st.text(max_size=8), st.text(max_size=20) | st.integers(-(2**53) + 1, 2**53 - 1), max_size=5))
 def test_leaves_read_back_and_have_one_spelling(fields: dict[str, str | int]) -> None:
     """Two auditors would read two records from one entry."""
-    entry = make_entry(5, WALL, 1, Record("test", fields, {"note": b"a private word of nine"}), Random(2).randbytes)
+    entry = make_entry(5, WALL, 1, Record("test", fields, {"body": commitment(b"salt", "body", b"a private word of nine").hex()}), Random(2).randbytes)
     leaf = parse_leaf(entry.leaf)
     assert dict(leaf.fields) == fields
-    assert leaf.commit["note"] == commitment(entry.openings[0].salt, "note", b"a private word of nine").hex()
+    assert leaf.commit == {"body": commitment(b"salt", "body", b"a private word of nine").hex()}
     assert b"a private word of nine" not in entry.leaf
     with pytest.raises(Malformed):
         parse_leaf(entry.leaf.replace(b'"epoch":1', b'"epoch": 1'))
