@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
 import structlog
@@ -17,14 +17,25 @@ _REDACTED: Final = "(not logged)"
 Logger = structlog.typing.FilteringBoundLogger
 
 
+def _safe(value: object) -> object:
+    """`value` as it may be written: whatever is not a number becomes safe text, tables and lists by their parts."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Mapping):
+        return {
+            str(safe_line(str(name))): _REDACTED if str(name) in SECRET_FIELDS else _safe(inner)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_safe(inner) for inner in value]
+    return str(safe_line(str(value)))
+
+
 def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name, value in event.items():
-        if name in SECRET_FIELDS and name != "event":
-            event[name] = _REDACTED
-        elif isinstance(value, bytes):
-            event[name] = value.hex()
-        elif isinstance(value, str):
-            event[name] = str(safe_line(value))
+        event[name] = _REDACTED if name in SECRET_FIELDS else _safe(value)
     return event
 
 

@@ -1,0 +1,193 @@
+"""`hotline charter` as two delegations use it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hotline.charter.model import load_charter
+from hotline.charter.pairwise import check_value
+from hotline.cli.rehearsal import rehearse
+from tests.hotline.cli.conftest import Run, sign
+
+
+def _shares(table: Path, first: str = "ALPHA", second: str = "BRAVO") -> tuple[object, ...]:
+    return ("--share", table / f"{first}.share", "--share", table / f"{second}.share")
+
+
+def test_the_whole_ceremony_ends_in_force(made: Path, run: Run) -> None:
+    """Two capitals could not found a hotline at all."""
+    charter = load_charter((made / "charter.note").read_bytes())
+    assert set(charter.signed_by) == {"ALPHA", "BRAVO"}
+    identities = ("--identity", made / "ALPHA.identity.pub", "--identity", made / "BRAVO.identity.pub")
+    verified = run("charter", "verify", made / "charter.note", *identities)
+    assert verified.code == 0, verified.err
+    assert f"IN FORCE  alpha-bravo, charter {charter.hash.hex()}" in verified.out
+    secret = bytes.fromhex((made / "pairwise.key").read_text().strip())
+    assert check_value(secret) == charter.pairwise_check
+
+
+def test_both_sides_read_out_the_same_number(made: Path, run: Run) -> None:
+    """An exchanged identity would go unnoticed, or an honest one be taken for exchanged."""
+    pictures = [json.loads(run("charter", "show", made / name, "--json").out) for name in ("half.note", "charter.note")]
+    numbers = {picture["joint_safety_number"] for picture in pictures}
+    assert len(numbers) == 1
+    number = numbers.pop()
+    assert len(number.split(" ")) == 12
+    assert number in run("charter", "show", made / "draft.note").out
+    assert [picture["in_force"] for picture in pictures] == [False, True]
+    assert pictures[0]["hash"] == pictures[1]["hash"]
+    assert pictures[1]["schema"] == "hotline.charter-show/1"
+
+
+@pytest.mark.parametrize(("name", "missing"), [("draft.note", "ALPHA and BRAVO"), ("half.note", "BRAVO")])
+def test_a_charter_that_one_side_has_not_signed_is_refused(made: Path, run: Run, name: str, missing: str) -> None:
+    """One side could dictate keys and relays to the other."""
+    refused = run("charter", "verify", made / name)
+    assert refused.code == 4
+    assert f"not signed by {missing}" in refused.err
+    assert name in refused.err
+    assert json.loads(run("charter", "verify", made / name, "--json").out)["in_force"] is False
+
+
+def test_another_identity_than_the_compared_one_is_refused(table: Path, run: Run) -> None:
+    """Somebody in between could found two hotlines and sit in the middle."""
+    imposter = table / "imposter"
+    assert run("key", "init", "--party", "BRAVO", "--out", imposter, "--passphrase-file", table / "word").code == 0
+    refused = run("charter", "verify", table / "charter.note", "--identity", imposter / "BRAVO.identity.pub")
+    assert refused.code == 4
+    assert "another identity key for BRAVO" in refused.err
+
+
+@pytest.mark.parametrize("name", ["charter.note", "ALPHA.offer", "ALPHA.main.terminal.card", "relay-1.card"])
+def test_an_altered_file_is_refused(table: Path, run: Run, name: str) -> None:
+    """What travelled between the capitals could be changed on the way."""
+    path = table / name
+    whole = path.read_bytes()
+    new = ("charter", "new", "--name", "x", "--offer", path, "--offer", table / "BRAVO.offer", *_shares(table))
+    make = {
+        "charter.note": ("charter", "verify", path),
+        "ALPHA.offer": (*new, "--out", table / "x", "--pairwise-out", table / "y"),
+        "ALPHA.main.terminal.card": ("key", "verify", path, "--identity", table / "ALPHA.identity.pub"),
+        "relay-1.card": ("key", "verify", path),
+    }[name]
+    for place in range(3, len(whole), len(whole) // 25):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        done = run(*make)
+        assert done.code == 4, (place, done.err)
+        assert name in done.err
+    assert not (table / "x").exists()
+    assert not (table / "y").exists()
+
+
+def test_sign_shows_first_and_asks(table: Path, run: Run) -> None:
+    """A script, or a hurried person, would sign what nobody looked at."""
+    before = (table / "half.note").read_bytes()
+    key = ("--identity", table / "BRAVO.identity.key", "--passphrase-file", table / "word")
+    asked = run("charter", "sign", table / "half.note", *key)
+    assert asked.code == 2
+    assert "JOINT SAFETY NUMBER" in asked.out
+    assert "127.0.0.1:41001" in asked.out
+    assert (table / "half.note").read_bytes() == before
+
+
+def test_signing_twice_or_as_a_stranger_changes_nothing(table: Path, run: Run) -> None:
+    """A charter in force could be spoilt by repeating a command."""
+    before = (table / "half.note").read_bytes()
+    again = run(*sign(table, "half.note", "ALPHA"))
+    assert again.code == 1
+    assert "already" in again.err
+    strange = table / "strange"
+    assert run("key", "init", "--party", "CHARLIE", "--out", strange, "--passphrase-file", table / "word").code == 0
+    shutil.copy(strange / "CHARLIE.identity.key", table)
+    assert run(*sign(table, "half.note", "CHARLIE")).code == 1
+    assert (table / "half.note").read_bytes() == before
+
+
+def test_signatures_may_come_in_any_order(table: Path, run: Run) -> None:
+    """The capital that signs first would decide whether there is a hotline."""
+    assert run(*sign(table, "draft.note", "BRAVO")).code == 0
+    assert run(*sign(table, "draft.note", "ALPHA")).code == 0
+    first, second = (load_charter((table / name).read_bytes()) for name in ("draft.note", "charter.note"))
+    assert first.hash == second.hash
+
+
+def test_either_side_derives_the_same_pairwise_secret(table: Path, run: Run) -> None:
+    """The hotline would never open an epoch."""
+    command = ("charter", "pairwise", "--charter", table / "charter.note", "--out", table / "again.key")
+    assert run(*command, *_shares(table, "BRAVO", "ALPHA")).code == 0
+    assert (table / "again.key").read_bytes() == (table / "pairwise.key").read_bytes()
+    assert (table / "again.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_shares_that_do_not_belong_to_the_charter_are_refused(table: Path, run: Run) -> None:
+    """A side would go home with a secret that opens nothing."""
+    command = ("charter", "pairwise", "--charter", table / "charter.note", "--out", table / "again.key")
+    other = table / "other"
+    parts = ("--identity", table / "ALPHA.identity.key", "--passphrase-file", table / "word")
+    card = ("--terminal", table / "ALPHA.main.terminal.card", "--out", other / "ALPHA.offer")
+    assert run("charter", "offer", *parts, *card).code == 0
+    exchanged = run(*command, "--share", other / "ALPHA.share", "--share", table / "BRAVO.share")
+    assert exchanged.code == 4
+    assert "do not give the secret" in exchanged.err
+    twice = run(*command, *_shares(table, "ALPHA", "ALPHA"))
+    assert twice.code == 9
+    assert "a second share of ALPHA" in twice.err
+    (table / "BRAVO.share").chmod(0o644)
+    assert run(*command, *_shares(table)).code == 9
+    assert not (table / "again.key").exists()
+
+
+def test_new_leaves_nothing_behind_when_it_fails(table: Path, run: Run) -> None:
+    """A pairwise secret without its charter would lie about, for nobody to clear away."""
+    offers = ("--offer", table / "ALPHA.offer", "--offer", table / "BRAVO.offer")
+    outputs = ("--out", table / "charter.note", "--pairwise-out", table / "second.key")
+    before = hashlib.sha256((table / "charter.note").read_bytes()).digest()
+    failed = run("charter", "new", "--name", "alpha-bravo", *offers, *_shares(table), *outputs)
+    assert failed.code == 1
+    assert not (table / "second.key").exists()
+    assert hashlib.sha256((table / "charter.note").read_bytes()).digest() == before
+    one = ("--offer", table / "ALPHA.offer", "--offer", table / "ALPHA.offer")
+    assert run("charter", "new", "--name", "x", *one, *_shares(table), "--out", table / "a", *outputs[2:]).code == 1
+
+
+def test_a_hotline_needs_a_lawful_name(table: Path, run: Run) -> None:
+    """A name that leads out of a folder, or to a traceback, would be signed by two states."""
+    offers = ("--offer", table / "ALPHA.offer", "--offer", table / "BRAVO.offer")
+    outputs = ("--out", table / "a", "--pairwise-out", table / "b")
+    refused = run("charter", "new", "--name", "../x", *offers, *_shares(table), *outputs)
+    assert refused.code == 1, refused.err
+    assert "hotline: " in refused.err
+
+
+def test_a_missing_file_is_named(table: Path, run: Run) -> None:
+    """An administrator would not know which of nine files is missing."""
+    done = run("charter", "verify", table / "nothing.note")
+    assert done.code == 1
+    assert "nothing.note: no such file" in done.err
+
+
+def test_a_rehearsal_gives_everything_a_daemon_needs(tmp_path: Path, run: Run) -> None:
+    """Training and the demo would not work, and the real ceremony would be the first try."""
+    done = run("charter", "rehearse", "--out", tmp_path / "r", "--relays", 2, "--port", 42_001)
+    assert done.code == 0, done.err
+    charter = load_charter((tmp_path / "r" / "charter.note").read_bytes())
+    assert [relay.address for relay in charter.relays] == ["127.0.0.1:42001", "127.0.0.1:42002"]
+    for name in ("ALPHA/terminal.key", "BRAVO/pairwise.key", "relay-2/relay.key"):
+        assert (tmp_path / "r" / name).stat().st_mode & 0o777 == 0o600
+    again = run("charter", "rehearse", "--out", tmp_path / "r", "--relays", 2)
+    assert again.code == 1
+
+
+def test_a_rehearsed_pairwise_secret_is_the_charter_s(tmp_path: Path) -> None:
+    """The rehearsed endpoints would refuse to start."""
+    played = rehearse(tmp_path, [("relay-1", "127.0.0.1:41001")], profile="narrow")
+    charter = load_charter(played.charter.read_bytes())
+    for terminal in played.terminals:
+        secret = bytes.fromhex((terminal.folder / "pairwise.key").read_text().strip())
+        assert check_value(secret) == charter.pairwise_check
+    assert charter.relay("relay-1").profile.name == "narrow"

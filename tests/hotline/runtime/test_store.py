@@ -1,0 +1,374 @@
+"""The terminal's memory: what was acknowledged is there again, whatever happened to the process or the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hotline.errors import ConfigError, StorageError
+from hotline.machine import Delete, Instant, Output, Plane, Put, Record
+from hotline.runtime.store import SCHEMA_VERSION, EndpointStore, connect
+from tests.hotline.runtime.store_writer import open_store, statement, stored_serial
+
+NOW = Instant(1, 1_700_000_000_000)
+ROOT = Path(__file__).parents[3]
+
+
+@contextlib.contextmanager
+def opened(folder: Path) -> Iterator[EndpointStore]:
+    """The store, closed at the end as a daemon's stop closes it."""
+    store = open_store(folder)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _filled(folder: Path, count: int = 5) -> Path:
+    with opened(folder) as store:
+        for serial in range(1, count + 1):
+            store.commit([statement(serial)], NOW)
+        return store.path
+
+
+def _alter(path: Path, sql: str) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(sql)
+
+
+# --- a commit -------------------------------------------------------------------------------------------------------
+
+
+def test_reopening_gives_the_same_head_and_rows(tmp_path: Path) -> None:
+    """If a restart changed the head, the peer would hold proof of a ledger that we no longer have: tampering."""
+    with opened(tmp_path) as store:
+        store.commit([statement(1), statement(2)], NOW)
+        store.commit([statement(3)], NOW)
+        head = store.head()
+        assert head.size == 3
+    with opened(tmp_path) as store:
+        assert store.head() == head
+        assert stored_serial(store) == 3
+        store.commit([statement(4)], NOW)
+        assert store.head().size == 4
+
+
+def test_records_and_changes_are_one_transaction(tmp_path: Path) -> None:
+    """If the change failed and the record stayed, the ledger would tell of a statement that the outbox never had."""
+    with opened(tmp_path) as store:
+        store.commit([statement(1)], NOW)
+        head = store.head()
+        broken = Output(
+            records=[Record("submitted", {"serial": 2})],
+            changes=[Put("counter", {"name": "serial", "value": "not a number"})],
+        )
+        with pytest.raises(StorageError, match="unknown"):
+            store.commit([broken], NOW)
+        assert store.head() == head
+    with opened(tmp_path) as store:
+        assert store.head() == head
+        assert stored_serial(store) == 1
+
+
+def test_change_without_record_leaves_the_head(tmp_path: Path) -> None:
+    """A head signed for nothing new would be a second signature over one size: it looks like a fork."""
+    with opened(tmp_path) as store:
+        store.commit([statement(1)], NOW)
+        head = store.head()
+        store.commit([Output(changes=[Put("counter", {"name": "other", "value": 3})])], NOW)
+        assert store.head() == head
+        store.commit([Output(changes=[Delete("counter", {"name": "other"})])], NOW)
+        assert [row["name"] for row in store.rows("counter")] == ["serial"]
+
+
+def test_history_is_found_by_plane_and_serial(tmp_path: Path) -> None:
+    """If the exercise's #1 answered for the real #1, a drill text could be repeated as a real statement."""
+    fact = {"plane": "real", "serial": 1, "stage": "delivered", "at": 5, "by": "BRAVO", "evidence": b""}
+    received = {"plane": "real", "serial": 9, "content": b"c", "signature": b"s", "hash": b"h", "at": 1}
+    with opened(tmp_path) as store:
+        store.commit([statement(1), Output(changes=[Put("sent_fact", fact), Put("received", received)])], NOW)
+        row = store.sent(Plane.REAL, 1)
+        assert row is not None
+        assert row.content == b"c" * 400
+        assert store.sent(Plane.EXERCISE, 1) is None
+        assert store.sent(Plane.REAL, 2) is None
+        assert store.received_hash(Plane.REAL, 9) == b"h"
+        assert store.received_hash(Plane.EXERCISE, 9) is None
+        assert store.has_sent_fact(Plane.REAL, 1, "delivered")
+        assert not store.has_sent_fact(Plane.REAL, 1, "read")
+        assert not store.has_sent_fact(Plane.EXERCISE, 1, "delivered")
+
+
+@pytest.mark.parametrize("sql", ["UPDATE entry SET leaf=x'00' WHERE seq=0;", "DELETE FROM entry WHERE seq=0;"])
+def test_the_ledger_only_grows(tmp_path: Path, sql: str) -> None:
+    """If one line of SQL could change an entry, the record would be worth what its keeper's patience is worth."""
+    path = _filled(tmp_path)
+    with pytest.raises(sqlite3.IntegrityError, match="only grows"):
+        _alter(path, sql)
+
+
+# --- opening --------------------------------------------------------------------------------------------------------
+
+
+def test_durability_is_asked_for_and_read_back(tmp_path: Path) -> None:
+    """With Python's default settings 31 of 40 power cuts lose the last acknowledged statement."""
+    connection = connect(tmp_path / "ledger.db")
+    with contextlib.closing(connection):
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    with opened(tmp_path) as store:
+        assert store._writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert store._writer.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_place_that_cannot_be_durable_is_refused() -> None:
+    """A store that silently falls back to another journal keeps promises only until the first power cut."""
+    with pytest.raises(StorageError, match="does not give WAL"):
+        connect(Path(":memory:"))
+
+
+def test_only_the_owner_can_read_the_store(tmp_path: Path) -> None:
+    """A ledger that other users of the machine can read is a leak of when the capitals spoke."""
+    path = _filled(tmp_path / "new")
+    assert path.stat().st_mode & 0o077 == 0
+    assert path.parent.stat().st_mode & 0o077 == 0
+
+
+def test_newer_schema_is_refused_by_name(tmp_path: Path) -> None:
+    """An old program that writes into a newer store destroys it, in the night after a hasty roll-back."""
+    path = _filled(tmp_path)
+    _alter(path, f"PRAGMA user_version={SCHEMA_VERSION + 1};")
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match=r"newer program") as caught:
+        open_store(tmp_path)
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def test_second_daemon_is_refused(tmp_path: Path) -> None:
+    """Two daemons on one store would sign two ledgers of one terminal: evidence of tampering against ourselves."""
+    with opened(tmp_path), pytest.raises(StorageError, match="another daemon"):
+        open_store(tmp_path)
+    with opened(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("start", [0, 20, 100])
+def test_corrupt_file_is_refused_and_left_alone(tmp_path: Path, start: int) -> None:
+    """A start over a broken file must neither create a new ledger nor finish off what could still be rescued."""
+    path = _filled(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[start : start + 4_000] = b"\xa5" * 4_000
+    path.write_bytes(data)
+    with pytest.raises(StorageError) as caught:
+        open_store(tmp_path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("DELETE FROM head WHERE size=5;", "entries"),
+        ("DROP TRIGGER entry_hold; DELETE FROM entry WHERE seq=4;", "entries"),
+        ("DELETE FROM node WHERE level=2;", "node is missing"),
+        ("UPDATE node SET hash=zeroblob(32) WHERE level=2;", "signed root"),
+        ("UPDATE head SET root=zeroblob(32) WHERE size=5;", "signed root"),
+        ("DROP TABLE node;", "audit verify"),
+    ],
+)
+def test_altered_ledger_is_not_built_upon(tmp_path: Path, sql: str, says: str) -> None:
+    """A terminal that goes on over a changed record signs a head that contradicts what the peer already holds."""
+    path = _filled(tmp_path)
+    _alter(path, sql)
+    with pytest.raises(StorageError, match=says) as caught:
+        open_store(tmp_path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["file", "missing-parent-file"])
+def test_store_that_is_no_folder_is_refused(tmp_path: Path, kind: str) -> None:
+    """A typing error in the configuration must end in one sentence, not in a traceback at three in the morning."""
+    (tmp_path / "file").write_bytes(b"")
+    folder = tmp_path / "file" if kind == "file" else tmp_path / "file" / "below"
+    with pytest.raises(StorageError, match="cannot be used as a store"):
+        open_store(folder)
+
+
+# --- processes that die ---------------------------------------------------------------------------------------------
+
+
+def _start(folder: Path, count: int, *more: str, before: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+    command = [*before, sys.executable, "-m", "tests.hotline.runtime.store_writer", str(folder), str(count), *more]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def _acknowledged(lines: list[bytes]) -> int:
+    serials = [int(line.split()[1]) for line in lines if line.startswith(b"ack ") and line.endswith(b"\n")]
+    return max(serials, default=0)
+
+
+def _read_until(process: subprocess.Popen[bytes], count: int) -> list[bytes]:
+    assert process.stdout is not None
+    return [process.stdout.readline() for _ in range(count)]
+
+
+def test_killed_writer_loses_nothing_acknowledged(tmp_path: Path) -> None:
+    """A daemon that is killed between two statements must come back with every one that it said it had."""
+    acknowledged = 0
+    for turn in range(5):
+        process = _start(tmp_path, 100_000)
+        lines = _read_until(process, 12 + 7 * turn)
+        process.kill()
+        rest, _ = process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        acknowledged = max(acknowledged, _acknowledged([*lines, *rest.splitlines(keepends=True)]))
+        with opened(tmp_path) as store:
+            assert stored_serial(store) >= acknowledged
+    assert acknowledged >= 5 * 12 - 5
+
+
+def test_full_disk_is_an_error_and_loses_nothing(tmp_path: Path) -> None:
+    """A full disk must stop the daemon with a clear error, never let it acknowledge what it could not keep."""
+    with opened(tmp_path) as store:
+        store.commit([statement(1)], NOW)
+    process = _start(tmp_path, 100_000, "--size", "800000")
+    out, errors = process.communicate(timeout=30)
+    lines = out.splitlines(keepends=True)
+    assert lines[-1] == b"storage-error\n", errors.decode()
+    assert _acknowledged(lines) > 20
+    with opened(tmp_path) as store:
+        last = stored_serial(store)
+        assert last >= _acknowledged(lines)
+        store.commit([statement(last + 1)], NOW)
+
+
+def _unsynced_acknowledgements(trace: str) -> tuple[int, int]:
+    """(acknowledgements, those of them before which the log file was written and not brought to the disk)."""
+    dirty, wrote, seen, bad = False, False, 0, 0
+    for row in trace.splitlines():
+        if "-wal>" in row and "pwrite64(" in row:
+            dirty = wrote = True
+        elif "-wal>" in row and ("fdatasync(" in row or "fsync(" in row) and row.endswith("= 0"):
+            dirty = False
+        elif '"ack ' in row:
+            seen += 1
+            bad += dirty or not wrote
+            wrote = False
+    return seen, bad
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize("off", [False, True])
+def test_every_acknowledgement_follows_its_sync(tmp_path: Path, off: bool) -> None:
+    """An acknowledgement before fdatasync is a promise that the next power cut breaks. With OFF it must be seen."""
+    log = tmp_path / "trace"
+    trace = ("strace", "-f", "-y", "-e", "trace=write,pwrite64,fsync,fdatasync", "-o", str(log))
+    process = _start(tmp_path / "store", 30, *(("--off",) if off else ()), before=trace)
+    out, errors = process.communicate(timeout=60)
+    if b"ptrace" in errors:
+        pytest.skip("this machine does not let strace attach")
+    assert out.endswith(b"done\n"), errors.decode()
+    seen, bad = _unsynced_acknowledgements(log.read_text())
+    assert seen == 30
+    assert bad == (30 if off else 0)
+
+
+# --- power cuts -----------------------------------------------------------------------------------------------------
+
+
+def _stopped(pid: int) -> bool:
+    states = [
+        (task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()
+    ]
+    return all(state in "tT" for state in states)
+
+
+def _mount(image: Path, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    # No writing back on the file system's own initiative: only what was synced may be in the image.
+    subprocess.run(["mount", "-o", "loop,commit=300,noatime", image, folder], check=True, capture_output=True)
+
+
+def _cut(image: Path, place: Path, copy: Path, check: Path, cuts: int, *more: str) -> list[tuple[int, int]]:
+    """(acknowledged, found) for `cuts` images taken of a disk under a writer."""
+    found = []
+    process = _start(place / "store", 100_000, *more)
+    assert process.stdout is not None
+    try:
+        os.set_blocking(process.stdout.fileno(), True)
+        lines = _read_until(process, 5)
+        for turn in range(cuts):
+            lines += _read_until(process, 3 + turn % 4)
+            process.send_signal(signal.SIGSTOP)
+            while not _stopped(process.pid):
+                os.sched_yield()
+            lines += _drain(process)
+            shutil.copyfile(image, copy)
+            process.send_signal(signal.SIGCONT)
+            found.append((_acknowledged(lines), _serial_in_image(copy, check)))
+    finally:
+        process.kill()
+        process.communicate()
+    return found
+
+
+def _drain(process: subprocess.Popen[bytes]) -> list[bytes]:
+    """What a stopped writer had already said."""
+    assert process.stdout is not None
+    os.set_blocking(process.stdout.fileno(), False)
+    data = process.stdout.read() or b""
+    os.set_blocking(process.stdout.fileno(), True)
+    assert not data or data.endswith(b"\n")
+    return data.splitlines(keepends=True)
+
+
+def _serial_in_image(copy: Path, check: Path) -> int:
+    _mount(copy, check)
+    try:
+        if not (check / "store" / "ledger.db").exists():
+            return 0
+        with opened(check / "store") as store:
+            return stored_serial(store)
+    except StorageError:
+        return -1
+    finally:
+        subprocess.run(["umount", check], check=True, capture_output=True)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(("off", "cuts"), [(False, 15), (True, 4)])
+def test_power_cut_loses_nothing_acknowledged(tmp_path: Path, off: bool, cuts: int) -> None:
+    """When the power fails, every acknowledged statement must be on the disk. With OFF the loss must be seen."""
+    if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None:
+        pytest.skip("needs root and mkfs.ext4 for a file system of its own")
+    image, place = tmp_path / "disk.img", tmp_path / "disk"
+    with image.open("wb") as handle:
+        handle.truncate(12 * 1_048_576)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True, capture_output=True)
+    try:
+        _mount(image, place)
+    except subprocess.CalledProcessError:
+        pytest.skip("this machine does not let us mount a file system")
+    try:
+        with opened(place / "store"):
+            os.sync()
+        found = _cut(image, place, tmp_path / "copy.img", tmp_path / "check", cuts, *(("--off",) if off else ()))
+    finally:
+        subprocess.run(["umount", place], check=True, capture_output=True)
+    assert len(found) == cuts
+    lost = [(said, kept) for said, kept in found if kept < said]
+    if off:
+        assert lost, "the control lost nothing: this test would not see a loss"
+    else:
+        assert not lost
