@@ -22,7 +22,7 @@ from hotline.charter.profiles import PROFILES, Profile
 from hotline.charter.secrets import TerminalSecret, decode_secret
 from hotline.config import EndpointConfig
 from hotline.crypto.signing import SigningKey
-from hotline.errors import HotlineError, KeyFileError, RemoteError, StorageError
+from hotline.errors import ConfigError, HotlineError, KeyFileError, RemoteError, StorageError
 from hotline.files import read_public, read_secret
 from hotline.ledger.log import Ledger
 from hotline.ledger.note import Ed25519Signer
@@ -39,6 +39,7 @@ from hotline.runtime.dialer import Dialer
 from hotline.runtime.driver import Driver, system_clock
 from hotline.runtime.gate import Gate
 from hotline.runtime.logs import get_logger
+from hotline.runtime.metrics import EndpointMetrics
 from hotline.runtime.notify import notify
 from hotline.runtime.operators import OperatorService, Watchers
 from hotline.runtime.store import EndpointStore
@@ -107,6 +108,7 @@ class EndpointWorld:
     def __init__(self, store: EndpointStore, watchers: Watchers) -> None:
         self._store = store
         self._watchers = watchers
+        self.metrics: EndpointMetrics | None = None
         self._log = get_logger("endpoint")
         self.dialers: dict[str, Dialer] = {}
 
@@ -122,6 +124,8 @@ class EndpointWorld:
     def deliver(self, delivery: Delivery) -> None:
         """To everyone who watches, and to the log; bodies are in neither."""
         self._watchers.tell(delivery)
+        if self.metrics is not None:
+            self.metrics.told(delivery)
         write = self._log.warning if delivery.kind in ("alarm", "refused") else self._log.info
         write(delivery.kind, **{name: value for name, value in delivery.fields.items() if name != "kind"})
 
@@ -138,6 +142,7 @@ class EndpointDaemon:
         now = system_clock()
         self.endpoint = Endpoint(self._setup(), os.urandom, self.store, self.store, self.store, now)
         self.driver: Driver[EndpointEvent] = Driver(self.endpoint, self._world)
+        self._world.metrics = EndpointMetrics(self.endpoint)
         self._dialing: list[asyncio.Task[None]] = []
         officers = {officer.uid: officer.name for officer in config.operator.officer}
         self._gate = Gate(config.operator.socket, officers, self._make_service)
@@ -195,6 +200,11 @@ class EndpointDaemon:
         if self.driver.failed.done():
             raise StorageError(str(self.driver.failed.result()))
         await self._gate.open()
+        if self._config.metrics.listen is not None and self._world.metrics is not None:
+            try:
+                self._world.metrics.listen(self._config.metrics.listen)
+            except OSError as error:
+                raise ConfigError(f"metrics.listen: {self._config.metrics.listen}: {error.strerror}") from error
         self._dialing = [asyncio.create_task(dialer.run()) for dialer in self._world.dialers.values()]
 
     async def stop(self) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import hotline  # noqa: F401 - before any test imports gRPC, which reads its environment only once
+
 
 @pytest.fixture(scope="session")
 def vectors() -> Path:

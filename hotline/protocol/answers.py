@@ -86,10 +86,11 @@ class Answers:
         noted = []
         for item in receipt.item:
             self._deliver_one(plane, item.serial, item.statement, now)
+            # Noted even if we do not know it: after a loss of state it would be repeated for ever.
+            noted.append(item)
             known = self._ctx.history.sent(plane, item.serial)
             if known is None or known.hash != item.statement:
                 continue
-            noted.append(item)
             if (plane, item.serial) in self._read_lately or self._ctx.history.has_sent_fact(plane, item.serial, "read"):
                 continue
             self._remember_read(plane, item.serial)

@@ -50,8 +50,9 @@ class Beats:
         """One beat on one path; without a key of the peer it is a key request, which carries ours."""
         ctx = self._ctx
         number = path.beat(now)
-        if not ctx.session.can_seal(now):
-            self.ask_for_key(b"", now, [path])
+        if not ctx.session.has_prekey:
+            # Over every path: requests are rare, and the path that is due first may lead nowhere.
+            self.ask_for_key(b"", now, [other for other in ctx.paths.values() if other.open])
             return
         head = ctx.ledger.head()
         newest = ctx.prekeys.newest
@@ -67,7 +68,7 @@ class Beats:
             time_ms=now.wall,
             prekey=tag(newest.name) if newest is not None else 0,
             prekey_held=tag(ctx.session.peer_prekey.name) if ctx.session.peer_prekey is not None else 0,
-            epoch_opened=tag(ctx.session.newest_peer_epoch) if ctx.session.newest_peer_epoch else 0,
+            epoch_opened=ctx.session.opened_epoch(number),
             log_size=head.size,
             echo_delay_ms=path.echo_delay(now),
             presence=content_pb2.PRESENCE_CLOSING if self.closing else content_pb2.PRESENCE_ALIVE,

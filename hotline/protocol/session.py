@@ -84,7 +84,7 @@ class Session:
         self._recent_sending: OrderedDict[bytes, Plane] = OrderedDict()
         self._receiving: OrderedDict[bytes, ReceivingEpoch] = OrderedDict()
         self._saved_openers: dict[bytes, Row] = {}
-        self.newest_peer_epoch = b""
+        self.newest_peer_epochs: dict[Plane, bytes] = {}
         self._asked_at: int | None = None
         self._obeyed_at: int | None = None
 
@@ -103,8 +103,13 @@ class Session:
         """Our signature over `content` for this peer."""
         return sign_content(self._signing, kind, plane, self.ends_out, content)
 
+    @property
+    def has_prekey(self) -> bool:
+        """Whether we hold any prekey of the peer: enough for heartbeats, which prove or disprove its freshness."""
+        return self.peer_prekey is not None
+
     def can_seal(self, now: Instant) -> bool:
-        """Whether we hold a prekey of the peer that we may use."""
+        """Whether we hold a prekey of the peer that statements and receipts may be sealed to."""
         prekey = self.peer_prekey
         # A heartbeat that answers ours proves freshness better than two clocks do; expiry binds only without one.
         return prekey is not None and (self._confirmed or now.wall <= prekey.not_after)
@@ -139,11 +144,10 @@ class Session:
             if tag(epoch.epoch_id) == epoch_tag:
                 epoch.acknowledged = True
 
-    def acknowledge_plane(self, plane: Plane, epoch_id: bytes) -> None:
-        """A receipt shows that the peer opened this epoch."""
-        epoch = self._sending.get(plane)
-        if epoch is not None and epoch.epoch_id == epoch_id:
-            epoch.acknowledged = True
+    def opened_epoch(self, turn: int) -> int:
+        """Tag of the newest epoch of the peer that we opened, of each plane in turn; 0 for none."""
+        names = list(self.newest_peer_epochs.values())
+        return tag(names[turn % len(names)]) if names else 0
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
@@ -215,7 +219,7 @@ class Session:
     def _remember(self, epoch: ReceivingEpoch) -> None:
         if epoch.epoch_id not in self._receiving:
             self._receiving[epoch.epoch_id] = epoch
-            self.newest_peer_epoch = epoch.epoch_id
+            self.newest_peer_epochs[epoch.plane] = epoch.epoch_id
 
     # --- prekeys and key requests ------------------------------------------------------------------------------------
 

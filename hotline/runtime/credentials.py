@@ -2,15 +2,13 @@
 
 gRPC for Python cannot be told a lowest TLS version. Its list of TLS 1.2 suites is therefore set to one that needs an
 RSA certificate; ours are ECDSA, so that a TLS 1.2 handshake finds no common suite. TLS 1.3 suites are not affected.
+gRPC reads that list when it is first imported, and so the package `hotline` itself sets it.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-
-os.environ["GRPC_SSL_CIPHER_SUITES"] = "ECDHE-RSA-AES256-GCM-SHA384"  # before gRPC makes its first credentials
 
 import grpc
 import grpc.aio

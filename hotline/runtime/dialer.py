@@ -21,6 +21,7 @@ from hotline.wire.v1 import relay_pb2, relay_pb2_grpc
 _BACKOFF_FIRST = 0.1
 _BACKOFF_GROWTH = 1.6
 _BACKOFF_SPREAD = 0.2
+_LIVED_SECONDS = 3.0
 
 
 class Post(Protocol):
@@ -54,10 +55,14 @@ class Dialer:
     async def run(self) -> None:
         """Dial, serve the stream until it breaks, dial again; ends only by cancellation."""
         pause = _BACKOFF_FIRST
+        loop = asyncio.get_running_loop()
         channel = open_channel(self.target, self._own)
         try:
             while True:
-                if await self._serve(channel):
+                begun = loop.time()
+                await self._serve(channel)
+                # A stream that was ended at once (not admitted, replaced) must not be dialled again at full speed.
+                if loop.time() - begun > _LIVED_SECONDS:
                     pause = _BACKOFF_FIRST
                 spread = 1 + random.uniform(-_BACKOFF_SPREAD, _BACKOFF_SPREAD)  # noqa: S311 - only spreads the load
                 await asyncio.sleep(pause * spread)
@@ -65,8 +70,8 @@ class Dialer:
         finally:
             await channel.close()
 
-    async def _serve(self, channel: grpc.aio.Channel) -> bool:
-        """One stream from open to broken; says whether it ever opened."""
+    async def _serve(self, channel: grpc.aio.Channel) -> None:
+        """One stream from open to broken."""
         queue = FrameQueue()
         stub = relay_pb2_grpc.RelayServiceStub(channel)
         opened = False
@@ -84,13 +89,17 @@ class Dialer:
             self.last_error = "the relay closed the stream"
         except grpc.aio.AioRpcError as error:
             self.last_error = f"{error.code().name.lower()}: {error.details() or ''}"[:200]
+        except asyncio.CancelledError:
+            # gRPC raises this also for a call that `send` gave up; only our own task's end may end the dialing.
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
         finally:
             self._queue = self._call = None
             queue.close()
             call.cancel()
             if opened:
                 self._driver.post(LinkClosed(name, self.last_error or "stopped"))
-        return opened
 
 
 async def _requests(queue: FrameQueue) -> AsyncIterator[relay_pb2.AttachRequest]:

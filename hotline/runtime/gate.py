@@ -22,6 +22,7 @@ import grpc.aio
 
 from hotline.errors import ConfigError
 from hotline.limits import OPERATOR_REQUEST_BYTES_MAX
+from hotline.runtime.logs import get_logger
 from hotline.wire.v1 import operator_pb2_grpc
 
 _CHUNK = 65_536
@@ -43,7 +44,6 @@ class Gate:
         self._servers: dict[str | None, grpc.aio.Server] = {}
         self._listener: asyncio.AbstractServer | None = None
         self._passing: set[asyncio.Task[None]] = set()
-        self.turned_away = 0
 
     async def open(self) -> None:
         """Listen. Raises ConfigError if the socket cannot be made or another daemon answers on it."""
@@ -91,8 +91,8 @@ class Gate:
             uid = _peer_uid(writer.get_extra_info("socket"))
             inner_reader, inner_writer = await asyncio.open_unix_connection(self._socket_of(self._officers.get(uid)))
             await _join(reader, writer, inner_reader, inner_writer)
-        except OSError:
-            self.turned_away += 1
+        except OSError as error:
+            get_logger("operators").warning("turned-away", reason=str(error))
         finally:
             self._passing.discard(task)
             writer.close()

@@ -1,0 +1,153 @@
+"""The operator socket: the kernel says who calls."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+import pytest_asyncio
+
+from hotline.errors import ConfigError
+from hotline.runtime import gate as gate_module
+from hotline.runtime.gate import Gate
+from hotline.wire.v1 import operator_pb2, operator_pb2_grpc
+
+OpenGate = Callable[..., object]
+ME = os.getuid()
+
+
+class _Service(operator_pb2_grpc.OperatorServiceServicer):
+    """Says who it believes is calling."""
+
+    def __init__(self, officer: str | None) -> None:
+        self._officer = officer
+
+    async def GetStatus(self, request: object, context: object) -> operator_pb2.GetStatusResponse:
+        return operator_pb2.GetStatusResponse(json=str(self._officer))
+
+
+class Gates:
+    """Opens gates and closes them at the end."""
+
+    def __init__(self) -> None:
+        self.opened: list[Gate] = []
+
+    async def open(self, path: Path, officers: Mapping[int, str]) -> Gate:
+        gate = Gate(path, officers, _Service)
+        self.opened.append(gate)
+        await gate.open()
+        return gate
+
+
+@pytest_asyncio.fixture
+async def gates() -> AsyncIterator[Gates]:
+    """Where gates come from."""
+    made = Gates()
+    yield made
+    for gate in made.opened:
+        await gate.close(0)
+
+
+async def _who(path: Path) -> str:
+    credentials = grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
+    async with grpc.aio.secure_channel(f"unix:{path}", credentials) as channel:
+        stub = operator_pb2_grpc.OperatorServiceStub(channel)
+        answer = await stub.GetStatus(operator_pb2.GetStatusRequest(), timeout=5, wait_for_ready=True)
+        return str(answer.json)
+
+
+async def test_officer_gets_through_with_a_name(gates: Gates, tmp_path: Path) -> None:
+    """If the name were lost, READ receipts could not say which officer has read the statement."""
+    await gates.open(tmp_path / "op.sock", {ME: "duty-1", ME + 1: "duty-2"})
+    assert await _who(tmp_path / "op.sock") == "duty-1"
+
+
+async def test_other_user_is_a_visitor(gates: Gates, tmp_path: Path) -> None:
+    """If any local user counted as an officer, a web server's account could speak for the head of government."""
+    await gates.open(tmp_path / "op.sock", {ME + 1: "duty-2"})
+    assert await _who(tmp_path / "op.sock") == "None"
+
+
+async def test_each_connection_is_judged_by_itself(
+    gates: Gates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the first caller's identity stuck, the night shift would sign with the day shift's name."""
+    await gates.open(tmp_path / "op.sock", {7: "duty-7", 8: "duty-8"})
+    for uid, name in ((7, "duty-7"), (9, "None"), (8, "duty-8"), (0, "None")):
+        monkeypatch.setattr(gate_module, "_peer_uid", lambda connection, uid=uid: uid)
+        assert await _who(tmp_path / "op.sock") == name
+
+
+async def test_two_users_may_be_one_officer(gates: Gates, tmp_path: Path) -> None:
+    """An officer with two accounts must not stop the daemon from starting."""
+    await gates.open(tmp_path / "op.sock", {ME: "duty-1", ME + 1: "duty-1"})
+    assert await _who(tmp_path / "op.sock") == "duty-1"
+
+
+async def test_inner_servers_are_out_of_reach(gates: Gates, tmp_path: Path) -> None:
+    """If others could enter the inner folder, they would pick the officer they wish to be."""
+    gate = await gates.open(tmp_path / "op.sock", {ME: "duty-1"})
+    inner = gate._inner
+    assert stat.S_IMODE(inner.stat().st_mode) == 0o700
+    await gate.close(0)
+    assert not inner.exists()
+    assert not (tmp_path / "op.sock").exists()
+
+
+async def test_socket_is_open_to_owner_and_group_only(gates: Gates, tmp_path: Path) -> None:
+    """If everybody could connect, everybody could read the list of statements."""
+    await gates.open(tmp_path / "run" / "op.sock", {ME: "duty-1"})
+    assert stat.S_IMODE((tmp_path / "run" / "op.sock").stat().st_mode) == 0o660
+    assert stat.S_IMODE((tmp_path / "run").stat().st_mode) & 0o007 == 0
+
+
+async def test_stale_socket_is_replaced(gates: Gates, tmp_path: Path) -> None:
+    """After a crash the daemon must start again by itself: nobody is there at night to delete a file."""
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "op.sock"))
+    await gates.open(tmp_path / "op.sock", {ME: "duty-1"})
+    assert await _who(tmp_path / "op.sock") == "duty-1"
+
+
+async def test_living_socket_is_refused_and_lives_on(gates: Gates, tmp_path: Path) -> None:
+    """A second daemon that takes the socket over would cut the officers off from the running one."""
+    await gates.open(tmp_path / "op.sock", {ME: "duty-1"})
+    with pytest.raises(ConfigError, match="another daemon") as caught:
+        await gates.open(tmp_path / "op.sock", {ME: "duty-2"})
+    assert str(tmp_path / "op.sock") in str(caught.value)
+    await gates.opened[1].close(0)
+    assert await _who(tmp_path / "op.sock") == "duty-1"
+
+
+async def test_plain_file_is_refused_and_kept(gates: Gates, tmp_path: Path) -> None:
+    """A wrong path in the configuration must not delete the file it happens to name."""
+    (tmp_path / "op.sock").write_text("orders")
+    with pytest.raises(ConfigError, match="not a socket"):
+        await gates.open(tmp_path / "op.sock", {ME: "duty-1"})
+    assert (tmp_path / "op.sock").read_text() == "orders"
+
+
+@pytest.mark.parametrize("name", ["x" * 200, "file/op.sock"])
+async def test_impossible_place_is_one_sentence(gates: Gates, tmp_path: Path, name: str) -> None:
+    """A socket that cannot be made must be told with its path, or nobody finds the cause."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be made") as caught:
+        await gates.open(tmp_path / name, {ME: "duty-1"})
+    assert name in str(caught.value)
+
+
+async def test_noise_on_the_socket_harms_nobody(gates: Gates, tmp_path: Path) -> None:
+    """A program that writes rubbish into the socket must not take the officers' interface away."""
+    await gates.open(tmp_path / "op.sock", {ME: "duty-1"})
+    with socket.socket(socket.AF_UNIX) as rude, socket.socket(socket.AF_UNIX) as silent:
+        rude.connect(str(tmp_path / "op.sock"))
+        silent.connect(str(tmp_path / "op.sock"))
+        rude.sendall(b"\xff\0" * 20_000)
+        assert await _who(tmp_path / "op.sock") == "duty-1"
+    assert await _who(tmp_path / "op.sock") == "duty-1"
