@@ -9,23 +9,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from hotline.errors import ConfigError
 from hotline.files import read_public
 from hotline.limits import OUTBOX_MAX
 
 CONFIG_BYTES_MAX = 262_144
+_PORT_MAX: Final = 65_535
 ModelT = TypeVar("ModelT", bound="Settings")
 
 
 def _path(value: object) -> object:
-    return Path(value) if isinstance(value, str) and value else value
+    return Path(value) if isinstance(value, str) and value and "\0" not in value else value
+
+
+def _port(value: str) -> str:
+    if int(value.rpartition(":")[2]) > _PORT_MAX:
+        raise ValueError(f"the port is larger than {_PORT_MAX}")
+    return value
 
 
 FilePath = Annotated[Path, BeforeValidator(_path)]
-LoopbackAddress = Annotated[str, Field(pattern=r"^(127\.[0-9.]+|localhost|\[::1\]):[0-9]{1,5}$")]
-Address = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$", max_length=255)]
+LoopbackAddress = Annotated[str, Field(pattern=r"^(127\.[0-9.]+|localhost|\[::1\]):[0-9]{1,5}$"), AfterValidator(_port)]
+Address = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$", max_length=255), AfterValidator(_port)]
 
 
 class Settings(BaseModel):
@@ -167,6 +174,8 @@ def load_toml(path: Path, model: type[ModelT], variables: Mapping[str, str]) -> 
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: not TOML: nested too deeply") from error
     for variable, key in variables.items():
         if variable in os.environ:
             values[key] = os.environ[variable]

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import aio as health_aio
+
 from hotline import __version__
 from hotline.charter.model import Charter, Terminal, load_charter
 from hotline.charter.pairwise import check_value
@@ -111,6 +114,7 @@ class EndpointWorld:
         self.metrics: EndpointMetrics | None = None
         self._log = get_logger("endpoint")
         self.dialers: dict[str, Dialer] = {}
+        self.on_path: Callable[[], None] = lambda: None
 
     def commit(self, batch: Sequence[Output], now: Instant) -> None:
         """One transaction of the store."""
@@ -126,6 +130,8 @@ class EndpointWorld:
         self._watchers.tell(delivery)
         if self.metrics is not None:
             self.metrics.told(delivery)
+        if delivery.kind == "path":
+            self.on_path()
         write = self._log.warning if delivery.kind in ("alarm", "refused") else self._log.info
         write(delivery.kind, **{name: value for name, value in delivery.fields.items() if name != "kind"})
 
@@ -144,8 +150,19 @@ class EndpointDaemon:
         self.driver: Driver[EndpointEvent] = Driver(self.endpoint, self._world)
         self._world.metrics = EndpointMetrics(self.endpoint)
         self._dialing: list[asyncio.Task[None]] = []
+        self.health = health_aio.HealthServicer()
+        self._telling: set[asyncio.Task[None]] = set()
         officers = {officer.uid: officer.name for officer in config.operator.officer}
-        self._gate = Gate(config.operator.socket, officers, self._make_service)
+        self._gate = Gate(config.operator.socket, officers, self._make_service, self.health)
+        self._world.on_path = self._tell_health
+
+    def _tell_health(self) -> None:
+        """The service `hotline.peer` serves while the peer answers on some path."""
+        heard = self.endpoint.context.peer_is_heard
+        answer = health_pb2.HealthCheckResponse.SERVING if heard else health_pb2.HealthCheckResponse.NOT_SERVING
+        task = asyncio.create_task(self.health.set("hotline.peer", answer))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     def _make_ledger(self, frontier: Frontier, last_timestamp_ms: int) -> Ledger:
         materials = self._materials
@@ -199,6 +216,8 @@ class EndpointDaemon:
         await self.driver.settled()
         if self.driver.failed.done():
             raise StorageError(str(self.driver.failed.result()))
+        await self.health.set("", health_pb2.HealthCheckResponse.SERVING)
+        await self.health.set("hotline.peer", health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._gate.open()
         if self._config.metrics.listen is not None and self._world.metrics is not None:
             try:

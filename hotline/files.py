@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import IO
 
-from hotline.errors import ConfigError, KeyFileError
+from hotline.errors import ConfigError, KeyFileError, LocalError
 
 FILE_BYTES_MAX = 1_048_576
 
@@ -21,10 +22,8 @@ def read_secret(path: Path) -> bytes:
         raise KeyFileError(
             f"{path}: cannot be opened ({error.strerror}); a key file is a plain file of yours"
         ) from error
-    with os.fdopen(descriptor, "rb") as handle:
+    with _plain(descriptor, KeyFileError(f"{path}: not a plain file")) as handle:
         state = os.fstat(handle.fileno())
-        if not stat.S_ISREG(state.st_mode):
-            raise KeyFileError(f"{path}: not a plain file")
         if state.st_uid not in (os.geteuid(), 0):
             raise KeyFileError(f"{path}: belongs to another user; chown it to the user that runs this")
         if state.st_mode & 0o077:
@@ -43,13 +42,19 @@ def read_public(path: Path, limit: int = FILE_BYTES_MAX) -> bytes:
         raise ConfigError(f"{path}: no such file") from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be opened ({error.strerror})") from error
-    with os.fdopen(descriptor, "rb") as handle:
-        if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
-            raise ConfigError(f"{path}: not a plain file")
+    with _plain(descriptor, ConfigError(f"{path}: not a plain file")) as handle:
         data = handle.read(limit + 1)
     if len(data) > limit:
         raise ConfigError(f"{path}: longer than {limit} bytes")
     return data
+
+
+def _plain(descriptor: int, otherwise: LocalError) -> IO[bytes]:
+    """The open file, to be read. Raises `otherwise` if it is a folder, a FIFO or a device."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise otherwise
+    return os.fdopen(descriptor, "rb")
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:

@@ -353,7 +353,7 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
         case "path":
             return f"path {safe_line(str(fields['path']))} is {str(fields['state']).upper()}"
         case "alarm":
-            return f"ALARM {safe_line(str(fields['name']))}: {safe_line(str(fields['text']))}"
+            return f"ALARM {safe_line(str(fields['name']))}: {safe_line(str(fields['meaning']))}"
         case "presence":
             return f"the peer says it is {str(fields['presence']).removeprefix('PRESENCE_').lower()}"
         case "refused":

@@ -136,7 +136,7 @@ class Context:
     def alarm(self, name: str, text: str, **fields: str | int) -> None:
         """A condition that needs a person: recorded and told."""
         self.record("alarm", name=name, **fields)
-        self.tell("alarm", name=name, text=text, **fields)
+        self.tell("alarm", name=name, meaning=text, **fields)
 
     def refuse(self, path: str, reason: str, now: Instant) -> None:
         """Something that arrived was refused: one record, unless this path floods us."""

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import grpc
 import grpc.aio
+from grpc_health.v1 import health_pb2_grpc
 
 from hotline.errors import ConfigError
 from hotline.limits import OPERATOR_REQUEST_BYTES_MAX
@@ -35,10 +36,18 @@ MakeService = Callable[[str | None], operator_pb2_grpc.OperatorServiceServicer]
 class Gate:
     """The operator socket and the servers behind it."""
 
-    def __init__(self, path: Path, officers: Mapping[int, str], make_service: MakeService, mode: int = 0o660) -> None:
+    def __init__(
+        self,
+        path: Path,
+        officers: Mapping[int, str],
+        make_service: MakeService,
+        health: health_pb2_grpc.HealthServicer | None = None,
+        mode: int = 0o660,
+    ) -> None:
         self._path = path
         self._officers = officers
         self._make_service = make_service
+        self._health = health
         self._mode = mode
         self._inner = Path(tempfile.mkdtemp(prefix="hotline-operators-"))
         self._servers: dict[str | None, grpc.aio.Server] = {}
@@ -50,6 +59,8 @@ class Gate:
         for officer in {None, *self._officers.values()}:
             server = grpc.aio.server(options=(("grpc.max_receive_message_length", OPERATOR_REQUEST_BYTES_MAX),))
             operator_pb2_grpc.add_OperatorServiceServicer_to_server(self._make_service(officer), server)
+            if self._health is not None:
+                health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
             credentials = grpc.local_server_credentials(grpc.LocalConnectionType.UDS)
             server.add_secure_port(f"unix:{self._socket_of(officer)}", credentials)
             await server.start()
