@@ -32,7 +32,9 @@ def _port(value: str) -> str:
 
 FilePath = Annotated[Path, BeforeValidator(_path)]
 LoopbackAddress = Annotated[str, Field(pattern=r"^(127\.[0-9.]+|localhost|\[::1\]):[0-9]{1,5}$"), AfterValidator(_port)]
-Address = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$", max_length=255), AfterValidator(_port)]
+Address = Annotated[
+    str, Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$", max_length=255), AfterValidator(_port)
+]
 
 
 class Settings(BaseModel):
@@ -172,7 +174,7 @@ def load_toml(path: Path, model: type[ModelT], variables: Mapping[str, str]) -> 
         values: dict[str, Any] = tomllib.loads(data.decode())
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, and numbers longer than Python converts
         raise ConfigError(f"{path}: not TOML: {error}") from error
     except RecursionError as error:
         raise ConfigError(f"{path}: not TOML: nested too deeply") from error

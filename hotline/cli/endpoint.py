@@ -19,9 +19,21 @@ def endpoint() -> None:
     """The endpoint daemon of this terminal."""
 
 
+passphrase_option = click.option(
+    "--passphrase-file", type=click.Path(path_type=Path), metavar="FILE", help="Passphrase of a sealed terminal key."
+)
+
+
+def _passphrase(path: Path | None) -> bytes | None:
+    from hotline.files import read_secret
+
+    return None if path is None else read_secret(path).rstrip(b"\r\n")
+
+
 @endpoint.command()
 @config_option
-def run(config_path: Path) -> None:
+@passphrase_option
+def run(config_path: Path, passphrase_file: Path | None) -> None:
     """Run in the foreground until SIGTERM or Ctrl-C.
 
     \b
@@ -34,13 +46,14 @@ def run(config_path: Path) -> None:
 
     config = load_endpoint_config(config_path)
     set_up_logs(config.log.level, config.log.format)
-    asyncio.run(serve(config, load_materials(config)))
+    asyncio.run(serve(config, load_materials(config, _passphrase(passphrase_file))))
 
 
 @endpoint.command()
 @config_option
+@passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
-def check(config_path: Path, as_json: bool) -> None:
+def check(config_path: Path, passphrase_file: Path | None, as_json: bool) -> None:
     """Check configuration, charter, keys and pairwise secret against each other. Starts and changes nothing.
 
     \b
@@ -50,7 +63,7 @@ def check(config_path: Path, as_json: bool) -> None:
     from hotline.config import load_endpoint_config
     from hotline.endpointd import load_materials
 
-    materials = load_materials(load_endpoint_config(config_path))
+    materials = load_materials(load_endpoint_config(config_path), _passphrase(passphrase_file))
     charter = materials.charter
     if as_json:
         print_json(
