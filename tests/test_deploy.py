@@ -68,25 +68,35 @@ def test_a_unit_is_exposed_little(unit: str, analyze: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("unit", "start", "credential", "user"),
+    ("unit", "start", "credentials", "variables", "user"),
     [
-        (UNITS[0], "hotline endpoint run --config /etc/hotline/%i.toml", "terminal.key:/etc/hotline/%i.key", "hotline"),
+        (
+            UNITS[0],
+            "hotline endpoint run --config /etc/hotline/%i.toml",
+            ["terminal.key:/etc/hotline/%i.key", "pairwise.key:/etc/hotline/%i.pairwise"],
+            "HOTLINE_KEY=%d/terminal.key HOTLINE_PAIRWISE=%d/pairwise.key",
+            "hotline",
+        ),
         (
             UNITS[1],
             "hotline-relay run --config /etc/hotline-relay/%i.toml",
-            "relay.key:/etc/hotline-relay/%i.key",
+            ["relay.key:/etc/hotline-relay/%i.key"],
+            "HOTLINE_RELAY_KEY=%d/relay.key",
             "hotline-relay",
         ),
     ],
 )
-def test_a_unit_starts_the_daemon_with_its_key(unit: str, start: str, credential: str, user: str) -> None:
+def test_a_unit_starts_the_daemon_with_its_key(
+    unit: str, start: str, credentials: list[str], variables: str, user: str
+) -> None:
     """The daemon would not start, or its key would have to lie readable to the service user for good."""
     settings = _settings(unit)
     assert settings["ExecStart"] == [start]
-    assert settings["LoadCredential"] == [credential]
+    assert settings["LoadCredential"] == credentials
+    assert settings["Environment"] == [variables]  # where the secrets are, never the secrets
     assert settings["User"] == settings["Group"] == [user]
     assert settings["StateDirectory"] == settings["RuntimeDirectory"] == [f"{user}/%i"]
-    assert not {"Environment", "EnvironmentFile", "SetCredential"} & settings.keys()
+    assert not {"EnvironmentFile", "SetCredential"} & settings.keys()
 
 
 @pytest.mark.parametrize("unit", UNITS)
