@@ -13,7 +13,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
@@ -25,8 +25,8 @@ from hotline.charter.profiles import PROFILES, Profile
 from hotline.charter.secrets import TerminalSecret, decode_secret
 from hotline.config import EndpointConfig
 from hotline.crypto.signing import SigningKey
-from hotline.errors import ConfigError, HotlineError, KeyFileError, RemoteError, StorageError
-from hotline.files import read_public, read_secret
+from hotline.errors import ConfigError, KeyFileError, StorageError
+from hotline.files import named, read_public, read_secret
 from hotline.ledger.log import Ledger
 from hotline.ledger.note import Ed25519Signer
 from hotline.ledger.tree import Frontier
@@ -65,9 +65,9 @@ class Materials:
 
 def load_materials(config: EndpointConfig, passphrase: bytes | None = None) -> Materials:
     """Read and cross-check charter, terminal key and pairwise secret. Raises HotlineError naming the file."""
-    charter = _named(config.charter, lambda: load_charter(read_public(config.charter)))
-    local = _named(config.charter, lambda: charter.terminal(config.party, config.terminal))
-    _, secret = _named(config.key, lambda: decode_secret(TerminalSecret, read_secret(config.key), passphrase))
+    charter = named(config.charter, lambda: load_charter(read_public(config.charter)))
+    local = named(config.charter, lambda: charter.terminal(config.party, config.terminal))
+    _, secret = named(config.key, lambda: decode_secret(TerminalSecret, read_secret(config.key), passphrase))
     if charter.party(config.party).identity != secret.identity:
         raise KeyFileError(
             f"{config.charter}: names another identity key for {config.party} than the one that made {config.key}; "
@@ -81,21 +81,6 @@ def load_materials(config: EndpointConfig, passphrase: bytes | None = None) -> M
         raise KeyFileError(f"{config.pairwise}: not the pairwise secret of this charter; derive it from both shares")
     remote = charter.terminals_of(charter.peer_of(config.party).name)[0]
     return Materials(charter, local, remote, secret, pairwise)
-
-
-ResultT = TypeVar("ResultT")
-
-
-def _named(path: Path, load: Callable[[], ResultT]) -> ResultT:
-    """What `load` gives; an error that does not name the file is told with its name."""
-    try:
-        return load()
-    except HotlineError as error:
-        if str(path) in str(error):
-            raise
-        if isinstance(error, RemoteError):
-            raise type(error)(error.reason, f"{path}: {error}") from error
-        raise type(error)(f"{path}: {error}") from error
 
 
 def _pairwise(path: Path) -> bytes:

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
-from hotline.errors import ConfigError, KeyFileError, LocalError
+from hotline.errors import ConfigError, HotlineError, KeyFileError, LocalError, RemoteError
 
 FILE_BYTES_MAX = 1_048_576
+ResultT = TypeVar("ResultT")
+
+
+def named(path: Path, load: Callable[[], ResultT]) -> ResultT:
+    """What `load` gives; an error that does not name the file is told with its name."""
+    try:
+        return load()
+    except HotlineError as error:
+        if str(path) in str(error):
+            raise
+        if isinstance(error, RemoteError):
+            raise type(error)(error.reason, f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
 
 
 def read_secret(path: Path) -> bytes:

@@ -117,6 +117,9 @@ MAILBOX_RETENTION: Final = 7 * 86_400_000
 RELAY_RATE_PER_SECOND: Final = 4_000
 """Envelopes taken from one terminal per second (token bucket, burst twice that). More: refused with TOO_FAST."""
 
+RELAY_LINGER: Final = 20
+"""How long storing waits for the TAKEN of a recipient who is attached. Longer than a delivery on one site takes."""
+
 RELAY_STREAMS_MAX: Final = 256
 """Open streams at one relay. More: refused at once."""
 

@@ -1,18 +1,20 @@
 """Relay: forwards at once, holds durably, signs for what it holds. Cannot open anything (docs/protocol.md section 5).
 
 A stream is admitted by the certificate that the transport authenticated and by a matching Hello. An envelope is
-forwarded before it is stored (`Output.express`); CUSTODY leaves only after the commit (`Output.transmit`).
+forwarded before it is stored (`Output.express`); CUSTODY leaves only after the commit (`Output.transmit`). If its
+recipient is attached, storing waits RELAY_LINGER for its TAKEN: what is taken by then is neither stored nor signed for.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hotline.crypto.signing import SigningKey
 from hotline.errors import RemoteError
-from hotline.limits import MAILBOX_RETENTION, RELAY_RATE_PER_SECOND, WIRE_VERSION
+from hotline.limits import MAILBOX_RETENTION, RELAY_LINGER, RELAY_RATE_PER_SECOND, WIRE_VERSION
 from hotline.machine import (
     Delete,
     Delivery,
@@ -33,7 +35,16 @@ from relay.mailbox import Admission, Held, Mailbox
 CUSTODY_LABEL = "hotline/v1/custody"
 _SWEEP_EVERY = 3_600_000
 
-RelayEvent = LinkOpened | LinkClosed | FramesReceived | Tick
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The daemon is about to stop: what lingers is stored now."""
+
+
+RelayEvent = LinkOpened | LinkClosed | FramesReceived | Tick | Closing
+
+Place = tuple[bytes, int]
+"""A charter hash and a terminal number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,16 @@ class Stream:
     terminal: int = 0
     tokens: float = 2.0 * RELAY_RATE_PER_SECOND
     refilled_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Lingering:
+    """An envelope that was forwarded and waits for its TAKEN before it is stored."""
+
+    due: int
+    place: Place
+    sender: int
+    held: Held
 
 
 @dataclass(slots=True)
@@ -85,6 +106,7 @@ class Relay:
             if (charter, terminal) in self.mailboxes:
                 self.mailboxes[charter, terminal].put(held)
         self._sweep_at: int | None = None
+        self._lingering: OrderedDict[tuple[Place, bytes], _Lingering] = OrderedDict()
 
     @property
     def streams(self) -> int:
@@ -114,12 +136,38 @@ class Relay:
             case LinkClosed():
                 self._closed(event.link)
             case Tick():
+                self._store_due(now.mono, now, out)
                 self._sweep(now, out)
+            case Closing():
+                self._store_due(None, now, out)
         return out
 
     def next_deadline(self) -> int | None:
-        """When stored envelopes are next looked at for their age."""
-        return self._sweep_at
+        """When something lingers no longer, or stored envelopes are looked at for their age."""
+        lingering = next(iter(self._lingering.values()), None)
+        return self._sweep_at if lingering is None else min(lingering.due, self._sweep_at or lingering.due)
+
+    def _store_due(self, until: int | None, now: Instant, out: Output) -> None:
+        """Store, and sign for, what has lingered long enough (everything, if `until` is None)."""
+        custody: dict[Place, list[bytes]] = {}
+        while self._lingering:
+            key, item = next(iter(self._lingering.items()))
+            if until is not None and item.due > until:
+                break
+            del self._lingering[key]
+            self.stored += 1
+            out.changes.append(_put(item.place, item.held))
+            custody.setdefault((item.place[0], item.sender), []).append(item.held.name)
+        for sender, names in custody.items():
+            link = self._attached.get(sender)
+            if link is not None:
+                self._sign_for(link, sender, names, now, out)
+
+    def _sign_for(self, link: str, sender: Place, names: list[bytes], now: Instant, out: Output) -> None:
+        charter, terminal = sender
+        body = encode(frame_pb2.CustodyBody(charter=charter, terminal=terminal, envelope=names, time_ms=now.wall))
+        custody = frame_pb2.Custody(body=body, signature=self._signing.sign(CUSTODY_LABEL, body))
+        out.transmit.append(_frame(link, frame_pb2.Frame(custody=custody)))
 
     # --- admission ---------------------------------------------------------------------------------------------------
 
@@ -177,13 +225,8 @@ class Relay:
             if stream.link not in self._streams:
                 break
         if parcel.custody and stream.hotline is not None:
-            body = encode(
-                frame_pb2.CustodyBody(
-                    charter=stream.hotline.charter, terminal=stream.terminal, envelope=parcel.custody, time_ms=now.wall
-                )
-            )
-            custody = frame_pb2.Custody(body=body, signature=self._signing.sign(CUSTODY_LABEL, body))
-            out.transmit.append(_frame(stream.link, frame_pb2.Frame(custody=custody)))
+            sender = (stream.hotline.charter, stream.terminal)
+            self._sign_for(stream.link, sender, parcel.custody, now, out)
 
     def _one(self, stream: Stream, data: bytes, parcel: _Parcel, now: Instant, out: Output) -> None:
         frame = decode_frame(data)
@@ -240,15 +283,21 @@ class Relay:
         if verdict is Admission.NEW:
             held = Held(identifier, name, data, now.wall)
             mailbox.put(held)
+            if recipient is not None:
+                lingering = _Lingering(now.mono + RELAY_LINGER, key, stream.terminal, held)
+                self._lingering[key, identifier] = lingering
+                return
             self.stored += 1
             out.changes.append(_put(key, held))
+        elif (key, identifier) in self._lingering:
+            return  # custody follows when it is stored
         parcel.custody.append(name)
 
     def _taken(self, stream: Stream, hotline: Hotline, taken: frame_pb2.Taken, out: Output) -> None:
         key = (hotline.charter, stream.terminal)
         mailbox = self.mailboxes[key]
         for identifier in taken.envelope_id:
-            if mailbox.take(identifier) is not None:
+            if mailbox.take(identifier) is not None and self._lingering.pop((key, identifier), None) is None:
                 out.changes.append(_delete(key, identifier))
 
     def _sweep(self, now: Instant, out: Output) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import grpc.aio
@@ -18,7 +19,7 @@ from hotline.charter.model import Charter, RelayEntry, load_charter
 from hotline.charter.secrets import RelaySecret, decode_secret
 from hotline.crypto.signing import SigningKey
 from hotline.errors import ConfigError, KeyFileError
-from hotline.files import read_public, read_secret, replace
+from hotline.files import named, read_public, read_secret, replace
 from hotline.machine import Delivery
 from hotline.runtime.credentials import OwnTls, server_credentials, server_options
 from hotline.runtime.driver import Driver
@@ -26,7 +27,7 @@ from hotline.runtime.logs import get_logger
 from hotline.runtime.notify import notify
 from hotline.wire.v1 import relay_pb2_grpc
 from relay.config import RelayConfig
-from relay.machine import Hotline, Relay, RelayEvent
+from relay.machine import Closing, Hotline, Relay, RelayEvent
 from relay.service import Links, RelayService, RelayWorld
 from relay.store import SqliteMailboxStore
 
@@ -46,11 +47,10 @@ class Materials:
 
 def load_materials(config: RelayConfig, passphrase: bytes | None = None) -> Materials:
     """Read and cross-check key and charters. Raises HotlineError naming the file."""
-    _, secret = decode_secret(RelaySecret, read_secret(config.key), passphrase)
+    _, secret = named(config.key, lambda: decode_secret(RelaySecret, read_secret(config.key), passphrase))
     charters, entries = [], []
     for name in config.charters:
-        charter = load_charter(read_public(Path(name)))
-        entry = charter.relay(config.name)
+        charter, entry = named(Path(name), partial(_entry, Path(name), config.name))
         if (entry.signing, entry.tls_certificate_der) != (
             SigningKey(secret.signing).public,
             secret.tls_certificate_der,
@@ -61,6 +61,11 @@ def load_materials(config: RelayConfig, passphrase: bytes | None = None) -> Mate
     if len({charter.hash for charter in charters}) != len(charters):
         raise ConfigError("charters: one charter is named twice")
     return Materials(secret, tuple(charters), tuple(entries))
+
+
+def _entry(path: Path, name: str) -> tuple[Charter, RelayEntry]:
+    charter = load_charter(read_public(path))
+    return charter, charter.relay(name)
 
 
 class Observer:
@@ -118,6 +123,7 @@ async def serve(config: RelayConfig, materials: Materials) -> None:
         waiting.cancel()
         notify("STOPPING=1")
         await health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.NOT_SERVING)
+        driver.post(Closing())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(driver.settled(), _CLOSE_SECONDS)
         links.hang_up_all()
@@ -162,4 +168,7 @@ def _offer_metrics(config: RelayConfig, observer: Observer, machine: Relay) -> N
     observer.gauge("hotline_relay_stored_envelopes", "Envelopes stored since the start", lambda: machine.stored)
     if config.metrics.listen is not None:
         host, _, port = config.metrics.listen.rpartition(":")
-        prometheus_client.start_http_server(int(port), host.strip("[]"), registry=observer.registry)
+        try:
+            prometheus_client.start_http_server(int(port), host.strip("[]"), registry=observer.registry)
+        except OSError as error:
+            raise ConfigError(f"metrics.listen: {config.metrics.listen}: {error.strerror}") from error

@@ -13,7 +13,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from hotline.errors import ConfigError, StorageError
 from hotline.ledger.log import Ledger, Staged
@@ -184,31 +184,34 @@ class EndpointStore:
         shape = TABLES[table]
         columns = ", ".join(f'"{column}"' for column in shape.columns)
         order = ", ".join(f'"{column}"' for column in shape.key)
-        found = self._reader.execute(f'SELECT {columns} FROM "{table}" ORDER BY {order}').fetchall()  # noqa: S608
+        found = self.query(f'SELECT {columns} FROM "{table}" ORDER BY {order}', ())  # noqa: S608 - names are ours
         return [dict(zip(shape.columns, row, strict=True)) for row in found]
 
     def sent(self, plane: Plane, serial: int) -> SentRow | None:
         """Our statement with this serial."""
         sql = "SELECT content, signature, hash FROM sent WHERE plane=? AND serial=?"
-        row = self._reader.execute(sql, (plane.value, serial)).fetchone()
-        return None if row is None else SentRow(*row)
+        found = self.query(sql, (plane.value, serial))
+        return SentRow(*found[0]) if found else None
 
     def received_hash(self, plane: Plane, serial: int) -> bytes | None:
         """Hash of the peer's statement with this serial."""
         sql = "SELECT hash FROM received WHERE plane=? AND serial=?"
-        row = self._reader.execute(sql, (plane.value, serial)).fetchone()
-        return None if row is None else bytes(row[0])
+        found = self.query(sql, (plane.value, serial))
+        return bytes(found[0][0]) if found else None
 
     def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
         """Whether this stage is known of our statement."""
         sql = "SELECT 1 FROM sent_fact WHERE plane=? AND serial=? AND stage=? LIMIT 1"
-        return self._reader.execute(sql, (plane.value, serial, stage)).fetchone() is not None
+        return bool(self.query(sql, (plane.value, serial, stage)))
 
     # --- for people --------------------------------------------------------------------------------------------------
 
-    def query(self, sql: str, parameters: Sequence[str | int]) -> list[tuple[object, ...]]:
-        """Read committed rows, for the operator's lists."""
-        return self._reader.execute(sql, parameters).fetchall()
+    def query(self, sql: str, parameters: Sequence[str | int]) -> list[tuple[Any, ...]]:
+        """Read committed rows. Raises StorageError."""
+        try:
+            return self._reader.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise StorageError(f"{self.path}: cannot be read ({error}); run hotline audit verify on a copy") from error
 
     def close(self) -> None:
         """Give the store up; the last commit is already durable."""

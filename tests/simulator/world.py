@@ -154,7 +154,9 @@ class Node:
             self.transmit(output.transmit)
         for output in batch:
             for delivery in output.deliver:
-                self.world.trace(self.name, delivery.kind, delivery.fields.get("serial", ""), delivery.fields.get("state", ""))
+                self.world.trace(
+                    self.name, delivery.kind, delivery.fields.get("serial", ""), delivery.fields.get("state", "")
+                )
                 self.deliver(delivery)
             for reply in output.replies:
                 self.reply(reply)
@@ -223,7 +225,12 @@ class EndpointNode(Node):
             version="sim",
         )
         self.ledger = Ledger(
-            self.origin, 1, Ed25519Signer(self.origin, self.ledger_key), self.disk.frontier, self.disk.last_ts, world.entropy
+            self.origin,
+            1,
+            Ed25519Signer(self.origin, self.ledger_key),
+            self.disk.frontier,
+            self.disk.last_ts,
+            world.entropy,
         )
         self.machine = Endpoint(setup, world.entropy, self, self, self, self.now())
         self.post(Started())

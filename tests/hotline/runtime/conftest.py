@@ -33,7 +33,7 @@ class Server(relay_pb2_grpc.RelayServiceServicer):
     address: str = ""
     hang_up_after: int | None = None
 
-    async def Attach(
+    async def Attach(  # noqa: N802 - gRPC's name
         self, request_iterator: AsyncIterator[relay_pb2.AttachRequest], context: grpc.aio.ServicerContext
     ) -> AsyncIterator[relay_pb2.AttachResponse]:
         self.peers.append(peer_fingerprint(context.auth_context()))

@@ -28,7 +28,9 @@ class _Service(operator_pb2_grpc.OperatorServiceServicer):
     def __init__(self, officer: str | None) -> None:
         self._officer = officer
 
-    async def GetStatus(self, request: object, context: object) -> operator_pb2.GetStatusResponse:
+    async def GetStatus(  # noqa: N802 - gRPC's name
+        self, request: object, context: object
+    ) -> operator_pb2.GetStatusResponse:
         return operator_pb2.GetStatusResponse(json=str(self._officer))
 
 

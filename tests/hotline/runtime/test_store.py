@@ -196,6 +196,18 @@ def test_altered_ledger_is_not_built_upon(tmp_path: Path, sql: str, says: str) -
     assert str(path) in str(caught.value)
 
 
+def test_table_that_cannot_be_read_is_an_error_of_the_store(tmp_path: Path) -> None:
+    """Told as an internal fault, a rotten disk would be looked for in the program."""
+    path = _filled(tmp_path)
+    _alter(path, "DROP TABLE outbox; DROP TABLE sent;")
+    with opened(tmp_path) as store:
+        with pytest.raises(StorageError, match="cannot be read") as caught:
+            store.rows("outbox")
+        assert str(path) in str(caught.value)
+        with pytest.raises(StorageError, match="cannot be read"):
+            store.sent(Plane.REAL, 1)
+
+
 @pytest.mark.parametrize("kind", ["file", "missing-parent-file"])
 def test_store_that_is_no_folder_is_refused(tmp_path: Path, kind: str) -> None:
     """A typing error in the configuration must end in one sentence, not in a traceback at three in the morning."""
@@ -288,9 +300,7 @@ def test_every_acknowledgement_follows_its_sync(tmp_path: Path, off: bool) -> No
 
 
 def _stopped(pid: int) -> bool:
-    states = [
-        (task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()
-    ]
+    states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()]
     return all(state in "tT" for state in states)
 
 
