@@ -417,7 +417,7 @@ class World:
     """ALPHA, BRAVO and relays in one virtual time (milliseconds)."""
 
     def __init__(self, seed: int, relays: int = 3, profile: str = "satellite") -> None:
-        self.rng = random.Random(seed)  # noqa: S311 - a simulator must be repeatable
+        self.rng = random.Random(seed)
         self.entropy = self.rng.randbytes
         self.time = 0
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []

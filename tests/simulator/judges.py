@@ -1,0 +1,204 @@
+"""What must hold: after every delivery (safety) and after the sky has cleared (liveness, bounds)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hotline.ledger.tree import Frontier, leaf_hash
+from hotline.machine import Delivery, Plane
+from hotline.protocol.paths import PathState
+from hotline.protocol.statements import decode_statement
+from hotline.wire.v1 import content_pb2
+from tests.simulator.world import EndpointNode, World
+
+
+class Broken(AssertionError):
+    """A promise does not hold."""
+
+
+@dataclass
+class Shown:
+    """What one terminal's people have seen, as its disk remembers it: a restore takes this back too."""
+
+    texts: dict[tuple[str, int], str] = field(default_factory=dict)
+    last: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def copy(self) -> Shown:
+        return Shown(dict(self.texts), dict(self.last))
+
+
+@dataclass
+class Accepted:
+    """A statement that a terminal answered for, and what its sender was told last."""
+
+    sender: str
+    text: str
+    told: str = "queued"
+
+
+class Judges:
+    """Watches a world. Raises Broken naming the promise."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.accepted: dict[str, Accepted] = {}
+        self.shown = {name: Shown() for name in world.endpoints}
+        self._backups: dict[str, tuple[Shown, set[str]]] = {}
+        self._keys: dict[tuple[bytes, bytes], bytes] = {}
+        self.recovered_at: int | None = None
+        world.on_delivery = self.on_delivery
+
+    # --- safety ------------------------------------------------------------------------------------------------------
+
+    def spy_seal(self, key: bytes, nonce: bytes, plaintext: bytes) -> None:
+        """No key and nonce pair seals two plaintexts."""
+        if self._keys.setdefault((key, nonce), plaintext) != plaintext:
+            raise Broken("a key and nonce pair sealed two plaintexts")
+
+    def on_accepted(self, sender: str, text: str) -> None:
+        """A terminal said `queued`."""
+        self.accepted[text] = Accepted(sender, text)
+
+    def on_delivery(self, node: EndpointNode, delivery: Delivery) -> None:
+        """A person is told something."""
+        if delivery.kind == "received":
+            self._received(node, delivery)
+        elif delivery.kind == "sent":
+            self._told(node, delivery)
+
+    def _received(self, node: EndpointNode, delivery: Delivery) -> None:
+        plane, serial = str(delivery.fields["plane"]), delivery.fields["serial"]
+        assert isinstance(serial, int)
+        row = node.disk.tables["received"].get((plane, serial))
+        if row is None:
+            raise Broken("shown before it was durable")
+        statement = decode_statement(row["content"])  # type: ignore[arg-type]
+        shown = self.shown[node.name]
+        if (plane, serial) in shown.texts:
+            raise Broken(f"{node.name} was shown #{serial} twice")
+        lane = (plane, statement.precedence)
+        if shown.last.get(lane, 0) >= serial:
+            raise Broken(f"{node.name} was shown #{serial} after #{shown.last[lane]} of one precedence")
+        shown.last[lane] = serial
+        shown.texts[plane, serial] = statement.text
+        if statement.kind == content_pb2.STATEMENT_KIND_TEXT:
+            known = self.accepted.get(statement.text)
+            if known is None or known.sender == node.name:
+                raise Broken(f"{node.name} was shown a statement that nobody said")
+            if statement.text[:4] != plane[:4]:
+                raise Broken("a statement changed its plane")
+
+    def _told(self, node: EndpointNode, delivery: Delivery) -> None:
+        plane, serial, state = str(delivery.fields["plane"]), delivery.fields["serial"], str(delivery.fields["state"])
+        row = node.disk.tables["sent"].get((plane, serial))
+        if row is None:
+            return
+        text = decode_statement(row["content"]).text  # type: ignore[arg-type]
+        if text in self.accepted:
+            self.accepted[text].told = state
+        if state in ("delivered", "read"):
+            peer = self.world.endpoints[node.peer]
+            stored = peer.disk.tables.get("received", {}).get((plane, serial))
+            restored = peer.name in self._backups
+            if not restored and (stored is None or stored["hash"] != row["hash"]):
+                raise Broken(f"{node.name} was told {state} for #{serial}, which {peer.name} does not hold")
+
+    # --- crashes and restores ----------------------------------------------------------------------------------------
+
+    def on_backup(self, node: EndpointNode) -> None:
+        """A disk is copied: so is what its people have seen, for people have a paper of their own."""
+        texts = {row_text for row_text, item in self.accepted.items() if item.sender == node.name}
+        self._backups[node.name] = (self.shown[node.name].copy(), texts)
+        self._resync(node, self._backups[node.name][0])
+
+    def on_crash(self, node: EndpointNode) -> None:
+        """Committed but not yet told: the inbox shows it after the restart, without a new event."""
+        self._resync(node, self.shown[node.name])
+
+    def _resync(self, node: EndpointNode, shown: Shown) -> None:
+        facts = node.disk.tables.get("received_fact", {})
+        shown.texts.clear()
+        shown.last.clear()
+        for plane, serial, stage in facts:
+            if stage != "shown":
+                continue
+            row = node.disk.tables["received"][plane, serial]
+            statement = decode_statement(row["content"])  # type: ignore[arg-type]
+            shown.texts[str(plane), int(str(serial))] = statement.text
+            lane = (str(plane), statement.precedence)
+            shown.last[lane] = max(shown.last.get(lane, 0), int(str(serial)))
+
+    def on_restore(self, node: EndpointNode) -> None:
+        """An old disk is back: what was accepted after the backup may be forgotten, unless the peer has it."""
+        _, texts = self._backups[node.name]
+        for text, item in list(self.accepted.items()):
+            if item.sender == node.name and text not in texts:
+                item.told = "forgotten"
+        self._resync(node, self.shown[node.name])
+
+    # --- in the end --------------------------------------------------------------------------------------------------
+
+    def settled(self) -> bool:
+        """Whether everything owed has been paid."""
+        for node in self.world.endpoints.values():
+            if node.machine is None or not node.up:
+                return False
+            ctx = node.machine.context
+            if any(outbox.pending for outbox in ctx.outboxes.values()) or len(ctx.reads):
+                return False
+            if any(inbox.ahead for inbox in ctx.inboxes.values()):
+                return False
+            if any(path.state is not PathState.UP for path in ctx.paths.values()):
+                return False
+        return all(not relay.disk.tables.get("mailbox") for relay in self.world.relays.values())
+
+    def final(self) -> None:
+        """Nothing lost, nothing left, both ledgers whole."""
+        world = self.world
+        for text, item in self.accepted.items():
+            peer = world.endpoints[item.sender].peer
+            count = sum(1 for seen in self.shown[peer].texts.values() if seen == text)
+            if item.told in ("expired", "forgotten"):
+                continue
+            if count == 0:
+                raise Broken(f"lost: {item.sender} was told {item.told!r} for {text!r}, {peer} never saw it")
+            if item.told not in ("delivered", "read"):
+                raise Broken(f"{item.sender} was last told {item.told!r} for {text!r}, which arrived")
+        for node in world.endpoints.values():
+            self._ledger(node)
+            self._bounds(node)
+
+    def _ledger(self, node: EndpointNode) -> None:
+        frontier = Frontier()
+        for leaf in node.disk.leaves:
+            frontier.append(leaf_hash(leaf))
+        if (frontier.size, frontier.root()) != (node.disk.head.size, node.disk.head.root):
+            raise Broken(f"{node.name}'s ledger does not give its signed head")
+
+    def _bounds(self, node: EndpointNode) -> None:
+        assert node.machine is not None
+        ctx = node.machine.context
+        for plane in Plane:
+            outbox = ctx.outboxes[plane]
+            if outbox.window_messages or outbox.window_bytes or outbox.bytes:
+                raise Broken(f"{node.name} keeps {outbox.bytes} bytes in an empty outbox")
+        tables = node.disk.tables
+        for live in ("outbox", "held", "unnoted"):
+            if tables.get(live):
+                raise Broken(f"{node.name} keeps rows in {live}")
+        if len(tables.get("prekey", {})) > 6 or len(tables.get("peer_epoch", {})) > 8:
+            raise Broken(f"{node.name} keeps more keys than it may")
+
+    def idle_hour(self) -> None:
+        """A quiet hour costs beats and nothing else."""
+        world = self.world
+        before = {node.name: node.frames_out for node in world.nodes}
+        entries = {node.name: len(node.disk.leaves) for node in world.endpoints.values()}
+        world.run_until(world.time + 3_600_000)
+        profile = next(iter(world.relays.values())).profile
+        beats = 3_600_000 // profile.heartbeat_ms * len(world.relays)
+        for node in world.endpoints.values():
+            if node.frames_out - before[node.name] > beats * 1.2 + 200:
+                raise Broken(f"{node.name} sent {node.frames_out - before[node.name]} frames in a quiet hour")
+            if len(node.disk.leaves) - entries[node.name] > 400:
+                raise Broken(f"{node.name} wrote {len(node.disk.leaves) - entries[node.name]} entries in a quiet hour")

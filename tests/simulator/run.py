@@ -1,0 +1,181 @@
+"""One seed from storm to verdict. `python -m tests.simulator.run --seeds 2000 --jobs 2`"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from unittest.mock import patch
+
+from hotline.crypto.sealing import MessageKey, seal
+from hotline.machine import Plane, Reply
+from hotline.protocol.events import MarkRead, Submit
+from hotline.wire.v1 import content_pb2
+from tests.simulator.judges import Broken, Judges
+from tests.simulator.weather import Storm
+from tests.simulator.world import World
+
+STORM_MS = 180_000
+RECOVERY_MS = 180_000
+_PROFILES = ("fibre", "satellite", "satellite", "narrow")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one seed came to."""
+
+    seed: int
+    virtual_ms: int
+    digest: str
+    recovered_ms: int
+    accepted: int
+    broken: str = ""
+
+
+class Players:
+    """People on both sides: they say things, and read."""
+
+    def __init__(self, world: World, judges: Judges, until: int) -> None:
+        self.world, self.judges, self.until = world, judges, until
+        self._said = 0
+        world.at(500, self._speak)
+        world.at(1_000, self._read)
+
+    def _speak(self) -> None:
+        world, rng = self.world, self.world.rng
+        if world.time >= self.until:
+            return
+        node = world.endpoints[rng.choice(("ALPHA", "BRAVO"))]
+        for _ in range(rng.choice((1, 1, 1, 5, 20))):
+            if not node.up:
+                break
+            self._said += 1
+            plane = rng.choice((Plane.REAL, Plane.REAL, Plane.EXERCISE))
+            text = f"{plane.value} statement {self._said} of {node.name}"
+            validity = rng.choice((0, 0, 0, 0, 5_000))
+            precedence = rng.choice((1, 2, 3, 4))
+
+            def then(reply: Reply, node_name: str = node.name, text: str = text) -> None:
+                if reply.ok:
+                    self.judges.on_accepted(node_name, text)
+
+            # The judge must know the text before the peer can show it: durable and told may be the same instant.
+            node.ask(
+                lambda number, plane=plane, precedence=precedence, text=text, validity=validity: Submit(  # type: ignore[misc]
+                    number, plane, precedence, "en", content_pb2.DIRECTION_LTR, text, "duty", validity
+                ),
+                then,
+            )
+        world.after(rng.randint(100, 8_000), self._speak)
+
+    def _read(self) -> None:
+        world, rng = self.world, self.world.rng
+        node = world.endpoints[rng.choice(("ALPHA", "BRAVO"))]
+        if node.up and node.machine is not None:
+            for plane in Plane:
+                for serial in list(node.machine.context.unread[plane])[:5]:
+                    node.ask(
+                        lambda number, plane=plane, serial=serial: MarkRead(number, plane, serial, "duty"),  # type: ignore[misc]
+                        lambda reply: None,
+                    )
+        if world.time < self.until + RECOVERY_MS // 3:
+            world.after(rng.randint(500, 6_000), self._read)
+
+
+@contextmanager
+def spied(judges: Judges) -> Iterator[None]:
+    """Every seal of the session passes the judge."""
+
+    def watched(key: MessageKey, header: bytes, plaintext: bytes) -> bytes:
+        judges.spy_seal(key.key, key.nonce, plaintext)
+        return seal(key, header, plaintext)
+
+    with patch("hotline.protocol.session.seal", watched):
+        yield
+
+
+def run_seed(seed: int, *, idle_hour: bool = False, storm_ms: int = STORM_MS) -> Result:
+    """Storm, clear sky, verdict."""
+    world = World(seed, relays=2 + seed % 2, profile=_PROFILES[seed % len(_PROFILES)])
+    judges = Judges(world)
+    storm = Storm(world, 3_000, storm_ms)
+    storm.on_restore, storm.on_crash, storm.on_backup = judges.on_restore, judges.on_crash, judges.on_backup
+    Players(world, judges, storm_ms)
+    broken, recovered = "", 0
+    slow = next(iter(world.relays.values())).profile.name == "narrow"
+    try:
+        with spied(judges):
+            world.start()
+            world.run_until(storm_ms)
+            limit = storm_ms + RECOVERY_MS * (10 if slow else 1)
+            world.run_until(storm_ms + RECOVERY_MS // 2)
+            while not judges.settled():
+                if world.time > limit:
+                    raise Broken(f"not settled {world.time - storm_ms} ms after the sky cleared: {_unsettled(world)}")
+                world.run_until(world.time + 1_000)
+            recovered = world.time - storm_ms
+            judges.final()
+            if idle_hour:
+                judges.idle_hour()
+    except Broken as error:
+        broken = str(error)
+    return Result(seed, world.time, world.digest(), recovered, len(judges.accepted), broken)
+
+
+def _unsettled(world: World) -> str:
+    parts = []
+    for node in world.endpoints.values():
+        if node.machine is None:
+            parts.append(f"{node.name} is down")
+            continue
+        ctx = node.machine.context
+        pending = {plane.value: sorted(outbox.pending) for plane, outbox in ctx.outboxes.items() if outbox.pending}
+        ahead = {
+            plane.value: (inbox.through, sorted(inbox.ahead)) for plane, inbox in ctx.inboxes.items() if inbox.ahead
+        }
+        paths = [path.state.value for path in ctx.paths.values()]
+        parts.append(f"{node.name} pending {pending} ahead {ahead} unnoted {len(ctx.reads)} paths {paths}")
+    mailboxes = [len(relay.disk.tables.get("mailbox", {})) for relay in world.relays.values()]
+    return "; ".join([*parts, f"mailboxes {mailboxes}"])
+
+
+def _guarded(seed: int) -> Result:
+    try:
+        return run_seed(seed, idle_hour=seed % 50 == 0)
+    except Exception as error:  # noqa: BLE001 - an exception out of a step is a finding, not the end of the run
+        return Result(seed, 0, "", 0, 0, f"{type(error).__name__}: {error}")
+
+
+def main() -> int:
+    """Run many seeds; exit 1 if a judge complained."""
+    parser = argparse.ArgumentParser(description="Run the simulator over many seeds.")
+    parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    arguments = parser.parse_args()
+    seeds = range(arguments.start, arguments.start + arguments.seeds)
+    begun, virtual, statements, bad = time.monotonic(), 0, 0, 0
+    with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
+        for done, result in enumerate(pool.imap_unordered(_guarded, seeds, chunksize=2), 1):
+            virtual += result.virtual_ms
+            statements += result.accepted
+            if result.broken:
+                bad += 1
+                print(f"seed {result.seed}: {result.broken}", flush=True)
+            if done % 100 == 0:
+                print(f"{done} seeds, {bad} with a complaint", file=sys.stderr, flush=True)
+    took = time.monotonic() - begun
+    ratio = virtual / 1_000 / took / arguments.jobs
+    print(
+        f"{len(seeds)} seeds, {statements} statements, {bad} with a complaint; {virtual / 3_600_000:.1f} virtual hours"
+    )
+    print(f"{took:.0f} s on {arguments.jobs} processes, {ratio:.0f} times faster than real time on each")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
