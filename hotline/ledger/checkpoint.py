@@ -37,7 +37,10 @@ def parse_size(text: str) -> int:
 
 def parse_checkpoint(text: bytes) -> Checkpoint:
     """Parse a note text as a checkpoint. Raises Malformed."""
-    lines = text.decode().split("\n")
+    try:
+        lines = text.decode().split("\n")
+    except UnicodeDecodeError as error:
+        raise Malformed("checkpoint", "not UTF-8") from error
     if len(lines) != 4 or lines[3]:
         raise Malformed("checkpoint", "not exactly three lines")
     check_name(lines[0])
@@ -57,9 +60,11 @@ def open_checkpoint(note: bytes, origin: str, public: bytes) -> Checkpoint:
     return open_checkpoint_with(note, origin, Ed25519Verifier(origin, public))
 
 
-def open_checkpoint_with(note: bytes, origin: str, verifier: Verifier) -> Checkpoint:
+def open_checkpoint_with(
+    note: bytes, origin: str, verifier: Verifier, bytes_max: int = CHECKPOINT_BYTES_MAX
+) -> Checkpoint:
     """The same with any verifier. Raises Malformed or Untrusted('origin')."""
-    if len(note) > CHECKPOINT_BYTES_MAX:
+    if len(note) > bytes_max:
         raise Malformed("too-long", f"checkpoint of {len(note)} bytes")
     checkpoint = parse_checkpoint(open_note(note, [verifier]).text)
     if checkpoint.origin != origin:

@@ -44,6 +44,11 @@ class Ledger:
         """Entries accepted so far."""
         return self._frontier.size
 
+    @property
+    def head(self) -> Checkpoint:
+        """Origin, size and root of what was accepted so far."""
+        return Checkpoint(self.origin, self._frontier.size, self._frontier.root())
+
     def stage(self, records: Sequence[Record], wall_ms: int) -> Staged:
         """Entries, nodes and the signed head that `records` give. Times never go back."""
         timestamp = max(wall_ms, self._last_timestamp_ms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii
@@ -16,6 +17,11 @@ from hotline.machine import Entropy, Record
 
 VERSION: Final = 1
 _INTEGER_MAX: Final = 2**53
+_TIME: Final = re.compile(
+    r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z"
+)
+_BLINDER: Final = re.compile("[0-9a-f]{32}")
+_COMMITMENT: Final = re.compile("[0-9a-f]{64}")
 _TOP: Final = ("commit", "epoch", "fields", "rnd", "seq", "ts", "type", "v")
 
 
@@ -59,9 +65,16 @@ def _object(values: Mapping[str, str | int]) -> str:
     return "{" + ",".join(parts) + "}"
 
 
+def _commitments(values: Mapping[str, str]) -> str:
+    for tag, value in values.items():
+        if not isinstance(value, str) or not _COMMITMENT.fullmatch(value):
+            raise LocalError(f"a ledger commitment is 64 lower-case hex digits: {tag}")
+    return _object(values)
+
+
 def _encode(leaf: Leaf) -> bytes:
     return (
-        f'{{"commit":{_object(leaf.commit)},"epoch":{leaf.epoch},"fields":{_object(leaf.fields)},"rnd":"{leaf.rnd}",'
+        f'{{"commit":{_commitments(leaf.commit)},"epoch":{leaf.epoch},"fields":{_object(leaf.fields)},"rnd":"{leaf.rnd}",'
         f'"seq":{leaf.seq},"ts":"{leaf.ts}","type":{encode_basestring_ascii(leaf.type)},"v":{VERSION}}}'
     ).encode("ascii")
 
@@ -95,8 +108,10 @@ def parse_leaf(data: bytes) -> Leaf:
         or not all(isinstance(text, str) for text in texts)
     ):
         raise Malformed("leaf", "a field of the wrong type")
-    if not all(isinstance(number, int) and not isinstance(number, bool) for number in numbers):
-        raise Malformed("leaf", "a number of the wrong type")
+    if not all(type(number) is int and 0 <= number < _INTEGER_MAX for number in numbers):
+        raise Malformed("leaf", "a number of the wrong type or size")
+    if not _TIME.fullmatch(parsed["ts"]) or not _BLINDER.fullmatch(parsed["rnd"]):
+        raise Malformed("leaf", "a time or a blinder that is none")
     leaf = Leaf(parsed["seq"], parsed["ts"], parsed["type"], parsed["epoch"], parsed["rnd"], fields, commits)
     try:
         spelled = _encode(leaf)

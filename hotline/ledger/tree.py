@@ -132,12 +132,19 @@ def consistency_proof(old: int, new: int, read: ReadNode) -> list[bytes]:
     return proof[::-1]
 
 
+def _check_hashes(kind: str, proof: Sequence[bytes]) -> None:
+    # Two neighbours whose lengths are wrong but add up to 64 hash like two right ones: another tree under the same root.
+    if any(len(hash_) != HASH_SIZE for hash_ in proof):
+        raise Untrusted(kind, "a hash of the wrong length in the proof")
+
+
 def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes) -> None:
     """RFC 9162 section 2.1.3.2; `leaf` is a leaf hash. Raises Untrusted."""
     if not 0 <= index < size:
         raise Untrusted("inclusion", f"no leaf {index} in a tree of {size}")
     if len(leaf) != HASH_SIZE:
         raise Untrusted("inclusion", "not a leaf hash")
+    _check_hashes("inclusion", proof)
     position, last, current = index, size - 1, leaf
     for hash_ in proof:
         if last == 0:
@@ -159,6 +166,7 @@ def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: byt
     """RFC 9162 section 2.1.4.2. Raises Untrusted; an old size of 0 proves nothing and is refused."""
     if not 0 < old <= new:
         raise Untrusted("consistency", f"from {old} to {new}")
+    _check_hashes("consistency", proof)
     if old == new:
         if proof or old_root != new_root:
             raise Untrusted("consistency", "one size, two roots" if old_root != new_root else "the proof is too long")

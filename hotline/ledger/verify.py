@@ -6,15 +6,15 @@ Nothing to check is never good.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from hotline.errors import Malformed, RemoteError
+from hotline.errors import Malformed, RemoteError, StorageError
 from hotline.ledger.checkpoint import Checkpoint, open_checkpoint_with
 from hotline.ledger.note import Verifier
 from hotline.ledger.record import parse_leaf
-from hotline.ledger.tree import Frontier, leaf_hash
+from hotline.ledger.tree import EMPTY_ROOT, Frontier, leaf_hash
 
 
 class Outcome(Enum):
@@ -27,7 +27,12 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result, in values and in one sentence. `good_through` counts entries that are vouched for."""
+    """The result, in values and in one sentence.
+
+    `size` counts the lawful entries that were read. `root` is the signed root when VERIFIED, else empty. `good_through` counts
+    entries that a signed checkpoint vouches for. `first_bad` is the first entry at fault; where none can be named
+    exactly it is the first that may be, and the text gives the range.
+    """
 
     outcome: Outcome
     kind: str
@@ -51,99 +56,140 @@ def verify_log(
 ) -> Verdict:
     """Recompute a log and compare it with its signed head.
 
-    `older` are earlier checkpoints of the same log; with them and with `stored` hashes the first altered entry is
-    named, not only the fact that there is one. Raises nothing: what is wrong is in the verdict.
+    `older` are other checkpoints of the same log; with them and with `stored` hashes the first altered entry is named,
+    not only the fact that there is one. `leaves` and `stored` may raise StorageError: reading that stops early decides
+    nothing. Raises nothing of its own: what is wrong is in the verdict.
     """
     if verifier is None:
-        return _undecided("no-key", "no key of this log was given: take it from the charter, not from the log", 0)
+        return _undecided("no-key", "no key of this log was given: take it from the charter, not from the log")
     try:
-        heads = sorted((open_checkpoint_with(data, verifier.name, verifier) for data in older), key=lambda h: h.size)
+        signed = [open_checkpoint_with(data, verifier.name, verifier) for data in older]
         head = open_checkpoint_with(note, verifier.name, verifier) if note else None
     except Malformed as error:
-        return _tampered("checkpoint", f"a checkpoint is not readable ({error})", 0, 0)
+        return _tampered("checkpoint", f"a checkpoint is not readable ({error})")
     except RemoteError as error:
         if error.reason == "unverified":
-            return _undecided("other-key", "the given key signed no checkpoint of this log: is it the right log?", 0)
-        return _tampered("checkpoint", f"a checkpoint is not signed by the key of this log ({error})", 0, 0)
-    return _Check(head, heads, stored).run(leaves)
+            return _undecided("other-key", "the given key signed no checkpoint of this log: is it the right log?")
+        return _tampered("checkpoint", f"a checkpoint is not signed by the key of this log ({error})")
+    if head is not None:
+        signed.append(head)
+    roots: dict[int, bytes] = {0: EMPTY_ROOT}
+    for checkpoint in signed:
+        if roots.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
+            return _tampered("fork", f"the key of this log signed two different roots for {checkpoint.size} entries")
+    return _Check(roots, stored, has_head=head is not None).run(leaves)
 
 
 class _Check:
     """One pass over the leaves."""
 
-    def __init__(self, head: Checkpoint | None, heads: Sequence[Checkpoint], stored: StoredHash | None) -> None:
-        self._head = head
-        self._heads = {checkpoint.size: checkpoint for checkpoint in heads}
+    def __init__(self, roots: Mapping[int, bytes], stored: StoredHash | None, *, has_head: bool) -> None:
+        self._roots = roots
+        # A head put back to an older one must not hide what was signed after it.
+        self._signed = max(roots)
+        self._has_head = has_head
         self._stored = stored
         self._frontier = Frontier()
         self._vouched = 0
-        self._suspect: int | None = None
         self._last_time = ""
+        self._suspect: int | None = None
+        self._as_stored: Frontier | None = None
+        self._bad_node: int | None = None
 
     def run(self, leaves: Iterable[bytes]) -> Verdict:
-        for index, leaf in enumerate(leaves):
-            bad = self._one(index, leaf)
-            if bad is not None:
-                return bad
-        return self._end()
+        try:
+            for index, leaf in enumerate(leaves):
+                bad = self._one(index, leaf)
+                if bad is not None:
+                    return bad
+            return self._end()
+        except StorageError as error:
+            size = self._frontier.size
+            text = f"reading stopped after {size} entries ({error}): verify another copy"
+            return _undecided("stopped", text, size, self._vouched)
 
     def _one(self, index: int, data: bytes) -> Verdict | None:
         try:
             leaf = parse_leaf(data)
         except Malformed as error:
-            return _tampered("leaf", f"entry {index} is not a lawful entry ({error})", index, self._vouched)
+            return self._unlawful("leaf", f"entry {index} is not a lawful entry ({error})", index)
         if leaf.seq != index:
             text = f"entry {index} says it is entry {leaf.seq}: one was removed, inserted or moved"
-            return _tampered("sequence", text, index, self._vouched)
+            return self._unlawful("sequence", text, index)
         if leaf.ts < self._last_time:
-            return _tampered("time", f"entry {index} is older than the one before it", index, self._vouched)
+            return self._unlawful("time", f"entry {index} is older than the one before it", index)
         self._last_time = leaf.ts
-        hash_ = leaf_hash(data)
-        expected = self._stored(index) if self._stored is not None else None
-        if expected is not None and expected != hash_ and self._suspect is None:
-            self._suspect = index
-        self._frontier.append(hash_)
-        checkpoint = self._heads.get(index + 1)
-        if checkpoint is None:
+        self._append(index, leaf_hash(data))
+        root = self._roots.get(index + 1)
+        if root is None:
             return None
-        if checkpoint.root != self._frontier.root():
-            return self._altered(index + 1)
+        if root != self._frontier.root():
+            return self._altered()
         self._vouched = index + 1
+        if self._bad_node is None:
+            self._bad_node = self._suspect
+        self._suspect = self._as_stored = None
         return None
 
-    def _altered(self, size: int) -> Verdict:
-        """The first `size` entries do not give the root that was signed for them."""
-        if self._suspect is not None:
-            text = f"entry {self._suspect} was altered: it is not the one that was signed"
-            return _tampered("altered", text, self._suspect, min(self._vouched, self._suspect))
-        text = f"entries {self._vouched} to {size - 1} do not give the signed root: at least one of them was altered"
-        return _tampered("altered", text, self._vouched, self._vouched)
+    def _append(self, index: int, hash_: bytes) -> None:
+        kept = self._stored(index) if self._stored is not None else None
+        if kept is not None and kept != hash_ and self._suspect is None:
+            self._suspect, self._as_stored = index, self._frontier.copy()
+        if self._as_stored is not None:
+            self._as_stored.append(hash_ if kept is None else kept)
+        self._frontier.append(hash_)
+
+    def _suspect_holds(self) -> bool:
+        """Whether the stored hashes lead to the next signed root: then the first leaf that differs is the bad one."""
+        tree = self._as_stored
+        later = [size for size in self._roots if tree is not None and size >= tree.size]
+        if tree is None or self._stored is None or not later:
+            return False
+        for index in range(tree.size, min(later)):
+            kept = self._stored(index)
+            if kept is None:
+                return False
+            tree.append(kept)
+        return tree.root() == self._roots[tree.size]
+
+    def _unlawful(self, kind: str, text: str, index: int) -> Verdict:
+        """Entry `index` breaks a rule by itself or is not there, unless one before it was altered."""
+        return self._suspected() or _tampered(kind, text, index, self._vouched, self._frontier.size)
+
+    def _altered(self) -> Verdict:
+        """The entries so far are not the ones that were signed."""
+        first, size = self._vouched, self._frontier.size
+        text = f"entries {first} to {size - 1} do not give the signed root: at least one of them was altered"
+        return self._suspected() or _tampered("altered", text, first, first, size)
+
+    def _suspected(self) -> Verdict | None:
+        if self._suspect is None or not self._suspect_holds():
+            return None
+        text = f"entry {self._suspect} was altered: it is not the one that was signed"
+        return _tampered("altered", text, self._suspect, self._vouched, self._frontier.size)
 
     def _end(self) -> Verdict:
-        size, head = self._frontier.size, self._head
-        if head is None:
-            if not size:
-                return _undecided("empty", "there are no entries and no checkpoint: nothing can be said", 0)
-            return _undecided("no-checkpoint", f"{size} entries, but no signed checkpoint to compare them with", size)
-        if not size and not head.size:
-            return _undecided("empty", "the log has no entries: nothing can be said", 0)
-        if size < head.size:
-            text = f"entries {size} to {head.size - 1} are missing: the signed checkpoint counts {head.size}"
-            return _tampered("truncated", text, size, self._vouched)
-        if size > head.size:
-            text = f"entries {head.size} to {size - 1} stand behind the signed checkpoint: nobody has signed them"
-            return _tampered("unsigned-tail", text, head.size, self._vouched)
-        if head.root != self._frontier.root():
-            return self._altered(size)
-        if self._suspect is not None:
-            text = f"entry {self._suspect} is good, but the stored tree was altered there"
-            return _tampered("tree", text, self._suspect, size)
-        return Verdict(Outcome.VERIFIED, "ok", f"{size} entries give the signed root", size, head.root, size)
+        size, signed = self._frontier.size, self._signed
+        if size < signed:
+            text = f"entries {size} to {signed - 1} are missing: a signed checkpoint counts {signed}"
+            return self._unlawful("truncated", text, size)
+        if not size:
+            return _undecided("empty", "there are no entries: nothing can be said")
+        if not self._has_head:
+            text = f"{size} entries, but no signed head to compare them with"
+            return _undecided("no-checkpoint", text, size, self._vouched)
+        if size > signed:
+            text = f"entries {signed} to {size - 1} stand behind the signed checkpoint: nobody has signed them"
+            return _tampered("unsigned-tail", text, signed, self._vouched, size)
+        if self._bad_node is not None:
+            text = f"entry {self._bad_node} is good, but the stored tree was altered there"
+            return _tampered("tree", text, self._bad_node, size, size)
+        return Verdict(Outcome.VERIFIED, "ok", f"{size} entries give the signed root", size, self._roots[size], size)
 
 
-def _tampered(kind: str, text: str, first_bad: int, good_through: int) -> Verdict:
-    return Verdict(Outcome.TAMPERED, kind, text, 0, b"", good_through, first_bad)
+def _tampered(kind: str, text: str, first_bad: int | None = None, good_through: int = 0, size: int = 0) -> Verdict:
+    return Verdict(Outcome.TAMPERED, kind, text, size, b"", good_through, first_bad)
 
 
-def _undecided(kind: str, text: str, size: int) -> Verdict:
-    return Verdict(Outcome.UNDECIDED, kind, text, size, b"", 0)
+def _undecided(kind: str, text: str, size: int = 0, good_through: int = 0) -> Verdict:
+    return Verdict(Outcome.UNDECIDED, kind, text, size, b"", good_through)

@@ -30,6 +30,7 @@ class Answers:
         self._ctx = context
         self._sending = sending
         self._read_lately: dict[tuple[Plane, int], None] = {}
+        self._told_restored: set[Plane] = set()
 
     def custody(self, path: Path, frame: frame_pb2.Custody, now: Instant) -> None:
         """A relay signs for envelopes. Raises RemoteError if the signature or the text is not right."""
@@ -113,25 +114,23 @@ class Answers:
     def conflict(self, plane: Plane, receipt: content_pb2.Receipt, now: Instant) -> None:
         """The peer holds other statements under these serials: ours were given out twice, after a loss of state."""
         outbox = self._ctx.outboxes[plane]
-        clashing = [
-            item.serial
-            for item in receipt.item
-            if item.serial in outbox.pending
-            and item.statement not in (outbox.pending[item.serial].hash, outbox.pending[item.serial].original_hash)
-        ]
+        clashing = []
+        for item in receipt.item:
+            pending = outbox.pending.get(item.serial)
+            if pending is None or item.statement == pending.hash:
+                continue
+            if item.statement == pending.original_hash:
+                # It expired here, but had arrived before: the void that should close the gap finds none.
+                self._deliver_one(plane, item.serial, item.statement, now)
+            else:
+                clashing.append(item.serial)
         if clashing:
             self.renumber(plane, clashing, receipt.received_through, now)
 
     def renumber(self, plane: Plane, serials: Iterable[int], above: int, now: Instant) -> None:
         """Give unacknowledged statements new serials beyond everything the peer has seen."""
         ctx, outbox = self._ctx, self._ctx.outboxes[plane]
-        ctx.alarm(
-            "restored",
-            "this terminal gave out serials that the peer already holds: it was restored from an older state",
-            plane=plane.value,
-            through=above,
-        )
-        outbox.last_serial = max(outbox.last_serial, above)
+        self.skip_to(plane, above)
         for serial in sorted(serials):
             item = outbox.remove(serial, now.mono)
             ctx.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
@@ -142,9 +141,24 @@ class Answers:
             moved = self._sending.take(plane, statement, now)
             ctx.record("msg.renumbered", plane=plane.value, serial=serial, new=moved.serial, statement=moved.hash.hex())
             ctx.tell("renumbered", plane=plane.value, serial=serial, new=moved.serial)
-        ctx.out.changes.append(Put("counter", {"name": f"sent:{plane}", "value": outbox.last_serial}))
         outbox.restored()
         self._sending.pump(now)
+
+    def skip_to(self, plane: Plane, serial: int) -> None:
+        """We lost state: the peer holds serials of ours up to here that we may not give out again.
+
+        What is pending stays as it is. The peer may hold it already; if it holds something else, it says CONFLICT.
+        """
+        ctx, outbox = self._ctx, self._ctx.outboxes[plane]
+        if plane not in self._told_restored:
+            self._told_restored.add(plane)
+            text = (
+                "the peer holds statements of ours that we do not know: this terminal was restored from an older state"
+            )
+            ctx.alarm("restored", text, plane=plane.value, through=serial)
+        outbox.last_serial = max(outbox.last_serial, serial)
+        outbox.restored()
+        ctx.out.changes.append(Put("counter", {"name": f"sent:{plane}", "value": outbox.last_serial}))
 
     def offer_again(self, plane: Plane, after: int, now: Instant) -> None:
         """The peer has lost what it had acknowledged: everything after `after` is owed again."""
@@ -155,12 +169,17 @@ class Answers:
         last = min(outbox.last_serial, after + ctx.setup.outbox_max)
         for serial in range(after + 1, last + 1):
             stored = ctx.history.sent(plane, serial)
-            if serial in outbox.pending or stored is None:
+            if serial in outbox.pending:
+                continue
+            if stored is None:
+                # Given out by a state that we lost: an empty statement closes the gap, or the peer says CONFLICT.
+                outbox.add(self._sending.filler(plane, serial, now))
                 continue
             statement = decode_statement(stored.content)
             expires_at = now.mono + statement.valid_for_ms
             item = Pending(serial, statement.precedence, stored.content, stored.signature, stored.hash, expires_at)
-            if ctx.history.has_sent_fact(plane, serial, SentState.EXPIRED.value):
+            expired = ctx.history.has_sent_fact(plane, serial, SentState.EXPIRED.value)
+            if expired and not ctx.history.has_sent_fact(plane, serial, SentState.DELIVERED.value):
                 item = self._sending.void(plane, item)
             outbox.add(item)
             key = {"plane": plane.value, "serial": serial, "stage": item.state.value}

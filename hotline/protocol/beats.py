@@ -142,7 +142,7 @@ class Beats:
             peer.received_through[plane] = received
             outbox = ctx.outboxes[plane]
             if received > outbox.last_serial:
-                self._answers.renumber(plane, list(outbox.pending), received, now)
+                self._answers.skip_to(plane, received)
             elif received < outbox.delivered_high and answered >= outbox.delivered_since:
                 self._answers.offer_again(plane, received, now)
 

@@ -49,6 +49,11 @@ class Inbox:
         self.gap_since: int | None = None
         self.gap_reported: tuple[int, int] | None = None
 
+    @property
+    def highest(self) -> int:
+        """The highest serial received, gaps or not."""
+        return max(self.ahead, default=self.through)
+
     def known_hash(self, serial: int) -> bytes | None:
         """Hash of the statement that holds this serial, if it was received."""
         if serial in self.ahead:

@@ -166,7 +166,7 @@ class Receiving:
             stage=stage,
             item=[content_pb2.ReceiptItem(serial=serial, statement=name) for serial, name in items],
             time_ms=now.wall,
-            received_through=self._ctx.inboxes[plane].through,
+            received_through=self._ctx.inboxes[plane].highest,
         )
         self._ctx.send_content(plane, ContentType.RECEIPT, encode(receipt), now, transient=False, urgent=self._urgent)
 

@@ -211,6 +211,7 @@ class Sending:
 
     def peer_returned(self, now: Instant) -> None:
         """The peer answers again: whatever it has not acknowledged is repeated soon, not after a long wait."""
+        self._ctx.reads.all_now(now.mono)
         for outbox in self._ctx.outboxes.values():
             for item in outbox.pending.values():
                 if item.envelope is not None:
@@ -251,6 +252,24 @@ class Sending:
         made.original_hash = item.hash
         made.state = SentState.EXPIRED
         return made
+
+    def filler(self, plane: Plane, serial: int, now: Instant) -> Pending:
+        """An empty statement for a serial of ours that we know nothing of. Not stored: it can be made again."""
+        void = content_pb2.Statement(
+            serial=serial,
+            precedence=content_pb2.PRECEDENCE_ROUTINE,
+            kind=content_pb2.STATEMENT_KIND_VOID,
+            direction=content_pb2.DIRECTION_LTR,
+            from_party=self._ctx.setup.local.party,
+            to_party=self._ctx.setup.remote.party,
+            body_salt=_NO_SALT,
+        )
+        content = encode(void)
+        inner = self._ctx.session.sign(ContentType.STATEMENT, plane, content)
+        name = statement_hash(plane, self._ctx.session.ends_out, content)
+        item = Pending(serial, void.precedence, content, inner.signature, name, now.mono, is_void=True)
+        item.state = SentState.EXPIRED
+        return item
 
     def _expire(self, plane: Plane, item: Pending, now: Instant) -> None:
         ctx, outbox = self._ctx, self._ctx.outboxes[plane]

@@ -15,15 +15,16 @@ _PARCEL_ROOM = PARCEL_BYTES_MAX - 4 * FRAMES_PER_PARCEL_MAX - 64
 class FrameQueue:
     """A bounded queue of encoded frames for one stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = LINK_QUEUE_BYTES_MAX) -> None:
+        self._limit = limit
         self._frames: deque[bytes] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
         self._closed = False
 
     def put(self, frame: bytes) -> bool:
-        """Queue one frame; False if the queue is full (LINK_QUEUE_BYTES_MAX) and the stream should be given up."""
-        if self._bytes + len(frame) > LINK_QUEUE_BYTES_MAX:
+        """Queue one frame; False if the queue is full (`limit` bytes) and the stream should be given up."""
+        if self._bytes + len(frame) > self._limit:
             return False
         self._frames.append(frame)
         self._bytes += len(frame)

@@ -44,6 +44,7 @@ class Judges:
         self.accepted: dict[str, Accepted] = {}
         self.shown = {name: Shown() for name in world.endpoints}
         self._backups: dict[str, tuple[Shown, set[str]]] = {}
+        self._restored: set[str] = set()
         self._keys: dict[tuple[bytes, bytes], bytes] = {}
         self.recovered_at: int | None = None
         world.on_delivery = self.on_delivery
@@ -77,9 +78,10 @@ class Judges:
         if (plane, serial) in shown.texts:
             raise Broken(f"{node.name} was shown #{serial} twice")
         lane = (plane, statement.precedence)
-        if shown.last.get(lane, 0) >= serial:
+        # A restored sender fills old gaps: what it says now it really said later than what was shown before.
+        if shown.last.get(lane, 0) >= serial and node.peer not in self._restored:
             raise Broken(f"{node.name} was shown #{serial} after #{shown.last[lane]} of one precedence")
-        shown.last[lane] = serial
+        shown.last[lane] = max(serial, shown.last.get(lane, 0))
         shown.texts[plane, serial] = statement.text
         if statement.kind == content_pb2.STATEMENT_KIND_TEXT:
             known = self.accepted.get(statement.text)
@@ -130,6 +132,7 @@ class Judges:
 
     def on_restore(self, node: EndpointNode) -> None:
         """An old disk is back: what was accepted after the backup may be forgotten, unless the peer has it."""
+        self._restored.add(node.name)
         _, texts = self._backups[node.name]
         for text, item in list(self.accepted.items()):
             if item.sender == node.name and text not in texts:
@@ -160,6 +163,8 @@ class Judges:
             count = sum(1 for seen in self.shown[peer].texts.values() if seen == text)
             if item.told in ("expired", "forgotten"):
                 continue
+            if count > 1:
+                raise Broken(f"{peer} was shown {text!r} {count} times")
             if count == 0:
                 raise Broken(f"lost: {item.sender} was told {item.told!r} for {text!r}, {peer} never saw it")
             if item.told not in ("delivered", "read"):

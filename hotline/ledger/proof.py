@@ -1,0 +1,95 @@
+"""C2SP proofs: that one leaf is in a signed log, checkable offline by anybody with the log's key (c2sp.org/tlog-proof)."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Final
+
+from hotline.errors import Malformed, Untrusted
+from hotline.ledger.checkpoint import Checkpoint, open_checkpoint_with, parse_checkpoint, parse_size
+from hotline.ledger.note import Verifier, decode_base64, parse_note
+from hotline.ledger.record import Leaf, parse_leaf
+from hotline.ledger.tree import HASH_SIZE, ReadNode, inclusion_proof, leaf_hash, verify_inclusion
+
+HEADER: Final = "c2sp.org/tlog-proof@v1"
+PROOF_BYTES_MAX: Final = 65_536
+"""Room for the checkpoint with many cosignatures, also post-quantum ones."""
+HASHES_MAX: Final = 63
+"""A tree of 2**63 leaves has no longer path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A proof as it is written. Nothing in it is verified, and `extra` is covered by no signature at all."""
+
+    index: int
+    hashes: tuple[bytes, ...]
+    note: bytes
+    extra: bytes = b""
+
+    def encode(self) -> bytes:
+        """The proof's one spelling; `note` stands in it byte by byte."""
+        lines = [HEADER]
+        if self.extra:
+            lines.append(f"extra {base64.b64encode(self.extra).decode()}")
+        lines.append(f"index {self.index}")
+        lines += [base64.b64encode(hash_).decode() for hash_ in self.hashes]
+        return "\n".join(lines).encode() + b"\n\n" + self.note
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A leaf that is in the log, and the signed state of the log that says so."""
+
+    leaf: Leaf
+    checkpoint: Checkpoint
+
+
+def make_proof(index: int, note: bytes, read: ReadNode, extra: bytes = b"") -> Proof:
+    """The proof for leaf `index` under the signed checkpoint `note`. Raises Malformed, or ValueError: no such leaf."""
+    size = parse_checkpoint(parse_note(note).text).size
+    return Proof(index, tuple(inclusion_proof(index, size, read)), note, extra)
+
+
+def parse_proof(data: bytes) -> Proof:
+    """Parse a proof in its one spelling. Raises Malformed."""
+    if len(data) > PROOF_BYTES_MAX:
+        raise Malformed("too-long", f"proof of {len(data)} bytes")
+    head, gap, note = data.partition(b"\n\n")
+    try:
+        lines = head.decode("ascii").split("\n")
+    except UnicodeDecodeError as error:
+        raise Malformed("proof", "not ASCII before the checkpoint") from error
+    if not gap or lines[0] != HEADER:
+        raise Malformed("proof", "not a proof of a known version")
+    rest = lines[1:]
+    extra = b""
+    if rest and rest[0].startswith("extra "):
+        extra = decode_base64(rest.pop(0).removeprefix("extra "))
+        if not extra:
+            raise Malformed("proof", "an empty extra line")
+    if not rest or not rest[0].startswith("index "):
+        raise Malformed("proof", "no index")
+    index = parse_size(rest.pop(0).removeprefix("index "))
+    if len(rest) > HASHES_MAX:
+        raise Malformed("proof", f"{len(rest)} hashes")
+    hashes = tuple(decode_base64(line) for line in rest)
+    if any(len(hash_) != HASH_SIZE for hash_ in hashes):
+        raise Malformed("proof", "a hash that is not 32 bytes")
+    parse_checkpoint(parse_note(note).text)
+    return Proof(index, hashes, note, extra)
+
+
+def verify_proof(data: bytes, leaf: bytes, verifier: Verifier) -> Proven:
+    """Check that `leaf` is in the log whose key, given from outside, is `verifier`. Raises Malformed or Untrusted.
+
+    The log's origin is the name of its key. A leaf that says it stands elsewhere than where it is proved is refused.
+    """
+    proof = parse_proof(data)
+    checkpoint = open_checkpoint_with(proof.note, verifier.name, verifier, PROOF_BYTES_MAX)
+    verify_inclusion(proof.index, checkpoint.size, leaf_hash(leaf), proof.hashes, checkpoint.root)
+    parsed = parse_leaf(leaf)
+    if parsed.seq != proof.index:
+        raise Untrusted("sequence", f"entry {proof.index} says it is entry {parsed.seq}")
+    return Proven(parsed, checkpoint)
