@@ -1,4 +1,4 @@
-"""C2SP proofs: that one leaf is in a signed log, checkable offline by anybody with the log's key (c2sp.org/tlog-proof)."""
+"""C2SP proofs: one leaf is in a signed log, checkable offline by whoever has the log's key (c2sp.org/tlog-proof)."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def consistency_proof(old: int, new: int, read: ReadNode) -> list[bytes]:
 
 
 def _check_hashes(kind: str, proof: Sequence[bytes]) -> None:
-    # Two neighbours whose lengths are wrong but add up to 64 hash like two right ones: another tree under the same root.
+    # Two neighbours of wrong lengths that add up to 64 bytes hash like two right ones: another tree, the same root.
     if any(len(hash_) != HASH_SIZE for hash_ in proof):
         raise Untrusted(kind, "a hash of the wrong length in the proof")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from hotline.errors import Malformed, RemoteError, StorageError
-from hotline.ledger.checkpoint import Checkpoint, open_checkpoint_with
+from hotline.ledger.checkpoint import open_checkpoint_with
 from hotline.ledger.note import Verifier
 from hotline.ledger.record import parse_leaf
 from hotline.ledger.tree import EMPTY_ROOT, Frontier, leaf_hash

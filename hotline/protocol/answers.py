@@ -114,6 +114,8 @@ class Answers:
     def conflict(self, plane: Plane, receipt: content_pb2.Receipt, now: Instant) -> None:
         """The peer holds other statements under these serials: ours were given out twice, after a loss of state."""
         outbox = self._ctx.outboxes[plane]
+        if receipt.received_through > outbox.last_serial:
+            self.skip_to(plane, receipt.received_through)
         clashing = []
         for item in receipt.item:
             pending = outbox.pending.get(item.serial)

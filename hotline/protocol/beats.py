@@ -10,6 +10,7 @@ from hotline.protocol.answers import Answers
 from hotline.protocol.context import Context
 from hotline.protocol.paths import Path, PathInput, PathState
 from hotline.protocol.prekeys import tag
+from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
 from hotline.protocol.tables import Row, Saved
 from hotline.wire.codec import decode, encode
@@ -22,10 +23,11 @@ _HEARTBEAT_MAX = 4_096
 class Beats:
     """Everything an endpoint says and hears about itself and the peer as a whole."""
 
-    def __init__(self, context: Context, sending: Sending, answers: Answers) -> None:
+    def __init__(self, context: Context, sending: Sending, answers: Answers, receiving: Receiving) -> None:
         self._ctx = context
         self._sending = sending
         self._answers = answers
+        self._receiving = receiving
         self.closing = False
         self._checkpoint_at = 0
         self._peer_head: Checkpoint | None = None
@@ -140,6 +142,7 @@ class Beats:
         ):
             peer.sent_through[plane] = sent
             peer.received_through[plane] = received
+            self._receiving.doubt(plane, sent, now)
             outbox = ctx.outboxes[plane]
             if received > outbox.last_serial:
                 self._answers.skip_to(plane, received)

@@ -46,7 +46,7 @@ class Endpoint:
         self._sending = Sending(self.context)
         self._receiving = Receiving(self.context)
         self._answers = Answers(self.context, self._sending)
-        self._beats = Beats(self.context, self._sending, self._answers)
+        self._beats = Beats(self.context, self._sending, self._answers, self._receiving)
         self._sending.restore(saved, now)
         self._receiving.restore(saved, now)
         self._beats.restore(saved)
@@ -246,10 +246,12 @@ class Endpoint:
         ctx = self.context
         asked = ctx.session.read_key_request(envelope, now)
         ctx.out.changes += asked.changes
+        # It may have lost everything, our prekey too: announce ours until a fresh heartbeat says that it holds it.
+        ctx.peer.prekey_held = 0
+        for other in ctx.paths.values():
+            other.beat_soon(now)
         if asked.reseal:
             ctx.record("key.request.obeyed", epoch=asked.reseal.hex(), path=path.setup.name)
             self._sending.reseal(asked.reseal, now)
         if asked.new_prekey:
-            for other in ctx.paths.values():
-                other.beat_soon(now)
             self._sending.pump(now)

@@ -17,6 +17,9 @@ from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType, Inner
 from hotline.wire.v1 import content_pb2
 
+_DOUBT_INTERVAL = 1_000
+"""Least time between two words to a peer that has lost state."""
+
 
 class Receiving:
     """Everything an endpoint does for the peer's statements."""
@@ -26,6 +29,7 @@ class Receiving:
         self._owed: dict[Plane, list[tuple[int, bytes]]] = {plane: [] for plane in Plane}
         self._clashing: dict[Plane, list[tuple[int, bytes]]] = {plane: [] for plane in Plane}
         self._urgent = False
+        self._doubted_at: dict[Plane, int] = {}
 
     def restore(self, saved: Saved, now: Instant) -> None:
         """Take up what was unread, held back or not yet noted when the last run ended."""
@@ -169,6 +173,17 @@ class Receiving:
             received_through=self._ctx.inboxes[plane].highest,
         )
         self._ctx.send_content(plane, ContentType.RECEIPT, encode(receipt), now, transient=False, urgent=self._urgent)
+
+    def doubt(self, plane: Plane, peer_sent: int, now: Instant) -> None:
+        """The peer says it has sent less than we have received: it has lost state and will repeat serials; tell it."""
+        inbox = self._ctx.inboxes[plane]
+        highest = inbox.highest
+        name = inbox.known_hash(highest)
+        told_at = self._doubted_at.get(plane)
+        due = told_at is None or now.mono - told_at >= _DOUBT_INTERVAL
+        if peer_sent < highest and name is not None and due:
+            self._doubted_at[plane] = now.mono
+            self._send_receipt(plane, content_pb2.STAGE_CONFLICT, [(highest, name)], now)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
