@@ -14,7 +14,15 @@ from dataclasses import dataclass, field
 
 from hotline.crypto.signing import SigningKey
 from hotline.errors import RemoteError
-from hotline.limits import MAILBOX_RETENTION, RELAY_LINGER, RELAY_RATE_PER_SECOND, WIRE_VERSION
+from hotline.limits import (
+    FRAMES_PER_PARCEL_MAX,
+    MAILBOX_RETENTION,
+    RECEIPT_ITEMS_MAX,
+    REFUSALS_RECORDED_PER_MINUTE,
+    RELAY_LINGER,
+    RELAY_RATE_PER_SECOND,
+    WIRE_VERSION,
+)
 from hotline.machine import (
     Delete,
     Delivery,
@@ -34,6 +42,7 @@ from relay.mailbox import Admission, Held, Mailbox
 
 CUSTODY_LABEL = "hotline/v1/custody"
 _SWEEP_EVERY = 3_600_000
+_MINUTE = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,8 @@ class Relay:
                 self.mailboxes[charter, terminal].put(held)
         self._sweep_at: int | None = None
         self._lingering: OrderedDict[tuple[Place, bytes], _Lingering] = OrderedDict()
+        self._refusals: dict[str, int] = {}
+        self._refusals_until: int | None = None
 
     @property
     def streams(self) -> int:
@@ -128,6 +139,7 @@ class Relay:
         out = Output()
         if self._sweep_at is None:
             self._sweep_at = now.mono
+        self._count_refusals(now, out)
         match event:
             case FramesReceived():
                 self._frames(event, now, out)
@@ -143,9 +155,10 @@ class Relay:
         return out
 
     def next_deadline(self) -> int | None:
-        """When something lingers no longer, or stored envelopes are looked at for their age."""
+        """When something lingers no longer, refusals are summed up, or stored envelopes are looked at for their age."""
         lingering = next(iter(self._lingering.values()), None)
-        return self._sweep_at if lingering is None else min(lingering.due, self._sweep_at or lingering.due)
+        due = (self._sweep_at, self._refusals_until, None if lingering is None else lingering.due)
+        return min((at for at in due if at is not None), default=None)
 
     def _store_due(self, until: int | None, now: Instant, out: Output) -> None:
         """Store, and sign for, what has lingered long enough (everything, if `until` is None)."""
@@ -165,9 +178,11 @@ class Relay:
 
     def _sign_for(self, link: str, sender: Place, names: list[bytes], now: Instant, out: Output) -> None:
         charter, terminal = sender
-        body = encode(frame_pb2.CustodyBody(charter=charter, terminal=terminal, envelope=names, time_ms=now.wall))
-        custody = frame_pb2.Custody(body=body, signature=self._signing.sign(CUSTODY_LABEL, body))
-        out.transmit.append(_frame(link, frame_pb2.Frame(custody=custody)))
+        for first in range(0, len(names), RECEIPT_ITEMS_MAX):
+            part = names[first : first + RECEIPT_ITEMS_MAX]
+            body = encode(frame_pb2.CustodyBody(charter=charter, terminal=terminal, envelope=part, time_ms=now.wall))
+            custody = frame_pb2.Custody(body=body, signature=self._signing.sign(CUSTODY_LABEL, body))
+            out.transmit.append(_frame(link, frame_pb2.Frame(custody=custody)))
 
     # --- admission ---------------------------------------------------------------------------------------------------
 
@@ -214,12 +229,13 @@ class Relay:
         if stream is None:
             return
         parcel = _Parcel()
-        for data in event.frames:
+        if len(event.frames) > FRAMES_PER_PARCEL_MAX:
+            self._tell_refusal(stream.link, "too-many-frames", now, out)
+        for data in event.frames[:FRAMES_PER_PARCEL_MAX]:
             try:
                 self._one(stream, data, parcel, now, out)
             except RemoteError as error:
-                self.refused += 1
-                out.deliver.append(Delivery("refused", {"link": stream.link, "reason": error.reason}))
+                self._tell_refusal(stream.link, error.reason, now, out)
                 if stream.hotline is None:
                     self._hang_up(stream, frame_pb2.REFUSAL_REASON_NOT_ADMITTED, out)
             if stream.link not in self._streams:
@@ -227,6 +243,25 @@ class Relay:
         if parcel.custody and stream.hotline is not None:
             sender = (stream.hotline.charter, stream.terminal)
             self._sign_for(stream.link, sender, parcel.custody, now, out)
+
+    def _tell_refusal(self, link: str, reason: str, now: Instant, out: Output) -> None:
+        """Each refusal is told up to a bound; `_count_refusals` tells how many more there were."""
+        self.refused += 1
+        if self._refusals_until is None:
+            self._refusals_until = now.mono + _MINUTE
+        count = self._refusals[link] = self._refusals.get(link, 0) + 1
+        if count <= REFUSALS_RECORDED_PER_MINUTE:
+            out.deliver.append(Delivery("refused", {"link": link, "reason": reason}))
+
+    def _count_refusals(self, now: Instant, out: Output) -> None:
+        if self._refusals_until is None or now.mono < self._refusals_until:
+            return
+        for link, count in self._refusals.items():
+            more = count - REFUSALS_RECORDED_PER_MINUTE
+            if more > 0:
+                out.deliver.append(Delivery("refused", {"link": link, "reason": "more", "count": more}))
+        self._refusals.clear()
+        self._refusals_until = None
 
     def _one(self, stream: Stream, data: bytes, parcel: _Parcel, now: Instant, out: Output) -> None:
         frame = decode_frame(data)

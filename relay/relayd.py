@@ -81,7 +81,8 @@ class Observer:
     def told(self, delivery: Delivery) -> None:
         """Write one line."""
         if delivery.kind == "refused":
-            self._refused.labels(str(delivery.fields["reason"])).inc()
+            count = delivery.fields.get("count")
+            self._refused.labels(str(delivery.fields["reason"])).inc(count if isinstance(count, int) else 1)
             self._log.warning("refused", **delivery.fields)
         else:
             self._log.info(delivery.kind, **delivery.fields)
@@ -165,6 +166,7 @@ def _offer_metrics(config: RelayConfig, observer: Observer, machine: Relay) -> N
     observer.gauge(
         "hotline_relay_forwarded_envelopes", "Envelopes forwarded since the start", lambda: machine.forwarded
     )
+    observer.gauge("hotline_relay_refused", "Envelopes and frames refused since the start", lambda: machine.refused)
     observer.gauge("hotline_relay_stored_envelopes", "Envelopes stored since the start", lambda: machine.stored)
     if config.metrics.listen is not None:
         host, _, port = config.metrics.listen.rpartition(":")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import grpc
 import grpc.aio
 
-from hotline.limits import RELAY_STREAMS_MAX
+from hotline.limits import LINK_QUEUE_BYTES_MAX, MAILBOX_BYTES_MAX, RELAY_STREAMS_MAX
 from hotline.machine import Delivery, FramesReceived, Instant, LinkClosed, LinkOpened, Output, Transmission
 from hotline.runtime.credentials import peer_fingerprint
 from hotline.runtime.driver import Driver
@@ -18,6 +18,12 @@ from hotline.runtime.frames import FrameQueue
 from hotline.wire.v1 import relay_pb2, relay_pb2_grpc
 from relay.machine import RelayEvent
 from relay.store import MailboxStore
+
+STREAMS_PER_CERTIFICATE: Final = 4
+"""Streams that one terminal may have open. More: its oldest is given up: it can lock out neither itself nor others."""
+
+_QUEUE_BYTES_MAX: Final = MAILBOX_BYTES_MAX + LINK_QUEUE_BYTES_MAX
+"""Bytes waiting for one stream: a whole mailbox must fit, or a terminal with a full one could never come back."""
 
 Context = grpc.aio.ServicerContext[relay_pb2.AttachRequest, relay_pb2.AttachResponse]
 
@@ -28,19 +34,26 @@ class Links:
     def __init__(self) -> None:
         self._queues: dict[str, FrameQueue] = {}
         self._breakers: dict[str, Callable[[], object]] = {}
+        self._peers: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self._queues)
 
-    def open(self, link: str, queue: FrameQueue, give_up: Callable[[], object]) -> None:
-        """A stream exists."""
+    def open(self, link: str, peer: str, queue: FrameQueue, give_up: Callable[[], object]) -> None:
+        """A stream of the certificate `peer` exists; the oldest one beyond STREAMS_PER_CERTIFICATE is given up."""
+        of_peer = [other for other, holder in self._peers.items() if holder == peer]
+        if len(of_peer) >= STREAMS_PER_CERTIFICATE:
+            self._breakers[of_peer[0]]()
+            self.closed(of_peer[0])
         self._queues[link] = queue
         self._breakers[link] = give_up
+        self._peers[link] = peer
 
     def closed(self, link: str) -> None:
         """It does not any more."""
         self._queues.pop(link, None)
         self._breakers.pop(link, None)
+        self._peers.pop(link, None)
 
     def send(self, transmissions: Sequence[Transmission]) -> None:
         """Queue frames; a stream that does not drain is given up, its terminal comes back for the rest."""
@@ -99,28 +112,38 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
         self._links = links
         self._names = itertools.count(1)
 
-    async def Attach(  # noqa: N802 - gRPC's name
+    # A coroutine, where the stub expects a generator: a generator cannot end while one of its writes is stuck.
+    async def Attach(  # type: ignore[override]  # noqa: N802 - gRPC's name
         self, request_iterator: AsyncIterator[relay_pb2.AttachRequest], context: Context
-    ) -> AsyncIterator[relay_pb2.AttachResponse]:
+    ) -> None:
         """Frames both ways until either side closes."""
         peer = peer_fingerprint(context.auth_context())
         if peer is None or len(self._links) >= RELAY_STREAMS_MAX:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "no stream to be had")
+        if await self._serve(peer, request_iterator, context):
+            # Only a status ends the stream at its other end; a cancelled call would look alive there for ever. It may
+            # have to wait behind a write that is stuck, so the relay has let go of the stream before.
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "stream given up: dial again")
+
+    async def _serve(self, peer: str, requests: AsyncIterator[relay_pb2.AttachRequest], context: Context) -> bool:
+        """One stream from open to closed; whether it was given up."""
         link = f"stream-{next(self._names)}"
-        queue = FrameQueue()
-        call = asyncio.current_task()
-        assert call is not None
-        self._links.open(link, queue, call.cancel)
+        queue = FrameQueue(_QUEUE_BYTES_MAX)
+        given_up = asyncio.Event()
+        self._links.open(link, peer, queue, given_up.set)
         self._driver.post(LinkOpened(link, peer))
-        reading = asyncio.create_task(self._read(link, request_iterator, queue))
+        reading = asyncio.create_task(self._read(link, requests, queue))
+        writing = asyncio.create_task(_write(context, queue))
+        waiting = asyncio.create_task(given_up.wait())
         try:
-            await context.send_initial_metadata(())
-            async for parcel in queue.parcels():
-                yield relay_pb2.AttachResponse(frame=parcel)
+            await asyncio.wait((writing, waiting), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            reading.cancel()
             self._links.closed(link)
             self._driver.post(LinkClosed(link, "stream ended"))
+            for task in (reading, writing, waiting):
+                task.cancel()
+            await asyncio.gather(reading, writing, waiting, return_exceptions=True)
+        return given_up.is_set()
 
     async def _read(self, link: str, requests: AsyncIterator[relay_pb2.AttachRequest], queue: FrameQueue) -> None:
         try:
@@ -129,3 +152,9 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
                 self._driver.post(FramesReceived(link, tuple(request.frame)))
         finally:
             queue.close()
+
+
+async def _write(context: Context, queue: FrameQueue) -> None:
+    await context.send_initial_metadata(())
+    async for parcel in queue.parcels():
+        await context.write(relay_pb2.AttachResponse(frame=parcel))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,6 +56,7 @@ class SqliteMailboxStore:
         """Rows that `load` left out because their checksum was wrong."""
         with contextlib.ExitStack() as undo:
             undo.callback(self._lock.close)
+            _make(self.path)
             try:
                 self._db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
                 undo.callback(self._db.close)
@@ -79,7 +81,6 @@ class SqliteMailboxStore:
             raise StorageError(f"{self.path}: this file system does not give WAL with synchronous=FULL")
         if version == 0:
             self._db.executescript(_SCHEMA)
-            self.path.chmod(0o600)
 
     def load(self) -> list[tuple[bytes, int, Held]]:
         """Everything held, oldest first; rows whose checksum is wrong are counted and left out."""
@@ -127,6 +128,19 @@ class SqliteMailboxStore:
         """Give the store up."""
         self._db.close()
         self._lock.close()
+
+
+def _make(path: Path) -> None:
+    """An empty file that only we can read, and whose name survives a power cut; SQLite's other files take its mode."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be used as a mailbox store ({error.strerror})") from error
 
 
 def _lock(folder: Path) -> IO[bytes]:

@@ -190,6 +190,11 @@ def _wait(
         if view.state != seen and not quiet:
             _print_stages(view, seen)
         seen = view.state
+        if view.state == "renumbered":
+            # This terminal had lost state: the statement goes on under the serial that the reason names.
+            serial = int(view.reason)
+            request = operator_pb2.ListStatementsRequest(exercise=exercise, sent=True, serial=serial)
+            continue
         if view.state == "expired":
             if not quiet:
                 line(f"#{serial:04d} EXPIRED: {view.reason}")

@@ -47,7 +47,12 @@ class Leaf:
 
 
 def commitment(salt: bytes, tag: str, value: bytes) -> bytes:
-    """HMAC-SHA256(salt, tag || 0x00 || value): hides the value from whoever lacks the salt, binds whoever gives it."""
+    """HMAC-SHA256(salt, tag || 0x00 || value): hides the value from whoever lacks the salt, binds whoever gives it.
+
+    Raises LocalError if `tag` holds a zero byte: tag and value could then be parted in two ways.
+    """
+    if "\0" in tag:
+        raise LocalError("the tag of a commitment holds no zero byte")
     return hmac.digest(salt, tag.encode() + b"\0" + value, "sha256")
 
 

@@ -29,9 +29,9 @@ class Outcome(Enum):
 class Verdict:
     """The result, in values and in one sentence.
 
-    `size` counts the lawful entries that were read. `root` is the signed root when VERIFIED, else empty. `good_through` counts
-    entries that a signed checkpoint vouches for. `first_bad` is the first entry at fault; where none can be named
-    exactly it is the first that may be, and the text gives the range.
+    `size` counts the lawful entries that were read. `root` is the signed root when VERIFIED, else empty.
+    `good_through` counts entries that a signed checkpoint vouches for. `first_bad` is the first entry at fault; where
+    it cannot be named exactly it is the first that may be, and the text gives the range.
     """
 
     outcome: Outcome

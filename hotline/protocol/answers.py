@@ -141,6 +141,7 @@ class Answers:
             statement = decode_statement(item.content)
             statement.serial = outbox.last_serial + 1
             moved = self._sending.take(plane, statement, now)
+            self._sending.fact(plane, serial, SentState.RENUMBERED, now, str(moved.serial))
             ctx.record("msg.renumbered", plane=plane.value, serial=serial, new=moved.serial, statement=moved.hash.hex())
             ctx.tell("renumbered", plane=plane.value, serial=serial, new=moved.serial)
         outbox.restored()
@@ -173,7 +174,7 @@ class Answers:
             stored = ctx.history.sent(plane, serial)
             if serial in outbox.pending:
                 continue
-            if stored is None:
+            if stored is None or ctx.history.has_sent_fact(plane, serial, SentState.RENUMBERED.value):
                 # Given out by a state that we lost: an empty statement closes the gap, or the peer says CONFLICT.
                 outbox.add(self._sending.filler(plane, serial, now))
                 continue

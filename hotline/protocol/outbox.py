@@ -18,6 +18,7 @@ class SentState(StrEnum):
     DELIVERED = "delivered"
     READ = "read"
     EXPIRED = "expired"
+    RENUMBERED = "renumbered"
 
 
 @dataclass(slots=True)

@@ -287,7 +287,7 @@ def _view(plane: Plane, content: object, name: object, *, sent: bool) -> operato
 
 
 def _apply_sent_facts(view: operator_pb2.StatementView, facts: list[tuple[object, ...]]) -> None:
-    rank = {"queued": 0, "expired": 1, "relayed": 1, "delivered": 2, "read": 3}
+    rank = {"queued": 0, "expired": 1, "relayed": 1, "delivered": 2, "read": 3, "renumbered": 4}
     for stage, at, by in facts:
         name = str(stage)
         if rank[name] >= rank[view.state]:
@@ -299,5 +299,5 @@ def _apply_sent_facts(view: operator_pb2.StatementView, facts: list[tuple[object
                 view.delivered_ms = _int(at)
             case "read":
                 view.read_ms, view.read_by = _int(at), str(by)
-            case "expired":
+            case "expired" | "renumbered":
                 view.reason = str(by)

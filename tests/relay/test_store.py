@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,3 +134,16 @@ def test_durability_and_mode(tmp_path: Path) -> None:
         assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)
         assert store.path.stat().st_mode & 0o077 == 0
         assert store.path.parent.stat().st_mode & 0o077 == 0
+
+
+def test_every_file_is_closed_to_others_from_its_birth(tmp_path: Path) -> None:
+    """In a folder that an administrator made too open, others would read who writes to whom, and when."""
+    tmp_path.chmod(0o755)
+    before = os.umask(0)
+    try:
+        with opened(tmp_path) as store:
+            store.commit([Output(changes=[_put(1)])], NOW)
+            found = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.glob("mailbox.db*")}
+    finally:
+        os.umask(before)
+    assert found == {"mailbox.db": 0, "mailbox.db-wal": 0, "mailbox.db-shm": 0}

@@ -43,7 +43,7 @@ class Judges:
         self.world = world
         self.accepted: dict[str, Accepted] = {}
         self.shown = {name: Shown() for name in world.endpoints}
-        self._backups: dict[str, tuple[Shown, set[str]]] = {}
+        self._backups: dict[str, tuple[Shown, dict[str, str]]] = {}
         self._restored: set[str] = set()
         self._keys: dict[tuple[bytes, bytes], bytes] = {}
         self.recovered_at: int | None = None
@@ -109,7 +109,7 @@ class Judges:
 
     def on_backup(self, node: EndpointNode) -> None:
         """A disk is copied: so is what its people have seen, for people have a paper of their own."""
-        texts = {row_text for row_text, item in self.accepted.items() if item.sender == node.name}
+        texts = {text: item.told for text, item in self.accepted.items() if item.sender == node.name}
         self._backups[node.name] = (self.shown[node.name].copy(), texts)
         self._resync(node, self._backups[node.name][0])
 
@@ -135,8 +135,8 @@ class Judges:
         self._restored.add(node.name)
         _, texts = self._backups[node.name]
         for text, item in list(self.accepted.items()):
-            if item.sender == node.name and text not in texts:
-                item.told = "forgotten"
+            if item.sender == node.name:
+                item.told = texts.get(text, "forgotten")
         self._resync(node, self.shown[node.name])
 
     # --- in the end --------------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ class Judges:
             count = sum(1 for seen in self.shown[peer].texts.values() if seen == text)
             if item.told in ("expired", "forgotten"):
                 continue
-            if count > 1:
+            if count > 1 and item.sender not in self._restored:  # docs/protocol.md 12.6
                 raise Broken(f"{peer} was shown {text!r} {count} times")
             if count == 0:
                 raise Broken(f"lost: {item.sender} was told {item.told!r} for {text!r}, {peer} never saw it")

@@ -126,7 +126,13 @@ def test_checkpoints_have_three_lines_and_the_expected_origin() -> None:
     moved = sign_note(Checkpoint("hotline/ab/ALPHA/main/2", 3, bytes(32)).text(), [SIGNER])
     with pytest.raises(Untrusted, match="origin"):
         open_checkpoint(moved, HEAD.origin, KEY.public)
-    for text in (HEAD.text() + b"extension\n", b"a\n1\n", b"a\n1\nAAAA\n", b"a b\n1\n" + b"A" * 43 + b"=\n"):
+    for text in (
+        HEAD.text() + b"extension\n",
+        b"a\n1\n",
+        b"a\n1\nAAAA\n",
+        b"a b\n1\n" + b"A" * 43 + b"=\n",
+        b"\xff\n1\n",
+    ):
         with pytest.raises(Malformed):
             parse_checkpoint(text)
 

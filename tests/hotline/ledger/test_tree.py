@@ -64,12 +64,12 @@ def test_public_inclusion_and_consistency_vectors(vectors: Path) -> None:
 
     for case in data["inclusion"]:
         proof = [unpack(hash_) for hash_ in case["proof"] or []]
-        arguments = (case["leafIdx"], case["treeSize"], unpack(case["leafHash"]), proof, unpack(case["root"]))
-        check(case["wantErr"], verify_inclusion, *arguments)
+        place = (case["leafIdx"], case["treeSize"])
+        check(case["wantErr"], verify_inclusion, *place, unpack(case["leafHash"]), proof, unpack(case["root"]))
     for case in data["consistency"]:
         proof = [unpack(hash_) for hash_ in case["proof"] or []]
-        arguments = (case["size1"], case["size2"], proof, unpack(case["root1"]), unpack(case["root2"]))
-        check(case["wantErr"], verify_consistency, *arguments)
+        sizes = (case["size1"], case["size2"])
+        check(case["wantErr"], verify_consistency, *sizes, proof, unpack(case["root1"]), unpack(case["root2"]))
     assert len(data["inclusion"]) + len(data["consistency"]) == 196
 
 
@@ -115,8 +115,36 @@ def test_a_frontier_is_rebuilt_from_stored_nodes(count: int) -> None:
 
 def test_proofs_of_nothing_are_refused() -> None:
     """`Nothing to prove` must never read as `proved`."""
-    for call in (lambda: inclusion_proof(3, 3, lambda *_: b""), lambda: consistency_proof(0, 3, lambda *_: b"")):
-        with pytest.raises(ValueError):
-            call()
+    with pytest.raises(ValueError):
+        inclusion_proof(3, 3, lambda *_: b"")
+    with pytest.raises(ValueError):
+        consistency_proof(0, 3, lambda *_: b"")
     with pytest.raises(ValueError):
         Frontier(3, [b""])
+
+
+def test_hashes_of_a_wrong_length_are_refused() -> None:
+    """Parted elsewhere, the same 64 bytes hash alike: a log could drop its old entries and prove that it kept them."""
+    left, right, new = (leaf_hash(word) for word in (b"left", b"right", b"new"))
+    old_root = node_hash(node_hash(left, right), left)
+    # Nothing as the old right-hand node, and both nodes where the left one stands, lead to the old root.
+    both = node_hash(left, right) + left
+    new_root = node_hash(both, node_hash(b"", new + new))
+    with pytest.raises(Untrusted, match="wrong length"):
+        verify_consistency(3, 4, [b"", new + new, both], old_root, new_root)
+    with pytest.raises(Untrusted, match="wrong length"):
+        verify_inclusion(0, 2, left, [right + right], node_hash(left, right + right))
+
+
+@settings(deadline=None)
+@given(st.integers(2, 40), st.data())
+def test_a_bent_proof_is_refused(size: int, data: st.DataObject) -> None:
+    """One wrong hash, or one too many, would still lead somewhere."""
+    frontier, nodes, leaves = grown(size)
+    old = data.draw(st.integers(1, size - 1))
+    path = consistency_proof(old, size, lambda level, position: nodes[level, position])
+    place = data.draw(st.integers(0, len(path) - 1))
+    bent = [*path[:place], leaf_hash(path[place]), *path[place + 1 :]]
+    for proof in (bent, path[:-1], [*path, bytes(32)]):
+        with pytest.raises(Untrusted):
+            verify_consistency(old, size, proof, naive_root(leaves[:old]), frontier.root())
