@@ -166,7 +166,7 @@ def _offer_metrics(config: RelayConfig, observer: Observer, machine: Relay) -> N
     observer.gauge(
         "hotline_relay_forwarded_envelopes", "Envelopes forwarded since the start", lambda: machine.forwarded
     )
-    observer.gauge("hotline_relay_refused", "Envelopes and frames refused since the start", lambda: machine.refused)
+    observer.gauge("hotline_relay_refusals", "Envelopes and frames refused since the start", lambda: machine.refused)
     observer.gauge("hotline_relay_stored_envelopes", "Envelopes stored since the start", lambda: machine.stored)
     if config.metrics.listen is not None:
         host, _, port = config.metrics.listen.rpartition(":")

@@ -104,20 +104,15 @@ def parse_leaf(data: bytes) -> Leaf:
         raise Malformed("leaf", "not JSON") from error
     if not isinstance(parsed, dict) or tuple(sorted(parsed)) != _TOP or parsed["v"] != VERSION:
         raise Malformed("leaf", "not the fields of a leaf")
+    seq, ts, kind, epoch, rnd = parsed["seq"], parsed["ts"], parsed["type"], parsed["epoch"], parsed["rnd"]
     fields, commits = parsed["fields"], parsed["commit"]
-    texts = (parsed["ts"], parsed["type"], parsed["rnd"])
-    numbers = (parsed["seq"], parsed["epoch"])
-    if (
-        not isinstance(fields, dict)
-        or not isinstance(commits, dict)
-        or not all(isinstance(text, str) for text in texts)
-    ):
+    if type(fields) is not dict or type(commits) is not dict or not type(ts) is type(kind) is type(rnd) is str:
         raise Malformed("leaf", "a field of the wrong type")
-    if not all(type(number) is int and 0 <= number < _INTEGER_MAX for number in numbers):
+    if not type(seq) is type(epoch) is int or not 0 <= seq < _INTEGER_MAX or not 0 <= epoch < _INTEGER_MAX:
         raise Malformed("leaf", "a number of the wrong type or size")
-    if not _TIME.fullmatch(parsed["ts"]) or not _BLINDER.fullmatch(parsed["rnd"]):
+    if not _TIME.fullmatch(ts) or not _BLINDER.fullmatch(rnd):
         raise Malformed("leaf", "a time or a blinder that is none")
-    leaf = Leaf(parsed["seq"], parsed["ts"], parsed["type"], parsed["epoch"], parsed["rnd"], fields, commits)
+    leaf = Leaf(seq, ts, kind, epoch, rnd, fields, commits)
     try:
         spelled = _encode(leaf)
     except (LocalError, TypeError, AttributeError) as error:

@@ -132,7 +132,7 @@ MUTANTS: list[tuple[str, type, str, Callable[..., Any]]] = [
 ]
 
 # Seeds whose storms hold a restore, a crash or a partition early enough to bring a fault to light.
-_SEEDS = (1, 5, 9, 23, 39, 48, 75, 2, 13, 17, 171, 173)
+_SEEDS = (45, 5, 9, 1, 13, 17)
 
 
 @pytest.mark.parametrize(("name", "where", "method", "mutant"), MUTANTS, ids=[name for name, *_ in MUTANTS])
@@ -141,7 +141,7 @@ def test_a_planted_fault_is_seen(name: str, where: type, method: str, mutant: Ca
     with patch.object(where, method, mutant):
         for seed in _SEEDS:
             try:
-                if run_seed(seed, storm_ms=60_000).broken:
+                if run_seed(seed, storm_ms=120_000).broken:
                     return
             except (AssertionError, KeyError, NotOpened, Untrusted):
                 return

@@ -107,7 +107,7 @@ def test_the_first_unsigned_entry_is_named() -> None:
 def test_a_head_put_back_does_not_hide_what_was_signed_after_it() -> None:
     """A restored backup with its own good signature would verify, and the last statements would be deniable."""
     leaves, notes, _ = make_log(20)
-    verdict = verify_log(leaves[:12], notes[3], VERIFIER, older=notes)
+    verdict = verify_log(leaves[:12], notes[3], VERIFIER, older=notes[-1:])
     assert (verdict.kind, verdict.first_bad, verdict.good_through) == ("truncated", 12, 12)
 
 

@@ -1,0 +1,148 @@
+"""The product as it is shipped, measured from inside one terminal: real daemons, real TLS, real stores."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from hotline.cli.stage import Stage
+from hotline.config import load_endpoint_config
+from hotline.endpointd import EndpointDaemon, load_materials
+from hotline.machine import Delivery, Plane, RequestId
+from hotline.protocol.events import Submit
+from hotline.protocol.paths import PathState
+from hotline.runtime.store import connect
+from hotline.wire.v1 import content_pb2
+
+TEXT = "x" * 1_024
+_WAIT_SECONDS = 20.0
+
+
+class Product:
+    """ALPHA's daemon in this process, BRAVO's and the relays' as processes. Use as an async context."""
+
+    def __init__(self, folder: Path, relays: int) -> None:
+        self.stage = Stage(folder, relays)
+        self.relays = relays
+        self._waiting: dict[int, asyncio.Future[float]] = {}
+
+    async def __aenter__(self) -> Product:
+        for relay in self.stage.relays:
+            self.stage.start_relay(relay)
+        self.stage.start_endpoint(self.stage.bravo)
+        config = load_endpoint_config(self.stage.alpha.config)
+        self.daemon = EndpointDaemon(config, load_materials(config))
+        deliver = self.daemon._world.deliver
+
+        def watched(delivery: Delivery) -> None:
+            if delivery.kind == "sent" and delivery.fields["state"] == "delivered":
+                waiting = self._waiting.pop(int(str(delivery.fields["serial"])), None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(time.perf_counter())
+            deliver(delivery)
+
+        self.daemon._world.deliver = watched  # type: ignore[method-assign]
+        await self.daemon.start()
+        await self.until(lambda: self.paths_up() == self.relays)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.daemon.stop()
+        self.stage.stop_all()
+
+    def paths_up(self) -> int:
+        """Paths on which the peer answers."""
+        return sum(1 for path in self.daemon.endpoint.context.paths.values() if path.state is PathState.UP)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for a condition of this process."""
+        end = time.monotonic() + _WAIT_SECONDS
+        while not holds():
+            assert time.monotonic() < end, "the product did not come up"
+            await asyncio.sleep(0.02)
+
+    def submit(self) -> asyncio.Future[float]:
+        """Hand one statement to the terminal; the future gives the time of its verified and committed receipt."""
+        serial = self.daemon.endpoint.context.outboxes[Plane.REAL].last_serial + 1
+        waiting: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._waiting[serial] = waiting
+        routine, ltr = content_pb2.PRECEDENCE_ROUTINE, content_pb2.DIRECTION_LTR
+        self.daemon.driver.post(Submit(RequestId(0), Plane.REAL, routine, "en", ltr, TEXT, "duty-1"))
+        return waiting
+
+    async def latency(self, count: int) -> list[float]:
+        """Milliseconds from hand-over to DELIVERED, one at a time."""
+        taken = []
+        for _ in range(count):
+            begun = time.perf_counter()
+            taken.append((await asyncio.wait_for(self.submit(), _WAIT_SECONDS) - begun) * 1_000)
+        return taken
+
+    async def throughput(self, count: int, window: int) -> float:
+        """Delivered statements per second with `window` under way."""
+        gate = asyncio.Semaphore(window)
+
+        async def one() -> None:
+            async with gate:
+                await asyncio.wait_for(self.submit(), _WAIT_SECONDS)
+
+        begun = time.perf_counter()
+        await asyncio.gather(*(one() for _ in range(count)))
+        return count / (time.perf_counter() - begun)
+
+    async def failover(self, relay: str) -> float:
+        """Kill one relay among a flow of statements: the worst extra milliseconds any of them took."""
+        usual = statistics.median(await self.latency(20))
+        taken: list[float] = []
+
+        async def one() -> None:
+            begun = time.perf_counter()
+            taken.append((await asyncio.wait_for(self.submit(), _WAIT_SECONDS) - begun) * 1_000)
+
+        tasks = []
+        for number in range(40):
+            if number == 15:
+                self.stage.kill(relay)
+            tasks.append(asyncio.create_task(one()))
+            await asyncio.sleep(0.005)
+        await asyncio.gather(*tasks)
+        return max(0.0, max(taken) - usual)
+
+    def received(self) -> Sequence[int]:
+        """Serials in BRAVO's store."""
+        database = connect(self.stage.bravo.folder / "store" / "ledger.db", read_only=True)
+        try:
+            rows = database.execute("SELECT serial FROM received WHERE plane='real' ORDER BY serial").fetchall()
+        finally:
+            database.close()
+        return [int(row[0]) for row in rows]
+
+    def shown_twice(self) -> int:
+        """Statements that BRAVO's ledger says it took more than once."""
+        database = connect(self.stage.bravo.folder / "store" / "ledger.db", read_only=True)
+        try:
+            sql = 'SELECT COUNT(*) FROM entry WHERE instr(CAST(leaf AS TEXT), \'"type":"msg.recv"\') > 0'
+            taken = int(database.execute(sql).fetchone()[0])
+        finally:
+            database.close()
+        return taken - len(self.received())
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process."""
+    for text in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if text.startswith("VmRSS:"):
+            return int(text.split()[1]) / 1_024
+    raise AssertionError("no VmRSS")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100

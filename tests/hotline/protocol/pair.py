@@ -1,0 +1,334 @@
+"""Two endpoints face to face: relays that only pass on, a clock that the test moves, and loss that the test scripts."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from hotline.charter.profiles import PROFILES
+from hotline.crypto.signing import SigningKey
+from hotline.ledger.log import Ledger
+from hotline.ledger.note import Ed25519Signer
+from hotline.ledger.tree import Frontier
+from hotline.machine import (
+    Delivery,
+    FramesReceived,
+    Instant,
+    LinkClosed,
+    LinkOpened,
+    Output,
+    Plane,
+    Put,
+    Record,
+    Reply,
+    RequestId,
+    Tick,
+)
+from hotline.protocol.context import EndpointSetup
+from hotline.protocol.endpoint import Endpoint
+from hotline.protocol.events import EndpointEvent, MarkRead, Started, Submit
+from hotline.protocol.paths import PathSetup
+from hotline.protocol.session import Side
+from hotline.protocol.tables import TABLES, Head, Row, SentRow
+from hotline.wire.codec import decode_frame, encode, envelope_frame
+from hotline.wire.v1 import content_pb2, frame_pb2
+
+WALL = 1_795_000_000_000
+CHARTER = hashlib.sha256(b"a charter of the tests").digest()
+DAY = 86_400_000
+ROUTINE, PRIORITY, IMMEDIATE, FLASH = (content_pb2.Precedence.values()[i] for i in (1, 2, 3, 4))
+
+Weather = Callable[["Party", str, bytes], Iterable[bytes]]
+"""(sender, relay, envelope) -> the envelopes that arrive."""
+
+
+def clear(sender: Party, relay: str, envelope: bytes) -> Iterable[bytes]:
+    """Everything arrives."""
+    return [envelope]
+
+
+@dataclass
+class Memory:
+    """What survives a restart: tables and the ledger. Copies are backups."""
+
+    tables: dict[str, dict[tuple[object, ...], Row]] = field(default_factory=dict)
+    frontier: Frontier = field(default_factory=Frontier)
+    top: Head = Head(0, b"", b"")
+    last_ts: int = 0
+
+    def copy(self) -> Memory:
+        return Memory(
+            {name: dict(rows) for name, rows in self.tables.items()}, self.frontier.copy(), self.top, self.last_ts
+        )
+
+    def head(self) -> Head:
+        return self.top
+
+    def rows(self, table: str) -> Sequence[Row]:
+        return list(self.tables.get(table, {}).values())
+
+    def sent(self, plane: Plane, serial: int) -> SentRow | None:
+        row = self.tables.get("sent", {}).get((plane.value, serial))
+        return None if row is None else SentRow(row["content"], row["signature"], row["hash"])  # type: ignore[arg-type]
+
+    def received_hash(self, plane: Plane, serial: int) -> bytes | None:
+        row = self.tables.get("received", {}).get((plane.value, serial))
+        return None if row is None else row["hash"]  # type: ignore[return-value]
+
+    def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
+        return any(key[:3] == (plane.value, serial, stage) for key in self.tables.get("sent_fact", {}))
+
+    def apply(self, output: Output) -> None:
+        for change in output.changes:
+            rows = self.tables.setdefault(change.table, {})
+            if isinstance(change, Put):
+                assert set(change.row) == set(TABLES[change.table].columns), change
+                rows[tuple(change.row[column] for column in TABLES[change.table].key)] = change.row
+            else:
+                for key in [k for k, row in rows.items() if all(row[c] == v for c, v in change.match.items())]:
+                    del rows[key]
+
+
+class Party:
+    """One terminal: its keys, its disk, its endpoint, and everything that it ever said to people."""
+
+    def __init__(self, pair: Pair, name: str, number: int) -> None:
+        self.pair, self.name, self.number = pair, name, number
+        self.signing, self.ledger_key = SigningKey(pair.entropy(32)), SigningKey(pair.entropy(32))
+        self.storage_key = pair.entropy(32)
+        self.memory = Memory()
+        self.offset = 0
+        self.records: list[Record] = []
+        self.told: list[Delivery] = []
+        self.replies: dict[int, Reply] = {}
+        self.setup: EndpointSetup
+        self.endpoint: Endpoint
+
+    @property
+    def peer(self) -> Party:
+        return self.pair.bravo if self is self.pair.alpha else self.pair.alpha
+
+    @property
+    def origin(self) -> str:
+        return f"hotline/test/{self.name}/main/1"
+
+    def now(self) -> Instant:
+        return Instant(self.pair.time, WALL + self.pair.time + self.offset)
+
+    def prepare(self, **changes: object) -> None:
+        """Build the setup; `changes` replace fields of it."""
+        peer, pair = self.peer, self.pair
+        setup = EndpointSetup(
+            charter=CHARTER,
+            local=Side(self.number, self.name, "main", self.signing.public),
+            remote=Side(peer.number, peer.name, "main", peer.signing.public),
+            signing=self.signing,
+            storage_key=self.storage_key,
+            pairwise=pair.pairwise,
+            remote_ledger=peer.ledger_key.public,
+            remote_origin=peer.origin,
+            paths=pair.paths,
+            validity_ms=dict.fromkeys(content_pb2.Precedence.values(), DAY),
+            text_bytes_max=32_768,
+            outbox_max=1_000,
+            version="test",
+        )
+        self.setup = replace(setup, **changes)  # type: ignore[arg-type]
+
+    def start(self) -> None:
+        memory = self.memory
+        self.ledger = Ledger(
+            self.origin,
+            1,
+            Ed25519Signer(self.origin, self.ledger_key),
+            memory.frontier,
+            memory.last_ts,
+            self.pair.entropy,
+        )
+        self.endpoint = Endpoint(self.setup, self.pair.entropy, memory, memory, memory, self.now())
+        self.step(Started())
+        for path in self.setup.paths:
+            self.step(LinkOpened(path.name))
+
+    def restart(self, memory: Memory | None = None) -> None:
+        """Power off and on, with the disk as it is or with `memory` from a backup."""
+        self.memory = memory or self.memory
+        self.start()
+
+    def step(self, event: EndpointEvent) -> Output:
+        """One step, committed and performed at once."""
+        output = self.endpoint.step(event, self.now())
+        self.memory.apply(output)
+        if output.records:
+            staged = self.ledger.stage(output.records, self.now().wall)
+            self.ledger.accept(staged)
+            self.memory.frontier, self.memory.last_ts = staged.frontier, staged.last_timestamp_ms
+            self.memory.top = Head(staged.checkpoint.size, staged.checkpoint.root, staged.note)
+        self.records += output.records
+        self.told += output.deliver
+        self.replies |= {reply.request: reply for reply in output.replies}
+        for item in (*output.express, *output.transmit):
+            self.pair.carry(self, item.link, item.frame)
+        return output
+
+    def hear(self, relay: str, *frames: bytes) -> Output:
+        """Frames that come out of a relay, whoever made them."""
+        return self.step(FramesReceived(relay, frames))
+
+    def submit(
+        self,
+        text: str,
+        precedence: content_pb2.Precedence.ValueType = ROUTINE,
+        plane: Plane = Plane.REAL,
+        valid_for_ms: int = 0,
+        language: str = "en",
+        direction: content_pb2.Direction.ValueType = content_pb2.DIRECTION_LTR,
+    ) -> Reply:
+        """An officer hands in a statement; the answer."""
+        request = RequestId(len(self.replies) + 1)
+        self.step(Submit(request, plane, precedence, language, direction, text, "watch", valid_for_ms))
+        return self.replies[request]
+
+    def read(self, serial: int, plane: Plane = Plane.REAL, officer: str = "watch") -> Reply:
+        """An officer opens a received statement; the answer."""
+        request = RequestId(len(self.replies) + 1)
+        self.step(MarkRead(request, plane, serial, officer))
+        return self.replies[request]
+
+    def kinds(self) -> list[str]:
+        return [record.kind for record in self.records]
+
+    def refusals(self) -> list[object]:
+        return [record.fields["reason"] for record in self.records if record.kind == "refused"]
+
+    def alarms(self) -> list[object]:
+        return [record.fields["name"] for record in self.records if record.kind == "alarm"]
+
+    def states(self, serial: int, plane: Plane = Plane.REAL) -> list[object]:
+        """What people were told of a statement of ours, in order."""
+        wanted = (serial, plane.value)
+        return [
+            d.fields["state"]
+            for d in self.told
+            if d.kind == "sent" and (d.fields["serial"], d.fields["plane"]) == wanted
+        ]
+
+    def shown(self, plane: Plane = Plane.REAL) -> list[object]:
+        """Serials in the order in which they were shown; voids are negative."""
+        return [
+            -int(str(d.fields["serial"])) if d.fields["void"] else d.fields["serial"]
+            for d in self.told
+            if d.kind == "received" and d.fields["plane"] == plane.value
+        ]
+
+    def text(self, serial: int, plane: Plane = Plane.REAL) -> str:
+        row = self.memory.tables["received"][plane.value, serial]
+        assert isinstance(row["content"], bytes)
+        return content_pb2.Statement.FromString(row["content"]).text
+
+
+class Pair:
+    """ALPHA, BRAVO and relays that pass envelopes on without keeping them. Time in milliseconds."""
+
+    def __init__(
+        self, seed: int = 1, relays: int = 2, profiles: Sequence[str] = (), *, latency: int = 2, **setup: object
+    ) -> None:
+        self.entropy = random.Random(seed).randbytes
+        self.time = 1_000
+        self.latency = latency
+        self.pairwise = self.entropy(32)
+        self.relay_keys = {f"relay-{i}": SigningKey(self.entropy(32)) for i in range(1, relays + 1)}
+        kinds = list(profiles) or ["fibre"] * relays
+        self.paths = tuple(
+            PathSetup(name, number, key.public, PROFILES[kind])
+            for number, ((name, key), kind) in enumerate(zip(self.relay_keys.items(), kinds, strict=True), 1)
+        )
+        self.weather: Weather = clear
+        self.custody = False
+        self.sent: list[tuple[str, str, bytes]] = []
+        self.taken: list[bytes] = []
+        self._agenda: list[tuple[int, int, Callable[[], object]]] = []
+        self._order = 0
+        self.alpha, self.bravo = Party(self, "ALPHA", 1), Party(self, "BRAVO", 2)
+        for party in (self.alpha, self.bravo):
+            party.prepare(**setup)
+
+    def open(self, settle_ms: int = 3_000) -> Pair:
+        """Start both and let them find each other."""
+        self.alpha.start()
+        self.bravo.start()
+        self.run(settle_ms)
+        return self
+
+    def after(self, delay: int, action: Callable[[], object]) -> None:
+        self._order += 1
+        heapq.heappush(self._agenda, (self.time + delay, self._order, action))
+
+    def carry(self, sender: Party, relay: str, data: bytes) -> None:
+        frame = decode_frame(data)
+        match frame.WhichOneof("body"):
+            case "hello":
+                welcome = encode(frame_pb2.Frame(welcome=frame_pb2.Welcome(version=1, relay=relay)))
+                self.after(0, lambda: sender.hear(relay, welcome))
+            case "taken":
+                self.taken += frame.taken.envelope_id
+            case "envelope":
+                self.sent.append((sender.name, relay, frame.envelope))
+                for envelope in self.weather(sender, relay, frame.envelope):
+                    self.after(self.latency, lambda e=envelope: sender.peer.hear(relay, envelope_frame(e)))  # type: ignore[misc]
+                if self.custody and not frame.envelope[1] & 0x02:
+                    signed = self.custody_frame(relay, sender.number, [hashlib.sha256(frame.envelope).digest()])
+                    self.after(self.latency, lambda: sender.hear(relay, signed))
+
+    def custody_frame(self, relay: str, terminal: int, names: list[bytes], key: SigningKey | None = None) -> bytes:
+        body = encode(
+            frame_pb2.CustodyBody(charter=CHARTER, terminal=terminal, envelope=names, time_ms=WALL + self.time)
+        )
+        signature = (key or self.relay_keys[relay]).sign("hotline/v1/custody", body)
+        return encode(frame_pb2.Frame(custody=frame_pb2.Custody(body=body, signature=signature)))
+
+    def run(self, for_ms: int) -> None:
+        """Let time pass; deadlines and arrivals happen in order."""
+        end, steps = self.time + for_ms, 0
+        while True:
+            due = [(self._agenda[0][0], 0, None)] if self._agenda else []
+            for rank, party in enumerate((self.alpha, self.bravo), 1):
+                deadline = party.endpoint.next_deadline()
+                if deadline is not None:
+                    due.append((max(deadline, self.time), rank, party))  # type: ignore[arg-type]
+            first = min(due, default=None, key=lambda item: item[:2])
+            if first is None or first[0] > end:
+                break
+            steps += 1
+            assert steps < 200_000, "a deadline that never passes"
+            self.time = max(self.time, first[0])
+            if first[2] is None:
+                heapq.heappop(self._agenda)[2]()
+            else:
+                first[2].step(Tick())
+        self.time = end
+
+    def cut(self, *relays: str) -> None:
+        """Streams break on both sides."""
+        for relay in relays or tuple(self.relay_keys):
+            for party in (self.alpha, self.bravo):
+                party.step(LinkClosed(relay, "cut"))
+
+    def join(self, *relays: str) -> None:
+        """Streams are opened again on both sides."""
+        for relay in relays or tuple(self.relay_keys):
+            for party in (self.alpha, self.bravo):
+                party.step(LinkOpened(relay))
+
+
+def durable(envelope: bytes) -> bool:
+    """Whether an envelope is one that a relay stores."""
+    return not envelope[1] & 0x02
+
+
+def losing(chosen: Callable[[Party, str, bytes], bool]) -> Weather:
+    """Weather that loses what `chosen` picks."""
+    return lambda sender, relay, envelope: [] if chosen(sender, relay, envelope) else [envelope]
