@@ -1,4 +1,4 @@
-"""`make bench`: the product beside floors built from the same parts, in one interleaved run. Writes build/bench.json."""
+"""`make bench`: the product beside floors built from the same parts, in turn, in one run; writes build/bench.json."""
 
 from __future__ import annotations
 

@@ -21,11 +21,9 @@ class Storm:
         self.on_backup: Callable[[EndpointNode], None] = lambda node: None
         self._backups: dict[str, object] = {}
         rng = world.rng
-        self._menu: list[Callable[[], None]] = rng.sample(
-            [self.gust, self.cut, self.mute, self.relay_crash, self.endpoint_crash, self.relay_wipe]
-            + [self.backup, self.restore, self.clock_jump, self.swizzle, self.relay_rollback, self.slow_disk],
-            rng.randint(3, 12),
-        )
+        menu = [self.gust, self.cut, self.mute, self.relay_crash, self.endpoint_crash, self.relay_wipe, self.backup]
+        menu += [self.restore, self.clock_jump, self.swizzle, self.relay_rollback, self.slow_disk]
+        self._menu: list[Callable[[], None]] = rng.sample(menu, rng.randint(3, len(menu)))
         world.at(begin, self._next)
         world.at(end, self.clear)
 

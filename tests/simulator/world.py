@@ -65,7 +65,7 @@ class Disk:
     tables: dict[str, dict[tuple[object, ...], Row]] = field(default_factory=dict)
     leaves: list[bytes] = field(default_factory=list)
     frontier: Frontier = field(default_factory=Frontier)
-    head: Head = Head(0, b"", b"")
+    head: Head = field(default_factory=lambda: Head(0, b"", b""))
     last_ts: int = 0
 
     def copy(self) -> Disk:
