@@ -50,7 +50,13 @@ PREKEYS_KEPT_MAX: Final = 6
 """Own prekey secrets kept. Full: the oldest is destroyed."""
 
 RECEIPT_ITEMS_MAX: Final = 256
-"""Statements named in one receipt. More: several receipts."""
+"""Statements named in one receipt. More: several receipts; a receipt with more is refused."""
+
+SERIAL_MAX: Final = 2**40
+"""Highest serial or ledger size that a peer may name. Beyond: refused; no ledger could write it down."""
+
+TIME_MAX: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999. A later written time, or a longer validity, is refused."""
 
 # --- local: terminal -------------------------------------------------------------------------------------------------
 OUTBOX_MAX: Final = 1_000

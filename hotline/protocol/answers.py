@@ -58,16 +58,18 @@ class Answers:
         row: Row = {"hash": name, "relay": path.setup.name, "body": frame.body, "signature": frame.signature}
         self._ctx.out.changes.append(Put("custody", row))
         for plane, serials in held.items():
-            self._ctx.record(
-                "msg.custody", plane=plane.value, relay=path.setup.name, serials=spans(serials), receipt=name.hex()
-            )
+            for line in spans(serials):
+                self._ctx.record(
+                    "msg.custody", plane=plane.value, relay=path.setup.name, serials=line, receipt=name.hex()
+                )
         self._sending.pump(now)
 
     def delivered(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
         """The peer's terminal holds these statements."""
         serials = [item.serial for item in receipt.item if self._deliver_one(plane, item.serial, item.statement, now)]
         if serials:
-            self._ctx.record("msg.delivered", plane=plane.value, serials=spans(serials), receipt=name.hex())
+            for line in spans(serials):
+                self._ctx.record("msg.delivered", plane=plane.value, serials=line, receipt=name.hex())
             self._sending.pump(now)
 
     def _deliver_one(self, plane: Plane, serial: int, statement: bytes, now: Instant) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hotline.errors import Malformed, RemoteError
 from hotline.ledger.checkpoint import Checkpoint, open_checkpoint
-from hotline.limits import CLOCK_SKEW_ALARM
+from hotline.limits import CLOCK_SKEW_ALARM, SERIAL_MAX
 from hotline.machine import Instant, Plane, Put
 from hotline.protocol.answers import Answers
 from hotline.protocol.context import Context
@@ -12,12 +12,14 @@ from hotline.protocol.paths import Path, PathInput, PathState
 from hotline.protocol.prekeys import tag
 from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
+from hotline.protocol.statements import decode_heartbeat
 from hotline.protocol.tables import Row, Saved
-from hotline.wire.codec import decode, encode
+from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
-_HEARTBEAT_MAX = 4_096
+_CHECKPOINT_MAX = 1_024
+"""Longer than any honest one, and short enough to be written into a ledger entry as evidence."""
 
 
 class Beats:
@@ -96,11 +98,9 @@ class Beats:
     def heard(self, path: Path, content: bytes, now: Instant) -> None:
         """A verified heartbeat arrived over `path`. Raises RemoteError, nothing changed."""
         ctx = self._ctx
-        heartbeat = decode(content_pb2.Heartbeat, content, _HEARTBEAT_MAX)
+        heartbeat = decode_heartbeat(content)
         if heartbeat.path != path.setup.number:
             raise Malformed("wrong-path", f"made for path {heartbeat.path}")
-        if not heartbeat.beat:
-            raise Malformed("beat", "0")
         answered = path.heard(heartbeat.beat, heartbeat.echo, heartbeat.echo_delay_ms, now)
         if heartbeat.HasField("announcement"):
             ctx.out.changes += ctx.session.offer_prekey(heartbeat.announcement, fresh=answered is not None)
@@ -153,7 +153,11 @@ class Beats:
         """Keep the newest signed head of the peer's ledger; two heads that cannot both be true are evidence."""
         ctx, setup = self._ctx, self._ctx.setup
         try:
+            if len(note) > _CHECKPOINT_MAX:
+                raise Malformed("too-long", f"{len(note)} bytes")
             head = open_checkpoint(note, setup.remote_origin, setup.remote_ledger)
+            if head.size > SERIAL_MAX:
+                raise Malformed("size", f"{head.size}")
         except RemoteError as error:
             ctx.refuse(path.setup.name, f"checkpoint-{error.reason}", now)
             return

@@ -176,8 +176,7 @@ class Endpoint:
                     self._sending.path_opened(path, now)
                     self._receiving.due(now)
             case "refusal":
-                reason = frame_pb2.RefusalReason.Name(frame.refusal.reason).removeprefix("REFUSAL_REASON_").lower()
-                self.context.refuse(path.setup.name, f"relay-{reason}", now)
+                self.context.refuse(path.setup.name, f"relay-{_reason(frame.refusal.reason)}", now)
             case _:
                 raise RemoteError("frame-kind")
 
@@ -255,3 +254,10 @@ class Endpoint:
             self._sending.reseal(asked.reseal, now)
         if asked.new_prekey:
             self._sending.pump(now)
+
+
+def _reason(number: int) -> str:
+    """The word of a relay's reason; one that this version does not know is no reason to stop."""
+    known = frame_pb2.RefusalReason.items()
+    names = [name.removeprefix("REFUSAL_REASON_").lower() for name, value in known if value == number and value]
+    return names[0] if names else "unspecified"

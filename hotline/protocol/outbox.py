@@ -143,9 +143,9 @@ class Outbox:
         heapq.heappush(self._waiting, (-item.precedence, item.serial))
 
     def in_custody(self, name: bytes, relay: str) -> Pending | None:
-        """A relay holds the envelope of this SHA-256; None if it is none of ours that is still pending."""
+        """A relay holds the envelope of this SHA-256; None if that is no news, or none of ours is still pending."""
         item = self.pending.get(self._by_envelope.get(name, 0))
-        if item is None:
+        if item is None or relay in item.custody:
             return None
         self._leave_window(item)
         item.custody.add(relay)

@@ -116,7 +116,8 @@ class Receiving:
             void = statement.kind == content_pb2.STATEMENT_KIND_VOID if number == serial else None
             self._show(plane, number, now, void)
         if shown and shown != [serial]:
-            ctx.record("msg.shown", plane=plane.value, serials=spans(shown))
+            for line in spans(shown):
+                ctx.record("msg.shown", plane=plane.value, serials=line)
         ctx.out.changes.append(Put("counter", {"name": f"through:{plane}", "value": inbox.through}))
 
     def _keep_held(self, plane: Plane, serial: int) -> None:

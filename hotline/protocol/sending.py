@@ -7,7 +7,7 @@ import hashlib
 from hotline.civil import date_time_group
 from hotline.errors import LocalError, TextError
 from hotline.ledger.record import commitment
-from hotline.limits import OUTBOX_BYTES_MAX
+from hotline.limits import OUTBOX_BYTES_MAX, TIME_MAX
 from hotline.machine import Instant, Plane, Put, Reply
 from hotline.protocol.context import Context
 from hotline.protocol.events import Submit
@@ -112,6 +112,8 @@ class Sending:
             raise TextError("no such precedence: use ROUTINE, PRIORITY, IMMEDIATE or FLASH")
         if event.direction not in (content_pb2.DIRECTION_LTR, content_pb2.DIRECTION_RTL):
             raise TextError("no such writing direction: use ltr or rtl")
+        if not 0 <= event.valid_for_ms <= TIME_MAX:
+            raise TextError("no such validity: nothing was queued; give one that ends before the year 9999")
         outbox = self._ctx.outboxes[event.plane]
         if len(outbox.pending) >= self._ctx.setup.outbox_max or outbox.bytes >= OUTBOX_BYTES_MAX:
             waiting = len(outbox.pending)

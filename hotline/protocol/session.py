@@ -160,6 +160,8 @@ class Session:
             rest = rest[PREKEY_TAG_SIZE + OPENER_SIZE :]
         epoch = self._receiving.get(header.epoch) or self._reopen(header.epoch)
         if epoch is not None:
+            if opener and not self._is_opener_of(epoch, prekey_tag, opener):
+                raise NotOpened("not-opened")
             inner = self._open_with(epoch, header, envelope[:HEADER_SIZE], rest)
             epoch.use(header.number, transient=header.transient)
             self._remember(epoch)
@@ -179,6 +181,10 @@ class Session:
                 epoch.use(header.number, transient=header.transient)
                 return Opened(plane, inner, self._adopt(epoch, prekey, opener, now), epoch.epoch_id)
         raise NotOpened("not-opened")
+
+    def _is_opener_of(self, epoch: ReceivingEpoch, prekey_tag: bytes, opener: bytes) -> bool:
+        """Nothing else binds an opener that rides along once the epoch is open."""
+        return epoch.prekey_hash.startswith(prekey_tag) and self._saved_openers[epoch.epoch_id]["opener"] == opener
 
     def _open_with(self, epoch: ReceivingEpoch, header: Header, header_bytes: bytes, sealed: bytes) -> Inner:
         key = epoch.look(header.number, transient=header.transient)

@@ -13,7 +13,7 @@ from typing import Final
 
 from hotline.crypto.signing import SigningKey, pae, verify
 from hotline.errors import Malformed, TextError
-from hotline.limits import PADDING_CLASSES, TEXT_BYTES_MAX
+from hotline.limits import PADDING_CLASSES, RECEIPT_ITEMS_MAX, SERIAL_MAX, TEXT_BYTES_MAX, TIME_MAX
 from hotline.machine import Plane
 from hotline.wire.codec import decode
 from hotline.wire.inner import ContentType, Inner
@@ -22,6 +22,8 @@ from hotline.wire.v1 import content_pb2
 _CONTENT_MAX: Final = PADDING_CLASSES[-1]
 _LANGUAGE_MAX: Final = 35  # the longest tag that RFC 5646 section 4.4.1 asks implementations to hold
 _NAME_MAX: Final = 64
+_HEARTBEAT_MAX: Final = 4_096
+_SPANS_PER_LINE: Final = 70  # of at most 27 characters each: with the other fields within LEAF_BYTES_MAX
 
 PRECEDENCES: Final = tuple(value for value in content_pb2.Precedence.values() if value)
 """Lowest first."""
@@ -90,8 +92,8 @@ def decode_statement(content: bytes) -> content_pb2.Statement:
     statement = decode(content_pb2.Statement, content, _CONTENT_MAX)
     if not statement.serial or statement.previous_in_precedence >= statement.serial:
         raise Malformed("serial", f"{statement.serial} after {statement.previous_in_precedence}")
-    if statement.serial >= 2**63:
-        raise Malformed("serial", "beyond every log")
+    if statement.serial > SERIAL_MAX:
+        raise Malformed("serial", "beyond every ledger")
     if statement.precedence not in PRECEDENCES:
         raise Malformed("precedence", str(statement.precedence))
     if statement.direction not in (content_pb2.DIRECTION_LTR, content_pb2.DIRECTION_RTL):
@@ -102,14 +104,16 @@ def decode_statement(content: bytes) -> content_pb2.Statement:
         len(name) > _NAME_MAX for name in (statement.from_party, statement.to_party, statement.drafter)
     ):
         raise Malformed("field-length", "a name or date-time group")
+    if statement.composed_ms > TIME_MAX or statement.valid_for_ms > TIME_MAX:
+        raise Malformed("field-length", "a time beyond the calendar")
     _check_kind(statement)
     return statement
 
 
 def _check_kind(statement: content_pb2.Statement) -> None:
     if statement.kind == content_pb2.STATEMENT_KIND_VOID:
-        if statement.text:
-            raise Malformed("kind", "a void statement with text")
+        if statement.text or statement.language or statement.drafter or any(statement.body_salt):
+            raise Malformed("kind", "a void statement that says something")
         return
     if statement.kind != content_pb2.STATEMENT_KIND_TEXT:
         raise Malformed("kind", str(statement.kind))
@@ -125,19 +129,39 @@ def decode_receipt(content: bytes) -> content_pb2.Receipt:
     receipt = decode(content_pb2.Receipt, content, _CONTENT_MAX)
     if receipt.stage not in content_pb2.Stage.values() or not receipt.stage:
         raise Malformed("stage", str(receipt.stage))
-    if not receipt.item or any(len(item.statement) != 32 or not item.serial for item in receipt.item):
+    if not 1 <= len(receipt.item) <= RECEIPT_ITEMS_MAX or receipt.received_through > SERIAL_MAX:
         raise Malformed("items", f"{len(receipt.item)}")
+    if any(len(item.statement) != 32 or not 1 <= item.serial <= SERIAL_MAX for item in receipt.item):
+        raise Malformed("items", "one that names no statement")
     if len(receipt.officer) > _NAME_MAX or (receipt.stage == content_pb2.STAGE_READ) != bool(receipt.officer):
         raise Malformed("officer", "a READ receipt names one officer, no other receipt does")
     return receipt
 
 
-def spans(serials: Iterable[int]) -> str:
-    """Serials as ranges: 3-5 8."""
+def decode_heartbeat(content: bytes) -> content_pb2.Heartbeat:
+    """Parse and check a heartbeat; what it says of paths and keys is checked by who knows them. Raises Malformed."""
+    heartbeat = decode(content_pb2.Heartbeat, content, _HEARTBEAT_MAX)
+    serials = (
+        heartbeat.sent_through,
+        heartbeat.received_through,
+        heartbeat.exercise_sent_through,
+        heartbeat.exercise_received_through,
+        heartbeat.log_size,
+    )
+    if not heartbeat.beat or max(serials) > SERIAL_MAX or heartbeat.time_ms > TIME_MAX:
+        raise Malformed("beat", "a number that is none")
+    if heartbeat.presence not in (content_pb2.PRESENCE_ALIVE, content_pb2.PRESENCE_CLOSING):
+        raise Malformed("beat", f"presence {heartbeat.presence}")
+    return heartbeat
+
+
+def spans(serials: Iterable[int]) -> list[str]:
+    """Serials as ranges, 3-5 8, in as many lines as fit one ledger entry each."""
     parts: list[list[int]] = []
     for serial in sorted(serials):
         if parts and parts[-1][1] + 1 == serial:
             parts[-1][1] = serial
         else:
             parts.append([serial, serial])
-    return " ".join(f"{first}-{last}" if last > first else str(first) for first, last in parts)
+    ranges = [f"{first}-{last}" if last > first else str(first) for first, last in parts]
+    return [" ".join(ranges[start : start + _SPANS_PER_LINE]) for start in range(0, len(ranges), _SPANS_PER_LINE)]

@@ -56,7 +56,7 @@ class Memory:
 
     tables: dict[str, dict[tuple[object, ...], Row]] = field(default_factory=dict)
     frontier: Frontier = field(default_factory=Frontier)
-    top: Head = Head(0, b"", b"")
+    top: Head = field(default_factory=lambda: Head(0, b"", b""))
     last_ts: int = 0
 
     def copy(self) -> Memory:

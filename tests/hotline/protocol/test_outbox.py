@@ -1,0 +1,194 @@
+"""What we owe: precedence, window, retries, expiry, and how far the peer has acknowledged."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hotline.protocol.outbox import Outbox, Pending
+from hotline.wire.v1 import content_pb2
+
+ROUTINE, PRIORITY, IMMEDIATE, FLASH = (content_pb2.Precedence.values()[i] for i in (1, 2, 3, 4))
+PLENTY = 10**9
+
+
+def item(
+    serial: int,
+    precedence: content_pb2.Precedence.ValueType = ROUTINE,
+    size: int = 10,
+    expires_at: int = 10**12,
+) -> Pending:
+    return Pending(serial, precedence, b"x" * size, b"", bytes([serial % 256]) * 32, expires_at)
+
+
+def outbox(*items: Pending, last: int = 0) -> Outbox:
+    box = Outbox(last, {})
+    for each in items:
+        box.add(each)
+    return box
+
+
+def leave(box: Outbox, messages: int = PLENTY, size: int = PLENTY) -> list[int]:
+    """Serials that leave, each sealed in an envelope of its own."""
+    left = []
+    while (chosen := box.next_to_send(messages, size)) is not None:
+        box.sealed(chosen, b"e%d" % chosen.serial, b"n%d" % chosen.serial)
+        left.append(chosen.serial)
+    return left
+
+
+def test_higher_precedence_overtakes_and_serials_keep_their_order_within_it() -> None:
+    """A FLASH would stand in line behind a day's ROUTINE."""
+    box = outbox(item(1), item(2, PRIORITY), item(3, FLASH), item(4, IMMEDIATE), item(5), item(6, FLASH))
+    assert leave(box) == [3, 6, 4, 2, 1, 5]
+
+
+def test_the_window_holds_back_all_but_the_urgent() -> None:
+    """A slow line would be filled for minutes before the FLASH gets through."""
+    box = outbox(*(item(n) for n in range(1, 6)))
+    assert leave(box, messages=2) == [1, 2]
+    box.add(item(6, IMMEDIATE))
+    box.add(item(7, FLASH))
+    assert leave(box, messages=2) == [7, 6]
+    assert box.window_messages == 4
+    box.remove(1, 0)
+    box.in_custody(b"n6", "relay-1")
+    assert leave(box, messages=2) == []
+    box.remove(2, 0)
+    box.remove(7, 0)
+    assert leave(box, messages=2) == [3, 4]
+
+
+def test_the_window_counts_bytes_and_lets_one_long_statement_through() -> None:
+    """A statement longer than the window would never leave."""
+    box = outbox(item(1, size=500), item(2, size=60), item(3, size=40), item(4, size=1))
+    assert leave(box, size=100) == [1]
+    box.in_custody(b"n1", "relay-1")
+    assert leave(box, size=100) == [2, 3]
+    assert box.window_bytes == 100
+
+
+def test_custody_leaves_the_window_once_and_is_news_once_for_each_relay() -> None:
+    """Two relays that sign for one envelope would open the window twice; one could write our ledger full."""
+    box = outbox(item(1), item(2))
+    leave(box)
+    assert box.in_custody(b"n1", "relay-1") is box.pending[1]
+    assert box.in_custody(b"n1", "relay-1") is None
+    assert box.in_custody(b"n1", "relay-2") is box.pending[1]
+    assert box.in_custody(b"n9", "relay-1") is None
+    assert (box.window_messages, box.window_bytes) == (1, 10)
+    assert box.pending[1].custody == {"relay-1", "relay-2"}
+    box.remove(1, 0)
+    assert box.in_custody(b"n1", "relay-3") is None
+    assert (box.window_messages, box.window_bytes, box.bytes) == (1, 10, 10)
+
+
+def test_a_worthless_envelope_is_replaced_and_its_custody_with_it() -> None:
+    """The relays would be believed to hold something that the peer cannot open."""
+    box = outbox(item(1))
+    leave(box)
+    box.in_custody(b"n1", "relay-1")
+    box.unseal(box.pending[1])
+    assert box.pending[1].envelope is None
+    assert box.pending[1].custody == set()
+    assert box.in_custody(b"n1", "relay-1") is None
+    assert leave(box) == [1]
+    assert box.window_messages == 1
+    box.sealed(box.pending[1], b"e2", b"n2")
+    assert box.window_messages == 1
+    assert box.in_custody(b"n1", "relay-1") is None
+    assert box.in_custody(b"n2", "relay-1") is not None
+
+
+def test_only_the_last_schedule_counts() -> None:
+    """A statement would be repeated by every timer that was ever set for it."""
+    box = outbox(item(1), item(2))
+    leave(box)
+    box.schedule(box.pending[1], 100)
+    box.schedule(box.pending[1], 300)
+    box.schedule(box.pending[2], 200)
+    assert box.next_deadline() == 100
+    assert list(box.due_retries(99)) == []
+    assert [each.serial for each in box.due_retries(250)] == [2]
+    assert [each.serial for each in box.due_retries(300)] == [1]
+    assert list(box.due_retries(10_000)) == []
+
+
+def test_what_is_gone_or_not_sealed_is_not_repeated() -> None:
+    """An acknowledged statement would be sent again."""
+    box = outbox(item(1), item(2))
+    leave(box)
+    box.schedule(box.pending[1], 5)
+    box.schedule(box.pending[2], 5)
+    box.remove(1, 1)
+    box.unseal(box.pending[2])
+    assert list(box.due_retries(10)) == []
+
+
+def test_each_statement_expires_once_and_a_void_one_never() -> None:
+    """The officer would be told twice, or the void that closes the gap would expire itself."""
+    box = outbox(item(1, expires_at=100), item(2, expires_at=50), item(3, expires_at=50))
+    box.pending[3].is_void = True
+    assert box.next_deadline() == 50
+    assert [each.serial for each in box.due_expiries(99)] == [2]
+    assert list(box.due_expiries(99)) == []
+    box.remove(1, 99)
+    assert list(box.due_expiries(100)) == []
+
+
+def test_delivered_high_is_the_end_of_the_unbroken_run_and_keeps_its_time() -> None:
+    """A peer that lost its disk would not be noticed, or one that did not would be sent everything again."""
+    box = outbox(*(item(n) for n in range(11, 15)), last=10)
+    assert box.delivered_through == 10
+    assert box.delivered_high == 10
+    box.remove(12, 5)
+    assert (box.delivered_through, box.delivered_high, box.delivered_since) == (10, 10, 0)
+    box.remove(11, 7)
+    assert (box.delivered_through, box.delivered_high, box.delivered_since) == (12, 12, 7)
+    box.remove(13, 8)
+    box.remove(14, 9)
+    assert (box.delivered_high, box.delivered_since, box.last_serial) == (14, 9, 14)
+    assert box.remove(14, 10) is None
+    box.add(item(12))
+    assert (box.delivered_through, box.delivered_high) == (11, 14)
+    box.restored()
+    assert box.delivered_high == 11
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["add", "send", "custody", "ack", "unseal"]), st.integers(1, 12)), max_size=60)
+)
+def test_the_window_is_always_what_is_sealed_and_in_nobodys_custody(acts: list[tuple[str, int]]) -> None:
+    """A miscount would close the window for ever, and nothing would leave any more."""
+    box, serial = outbox(), 0
+    for act, which in acts:
+        chosen = box.pending.get(which)
+        match act:
+            case "add":
+                serial += 1
+                box.add(item(serial, content_pb2.Precedence.values()[1 + which % 4], size=which))
+            case "send":
+                leave(box, messages=3, size=30)
+            case "custody":
+                box.in_custody(b"n%d" % which, f"relay-{which % 2}")
+            case "ack":
+                box.remove(which, which)
+            case "unseal" if chosen is not None and chosen.envelope is not None:
+                box.unseal(chosen)
+        window = [each for each in box.pending.values() if each.envelope is not None and not each.custody]
+        assert box.window_messages == len(window)
+        assert box.window_bytes == sum(len(each.content) for each in window)
+        assert box.bytes == sum(len(each.content) for each in box.pending.values())
+    for each in list(box.pending):
+        box.remove(each, 0)
+    assert (box.window_messages, box.window_bytes, box.bytes) == (0, 0, 0)
+    assert box.delivered_through == box.last_serial == serial
+
+
+@pytest.mark.parametrize(
+    ("precedence", "urgent"), [(ROUTINE, False), (PRIORITY, False), (IMMEDIATE, True), (FLASH, True)]
+)
+def test_urgent_means_immediate_and_flash(precedence: content_pb2.Precedence.ValueType, urgent: bool) -> None:
+    """A ROUTINE would fill the narrow line, or a FLASH not use it."""
+    assert item(1, precedence).urgent == urgent
