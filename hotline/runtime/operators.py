@@ -14,8 +14,9 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from hotline.errors import StorageError
 from hotline.limits import STATUS_JSON_MAX, WATCH_QUEUE_MAX
-from hotline.machine import Delivery, Plane, Reply
+from hotline.machine import Delivery, Plane, Reply, RequestId
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import EndpointEvent, MarkRead, Submit
 from hotline.protocol.statements import decode_statement
@@ -95,13 +96,21 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
 
     # --- statements --------------------------------------------------------------------------------------------------
 
+    async def _ask(
+        self, context: grpc.aio.ServicerContext[Any, Any], make: Callable[[RequestId], EndpointEvent]
+    ) -> Reply:
+        """The machine's answer; a daemon that is stopping says so in a sentence."""
+        try:
+            return await self._driver.ask(make)
+        except StorageError as error:
+            await context.abort(grpc.StatusCode.ABORTED, str(error))
+
     async def Submit(  # noqa: N802 - gRPC's name
         self,
         request: operator_pb2.SubmitRequest,
         context: grpc.aio.ServicerContext[operator_pb2.SubmitRequest, operator_pb2.SubmitResponse],
     ) -> operator_pb2.SubmitResponse:
         """Queue one statement; the answer comes when it is durable."""
-        del context
         officer = self._officer
         if officer is None:
             return operator_pb2.SubmitResponse(code="policy", text=_NOT_AN_OFFICER)
@@ -109,7 +118,8 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         if key in self._answered:
             return self._answered[key]
         plane = _plane(request.exercise)
-        reply = await self._driver.ask(
+        reply = await self._ask(
+            context,
             lambda number: Submit(
                 number,
                 plane,
@@ -119,7 +129,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
                 request.text,
                 officer,
                 request.valid_for_ms,
-            )
+            ),
         )
         response = _submit_response(reply)
         if key and reply.ok:
@@ -134,12 +144,11 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         context: grpc.aio.ServicerContext[operator_pb2.ReadRequest, operator_pb2.ReadResponse],
     ) -> operator_pb2.ReadResponse:
         """Open one received statement as the calling officer."""
-        del context
         officer = self._officer
         if officer is None:
             return operator_pb2.ReadResponse(code="policy", text=_NOT_AN_OFFICER)
         plane, serial = _plane(request.exercise), request.serial
-        reply = await self._driver.ask(lambda number: MarkRead(number, plane, serial, officer))
+        reply = await self._ask(context, lambda number: MarkRead(number, plane, serial, officer))
         response = operator_pb2.ReadResponse(accepted=reply.ok, code=reply.code, text=reply.text)
         if reply.ok:
             views = self._received(plane, "WHERE r.plane=? AND r.serial=?", (plane.value, serial))

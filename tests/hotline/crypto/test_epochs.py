@@ -1,4 +1,4 @@
-"""Key schedule of an epoch: both sides agree, each key is used once, nothing is shared between directions and planes."""
+"""Key schedule of an epoch: both sides agree, each key serves once, directions and planes share nothing."""
 
 from __future__ import annotations
 

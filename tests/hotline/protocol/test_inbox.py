@@ -19,7 +19,7 @@ def name(serial: int) -> bytes:
 
 
 def inbox(through: int = 0, stored: dict[int, bytes] | None = None) -> Inbox:
-    return Inbox(through, (stored or {}).get)
+    return Inbox(through, ({} if stored is None else stored).get)
 
 
 def take(box: Inbox, serial: int, previous: int, precedence: int = ROUTINE) -> list[int]:
