@@ -6,7 +6,7 @@ import argparse
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from unittest.mock import patch
@@ -91,20 +91,24 @@ def spied(judges: Judges) -> Iterator[None]:
     """Every seal of the session passes the judge."""
 
     def watched(key: MessageKey, header: bytes, plaintext: bytes) -> bytes:
-        judges.spy_seal(key.key, key.nonce, plaintext)
+        judges.spy_seal(key.key, key.nonce, header, plaintext)
         return seal(key, header, plaintext)
 
     with patch("hotline.protocol.session.seal", watched):
         yield
 
 
-def run_seed(seed: int, *, idle_hour: bool = False, storm_ms: int = STORM_MS) -> Result:
+def run_seed(
+    seed: int, *, idle_hour: bool = False, storm_ms: int = STORM_MS, prepare: Callable[[World], None] | None = None
+) -> Result:
     """Storm, clear sky, verdict."""
     world = World(seed, relays=2 + seed % 2, profile=_PROFILES[seed % len(_PROFILES)])
     judges = Judges(world)
     storm = Storm(world, 3_000, storm_ms)
     storm.on_restore, storm.on_crash, storm.on_backup = judges.on_restore, judges.on_crash, judges.on_backup
     Players(world, judges, storm_ms)
+    if prepare is not None:
+        prepare(world)
     broken, recovered = "", 0
     slow = next(iter(world.relays.values())).profile.name == "narrow"
     try:
@@ -122,7 +126,7 @@ def run_seed(seed: int, *, idle_hour: bool = False, storm_ms: int = STORM_MS) ->
             if idle_hour:
                 judges.idle_hour()
     except Broken as error:
-        broken = str(error)
+        broken = f"at {world.time} ms: {error}"
     return Result(seed, world.time, world.digest(), recovered, len(judges.accepted), broken)
 
 

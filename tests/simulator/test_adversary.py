@@ -1,0 +1,90 @@
+"""A hostile relay costs time, never truth; and faults in the cryptography that the judges must see."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from hotline.crypto.epochs import SendingEpoch
+from hotline.machine import FramesReceived, Output
+from hotline.protocol.prekeys import OwnPrekeys
+from tests.simulator.adversary import LyingRelay, forged_statement
+from tests.simulator.judges import Broken, Judges
+from tests.simulator.run import run_seed
+from tests.simulator.world import RelayNode, World
+
+
+def _forge() -> tuple[World, Judges, str]:
+    world = World(11)
+    judges = Judges(world)
+    world.start()
+    world.run_until(5_000)
+    frame = forged_statement(world, "ALPHA", "real statement that ALPHA never made")
+    try:
+        world.endpoints["BRAVO"].post(FramesReceived("relay-1", (frame,)))
+        world.run_until(8_000)
+    except Broken as error:
+        return world, judges, str(error)
+    return world, judges, ""
+
+
+def test_a_statement_without_the_senders_signature_is_refused() -> None:
+    """Whoever holds the pairwise secret could put words into a leader's mouth."""
+    world, judges, broken = _forge()
+    assert not broken
+    assert not judges.shown["BRAVO"].texts
+    assert not world.endpoints["BRAVO"].disk.tables.get("received")
+    assert any(b"refused" in leaf for leaf in world.endpoints["BRAVO"].disk.leaves)
+
+
+def test_judges_see_a_forgery_when_signatures_are_not_checked() -> None:
+    """A judge that cannot see a forgery would let a missing check pass."""
+    with patch("hotline.protocol.session.verify_content", lambda *_: None):
+        _, _, broken = _forge()
+    assert "nobody said" in broken
+
+
+@pytest.mark.parametrize("seed", [101, 102, 104])
+def test_a_lying_relay_changes_nothing(seed: int) -> None:
+    """Replayed, altered or cut frames would lose, repeat or forge a statement, or stop a terminal."""
+    liars: list[LyingRelay] = []
+
+    def hostile(world: World) -> None:
+        liars.append(LyingRelay(world, 2_000, 70_000))
+
+    result = run_seed(seed, storm_ms=60_000, prepare=hostile)
+    assert not result.broken
+    assert liars[0].told > 50
+
+
+def test_judges_see_a_key_that_is_used_twice() -> None:
+    """Two envelopes under one key and nonce give both texts away."""
+
+    def cloned(self: SendingEpoch, *, transient: bool) -> tuple[int, Any]:
+        return copy.copy(self._transient if transient else self._durable).take()
+
+    with patch.object(SendingEpoch, "take", cloned):
+        result = run_seed(3, storm_ms=20_000)
+    assert "sealed two envelopes" in result.broken
+
+
+def test_judges_see_prekeys_that_are_never_destroyed() -> None:
+    """Old mail could be read with a terminal that is captured later."""
+
+    with patch.object(OwnPrekeys, "used", lambda *_: None):
+        result = run_seed(1, storm_ms=20_000, idle_hour=True)
+    assert "prekey secrets after a quiet hour" in result.broken
+
+
+@pytest.mark.parametrize("seed", [1, 2, 5])
+def test_a_relay_that_signs_before_it_stores_costs_nothing(seed: int) -> None:
+    """Truth would rest on a relay's disk if a relay that forgets what it signed for could lose a statement."""
+
+    def hasty(self: RelayNode, batch: list[Output]) -> None:
+        """Nothing is stored, everything is signed for."""
+
+    with patch.object(RelayNode, "commit", hasty):
+        assert not run_seed(seed, storm_ms=60_000).broken
