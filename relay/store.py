@@ -32,6 +32,11 @@ COMMIT;
 _COLUMNS = "charter, terminal, envelope_id, name, frame, checksum, stored_at"
 
 
+def row_checksum(*values: object) -> bytes:
+    """Over everything that a row says about an envelope: a flipped bit must not deliver it to somebody else."""
+    return hashlib.sha256(repr(values).encode()).digest()
+
+
 class MailboxStore(Protocol):
     """Where a relay keeps what it signed for."""
 
@@ -90,7 +95,7 @@ class SqliteMailboxStore:
         except sqlite3.Error as error:
             raise StorageError(f"{self.path}: cannot be read ({error})") from error
         for charter, terminal, identifier, name, frame, checksum, stored_at in rows:
-            if hashlib.sha256(frame).digest() != checksum:
+            if row_checksum(charter, terminal, identifier, name, frame) != checksum:
                 self.damaged += 1
                 continue
             held.append((charter, terminal, Held(identifier, name, frame, stored_at)))
@@ -106,10 +111,8 @@ class SqliteMailboxStore:
                 for change in output.changes:
                     if isinstance(change, Put):
                         row = change.row
-                        frame = row["frame"]
-                        assert isinstance(frame, bytes)
-                        values = (row["charter"], row["terminal"], row["envelope_id"], row["name"], frame)
-                        checksum = hashlib.sha256(frame).digest()
+                        values = (row["charter"], row["terminal"], row["envelope_id"], row["name"], row["frame"])
+                        checksum = row_checksum(*values)
                         execute(
                             f"INSERT OR REPLACE INTO mailbox ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                             (*values, checksum, row["stored_at"]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import shutil
 import sqlite3
 import sys
@@ -25,6 +24,7 @@ from hotline.ledger.note import Ed25519Verifier
 from hotline.ledger.verify import Outcome, Verdict, verify_log
 from hotline.runtime.store import connect
 from hotline.wire.v1 import content_pb2, operator_pb2
+from relay.store import row_checksum
 
 ENGLISH = "Our air exercise begins 14:30 PKT today and ends at 18:00."
 URDU = "ہم نے آپ کا پیغام پڑھ لیا ہے۔ مشق 14:30 PKT پر شروع ہوگی۔"
@@ -222,11 +222,12 @@ def _holds(relay: Path) -> int:
 def _alter_one_byte(path: Path) -> int:
     """What a hostile relay would do: change sealed bytes and mend its own checksum."""
     with contextlib.closing(sqlite3.connect(path)) as database, database:
-        for arrival, frame in database.execute("SELECT arrival, frame FROM mailbox").fetchall():
+        sql = "SELECT arrival, charter, terminal, envelope_id, name, frame FROM mailbox"
+        for arrival, charter, terminal, identifier, name, frame in database.execute(sql).fetchall():
             position = len(frame) - 40
             altered = bytearray(frame)
             altered[position] ^= 0x01
-            row = (bytes(altered), hashlib.sha256(altered).digest(), arrival)
+            row = (bytes(altered), row_checksum(charter, terminal, identifier, name, bytes(altered)), arrival)
             database.execute("UPDATE mailbox SET frame=?, checksum=? WHERE arrival=?", row)
     return position
 

@@ -187,6 +187,12 @@ def _wait(
         if not found:
             raise LocalError(f"#{serial} is not known to this terminal any more; look at `hotline sent`")
         view = found[0]
+        if view.state == "renumbered":
+            if not quiet:
+                line(f"#{serial:04d} is said again as #{int(view.reason):04d}")
+            serial, seen = int(view.reason), "queued"
+            request.serial = serial
+            continue
         if view.state != seen and not quiet:
             _print_stages(view, seen)
         seen = view.state

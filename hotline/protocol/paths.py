@@ -84,20 +84,26 @@ class Detector:
         self._profile = profile
         self._intervals: deque[int] = deque(maxlen=_INTERVALS_KEPT)
         self._last: int | None = None
+        self._tolerance = profile.silent_ceiling_ms
 
     def heard(self, now: int) -> None:
         """A fresh beat arrived at monotonic `now`."""
         if self._last is not None:
             self._intervals.append(now - self._last)
         self._last = now
+        self._tolerance = self._expected()
 
     def reset(self) -> None:
         """Forget the rhythm: the path starts anew."""
         self._intervals.clear()
         self._last = None
+        self._tolerance = self._profile.silent_ceiling_ms
 
     def tolerance(self) -> int:
         """Milliseconds of silence after which the path is suspect."""
+        return self._tolerance
+
+    def _expected(self) -> int:
         profile = self._profile
         if len(self._intervals) < 3:
             return profile.silent_ceiling_ms

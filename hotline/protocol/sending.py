@@ -275,6 +275,8 @@ class Sending:
 
     def _expire(self, plane: Plane, item: Pending, now: Instant) -> None:
         ctx, outbox = self._ctx, self._ctx.outboxes[plane]
+        if ctx.history.has_sent_fact(plane, item.serial, SentState.DELIVERED.value):
+            return  # it was heard once: a peer that has lost it gets it back, however late
         reason = "in custody of " + ", ".join(sorted(item.custody)) if item.custody else "no relay took it"
         high, since = outbox.delivered_high, outbox.delivered_since
         outbox.remove(item.serial, now.mono)
