@@ -1,0 +1,214 @@
+"""Restarts, lost disks and old backups: nothing is shown twice, nothing is lost without a word."""
+
+from __future__ import annotations
+
+import pytest
+
+from hotline.machine import Plane
+
+from .pair import Memory, Pair, durable, losing
+
+
+@pytest.fixture
+def pair() -> Pair:
+    return Pair().open()
+
+
+def deaf(sender_name: str) -> object:
+    return losing(lambda sender, relay, envelope: sender.name == sender_name)
+
+
+def test_a_restart_of_the_sender_loses_and_repeats_nothing(pair: Pair) -> None:
+    """A power cut would eat what was queued, or say it twice."""
+    pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
+    for text in ("a", "b", "c"):
+        pair.alpha.submit(text)
+    pair.alpha.restart()
+    pair.weather = losing(lambda sender, relay, envelope: False)
+    pair.run(10_000)
+    assert pair.bravo.shown() == [1, 2, 3]
+    assert [pair.alpha.states(serial)[-1] for serial in (1, 2, 3)] == ["delivered"] * 3
+    assert pair.alpha.submit("d").fields["serial"] == 4
+
+
+def test_a_restart_of_the_receiver_shows_nothing_twice(pair: Pair) -> None:
+    """What an officer has read would come again as news."""
+    pair.weather = losing(lambda sender, relay, envelope: sender is pair.bravo and durable(envelope))
+    pair.alpha.submit("a")
+    pair.run(100)
+    assert pair.bravo.shown() == [1]
+    pair.bravo.restart()
+    pair.weather = losing(lambda sender, relay, envelope: False)
+    pair.run(20_000)
+    assert pair.bravo.shown() == [1]
+    assert pair.alpha.states(1) == ["delivered"]
+    assert pair.bravo.read(1).code == "read", "it is still unread after the restart"
+
+
+def test_held_back_statements_survive_a_restart(pair: Pair) -> None:
+    """What overtook its predecessor would be lost, or shown before it."""
+    first: list[bytes] = []
+
+    def hold(sender: object, relay: str, envelope: bytes) -> list[bytes]:
+        if sender is not pair.alpha or not durable(envelope):
+            return [envelope]
+        first.append(envelope)
+        return [] if envelope == first[0] else [envelope]
+
+    pair.weather = hold  # type: ignore[assignment]
+    pair.alpha.submit("a")
+    pair.alpha.submit("b")
+    pair.run(100)
+    assert pair.bravo.shown() == []
+    assert [row["serial"] for row in pair.bravo.memory.rows("held")] == [2]
+    pair.bravo.restart()
+    pair.weather = losing(lambda sender, relay, envelope: False)
+    pair.run(20_000)
+    assert pair.bravo.shown() == [1, 2]
+    assert pair.bravo.memory.rows("held") == []
+
+
+def test_a_read_that_was_not_noted_is_told_after_a_restart(pair: Pair) -> None:
+    """The sender would never learn that it was read."""
+    pair.alpha.submit("a")
+    pair.run(100)
+    pair.weather = losing(lambda sender, relay, envelope: sender is pair.bravo and durable(envelope))
+    pair.bravo.read(1)
+    pair.bravo.restart()
+    pair.weather = losing(lambda sender, relay, envelope: False)
+    pair.run(10_000)
+    assert pair.alpha.states(1)[-1] == "read"
+    assert pair.bravo.memory.rows("unnoted") == []
+
+
+def test_an_expired_statement_stays_expired_after_a_restart(pair: Pair) -> None:
+    """What was told to be lost would be sent after all."""
+    pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
+    pair.alpha.submit("secret", valid_for_ms=1_000)
+    pair.run(2_000)
+    pair.alpha.restart()
+    pair.weather = losing(lambda sender, relay, envelope: False)
+    pair.run(20_000)
+    assert pair.bravo.shown() == [-1]
+    assert pair.alpha.states(1) == ["expired"]
+
+
+def test_a_sender_from_an_old_backup_gives_its_new_words_a_new_serial(pair: Pair) -> None:
+    """Two statements would have one number, and the second would never be shown."""
+    pair.alpha.submit("one")
+    pair.run(1_000)
+    backup = pair.alpha.memory.copy()
+    pair.alpha.submit("two")
+    pair.run(1_000)
+    assert pair.bravo.shown() == [1, 2]
+    pair.weather = losing(lambda sender, relay, envelope: True)
+    pair.alpha.restart(backup)
+    assert pair.alpha.submit("two, differently").fields["serial"] == 2
+    pair.weather = losing(lambda sender, relay, envelope: False)
+    pair.run(20_000)
+    assert pair.bravo.shown() == [1, 2, 3]
+    assert pair.bravo.text(2) == "two"
+    assert pair.bravo.text(3) == "two, differently"
+    assert [(d.fields["serial"], d.fields["new"]) for d in pair.alpha.told if d.kind == "renumbered"] == [(2, 3)]
+    assert pair.alpha.states(2)[-1] == "renumbered"
+    assert pair.alpha.states(3) == ["delivered"]
+    assert "restored" in pair.alpha.alarms()
+    assert "msg.conflict" in pair.bravo.kinds()
+    pair.run(60_000)
+    assert pair.alpha.memory.rows("outbox") == []
+    assert pair.bravo.shown() == [1, 2, 3]
+
+
+def test_the_same_words_after_an_old_backup_are_a_repeat(pair: Pair) -> None:
+    """A restored sender would say everything again."""
+    pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
+    pair.alpha.submit("one")
+    backup = pair.alpha.memory.copy()
+    pair.weather = losing(lambda sender, relay, envelope: False)
+    pair.run(10_000)
+    assert pair.bravo.shown() == [1]
+    pair.alpha.restart(backup)
+    pair.run(20_000)
+    assert pair.bravo.shown() == [1]
+    assert pair.alpha.states(1)[-1] == "delivered"
+    assert "renumbered" not in pair.alpha.states(1)
+
+
+def test_a_sender_that_lost_everything_goes_on_above_what_the_peer_has(pair: Pair) -> None:
+    """After a burnt disk the terminal could not say anything any more."""
+    for text in ("one", "two", "three"):
+        pair.alpha.submit(text)
+    pair.run(1_000)
+    pair.alpha.restart(Memory())
+    pair.run(10_000)
+    assert pair.alpha.submit("four").fields["serial"] == 4
+    pair.run(10_000)
+    assert pair.bravo.shown() == [1, 2, 3, 4]
+    assert pair.alpha.states(4) == ["delivered"]
+
+
+def test_a_receiver_from_an_old_backup_is_offered_everything_again(pair: Pair) -> None:
+    """What the peer had acknowledged would be missing on its side for ever."""
+    pair.alpha.submit("one")
+    pair.run(1_000)
+    backup = pair.bravo.memory.copy()
+    for text in ("two", "three"):
+        pair.alpha.submit(text)
+    pair.run(1_000)
+    pair.bravo.told.clear()
+    pair.bravo.restart(backup)
+    pair.run(20_000)
+    assert pair.bravo.shown() == [2, 3]
+    assert pair.bravo.text(3) == "three"
+    assert "peer-restored" in pair.alpha.alarms()
+    assert pair.alpha.memory.rows("outbox") == []
+    assert pair.alpha.alarms().count("peer-restored") == 1
+
+
+def test_a_receiver_that_lost_everything_is_offered_everything_in_both_planes(pair: Pair) -> None:
+    """After a burnt disk the record would have a hole that nobody knows of."""
+    pair.alpha.submit("one")
+    pair.alpha.submit("drill", plane=Plane.EXERCISE)
+    pair.run(1_000)
+    pair.bravo.told.clear()
+    pair.bravo.restart(Memory())
+    pair.run(20_000)
+    assert pair.bravo.shown() == [1]
+    assert pair.bravo.shown(Plane.EXERCISE) == [1]
+    assert pair.bravo.text(1, Plane.EXERCISE) == "drill"
+
+
+def test_both_from_old_backups_meet_again(pair: Pair) -> None:
+    """The two would wait for each other for ever."""
+    pair.alpha.submit("one")
+    pair.bravo.submit("eins")
+    pair.run(1_000)
+    old = pair.alpha.memory.copy(), pair.bravo.memory.copy()
+    for party in (pair.alpha, pair.bravo):
+        party.submit("lost")
+    pair.run(1_000)
+    pair.alpha.restart(old[0])
+    pair.bravo.restart(old[1])
+    pair.run(20_000)
+    for party in (pair.alpha, pair.bravo):
+        serial = int(str(party.submit("again").fields["serial"]))
+        pair.run(20_000)
+        assert party.states(serial)[-1] == "delivered"
+        assert party.peer.text(serial) == "again"
+        assert party.endpoint.context.outboxes[Plane.REAL].pending == {}
+
+
+def test_an_expired_statement_of_a_lost_receiver_comes_back_as_void(pair: Pair) -> None:
+    """What the officer was told was never delivered would be delivered a week later."""
+    pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
+    pair.alpha.submit("too late", valid_for_ms=1_000)
+    pair.run(2_000)
+    pair.weather = losing(lambda sender, relay, envelope: False)
+    pair.alpha.submit("still true")
+    pair.run(20_000)
+    assert pair.bravo.shown() == [-1, 2]
+    pair.bravo.told.clear()
+    pair.bravo.restart(Memory())
+    pair.run(20_000)
+    assert pair.bravo.shown() == [-1, 2]
+    assert pair.alpha.states(1) == ["expired"]

@@ -1,0 +1,240 @@
+"""Transcripts that a person can read: commands, and below the line exactly what happens then.
+
+    HOTLINE_REWRITE=1 pytest tests/scenarios      writes what happens now; read the difference before you keep it
+
+`#` begins a comment. Commands stand between the last expected line and `----`, one per line:
+
+    world relays=2 profile=fibre seed=1                   first line of the file
+    alpha says "..." [flash] [exercise] [within 20s]      alpha reads #1 [exercise] as NAME
+    cut NODE RELAY / join NODE RELAY                      withhold RELAY / release RELAY (durable envelopes)
+    crash NODE / start NODE                               backup NODE / restore NODE
+    wait 5s
+
+A transcript has statements (`envelope #1`), receipts, custody, paths, alarms and what people are told; not heartbeats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hotline.machine import Delivery, Plane, Reply, RequestId
+from hotline.protocol.events import MarkRead, Submit
+from hotline.wire.codec import decode_frame
+from hotline.wire.v1 import content_pb2, frame_pb2
+from tests.simulator.world import Cable, Disk, EndpointNode, World
+
+HERE = Path(__file__).resolve().parent
+SCENARIOS = sorted(HERE.glob("*.txt"))
+RULE = "----"
+PRECEDENCES = {name.removeprefix("PRECEDENCE_").lower(): value for name, value in content_pb2.Precedence.items()}
+
+
+def milliseconds(text: str) -> int:
+    number, unit = re.fullmatch(r"(\d+)(ms|s|min|h)", text).groups()  # type: ignore[union-attr]
+    return int(number) * {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000}[unit]
+
+
+class Stage:
+    """A world, and the transcript of what happens in it."""
+
+    def __init__(self, relays: str = "2", profile: str = "fibre", seed: str = "1") -> None:
+        self.world = World(int(seed), int(relays), profile)
+        self.world.weather.delay_min = self.world.weather.delay_max = 3
+        self.world.weather.disk_max = 0
+        self.world.on_delivery = self.told
+        self.lines: list[str] = []
+        self.names: dict[bytes, str] = {}
+        self.withheld: set[str] = set()
+        self.backups: dict[str, Disk] = {}
+        for cable in self.world.cables.values():
+            self.listen(cable)
+        self.world.start()
+
+    # --- what is written down ----------------------------------------------------------------------------------------
+
+    def listen(self, cable: Cable) -> None:
+        up, down = cable.to_relay, cable.to_endpoint
+        endpoint, relay = cable.endpoint.name.lower(), cable.relay.name
+
+        def to_relay(frame: bytes) -> None:
+            self.note(endpoint, relay, frame, cable)
+            up(frame)
+
+        def to_endpoint(frame: bytes, link: str) -> None:
+            parsed = decode_frame(frame)
+            if relay in self.withheld and parsed.WhichOneof("body") == "envelope" and not parsed.envelope[1] & 0x02:
+                return
+            self.note(relay, endpoint, frame, cable)
+            down(frame, link)
+
+        cable.to_relay, cable.to_endpoint = to_relay, to_endpoint  # type: ignore[method-assign]
+
+    def note(self, sender: str, recipient: str, data: bytes, cable: Cable) -> None:
+        if not cable.link:
+            return
+        frame = decode_frame(data)
+        match frame.WhichOneof("body"):
+            case "envelope" if not frame.envelope[1] & 0x02:
+                what = self.name(frame.envelope, cable.endpoint if sender == cable.endpoint.name.lower() else None)
+            case "custody":
+                body = frame_pb2.CustodyBody.FromString(frame.custody.body)
+                held = sorted({self.names.get(name, "?") for name in body.envelope})
+                what = f"custody of {', '.join(held)}"
+            case "refusal":
+                what = f"refusal {frame_pb2.RefusalReason.Name(frame.refusal.reason).rpartition('REASON_')[2]}"
+            case _:
+                return
+        self.lines.append(f"{sender} -> {recipient}  {what}")
+
+    def name(self, envelope: bytes, sender: EndpointNode | None) -> str:
+        """Envelopes that carry a statement are known by its serial: only their sender can say so."""
+        digest = hashlib.sha256(envelope).digest()
+        if digest not in self.names:
+            assert sender is not None
+            assert sender.machine is not None
+            self.names[digest] = "receipt"
+            for plane, outbox in sender.machine.context.outboxes.items():
+                for item in outbox.pending.values():
+                    if item.name == digest:
+                        mark = "" if plane is Plane.REAL else " exercise"
+                        self.names[digest] = f"envelope #{item.serial}{mark}{' void' if item.is_void else ''}"
+        return self.names[digest]
+
+    def told(self, node: EndpointNode, delivery: Delivery) -> None:
+        who, fields = node.name.lower(), delivery.fields
+        mark = " exercise" if fields.get("plane") == Plane.EXERCISE.value else ""
+        match delivery.kind:
+            case "received":
+                row = node.disk.tables["received"][fields["plane"], fields["serial"]]
+                text = content_pb2.Statement.FromString(row["content"]).text  # type: ignore[arg-type]
+                what = f"shows #{fields['serial']}{mark}  " + (f'"{text}"' if text else "(void)")
+            case "sent":
+                what = f"learns #{fields['serial']}{mark} {fields['state']}: {fields['by']}"
+            case "renumbered":
+                what = f"learns #{fields['serial']}{mark} is now #{fields['new']}"
+            case "path":
+                what = f"sees {fields['path']} {fields['state']}"
+            case "alarm":
+                what = f"alarm {fields['name']}: {fields['meaning']}"
+            case "gap-closed":
+                what = f"gap closed{mark}, has everything through #{fields['through']}"
+            case "refused":
+                what = f"refuses {fields['reason']} from {fields['path']}"
+            case _:
+                return
+        self.lines.append(f"{who} {what}")
+
+    # --- commands ----------------------------------------------------------------------------------------------------
+
+    def obey(self, command: str) -> None:
+        words = shlex.split(command)
+        match words:
+            case ["wait", time]:
+                self.world.run_until(self.world.time + milliseconds(time))
+            case ["cut" | "join" as verb, node, relay]:
+                cable = self.world.cables[node.upper(), relay]
+                cable.cut = verb == "cut"
+                cable.break_now("cut") if cable.cut else cable.wake()
+            case ["withhold", relay]:
+                self.withheld.add(self.world.relays[relay].name)
+            case ["release", relay]:
+                self.withheld.remove(relay)
+            case ["crash", node]:
+                self.node(node).crash()
+            case ["start", node]:
+                self.node(node).start()
+            case ["backup", node]:
+                self.backups[node] = self.node(node).disk.copy()
+            case ["restore", node]:
+                self.node(node).crash()
+                self.node(node).disk = self.backups[node].copy()
+                self.node(node).start()
+            case [node, "says", text, *how]:
+                self.says(self.world.endpoints[node.upper()], text, how)
+            case [node, "reads", serial, *how]:
+                plane = Plane.EXERCISE if how[0] == "exercise" else Plane.REAL
+                number, officer = int(serial.removeprefix("#")), how[-1]
+                self.ask(node.upper(), lambda request: MarkRead(RequestId(request), plane, number, officer))
+            case _:
+                pytest.fail(f"no such command: {command}")
+
+    def node(self, name: str) -> Any:
+        return self.world.relays.get(name) or self.world.endpoints[name.upper()]
+
+    def says(self, node: EndpointNode, text: str, how: list[str]) -> None:
+        plane = Plane.EXERCISE if "exercise" in how else Plane.REAL
+        precedence = next((PRECEDENCES[word] for word in how if word in PRECEDENCES), content_pb2.PRECEDENCE_ROUTINE)
+        validity = milliseconds(how[how.index("within") + 1]) if "within" in how else 0
+        direction = content_pb2.DIRECTION_LTR
+        self.ask(
+            node.name,
+            lambda r: Submit(RequestId(r), plane, precedence, "en", direction, text, "watch", validity),  # type: ignore[arg-type]
+        )
+
+    def ask(self, name: str, make: Any) -> None:
+        def answered(reply: Reply) -> None:
+            self.lines.append(f"{name.lower()} is told: {reply.text}")
+
+        self.world.endpoints[name].ask(make, answered)
+
+
+def play(script: str) -> str:
+    """The script with everything below its rules replaced by what happens."""
+    out: list[str] = []
+    stage: Stage | None = None
+    commands: list[str] = []
+    below = False
+    for line in script.splitlines():
+        if line == RULE:
+            assert stage is not None, "the first command is world"
+            for command in commands:
+                stage.obey(command)
+            out += [RULE, *stage.lines, ""]
+            commands, stage.lines, below = [], [], True
+        elif below and line:
+            continue
+        elif not line:
+            below = False
+            if out and out[-1]:
+                out.append("")
+        elif line.startswith("#"):
+            out.append(line)
+        else:
+            out.append(line)
+            if stage is None:
+                verb, *settings = line.split()
+                assert verb == "world"
+                stage = Stage(**dict(setting.split("=") for setting in settings))
+            else:
+                commands.append(line)
+    assert not commands, f"commands after the last rule: {commands}"
+    return "\n".join(out).rstrip() + "\n"
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_what_happens_is_what_is_written(path: Path) -> None:
+    """The hotline would behave otherwise than its own description, and nobody would have decided so."""
+    script = path.read_text()
+    happened = play(script)
+    if os.environ.get("HOTLINE_REWRITE"):
+        path.write_text(happened)
+    assert happened.splitlines() == script.splitlines(), "read it; if it is right: HOTLINE_REWRITE=1"
+
+
+def test_there_are_scenarios_and_all_of_them_end_in_something() -> None:
+    """An empty folder would pass."""
+    assert len(SCENARIOS) >= 6
+    assert all("shows #" in path.read_text() for path in SCENARIOS)
+
+
+def test_a_wrong_transcript_is_noticed() -> None:
+    """The runner could agree with anything."""
+    script = SCENARIOS[0].read_text()
+    assert play(script.replace("shows #1", "shows #9")) == play(script) != script.replace("shows #1", "shows #9")

@@ -1,0 +1,131 @@
+"""What must hold of disks and memories once everything is settled: an oracle beside the code that wrote them."""
+
+from __future__ import annotations
+
+from hotline.ledger.checkpoint import open_checkpoint
+from hotline.ledger.record import parse_leaf
+from hotline.ledger.tree import Frontier, leaf_hash
+from hotline.limits import DURABLE_SKIP_MAX, EPOCHS_KEPT_MAX, TRANSIENT_KEYS_KEPT
+from hotline.machine import Plane
+from hotline.protocol.statements import Ends, decode_statement, statement_hash, verify_content
+from hotline.wire.inner import ContentType, Inner
+from tests.simulator.world import CHARTER, EndpointNode, RelayNode, World
+
+
+def audit(world: World, restored: frozenset[str]) -> str:
+    """The first thing that is wrong, or nothing. `restored` names terminals that lost state."""
+    for node in world.endpoints.values():
+        wrong = (
+            _received(world, node)
+            or _ledger(node)
+            or _peer_head(world, node, restored)
+            or _memory_is_disk(node)
+            or _keys_and_caches(node)
+        )
+        if wrong:
+            return f"{node.name}: {wrong}"
+    for relay in world.relays.values():
+        wrong = _relay(relay)
+        if wrong:
+            return f"{relay.name}: {wrong}"
+    return ""
+
+
+def _received(world: World, node: EndpointNode) -> str:
+    """Every statement kept was signed by the peer, and is kept under its own name and serial."""
+    peer = world.endpoints[node.peer]
+    ends = Ends(CHARTER, peer.number, node.number)
+    for (plane_name, serial), row in node.disk.tables.get("received", {}).items():
+        content, signature = row["content"], row["signature"]
+        assert isinstance(content, bytes)
+        assert isinstance(signature, bytes)
+        plane = Plane(str(plane_name))
+        verify_content(peer.signing.public, Inner(ContentType.STATEMENT, content, signature), plane, ends)
+        if decode_statement(content).serial != serial or statement_hash(plane, ends, content) != row["hash"]:
+            return f"#{serial} is kept under a name that is not its own"
+    return ""
+
+
+def _ledger(node: EndpointNode) -> str:
+    """Leaves are whole and in order, and their root is the one that was signed."""
+    frontier = Frontier()
+    before = ""
+    for leaf in node.disk.leaves:
+        entry = parse_leaf(leaf)
+        if entry.seq != frontier.size or entry.ts < before:
+            return f"entry {frontier.size} is out of order"
+        before = entry.ts
+        frontier.append(leaf_hash(leaf))
+    signed = open_checkpoint(node.disk.head.note, node.origin, node.ledger_key.public)
+    if (signed.size, signed.root) != (frontier.size, frontier.root()):
+        return "the ledger does not give its signed head"
+    return ""
+
+
+def _peer_head(world: World, node: EndpointNode, restored: frozenset[str]) -> str:
+    """The newest head that we hold of the peer was once true, and is a beginning of what the peer has now."""
+    peer = world.endpoints[node.peer]
+    for row in node.disk.tables.get("peer_head", {}).values():
+        note, size = row["note"], row["size"]
+        assert isinstance(note, bytes)
+        assert isinstance(size, int)
+        signed = open_checkpoint(note, peer.origin, peer.ledger_key.public)
+        if (signed.size, signed.root) != (size, row["root"]):
+            return "a head of the peer is kept with other numbers than were signed"
+        if peer.name in restored:
+            continue  # the head may be of a time that the peer has lost
+        frontier = Frontier()
+        for leaf in peer.disk.leaves[:size]:
+            frontier.append(leaf_hash(leaf))
+        if (frontier.size, frontier.root()) != (size, row["root"]):
+            return "the peer's head is no beginning of the peer's ledger"
+    return ""
+
+
+def _memory_is_disk(node: EndpointNode) -> str:
+    """A restart now would find what the running terminal believes."""
+    assert node.machine is not None
+    ctx, tables = node.machine.context, node.disk.tables
+    counters = {name: row["value"] for (name,), row in tables.get("counter", {}).items()}
+    for plane in Plane:
+        unread = {serial: row["hash"] for (where, serial), row in tables.get("unread", {}).items() if where == plane}
+        if unread != ctx.unread[plane]:
+            return f"{len(unread)} unread on disk, {len(ctx.unread[plane])} in memory"
+        if counters.get(f"sent:{plane}", 0) != ctx.outboxes[plane].last_serial:
+            return f"the last serial is {ctx.outboxes[plane].last_serial} in memory only"
+        if counters.get(f"through:{plane}", 0) != ctx.inboxes[plane].through:
+            return f"received through {ctx.inboxes[plane].through} in memory only"
+        for serial in range(1, ctx.inboxes[plane].through + 1):
+            if (plane.value, serial) not in tables.get("received", {}):
+                return f"#{serial} counts as received and is not there"
+            if (plane.value, serial, "shown") not in tables.get("received_fact", {}):
+                return f"#{serial} was received and never shown"
+    return ""
+
+
+def _keys_and_caches(node: EndpointNode) -> str:
+    """Nothing grows without a bound."""
+    assert node.machine is not None
+    ctx = node.machine.context
+    session = ctx.session
+    if len(session._receiving) > EPOCHS_KEPT_MAX or len(session._saved_openers) > EPOCHS_KEPT_MAX:
+        return "more epochs than it may keep"
+    for epoch in session._receiving.values():
+        if len(epoch._transient.kept) > TRANSIENT_KEYS_KEPT or len(epoch._durable.kept) > DURABLE_SKIP_MAX:
+            return "more skipped keys than it may keep"
+    for plane in Plane:
+        outbox = ctx.outboxes[plane]
+        if outbox._by_envelope:
+            return f"{len(outbox._by_envelope)} envelopes of an empty outbox are remembered"
+        if len(outbox._retries) > 5_000 or len(outbox._waiting) > 5_000:
+            return "retries of an empty outbox pile up"
+    return ""
+
+
+def _relay(relay: RelayNode) -> str:
+    """What a relay holds in memory is what it would find after a restart."""
+    assert relay.machine is not None
+    for mailbox in relay.machine.mailboxes.values():
+        if len(mailbox) or mailbox.bytes:
+            return f"{len(mailbox)} envelopes, {mailbox.bytes} bytes in an empty mailbox"
+    return ""
