@@ -176,15 +176,17 @@ class Answers:
             stored = ctx.history.sent(plane, serial)
             if serial in outbox.pending:
                 continue
-            if stored is None or ctx.history.has_sent_fact(plane, serial, SentState.RENUMBERED.value):
+            if stored is None:
                 # Given out by a state that we lost: an empty statement closes the gap, or the peer says CONFLICT.
                 outbox.add(self._sending.filler(plane, serial, now))
                 continue
             statement = decode_statement(stored.content)
             expires_at = now.mono + statement.valid_for_ms
             item = Pending(serial, statement.precedence, stored.content, stored.signature, stored.hash, expires_at)
+            renumbered = ctx.history.has_sent_fact(plane, serial, SentState.RENUMBERED.value)
             expired = ctx.history.has_sent_fact(plane, serial, SentState.EXPIRED.value)
-            if expired and not ctx.history.has_sent_fact(plane, serial, SentState.DELIVERED.value):
+            # The void keeps the predecessor: an emptier one would let later statements overtake earlier ones.
+            if renumbered or (expired and not ctx.history.has_sent_fact(plane, serial, SentState.DELIVERED.value)):
                 item = self._sending.void(plane, item)
             outbox.add(item)
             key = {"plane": plane.value, "serial": serial, "stage": item.state.value}
