@@ -95,7 +95,10 @@ def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
 def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Put `data` in the place of `path` as a whole; durable when it returns. Raises ConfigError."""
     draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
+    try:
+        draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be replaced ({error.strerror}): {draft} is in the way") from error
     write_new(draft, data, mode)
     try:
         draft.replace(path)

@@ -6,8 +6,10 @@ import hashlib
 from typing import Final
 
 from hotline.crypto.signing import pae
+from hotline.crypto.words import EVEN, ODD
 
 _GROUPS: Final = 12
+_WORDS: Final = 16
 
 
 def fingerprint(kind: str, public: bytes) -> bytes:
@@ -20,6 +22,11 @@ def digits(name: bytes) -> str:
     stretched = hashlib.sha512(pae("hotline/v1/fingerprint-digits", name)).digest()
     groups = (int.from_bytes(stretched[5 * index : 5 * index + 5], "big") % 100_000 for index in range(_GROUPS))
     return " ".join(f"{group:05d}" for group in groups)
+
+
+def words(value: bytes) -> list[str]:
+    """The first 16 bytes as words of the PGP word list: 128 bits, to be read out in English over a poor line."""
+    return [(ODD if index % 2 else EVEN)[byte] for index, byte in enumerate(value[:_WORDS])]
 
 
 def joint_safety_number(first: bytes, second: bytes) -> str:

@@ -17,15 +17,19 @@ from hotline.errors import NotOpened
 COMMIT_SIZE: Final = 32
 TAG_SIZE: Final = 16
 _MLKEM_PUBLIC: Final = 1184
+_KEM_SEED: Final = 32
 _SUITE: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 
 
 class MessageKey(NamedTuple):
-    """What seals one envelope: AEAD key and nonce, and the commitment that goes before the ciphertext."""
+    """What seals one envelope: AEAD key and nonce, and the commitment. Its representation never shows the key."""
 
     key: bytes
     nonce: bytes
     commit: bytes
+
+    def __repr__(self) -> str:
+        return f"MessageKey({self.commit.hex()[:16]})"
 
 
 class KemKey:
@@ -34,6 +38,9 @@ class KemKey:
     __slots__ = ("_private", "public", "seed")
 
     def __init__(self, seed: bytes) -> None:
+        # SHAKE takes any length: a cut seed would silently be another key.
+        if len(seed) != _KEM_SEED:
+            raise ValueError("an X-Wing key is made from 32 bytes")
         # draft-connolly-cfrg-xwing-kem, section 5.2: SHAKE256(seed, 96) = d || z || X25519 private key
         expanded = hashlib.shake_256(seed).digest(96)
         mlkem = MLKEM768PrivateKey.from_seed_bytes(expanded[:64])

@@ -42,11 +42,21 @@ def _derive(passphrase: bytes, kdf: dict[str, Any]) -> bytes:
     derivation = Argon2id(
         salt=salt, length=32, iterations=kdf["iterations"], lanes=kdf["lanes"], memory_cost=kdf["memory_kib"]
     )
-    return derivation.derive(passphrase)
+    try:
+        return derivation.derive(passphrase)
+    except MemoryError as error:
+        raise KeyFileError(f"opening this key file takes {kdf['memory_kib']} KiB of memory: free some") from error
+
+
+def _check_names(kind: str, name: str) -> None:
+    # Both are shown to people and bound as UTF-8: no control characters, nothing that has no encoding.
+    if not (kind.isprintable() and name.isprintable()):
+        raise KeyFileError("a key file has a kind and a name of printable characters")
 
 
 def seal_secret(kind: str, name: str, secret: bytes, passphrase: bytes, entropy: Entropy) -> bytes:
     """The key file of `secret` under `passphrase`. Takes about 0.2 s and 64 MiB. Raises KeyFileError."""
+    _check_names(kind, name)
     kdf: dict[str, Any] = {
         "iterations": _ITERATIONS,
         "lanes": _LANES,
@@ -59,7 +69,8 @@ def seal_secret(kind: str, name: str, secret: bytes, passphrase: bytes, entropy:
 
 
 def plain_secret(kind: str, name: str, secret: bytes) -> bytes:
-    """The key file of `secret` without a passphrase; its protection is the file's mode."""
+    """The key file of `secret` without a passphrase; its protection is the file's mode. Raises KeyFileError."""
+    _check_names(kind, name)
     box = base64.b64encode(secret).decode()
     return _spell({"schema": SCHEMA, "kind": kind, "name": name, "kdf": {"name": "none"}, "box": box})
 
@@ -79,8 +90,9 @@ def open_secret(data: bytes, kind: str, passphrase: bytes | None = None) -> tupl
         return parts["name"], box
     if passphrase is None:
         raise KeyFileError("this key file is sealed: give its passphrase with --passphrase-file or at the prompt")
+    key = _derive(passphrase, parts["kdf"])
     try:
-        secret = storage_open(_derive(passphrase, parts["kdf"]), _label(kind, parts["name"], parts["kdf"]), box)
+        secret = storage_open(key, _label(kind, parts["name"], parts["kdf"]), box)
     except KeyFileError as error:
         raise KeyFileError("the passphrase does not open this key file, or the file is damaged") from error
     return parts["name"], secret
@@ -112,6 +124,7 @@ def _parse(data: bytes) -> dict[str, Any]:
     texts = all(isinstance(parts[field], str) for field in ("kind", "name", "box"))
     if not texts or not _lawful_kdf(parts["kdf"]) or _spell(parts) != data:
         raise KeyFileError("not a key file: damaged")
+    _check_names(parts["kind"], parts["name"])
     return parts
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-EVEN: Final = tuple(
-    """
+_EVEN: Final = """
 aardvark absurd accrue acme adrift adult afflict ahead aimless Algol allow alone ammo ancient apple artist assume
 Athens atlas Aztec baboon backfield backward banjo beaming bedlamp beehive beeswax befriend Belfast berserk billiard
 bison blackjack blockade blowtorch bluebird bombast bookshelf brackish breadline breakup brickyard briefcase Burbank
@@ -28,12 +27,12 @@ spigot spindle spyglass stagehand stagnate stairway standard stapler steamship s
 sugar surmount suspense sweatband swelter tactics talon tapeworm tempest tiger tissue tonic topmost tracker transit
 trauma treadmill Trojan trouble tumor tunnel tycoon uncut unearth unwind uproot upset upshot vapor village virus
 Vulcan waffle wallet watchword wayside willow woodlark Zulu
-""".split()
-)
+"""
+
+EVEN: Final = tuple(_EVEN.split())
 """The word of each byte value at positions 0, 2, 4, ..."""
 
-ODD: Final = tuple(
-    """
+_ODD: Final = """
 adroitness adviser aftermath aggregate alkali almighty amulet amusement antenna applicant Apollo armistice article
 asteroid Atlantic atmosphere autopsy Babylon backwater barbecue belowground bifocals bodyguard bookseller borderline
 bottomless Bradbury bravado Brazilian breakaway Burlington businessman butterfat Camelot candidate cannonball
@@ -55,6 +54,7 @@ Saturday savagery scavenger sensation sociable souvenir specialist speculate ste
 surrender suspicious sympathy tambourine telephone therapist tobacco tolerance tomorrow torpedo tradition travesty
 trombonist truncated typewriter ultimate undaunted underfoot unicorn unify universe unravel upcoming vacancy vagabond
 vertigo Virginia visitor vocalist voyager warranty Waterloo whimsical Wichita Wilmington Wyoming yesteryear Yucatan
-""".split()
-)
+"""
+
+ODD: Final = tuple(_ODD.split())
 """The word of each byte value at positions 1, 3, 5, ..."""
