@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +225,7 @@ def test_keys_do_not_print_their_secrets() -> None:
 @pytest.mark.vectors
 def test_every_published_hpke_suite_of_the_library_opens(vectors: Path) -> None:
     """An upgrade that breaks the key schedule next door would be the first sign of one that breaks ours."""
-    kems = {
+    kems: dict[int, tuple[hpke.KEM, Callable[[bytes], Any]]] = {
         0x41: (hpke.KEM.MLKEM768, MLKEM768PrivateKey.from_seed_bytes),
         0x42: (hpke.KEM.MLKEM1024, MLKEM1024PrivateKey.from_seed_bytes),
         0x647A: (hpke.KEM.MLKEM768_X25519, lambda seed: KemKey(seed).private),

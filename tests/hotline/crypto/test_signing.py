@@ -133,6 +133,16 @@ def test_a_signature_of_another_length_is_refused(size: int) -> None:
     assert caught.value.reason == "signature"
 
 
+@pytest.mark.parametrize("moved", [-64, -1, 1, 4])
+def test_bytes_do_not_move_between_signature_and_message(moved: int) -> None:
+    """One signature would hold for a second message: with its own last bytes in front, or cut at the beginning."""
+    joined = KEY.sign_raw(b"text") + b"text"
+    signature, message = joined[: SIGNATURE_SIZE + moved], joined[SIGNATURE_SIZE + moved :]
+    with pytest.raises(Untrusted) as caught:
+        verify_raw(KEY.public, signature, message)
+    assert caught.value.reason == "signature"
+
+
 @pytest.mark.parametrize("size", [0, 31, 33, 64])
 def test_a_key_of_another_length_is_refused(size: int) -> None:
     """A hostile card would end the program in an exception that nobody expects."""
