@@ -12,8 +12,8 @@ from types import TracebackType
 from hotline.cli.stage import Stage
 from hotline.config import load_endpoint_config
 from hotline.endpointd import EndpointDaemon, load_materials
-from hotline.machine import Delivery, Plane, RequestId
-from hotline.protocol.events import Submit
+from hotline.machine import Instant, Output, Plane, RequestId
+from hotline.protocol.events import EndpointEvent, Submit
 from hotline.protocol.paths import PathState
 from hotline.runtime.store import connect
 from hotline.wire.v1 import content_pb2
@@ -36,16 +36,18 @@ class Product:
         self.stage.start_endpoint(self.stage.bravo)
         config = load_endpoint_config(self.stage.alpha.config)
         self.daemon = EndpointDaemon(config, load_materials(config))
-        deliver = self.daemon._world.deliver
+        step = self.daemon.endpoint.step
 
-        def watched(delivery: Delivery) -> None:
-            if delivery.kind == "sent" and delivery.fields["state"] == "delivered":
-                waiting = self._waiting.pop(int(str(delivery.fields["serial"])), None)
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(time.perf_counter())
-            deliver(delivery)
+        def watched(event: EndpointEvent, now: Instant) -> Output:
+            out = step(event, now)
+            for delivery in out.deliver:
+                if delivery.kind == "sent" and delivery.fields["state"] == "delivered":
+                    waiting = self._waiting.pop(int(str(delivery.fields["serial"])), None)
+                    if waiting is not None and not waiting.done():
+                        waiting.set_result(time.perf_counter())
+            return out
 
-        self.daemon._world.deliver = watched  # type: ignore[method-assign]
+        self.daemon.endpoint.step = watched  # type: ignore[method-assign]
         await self.daemon.start()
         await self.until(lambda: self.paths_up() == self.relays)
         return self
@@ -68,7 +70,7 @@ class Product:
             await asyncio.sleep(0.02)
 
     def submit(self) -> asyncio.Future[float]:
-        """Hand one statement to the terminal; the future gives the time of its verified and committed receipt."""
+        """Hand one statement to the terminal; the future gives the time at which its receipt is verified."""
         serial = self.daemon.endpoint.context.outboxes[Plane.REAL].last_serial + 1
         waiting: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._waiting[serial] = waiting

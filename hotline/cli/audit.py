@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -36,11 +35,6 @@ store_option = click.option(
 
 def _database(store: Path) -> Path:
     return store / "ledger.db" if store.is_dir() else store
-
-
-def _leaves(database: sqlite3.Connection) -> Iterator[bytes]:
-    for (leaf,) in database.execute("SELECT leaf FROM entry ORDER BY seq"):
-        yield bytes(leaf)
 
 
 @audit.command("list")
@@ -105,7 +99,7 @@ def verify(store: Path, charter_path: Path, party: str, terminal: str, as_json: 
     from hotline.files import read_public
     from hotline.ledger.note import Ed25519Verifier
     from hotline.ledger.verify import verify_log
-    from hotline.runtime.store import connect
+    from hotline.runtime.store import connect, read_log
 
     charter = load_charter(read_public(charter_path))
     entry = charter.terminal(party, terminal)
@@ -114,10 +108,9 @@ def verify(store: Path, charter_path: Path, party: str, terminal: str, as_json: 
     with closing(connect(path, read_only=True)) as database:
         try:
             database.execute("BEGIN")  # one picture, though a daemon may be writing at this moment
-            notes = [bytes(note) for (note,) in database.execute("SELECT note FROM head ORDER BY size")]
-            hashes = dict(database.execute("SELECT idx, hash FROM node WHERE level=0").fetchall())
-            verifier = Ed25519Verifier(origin, entry.ledger)
-            verdict = verify_log(_leaves(database), notes[-1] if notes else None, verifier, hashes.get, notes)
+            log = read_log(database)
+            notes, verifier = log.notes, Ed25519Verifier(origin, entry.ledger)
+            verdict = verify_log(log.leaves, notes[-1] if notes else None, verifier, log.hashes.get, notes)
         except sqlite3.Error as error:
             leave(Exit.UNDECIDED, f"{path}: cannot be read to the end ({error}); verify another copy")
     _print_verdict(verdict, origin, path, len(notes), as_json=as_json)

@@ -22,7 +22,7 @@ from hotline.crypto.fingerprint import fingerprint, joint_safety_number
 from hotline.errors import HotlineError, LocalError
 from hotline.ledger.note import Ed25519Verifier
 from hotline.ledger.verify import Outcome, Verdict, verify_log
-from hotline.runtime.store import connect
+from hotline.runtime.store import connect, read_log
 from hotline.wire.v1 import content_pb2, operator_pb2
 from relay.store import row_checksum
 
@@ -242,11 +242,9 @@ def _verify(stage: Stage, terminal: RehearsedTerminal, path: Path) -> Verdict:
     charter = load_charter(stage.rehearsal.charter.read_bytes())
     entry = charter.terminal(terminal.party, "main")
     with contextlib.closing(connect(path, read_only=True)) as database:
-        leaves = [bytes(leaf) for (leaf,) in database.execute("SELECT leaf FROM entry ORDER BY seq")]
-        notes = [bytes(note) for (note,) in database.execute("SELECT note FROM head ORDER BY size")]
-        hashes = dict(database.execute("SELECT idx, hash FROM node WHERE level=0").fetchall())
-    verifier = Ed25519Verifier(charter.log_origin(entry), entry.ledger)
-    return verify_log(leaves, notes[-1] if notes else None, verifier, hashes.get, notes)
+        log = read_log(database)
+        verifier = Ed25519Verifier(charter.log_origin(entry), entry.ledger)
+        return verify_log(log.leaves, log.notes[-1] if log.notes else None, verifier, log.hashes.get, log.notes)
 
 
 def _copy_database(source: Path, target: Path) -> None:

@@ -131,7 +131,7 @@ def _store(config: EndpointConfig) -> Finding:
         )
     with closing(connect(path, read_only=True)) as database:
         entries = database.execute("SELECT COUNT(*) FROM entry").fetchone()[0]
-        size = database.execute("SELECT COALESCE(MAX(size), 0) FROM head").fetchone()[0]
+        size = database.execute("SELECT COALESCE(MAX(seq) + 1, 0) FROM entry WHERE note IS NOT NULL").fetchone()[0]
     if entries != size:
         return Finding(
             "store", "FAIL", f"{entries} entries, signed {size}", "the ledger was altered", "hotline audit verify"

@@ -19,7 +19,8 @@ class Staged:
     """What one transaction adds: nothing of it counts until it is committed."""
 
     entries: tuple[Entry, ...]
-    nodes: tuple[Node, ...]
+    nodes: tuple[tuple[Node, ...], ...]
+    """What each entry completes, its own leaf first."""
     checkpoint: Checkpoint
     note: bytes
     frontier: Frontier
@@ -54,14 +55,14 @@ class Ledger:
         timestamp = max(wall_ms, self._last_timestamp_ms)
         frontier = self._frontier.copy()
         entries: list[Entry] = []
-        nodes: list[Node] = []
+        nodes: list[tuple[Node, ...]] = []
         for record in records:
             written = record
             if timestamp - wall_ms > _BACKWARDS_WORTH_SAYING:
                 written = replace(record, fields={**record.fields, "clock": wall_ms})
             entry = make_entry(frontier.size, timestamp, self.epoch, written, self._entropy)
             entries.append(entry)
-            nodes += frontier.append(leaf_hash(entry.leaf))
+            nodes.append(tuple(frontier.append(leaf_hash(entry.leaf))))
         checkpoint = Checkpoint(self.origin, frontier.size, frontier.root())
         note = sign_checkpoint(checkpoint, self._signer)
         return Staged(tuple(entries), tuple(nodes), checkpoint, note, frontier, timestamp)

@@ -19,6 +19,8 @@ from hotline.machine import Delivery, Instant, Machine, Output, Reply, RequestId
 
 EventT = TypeVar("EventT")
 
+_SLOW_COMMIT_SECONDS = 0.005
+
 
 def system_clock() -> Instant:
     """Both clocks of this computer."""
@@ -26,7 +28,7 @@ def system_clock() -> Instant:
 
 
 class World(Protocol):
-    """What a driver acts upon. `commit` runs in the writer thread, everything else on the event loop."""
+    """What a driver acts upon. `commit` may run in the writer thread, everything else runs on the event loop."""
 
     def commit(self, batch: Sequence[Output], now: Instant) -> None:
         """Make the records and changes of `batch` durable in one transaction. Raises StorageError: unknown outcome."""
@@ -49,6 +51,8 @@ class Driver(Generic[EventT]):
         self._clock = clock
         self._waiting: list[Output] = []
         self._committing = False
+        self._slow = True
+        self._telling = 0
         self._closed = False
         self._requests: dict[RequestId, asyncio.Future[Reply]] = {}
         self._next_request = 0
@@ -125,33 +129,66 @@ class Driver(Generic[EventT]):
         self._idle.clear()
         if self._committing or not self._waiting or self._closed:
             return
+        self._committing = True
+        # One turn of the loop: what arrives together becomes durable together.
+        self._loop.call_soon(self._commit)
+
+    def _commit(self) -> None:
+        if self._closed:
+            return
         batch, self._waiting = self._waiting, []
         self._room.set()
-        self._committing = True
-        future = self._loop.run_in_executor(self._writer, self._world.commit, batch, self._clock())
-        future.add_done_callback(lambda done: self._committed(batch, done))
+        now = self._clock()
+        if self._slow:
+            future = self._loop.run_in_executor(self._writer, self._write, batch, now)
+            future.add_done_callback(lambda done: self._committed(batch, done.exception()))
+            return
+        error: BaseException | None = None
+        try:
+            self._write(batch, now)
+        except Exception as raised:  # noqa: BLE001 - as the writer thread would hand it over
+            error = raised
+        self._committed(batch, error)
 
-    def _committed(self, batch: Sequence[Output], done: asyncio.Future[None]) -> None:
+    def _write(self, batch: Sequence[Output], now: Instant) -> None:
+        """A disk counts as slow until a commit was quick.
+
+        The loop itself waits for a quick disk, for a thread's turn costs more; from a slow one it must stay free.
+        """
+        begun = time.perf_counter()
+        try:
+            self._world.commit(batch, now)
+        finally:
+            self._slow = time.perf_counter() - begun > _SLOW_COMMIT_SECONDS
+
+    def _committed(self, batch: Sequence[Output], error: BaseException | None) -> None:
         self._committing = False
-        error = done.exception()
         if error is not None:
             self._fail(error)
             return
         if self.failed.done():
             return
-        # The next transaction starts before the results of this one are sent: the disk is the slower partner.
-        self._start_commit()
         self._perform(batch)
-        if self._waiting:
-            self._start_commit()
-        if not self._committing:
-            self._idle.set()
+        self._start_commit()
+        self._look_idle()
 
     def _perform(self, batch: Sequence[Output]) -> None:
-        try:
-            transmissions = [item for output in batch for item in output.transmit]
-            if transmissions:
+        """Frames at once, people after the turn in which the frames are written."""
+        transmissions = [item for output in batch for item in output.transmit]
+        if transmissions:
+            try:
                 self._world.transmit(transmissions)
+            except Exception as error:  # noqa: BLE001 - in a callback it would only be printed
+                self._fail(error)
+                return
+        if any(output.deliver or output.replies for output in batch):
+            self._telling += 1
+            self._idle.clear()
+            self._loop.call_soon(self._tell, batch)
+
+    def _tell(self, batch: Sequence[Output]) -> None:
+        self._telling -= 1
+        try:
             for output in batch:
                 for delivery in output.deliver:
                     self._world.deliver(delivery)
@@ -163,6 +200,11 @@ class Driver(Generic[EventT]):
                 future = self._requests.get(reply.request)
                 if future is not None and not future.done():
                     future.set_result(reply)
+        self._look_idle()
+
+    def _look_idle(self) -> None:
+        if not (self._committing or self._waiting or self._telling):
+            self._idle.set()
 
     def _arm(self) -> None:
         deadline = self._machine.next_deadline()

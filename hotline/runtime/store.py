@@ -11,25 +11,46 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
-from hotline.errors import ConfigError, StorageError
+from hotline.errors import ConfigError, Malformed, StorageError
+from hotline.ledger.checkpoint import parse_checkpoint
 from hotline.ledger.log import Ledger, Staged
-from hotline.ledger.tree import Frontier, frontier_nodes
+from hotline.ledger.record import parse_leaf
+from hotline.ledger.tree import HASH_SIZE, Frontier, frontier_nodes
 from hotline.machine import Change, Instant, Output, Plane, Put
 from hotline.protocol.tables import TABLES, Head, Row, SentRow
 
 SCHEMA_VERSION = 1
 
 _LEDGER_SCHEMA = """
-CREATE TABLE entry (seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL) STRICT;
-CREATE TABLE node (level INTEGER, idx INTEGER, hash BLOB NOT NULL, PRIMARY KEY (level, idx)) STRICT, WITHOUT ROWID;
-CREATE TABLE head (size INTEGER PRIMARY KEY, note BLOB NOT NULL, ts INTEGER NOT NULL, root BLOB NOT NULL) STRICT;
+CREATE TABLE entry (seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL, nodes BLOB NOT NULL, note BLOB) STRICT;
 CREATE TRIGGER entry_keep BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
 CREATE TRIGGER entry_hold BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
 """
+
+
+"""One table, so that an append touches few pages: `nodes` are the hashes of the complete subtrees that end with this
+entry, its own leaf first; `note` is the signed head behind the last entry of each transaction."""
+
+
+class StoredLog(NamedTuple):
+    """A whole ledger as it is stored. Reading `leaves` may raise sqlite3.Error."""
+
+    leaves: Iterator[bytes]
+    notes: Sequence[bytes]
+    hashes: Mapping[int, bytes]
+
+
+def read_log(database: sqlite3.Connection) -> StoredLog:
+    """Leaves, signed heads, and the leaf hashes that the stored tree was made of. Raises sqlite3.Error."""
+    notes = [bytes(row[0]) for row in database.execute("SELECT note FROM entry WHERE note IS NOT NULL ORDER BY seq")]
+    hashes = {seq: bytes(hash_) for seq, hash_ in database.execute("SELECT seq, substr(nodes, 1, 32) FROM entry")}
+    leaves = (bytes(row[0]) for row in database.execute("SELECT leaf FROM entry ORDER BY seq"))
+    return StoredLog(leaves, notes, hashes)
 
 
 def _schema() -> str:
@@ -83,7 +104,7 @@ def _unusable(path: Path, error: sqlite3.Error) -> StorageError:
 
 
 class EndpointStore:
-    """One terminal's database. `commit` runs in the driver's writer thread, lookups on the event loop."""
+    """One terminal's database. `commit` may run in the driver's writer thread, lookups run on the event loop."""
 
     def __init__(self, folder: Path, make_ledger: Callable[[Frontier, int], Ledger]) -> None:
         """Open or create `folder`/ledger.db. Raises StorageError, ConfigError."""
@@ -113,28 +134,35 @@ class EndpointStore:
 
     def _load_head(self) -> tuple[Frontier, int, Head]:
         try:
-            row = self._writer.execute("SELECT size, note, ts, root FROM head ORDER BY size DESC LIMIT 1").fetchone()
-            entries = self._writer.execute("SELECT COALESCE(MAX(seq) + 1, 0) FROM entry").fetchone()[0]
-            if row is None:
-                size, note, last_ts, root = 0, b"", 0, b""
-            else:
-                size, note, last_ts, root = row
-            if entries != size:
-                raise StorageError(
-                    f"{self.path}: {entries} entries, but the signed head says {size}; run hotline audit verify"
-                )
-            hashes = []
-            for level, index in frontier_nodes(size):
-                found = self._writer.execute("SELECT hash FROM node WHERE level=? AND idx=?", (level, index)).fetchone()
-                if found is None:
-                    raise StorageError(f"{self.path}: a tree node is missing; run hotline audit verify")
-                hashes.append(found[0])
+            last = self._writer.execute("SELECT seq, leaf, note FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
+            if last is None:
+                return Frontier(), 0, Head(0, b"", b"")
+            seq, leaf, note = last
+            if note is None:
+                raise self._altered(f"there is no signed head behind the last entry, {seq}")
+            frontier = Frontier(seq + 1, [self._node(level, position) for level, position in frontier_nodes(seq + 1)])
         except sqlite3.Error as error:
             raise StorageError(f"{self.path}: {error}; run hotline audit verify on a copy") from error
-        frontier = Frontier(size, hashes)
-        if size and frontier.root() != root:
-            raise StorageError(f"{self.path}: the stored tree does not give the signed root; run hotline audit verify")
-        return frontier, last_ts, Head(size, root, note)
+        try:
+            # Whether our own key signed it is asked by whoever audits; here it must only be the head of these entries.
+            signed = parse_checkpoint(bytes(note).partition(b"\n\n")[0] + b"\n")
+            timestamp = round(datetime.fromisoformat(parse_leaf(bytes(leaf)).ts).timestamp() * 1_000)
+        except (Malformed, ValueError) as error:
+            raise self._altered(f"the last entry or its signed head is not readable ({error})") from error
+        if (signed.size, signed.root) != (frontier.size, frontier.root()):
+            raise self._altered("the stored tree does not give the signed root")
+        return frontier, timestamp, Head(signed.size, signed.root, bytes(note))
+
+    def _node(self, level: int, position: int) -> bytes:
+        last = (position + 1 << level) - 1
+        sql = "SELECT substr(nodes, ?, 32) FROM entry WHERE seq=?"
+        found = self._writer.execute(sql, (32 * level + 1, last)).fetchone()
+        if found is None or len(found[0]) != HASH_SIZE:
+            raise self._altered(f"a tree node is missing at entry {last}")
+        return bytes(found[0])
+
+    def _altered(self, what: str) -> StorageError:
+        return StorageError(f"{self.path}: {what}; run hotline audit verify")
 
     # --- the driver's world ------------------------------------------------------------------------------------------
 
@@ -157,13 +185,12 @@ class EndpointStore:
             self._head = Head(staged.checkpoint.size, staged.checkpoint.root, staged.note)
 
     def _append(self, staged: Staged) -> None:
-        execute_many = self._writer.executemany
-        execute_many("INSERT INTO entry VALUES (?, ?)", [(entry.seq, entry.leaf) for entry in staged.entries])
-        execute_many("INSERT OR REPLACE INTO node VALUES (?, ?, ?)", staged.nodes)
-        self._writer.execute(
-            "INSERT INTO head VALUES (?, ?, ?, ?)",
-            (staged.checkpoint.size, staged.note, staged.last_timestamp_ms, staged.checkpoint.root),
-        )
+        rows: list[tuple[int, bytes, bytes, bytes | None]] = [
+            (entry.seq, entry.leaf, b"".join(node.hash for node in nodes), None)
+            for entry, nodes in zip(staged.entries, staged.nodes, strict=True)
+        ]
+        rows[-1] = (*rows[-1][:3], staged.note)
+        self._writer.executemany("INSERT INTO entry VALUES (?, ?, ?, ?)", rows)
 
     def _apply(self, change: Change) -> None:
         if isinstance(change, Put):

@@ -29,7 +29,7 @@ def make_log(count: int, per_commit: int = 3) -> tuple[list[bytes], list[bytes],
         ledger.accept(staged)
         leaves += [entry.leaf for entry in staged.entries]
         notes.append(staged.note)
-        stored.update({node.position: node.hash for node in staged.nodes if node.level == 0})
+        stored.update({node.position: node.hash for node, *_ in staged.nodes})
     return leaves, notes, stored
 
 

@@ -47,4 +47,9 @@ def test_the_head_is_what_was_accepted_and_signed() -> None:
     assert ledger.head.size == 0
     ledger.accept(staged)
     assert ledger.head == staged.checkpoint == open_checkpoint(staged.note, ORIGIN, KEY.public)
-    assert [(node.level, node.position) for node in staged.nodes] == [(0, 0), (0, 1), (1, 0), (0, 2)]
+    assert [(node.level, node.position) for completed in staged.nodes for node in completed] == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (0, 2),
+    ]

@@ -145,6 +145,8 @@ async def test_what_needs_no_commit_still_keeps_its_place(rig: Rig) -> None:
 async def test_without_records_nothing_waits(rig: Rig) -> None:
     """If a heartbeat waited for an idle disk, a full disk would look like a dead capital."""
     rig.driver.post(Do(_output("beat", durable=False)))
+    assert rig.stage.told == ["frame beat"]
+    await _turns()
     assert rig.stage.told == ["frame beat", "deliver beat"]
     assert rig.stage.commits == []
 
@@ -153,11 +155,58 @@ async def test_steps_during_a_commit_share_the_next(rig: Rig) -> None:
     """If each statement had its own fsync, a burst would take longer than FLASH allows."""
     for number in range(50):
         rig.driver.post(Do(_output(f"{number}")))
+        if number in (4, 9):
+            await _turns()
     rig.stage.disk.set()
     await _settled(rig)
-    assert sum(rig.stage.commits) == 50
-    assert len(rig.stage.commits) == 2
+    assert rig.stage.commits == [5, 45]
     assert [line for line in rig.stage.told if line.startswith("frame")] == [f"frame {n}" for n in range(50)]
+
+
+async def test_a_stuck_disk_stops_no_heartbeat(rig: Rig) -> None:
+    """If the loop waited for a disk that hangs, a living capital would look dead until the disk comes back."""
+    rig.driver.post(Do(_output("a")))
+    await _turns()
+    rig.driver.post(Do(_output("beat", durable=False, express=True)))
+    assert rig.stage.told == ["frame express-beat"]
+
+
+async def test_a_quick_disk_needs_no_thread(rig: Rig) -> None:
+    """A thread's turn for each commit would delay every statement more than the disk does."""
+    threads: list[int] = []
+    commit = rig.stage.commit
+
+    def watched(batch: Sequence[Output], now: Instant) -> None:
+        threads.append(threading.get_ident())
+        commit(batch, now)
+
+    rig.stage.commit = watched  # type: ignore[method-assign]
+    rig.stage.disk.set()
+    for name in ("a", "b", "c"):
+        rig.driver.post(Do(_output(name)))
+        await _settled(rig)
+    own = threading.get_ident()
+    assert [thread == own for thread in threads] == [False, True, True]
+
+
+async def test_a_disk_that_became_slow_gets_its_thread_back(rig: Rig) -> None:
+    """A disk that was quick at the start and ails later must cost one wait of the loop, not each one."""
+    rig.stage.disk.set()
+    rig.driver.post(Do(_output("a")))
+    await _settled(rig)
+    rig.stage.disk.clear()
+    opener = threading.Timer(0.05, rig.stage.disk.set)
+    opener.start()
+    rig.driver.post(Do(_output("b")))
+    await _settled(rig)
+    opener.join()
+    rig.stage.disk.clear()
+    rig.driver.post(Do(_output("c")))
+    await _turns()
+    rig.driver.post(Do(_output("beat", durable=False, express=True)))
+    assert rig.stage.told[-1] == "frame express-beat"
+    rig.stage.disk.set()
+    await _settled(rig)
 
 
 async def test_failed_commit_stops_everything_after_it(rig: Rig) -> None:
@@ -205,7 +254,9 @@ async def test_exception_out_of_step_stops_the_daemon(rig: Rig) -> None:
 async def test_reader_of_streams_waits_while_the_disk_is_behind(rig: Rig) -> None:
     """Without this a fast peer and a slow disk fill the memory until the daemon is killed."""
     small = Do(Output(records=[Record("r")]))
-    for _ in range(DRIVER_QUEUE_MAX + 1):
+    rig.driver.post(small)
+    await _turns()
+    for _ in range(DRIVER_QUEUE_MAX):
         rig.driver.post(small)
     reading = asyncio.ensure_future(rig.driver.room())
     await _turns()
@@ -247,6 +298,7 @@ async def test_closing_over_a_slow_disk_starts_nothing_new(rig: Rig) -> None:
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     rig.driver.post(Do(_output("a")))
+    await _turns()
     rig.driver.post(Do(_output("b")))
     await _turns()
     asyncio.get_running_loop().call_soon(rig.stage.disk.set)

@@ -179,12 +179,13 @@ def test_corrupt_file_is_refused_and_left_alone(tmp_path: Path, start: int) -> N
 @pytest.mark.parametrize(
     ("sql", "says"),
     [
-        ("DELETE FROM head WHERE size=5;", "entries"),
-        ("DROP TRIGGER entry_hold; DELETE FROM entry WHERE seq=4;", "entries"),
-        ("DELETE FROM node WHERE level=2;", "node is missing"),
-        ("UPDATE node SET hash=zeroblob(32) WHERE level=2;", "signed root"),
-        ("UPDATE head SET root=zeroblob(32) WHERE size=5;", "signed root"),
-        ("DROP TABLE node;", "audit verify"),
+        ("DROP TRIGGER entry_keep; UPDATE entry SET note=NULL WHERE seq=4;", "no signed head"),
+        ("DROP TRIGGER entry_hold; DELETE FROM entry WHERE seq=3;", "node is missing"),
+        ("DROP TRIGGER entry_keep; UPDATE entry SET nodes=zeroblob(96) WHERE seq=3;", "signed root"),
+        ("DROP TRIGGER entry_keep; UPDATE entry SET nodes=x'00' WHERE seq=3;", "node is missing"),
+        ("DROP TRIGGER entry_keep; UPDATE entry SET note=x'00' WHERE seq=4;", "not readable"),
+        ("DROP TRIGGER entry_keep; UPDATE entry SET leaf=x'00' WHERE seq=4;", "not readable"),
+        ("DROP TABLE entry;", "audit verify"),
     ],
 )
 def test_altered_ledger_is_not_built_upon(tmp_path: Path, sql: str, says: str) -> None:
