@@ -68,6 +68,9 @@ OUTBOX_BYTES_MAX: Final = 16 * 1_048_576
 INBOX_HELD_MAX: Final = 1_000
 """Statements received out of order and held back. Full: not acknowledged; the sender repeats later."""
 
+MOVED_MAX: Final = 10_000
+"""Renumbered statements of the peer that are known again; beyond, the oldest is forgotten."""
+
 READ_RECEIPTS_PENDING_MAX: Final = 1_000
 """READ receipts not yet noted by the peer. Full: the oldest is no longer repeated (it stays in the ledger)."""
 

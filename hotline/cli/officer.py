@@ -302,6 +302,7 @@ def _list(socket: str | None, exercise: bool, *, sent: bool, unread: bool, limit
     line(f"{'NO':6}{'PRECEDENCE':12}{'DATE-TIME GROUP':17}{'LANG':6}STATE")
     for view in views:
         state = view.state.upper() + (f" by {safe_line(view.read_by, 40)}" if view.read_by else "")
+        state += f", repeats #{view.repeats:04d}" if view.repeats else ""
         group, lang = safe_line(view.date_time_group, 16), safe_line(view.language, 16)
         line(f"{view.serial:04d}  {precedence_word(view.precedence):12}{group:17}{lang:6}{state}")
 
@@ -369,6 +370,8 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
             return f"the peer says it is {str(fields['presence']).removeprefix('PRESENCE_').lower()}"
         case "refused":
             return f"refused over {safe_line(str(fields['path']))}: {safe_line(str(fields['reason']))}"
+        case "repeat":
+            return f"{exercise}statement {number} says again what #{fields['of']:04d} said"
         case "renumbered":
             return f"statement {number} now has the serial #{fields['new']:04d}"
         case _:

@@ -77,6 +77,7 @@ def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
         "read": time(view.read_ms),
         "read_by": view.read_by or None,
         "statement": view.statement.hex(),
+        "repeats": view.repeats or None,
         "text": view.text or None,
     }
 
@@ -95,6 +96,8 @@ def print_statement(view: operator_pb2.StatementView) -> None:
         line(f"  received         {iso_utc(view.received_ms)}")
     if view.read_ms:
         line(f"  read             {iso_utc(view.read_ms)} by {safe_line(view.read_by)}")
+    if view.repeats:
+        line(f"  repeats          #{view.repeats:04d}: the same text came before; its sender had lost state")
     line(f"  signature        valid, statement {view.statement.hex()[:16]}")
     if view.kind == content_pb2.STATEMENT_KIND_VOID:
         line("\n[the sender withdrew this serial: the statement expired before it was delivered]")

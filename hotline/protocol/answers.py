@@ -118,7 +118,7 @@ class Answers:
         outbox = self._ctx.outboxes[plane]
         if receipt.received_through > outbox.last_serial:
             self.skip_to(plane, receipt.received_through)
-        clashing = []
+        clashing, lost = [], False
         for item in receipt.item:
             pending = outbox.pending.get(item.serial)
             if pending is None or item.statement == pending.hash:
@@ -128,19 +128,23 @@ class Answers:
                 self._deliver_one(plane, item.serial, item.statement, now)
             else:
                 clashing.append(item.serial)
+                # Our own void under this serial is no sign of a lost state: it overtook the statement.
+                lost = lost or item.statement != self._sending.void(plane, pending).hash
+        if lost:
+            self.skip_to(plane, receipt.received_through)
         if clashing:
-            self.renumber(plane, clashing, receipt.received_through, now)
+            self.renumber(plane, clashing, now)
 
-    def renumber(self, plane: Plane, serials: Iterable[int], above: int, now: Instant) -> None:
+    def renumber(self, plane: Plane, serials: Iterable[int], now: Instant) -> None:
         """Give unacknowledged statements new serials beyond everything the peer has seen."""
         ctx, outbox = self._ctx, self._ctx.outboxes[plane]
-        self.skip_to(plane, above)
         for serial in sorted(serials):
             item = outbox.remove(serial, now.mono)
             ctx.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
             if item is None or item.is_void:
                 continue
             statement = decode_statement(item.content)
+            statement.first_serial = statement.first_serial or serial
             statement.serial = outbox.last_serial + 1
             moved = self._sending.take(plane, statement, now)
             self._sending.fact(plane, serial, SentState.RENUMBERED, now, str(moved.serial))

@@ -247,8 +247,11 @@ class Endpoint:
         ctx.out.changes += asked.changes
         # It may have lost everything, our prekey too: announce ours until a fresh heartbeat says that it holds it.
         ctx.peer.prekey_held = 0
-        for other in ctx.paths.values():
-            other.beat_soon(now)
+        # A relay may replay old requests for ever: they hasten beats no more often than honest ones come.
+        if self._hastened_at is None or now.mono - self._hastened_at >= KEY_REQUEST_INTERVAL:
+            self._hastened_at = now.mono
+            for other in ctx.paths.values():
+                other.beat_soon(now)
         if asked.reseal:
             ctx.record("key.request.obeyed", epoch=asked.reseal.hex(), path=path.setup.name)
             self._sending.reseal(asked.reseal, now)

@@ -10,6 +10,7 @@ from hotline.protocol.context import Context
 from hotline.protocol.events import MarkRead
 from hotline.protocol.inbox import Ahead, Verdict
 from hotline.protocol.receipts import Unnoted
+from hotline.protocol.repeats import Repeats
 from hotline.protocol.sending import precedence_name
 from hotline.protocol.statements import decode_statement, spans, statement_hash
 from hotline.protocol.tables import Saved
@@ -30,9 +31,11 @@ class Receiving:
         self._clashing: dict[Plane, list[tuple[int, bytes]]] = {plane: [] for plane in Plane}
         self._urgent = False
         self._doubted_at: dict[Plane, int] = {}
+        self._repeats = Repeats(context)
 
     def restore(self, saved: Saved, now: Instant) -> None:
         """Take up what was unread, held back or not yet noted when the last run ended."""
+        self._repeats.restore(saved)
         for row in saved.rows("unread"):
             serial, name = row["serial"], row["hash"]
             assert isinstance(serial, int)
@@ -111,6 +114,11 @@ class Receiving:
         )
         if abs(statement.composed_ms - now.wall) > CLOCK_SKEW_ALARM and ctx.peer.clock_offset_ms is not None:
             ctx.record("msg.clock", plane=plane.value, serial=serial, composed=statement.composed_ms, here=now.wall)
+        repeats = self._repeats.take(plane, statement)
+        if repeats:
+            ctx.record("msg.repeat", plane=plane.value, serial=serial, of=repeats)
+            ctx.out.changes.append(Put("received_fact", {**key, "stage": "repeat", "at": now.wall, "by": str(repeats)}))
+            ctx.tell("repeat", plane=plane.value, serial=serial, of=repeats, at=now.wall)
         self._keep_held(plane, serial)
         for number in shown:
             void = statement.kind == content_pb2.STATEMENT_KIND_VOID if number == serial else None

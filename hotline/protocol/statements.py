@@ -94,6 +94,8 @@ def decode_statement(content: bytes) -> content_pb2.Statement:
         raise Malformed("serial", f"{statement.serial} after {statement.previous_in_precedence}")
     if statement.serial > SERIAL_MAX:
         raise Malformed("serial", "beyond every ledger")
+    if statement.first_serial and statement.first_serial >= statement.serial:
+        raise Malformed("serial", f"{statement.serial} renumbered from {statement.first_serial}")
     if statement.precedence not in PRECEDENCES:
         raise Malformed("precedence", str(statement.precedence))
     if statement.direction not in (content_pb2.DIRECTION_LTR, content_pb2.DIRECTION_RTL):
@@ -112,7 +114,8 @@ def decode_statement(content: bytes) -> content_pb2.Statement:
 
 def _check_kind(statement: content_pb2.Statement) -> None:
     if statement.kind == content_pb2.STATEMENT_KIND_VOID:
-        if statement.text or statement.language or statement.drafter or any(statement.body_salt):
+        words = statement.text or statement.language or statement.drafter
+        if words or any(statement.body_salt) or statement.first_serial:
             raise Malformed("kind", "a void statement that says something")
         return
     if statement.kind != content_pb2.STATEMENT_KIND_TEXT:

@@ -63,6 +63,9 @@ TABLES: Final[Mapping[str, Table]] = {
         },
         ("plane", "serial"),
     ),
+    "moved": Table(
+        {"plane": "TEXT", "first": "INTEGER", "salt": "BLOB", "serial": "INTEGER"}, ("plane", "first", "salt")
+    ),
     "unnoted": Table(
         {"plane": "TEXT", "serial": "INTEGER", "hash": "BLOB", "officer": "TEXT", "at": "INTEGER"},
         ("plane", "serial"),
@@ -93,6 +96,9 @@ class History(Protocol):
 
     def sent(self, plane: Plane, serial: int) -> SentRow | None:
         """Our statement with this serial."""
+
+    def received(self, plane: Plane, serial: int) -> bytes | None:
+        """Content of the peer's statement with this serial."""
 
     def received_hash(self, plane: Plane, serial: int) -> bytes | None:
         """Hash of the peer's statement with this serial."""

@@ -214,6 +214,8 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
                     view.state = "unread"
                 elif stage == "read":
                     view.state, view.read_ms, view.read_by = "read", _int(fact_at), str(by)
+                elif stage == "repeat":
+                    view.repeats = int(str(by))
             views.append(view)
         return views
 

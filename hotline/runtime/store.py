@@ -220,6 +220,12 @@ class EndpointStore:
         found = self.query(sql, (plane.value, serial))
         return SentRow(*found[0]) if found else None
 
+    def received(self, plane: Plane, serial: int) -> bytes | None:
+        """Content of the peer's statement with this serial."""
+        sql = "SELECT content FROM received WHERE plane=? AND serial=?"
+        found = self.query(sql, (plane.value, serial))
+        return bytes(found[0][0]) if found else None
+
     def received_hash(self, plane: Plane, serial: int) -> bytes | None:
         """Hash of the peer's statement with this serial."""
         sql = "SELECT hash FROM received WHERE plane=? AND serial=?"

@@ -22,9 +22,11 @@ class Shown:
 
     texts: dict[tuple[str, int], str] = field(default_factory=dict)
     last: dict[tuple[str, int], int] = field(default_factory=dict)
+    repeats: set[tuple[str, int]] = field(default_factory=set)
+    """Marked as said before."""
 
     def copy(self) -> Shown:
-        return Shown(dict(self.texts), dict(self.last))
+        return Shown(dict(self.texts), dict(self.last), set(self.repeats))
 
 
 @dataclass
@@ -49,7 +51,6 @@ class Judges:
         self.shown = {name: Shown() for name in world.endpoints}
         self._backups: dict[str, tuple[Shown, dict[str, str]]] = {}
         self._restored: set[str] = set()
-        self._said_again: set[str] = set()
         self._ever_held: dict[str, set[tuple[str, int, bytes]]] = {name: set() for name in world.endpoints}
         self._keys: dict[tuple[bytes, bytes], tuple[bytes, bytes]] = {}
         self.recovered_at: int | None = None
@@ -84,7 +85,9 @@ class Judges:
 
     def on_delivery(self, node: EndpointNode, delivery: Delivery) -> None:
         """A person is told something."""
-        if delivery.kind == "received":
+        if delivery.kind == "repeat":
+            self.shown[node.name].repeats.add((str(delivery.fields["plane"]), int(str(delivery.fields["serial"]))))
+        elif delivery.kind == "received":
             self._received(node, delivery)
         elif delivery.kind == "sent":
             self._told(node, delivery)
@@ -149,7 +152,10 @@ class Judges:
         facts = node.disk.tables.get("received_fact", {})
         shown.texts.clear()
         shown.last.clear()
+        shown.repeats.clear()
         for plane, serial, stage in facts:
+            if stage == "repeat":
+                shown.repeats.add((str(plane), int(str(serial))))
             if stage != "shown":
                 continue
             row = node.disk.tables["received"][plane, serial]
@@ -165,10 +171,6 @@ class Judges:
         for text, item in list(self.accepted.items()):
             if item.sender == node.name:
                 item.told = texts.get(text, "forgotten")
-        # What was pending may have got another serial, and been shown, in the time that is lost: nobody can know.
-        for key in node.disk.tables.get("outbox", {}):
-            row = node.disk.tables["sent"][key]
-            self._said_again.add(decode_statement(row["content"]).text)  # type: ignore[arg-type]
         self._resync(node, self.shown[node.name])
 
     def complain(self, text: str) -> None:
@@ -196,10 +198,11 @@ class Judges:
         world = self.world
         for text, item in self.accepted.items():
             peer = world.endpoints[item.sender].peer
-            count = sum(1 for seen in self.shown[peer].texts.values() if seen == text)
+            shown = self.shown[peer]
+            count = sum(1 for key, seen in shown.texts.items() if seen == text and key not in shown.repeats)
             if item.told in ("expired", "forgotten"):
                 continue
-            if count > 1 and text not in self._said_again:  # docs/protocol.md 12.6
+            if count > 1:
                 raise Broken(f"{peer} was shown {text!r} {count} times")
             if count == 0 and item.expired and item.was_shown and peer in self._restored:
                 continue

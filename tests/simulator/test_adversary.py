@@ -55,7 +55,7 @@ def test_a_lying_relay_changes_nothing(seed: int) -> None:
     def hostile(world: World) -> None:
         liars.append(LyingRelay(world, 2_000, 70_000))
 
-    result = run_seed(seed, storm_ms=60_000, prepare=hostile)
+    result = run_seed(seed, storm_ms=60_000, calm_ms=0, prepare=hostile)
     assert not result.broken
     assert liars[0].told > 50
 
@@ -67,7 +67,7 @@ def test_judges_see_a_key_that_is_used_twice() -> None:
         return copy.copy(self._transient if transient else self._durable).take()
 
     with patch.object(SendingEpoch, "take", cloned):
-        result = run_seed(3, storm_ms=20_000)
+        result = run_seed(3, storm_ms=20_000, calm_ms=0)
     assert "sealed two envelopes" in result.broken
 
 
@@ -75,7 +75,7 @@ def test_judges_see_prekeys_that_are_never_destroyed() -> None:
     """Old mail could be read with a terminal that is captured later."""
 
     with patch.object(OwnPrekeys, "used", lambda *_: None):
-        result = run_seed(1, storm_ms=20_000, idle_hour=True)
+        result = run_seed(1, storm_ms=20_000, calm_ms=0, idle_hour=True)
     assert "prekey secrets after a quiet hour" in result.broken
 
 
@@ -87,4 +87,4 @@ def test_a_relay_that_signs_before_it_stores_costs_nothing(seed: int) -> None:
         """Nothing is stored, everything is signed for."""
 
     with patch.object(RelayNode, "commit", hasty):
-        assert not run_seed(seed, storm_ms=60_000).broken
+        assert not run_seed(seed, storm_ms=60_000, calm_ms=0).broken

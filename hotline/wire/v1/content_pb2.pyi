@@ -142,6 +142,7 @@ class Statement(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     BODY_SALT_FIELD_NUMBER: _builtins.int
     VALID_FOR_MS_FIELD_NUMBER: _builtins.int
+    FIRST_SERIAL_FIELD_NUMBER: _builtins.int
     serial: _builtins.int
     previous_in_precedence: _builtins.int
     precedence: Global___Precedence.ValueType
@@ -156,6 +157,8 @@ class Statement(_message.Message):
     text: _builtins.str
     body_salt: _builtins.bytes
     valid_for_ms: _builtins.int
+    first_serial: _builtins.int
+    """The serial under which this text was first given out, if it has been renumbered since; 0 otherwise."""
     def __init__(
         self,
         *,
@@ -173,10 +176,11 @@ class Statement(_message.Message):
         text: _builtins.str = ...,
         body_salt: _builtins.bytes = ...,
         valid_for_ms: _builtins.int = ...,
+        first_serial: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "composed_ms", b"composed_ms", "date_time_group", b"date_time_group", "direction", b"direction", "drafter", b"drafter", "from_party", b"from_party", "kind", b"kind", "language", b"language", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "serial", b"serial", "text", b"text", "to_party", b"to_party", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "composed_ms", b"composed_ms", "date_time_group", b"date_time_group", "direction", b"direction", "drafter", b"drafter", "first_serial", b"first_serial", "from_party", b"from_party", "kind", b"kind", "language", b"language", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "serial", b"serial", "text", b"text", "to_party", b"to_party", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

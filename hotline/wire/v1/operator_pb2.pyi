@@ -227,6 +227,7 @@ class StatementView(_message.Message):
     READ_MS_FIELD_NUMBER: _builtins.int
     READ_BY_FIELD_NUMBER: _builtins.int
     STATEMENT_FIELD_NUMBER: _builtins.int
+    REPEATS_FIELD_NUMBER: _builtins.int
     exercise: _builtins.bool
     sent: _builtins.bool
     serial: _builtins.int
@@ -249,6 +250,8 @@ class StatementView(_message.Message):
     read_ms: _builtins.int
     read_by: _builtins.str
     statement: _builtins.bytes
+    repeats: _builtins.int
+    """The serial under which this text was received before; 0 if it was not."""
     def __init__(
         self,
         *,
@@ -274,10 +277,11 @@ class StatementView(_message.Message):
         read_ms: _builtins.int = ...,
         read_by: _builtins.str = ...,
         statement: _builtins.bytes = ...,
+        repeats: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["composed_ms", b"composed_ms", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "from_party", b"from_party", "kind", b"kind", "language", b"language", "precedence", b"precedence", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "sent", b"sent", "serial", b"serial", "state", b"state", "statement", b"statement", "text", b"text", "to_party", b"to_party"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["composed_ms", b"composed_ms", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "from_party", b"from_party", "kind", b"kind", "language", b"language", "precedence", b"precedence", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "repeats", b"repeats", "sent", b"sent", "serial", b"serial", "state", b"state", "statement", b"statement", "text", b"text", "to_party", b"to_party"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hotline.machine import Plane
+from hotline.protocol.repeats import Repeats
+from hotline.protocol.statements import decode_statement
+from hotline.wire.v1 import content_pb2
 
 from .pair import Memory, Pair, durable, losing
 
@@ -212,3 +215,91 @@ def test_an_expired_statement_of_a_lost_receiver_comes_back_as_void(pair: Pair) 
     pair.run(20_000)
     assert pair.bravo.shown() == [-1, 2]
     assert pair.alpha.states(1) == ["expired"]
+
+
+def _said_twice(pair: Pair) -> Memory:
+    """ALPHA gives #1 out twice, and "again" reaches BRAVO as #2; returns ALPHA's disk from before it was renumbered."""
+    empty = pair.alpha.memory.copy()
+    pair.alpha.submit("one")
+    pair.run(1_000)
+    pair.weather = losing(lambda sender, relay, envelope: True)
+    pair.alpha.restart(empty)
+    pair.alpha.submit("again")
+    backup = pair.alpha.memory.copy()
+    pair.weather = losing(lambda sender, relay, envelope: False)
+    pair.run(20_000)
+    assert [pair.bravo.text(serial) for serial in (1, 2)] == ["one", "again"]
+    return backup
+
+
+def _like(statement: content_pb2.Statement) -> content_pb2.Statement:
+    return content_pb2.Statement.FromString(statement.SerializeToString())
+
+
+def _repeats(pair: Pair) -> list[tuple[object, object]]:
+    return [(d.fields["serial"], d.fields["of"]) for d in pair.bravo.told if d.kind == "repeat"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_text_that_comes_under_a_second_serial_is_marked(pair: Pair, restarted: bool) -> None:
+    """An officer would take one statement for two, each a demand of its own."""
+    backup = _said_twice(pair)
+    assert _repeats(pair) == []
+    if restarted:
+        pair.bravo.restart()
+    pair.alpha.restart(backup)
+    pair.run(60_000)
+    assert pair.bravo.shown() == [1, 2, 3]
+    assert pair.bravo.text(3) == "again"
+    assert _repeats(pair) == [(3, 2)]
+    assert pair.bravo.memory.tables["received_fact"]["real", 3, "repeat"]["by"] == "2"
+    assert "msg.repeat" in pair.bravo.kinds()
+    assert pair.alpha.states(3) == ["delivered"]
+
+
+def test_a_text_whose_first_serial_comes_last_is_marked(pair: Pair) -> None:
+    """A relay may hold the first envelope longest: its text would be shown as news."""
+    pair.weather = losing(lambda sender, relay, envelope: True)
+    pair.alpha.submit("one")
+    first = decode_statement(pair.alpha.memory.tables["sent"]["real", 1]["content"])  # type: ignore[arg-type]
+    repeats = Repeats(pair.bravo.endpoint.context)
+    moved = _like(first)
+    moved.serial, moved.first_serial = 7, 1
+    assert repeats.take(Plane.REAL, moved) == 0
+    other = _like(first)
+    other.body_salt = bytes(31) + b"\1"
+    assert repeats.take(Plane.REAL, other) == 0
+    assert repeats.take(Plane.EXERCISE, first) == 0
+    assert repeats.take(Plane.REAL, first) == 7
+    again = _like(moved)
+    again.serial = 9
+    assert repeats.take(Plane.REAL, again) == 7
+
+
+def test_what_is_remembered_of_renumbered_statements_is_bounded(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer that renumbers without end would fill memory and disk."""
+    monkeypatch.setattr("hotline.protocol.repeats.MOVED_MAX", 3)
+    pair.alpha.submit("one")
+    first = decode_statement(pair.alpha.memory.tables["sent"]["real", 1]["content"])  # type: ignore[arg-type]
+    repeats = Repeats(pair.bravo.endpoint.context)
+    for number in range(10):
+        moved = _like(first)
+        moved.serial, moved.first_serial, moved.body_salt = 100 + number, 50 + number, bytes([number]) * 32
+        repeats.take(Plane.REAL, moved)
+    pair.bravo.memory.apply(pair.bravo.endpoint.context.out)
+    assert [row["first"] for row in pair.bravo.memory.rows("moved")] == [57, 58, 59]
+
+
+def test_our_own_void_in_the_peers_hands_is_no_loss_of_state(pair: Pair) -> None:
+    """Operators would be told of a restored backup that never was."""
+    pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
+    pair.alpha.submit("late", valid_for_ms=1_500)
+    before = pair.alpha.memory.copy()
+    pair.run(2_000)
+    pair.weather = losing(lambda sender, relay, envelope: False)
+    pair.run(20_000)
+    assert pair.bravo.shown() == [-1]
+    pair.alpha.restart(before)
+    pair.run(20_000)
+    assert pair.bravo.shown() == [-1, 2]
+    assert "restored" not in pair.alpha.alarms()
