@@ -12,7 +12,7 @@ import hashlib
 from typing import assert_never
 
 from hotline.errors import NotOpened, RemoteError
-from hotline.limits import CLOCK_STEP_RECORD, ENVELOPE_BYTES_MAX, WIRE_VERSION
+from hotline.limits import CLOCK_STEP_RECORD, ENVELOPE_BYTES_MAX, KEY_REQUEST_INTERVAL, WIRE_VERSION
 from hotline.machine import Entropy, FramesReceived, Instant, LinkClosed, LinkOpened, Output, Tick, Transmission
 from hotline.protocol.answers import Answers
 from hotline.protocol.beats import Beats
@@ -52,6 +52,7 @@ class Endpoint:
         self._beats.restore(saved)
         self._taken: dict[str, list[bytes]] = {}
         self._gap_at: int | None = None
+        self._hastened_at = now.mono - KEY_REQUEST_INTERVAL
         self._clocks = now
 
     # --- the machine -------------------------------------------------------------------------------------------------
@@ -247,8 +248,9 @@ class Endpoint:
         ctx.out.changes += asked.changes
         # It may have lost everything, our prekey too: announce ours until a fresh heartbeat says that it holds it.
         ctx.peer.prekey_held = 0
-        # A relay may replay old requests for ever: they hasten beats no more often than honest ones come.
-        if self._hastened_at is None or now.mono - self._hastened_at >= KEY_REQUEST_INTERVAL:
+        # A relay may replay old requests for ever: what brings no news hastens beats no more often than an honest one.
+        news = asked.reseal or asked.new_prekey or now.mono - self._hastened_at >= KEY_REQUEST_INTERVAL
+        if news:
             self._hastened_at = now.mono
             for other in ctx.paths.values():
                 other.beat_soon(now)

@@ -12,6 +12,7 @@ from hotline.limits import FRAME_BYTES_MAX, INBOX_HELD_MAX, REFUSALS_RECORDED_PE
 from hotline.machine import Output, Plane, Tick
 from hotline.protocol.statements import statement_hash
 from hotline.wire.codec import encode, envelope_frame
+from hotline.wire.envelope import FLAG_CLEAR
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2, frame_pb2
 
@@ -324,3 +325,18 @@ def test_many_scattered_serials_fit_the_ledger() -> None:
     assert "msg.custody" in pair.alpha.kinds()
     ends = pair.alpha.endpoint.context.session.ends_out
     assert odd[0]["hash"] == statement_hash(Plane.REAL, ends, odd[0]["content"])  # type: ignore[arg-type]
+
+
+def test_a_replayed_key_request_does_not_drive_the_beat() -> None:
+    """A relay could make a terminal fill a narrow path with announcements for as long as it likes."""
+    pair = Pair(seed=21, relays=1).open()
+    request = next(envelope for sender, _, envelope in pair.sent if sender == "ALPHA" and envelope[1] & FLAG_CLEAR)
+    pair.run(10_000)
+    quiet = len([1 for sender, _, _ in pair.sent if sender == "BRAVO"])
+    pair.run(5_000)
+    beats = len([1 for sender, _, _ in pair.sent if sender == "BRAVO"]) - quiet
+    for _ in range(500):
+        pair.bravo.hear("relay-1", envelope_frame(request))
+        pair.run(10)
+    flooded = len([1 for sender, _, _ in pair.sent if sender == "BRAVO"]) - quiet - beats
+    assert flooded <= 3 * beats + 2
