@@ -37,7 +37,12 @@ def cli() -> None:
 @cli.command()
 @config_option
 def run(config_path: Path) -> None:
-    """Run in the foreground until SIGTERM or Ctrl-C."""
+    """Run in the foreground until SIGTERM or Ctrl-C.
+
+    \b
+    Example:
+      hotline-relay run --config /etc/hotline/relay.toml
+    """
     from hotline.runtime.logs import set_up_logs
     from relay.config import load_relay_config
     from relay.relayd import load_materials, serve
@@ -51,7 +56,13 @@ def run(config_path: Path) -> None:
 @config_option
 @click.option("--health", is_flag=True, help="Also ask the running relay whether it serves.")
 def check(config_path: Path, health: bool) -> None:
-    """Check configuration, key and charters against each other. Changes nothing."""
+    """Check configuration, key and charters against each other. Changes nothing.
+
+    \b
+    Examples:
+      hotline-relay check --config /etc/hotline/relay.toml
+      hotline-relay check --config /etc/hotline/relay.toml --health
+    """
     from relay.config import load_relay_config
     from relay.relayd import load_materials
 
@@ -79,7 +90,12 @@ def key() -> None:
 @click.option("--profile", type=click.Choice(("fibre", "satellite", "narrow")), default="fibre", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for both files.")
 def init(name: str, operator: str, address: str, profile: str, out: Path) -> None:
-    """Make the relay's key file (secret) and its card (for the ceremony)."""
+    """Make the relay's key file (secret) and its card (for the ceremony).
+
+    \b
+    Example:
+      hotline-relay key init --name relay-1 --operator SASCS --address 192.0.2.10:7443 --out keys
+    """
     from hotline.charter.ceremony import make_relay
     from hotline.charter.secrets import encode_secret
     from hotline.files import write_new

@@ -15,7 +15,7 @@ import segno
 from hotline.charter.cards import IdentityCard, decode, open_identity_card
 from hotline.charter.ceremony import identity_fingerprint
 from hotline.cli.output import line
-from hotline.crypto.fingerprint import digits, qr_text
+from hotline.crypto.fingerprint import digits, qr_text, words
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.vault import is_sealed, open_secret
 from hotline.errors import ConfigError, HotlineError, KeyFileError, RemoteError
@@ -142,6 +142,9 @@ def print_identity(party: str, identity: bytes, *, qr: bool) -> None:
     groups = digits(value).split(" ")
     line(f"  fingerprint  {' '.join(groups[:6])}")
     line(f"               {' '.join(groups[6:])}")
+    spoken = words(value)
+    line(f"  in words     {' '.join(spoken[:8])}")
+    line(f"               {' '.join(spoken[8:])}")
     line(f"  code         {qr_text('identity', party, value)}")
     if qr:
         segno.make(qr_text("identity", party, value), error="q", micro=False).terminal(out=sys.stdout, compact=True)

@@ -49,7 +49,7 @@ from hotline.cli.artefacts import (
 )
 from hotline.cli.exits import Exit, leave
 from hotline.cli.output import line, print_json
-from hotline.crypto.fingerprint import digits, fingerprint, qr_text
+from hotline.crypto.fingerprint import digits, fingerprint, qr_text, words
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.tls import fingerprint as certificate_fingerprint
 from hotline.crypto.vault import seal_secret
@@ -180,7 +180,7 @@ def show(file: Path, qr: bool, as_json: bool) -> None:
     if isinstance(claim, IdentityCard | PartyOffer):
         print_identity(claim.party, decode(claim.identity), qr=qr)
     for name, value in _picture(claim).items():
-        if name not in ("schema", "fingerprint", "code"):
+        if name not in ("schema", "fingerprint", "words", "code"):
             line(f"  {name:12} {', '.join(value) if isinstance(value, list) else value}")
     line("Not verified: this is what the file says of itself. Next: hotline key verify")
 
@@ -191,7 +191,7 @@ def _picture(claim: Claim) -> dict[str, Any]:
     match claim:
         case IdentityCard() | PartyOffer():
             value = identity_fingerprint(decode(claim.identity))
-            picture |= {"party": claim.party, "fingerprint": digits(value)}
+            picture |= {"party": claim.party, "fingerprint": digits(value), "words": words(value)}
             picture["code"] = qr_text("identity", claim.party, value)
             if isinstance(claim, PartyOffer):
                 picture |= {"terminals": len(claim.terminals), "officers": len(claim.officers)}
