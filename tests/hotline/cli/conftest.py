@@ -15,6 +15,7 @@ from hotline.charter.ceremony import make_relay
 from hotline.cli.artefacts import now_ms
 from hotline.cli.exits import guarded
 from hotline.cli.main import cli
+from tests.schemas import printed
 
 PASSPHRASE = "a sober passphrase"
 
@@ -52,6 +53,8 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         capsys.readouterr()
         code = _call(arguments)
         said = capsys.readouterr()
+        if "--json" in arguments and code == 0:
+            printed(said.out)
         return Ran(code, said.out, said.err)
 
     return call
