@@ -32,6 +32,8 @@ def read_secret(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
         raise KeyFileError(f"{path}: no such file; make it with `hotline key` or correct the path") from error
+    except ValueError as error:
+        raise KeyFileError(f"{str(path)!r}: not a path") from error
     except OSError as error:
         raise KeyFileError(
             f"{path}: cannot be opened ({error.strerror}); a key file is a plain file of yours"
@@ -54,6 +56,8 @@ def read_public(path: Path, limit: int = FILE_BYTES_MAX) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file") from error
+    except ValueError as error:
+        raise ConfigError(f"{str(path)!r}: not a path") from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be opened ({error.strerror})") from error
     with _plain(descriptor, ConfigError(f"{path}: not a plain file")) as handle:

@@ -104,6 +104,9 @@ WATCH_QUEUE_MAX: Final = 1_000
 DRIVER_QUEUE_MAX: Final = 20_000
 """Outputs waiting for one commit. Full: frames are no longer read from the streams until the disk has caught up."""
 
+STREAMS_PER_CERTIFICATE: Final = 4
+"""Streams that one terminal may have open. More: its oldest is given up: it can lock out neither itself nor others."""
+
 LINK_QUEUE_BYTES_MAX: Final = 4 * 1_048_576
 """Bytes waiting for one stream. Full: the stream is broken and opened anew; what was not acknowledged is sent again."""
 

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import grpc
 import grpc.aio
 
-from hotline.limits import LINK_QUEUE_BYTES_MAX, MAILBOX_BYTES_MAX, RELAY_STREAMS_MAX
+from hotline.limits import LINK_QUEUE_BYTES_MAX, MAILBOX_BYTES_MAX, RELAY_STREAMS_MAX, STREAMS_PER_CERTIFICATE
 from hotline.machine import Delivery, FramesReceived, Instant, LinkClosed, LinkOpened, Output, Transmission
 from hotline.runtime.credentials import peer_fingerprint
 from hotline.runtime.driver import Driver
@@ -18,9 +18,6 @@ from hotline.runtime.frames import FrameQueue
 from hotline.wire.v1 import relay_pb2, relay_pb2_grpc
 from relay.machine import RelayEvent
 from relay.store import MailboxStore
-
-STREAMS_PER_CERTIFICATE: Final = 4
-"""Streams that one terminal may have open. More: its oldest is given up: it can lock out neither itself nor others."""
 
 _QUEUE_BYTES_MAX: Final = MAILBOX_BYTES_MAX + LINK_QUEUE_BYTES_MAX
 """Bytes waiting for one stream: a whole mailbox must fit, or a terminal with a full one could never come back."""

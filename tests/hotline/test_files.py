@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hotline import files
-from hotline.errors import ConfigError, KeyFileError, Untrusted
+from hotline.errors import ConfigError, HotlineError, KeyFileError, Untrusted
 from hotline.files import FILE_BYTES_MAX, named, read_public, read_secret, replace, write_new
 
 
@@ -307,3 +307,10 @@ def test_no_descriptor_is_left_open(secret: Path, tmp_path: Path) -> None:
         read_public(tmp_path / "x")
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert files.FILE_BYTES_MAX == 1_048_576
+
+
+@pytest.mark.parametrize(("read", "error"), [(read_public, ConfigError), (read_secret, KeyFileError)])
+def test_a_name_that_no_file_can_have(read: Callable[[Path], bytes], error: type[HotlineError]) -> None:
+    """A configuration with a NUL in a path would end the daemon with a traceback."""
+    with pytest.raises(error, match="not a path"):
+        read(Path("key\0file"))

@@ -16,7 +16,7 @@ import pytest_asyncio
 from hotline.charter.profiles import PROFILES
 from hotline.crypto.signing import SigningKey
 from hotline.crypto.tls import certificate_name, fingerprint, pem
-from hotline.limits import ENVELOPE_BYTES_MAX, LINK_QUEUE_BYTES_MAX, PARCEL_BYTES_MAX
+from hotline.limits import ENVELOPE_BYTES_MAX, LINK_QUEUE_BYTES_MAX, PARCEL_BYTES_MAX, STREAMS_PER_CERTIFICATE
 from hotline.machine import Delivery
 from hotline.runtime.credentials import OwnTls, RelayTarget, open_channel, server_credentials, server_options
 from hotline.runtime.driver import Driver
@@ -24,7 +24,7 @@ from hotline.wire.codec import decode_frame, encode, envelope_frame
 from hotline.wire.envelope import Header, envelope_id
 from hotline.wire.v1 import frame_pb2, relay_pb2, relay_pb2_grpc
 from relay.machine import Hotline, Relay, RelayEvent
-from relay.service import STREAMS_PER_CERTIFICATE, Links, RelayService, RelayWorld
+from relay.service import Links, RelayService, RelayWorld
 from relay.store import SqliteMailboxStore
 from tests.hotline.runtime.conftest import own_tls
 
