@@ -133,16 +133,28 @@ class Ed25519Verifier:
         return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(ED25519 + self.public).decode()}"
 
 
-def parse_vkey(text: str) -> Ed25519Verifier:
-    """A verifier from its C2SP encoding. Raises Malformed or Untrusted."""
+def split_vkey(text: str) -> tuple[str, bytes, str]:
+    """(name, type and key, key id in hex) of a C2SP verifier key. Raises Malformed; the key id is not compared."""
     name, plus, rest = text.partition("+")
     identifier, second_plus, encoded = rest.partition("+")
-    key = decode_base64(encoded)
-    if not plus or not second_plus or key[:1] != ED25519 or len(key) != 33:
-        raise Malformed("vkey", "not an Ed25519 verifier key")
-    verifier = Ed25519Verifier(name, key[1:])
+    if not plus or not second_plus:
+        raise Malformed("vkey", "not a verifier key")
+    return name, decode_base64(encoded), identifier
+
+
+def check_vkey(verifier: Verifier, identifier: str) -> None:
+    """Raises Malformed unless the key id of a verifier key belongs to its key."""
     if identifier != verifier.key_id.hex():
         raise Malformed("vkey", "the key id does not belong to the key")
+
+
+def parse_vkey(text: str) -> Ed25519Verifier:
+    """The key of a log from its C2SP encoding. Raises Malformed or Untrusted."""
+    name, key, identifier = split_vkey(text)
+    if key[:1] != ED25519 or len(key) != 33:
+        raise Malformed("vkey", "not an Ed25519 verifier key")
+    verifier = Ed25519Verifier(name, key[1:])
+    check_vkey(verifier, identifier)
     return verifier
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from hotline.errors import Malformed, Untrusted
 from hotline.ledger.checkpoint import Checkpoint, open_checkpoint_with, parse_checkpoint, parse_size
 from hotline.ledger.note import Verifier, decode_base64, parse_note
+from hotline.ledger.policy import Policy, open_cosigned, require_quorum
 from hotline.ledger.record import Leaf, parse_leaf
 from hotline.ledger.tree import HASH_SIZE, ReadNode, inclusion_proof, leaf_hash, verify_inclusion
 
@@ -44,6 +46,8 @@ class Proven:
 
     leaf: Leaf
     checkpoint: Checkpoint
+    witnesses: Mapping[str, int]
+    """Who cosigned that state, by the names of the policy, and when (Unix seconds)."""
 
 
 def make_proof(index: int, note: bytes, read: ReadNode, extra: bytes = b"") -> Proof:
@@ -88,8 +92,21 @@ def verify_proof(data: bytes, leaf: bytes, verifier: Verifier) -> Proven:
     """
     proof = parse_proof(data)
     checkpoint = open_checkpoint_with(proof.note, verifier.name, verifier, PROOF_BYTES_MAX)
-    verify_inclusion(proof.index, checkpoint.size, leaf_hash(leaf), proof.hashes, checkpoint.root)
-    parsed = parse_leaf(leaf)
-    if parsed.seq != proof.index:
-        raise Untrusted("sequence", f"entry {proof.index} says it is entry {parsed.seq}")
-    return Proven(parsed, checkpoint)
+    return Proven(_included(proof, leaf, checkpoint), checkpoint, {})
+
+
+def verify_cosigned(data: bytes, leaf: bytes, policy: Policy) -> Proven:
+    """The same by a policy. Raises Malformed or Untrusted; Untrusted('no-quorum') if all holds but too few cosigned."""
+    proof = parse_proof(data)
+    vouched = open_cosigned(proof.note, policy)
+    proven = Proven(_included(proof, leaf, vouched.checkpoint), vouched.checkpoint, vouched.witnesses)
+    require_quorum(vouched, policy)
+    return proven
+
+
+def _included(proof: Proof, data: bytes, checkpoint: Checkpoint) -> Leaf:
+    verify_inclusion(proof.index, checkpoint.size, leaf_hash(data), proof.hashes, checkpoint.root)
+    leaf = parse_leaf(data)
+    if leaf.seq != proof.index:
+        raise Untrusted("sequence", f"entry {proof.index} says it is entry {leaf.seq}")
+    return leaf

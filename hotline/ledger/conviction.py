@@ -1,0 +1,103 @@
+"""Two signed things that cannot both be true: whoever holds them can show anyone that a log or its keeper lied.
+
+Evidence is made of C2SP files alone, checkpoints and proofs with their leaves; the kinds are those of
+docs/protocol.md 13.8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hotline.ledger.policy import Policy, Vouched, open_cosigned
+from hotline.ledger.proof import parse_proof, verify_cosigned
+from hotline.ledger.record import Leaf
+
+
+class Kind(StrEnum):
+    """What the two contradict each other in."""
+
+    FORK_SIZE = "FORK-SIZE"
+    """One log, one size, two roots."""
+    FORK_LEAF = "FORK-LEAF"
+    """One log, one index, two leaves."""
+    ROLLBACK = "ROLLBACK"
+    """A witness cosigned a size, and later a smaller one."""
+    MISMATCH = "MISMATCH"
+    """Two logs tell different texts of one statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """One signed thing: a checkpoint, or a proof together with its leaf."""
+
+    data: bytes
+    leaf: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conviction:
+    """What two exhibits prove, in one sentence."""
+
+    kind: Kind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    vouched: Vouched
+    index: int = -1
+    data: bytes = b""
+    leaf: Leaf | None = None
+
+
+def _read(exhibit: Exhibit, policy: Policy) -> _Read:
+    if exhibit.leaf is None:
+        return _Read(open_cosigned(exhibit.data, policy))
+    proof = parse_proof(exhibit.data)
+    vouched = open_cosigned(proof.note, policy)
+    leaf = verify_cosigned(exhibit.data, exhibit.leaf, _without_quorum(policy)).leaf
+    return _Read(vouched, proof.index, exhibit.leaf, leaf)
+
+
+def _without_quorum(policy: Policy) -> Policy:
+    """A log convicts itself by its own signature; whether witnesses saw it changes nothing."""
+    return Policy(policy.logs, policy.witnesses, policy.groups, "")
+
+
+def convict(one: Exhibit, other: Exhibit, policy: Policy) -> Conviction | None:
+    """What the two prove together, or None. Raises Malformed or Untrusted if either does not hold by itself."""
+    left, right = _read(one, policy), _read(other, policy)
+    a, b = left.vouched.checkpoint, right.vouched.checkpoint
+    if a.origin != b.origin:
+        return _mismatch(left, right)
+    if a.size == b.size and a.root != b.root:
+        return Conviction(Kind.FORK_SIZE, f"{a.origin} signed two different logs of {a.size} entries")
+    if left.index >= 0 and left.index == right.index and left.data != right.data:
+        return Conviction(Kind.FORK_LEAF, f"{a.origin} proves two different entries {left.index}")
+    return _rollback(left.vouched, right.vouched) or _rollback(right.vouched, left.vouched)
+
+
+def _rollback(early: Vouched, late: Vouched) -> Conviction | None:
+    before, after = early.checkpoint, late.checkpoint
+    for name, time in early.witnesses.items():
+        later = late.witnesses.get(name)
+        if later is not None and later > time and after.size < before.size:
+            text = f"witness {name} cosigned {before.size} entries of {before.origin}, and later only {after.size}"
+            return Conviction(Kind.ROLLBACK, text)
+    return None
+
+
+def _mismatch(left: _Read, right: _Read) -> Conviction | None:
+    sent = next((item for item in (left, right) if item.leaf is not None and item.leaf.type == "msg.sent"), None)
+    got = next((item for item in (left, right) if item.leaf is not None and item.leaf.type == "msg.recv"), None)
+    if sent is None or got is None or sent.leaf is None or got.leaf is None:
+        return None
+    said, heard = sent.leaf, got.leaf
+    if any(said.fields.get(name) != heard.fields.get(name) for name in ("plane", "serial")):
+        return None
+    if said.commit.get("body") == heard.commit.get("body") and said.fields["statement"] == heard.fields["statement"]:
+        return None
+    where = (sent.vouched.checkpoint.origin, got.vouched.checkpoint.origin)
+    text = f"statement #{said.fields['serial']} has one text in {where[0]} and another in {where[1]}"
+    return Conviction(Kind.MISMATCH, text)

@@ -1,0 +1,124 @@
+"""Evidence: each kind is recognised from C2SP files alone, and an honest log can never be convicted."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from hotline.crypto.signing import SigningKey
+from hotline.errors import RemoteError
+from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
+from hotline.ledger.conviction import Exhibit, Kind, convict
+from hotline.ledger.cosignature import Ed25519Cosigner
+from hotline.ledger.log import Ledger
+from hotline.ledger.note import Ed25519Signer, Note, parse_note
+from hotline.ledger.policy import parse_policy
+from hotline.ledger.proof import make_proof
+from hotline.ledger.tree import Frontier, leaf_hash
+from hotline.machine import Record
+
+A, B = "hotline/ab/ALPHA/main/1", "hotline/ab/BRAVO/main/1"
+KEYS = {A: SigningKey(bytes(range(32))), B: SigningKey(bytes(range(1, 33)))}
+SIGNERS = {origin: Ed25519Signer(origin, key) for origin, key in KEYS.items()}
+WITNESS = Ed25519Cosigner("witness.example/w", SigningKey(bytes(range(2, 34))))
+
+
+def policy_lines() -> str:
+    from hotline.ledger.note import Ed25519Verifier
+
+    logs = "".join(f"log {Ed25519Verifier(origin, key.public).vkey()}\n" for origin, key in KEYS.items())
+    return logs + f"witness w {WITNESS.verifier.vkey()}\nquorum w\n"
+
+
+POLICY = parse_policy(policy_lines().encode())
+
+
+class Kept:
+    """A log of records and everything that can be shown of it."""
+
+    def __init__(self, origin: str, records: list[Record], seed: int = 1) -> None:
+        self.origin, self.nodes = origin, {}
+        self.leaves: list[bytes] = []
+        self.notes: dict[int, bytes] = {}
+        ledger = Ledger(origin, 1, SIGNERS[origin], Frontier(), 0, Random(seed).randbytes)
+        for record in records:
+            staged = ledger.stage([record], 1_795_000_000_000)
+            ledger.accept(staged)
+            self.leaves.append(staged.entries[0].leaf)
+            self.notes[staged.checkpoint.size] = staged.note
+            self.nodes.update({(node.level, node.position): node.hash for node in staged.nodes[0]})
+
+    def proof(self, index: int, size: int = 0) -> Exhibit:
+        note = self.notes[size or len(self.leaves)]
+        proof = make_proof(index, note, lambda level, i: self.nodes[level, i])
+        return Exhibit(proof.encode(), self.leaves[index])
+
+    def head(self, size: int = 0, cosigned_at: int | None = None) -> Exhibit:
+        note = parse_note(self.notes[size or len(self.leaves)])
+        lines = note.signatures if cosigned_at is None else (*note.signatures, WITNESS.cosign(note.text, cosigned_at))
+        return Exhibit(Note(note.text, lines).encode())
+
+
+def said(text: str, kind: str = "msg.sent", serial: int = 1) -> Record:
+    name = leaf_hash(text.encode()).hex()
+    return Record(kind, {"plane": "real", "serial": serial, "statement": name}, {"body": name})
+
+
+HONEST = Kept(A, [Record("start"), said("one"), said("two", serial=2), Record("alarm")])
+FORKED = Kept(A, [Record("start"), said("another"), said("two", serial=2), Record("alarm")], seed=2)
+PEER = Kept(B, [Record("start"), said("one", "msg.recv"), said("two", "msg.recv", 2)])
+LIAR = Kept(B, [Record("start"), said("never said", "msg.recv"), said("two", "msg.recv", 2)])
+
+
+def test_one_size_two_roots() -> None:
+    """A capital could show one log to its peer and another to a witness."""
+    found = convict(HONEST.head(), FORKED.head(), POLICY)
+    assert found is not None
+    assert found.kind is Kind.FORK_SIZE
+    found = convict(HONEST.proof(1), FORKED.head(), POLICY)
+    assert found is not None
+    assert found.kind is Kind.FORK_SIZE
+
+
+def test_one_index_two_leaves() -> None:
+    """Logs of different sizes could differ in one entry, and no two heads would show it."""
+    found = convict(HONEST.proof(1, 3), FORKED.proof(1, 4), POLICY)
+    assert found is not None
+    assert found.kind is Kind.FORK_LEAF
+
+
+def test_a_witness_that_went_back() -> None:
+    """A witness could be restored from a backup and nobody would know."""
+    found = convict(HONEST.head(4, 100), HONEST.head(2, 101), POLICY)
+    assert found is not None
+    assert found.kind is Kind.ROLLBACK
+    assert convict(HONEST.head(2, 100), HONEST.head(4, 101), POLICY) is None
+
+
+def test_two_texts_of_one_statement() -> None:
+    """What one capital said and the other heard could differ, each with a lawful log."""
+    found = convict(HONEST.proof(1), LIAR.proof(1), POLICY)
+    assert found is not None
+    assert found.kind is Kind.MISMATCH
+    assert convict(LIAR.proof(1), HONEST.proof(1), POLICY) is not None
+
+
+def test_the_honest_are_not_convicted() -> None:
+    """A correct terminal could be defamed with its own record."""
+    exhibits = [HONEST.head(size) for size in range(1, 5)] + [HONEST.proof(i, 4) for i in range(4)]
+    exhibits += [HONEST.proof(i, 3) for i in range(3)] + [PEER.head(), *(PEER.proof(i) for i in range(3))]
+    for one in exhibits:
+        for other in exhibits:
+            assert convict(one, other, POLICY) is None
+
+
+def test_forged_evidence_convicts_nobody() -> None:
+    """Anyone could make a file that accuses a capital."""
+    forged = sign_checkpoint(Checkpoint(A, 4, bytes(32)), Ed25519Signer(A, SigningKey(bytes(32))))
+    with pytest.raises(RemoteError):
+        convict(HONEST.head(), Exhibit(forged), POLICY)
+    with pytest.raises(RemoteError):
+        convict(HONEST.head(), Exhibit(FORKED.proof(1).data, HONEST.leaves[1]), POLICY)
+    with pytest.raises(RemoteError):
+        convict(HONEST.head(), Exhibit(b"nothing"), POLICY)

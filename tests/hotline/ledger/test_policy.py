@@ -1,0 +1,132 @@
+"""Policies: one reading of each file, and a quorum that counts each witness once."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from hotline.crypto.signing import SigningKey
+from hotline.errors import Malformed, RemoteError, Untrusted
+from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
+from hotline.ledger.cosignature import Ed25519CosignatureVerifier, Ed25519Cosigner
+from hotline.ledger.note import Ed25519Signer, Note, parse_note
+from hotline.ledger.policy import open_cosigned, parse_policy, policy_text, require_quorum
+from tests.hotline.ledger.specimen import KEY, ORIGIN, VERIFIER
+
+WITNESSES = {f"w{n}": Ed25519Cosigner(f"witness.example/w{n}", SigningKey(bytes([n] * 32))) for n in range(1, 5)}
+LINES = {name: f"witness {name} {one.verifier.vkey()}\n" for name, one in WITNESSES.items()}
+LOG = f"log {VERIFIER.vkey()}\n"
+THREE_OF_FOUR = LOG + "".join(LINES.values()) + "group all4 3 w1 w2 w3 w4\nquorum all4\n"
+HEAD = Checkpoint(ORIGIN, 5, bytes(range(32)))
+NOTE = sign_checkpoint(HEAD, Ed25519Signer(ORIGIN, KEY))
+
+
+def cosigned(*names: str, time: int = 100) -> bytes:
+    note = parse_note(NOTE)
+    return Note(note.text, (*note.signatures, *(WITNESSES[name].cosign(note.text, time) for name in names))).encode()
+
+
+def test_a_quorum_is_what_the_file_says() -> None:
+    """Two witnesses under one roof would pass for three, or an honest majority for none."""
+    policy = parse_policy(THREE_OF_FOUR.encode())
+    for count in range(5):
+        for names in itertools.combinations(WITNESSES, count):
+            vouched = open_cosigned(cosigned(*names), policy)
+            assert vouched.witnesses == dict.fromkeys(names, 100)
+            if count >= 3:
+                require_quorum(vouched, policy)
+            else:
+                with pytest.raises(Untrusted, match="no-quorum"):
+                    require_quorum(vouched, policy)
+
+
+def test_groups_of_groups() -> None:
+    """Relays under one operator could not be counted as one."""
+    text = LOG + "".join(LINES.values())
+    text += "group one any w1 w2\ngroup other all w3 w4\ngroup both all one other\nquorum both\n"
+    policy = parse_policy(text.encode())
+    assert policy.satisfied(["w1", "w3", "w4"])
+    assert not policy.satisfied(["w1", "w2", "w3"])
+    assert not policy.satisfied(["both", "one", "other"])
+
+
+def test_comments_blank_lines_tabs_and_urls() -> None:
+    """A lawful file of another program would be refused."""
+    text = f"# ours\n\n\t {LOG.strip()}\thttp://log.example\n{LINES['w1'].strip()} http://w1.example \nquorum\tw1\n"
+    policy = parse_policy(text.encode())
+    assert policy.witnesses[0].url == "http://w1.example"
+    assert parse_policy(b"quorum none\n").satisfied([])
+    assert policy_text([VERIFIER], "quorum none\n") == LOG + "quorum none\n"
+
+
+W1, W2 = LINES["w1"], LINES["w2"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "quorum none",
+        "quorum none\nquorum none\n",
+        "quorum w1\n" + W1,
+        W1 + W1 + "quorum w1\n",
+        W1 + W1.replace("witness w1", "witness other") + "quorum w1\n",
+        W1 + W2.replace("witness w2", "witness w1") + "quorum w1\n",
+        W1 + "group w1 any w1\nquorum w1\n",
+        W1 + "group none any w1\nquorum w1\n",
+        W1 + "group g any w1 w1\nquorum g\n",
+        W1 + "group g any w1\ngroup h any w1\nquorum g\n",
+        W1 + "group g 2 w1\nquorum g\n",
+        W1 + "group g 0 w1\nquorum g\n",
+        W1 + "group g 01 w1\nquorum g\n",
+        W1 + "group g +1 w1\nquorum g\n",
+        W1 + "group g \u0661 w1\nquorum g\n",
+        W1 + "group g any\nquorum g\n",
+        W1 + "group g any g\nquorum g\n",
+        W1 + "group g any w2\n" + W2 + "quorum g\n",
+        "witness none " + W1.split(" ", 2)[2] + "quorum none\n",
+        "witness w1 " + VERIFIER.vkey() + "\nquorum w1\n",
+        "log " + WITNESSES["w1"].verifier.vkey() + "\nquorum none\n",
+        LOG + LOG + "quorum none\n",
+        "log\nquorum none\n",
+        "quorum none extra\n",
+        "Quorum none\n",
+        "quorum none\r\n",
+        "quorum none\n\x00\n",
+        "quorum\u00a0none\n",
+    ],
+)
+def test_what_is_no_policy_is_refused(text: str) -> None:
+    """A slip of the pen would lower the quorum in silence."""
+    with pytest.raises(RemoteError):
+        parse_policy(text.encode())
+
+
+def test_a_log_has_no_vote_for_itself() -> None:
+    """One stolen key would make both the log and its witness."""
+    own = Ed25519Cosigner("witness.example/own", KEY)
+    text = LOG + f"witness own {own.verifier.vkey()}\nquorum own\n"
+    policy = parse_policy(text.encode())
+    note = parse_note(NOTE)
+    whole = Note(note.text, (*note.signatures, own.cosign(note.text, 1))).encode()
+    assert open_cosigned(whole, policy).witnesses == {}
+
+
+def test_who_must_have_signed() -> None:
+    """A checkpoint that the log never signed would pass on the word of its witnesses; a forged line would count."""
+    policy = parse_policy(THREE_OF_FOUR.encode())
+    note = parse_note(cosigned("w1", "w2", "w3"))
+    with pytest.raises(Untrusted, match="log itself"):
+        open_cosigned(Note(note.text, note.signatures[1:]).encode(), policy)
+    doubled = Note(note.text, (*note.signatures, note.signatures[1])).encode()
+    with pytest.raises(Malformed):
+        open_cosigned(doubled, policy)
+    moved = Note(Checkpoint(ORIGIN, 6, HEAD.root).text(), note.signatures).encode()
+    with pytest.raises(Untrusted):
+        open_cosigned(moved, policy)
+    bravo = Checkpoint("hotline/ab/BRAVO/main/1", 5, HEAD.root)
+    with pytest.raises(Untrusted, match="unknown-log"):
+        open_cosigned(sign_checkpoint(bravo, Ed25519Signer(bravo.origin, KEY)), policy)
+    strangers = Ed25519CosignatureVerifier("x", SigningKey(bytes(32)).public)
+    assert strangers.name not in open_cosigned(cosigned("w1"), policy).witnesses
