@@ -86,6 +86,8 @@ class EndpointConfig(Settings):
     key: FilePath
     pairwise: FilePath
     store: FilePath
+    ratchet: FilePath | None = None
+    retention_months: int = Field(default=0, ge=0, le=1_200)
     operator: OperatorSettings = OperatorSettings()
     relays: dict[str, Address] = Field(default_factory=dict)
     profile: dict[str, Literal["fibre", "satellite", "narrow"]] = Field(default_factory=dict)
@@ -106,6 +108,8 @@ charter = "charter.note"         # signed by both parties
 key = "terminal.key"             # secret, mode 0600; or HOTLINE_KEY
 pairwise = "pairwise.key"        # secret of the ceremony, mode 0600; or HOTLINE_PAIRWISE
 store = "store"                  # ledger and queues; a folder on a disk that keeps what fsync promised
+ratchet = "store.ratchet"        # the last signed head of the ledger; best on another disk, and in no backup
+retention_months = 0             # whole months for which texts are kept; 0: for ever. The proof is kept in any case
 
 [operator]
 socket = "/run/hotline/operator.sock"   # who may connect is decided by its folder, its mode 0660 and its group
@@ -160,6 +164,7 @@ def load_endpoint_config(path: Path) -> EndpointConfig:
             "key": here / loaded.key,
             "pairwise": here / loaded.pairwise,
             "store": here / loaded.store,
+            "ratchet": here / (loaded.ratchet or loaded.store.with_name(f"{loaded.store.name}.ratchet")),
             "operator": operator,
         }
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -19,24 +20,27 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
 from hotline import __version__
-from hotline.charter.model import Charter, Terminal, load_charter
+from hotline.charter.model import load_charter
 from hotline.charter.pairwise import check_value
+from hotline.charter.parts import Charter, Terminal
 from hotline.charter.profiles import PROFILES, Profile
 from hotline.charter.secrets import TerminalSecret, decode_secret
+from hotline.civil import civil
 from hotline.config import EndpointConfig
 from hotline.crypto.signing import SigningKey
 from hotline.errors import ConfigError, KeyFileError, StorageError
 from hotline.files import named, read_public, read_secret
+from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.ledger.log import Ledger
-from hotline.ledger.note import Ed25519Signer
 from hotline.ledger.tree import Frontier
 from hotline.machine import Delivery, Instant, Output, Transmission
-from hotline.protocol.context import EndpointSetup
+from hotline.protocol.context import EndpointSetup, LogIdentity
 from hotline.protocol.endpoint import Endpoint
-from hotline.protocol.events import Closing, EndpointEvent, Started
+from hotline.protocol.events import Audited, Closing, EndpointEvent, Started, Suspicion
 from hotline.protocol.paths import PathSetup
 from hotline.protocol.session import Side
 from hotline.protocol.statements import PRECEDENCES
+from hotline.runtime.contentkeys import ContentKeys
 from hotline.runtime.credentials import OwnTls, RelayTarget
 from hotline.runtime.dialer import Dialer
 from hotline.runtime.driver import Driver, system_clock
@@ -45,10 +49,13 @@ from hotline.runtime.logs import get_logger
 from hotline.runtime.metrics import EndpointMetrics
 from hotline.runtime.notify import notify
 from hotline.runtime.operators import OperatorService, Watchers
-from hotline.runtime.store import EndpointStore
+from hotline.runtime.ratchet import Ratchet, suspicion
+from hotline.runtime.store import KEY_FOLDER, EndpointStore
+from hotline.runtime.witnesses import Submitter
 
 _CLOSE_SECONDS = 1.5
 _WATCHDOG_SECONDS = 5.0
+_HOUSE_SECONDS = 1.0
 PAIRWISE_SIZE = 32
 
 
@@ -99,6 +106,7 @@ class EndpointWorld:
         self.metrics: EndpointMetrics | None = None
         self._log = get_logger("endpoint")
         self.dialers: dict[str, Dialer] = {}
+        self.submitter: Submitter | None = None
         self.on_path: Callable[[], None] = lambda: None
 
     def commit(self, batch: Sequence[Output], now: Instant) -> None:
@@ -112,6 +120,9 @@ class EndpointWorld:
 
     def deliver(self, delivery: Delivery) -> None:
         """To everyone who watches, and to the log; bodies are in neither."""
+        if delivery.kind == "checkpoint":
+            self._submit(delivery)
+            return
         self._watchers.tell(delivery)
         if self.metrics is not None:
             self.metrics.told(delivery)
@@ -119,6 +130,14 @@ class EndpointWorld:
             self.on_path()
         write = self._log.warning if delivery.kind in ("alarm", "refused") else self._log.info
         write(delivery.kind, **{name: value for name, value in delivery.fields.items() if name != "kind"})
+
+    def _submit(self, delivery: Delivery) -> None:
+        note, epoch, size = (delivery.fields[name] for name in ("note", "log_epoch", "size"))
+        assert isinstance(note, bytes)
+        assert isinstance(epoch, int)
+        assert isinstance(size, int)
+        if self.submitter is not None:
+            self.submitter.submit(note, epoch, size)
 
 
 class EndpointDaemon:
@@ -128,7 +147,10 @@ class EndpointDaemon:
         self._config = config
         self._materials = materials
         self.watchers = Watchers()
-        self.store = EndpointStore(config.store, self._make_ledger)
+        self._log_identity = LogIdentity(materials.charter.log_base(materials.local), materials.local.ledger)
+        keys = ContentKeys(config.store / KEY_FOLDER, materials.secret.storage)
+        self.store = EndpointStore(config.store, self._make_ledger, keys)
+        self.ratchet = Ratchet(config.ratchet or config.store.with_name(f"{config.store.name}.ratchet"))
         self._world = EndpointWorld(self.store, self.watchers)
         now = system_clock()
         self.endpoint = Endpoint(self._setup(), os.urandom, self.store, self.store, self.store, now)
@@ -149,11 +171,14 @@ class EndpointDaemon:
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 
-    def _make_ledger(self, frontier: Frontier, last_timestamp_ms: int) -> Ledger:
-        materials = self._materials
-        origin = materials.charter.log_origin(materials.local)
-        signer = Ed25519Signer(origin, SigningKey(materials.secret.ledger))
-        return Ledger(origin, 1, signer, frontier, last_timestamp_ms, os.urandom)
+    def _make_ledger(self, epoch: int, frontier: Frontier, last_timestamp_ms: int) -> Ledger:
+        key = SigningKey(self._materials.secret.ledger)
+        return Ledger(self._log_identity.base, key, epoch, frontier, last_timestamp_ms, os.urandom)
+
+    def _suspicion(self) -> Suspicion | None:
+        store = self.store
+        kept = self.ratchet.load(self._log_identity)
+        return suspicion(store.head(), store.loaded.note, kept, self._log_identity, store.root_at)
 
     def _make_service(self, officer: str | None) -> OperatorService:
         return OperatorService(self.driver, self.endpoint, self.store, self.watchers, officer, self._extra_status)
@@ -172,8 +197,10 @@ class EndpointDaemon:
             signing=SigningKey(materials.secret.signing),
             storage_key=materials.secret.storage,
             pairwise=materials.pairwise,
-            remote_ledger=remote.ledger,
-            remote_origin=charter.log_origin(remote),
+            local_log=self._log_identity,
+            remote_log=LogIdentity(charter.log_base(remote), remote.ledger),
+            cosigner=Ed25519Cosigner(self._log_identity.base, SigningKey(materials.secret.ledger)),
+            policy=charter.witnesses,
             paths=tuple(
                 PathSetup(relay.name, relay.number, relay.signing, self._profile(relay.name, relay.profile))
                 for relay in charter.relays
@@ -182,6 +209,7 @@ class EndpointDaemon:
             text_bytes_max=charter.text_bytes_max,
             outbox_max=config.limits.outbox_max,
             version=__version__,
+            config=hashlib.sha256(config.model_dump_json().encode()).hexdigest(),
         )
 
     def _profile(self, relay: str, charter_profile: Profile) -> Profile:
@@ -197,7 +225,15 @@ class EndpointDaemon:
             profile = self._profile(relay.name, relay.profile)
             target = RelayTarget(relay.name, address, relay.tls_certificate_der, profile)
             self._world.dialers[relay.name] = Dialer(target, own, self.driver)
-        self.driver.post(Started())
+        self._submitter = Submitter(
+            materials.charter.witnesses.witnesses,
+            self._log_identity.base,
+            self.store.consistency,
+            self.driver.post,
+        )
+        self._world.submitter = self._submitter
+        self._destroy_old_keys()
+        self.driver.post(Started(self._suspicion()))
         await self.driver.settled()
         if self.driver.failed.done():
             raise StorageError(str(self.driver.failed.result()))
@@ -210,6 +246,34 @@ class EndpointDaemon:
             except OSError as error:
                 raise ConfigError(f"metrics.listen: {self._config.metrics.listen}: {error.strerror}") from error
         self._dialing = [asyncio.create_task(dialer.run()) for dialer in self._world.dialers.values()]
+        self._dialing.append(asyncio.create_task(self._keep_house()))
+        self._submitter.ask_all(self.endpoint.own_log.epoch)
+
+    async def _keep_house(self) -> None:
+        """Every second: the ratchet follows the log, and readings of the record enter it."""
+        loop = asyncio.get_running_loop()
+        seen = 0
+        while True:
+            await asyncio.sleep(_HOUSE_SECONDS)
+            try:
+                await loop.run_in_executor(None, self.ratchet.keep, self.store.head().note)
+            except ConfigError as error:
+                get_logger("endpoint").error("ratchet", reason=str(error))
+            for request, kind, who, what in self.store.audit_requests():
+                if request > seen:
+                    seen = request
+                    self.driver.post(Audited(kind, who, what, request))
+
+    def _destroy_old_keys(self) -> None:
+        """Keys of months that are older than the retention, if there is one."""
+        months = self._config.retention_months
+        if not months:
+            return
+        at = civil(system_clock().wall)
+        first = at.year * 12 + at.month - 1 - months
+        for period in self.store.keys.periods():
+            if int(period[:4]) * 12 + int(period[5:]) - 1 < first and self.store.keys.destroy(period):
+                self.store.request_audit(system_clock().wall, "destroy", "retention", period)
 
     async def stop(self) -> None:
         """Tell the peer, finish what is decided, let frames leave, close everything. At most two seconds."""
@@ -219,10 +283,13 @@ class EndpointDaemon:
                 await asyncio.wait_for(self.driver.settled(), _CLOSE_SECONDS)
             await asyncio.sleep(0.05)  # the last frames are with gRPC; give its threads one turn
         await self._gate.close(0.2)
+        await self._submitter.close()
         for task in self._dialing:
             task.cancel()
         await asyncio.gather(*self._dialing, return_exceptions=True)
         self.driver.close()
+        with contextlib.suppress(ConfigError):
+            self.ratchet.keep(self.store.head().note)
         self.store.close()
 
 

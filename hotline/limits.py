@@ -110,6 +110,37 @@ STREAMS_PER_CERTIFICATE: Final = 4
 LINK_QUEUE_BYTES_MAX: Final = 4 * 1_048_576
 """Bytes waiting for one stream. Full: the stream is broken and opened anew; what was not acknowledged is sent again."""
 
+WITNESS_INTERVAL: Final = 10_000
+"""How often the newest head is given to witnesses and peer, also when nothing happened: its rhythm tells nothing."""
+
+WITNESS_SECONDS: Final = 5.0
+"""How long one question to a witness may take."""
+
+WITNESS_ANSWER_MAX: Final = 65_536
+"""Bytes of a witness's answer that are read."""
+
+QUORUM_PATIENCE: Final = 60_000
+"""Without a quorum of witnesses for so long, an alarm. Messages never wait for witnesses."""
+
+ROUNDS_KEPT: Final = 32
+"""Heads given to witnesses and not forgotten yet. A cosignature over an older one is dropped."""
+
+CLAIMS_WAITING_MAX: Final = 64
+"""Signed heads in the peer's statements and receipts not looked at yet. Full: the oldest is passed over, for
+every one stays in the stored statement."""
+
+CLAIMS_DELAY: Final = 200
+"""How long such a head may wait: off the way of the statement that brought it."""
+
+LOG_ENTRIES_MAX: Final = 1_000_000
+"""Entries of one log epoch. Reached: the log is closed and a new one opened."""
+
+OLD_LOG_GRACE: Final = 600_000
+"""How long heads of a log that the peer has left may still be under way."""
+
+SUMMARY_INTERVAL: Final = 60_000
+"""How often the record tells of the heartbeats: one entry instead of hundreds."""
+
 LEAF_BYTES_MAX: Final = 4_096
 """One ledger leaf."""
 
@@ -131,6 +162,12 @@ RELAY_RATE_PER_SECOND: Final = 4_000
 
 RELAY_LINGER: Final = 20
 """How long storing waits for the TAKEN of a recipient who is attached. Longer than a delivery on one site takes."""
+
+WITNESS_CONNECTIONS_MAX: Final = 64
+"""Open connections at one witness. More: closed at once; terminals ask again."""
+
+WITNESS_EVIDENCE_MAX: Final = 1_000
+"""Contradicting requests that a witness keeps. More are logged and not stored: the first ones convict already."""
 
 RELAY_STREAMS_MAX: Final = 256
 """Open streams at one relay. More: refused at once."""

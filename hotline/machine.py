@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NewType, Protocol, TypeVar
+from typing import NamedTuple, NewType, Protocol, TypeVar
 
 PathName = NewType("PathName", str)
 """Name of a relay as the charter spells it; a relay is a path."""
@@ -33,13 +33,20 @@ class Instant:
     wall: int
 
 
+class Private(NamedTuple):
+    """A value that enters the ledger only as a salted commitment. Without a `salt` the ledger draws one."""
+
+    value: bytes
+    salt: bytes = b""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One ledger entry to be. Content enters it only as `commit`: tag to salted commitment, in hex."""
+    """One ledger entry to be: `fields` as they are, `private` ones as commitments that can be opened one by one."""
 
     kind: str
     fields: Mapping[str, str | int] = field(default_factory=dict)
-    commit: Mapping[str, str] = field(default_factory=dict)
+    private: Mapping[str, Private] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ def cli() -> None:
     hotline-relay key init --name relay-1 --operator SASCS --address 192.0.2.10:7443 --out keys/
     hotline-relay check --config relay.toml
     hotline-relay run --config relay.toml
+    hotline-relay witness run --config witness.toml
     """
 
 
@@ -76,6 +77,75 @@ def check(config_path: Path, health: bool) -> None:
         from relay.health import ask_health
 
         click.echo(f"ok    health    {ask_health(config, materials)}")
+
+
+@cli.group()
+def witness() -> None:
+    """A witness: cosigns the ledgers of pinned terminals as they grow, and sees nothing of their content.
+
+    \b
+    hotline-relay witness init --name witness.example/w1 --url http://192.0.2.10:7480 --out keys/
+    hotline-relay witness run --config witness.toml
+    """
+
+
+@witness.command("init")
+@click.option("--name", required=True, help="Name of the witness in cosignatures: like a host and a path, no scheme.")
+@click.option("--url", required=True, help="Where terminals reach it: http://host:port.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for both files.")
+def witness_init(name: str, url: str, out: Path) -> None:
+    """Make the witness's key file (secret) and its line for the policy of the charter.
+
+    \b
+    Example:
+      hotline-relay witness init --name witness.example/w1 --url http://192.0.2.10:7480 --out keys
+    """
+    from hotline.charter.secrets import WitnessSecret, encode_secret
+    from hotline.crypto.mldsa44 import PostQuantumKey
+    from hotline.crypto.signing import SigningKey
+    from hotline.errors import ConfigError, Malformed
+    from hotline.files import write_new
+    from hotline.ledger.cosignature import Ed25519CosignatureVerifier, MlDsa44CosignatureVerifier
+
+    if not url.startswith(("http://", "https://")) or any(character.isspace() for character in url):
+        raise ConfigError(f"{url!r}: not an address; give one like http://192.0.2.10:7480")
+    secret = WitnessSecret(os.urandom(32), os.urandom(32))
+    try:
+        one = Ed25519CosignatureVerifier(name, SigningKey(secret.signing).public)
+        other = MlDsa44CosignatureVerifier(name, PostQuantumKey(secret.post_quantum).public)
+    except Malformed as error:
+        raise ConfigError(f"{name!r}: not a name for a witness; no space and no plus sign") from error
+    short = name.rpartition("/")[2]
+    lines = f"witness {short} {one.vkey()} {url}\n# with post_quantum = true: witness {short}-pq {other.vkey()} {url}\n"
+    out.mkdir(parents=True, exist_ok=True)
+    write_new(out / f"{short}.witness.key", encode_secret(name, secret, None, os.urandom), 0o600)
+    write_new(out / f"{short}.witness", lines.encode())
+    click.echo(f"{out / f'{short}.witness.key'}   secret: stays with this witness, mode 0600")
+    click.echo(f"{out / f'{short}.witness'}  public: its line goes into the policy of the charter")
+
+
+@witness.command("run")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    required=True,
+    envvar="HOTLINE_WITNESS_CONFIG",
+    metavar="FILE",
+)
+def witness_run(config_path: Path) -> None:
+    """Run in the foreground until SIGTERM or Ctrl-C.
+
+    \b
+    Example:
+      hotline-relay witness run --config /etc/hotline/witness.toml
+    """
+    from hotline.runtime.logs import set_up_logs
+    from relay.witnessd import load_witness_config, load_witness_materials, serve
+
+    config = load_witness_config(config_path)
+    set_up_logs(config.log.level, config.log.format)
+    serve(config, load_witness_materials(config))
 
 
 @cli.group()

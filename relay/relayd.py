@@ -15,7 +15,8 @@ import prometheus_client
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 
-from hotline.charter.model import Charter, RelayEntry, load_charter
+from hotline.charter.model import load_charter
+from hotline.charter.parts import Charter, RelayEntry
 from hotline.charter.secrets import RelaySecret, decode_secret
 from hotline.crypto.signing import SigningKey
 from hotline.errors import ConfigError, KeyFileError

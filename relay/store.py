@@ -55,13 +55,13 @@ class SqliteMailboxStore:
 
     def __init__(self, folder: Path) -> None:
         """Open or create `folder`/mailbox.db. Raises StorageError or ConfigError."""
-        self._lock = _lock(folder)
+        self._lock = lock_folder(folder, "relay")
         self.path = folder / "mailbox.db"
         self.damaged = 0
         """Rows that `load` left out because their checksum was wrong."""
         with contextlib.ExitStack() as undo:
             undo.callback(self._lock.close)
-            _make(self.path)
+            make_file(self.path)
             try:
                 self._db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
                 undo.callback(self._db.close)
@@ -133,7 +133,7 @@ class SqliteMailboxStore:
         self._lock.close()
 
 
-def _make(path: Path) -> None:
+def make_file(path: Path) -> None:
     """An empty file that only we can read, and whose name survives a power cut; SQLite's other files take its mode."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
@@ -143,10 +143,11 @@ def _make(path: Path) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        raise StorageError(f"{path}: cannot be used as a mailbox store ({error.strerror})") from error
+        raise StorageError(f"{path}: cannot be used as a store ({error.strerror})") from error
 
 
-def _lock(folder: Path) -> IO[bytes]:
+def lock_folder(folder: Path, who: str) -> IO[bytes]:
+    """The lock of a store's folder, which is made if need be. Raises StorageError if another `who` has it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = (folder / "lock").open("ab")
@@ -157,6 +158,6 @@ def _lock(folder: Path) -> IO[bytes]:
     except OSError as error:
         handle.close()
         if isinstance(error, BlockingIOError):
-            raise StorageError(f"{folder}: another relay uses this store; stop it first") from error
+            raise StorageError(f"{folder}: another {who} uses this store; stop it first") from error
         raise StorageError(f"{folder}: cannot be used as a store ({error.strerror})") from error
     return handle

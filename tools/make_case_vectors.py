@@ -24,7 +24,7 @@ from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
 from hotline.ledger.note import Ed25519Signer, parse_note
 from hotline.ledger.record import commitment, make_entry
 from hotline.ledger.tree import Frontier, consistency_proof, inclusion_proof, leaf_hash
-from hotline.machine import Plane, Record
+from hotline.machine import Plane, Private, Record
 from hotline.protocol.prekeys import prekey_hash
 from hotline.protocol.statements import Ends, label, sign_content, statement_hash
 from hotline.wire.codec import encode
@@ -322,7 +322,7 @@ def ledger() -> Vectors:
     text, salt = statement().text.encode(), statement().body_salt
     records = [
         Record("daemon.start", {"version": "0.1.0", "terminal": 1}),
-        Record("msg.submit", {"serial": 3, "plane": "real"}, {"body": commitment(salt, "body", text).hex()}),
+        Record("msg.submit", {"serial": 3, "plane": "real"}, {"body": Private(text, salt)}),
         *(Record("note", {"text": f'line {n}: "é"'}) for n in range(5)),
     ]
     entries = [

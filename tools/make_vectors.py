@@ -21,7 +21,7 @@ from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
 from hotline.ledger.note import Ed25519Signer
 from hotline.ledger.record import make_entry
 from hotline.ledger.tree import Frontier, leaf_hash
-from hotline.machine import Plane, Record
+from hotline.machine import Plane, Private, Record
 from hotline.protocol.prekeys import prekey_hash
 from hotline.protocol.statements import Ends, label, sign_content, statement_hash
 from hotline.wire.codec import encode
@@ -216,7 +216,7 @@ def frames() -> dict[str, Any]:
 
 def ledger() -> dict[str, Any]:
     """One leaf, its hash, and the checkpoint of a log that holds only it."""
-    record = Record("msg.submit", {"plane": "real", "serial": 1}, {"body": seed("commitment").hex()})
+    record = Record("msg.submit", {"plane": "real", "serial": 1}, {"body": Private(b"A text.", seed("body salt"))})
     leaf = make_entry(0, WALL, 1, record, lambda n: seed("blinder")[:n]).leaf
     frontier = Frontier()
     frontier.append(leaf_hash(leaf))

@@ -59,10 +59,14 @@ class ProfileEntry(Document):
 
 
 class PolicyEntry(Document):
-    """What the charter decides beyond names and keys. Validity by precedence: routine to flash, in milliseconds."""
+    """What the charter decides beyond names and keys. Validity by precedence: routine to flash, in milliseconds.
+
+    `witnesses` is a C2SP policy without log lines: who cosigns the ledgers, and what quorum is asked for.
+    """
 
     text_bytes_max: PositiveInt = Field(le=TEXT_BYTES_MAX)
     validity_ms: tuple[Interval, Interval, Interval, Interval]
+    witnesses: str = Field(max_length=65_536)
 
 
 class CharterText(Document):

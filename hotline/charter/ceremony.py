@@ -20,7 +20,7 @@ from hotline.charter.cards import (
     open_terminal_card,
 )
 from hotline.charter.documents import IdentitySigner, check_name, issue, lawful, read_unverified
-from hotline.charter.model import Charter
+from hotline.charter.parts import Charter
 from hotline.charter.secrets import RelaySecret, TerminalSecret
 from hotline.civil import civil
 from hotline.crypto.fingerprint import fingerprint

@@ -1,10 +1,10 @@
-"""The charter: one hotline as both parties signed it (docs/protocol.md 5.1 to 5.3)."""
+"""Making, signing and loading a charter: one hotline as both parties signed it (docs/protocol.md 5.1 to 5.3)."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TypeVar
 
 from hotline.charter.body import (
@@ -36,145 +36,30 @@ from hotline.charter.documents import (
     read_unverified,
     spell,
 )
+from hotline.charter.parts import Charter, Officer, Party, RelayEntry, Terminal
 from hotline.charter.profiles import PROFILES, Profile
 from hotline.civil import iso_utc
 from hotline.crypto.derivation import SUITE
 from hotline.crypto.identity import IdentityKey
-from hotline.crypto.tls import certificate_name, check_certificate, fingerprint, public_key, validity_ms
-from hotline.errors import ConfigError, HotlineError, Untrusted
+from hotline.crypto.tls import certificate_name, check_certificate, public_key, validity_ms
+from hotline.errors import ConfigError, HotlineError, RemoteError, Untrusted
 from hotline.ledger.note import Note, Signature, open_note, parse_note
+from hotline.ledger.policy import Policy, parse_policy
 from hotline.limits import TEXT_BYTES_MAX
-
-
-@dataclass(frozen=True, slots=True)
-class Party:
-    """A state and its identity key (composite, 1984 bytes)."""
-
-    name: str
-    identity: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Terminal:
-    """One machine of a party."""
-
-    number: int
-    party: str
-    name: str
-    signing: bytes
-    ledger: bytes
-    tls_certificate_der: bytes
-    not_before: str
-    not_after: str
-
-    @property
-    def tls_fingerprint(self) -> str:
-        """Hex SHA-256 of the certificate."""
-        return fingerprint(self.tls_certificate_der)
-
-
-@dataclass(frozen=True, slots=True)
-class Officer:
-    """A person with a signing key and roles."""
-
-    party: str
-    name: str
-    roles: tuple[str, ...]
-    signing: bytes
-    not_before: str
-    not_after: str
-
-
-@dataclass(frozen=True, slots=True)
-class RelayEntry:
-    """A relay as the charter pins it."""
-
-    number: int
-    name: str
-    operator: str
-    address: str
-    signing: bytes
-    tls_certificate_der: bytes
-    profile: Profile
-
-    @property
-    def tls_fingerprint(self) -> str:
-        """Hex SHA-256 of the certificate."""
-        return fingerprint(self.tls_certificate_der)
-
-
-@dataclass(frozen=True, slots=True)
-class Charter:
-    """A charter in force, or a draft (`load_draft`) on which some signatures are missing."""
-
-    hash: bytes
-    hotline: str
-    serial: int
-    created: str
-    parties: tuple[Party, ...]
-    terminals: tuple[Terminal, ...]
-    officers: tuple[Officer, ...]
-    relays: tuple[RelayEntry, ...]
-    text_bytes_max: int
-    validity_ms: tuple[int, int, int, int]
-    pairwise_check: str
-    signed_by: tuple[str, ...]
-
-    def party(self, name: str) -> Party:
-        """The party of this name. Raises ConfigError."""
-        return _named(self.parties, name, "party")
-
-    def peer_of(self, party: str) -> Party:
-        """The other party. Raises ConfigError."""
-        self.party(party)
-        return next(other for other in self.parties if other.name != party)
-
-    def terminal(self, party: str, name: str) -> Terminal:
-        """One terminal of a party. Raises ConfigError."""
-        return _named(
-            [terminal for terminal in self.terminals if terminal.party == party], name, f"terminal of {party}"
-        )
-
-    def terminals_of(self, party: str) -> tuple[Terminal, ...]:
-        """Every terminal of a party, by number."""
-        return tuple(terminal for terminal in self.terminals if terminal.party == party)
-
-    def terminal_number(self, number: int) -> Terminal:
-        """The terminal that envelopes call `number`. Raises ConfigError."""
-        for terminal in self.terminals:
-            if terminal.number == number:
-                return terminal
-        raise ConfigError(f"the charter knows no terminal number {number}")
-
-    def officer(self, party: str, name: str) -> Officer:
-        """One officer of a party. Raises ConfigError."""
-        return _named([officer for officer in self.officers if officer.party == party], name, f"officer of {party}")
-
-    def relay(self, name: str) -> RelayEntry:
-        """The relay of this name. Raises ConfigError."""
-        return _named(self.relays, name, "relay")
-
-    def log_origin(self, terminal: Terminal, log_epoch: int = 1) -> str:
-        """Origin of a terminal's ledger."""
-        return f"hotline/{self.hotline}/{terminal.party}/{terminal.name}/{log_epoch}"
-
-
-NamedT = TypeVar("NamedT", Party, Terminal, Officer, RelayEntry)
-
-
-def _named(entries: Sequence[NamedT], name: str, what: str) -> NamedT:
-    for entry in entries:
-        if entry.name == name:
-            return entry
-    known = ", ".join(entry.name for entry in entries) or "none"
-    raise ConfigError(f"the charter knows no {what} named {name}; it knows: {known}")
-
 
 # --- making and signing -----------------------------------------------------------------------------------------------
 
 
-def new_charter(hotline: str, created: str, offers: Sequence[bytes], pairwise_check: str) -> bytes:
-    """The text of a first charter from both parties' offers, unsigned. Raises ConfigError, Malformed, Untrusted."""
+NO_WITNESSES = "quorum none\n"
+
+
+def new_charter(
+    hotline: str, created: str, offers: Sequence[bytes], pairwise_check: str, witnesses: str = NO_WITNESSES
+) -> bytes:
+    """The text of a first charter from both parties' offers, unsigned. `witnesses` is a policy without log lines.
+
+    Raises ConfigError, Malformed, Untrusted.
+    """
     opened = sorted((open_offer(data) for data in offers), key=lambda offer: offer.party)
     if len(opened) != 2 or opened[0].party == opened[1].party:
         raise ConfigError("a charter is made from the offers of two different parties")
@@ -193,7 +78,7 @@ def new_charter(hotline: str, created: str, offers: Sequence[bytes], pairwise_ch
             officers=tuple(card for offer in opened for card in offer.officers),
             relays=tuple(RelayEntryText(number=number, card=card) for number, card in enumerate(relays, 1)),
             profiles=tuple(ProfileEntry(**asdict(profile)) for profile in PROFILES.values()),
-            policy=PolicyEntry(text_bytes_max=TEXT_BYTES_MAX, validity_ms=(7 * DAY_MS,) * 4),
+            policy=PolicyEntry(text_bytes_max=TEXT_BYTES_MAX, validity_ms=(7 * DAY_MS,) * 4, witnesses=witnesses),
             pairwise_check=pairwise_check,
         )
     )
@@ -278,6 +163,8 @@ def _view(text: CharterText, data: bytes, signed_by: tuple[str, ...]) -> Charter
         relays=relays,
         text_bytes_max=text.policy.text_bytes_max,
         validity_ms=text.policy.validity_ms,
+        witnesses=_witnesses(text.policy.witnesses, problems),
+        witnesses_text=text.policy.witnesses,
         pairwise_check=text.pairwise_check,
         signed_by=signed_by,
     )
@@ -285,6 +172,18 @@ def _view(text: CharterText, data: bytes, signed_by: tuple[str, ...]) -> Charter
     if problems:
         raise Untrusted("charter", "; ".join(problems[:20]))
     return charter
+
+
+def _witnesses(text: str, problems: list[str]) -> Policy:
+    """The policy of a charter; its logs are the terminals' own and stand on their cards."""
+    try:
+        policy = parse_policy(text.encode())
+    except RemoteError as error:
+        problems.append(f"witnesses: {error}")
+        return Policy((), (), (), "")
+    if policy.logs:
+        problems.append("witnesses: logs are not named here, the terminals' cards name them")
+    return policy
 
 
 EntryT = TypeVar("EntryT")

@@ -33,11 +33,22 @@ class RelaySecret:
     tls_certificate_der: bytes
 
 
-SecretT = TypeVar("SecretT", TerminalSecret, RelaySecret)
-_KINDS = {TerminalSecret: "terminal", RelaySecret: "relay"}
+@dataclass(frozen=True, slots=True, repr=False)
+class WitnessSecret:
+    """The keys of one witness: seeds of an Ed25519 and of an ML-DSA-44 key."""
+
+    signing: bytes
+    post_quantum: bytes
 
 
-def encode_secret(name: str, secret: TerminalSecret | RelaySecret, passphrase: bytes | None, entropy: Entropy) -> bytes:
+AnySecret = TerminalSecret | RelaySecret | WitnessSecret
+SecretT = TypeVar("SecretT", TerminalSecret, RelaySecret, WitnessSecret)
+_KINDS: dict[type[AnySecret], str] = {TerminalSecret: "terminal", RelaySecret: "relay", WitnessSecret: "witness"}
+_SEEDS = ("signing", "ledger", "storage", "post_quantum")
+"""Fields that hold 32 bytes each, where a secret has them."""
+
+
+def encode_secret(name: str, secret: AnySecret, passphrase: bytes | None, entropy: Entropy) -> bytes:
     """The key file, sealed if a passphrase is given."""
     parts = {field.name: base64.b64encode(getattr(secret, field.name)).decode() for field in fields(secret)}
     payload = json.dumps(parts, sort_keys=True).encode()
@@ -58,7 +69,6 @@ def decode_secret(kind: type[SecretT], data: bytes, passphrase: bytes | None) ->
         secret = kind(**{field: base64.b64decode(parts[field], validate=True) for field in wanted})
     except (ValueError, TypeError, AttributeError) as error:
         raise KeyFileError("this key file is damaged") from error
-    seeds = (secret.signing,) if isinstance(secret, RelaySecret) else (secret.signing, secret.ledger, secret.storage)
-    if any(len(seed) != 32 for seed in seeds):
+    if any(len(getattr(secret, seed)) != 32 for seed in _SEEDS if seed in wanted):
         raise KeyFileError("this key file is damaged: a key has the wrong length")
     return name, secret

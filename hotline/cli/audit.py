@@ -99,7 +99,8 @@ def verify(store: Path, charter_path: Path, party: str, terminal: str, as_json: 
     from hotline.files import read_public
     from hotline.ledger.note import Ed25519Verifier
     from hotline.ledger.verify import verify_log
-    from hotline.runtime.store import connect, read_log
+    from hotline.runtime.ledgerstore import read_log
+    from hotline.runtime.store import connect
 
     charter = load_charter(read_public(charter_path))
     entry = charter.terminal(party, terminal)

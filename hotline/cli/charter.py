@@ -10,8 +10,9 @@ import click
 
 from hotline.charter.cards import PartyOffer, decode, open_offer
 from hotline.charter.ceremony import checks, day, identity_fingerprint, make_offer
-from hotline.charter.model import Charter, load_charter, load_draft, new_charter, sign_charter
+from hotline.charter.model import NO_WITNESSES, load_charter, load_draft, new_charter, sign_charter
 from hotline.charter.pairwise import SHARE_SIZE, check_value, derive_pairwise
+from hotline.charter.parts import Charter
 from hotline.cli.artefacts import (
     SECRET_MODE,
     Artefact,
@@ -31,6 +32,7 @@ from hotline.crypto.fingerprint import digits, joint_safety_number
 from hotline.crypto.vault import open_secret, plain_secret
 from hotline.errors import ConfigError, KeyFileError, Untrusted
 from hotline.files import read_public, read_secret, replace
+from hotline.ledger.policy import parse_policy
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
@@ -119,7 +121,20 @@ def _pairwise_artefact(path: Path, secret: bytes) -> Artefact:
 @share_option
 @out_option
 @click.option("--pairwise-out", type=click.Path(path_type=Path), required=True, metavar="FILE")
-def new(name: str, offers: tuple[Path, ...], shares: tuple[Path, ...], out: Path, pairwise_out: Path) -> None:
+@click.option(
+    "--witnesses",
+    type=click.Path(path_type=Path),
+    metavar="POLICY",
+    help="Who cosigns the ledgers, and the quorum: a C2SP policy without log lines.  [default: no witnesses]",
+)
+def new(
+    name: str,
+    offers: tuple[Path, ...],
+    shares: tuple[Path, ...],
+    out: Path,
+    pairwise_out: Path,
+    witnesses: Path | None,
+) -> None:
     """Draw up a charter from both offers, unsigned, and the pairwise secret from both shares.
 
     \b
@@ -132,7 +147,8 @@ def new(name: str, offers: tuple[Path, ...], shares: tuple[Path, ...], out: Path
     if len(opened) != 2 or len(identities) != 2:
         raise ConfigError("a charter is made from the offers of two different parties: give --offer twice")
     secret = derive_pairwise(_shares(shares), identities)
-    text = new_charter(name, day(now_ms()), texts, check_value(secret))
+    policy = NO_WITNESSES if witnesses is None else _policy(witnesses)
+    text = new_charter(name, day(now_ms()), texts, check_value(secret), policy)
     write_all([_pairwise_artefact(pairwise_out, secret), Artefact(out, text)])
     _print_summary(load_draft(text))
     line("Next, in each capital: hotline charter sign")
@@ -154,6 +170,25 @@ def pairwise(shares: tuple[Path, ...], note: Path, out: Path) -> None:
     if check_value(secret) != loaded.pairwise_check:
         raise Untrusted("pairwise", f"these shares do not give the secret of {note}: a share was exchanged or altered")
     write_all([_pairwise_artefact(out, secret)])
+
+
+def _policy(path: Path) -> str:
+    data = read_public(path)
+    naming(path, partial(parse_policy, data))
+    return data.decode("utf-8", "replace")
+
+
+@charter.command()
+@file_argument
+@click.option("--log-epoch", type=click.IntRange(1), default=1, show_default=True, help="Of the terminals' logs.")
+def policy(file: Path, log_epoch: int) -> None:
+    """Print the charter's policy with the keys of both ledgers: all that a third party needs to verify a proof.
+
+    \b
+    Example:
+      hotline charter policy charter.note > policy.txt
+    """
+    click.echo(_load(file, draft=False).policy_text(log_epoch), nl=False)
 
 
 def _load(path: Path, *, draft: bool) -> Charter:

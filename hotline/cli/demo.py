@@ -22,7 +22,8 @@ from hotline.crypto.fingerprint import fingerprint, joint_safety_number
 from hotline.errors import HotlineError, LocalError
 from hotline.ledger.note import Ed25519Verifier
 from hotline.ledger.verify import Outcome, Verdict, verify_log
-from hotline.runtime.store import connect, read_log
+from hotline.runtime.ledgerstore import read_log
+from hotline.runtime.store import connect
 from hotline.wire.v1 import content_pb2, operator_pb2
 from relay.store import row_checksum
 

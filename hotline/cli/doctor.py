@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from hotline.charter.cards import TerminalCard
-from hotline.charter.model import Charter
+from hotline.charter.parts import Charter
 from hotline.cli.client import daemon
 from hotline.cli.exits import Exit
 from hotline.cli.output import line, print_json

@@ -80,7 +80,7 @@ def _print_status(picture: dict[str, Any]) -> None:
     exercise = picture["planes"]["exercise"]
     if exercise["sent_through"] or exercise["received_through"]:
         line(f"EXERCISE {exercise['waiting']} to deliver, {len(exercise['unread'])} to read")
-    line(f"LEDGER  {picture['ledger']['size']} entries, peer's has {peer['ledger_size']}")
+    _print_ledger(picture["ledger"], peer["ledger_size"])
 
 
 def _read_text(words: str | None, file: Path | None) -> str:
@@ -108,6 +108,19 @@ def _read_text(words: str | None, file: Path | None) -> str:
     except OSError as error:
         raise TextError(f"{name}: {error.strerror}; nothing was queued") from error
     return text.removesuffix("\n")
+
+
+def _print_ledger(ledger: dict[str, Any], peer_size: int) -> None:
+    """How far the record is logged, received by the peer, and witnessed."""
+    epoch = "" if ledger["log_epoch"] == 1 else f" (log {ledger['log_epoch']})"
+    parts = [f"{ledger['size']} logged{epoch}"]
+    if not ledger["vouched"]:
+        parts.append("nobody has vouched for it since the start: nothing of it is shown yet")
+    else:
+        parts.append(f"{ledger['peer_cosigned']} cosigned by the peer")
+        if ledger["quorum"] is not None:
+            parts.append(f"{ledger['witnessed']} witnessed" + ("" if ledger["quorum"] else ", NO QUORUM"))
+    line(f"LEDGER  {', '.join(parts)}; of the peer's {peer_size} we have linked {ledger['peer_size'] or 0}")
 
 
 @click.command()

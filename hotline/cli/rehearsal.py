@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hotline.charter.cards import ProfileName
 from hotline.charter.ceremony import make_offer, make_officer, make_relay, make_terminal
-from hotline.charter.model import load_charter, new_charter, sign_charter
+from hotline.charter.model import NO_WITNESSES, load_charter, new_charter, sign_charter
 from hotline.charter.pairwise import SHARE_SIZE, check_value, derive_pairwise
-from hotline.charter.secrets import encode_secret
+from hotline.charter.secrets import WitnessSecret, encode_secret
 from hotline.civil import civil
 from hotline.crypto.identity import IdentityKey
+from hotline.crypto.signing import SigningKey
 from hotline.files import write_new
+from hotline.ledger.cosignature import Ed25519CosignatureVerifier
 
 PARTIES = ("ALPHA", "BRAVO")
 
 
 @dataclass(frozen=True, slots=True)
 class RehearsedRelay:
-    """A relay's folder and address."""
+    """A relay or a witness's folder and address."""
 
     name: str
     address: str
@@ -47,14 +49,20 @@ class Rehearsal:
     charter: Path
     terminals: tuple[RehearsedTerminal, RehearsedTerminal]
     relays: tuple[RehearsedRelay, ...]
+    witnesses: tuple[RehearsedRelay, ...] = ()
 
 
 def rehearse(
-    folder: Path, relays: Sequence[tuple[str, str]], profile: ProfileName = "fibre", sockets: Path | None = None
+    folder: Path,
+    relays: Sequence[tuple[str, str]],
+    profile: ProfileName = "fibre",
+    sockets: Path | None = None,
+    witnesses: Sequence[tuple[str, str]] = (),
 ) -> Rehearsal:
     """Make keys, cards, offers, charter, pairwise secret and configurations under `folder`.
 
-    `relays` holds (name, host:port). Officers are duty-1 of ALPHA and duty-2 of BRAVO, both the calling user.
+    `relays` and `witnesses` hold (name, host:port); more than half of the witnesses are the quorum. Officers are
+    duty-1 of ALPHA and duty-2 of BRAVO, both the calling user.
     Raises ConfigError if something is in the way.
     """
     now = time.time_ns() // 1_000_000
@@ -72,8 +80,10 @@ def rehearse(
     ]
     shares = {party: entropy(SHARE_SIZE) for party in PARTIES}
     pairwise = derive_pairwise(shares, {party: key.public for party, key in keys.items()})
+    secrets = {name: WitnessSecret(entropy(32), entropy(32)) for name, _ in witnesses}
+    policy = _policy(secrets, dict(witnesses))
     at = civil(now)
-    text = new_charter("rehearsal", f"{at.year:04d}-{at.month:02d}-{at.day:02d}", offers, check_value(pairwise))
+    text = new_charter("rehearsal", f"{at.year:04d}-{at.month:02d}-{at.day:02d}", offers, check_value(pairwise), policy)
     for party in PARTIES:
         text = sign_charter(text, party, keys[party])
     load_charter(text)
@@ -99,7 +109,41 @@ def rehearse(
         config = home / "relay.toml"
         write_new(config, _relay_toml(name, address).encode())
         made.append(RehearsedRelay(name, address, home, config))
-    return Rehearsal(charter, (terminals[0], terminals[1]), tuple(made))
+    watching = [_witness(folder, name, address, secrets[name]) for name, address in witnesses]
+    return Rehearsal(charter, (terminals[0], terminals[1]), tuple(made), tuple(watching))
+
+
+def _policy(secrets: Mapping[str, WitnessSecret], addresses: Mapping[str, str]) -> str:
+    if not secrets:
+        return NO_WITNESSES
+    keys = {
+        name: Ed25519CosignatureVerifier(_witness_name(name), SigningKey(one.signing).public)
+        for name, one in secrets.items()
+    }
+    lines = [f"witness {name} {key.vkey()} http://{addresses[name]}\n" for name, key in keys.items()]
+    return "".join(lines) + f"group majority {len(keys) // 2 + 1} {' '.join(keys)}\nquorum majority\n"
+
+
+def _witness_name(name: str) -> str:
+    return f"rehearsal/{name}"
+
+
+def _witness(folder: Path, name: str, address: str, secret: WitnessSecret) -> RehearsedRelay:
+    home = folder / name
+    home.mkdir(mode=0o700)
+    write_new(home / "witness.key", encode_secret(_witness_name(name), secret, None, os.urandom), 0o600)
+    config = home / "witness.toml"
+    write_new(config, _WITNESS_TOML.format(address=address).encode())
+    return RehearsedRelay(name, address, home, config)
+
+
+_WITNESS_TOML = """\
+config = 1
+key = "witness.key"
+charters = ["../charter.note"]
+store = "store"
+listen = "{address}"
+"""
 
 
 def _endpoint_toml(party: str, officer: str, socket: Path) -> str:

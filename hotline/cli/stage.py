@@ -54,11 +54,12 @@ def accepts(host: str, port: int) -> bool:
 class Stage:
     """The processes of one rehearsed hotline. Use as a context: everything it started ends with it."""
 
-    def __init__(self, folder: Path, relays: int = 3, profile: ProfileName = "fibre") -> None:
-        ports = free_ports(relays)
-        named = [(f"relay-{number}", f"127.0.0.1:{port}") for number, port in enumerate(ports, 1)]
+    def __init__(self, folder: Path, relays: int = 3, profile: ProfileName = "fibre", witnesses: int = 0) -> None:
+        ports = [f"127.0.0.1:{port}" for port in free_ports(relays + witnesses)]
+        named = [(f"relay-{number}", address) for number, address in enumerate(ports[:relays], 1)]
+        watching = [(f"witness-{number}", address) for number, address in enumerate(ports[relays:], 1)]
         self.folder = folder
-        self.rehearsal: Rehearsal = rehearse(folder, named, profile)
+        self.rehearsal: Rehearsal = rehearse(folder, named, profile, witnesses=watching)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Stage:
@@ -82,6 +83,11 @@ class Stage:
         """Every relay."""
         return self.rehearsal.relays
 
+    @property
+    def witnesses(self) -> Sequence[RehearsedRelay]:
+        """Every witness."""
+        return self.rehearsal.witnesses
+
     def log_of(self, name: str) -> Path:
         """Where a process writes its log."""
         return self.folder / f"{name}.log"
@@ -95,6 +101,12 @@ class Stage:
         self._start(relay.name, "relay", "run", "--config", str(relay.config))
         host, _, port = relay.address.rpartition(":")
         wait_until(lambda: self._alive(relay.name) and accepts(host, int(port)), f"{relay.name} to listen")
+
+    def start_witness(self, witness: RehearsedRelay) -> None:
+        """Start one witness; returns when it accepts connections."""
+        self._start(witness.name, "relay", "witness", "run", "--config", str(witness.config))
+        host, _, port = witness.address.rpartition(":")
+        wait_until(lambda: self._alive(witness.name) and accepts(host, int(port)), f"{witness.name} to listen")
 
     def start_endpoint(self, terminal: RehearsedTerminal) -> None:
         """Start one endpoint; returns when its operator socket answers."""

@@ -89,7 +89,7 @@ def _rollback(early: Vouched, late: Vouched) -> Conviction | None:
 
 
 def _mismatch(left: _Read, right: _Read) -> Conviction | None:
-    sent = next((item for item in (left, right) if item.leaf is not None and item.leaf.type == "msg.sent"), None)
+    sent = next((item for item in (left, right) if item.leaf is not None and item.leaf.type == "msg.submit"), None)
     got = next((item for item in (left, right) if item.leaf is not None and item.leaf.type == "msg.recv"), None)
     if sent is None or got is None or sent.leaf is None or got.leaf is None:
         return None

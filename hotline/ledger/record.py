@@ -8,14 +8,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii
-from typing import Final
+from typing import Final, NamedTuple
 
 from hotline.civil import iso_utc
-from hotline.errors import LocalError, Malformed
+from hotline.errors import LocalError, Malformed, Untrusted
 from hotline.limits import LEAF_BYTES_MAX
 from hotline.machine import Entropy, Record
 
 VERSION: Final = 1
+SALT_SIZE: Final = 32
 _INTEGER_MAX: Final = 2**53
 _TIME: Final = re.compile(
     r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z"
@@ -25,12 +26,21 @@ _COMMITMENT: Final = re.compile("[0-9a-f]{64}")
 _TOP: Final = ("commit", "epoch", "fields", "rnd", "seq", "ts", "type", "v")
 
 
+class Opening(NamedTuple):
+    """What opens one commitment of a leaf."""
+
+    tag: str
+    salt: bytes
+    value: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One leaf at its place."""
+    """One leaf at its place, and what opens its commitments."""
 
     seq: int
     leaf: bytes
+    openings: tuple[Opening, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +96,25 @@ def _encode(leaf: Leaf) -> bytes:
 
 def make_entry(seq: int, timestamp_ms: int, epoch: int, record: Record, entropy: Entropy) -> Entry:
     """The leaf of `record`. Raises LocalError if it cannot be one (too long, a field of another type)."""
+    openings = tuple(
+        Opening(tag, private.salt or entropy(SALT_SIZE), private.value) for tag, private in record.private.items()
+    )
+    commit = {tag: commitment(salt, tag, value).hex() for tag, salt, value in openings}
     # Without the blinder a witness, who sees raw leaf hashes in proofs, could guess a leaf.
-    leaf = Leaf(seq, iso_utc(timestamp_ms), record.kind, epoch, entropy(16).hex(), record.fields, record.commit)
+    leaf = Leaf(seq, iso_utc(timestamp_ms), record.kind, epoch, entropy(16).hex(), record.fields, commit)
     data = _encode(leaf)
     if len(data) > LEAF_BYTES_MAX:
         raise LocalError(f"a ledger record of kind {record.kind} has {len(data)} bytes")
-    return Entry(seq, data)
+    return Entry(seq, data, openings)
+
+
+def check_opening(leaf: Leaf, opening: Opening) -> None:
+    """Raises Untrusted unless `opening` opens a commitment of `leaf`."""
+    wanted = leaf.commit.get(opening.tag)
+    if wanted is None:
+        raise Untrusted("opening", f"entry {leaf.seq} commits to no {opening.tag[:64]!r}")
+    if not hmac.compare_digest(commitment(opening.salt, opening.tag, opening.value).hex(), wanted):
+        raise Untrusted("opening", f"this is not the {opening.tag} that entry {leaf.seq} commits to")
 
 
 def parse_leaf(data: bytes) -> Leaf:

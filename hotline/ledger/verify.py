@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from hotline.errors import Malformed, RemoteError, StorageError
-from hotline.ledger.checkpoint import open_checkpoint_with
-from hotline.ledger.note import Verifier
+from hotline.ledger.checkpoint import Checkpoint, open_checkpoint_with
+from hotline.ledger.log import unvouched_origin
+from hotline.ledger.note import Ed25519Verifier
 from hotline.ledger.record import parse_leaf
 from hotline.ledger.tree import EMPTY_ROOT, Frontier, leaf_hash
 
@@ -50,41 +51,54 @@ StoredHash = Callable[[int], bytes | None]
 def verify_log(
     leaves: Iterable[bytes],
     note: bytes | None,
-    verifier: Verifier | None,
+    verifier: Ed25519Verifier | None,
     stored: StoredHash | None = None,
     older: Sequence[bytes] = (),
 ) -> Verdict:
     """Recompute a log and compare it with its signed head.
 
     `older` are other checkpoints of the same log; with them and with `stored` hashes the first altered entry is named,
-    not only the fact that there is one. `leaves` and `stored` may raise StorageError: reading that stops early decides
-    nothing. Raises nothing of its own: what is wrong is in the verdict.
+    not only the fact that there is one. Heads that the log signed for itself alone (docs/protocol.md 13.5) vouch for
+    nothing, but tell entries of its own from foreign ones. `leaves` and `stored` may raise StorageError: reading that
+    stops early decides nothing. Raises nothing of its own: what is wrong is in the verdict.
     """
     if verifier is None:
         return _undecided("no-key", "no key of this log was given: take it from the charter, not from the log")
     try:
-        signed = [open_checkpoint_with(data, verifier.name, verifier) for data in older]
-        head = open_checkpoint_with(note, verifier.name, verifier) if note else None
+        notes = [*older, note] if note else list(older)
+        opened = [_open(data, verifier) for data in notes]
     except Malformed as error:
         return _tampered("checkpoint", f"a checkpoint is not readable ({error})")
     except RemoteError as error:
         if error.reason == "unverified":
             return _undecided("other-key", "the given key signed no checkpoint of this log: is it the right log?")
         return _tampered("checkpoint", f"a checkpoint is not signed by the key of this log ({error})")
-    if head is not None:
-        signed.append(head)
     roots: dict[int, bytes] = {0: EMPTY_ROOT}
-    for checkpoint in signed:
-        if roots.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
+    own: dict[int, bytes] = {}
+    for checkpoint in opened:
+        kept = roots if checkpoint.origin == verifier.name else own
+        if kept.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
             return _tampered("fork", f"the key of this log signed two different roots for {checkpoint.size} entries")
-    return _Check(roots, stored, has_head=head is not None).run(leaves)
+    return _Check(roots, own, stored, has_head=note is not None).run(leaves)
+
+
+def _open(data: bytes, verifier: Ed25519Verifier) -> Checkpoint:
+    """A head of this log, or one that it signed for itself alone. Raises Malformed or Untrusted."""
+    private = unvouched_origin(verifier.name)
+    if data.startswith(private.encode() + b"\n"):
+        return open_checkpoint_with(data, private, Ed25519Verifier(private, verifier.public))
+    return open_checkpoint_with(data, verifier.name, verifier)
 
 
 class _Check:
     """One pass over the leaves."""
 
-    def __init__(self, roots: Mapping[int, bytes], stored: StoredHash | None, *, has_head: bool) -> None:
+    def __init__(
+        self, roots: Mapping[int, bytes], own: Mapping[int, bytes], stored: StoredHash | None, *, has_head: bool
+    ) -> None:
         self._roots = roots
+        self._own = own
+        self._own_good = 0
         # A head put back to an older one must not hide what was signed after it.
         self._signed = max(roots)
         self._has_head = has_head
@@ -120,6 +134,8 @@ class _Check:
             return self._unlawful("time", f"entry {index} is older than the one before it", index)
         self._last_time = leaf.ts
         self._append(index, leaf_hash(data))
+        if self._own.get(index + 1) == self._frontier.root():
+            self._own_good = index + 1
         root = self._roots.get(index + 1)
         if root is None:
             return None
@@ -178,6 +194,9 @@ class _Check:
         if not self._has_head:
             text = f"{size} entries, but no signed head to compare them with"
             return _undecided("no-checkpoint", text, size, self._vouched)
+        if size > signed and self._own_good == size:
+            text = f"entries {signed} to {size - 1} were written since a start that nobody has vouched for"
+            return _undecided("unvouched", text, size, self._vouched)
         if size > signed:
             text = f"entries {signed} to {size - 1} stand behind the signed checkpoint: nobody has signed them"
             return _tampered("unsigned-tail", text, signed, self._vouched, size)

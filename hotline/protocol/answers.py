@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from hotline.crypto.signing import verify
 from hotline.errors import RemoteError
 from hotline.limits import FRAME_BYTES_MAX
-from hotline.machine import Delete, Instant, Plane, Put
+from hotline.machine import Delete, Instant, Plane, Private, Put
 from hotline.protocol.context import Context
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.paths import Path
-from hotline.protocol.sending import Sending
+from hotline.protocol.sending import Sending, said
 from hotline.protocol.statements import decode_statement, spans
 from hotline.protocol.tables import Row
 from hotline.wire.codec import decode, encode
@@ -98,9 +98,8 @@ class Answers:
                 continue
             self._remember_read(plane, item.serial)
             self._sending.fact(plane, item.serial, SentState.READ, now, receipt.officer)
-            self._ctx.record(
-                "msg.read", plane=plane.value, serial=item.serial, officer=receipt.officer, receipt=name.hex()
-            )
+            officer = {"officer": Private(receipt.officer.encode())}
+            self._ctx.record("msg.read", officer, plane=plane.value, serial=item.serial, receipt=name.hex())
         if noted:
             answer = content_pb2.Receipt(stage=content_pb2.STAGE_NOTED, item=noted, time_ms=now.wall)
             content = encode(answer)
@@ -148,7 +147,14 @@ class Answers:
             statement.serial = outbox.last_serial + 1
             moved = self._sending.take(plane, statement, now)
             self._sending.fact(plane, serial, SentState.RENUMBERED, now, str(moved.serial))
-            ctx.record("msg.renumbered", plane=plane.value, serial=serial, new=moved.serial, statement=moved.hash.hex())
+            ctx.record(
+                "msg.renumbered",
+                said(statement),
+                plane=plane.value,
+                serial=serial,
+                new=moved.serial,
+                statement=moved.hash.hex(),
+            )
             ctx.tell("renumbered", plane=plane.value, serial=serial, new=moved.serial)
         outbox.restored()
         self._sending.pump(now)

@@ -3,44 +3,46 @@
 from __future__ import annotations
 
 from hotline.errors import Malformed, RemoteError
-from hotline.ledger.checkpoint import Checkpoint, open_checkpoint
-from hotline.limits import CLOCK_SKEW_ALARM, SERIAL_MAX
-from hotline.machine import Instant, Plane, Put
+from hotline.limits import CLOCK_SKEW_ALARM, SUMMARY_INTERVAL
+from hotline.machine import Instant, Plane
 from hotline.protocol.answers import Answers
 from hotline.protocol.context import Context
+from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathInput, PathState
+from hotline.protocol.peerlog import PeerLog
 from hotline.protocol.prekeys import tag
 from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
 from hotline.protocol.statements import decode_heartbeat
-from hotline.protocol.tables import Row, Saved
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
-
-_CHECKPOINT_MAX = 1_024
-"""Longer than any honest one, and short enough to be written into a ledger entry as evidence."""
 
 
 class Beats:
     """Everything an endpoint says and hears about itself and the peer as a whole."""
 
-    def __init__(self, context: Context, sending: Sending, answers: Answers, receiving: Receiving) -> None:
+    def __init__(
+        self,
+        context: Context,
+        sending: Sending,
+        answers: Answers,
+        receiving: Receiving,
+        own_log: OwnLog,
+        peer_log: PeerLog,
+    ) -> None:
         self._ctx = context
+        self._own_log = own_log
+        self._peer_log = peer_log
         self._sending = sending
         self._answers = answers
         self._receiving = receiving
         self.closing = False
         self._checkpoint_at = 0
-        self._peer_head: Checkpoint | None = None
-
-    def restore(self, saved: Saved) -> None:
-        """Take up the newest head of the peer's ledger that we hold."""
-        for row in saved.rows("peer_head"):
-            size, root = row["size"], row["root"]
-            assert isinstance(size, int)
-            assert isinstance(root, bytes)
-            self._peer_head = Checkpoint(str(row["origin"]), size, root)
+        self._told_epoch = 0
+        self._owes_answer = False
+        self._counts: dict[str, list[int]] = {name: [0, 0] for name in context.paths}
+        self._summary_at: int | None = None
 
     # --- out ---------------------------------------------------------------------------------------------------------
 
@@ -54,6 +56,9 @@ class Beats:
         """One beat on one path; without a key of the peer it is a key request, which carries ours."""
         ctx = self._ctx
         number = path.beat(now)
+        self._counts[path.setup.name][0] += 1
+        if self._summary_at is None:
+            self._summary_at = now.mono + SUMMARY_INTERVAL
         if not ctx.session.has_prekey:
             # Over every path: requests are rare, and the path that is due first may lead nowhere.
             self.ask_for_key(b"", now, [other for other in ctx.paths.values() if other.open])
@@ -79,11 +84,29 @@ class Beats:
         )
         if newest is not None and ctx.peer.prekey_held != tag(newest.name):
             heartbeat.announcement.CopyFrom(newest.signed)
-        if head.note and path.state is PathState.UP and now.mono >= self._checkpoint_at:
-            heartbeat.checkpoint = head.note
-            self._checkpoint_at = now.mono + path.setup.profile.checkpoint_ms
+        exchange = self._exchange(path, now)
+        if exchange is not None:
+            heartbeat.log.CopyFrom(exchange)
         inner = ctx.session.sign(ContentType.HEARTBEAT, Plane.REAL, encode(heartbeat))
         ctx.send(ctx.session.seal(Plane.REAL, inner, transient=True), [path])
+
+    def _exchange(self, path: Path, now: Instant) -> content_pb2.LogExchange | None:
+        """What this beat says of the ledgers: rarely anything, at once when one of us does not know its own."""
+        asking = not self._own_log.vouched
+        offered = self._own_log.round_head()
+        new_log = offered is not None and offered.epoch != self._told_epoch
+        due = path.state is PathState.UP and (new_log or now.mono >= self._checkpoint_at)
+        if not (asking or due or self._owes_answer):
+            return None
+        exchange = content_pb2.LogExchange(asked=asking)
+        if due or self._owes_answer:
+            self._peer_log.answer(exchange, now)
+            self._owes_answer = False
+        if due and not asking:
+            self._own_log.offer(exchange)
+            self._checkpoint_at = now.mono + path.setup.profile.checkpoint_ms
+            self._told_epoch = offered.epoch if offered is not None else self._told_epoch
+        return exchange
 
     def ask_for_key(self, unknown_epoch: bytes, now: Instant, paths: list[Path]) -> None:
         """Send a key request unless one has just been sent."""
@@ -111,9 +134,10 @@ class Beats:
             self.path_changed(path, now)
             path.beat_soon(now)
             self._sending.peer_returned(now)
+        self._counts[path.setup.name][1] += 1
         self._believe(heartbeat, answered, now)
-        if heartbeat.checkpoint:
-            self._peer_checkpoint(heartbeat.checkpoint, path, now)
+        if heartbeat.HasField("log"):
+            self._heard_log(heartbeat.log, path, now)
         self._sending.pump(now)
 
     def _believe(self, heartbeat: content_pb2.Heartbeat, answered: int, now: Instant) -> None:
@@ -149,28 +173,38 @@ class Beats:
             elif received < outbox.delivered_high and answered >= outbox.delivered_since:
                 self._answers.offer_again(plane, received, now)
 
-    def _peer_checkpoint(self, note: bytes, path: Path, now: Instant) -> None:
-        """Keep the newest signed head of the peer's ledger; two heads that cannot both be true are evidence."""
-        ctx, setup = self._ctx, self._ctx.setup
+    def _heard_log(self, log: content_pb2.LogExchange, path: Path, now: Instant) -> None:
+        ctx = self._ctx
+        if log.asked:
+            self._owes_answer = True
+            path.beat_soon(now)
         try:
-            if len(note) > _CHECKPOINT_MAX:
-                raise Malformed("too-long", f"{len(note)} bytes")
-            head = open_checkpoint(note, setup.remote_origin, setup.remote_ledger)
-            if head.size > SERIAL_MAX:
-                raise Malformed("size", f"{head.size}")
+            if log.answered:
+                self._own_log.peer_told(log, now)
+            self._peer_log.heard(log, now)
         except RemoteError as error:
             ctx.refuse(path.setup.name, f"checkpoint-{error.reason}", now)
+
+    # --- the record --------------------------------------------------------------------------------------------------
+
+    def summary(self, now: Instant) -> None:
+        """One entry for the heartbeats of a minute, and for how far the peer's ledger is linked."""
+        if self._summary_at is None or self._summary_at > now.mono:
             return
-        held = self._peer_head
-        if held is not None and head.size <= held.size:
-            if head.size == held.size and head.root != held.root:
-                text = "the peer signed two different ledgers of one size"
-                ctx.alarm("peer-fork", text, size=head.size, note=note.decode())
-            return
-        self._peer_head = head
-        row: Row = {"origin": head.origin, "size": head.size, "root": head.root, "note": note}
-        ctx.out.changes.append(Put("peer_head", row))
-        ctx.record("peer.checkpoint", size=head.size, root=head.root.hex())
+        self._summary_at = now.mono + SUMMARY_INTERVAL
+        counts = {name: f"{sent}/{heard}" for name, (sent, heard) in self._counts.items()}
+        self._counts = {name: [0, 0] for name in self._counts}
+        linked = self._peer_log.linked
+        if any(count != "0/0" for count in counts.values()):
+            text = " ".join(f"{name}={count}" for name, count in counts.items())
+            fields: dict[str, str | int] = {"beats": text}
+            if linked is not None:
+                fields |= {"peer_size": linked.size, "peer_root": linked.root.hex()}
+            self._ctx.record("hb.summary", **fields)
+
+    def next_deadline(self) -> int | None:
+        """When the record of heartbeats is due; the beats themselves are the paths'."""
+        return self._summary_at
 
     # --- the state of paths ------------------------------------------------------------------------------------------
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hotline.crypto.signing import SigningKey
+from hotline.ledger.cosignature import Ed25519Cosigner
+from hotline.ledger.policy import Policy
 from hotline.limits import REFUSALS_RECORDED_PER_MINUTE
-from hotline.machine import Delivery, Entropy, Instant, Output, Plane, Record, Transmission
+from hotline.machine import Delivery, Entropy, Instant, Output, Plane, Private, Record, Transmission
 from hotline.protocol.inbox import Inbox
 from hotline.protocol.outbox import Outbox
 from hotline.protocol.paths import Path, PathSetup, PathState
@@ -23,6 +25,14 @@ _MINUTE = 60_000
 
 
 @dataclass(frozen=True, slots=True)
+class LogIdentity:
+    """The logs of one terminal: their origin without the log epoch, and the key that signs them."""
+
+    base: str
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointSetup:
     """Everything an endpoint is given once. Keys come from files, the rest from the charter and the configuration."""
 
@@ -32,13 +42,18 @@ class EndpointSetup:
     signing: SigningKey
     storage_key: bytes
     pairwise: bytes
-    remote_ledger: bytes
-    remote_origin: str
+    local_log: LogIdentity
+    remote_log: LogIdentity
+    cosigner: Ed25519Cosigner
+    """Signs for the peer's log; its name is our log's base, its key the ledger key."""
+    policy: Policy | None
     paths: tuple[PathSetup, ...]
     validity_ms: dict[int, int]
     text_bytes_max: int
     outbox_max: int
     version: str
+    config: str = ""
+    """Hex SHA-256 of the configuration; a change of it is recorded."""
 
 
 @dataclass(slots=True)
@@ -125,9 +140,9 @@ class Context:
 
     # --- the record --------------------------------------------------------------------------------------------------
 
-    def record(self, kind: str, commit: Mapping[str, str] | None = None, /, **fields: str | int) -> None:
-        """Write one ledger record; `commit` holds salted commitments of content."""
-        self.out.records.append(Record(kind, fields, commit or {}))
+    def record(self, kind: str, private: Mapping[str, Private] | None = None, /, **fields: str | int) -> None:
+        """Write one ledger record; `private` values enter it only as salted commitments."""
+        self.out.records.append(Record(kind, fields, private or {}))
 
     def tell(self, kind: str, /, **fields: str | int | bytes | None) -> None:
         """Tell people."""

@@ -13,12 +13,26 @@ from typing import assert_never
 
 from hotline.errors import NotOpened, RemoteError
 from hotline.limits import CLOCK_STEP_RECORD, ENVELOPE_BYTES_MAX, KEY_REQUEST_INTERVAL, WIRE_VERSION
-from hotline.machine import Entropy, FramesReceived, Instant, LinkClosed, LinkOpened, Output, Tick, Transmission
+from hotline.machine import (
+    Delete,
+    Entropy,
+    FramesReceived,
+    Instant,
+    LinkClosed,
+    LinkOpened,
+    Output,
+    Private,
+    Put,
+    Tick,
+    Transmission,
+)
 from hotline.protocol.answers import Answers
 from hotline.protocol.beats import Beats
 from hotline.protocol.context import Context, EndpointSetup
-from hotline.protocol.events import Closing, EndpointEvent, MarkRead, Started, Submit
+from hotline.protocol.events import Audited, Closing, Cosigned, EndpointEvent, HeadSeen, MarkRead, Started, Submit
+from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathInput
+from hotline.protocol.peerlog import PeerLog
 from hotline.protocol.prekeys import OwnPrekeys
 from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
@@ -43,13 +57,18 @@ class Endpoint:
         session = Session(setup.charter, setup.local, setup.remote, setup.pairwise, setup.signing, prekeys, entropy)
         session.restore(saved.rows("peer_prekey"), saved.rows("peer_epoch"))
         self.context = Context(setup, session, prekeys, entropy, history, ledger, saved)
-        self._sending = Sending(self.context)
-        self._receiving = Receiving(self.context)
+        self.own_log = OwnLog(self.context)
+        self.peer_log = PeerLog(self.context)
+        self._sending = Sending(self.context, self.own_log)
+        self._receiving = Receiving(self.context, self.own_log, self.peer_log)
         self._answers = Answers(self.context, self._sending)
-        self._beats = Beats(self.context, self._sending, self._answers, self._receiving)
+        parts = (self._sending, self._answers, self._receiving, self.own_log, self.peer_log)
+        self._beats = Beats(self.context, *parts)
         self._sending.restore(saved, now)
         self._receiving.restore(saved, now)
-        self._beats.restore(saved)
+        self.own_log.restore(saved)
+        self.peer_log.restore(saved)
+        self._known = {str(row["name"]): row["value"] for row in saved.rows("fact")}
         self._taken: dict[str, list[bytes]] = {}
         self._gap_at: int | None = None
         self._hastened_at = now.mono - KEY_REQUEST_INTERVAL
@@ -75,17 +94,26 @@ class Endpoint:
             case LinkClosed():
                 self._link_closed(event, now)
             case Started():
-                self._started(now)
+                self._started(event, now)
+            case HeadSeen():
+                self.own_log.head_seen(event, now)
+            case Cosigned():
+                self.own_log.cosigned(event, now)
+            case Audited():
+                self._audited(event)
             case Closing():
                 self._closing(now)
             case _:
                 assert_never(event)
+        for epoch, plane in self.context.session.take_begun():
+            self.context.record("key.epoch.begun", epoch=epoch.hex(), plane=plane.value)
         return out
 
     def next_deadline(self) -> int | None:
         """When something is due."""
         ctx = self.context
         deadlines = [self._gap_at, ctx.prekeys.next_deadline(), ctx.reads.next_deadline()]
+        deadlines += [part.next_deadline() for part in (self.own_log, self.peer_log, self._beats)]
         deadlines += [outbox.next_deadline() for outbox in ctx.outboxes.values()]
         for path in ctx.paths.values():
             deadlines += [path.next_beat_at, path.silent_at()]
@@ -102,6 +130,9 @@ class Endpoint:
         self._sending.due(now)
         self._receiving.due(now)
         self._look_for_gaps(now)
+        self.peer_log.due(now)
+        self.own_log.due(now)
+        self._beats.summary(now)
         self._beats.due(now)
 
     def _look_for_gaps(self, now: Instant) -> None:
@@ -113,8 +144,9 @@ class Endpoint:
             self.context.record("clock.step", by_ms=step)
         self._clocks = now
 
-    def _started(self, now: Instant) -> None:
+    def _started(self, event: Started, now: Instant) -> None:
         ctx = self.context
+        self.own_log.started(event.suspicion, now)
         ctx.record(
             "daemon.start",
             version=ctx.setup.version,
@@ -122,10 +154,28 @@ class Endpoint:
             terminal=ctx.setup.local.number,
             peer=ctx.setup.remote.number,
         )
+        self._note_changes()
         lifetime = min(path.setup.profile.prekey_rotation_ms for path in ctx.paths.values())
         ctx.out.changes += ctx.prekeys.rotate(now, lifetime)
         assert ctx.prekeys.newest is not None
         ctx.record("key.prekey", generation=ctx.prekeys.newest.generation, name=ctx.prekeys.newest.name.hex())
+
+    def _note_changes(self) -> None:
+        """Another charter or configuration than at the last start is told once."""
+        ctx = self.context
+        for name, value in (("charter", ctx.setup.charter.hex()), ("config", ctx.setup.config)):
+            known = self._known.get(name)
+            if known == value.encode():
+                continue
+            if isinstance(known, bytes):
+                ctx.record(f"{name}.changed", old=known.decode(), new=value)
+            ctx.out.changes.append(Put("fact", {"name": name, "value": value.encode()}))
+
+    def _audited(self, event: Audited) -> None:
+        """Whoever looks into the record stands in it."""
+        private = {"who": Private(event.who.encode()), "what": Private(event.what.encode())}
+        self.context.record(f"audit.{event.kind}", private)
+        self.context.out.changes.append(Delete("audit_request", {"id": event.request}))
 
     def _closing(self, now: Instant) -> None:
         self._beats.closing = True
@@ -218,7 +268,7 @@ class Endpoint:
             case ContentType.STATEMENT:
                 return self._receiving.statement(opened.plane, inner, path.setup.name, now)
             case ContentType.RECEIPT:
-                self._receipt(opened, now)
+                self._receipt(path, opened, now)
             case ContentType.HEARTBEAT:
                 if not header.transient:
                     raise RemoteError("durable-heartbeat")
@@ -227,11 +277,13 @@ class Endpoint:
                 raise RemoteError("content-type")
         return True
 
-    def _receipt(self, opened: Opened, now: Instant) -> None:
+    def _receipt(self, path: Path, opened: Opened, now: Instant) -> None:
         receipt = decode_receipt(opened.inner.content)
         name = hashlib.sha256(opened.inner.content).digest()
         match receipt.stage:
             case content_pb2.STAGE_DELIVERED:
+                if receipt.checkpoint:
+                    self.peer_log.claim(receipt.checkpoint, path.setup.name, now)
                 self._answers.delivered(opened.plane, receipt, name, now)
             case content_pb2.STAGE_READ:
                 self._answers.read(opened.plane, receipt, name, now)

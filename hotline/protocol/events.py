@@ -38,8 +38,57 @@ class Closing:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspicion:
+    """Our log is not, or may not be, the largest that was signed: `reason` in one word, `epoch` the highest known."""
+
+    reason: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The first event after construction: writes the start into the ledger and makes the first prekey."""
 
+    suspicion: Suspicion | None = None
 
-EndpointEvent = Submit | MarkRead | Closing | Started | FramesReceived | LinkOpened | LinkClosed | Tick
+
+@dataclass(frozen=True, slots=True)
+class HeadSeen:
+    """A witness shows the largest head of ours that it holds, as we signed it; empty: it holds none."""
+
+    witness: str
+    note: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """A witness answered with signature lines for the checkpoint `note` that it was sent."""
+
+    note: bytes
+    lines: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """Somebody has read, exported or disclosed the record, or destroyed content: `kind` says which."""
+
+    kind: str
+    who: str
+    what: str
+    request: int
+    """Row of the table of requests, which this event answers."""
+
+
+EndpointEvent = (
+    Submit
+    | MarkRead
+    | Closing
+    | Started
+    | HeadSeen
+    | Cosigned
+    | Audited
+    | FramesReceived
+    | LinkOpened
+    | LinkClosed
+    | Tick
+)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from hotline.errors import Malformed
-from hotline.ledger.record import commitment
 from hotline.limits import CLOCK_SKEW_ALARM, RECEIPT_ITEMS_MAX
-from hotline.machine import Delete, Instant, Plane, Put, Reply
+from hotline.machine import Delete, Instant, Plane, Private, Put, Reply
 from hotline.protocol.context import Context
 from hotline.protocol.events import MarkRead
 from hotline.protocol.inbox import Ahead, Verdict
+from hotline.protocol.ownlog import OwnLog
+from hotline.protocol.peerlog import PeerLog
 from hotline.protocol.receipts import Unnoted
 from hotline.protocol.repeats import Repeats
-from hotline.protocol.sending import precedence_name
+from hotline.protocol.sending import said
 from hotline.protocol.statements import decode_statement, spans, statement_hash
 from hotline.protocol.tables import Saved
 from hotline.wire.codec import encode
@@ -25,8 +26,10 @@ _DOUBT_INTERVAL = 1_000
 class Receiving:
     """Everything an endpoint does for the peer's statements."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, own_log: OwnLog, peer_log: PeerLog) -> None:
         self._ctx = context
+        self._own_log = own_log
+        self._peer_log = peer_log
         self._owed: dict[Plane, list[tuple[int, bytes]]] = {plane: [] for plane in Plane}
         self._clashing: dict[Plane, list[tuple[int, bytes]]] = {plane: [] for plane in Plane}
         self._urgent = False
@@ -83,6 +86,8 @@ class Receiving:
             case Verdict.NEW:
                 self._take(plane, statement, inner, name, path, now)
                 self._owed[plane].append((statement.serial, name))
+        if statement.checkpoint:
+            self._peer_log.claim(statement.checkpoint, path, now)
         self._urgent = self._urgent or statement.precedence >= content_pb2.PRECEDENCE_IMMEDIATE
         return True
 
@@ -102,10 +107,10 @@ class Receiving:
         )
         ctx.record(
             "msg.recv",
-            {"body": commitment(statement.body_salt, "body", statement.text.encode()).hex()},
+            said(statement),
             plane=plane.value,
             serial=serial,
-            precedence=precedence_name(statement.precedence),
+            kind=content_pb2.StatementKind.Name(statement.kind).removeprefix("STATEMENT_KIND_").lower(),
             dtg=statement.date_time_group,
             lang=statement.language,
             statement=name.hex(),
@@ -180,6 +185,7 @@ class Receiving:
             item=[content_pb2.ReceiptItem(serial=serial, statement=name) for serial, name in items],
             time_ms=now.wall,
             received_through=self._ctx.inboxes[plane].highest,
+            checkpoint=self._own_log.shown() if stage == content_pb2.STAGE_DELIVERED else b"",
         )
         self._ctx.send_content(plane, ContentType.RECEIPT, encode(receipt), now, transient=False, urgent=self._urgent)
 
@@ -212,7 +218,8 @@ class Receiving:
             Put("received_fact", {**key, "stage": "read", "at": now.wall, "by": event.officer}),
             Put("unnoted", {**key, "hash": name, "officer": event.officer, "at": now.wall}),
         ]
-        ctx.record("msg.opened", plane=event.plane.value, serial=event.serial, officer=event.officer)
+        officer = {"officer": Private(event.officer.encode())}
+        ctx.record("msg.opened", officer, plane=event.plane.value, serial=event.serial)
         unnoted = Unnoted(event.plane, event.serial, name, event.officer, now.wall, retry_at=now.mono)
         for plane, serial in ctx.reads.add(unnoted):
             ctx.out.changes.append(Delete("unnoted", {"plane": plane.value, "serial": serial}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 
 from hotline.limits import MOVED_MAX
@@ -38,10 +39,10 @@ class Repeats:
         """Note a new statement; the serial under which its text is here already, or 0."""
         if statement.kind == content_pb2.STATEMENT_KIND_VOID:
             return 0
-        self._recent[plane, statement.serial] = statement.body_salt
+        self._recent[plane, statement.serial] = _name(statement.body_salt)
         if len(self._recent) > _SALTS_REMEMBERED:
             self._recent.popitem(last=False)
-        first, salt = statement.first_serial, statement.body_salt
+        first, salt = statement.first_serial, _name(statement.body_salt)
         if not first:
             return self._moved.get((plane, statement.serial, salt), 0)
         earlier = self._moved.get((plane, first, salt), 0)
@@ -54,7 +55,7 @@ class Repeats:
         if (plane, serial) in self._recent:
             return self._recent[plane, serial]
         content = self._ctx.history.received(plane, serial)
-        return b"" if content is None else decode_statement(content).body_salt
+        return b"" if content is None else _name(decode_statement(content).body_salt)
 
     def _keep(self, name: _Name, serial: int) -> None:
         changes = self._ctx.out.changes
@@ -63,6 +64,11 @@ class Repeats:
         while len(self._moved) > MOVED_MAX:
             oldest, _ = self._moved.popitem(last=False)
             changes.append(Delete("moved", _key(oldest)))
+
+
+def _name(salt: bytes) -> bytes:
+    """What is kept of a salt: the salt itself opens a commitment and rests sealed only."""
+    return hashlib.sha256(salt).digest()
 
 
 def _key(name: _Name) -> dict[str, str | int | bytes]:

@@ -81,6 +81,7 @@ class Session:
         self.peer_prekey: PeerPrekey | None = None
         self._confirmed = False
         self._sending: dict[Plane, SendingEpoch] = {}
+        self._begun: list[tuple[bytes, Plane]] = []
         self._recent_sending: OrderedDict[bytes, Plane] = OrderedDict()
         self._receiving: OrderedDict[bytes, ReceivingEpoch] = OrderedDict()
         self._saved_openers: dict[bytes, Row] = {}
@@ -133,10 +134,16 @@ class Session:
         if epoch is None or epoch.exhausted or epoch.prekey_hash != prekey.name:
             epoch = SendingEpoch(self._out, plane, prekey.name, prekey.public, self._entropy)
             self._sending[plane] = epoch
+            self._begun.append((epoch.epoch_id, plane))
             self._recent_sending[epoch.epoch_id] = plane
             while len(self._recent_sending) > _RECENT_EPOCHS:
                 self._recent_sending.popitem(last=False)
         return epoch
+
+    def take_begun(self) -> list[tuple[bytes, Plane]]:
+        """The epochs opened since the last call, for the record."""
+        begun, self._begun = self._begun, []
+        return begun
 
     def acknowledge_epoch(self, epoch_tag: int) -> None:
         """The peer says which of our epochs it opened last: the opener need not ride along any more."""

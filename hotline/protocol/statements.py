@@ -13,6 +13,7 @@ from typing import Final
 
 from hotline.crypto.signing import SigningKey, pae, verify
 from hotline.errors import Malformed, TextError
+from hotline.ledger.tree import HASH_SIZE
 from hotline.limits import PADDING_CLASSES, RECEIPT_ITEMS_MAX, SERIAL_MAX, TEXT_BYTES_MAX, TIME_MAX
 from hotline.machine import Plane
 from hotline.wire.codec import decode
@@ -22,7 +23,10 @@ from hotline.wire.v1 import content_pb2
 _CONTENT_MAX: Final = PADDING_CLASSES[-1]
 _LANGUAGE_MAX: Final = 35  # the longest tag that RFC 5646 section 4.4.1 asks implementations to hold
 _NAME_MAX: Final = 64
-_HEARTBEAT_MAX: Final = 4_096
+PROOF_HASHES_MAX: Final = 63
+_HEARTBEAT_MAX: Final = 8_192
+CHECKPOINT_MAX: Final = 1_024
+"""Longer than any honest one, and short enough that two fit into a ledger entry as evidence."""
 _SPANS_PER_LINE: Final = 70  # of at most 27 characters each: with the other fields within LEAF_BYTES_MAX
 
 PRECEDENCES: Final = tuple(value for value in content_pb2.Precedence.values() if value)
@@ -108,6 +112,8 @@ def decode_statement(content: bytes) -> content_pb2.Statement:
         raise Malformed("field-length", "a name or date-time group")
     if statement.composed_ms > TIME_MAX or statement.valid_for_ms > TIME_MAX:
         raise Malformed("field-length", "a time beyond the calendar")
+    if len(statement.checkpoint) > CHECKPOINT_MAX:
+        raise Malformed("field-length", "a checkpoint")
     _check_kind(statement)
     return statement
 
@@ -136,6 +142,8 @@ def decode_receipt(content: bytes) -> content_pb2.Receipt:
         raise Malformed("items", f"{len(receipt.item)}")
     if any(len(item.statement) != 32 or not 1 <= item.serial <= SERIAL_MAX for item in receipt.item):
         raise Malformed("items", "one that names no statement")
+    if len(receipt.checkpoint) > (CHECKPOINT_MAX if receipt.stage == content_pb2.STAGE_DELIVERED else 0):
+        raise Malformed("field-length", "a checkpoint")
     if len(receipt.officer) > _NAME_MAX or (receipt.stage == content_pb2.STAGE_READ) != bool(receipt.officer):
         raise Malformed("officer", "a READ receipt names one officer, no other receipt does")
     return receipt
@@ -155,7 +163,19 @@ def decode_heartbeat(content: bytes) -> content_pb2.Heartbeat:
         raise Malformed("beat", "a number that is none")
     if heartbeat.presence not in (content_pb2.PRESENCE_ALIVE, content_pb2.PRESENCE_CLOSING):
         raise Malformed("beat", f"presence {heartbeat.presence}")
+    if heartbeat.HasField("log"):
+        _check_exchange(heartbeat.log)
     return heartbeat
+
+
+def _check_exchange(log: content_pb2.LogExchange) -> None:
+    sizes = (log.proof_from, log.claimed_from, log.claimed_to, log.linked, log.linked_epoch)
+    if max(sizes) > SERIAL_MAX or max(len(log.proof), len(log.claimed_proof)) > PROOF_HASHES_MAX:
+        raise Malformed("beat", "a size or a proof that is none")
+    if max(len(log.checkpoint), len(log.seen)) > CHECKPOINT_MAX or any(
+        len(hash_) != HASH_SIZE for hash_ in (*log.proof, *log.claimed_proof)
+    ):
+        raise Malformed("beat", "a checkpoint or a proof that is none")
 
 
 def spans(serials: Iterable[int]) -> list[str]:

@@ -28,7 +28,7 @@ def status(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
         "paths": [_path(path, now) for path in ctx.paths.values()],
         "planes": {plane.value: _plane(endpoint, plane) for plane in Plane},
         "keys": _keys(endpoint, now),
-        "ledger": {"size": ctx.ledger.head().size, "root": ctx.ledger.head().root.hex()},
+        "ledger": _ledger(endpoint),
         "alarms": _alarms(endpoint, up),
     }
 
@@ -80,6 +80,23 @@ def _keys(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
     }
 
 
+def _ledger(endpoint: Endpoint) -> dict[str, Any]:
+    own, peer, head = endpoint.own_log, endpoint.peer_log, endpoint.context.ledger.head()
+    policy = endpoint.context.setup.policy
+    return {
+        "log_epoch": head.epoch,
+        "size": head.size,
+        "root": head.root.hex(),
+        "vouched": own.vouched,
+        "peer_linked": own.peer_linked,
+        "peer_cosigned": own.peer_cosigned,
+        "witnessed": own.witnessed,
+        "quorum": None if policy is None or not policy.quorum else not own.quorum_lost,
+        "peer_log_epoch": None if peer.linked is None else peer.linked.epoch,
+        "peer_size": None if peer.linked is None else peer.linked.size,
+    }
+
+
 def _alarms(endpoint: Endpoint, up: int) -> list[dict[str, str]]:
     ctx = endpoint.context
     found = []
@@ -92,6 +109,9 @@ def _alarms(endpoint: Endpoint, up: int) -> list[dict[str, str]]:
             first, last = inbox.gap_reported
             text = f"{plane.value}: the peer has sent #{first} to #{last}, which have not arrived"
             found.append({"name": "gap", "text": text})
+    if endpoint.own_log.quorum_lost:
+        text = f"no quorum of witnesses; {endpoint.own_log.witnessed} entries are witnessed; messages go on"
+        found.append({"name": "no-quorum", "text": text})
     if ctx.peer.clock_alarmed:
         found.append({"name": "clock", "text": f"the peer's clock differs by {ctx.peer.clock_offset_ms} ms"})
     return found

@@ -49,6 +49,10 @@ TABLES: Final[Mapping[str, Table]] = {
         {"plane": "TEXT", "serial": "INTEGER", "stage": "TEXT", "at": "INTEGER", "by": "TEXT"},
         ("plane", "serial", "stage"),
     ),
+    "cosignature": Table(
+        {"epoch": "INTEGER", "name": "TEXT", "hour": "INTEGER", "size": "INTEGER", "line": "TEXT"},
+        ("epoch", "name", "hour"),
+    ),
     # live
     "outbox": Table({"plane": "TEXT", "serial": "INTEGER", "stage": "TEXT"}, ("plane", "serial")),
     "unread": Table({"plane": "TEXT", "serial": "INTEGER", "hash": "BLOB"}, ("plane", "serial")),
@@ -79,7 +83,8 @@ TABLES: Final[Mapping[str, Table]] = {
     "peer_epoch": Table(
         {"epoch": "BLOB", "plane": "TEXT", "prekey": "BLOB", "opener": "BLOB", "at": "INTEGER"}, ("epoch",)
     ),
-    "peer_head": Table({"origin": "TEXT", "size": "INTEGER", "root": "BLOB", "note": "BLOB"}, ("origin",)),
+    "peer_head": Table({"epoch": "INTEGER", "linked": "BLOB", "claimed": "BLOB"}, ("epoch",)),
+    "fact": Table({"name": "TEXT", "value": "BLOB"}, ("name",)),
 }
 
 
@@ -108,18 +113,25 @@ class History(Protocol):
 
 
 class Head(NamedTuple):
-    """The last committed state of our ledger."""
+    """The last committed state of our ledger. `note` is empty until somebody has vouched for it."""
 
+    epoch: int
     size: int
     root: bytes
     note: bytes
 
 
 class LedgerView(Protocol):
-    """The last committed head of our own ledger."""
+    """What is committed of our own ledger."""
 
     def head(self) -> Head:
-        """Size, root and signed checkpoint; size 0 and an empty note before the first commit."""
+        """Log epoch, size, root and signed checkpoint of the current log."""
+
+    def root_at(self, size: int) -> bytes:
+        """Root of the first `size` entries of the current log; `size` is at most its own."""
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """Consistency proof between two sizes of the current log, 0 < old <= new."""
 
 
 class Saved(Protocol):

@@ -187,7 +187,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         views = []
         for serial, content, name in self._store.query(f"{_SENT} {clause}", parameters):
             assert isinstance(serial, int)
-            view = _view(plane, content, name, sent=True)
+            view = self._view(plane, serial, content, name, sent=True)
             view.state = "queued"
             facts = self._store.query(
                 "SELECT stage, at, by FROM sent_fact WHERE plane=? AND serial=? ORDER BY at", (plane.value, serial)
@@ -196,6 +196,17 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
             views.append(view)
         return views
 
+    def _view(self, plane: Plane, serial: int, box: object, name: object, *, sent: bool) -> operator_pb2.StatementView:
+        assert isinstance(box, bytes)
+        assert isinstance(name, bytes)
+        content = self._store.content("sent" if sent else "received", plane.value, serial, box)
+        if content is None:
+            reason = "its content was destroyed when its time was over; the ledger still proves that it was said"
+            return operator_pb2.StatementView(
+                exercise=plane is Plane.EXERCISE, sent=sent, serial=serial, statement=name, reason=reason
+            )
+        return _view(plane, content, name, sent=sent)
+
     def _received(
         self, plane: Plane, clause: str, parameters: tuple[str | int, ...]
     ) -> list[operator_pb2.StatementView]:
@@ -203,7 +214,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         for serial, content, name, at in self._store.query(f"{_RECEIVED} {clause}", parameters):
             assert isinstance(serial, int)
             assert isinstance(at, int)
-            view = _view(plane, content, name, sent=False)
+            view = self._view(plane, serial, content, name, sent=False)
             view.received_ms = at
             view.state = "held"
             facts = self._store.query(
@@ -275,9 +286,7 @@ def _int(value: object) -> int:
     return value
 
 
-def _view(plane: Plane, content: object, name: object, *, sent: bool) -> operator_pb2.StatementView:
-    assert isinstance(content, bytes)
-    assert isinstance(name, bytes)
+def _view(plane: Plane, content: bytes, name: bytes, *, sent: bool) -> operator_pb2.StatementView:
     statement = decode_statement(content)
     return operator_pb2.StatementView(
         exercise=plane is Plane.EXERCISE,

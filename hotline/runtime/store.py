@@ -11,50 +11,31 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
-from hotline.errors import ConfigError, Malformed, StorageError
-from hotline.ledger.checkpoint import parse_checkpoint
-from hotline.ledger.log import Ledger, Staged
-from hotline.ledger.record import parse_leaf
-from hotline.ledger.tree import HASH_SIZE, Frontier, frontier_nodes
+from hotline.errors import ConfigError, KeyFileError, StorageError
+from hotline.ledger.log import Ledger
+from hotline.ledger.record import Entry
+from hotline.ledger.tree import Frontier
 from hotline.machine import Change, Instant, Output, Plane, Put
 from hotline.protocol.tables import TABLES, Head, Row, SentRow
+from hotline.runtime.contentkeys import ContentKeys, spell_openings
+from hotline.runtime.ledgerstore import LEDGER_SCHEMA, Loaded, append, consistency, head_of, load, root_at
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+KEY_FOLDER = "keys"
 
-_LEDGER_SCHEMA = """
-CREATE TABLE entry (seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL, nodes BLOB NOT NULL, note BLOB) STRICT;
-CREATE TRIGGER entry_keep BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
-CREATE TRIGGER entry_hold BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
+_REQUESTS = """
+CREATE TABLE audit_request (id INTEGER PRIMARY KEY, at INTEGER, kind TEXT, who TEXT, what TEXT) STRICT;
 """
-
-
-"""One table, so that an append touches few pages: `nodes` are the hashes of the complete subtrees that end with this
-entry, its own leaf first; `note` is the signed head behind the last entry of each transaction."""
-
-
-class StoredLog(NamedTuple):
-    """A whole ledger as it is stored. Reading `leaves` may raise sqlite3.Error."""
-
-    leaves: Iterator[bytes]
-    notes: Sequence[bytes]
-    hashes: Mapping[int, bytes]
-
-
-def read_log(database: sqlite3.Connection) -> StoredLog:
-    """Leaves, signed heads, and the leaf hashes that the stored tree was made of. Raises sqlite3.Error."""
-    notes = [bytes(row[0]) for row in database.execute("SELECT note FROM entry WHERE note IS NOT NULL ORDER BY seq")]
-    hashes = {seq: bytes(hash_) for seq, hash_ in database.execute("SELECT seq, substr(nodes, 1, 32) FROM entry")}
-    leaves = (bytes(row[0]) for row in database.execute("SELECT leaf FROM entry ORDER BY seq"))
-    return StoredLog(leaves, notes, hashes)
+"""Readings of the record that people announced and the ledger has not told yet."""
 
 
 def _schema() -> str:
-    statements = [_LEDGER_SCHEMA]
+    statements = [LEDGER_SCHEMA, _REQUESTS]
     for name, table in TABLES.items():
         columns = ", ".join(f'"{column}" {kind}' for column, kind in table.columns.items())
         key = ", ".join(f'"{column}"' for column in table.key)
@@ -85,6 +66,11 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 def _check(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if 0 < version < SCHEMA_VERSION:
+        raise ConfigError(
+            f"{path}: written by an earlier program (schema {version}, this is {SCHEMA_VERSION}) and kept as it is; "
+            "move the store away and start with an empty one: the peer and its ledger know what was said"
+        )
     if version > SCHEMA_VERSION:
         raise ConfigError(
             f"{path}: written by a newer program (schema {version}, this is {SCHEMA_VERSION}); upgrade hotline"
@@ -106,11 +92,12 @@ def _unusable(path: Path, error: sqlite3.Error) -> StorageError:
 class EndpointStore:
     """One terminal's database. `commit` may run in the driver's writer thread, lookups run on the event loop."""
 
-    def __init__(self, folder: Path, make_ledger: Callable[[Frontier, int], Ledger]) -> None:
-        """Open or create `folder`/ledger.db. Raises StorageError, ConfigError."""
+    def __init__(self, folder: Path, make_ledger: Callable[[int, Frontier, int], Ledger], keys: ContentKeys) -> None:
+        """Open or create `folder`/ledger.db; `keys` seal content. Raises StorageError, ConfigError."""
         self._folder = folder
         self._lock = _lock(folder)
         self.path = folder / "ledger.db"
+        self.keys = keys
         with contextlib.ExitStack() as undo:
             undo.callback(self._lock.close)
             is_new = not self.path.exists()
@@ -120,8 +107,9 @@ class EndpointStore:
                 self._create()
             self._reader = connect(self.path, read_only=True)
             undo.callback(self._reader.close)
-            frontier, last_ts, self._head = self._load_head()
-            self._ledger = make_ledger(frontier, last_ts)
+            self.loaded = self._load()
+            self._head = head_of(self.loaded)
+            self._ledger = make_ledger(self.loaded.epoch, self.loaded.frontier, self.loaded.last_timestamp_ms)
             undo.pop_all()
 
     def _create(self) -> None:
@@ -132,34 +120,13 @@ class EndpointStore:
         except (sqlite3.Error, OSError) as error:
             raise StorageError(f"{self.path}: cannot be created ({error})") from error
 
-    def _load_head(self) -> tuple[Frontier, int, Head]:
+    def _load(self) -> Loaded:
         try:
-            last = self._writer.execute("SELECT seq, leaf, note FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
-            if last is None:
-                return Frontier(), 0, Head(0, b"", b"")
-            seq, leaf, note = last
-            if note is None:
-                raise self._altered(f"there is no signed head behind the last entry, {seq}")
-            frontier = Frontier(seq + 1, [self._node(level, position) for level, position in frontier_nodes(seq + 1)])
+            return load(self._writer)
         except sqlite3.Error as error:
             raise StorageError(f"{self.path}: {error}; run hotline audit verify on a copy") from error
-        try:
-            # Whether our own key signed it is asked by whoever audits; here it must only be the head of these entries.
-            signed = parse_checkpoint(bytes(note).partition(b"\n\n")[0] + b"\n")
-            timestamp = round(datetime.fromisoformat(parse_leaf(bytes(leaf)).ts).timestamp() * 1_000)
-        except (Malformed, ValueError) as error:
-            raise self._altered(f"the last entry or its signed head is not readable ({error})") from error
-        if (signed.size, signed.root) != (frontier.size, frontier.root()):
-            raise self._altered("the stored tree does not give the signed root")
-        return frontier, timestamp, Head(signed.size, signed.root, bytes(note))
-
-    def _node(self, level: int, position: int) -> bytes:
-        last = (position + 1 << level) - 1
-        sql = "SELECT substr(nodes, ?, 32) FROM entry WHERE seq=?"
-        found = self._writer.execute(sql, (32 * level + 1, last)).fetchone()
-        if found is None or len(found[0]) != HASH_SIZE:
-            raise self._altered(f"a tree node is missing at entry {last}")
-        return bytes(found[0])
+        except StorageError as error:
+            raise self._altered(str(error)) from error
 
     def _altered(self, what: str) -> StorageError:
         return StorageError(f"{self.path}: {what}; run hotline audit verify")
@@ -173,29 +140,34 @@ class EndpointStore:
             self._writer.execute("BEGIN IMMEDIATE")
             staged = self._ledger.stage(records, now.wall) if records else None
             if staged is not None:
-                self._append(staged)
+                append(self._writer, staged, partial(self._seal_openings, now), self._ledger.epoch)
             for output in batch:
                 for change in output.changes:
-                    self._apply(change)
+                    self._apply(change, now)
             self._writer.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, KeyFileError) as error:
             raise StorageError(f"{self.path}: a commit failed ({error}); whether it was stored is unknown") from error
         if staged is not None:
             self._ledger.accept(staged)
-            self._head = Head(staged.checkpoint.size, staged.checkpoint.root, staged.note)
+            last = staged.segments[-1]
+            self._head = Head(
+                last.epoch, last.checkpoint.size, last.checkpoint.root, last.note if last.vouched else b""
+            )
 
-    def _append(self, staged: Staged) -> None:
-        rows: list[tuple[int, bytes, bytes, bytes | None]] = [
-            (entry.seq, entry.leaf, b"".join(node.hash for node in nodes), None)
-            for entry, nodes in zip(staged.entries, staged.nodes, strict=True)
-        ]
-        rows[-1] = (*rows[-1][:3], staged.note)
-        self._writer.executemany("INSERT INTO entry VALUES (?, ?, ?, ?)", rows)
+    def _seal_openings(self, now: Instant, epoch: int, entry: Entry) -> bytes:
+        return self.keys.seal(f"opening/{epoch}/{entry.seq}", spell_openings(entry.openings), now.wall)
 
-    def _apply(self, change: Change) -> None:
+    def _apply(self, change: Change, now: Instant) -> None:
         if isinstance(change, Put):
-            sql = _PUT[change.table]
-            self._writer.execute(sql, [change.row[column] for column in TABLES[change.table].columns])
+            values = [change.row[column] for column in TABLES[change.table].columns]
+            if change.table in SEALED:
+                row = change.row
+                plane, serial, content = (row[name] for name in ("plane", "serial", "content"))
+                assert isinstance(plane, str)
+                assert isinstance(serial, int)
+                assert isinstance(content, bytes)
+                values[CONTENT] = self.keys.seal(f"{change.table}/{plane}/{serial}", content, now.wall)
+            self._writer.execute(_PUT[change.table], values)
         else:
             condition = " AND ".join(f'"{column}"=?' for column in change.match)
             self._writer.execute(f'DELETE FROM "{change.table}" WHERE {condition}', list(change.match.values()))  # noqa: S608 - names are ours
@@ -205,6 +177,21 @@ class EndpointStore:
     def head(self) -> Head:
         """The last committed head of the ledger."""
         return self._head
+
+    def root_at(self, size: int) -> bytes:
+        """Root of the first `size` entries of the current log. Raises StorageError."""
+        return root_at(self._reader, size)
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """Consistency proof between two sizes of the current log. Raises StorageError, ValueError."""
+        return consistency(self._reader, old, new)
+
+    def content(self, table: str, plane: str, serial: int, box: bytes) -> bytes | None:
+        """Content of a row of `sent` or `received`; None if its key was destroyed. Raises StorageError."""
+        try:
+            return self.keys.open(f"{table}/{plane}/{serial}", box)
+        except KeyFileError as error:
+            raise StorageError(f"{self.path}: {error}") from error
 
     def rows(self, table: str) -> list[Row]:
         """Every row of a live table, in key order."""
@@ -218,13 +205,14 @@ class EndpointStore:
         """Our statement with this serial."""
         sql = "SELECT content, signature, hash FROM sent WHERE plane=? AND serial=?"
         found = self.query(sql, (plane.value, serial))
-        return SentRow(*found[0]) if found else None
+        content = self.content("sent", plane.value, serial, found[0][0]) if found else None
+        return None if content is None else SentRow(content, *found[0][1:])
 
     def received(self, plane: Plane, serial: int) -> bytes | None:
         """Content of the peer's statement with this serial."""
         sql = "SELECT content FROM received WHERE plane=? AND serial=?"
         found = self.query(sql, (plane.value, serial))
-        return bytes(found[0][0]) if found else None
+        return self.content("received", plane.value, serial, found[0][0]) if found else None
 
     def received_hash(self, plane: Plane, serial: int) -> bytes | None:
         """Hash of the peer's statement with this serial."""
@@ -246,6 +234,15 @@ class EndpointStore:
         except sqlite3.Error as error:
             raise StorageError(f"{self.path}: cannot be read ({error}); run hotline audit verify on a copy") from error
 
+    def audit_requests(self) -> list[tuple[int, str, str, str]]:
+        """(id, kind, who, what) of readings that the ledger does not tell of yet. Raises StorageError."""
+        found = self.query("SELECT id, kind, who, what FROM audit_request ORDER BY id", ())
+        return [(int(number), str(kind), str(who), str(what)) for number, kind, who, what in found]
+
+    def request_audit(self, unix_ms: int, kind: str, who: str, what: str) -> None:
+        """Announce a reading of the record; durable when it returns. Raises StorageError."""
+        request_audit(self._writer, unix_ms, kind, who, what)
+
     def close(self) -> None:
         """Give the store up; the last commit is already durable."""
         self._reader.close()
@@ -253,6 +250,19 @@ class EndpointStore:
         self._lock.close()
 
 
+def request_audit(database: sqlite3.Connection, unix_ms: int, kind: str, who: str, what: str) -> None:
+    """Announce a reading of the record to the daemon, which enters it into the ledger. Raises StorageError."""
+    try:
+        database.execute(
+            "INSERT INTO audit_request (at, kind, who, what) VALUES (?, ?, ?, ?)", (unix_ms, kind, who, what)
+        )
+    except sqlite3.Error as error:
+        raise StorageError(f"the reading could not be announced to the record ({error})") from error
+
+
+SEALED = ("sent", "received")
+"""Tables whose column `content` is sealed under a content key."""
+CONTENT = 2
 _PUT = {
     name: f'INSERT OR REPLACE INTO "{name}" VALUES ({", ".join("?" * len(table.columns))})'  # noqa: S608 - names are ours
     for name, table in TABLES.items()

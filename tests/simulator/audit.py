@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hotline.ledger.checkpoint import open_checkpoint
 from hotline.ledger.record import parse_leaf
 from hotline.ledger.tree import Frontier, leaf_hash
 from hotline.limits import DURABLE_SKIP_MAX, EPOCHS_KEPT_MAX, TRANSIENT_KEYS_KEPT
 from hotline.machine import Plane
+from hotline.protocol.heads import open_head
 from hotline.protocol.statements import Ends, decode_statement, statement_hash, verify_content
 from hotline.wire.inner import ContentType, Inner
 from tests.simulator.world import CHARTER, EndpointNode, RelayNode, World
@@ -48,37 +48,46 @@ def _received(world: World, node: EndpointNode) -> str:
 
 def _ledger(node: EndpointNode) -> str:
     """Leaves are whole and in order, and their root is the one that was signed."""
-    frontier = Frontier()
-    before = ""
-    for leaf in node.disk.leaves:
-        entry = parse_leaf(leaf)
-        if entry.seq != frontier.size or entry.ts < before:
-            return f"entry {frontier.size} is out of order"
-        before = entry.ts
-        frontier.append(leaf_hash(leaf))
-    signed = open_checkpoint(node.disk.head.note, node.origin, node.ledger_key.public)
-    if (signed.size, signed.root) != (frontier.size, frontier.root()):
+    log = node.disk.log
+    for epoch, one in log.epochs.items():
+        frontier = Frontier()
+        before = ""
+        for leaf in one.leaves:
+            entry = parse_leaf(leaf)
+            if entry.seq != frontier.size or entry.ts < before:
+                return f"entry {frontier.size} of log {epoch} is out of order"
+            before = entry.ts
+            frontier.append(leaf_hash(leaf))
+    if not log.note:
+        return "nobody has vouched for the log"
+    signed = open_head(log.note, node.log)
+    if (signed.epoch, signed.size, signed.root) != (log.epoch, frontier.size, frontier.root()):
         return "the ledger does not give its signed head"
     return ""
 
 
 def _peer_head(world: World, node: EndpointNode, restored: frozenset[str]) -> str:
-    """The newest head that we hold of the peer was once true, and is a beginning of what the peer has now."""
+    """The newest heads that we hold of the peer are of its current log, and beginnings of what it has now."""
     peer = world.endpoints[node.peer]
-    for row in node.disk.tables.get("peer_head", {}).values():
-        note, size = row["note"], row["size"]
-        assert isinstance(note, bytes)
-        assert isinstance(size, int)
-        signed = open_checkpoint(note, peer.origin, peer.ledger_key.public)
-        if (signed.size, signed.root) != (size, row["root"]):
-            return "a head of the peer is kept with other numbers than were signed"
-        if peer.name in restored:
-            continue  # the head may be of a time that the peer has lost
-        frontier = Frontier()
-        for leaf in peer.disk.leaves[:size]:
-            frontier.append(leaf_hash(leaf))
-        if (frontier.size, frontier.root()) != (size, row["root"]):
-            return "the peer's head is no beginning of the peer's ledger"
+    rows = node.disk.tables.get("peer_head", {})
+    for (epoch,), row in rows.items():
+        for note in (row["linked"], row["claimed"]):
+            assert isinstance(note, bytes)
+            signed = open_head(note, peer.log)
+            one = peer.disk.log.epochs.get(signed.epoch)
+            if signed.epoch != epoch:
+                return "a head of the peer is kept under another log epoch than was signed"
+            if one is None or signed.epoch != peer.disk.log.epoch:
+                if peer.name not in restored:
+                    return "the peer's head is of a log that it does not have"
+                continue  # of a time that the peer has lost
+            frontier = Frontier()
+            for leaf in one.leaves[: signed.size]:
+                frontier.append(leaf_hash(leaf))
+            if (frontier.size, frontier.root()) != (signed.size, signed.root):
+                return "the peer's head is no beginning of the peer's ledger"
+    if not rows or max(epoch for (epoch,) in rows) != peer.disk.log.epoch:  # type: ignore[type-var]
+        return "the peer's current log is not known"
     return ""
 
 

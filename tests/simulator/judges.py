@@ -232,15 +232,17 @@ class Judges:
         """A quiet hour costs beats and nothing else."""
         world = self.world
         before = {node.name: node.frames_out for node in world.nodes}
-        entries = {node.name: len(node.disk.leaves) for node in world.endpoints.values()}
+        entries = {node.name: len(node.disk.log.leaves) for node in world.endpoints.values()}
         world.run_until(world.time + 3_600_000)
         profile = next(iter(world.relays.values())).profile
         beats = 3_600_000 // profile.heartbeat_ms * len(world.relays)
         for node in world.endpoints.values():
             if node.frames_out - before[node.name] > beats * 1.2 + 200:
                 raise Broken(f"{node.name} sent {node.frames_out - before[node.name]} frames in a quiet hour")
-            if len(node.disk.leaves) - entries[node.name] > 400:
-                raise Broken(f"{node.name} wrote {len(node.disk.leaves) - entries[node.name]} entries in a quiet hour")
+            if len(node.disk.log.leaves) - entries[node.name] > 400:
+                raise Broken(
+                    f"{node.name} wrote {len(node.disk.log.leaves) - entries[node.name]} entries in a quiet hour"
+                )
             # One in use, its successor, and one in its grace period: the rest can open old mail and must be gone.
             if len(node.disk.tables.get("prekey", {})) > 4:
                 raise Broken(f"{node.name} keeps {len(node.disk.tables['prekey'])} prekey secrets after a quiet hour")

@@ -37,7 +37,7 @@ def test_a_statement_without_the_senders_signature_is_refused() -> None:
     assert not broken
     assert not judges.shown["BRAVO"].texts
     assert not world.endpoints["BRAVO"].disk.tables.get("received")
-    assert any(b"refused" in leaf for leaf in world.endpoints["BRAVO"].disk.leaves)
+    assert any(b"refused" in leaf for leaf in world.endpoints["BRAVO"].disk.log.leaves)
 
 
 def test_judges_see_a_forgery_when_signatures_are_not_checked() -> None:

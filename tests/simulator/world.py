@@ -14,9 +14,7 @@ from dataclasses import dataclass, field
 
 from hotline.charter.profiles import PROFILES, Profile
 from hotline.crypto.signing import SigningKey
-from hotline.ledger.log import Ledger
-from hotline.ledger.note import Ed25519Signer
-from hotline.ledger.tree import Frontier
+from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.machine import (
     Delete,
     Delivery,
@@ -31,15 +29,16 @@ from hotline.machine import (
     Tick,
     Transmission,
 )
-from hotline.protocol.context import EndpointSetup
+from hotline.protocol.context import EndpointSetup, LogIdentity
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import EndpointEvent, Started
 from hotline.protocol.paths import PathSetup
 from hotline.protocol.session import Side
-from hotline.protocol.tables import TABLES, Head, Row, SentRow
+from hotline.protocol.tables import TABLES, Row, SentRow
 from hotline.wire.v1 import content_pb2
 from relay.machine import Hotline, Relay
 from relay.mailbox import Held
+from tests.memorylog import MemoryLog
 
 EPOCH_WALL = 1_795_000_000_000
 DAY = 86_400_000
@@ -63,15 +62,12 @@ class Disk:
     """What survives a crash: operational tables and, at an endpoint, the ledger."""
 
     tables: dict[str, dict[tuple[object, ...], Row]] = field(default_factory=dict)
-    leaves: list[bytes] = field(default_factory=list)
-    frontier: Frontier = field(default_factory=Frontier)
-    head: Head = field(default_factory=lambda: Head(0, b"", b""))
-    last_ts: int = 0
+    log: MemoryLog = field(default_factory=MemoryLog)
 
     def copy(self) -> Disk:
         """A backup."""
         tables = {name: dict(rows) for name, rows in self.tables.items()}
-        return Disk(tables, list(self.leaves), self.frontier.copy(), self.head, self.last_ts)
+        return Disk(tables, self.log.copy())
 
     def apply(self, change: Put | Delete, key: tuple[str, ...]) -> None:
         rows = self.tables.setdefault(change.table, {})
@@ -203,8 +199,8 @@ class EndpointNode(Node):
         self.on_reply: dict[int, Callable[[Reply], None]] = {}
 
     @property
-    def origin(self) -> str:
-        return f"hotline/sim/{self.name}/main/1"
+    def log(self) -> LogIdentity:
+        return LogIdentity(f"hotline/sim/{self.name}/main", self.ledger_key.public)
 
     def start(self) -> None:
         self.up = True
@@ -216,31 +212,23 @@ class EndpointNode(Node):
             signing=self.signing,
             storage_key=self.storage_key,
             pairwise=world.pairwise,
-            remote_ledger=remote.ledger_key.public,
-            remote_origin=remote.origin,
+            local_log=self.log,
+            remote_log=remote.log,
+            cosigner=Ed25519Cosigner(self.log.base, self.ledger_key),
+            policy=None,
             paths=tuple(PathSetup(r.name, r.number, r.signing.public, r.profile) for r in world.relays.values()),
             validity_ms=dict.fromkeys(content_pb2.Precedence.values(), 7 * DAY),
             text_bytes_max=32_768,
             outbox_max=1_000,
             version="sim",
         )
-        self.ledger = Ledger(
-            self.origin,
-            1,
-            Ed25519Signer(self.origin, self.ledger_key),
-            self.disk.frontier,
-            self.disk.last_ts,
-            world.entropy,
-        )
-        self.machine = Endpoint(setup, world.entropy, self, self, self, self.now())
+        self.disk.log.start(self.log.base, self.ledger_key, world.entropy)
+        self.machine = Endpoint(setup, world.entropy, self, self.disk.log, self, self.now())
         self.post(Started())
         for relay in world.relays.values():
             world.cables[self.name, relay.name].wake()
 
     # ports
-    def head(self) -> Head:
-        return self.disk.head
-
     def rows(self, table: str) -> list[Row]:
         rows = self.disk.tables.get(table, {})
         return [rows[key] for key in sorted(rows, key=repr)]
@@ -279,11 +267,7 @@ class EndpointNode(Node):
             for change in output.changes:
                 self.disk.apply(change, TABLES[change.table].key)
         if records:
-            staged = self.ledger.stage(records, self.now().wall)
-            self.disk.leaves += [entry.leaf for entry in staged.entries]
-            self.ledger.accept(staged)
-            self.disk.frontier, self.disk.last_ts = staged.frontier, staged.last_timestamp_ms
-            self.disk.head = Head(staged.checkpoint.size, staged.checkpoint.root, staged.note)
+            self.disk.log.commit(records, self.now().wall)
 
     def transmit(self, transmissions: Iterable[Transmission]) -> None:
         for item in transmissions:

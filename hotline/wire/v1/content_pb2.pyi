@@ -142,6 +142,7 @@ class Statement(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     BODY_SALT_FIELD_NUMBER: _builtins.int
     VALID_FOR_MS_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
     FIRST_SERIAL_FIELD_NUMBER: _builtins.int
     serial: _builtins.int
     previous_in_precedence: _builtins.int
@@ -157,6 +158,8 @@ class Statement(_message.Message):
     text: _builtins.str
     body_salt: _builtins.bytes
     valid_for_ms: _builtins.int
+    checkpoint: _builtins.bytes
+    """The sender's newest signed head, a C2SP checkpoint; empty while nobody has vouched for its log."""
     first_serial: _builtins.int
     """The serial under which this text was first given out, if it has been renumbered since; 0 otherwise."""
     def __init__(
@@ -176,11 +179,12 @@ class Statement(_message.Message):
         text: _builtins.str = ...,
         body_salt: _builtins.bytes = ...,
         valid_for_ms: _builtins.int = ...,
+        checkpoint: _builtins.bytes = ...,
         first_serial: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "composed_ms", b"composed_ms", "date_time_group", b"date_time_group", "direction", b"direction", "drafter", b"drafter", "first_serial", b"first_serial", "from_party", b"from_party", "kind", b"kind", "language", b"language", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "serial", b"serial", "text", b"text", "to_party", b"to_party", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "checkpoint", b"checkpoint", "composed_ms", b"composed_ms", "date_time_group", b"date_time_group", "direction", b"direction", "drafter", b"drafter", "first_serial", b"first_serial", "from_party", b"from_party", "kind", b"kind", "language", b"language", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "serial", b"serial", "text", b"text", "to_party", b"to_party", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -197,10 +201,13 @@ class Receipt(_message.Message):
     OFFICER_FIELD_NUMBER: _builtins.int
     TIME_MS_FIELD_NUMBER: _builtins.int
     RECEIVED_THROUGH_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
     stage: Global___Stage.ValueType
     officer: _builtins.str
     time_ms: _builtins.int
     received_through: _builtins.int
+    checkpoint: _builtins.bytes
+    """With DELIVERED: the receiver's newest signed head."""
     @_builtins.property
     def item(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceiptItem]: ...
     def __init__(
@@ -211,10 +218,11 @@ class Receipt(_message.Message):
         officer: _builtins.str = ...,
         time_ms: _builtins.int = ...,
         received_through: _builtins.int = ...,
+        checkpoint: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "officer", b"officer", "received_through", b"received_through", "stage", b"stage", "time_ms", b"time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "item", b"item", "officer", b"officer", "received_through", b"received_through", "stage", b"stage", "time_ms", b"time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -263,7 +271,7 @@ class Heartbeat(_message.Message):
     PRESENCE_FIELD_NUMBER: _builtins.int
     ANNOUNCEMENT_FIELD_NUMBER: _builtins.int
     ECHO_DELAY_MS_FIELD_NUMBER: _builtins.int
-    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    LOG_FIELD_NUMBER: _builtins.int
     beat: _builtins.int
     echo: _builtins.int
     path: _builtins.int
@@ -279,9 +287,10 @@ class Heartbeat(_message.Message):
     presence: Global___Presence.ValueType
     echo_delay_ms: _builtins.int
     """How long the echoed beat waited here: round trip without our own rhythm."""
-    checkpoint: _builtins.bytes
     @_builtins.property
     def announcement(self) -> Global___SignedPrekey: ...
+    @_builtins.property
+    def log(self) -> Global___LogExchange: ...
     def __init__(
         self,
         *,
@@ -300,15 +309,79 @@ class Heartbeat(_message.Message):
         presence: Global___Presence.ValueType = ...,
         announcement: Global___SignedPrekey | None = ...,
         echo_delay_ms: _builtins.int = ...,
-        checkpoint: _builtins.bytes = ...,
+        log: Global___LogExchange | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "log", b"log"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "beat", b"beat", "checkpoint", b"checkpoint", "echo", b"echo", "echo_delay_ms", b"echo_delay_ms", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "log_size", b"log_size", "path", b"path", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "received_through", b"received_through", "sent_through", b"sent_through", "time_ms", b"time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "beat", b"beat", "echo", b"echo", "echo_delay_ms", b"echo_delay_ms", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "log", b"log", "log_size", b"log_size", "path", b"path", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "received_through", b"received_through", "sent_through", b"sent_through", "time_ms", b"time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
+
+@_typing.final
+class LogExchange(_message.Message):
+    """What two terminals tell each other of their ledgers. docs/protocol.md 13.6."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    PROOF_FROM_FIELD_NUMBER: _builtins.int
+    CLAIMED_PROOF_FIELD_NUMBER: _builtins.int
+    CLAIMED_FROM_FIELD_NUMBER: _builtins.int
+    CLAIMED_TO_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
+    LINKED_FIELD_NUMBER: _builtins.int
+    LINKED_EPOCH_FIELD_NUMBER: _builtins.int
+    COSIGNATURE_FIELD_NUMBER: _builtins.int
+    ASKED_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
+    checkpoint: _builtins.bytes
+    """Our signed head, a C2SP checkpoint, and the proof that it continues the head of `proof_from` entries."""
+    proof_from: _builtins.int
+    claimed_from: _builtins.int
+    claimed_to: _builtins.int
+    seen: _builtins.bytes
+    """The largest signed head of the peer's log that we have seen, as the peer signed it."""
+    linked: _builtins.int
+    """How much of the peer's log we have linked by proofs, and in which log epoch."""
+    linked_epoch: _builtins.int
+    cosignature: _builtins.bytes
+    """Our cosignature (time and signature) over the peer's head of `linked` entries."""
+    asked: _builtins.bool
+    """We have just started and do not know what has been seen of our log."""
+    answered: _builtins.bool
+    """This tells what we have seen: `seen` and `linked` are our answer, also where they are empty."""
+    @_builtins.property
+    def proof(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    @_builtins.property
+    def claimed_proof(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Proof that our head of `claimed_to` entries, which the peer has seen, continues the one of `claimed_from`."""
+
+    def __init__(
+        self,
+        *,
+        checkpoint: _builtins.bytes = ...,
+        proof: _abc.Iterable[_builtins.bytes] | None = ...,
+        proof_from: _builtins.int = ...,
+        claimed_proof: _abc.Iterable[_builtins.bytes] | None = ...,
+        claimed_from: _builtins.int = ...,
+        claimed_to: _builtins.int = ...,
+        seen: _builtins.bytes = ...,
+        linked: _builtins.int = ...,
+        linked_epoch: _builtins.int = ...,
+        cosignature: _builtins.bytes = ...,
+        asked: _builtins.bool = ...,
+        answered: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "asked", b"asked", "checkpoint", b"checkpoint", "claimed_from", b"claimed_from", "claimed_proof", b"claimed_proof", "claimed_to", b"claimed_to", "cosignature", b"cosignature", "linked", b"linked", "linked_epoch", b"linked_epoch", "proof", b"proof", "proof_from", b"proof_from", "seen", b"seen"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LogExchange: _TypeAlias = LogExchange  # noqa: Y015
 
 @_typing.final
 class SignedPrekey(_message.Message):

@@ -16,11 +16,10 @@ from hotline.ledger.note import Ed25519Signer, Note, parse_note
 from hotline.ledger.policy import parse_policy
 from hotline.ledger.proof import make_proof
 from hotline.ledger.tree import Frontier, leaf_hash
-from hotline.machine import Record
+from hotline.machine import Private, Record
 
 A, B = "hotline/ab/ALPHA/main/1", "hotline/ab/BRAVO/main/1"
 KEYS = {A: SigningKey(bytes(range(32))), B: SigningKey(bytes(range(1, 33)))}
-SIGNERS = {origin: Ed25519Signer(origin, key) for origin, key in KEYS.items()}
 WITNESS = Ed25519Cosigner("witness.example/w", SigningKey(bytes(range(2, 34))))
 
 
@@ -41,13 +40,15 @@ class Kept:
         self.origin, self.nodes = origin, {}
         self.leaves: list[bytes] = []
         self.notes: dict[int, bytes] = {}
-        ledger = Ledger(origin, 1, SIGNERS[origin], Frontier(), 0, Random(seed).randbytes)
+        ledger = Ledger(origin.removesuffix("/1"), KEYS[origin], 1, Frontier(), 0, Random(seed).randbytes)
+        ledger.signing = True
         for record in records:
             staged = ledger.stage([record], 1_795_000_000_000)
             ledger.accept(staged)
-            self.leaves.append(staged.entries[0].leaf)
-            self.notes[staged.checkpoint.size] = staged.note
-            self.nodes.update({(node.level, node.position): node.hash for node in staged.nodes[0]})
+            (segment,) = staged.segments
+            self.leaves.append(segment.entries[0].leaf)
+            self.notes[segment.checkpoint.size] = segment.note
+            self.nodes.update({(node.level, node.position): node.hash for node in segment.nodes[0]})
 
     def proof(self, index: int, size: int = 0) -> Exhibit:
         note = self.notes[size or len(self.leaves)]
@@ -60,9 +61,10 @@ class Kept:
         return Exhibit(Note(note.text, lines).encode())
 
 
-def said(text: str, kind: str = "msg.sent", serial: int = 1) -> Record:
+def said(text: str, kind: str = "msg.submit", serial: int = 1) -> Record:
     name = leaf_hash(text.encode()).hex()
-    return Record(kind, {"plane": "real", "serial": serial, "statement": name}, {"body": name})
+    body = Private(text.encode(), bytes([serial] * 32))
+    return Record(kind, {"plane": "real", "serial": serial, "statement": name}, {"body": body})
 
 
 HONEST = Kept(A, [Record("start"), said("one"), said("two", serial=2), Record("alarm")])

@@ -13,17 +13,18 @@ from hypothesis import strategies as st
 from hotline.errors import LocalError, Malformed
 from hotline.ledger.record import commitment, make_entry, parse_leaf
 from hotline.limits import LEAF_BYTES_MAX
-from hotline.machine import Record
+from hotline.machine import Private, Record
 from tests.hotline.ledger.specimen import WALL, make_log, rewritten
 
-LAWFUL = make_entry(5, WALL, 1, Record("test", {"a": 1}, {"body": "0a" * 32}), Random(2).randbytes).leaf
+LAWFUL = make_entry(5, WALL, 1, Record("test", {"a": 1}, {"body": Private(b"x")}), Random(2).randbytes).leaf
 
 
 @given(st.dictionaries(st.text(max_size=8), st.text(max_size=20) | st.integers(-(2**53) + 1, 2**53 - 1), max_size=5))
 def test_leaves_read_back_and_have_one_spelling(fields: dict[str, str | int]) -> None:
     """Two auditors would read two records from one entry."""
     body = commitment(bytes(32), "body", b"a private word of nine").hex()
-    entry = make_entry(5, WALL, 1, Record("test", fields, {"body": body}), Random(2).randbytes)
+    private = {"body": Private(b"a private word of nine", bytes(32))}
+    entry = make_entry(5, WALL, 1, Record("test", fields, private), Random(2).randbytes)
     leaf = parse_leaf(entry.leaf)
     assert dict(leaf.fields) == fields
     assert leaf.commit == {"body": body}
@@ -124,7 +125,7 @@ def test_a_record_that_cannot_be_a_leaf_is_refused() -> None:
         Record("x", {"a": 2**53}),
         Record("x", {"a": "y" * 5_000}),
         Record("x", {"a": True}),
-        Record("x", {}, {"body": "a word in clear"}),
+        Record("x", {}, {"a\0b": Private(b"y")}),
     ):
         with pytest.raises(LocalError):
             make_entry(0, WALL, 1, record, Random(1).randbytes)

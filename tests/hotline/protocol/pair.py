@@ -10,9 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from hotline.charter.profiles import PROFILES
 from hotline.crypto.signing import SigningKey
-from hotline.ledger.log import Ledger
-from hotline.ledger.note import Ed25519Signer
-from hotline.ledger.tree import Frontier
+from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.machine import (
     Delivery,
     FramesReceived,
@@ -27,14 +25,15 @@ from hotline.machine import (
     RequestId,
     Tick,
 )
-from hotline.protocol.context import EndpointSetup
+from hotline.protocol.context import EndpointSetup, LogIdentity
 from hotline.protocol.endpoint import Endpoint
-from hotline.protocol.events import EndpointEvent, MarkRead, Started, Submit
+from hotline.protocol.events import EndpointEvent, MarkRead, Started, Submit, Suspicion
 from hotline.protocol.paths import PathSetup
 from hotline.protocol.session import Side
-from hotline.protocol.tables import TABLES, Head, Row, SentRow
+from hotline.protocol.tables import TABLES, Row, SentRow
 from hotline.wire.codec import decode_frame, encode, envelope_frame
 from hotline.wire.v1 import content_pb2, frame_pb2
+from tests.memorylog import MemoryLog
 
 WALL = 1_795_000_000_000
 CHARTER = hashlib.sha256(b"a charter of the tests").digest()
@@ -55,17 +54,10 @@ class Memory:
     """What survives a restart: tables and the ledger. Copies are backups."""
 
     tables: dict[str, dict[tuple[object, ...], Row]] = field(default_factory=dict)
-    frontier: Frontier = field(default_factory=Frontier)
-    top: Head = field(default_factory=lambda: Head(0, b"", b""))
-    last_ts: int = 0
+    log: MemoryLog = field(default_factory=MemoryLog)
 
     def copy(self) -> Memory:
-        return Memory(
-            {name: dict(rows) for name, rows in self.tables.items()}, self.frontier.copy(), self.top, self.last_ts
-        )
-
-    def head(self) -> Head:
-        return self.top
+        return Memory({name: dict(rows) for name, rows in self.tables.items()}, self.log.copy())
 
     def rows(self, table: str) -> Sequence[Row]:
         return list(self.tables.get(table, {}).values())
@@ -108,6 +100,8 @@ class Party:
         self.records: list[Record] = []
         self.told: list[Delivery] = []
         self.replies: dict[int, Reply] = {}
+        self.suspicion: Suspicion | None = None
+        """What a ratchet file would say at the next start."""
         self.setup: EndpointSetup
         self.endpoint: Endpoint
 
@@ -116,8 +110,8 @@ class Party:
         return self.pair.bravo if self is self.pair.alpha else self.pair.alpha
 
     @property
-    def origin(self) -> str:
-        return f"hotline/test/{self.name}/main/1"
+    def log(self) -> LogIdentity:
+        return LogIdentity(f"hotline/test/{self.name}/main", self.ledger_key.public)
 
     def now(self) -> Instant:
         return Instant(self.pair.time, WALL + self.pair.time + self.offset)
@@ -132,8 +126,10 @@ class Party:
             signing=self.signing,
             storage_key=self.storage_key,
             pairwise=pair.pairwise,
-            remote_ledger=peer.ledger_key.public,
-            remote_origin=peer.origin,
+            local_log=self.log,
+            remote_log=peer.log,
+            cosigner=Ed25519Cosigner(self.log.base, self.ledger_key),
+            policy=None,
             paths=pair.paths,
             validity_ms=dict.fromkeys(content_pb2.Precedence.values(), DAY),
             text_bytes_max=32_768,
@@ -144,16 +140,9 @@ class Party:
 
     def start(self) -> None:
         memory = self.memory
-        self.ledger = Ledger(
-            self.origin,
-            1,
-            Ed25519Signer(self.origin, self.ledger_key),
-            memory.frontier,
-            memory.last_ts,
-            self.pair.entropy,
-        )
-        self.endpoint = Endpoint(self.setup, self.pair.entropy, memory, memory, memory, self.now())
-        self.step(Started())
+        memory.log.start(self.log.base, self.ledger_key, self.pair.entropy)
+        self.endpoint = Endpoint(self.setup, self.pair.entropy, memory, memory.log, memory, self.now())
+        self.step(Started(self.suspicion))
         for path in self.setup.paths:
             self.step(LinkOpened(path.name))
 
@@ -167,10 +156,7 @@ class Party:
         output = self.endpoint.step(event, self.now())
         self.memory.apply(output)
         if output.records:
-            staged = self.ledger.stage(output.records, self.now().wall)
-            self.ledger.accept(staged)
-            self.memory.frontier, self.memory.last_ts = staged.frontier, staged.last_timestamp_ms
-            self.memory.top = Head(staged.checkpoint.size, staged.checkpoint.root, staged.note)
+            self.memory.log.commit(output.records, self.now().wall)
         self.records += output.records
         self.told += output.deliver
         self.replies |= {reply.request: reply for reply in output.replies}

@@ -56,7 +56,7 @@ def test_both_say_the_same_of_it_in_their_ledgers(pair: Pair) -> None:
     pair.run(100)
     submitted = next(record for record in pair.alpha.records if record.kind == "msg.submit")
     received = next(record for record in pair.bravo.records if record.kind == "msg.recv")
-    assert submitted.commit == received.commit
+    assert submitted.private == received.private
     assert submitted.fields["statement"] == received.fields["statement"]
 
 

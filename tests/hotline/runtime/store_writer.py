@@ -14,23 +14,23 @@ from pathlib import Path
 from hotline.crypto.signing import SigningKey
 from hotline.errors import StorageError
 from hotline.ledger.log import Ledger
-from hotline.ledger.note import Ed25519Signer
 from hotline.ledger.tree import Frontier
 from hotline.machine import Instant, Output, Put, Record
+from hotline.runtime.contentkeys import ContentKeys
 from hotline.runtime.store import EndpointStore
 
-ORIGIN = "hotline.example/ALPHA/main"
-SIGNER = Ed25519Signer(ORIGIN, SigningKey(b"s" * 32))
+BASE = "hotline.example/ALPHA/main"
+KEY = SigningKey(b"s" * 32)
 
 
-def make_ledger(frontier: Frontier, last_timestamp_ms: int) -> Ledger:
+def make_ledger(epoch: int, frontier: Frontier, last_timestamp_ms: int) -> Ledger:
     """The ledger of this test's terminal."""
-    return Ledger(ORIGIN, 1, SIGNER, frontier, last_timestamp_ms, os.urandom)
+    return Ledger(BASE, KEY, epoch, frontier, last_timestamp_ms, os.urandom)
 
 
 def open_store(folder: Path) -> EndpointStore:
     """The store in `folder`, opened as a daemon opens it."""
-    return EndpointStore(folder, make_ledger)
+    return EndpointStore(folder, make_ledger, ContentKeys(folder / "keys", b"k" * 32))
 
 
 def statement(serial: int) -> Output:

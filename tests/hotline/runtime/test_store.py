@@ -179,12 +179,12 @@ def test_corrupt_file_is_refused_and_left_alone(tmp_path: Path, start: int) -> N
 @pytest.mark.parametrize(
     ("sql", "says"),
     [
-        ("DROP TRIGGER entry_keep; UPDATE entry SET note=NULL WHERE seq=4;", "no signed head"),
-        ("DROP TRIGGER entry_hold; DELETE FROM entry WHERE seq=3;", "node is missing"),
-        ("DROP TRIGGER entry_keep; UPDATE entry SET nodes=zeroblob(96) WHERE seq=3;", "signed root"),
-        ("DROP TRIGGER entry_keep; UPDATE entry SET nodes=x'00' WHERE seq=3;", "node is missing"),
-        ("DROP TRIGGER entry_keep; UPDATE entry SET note=x'00' WHERE seq=4;", "not readable"),
-        ("DROP TRIGGER entry_keep; UPDATE entry SET leaf=x'00' WHERE seq=4;", "not readable"),
+        ("DROP TRIGGER entry_keep_1; UPDATE entry SET note=NULL WHERE seq=4;", "no signed head"),
+        ("DROP TRIGGER entry_hold_1; DELETE FROM entry WHERE seq=3;", "node is missing"),
+        ("DROP TRIGGER entry_keep_1; UPDATE entry SET nodes=zeroblob(96) WHERE seq=3;", "signed root"),
+        ("DROP TRIGGER entry_keep_1; UPDATE entry SET nodes=x'00' WHERE seq=3;", "node is missing"),
+        ("DROP TRIGGER entry_keep_1; UPDATE entry SET note=x'00' WHERE seq=4;", "not readable"),
+        ("DROP TRIGGER entry_keep_1; UPDATE entry SET leaf=x'00' WHERE seq=4;", "not readable"),
         ("DROP TABLE entry;", "audit verify"),
     ],
 )

@@ -1,0 +1,149 @@
+"""What a charter consists of: parties, terminals, officers, relays, witnesses (docs/protocol.md section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from hotline.charter.profiles import Profile
+from hotline.crypto.tls import fingerprint
+from hotline.errors import ConfigError
+from hotline.ledger.log import log_origin
+from hotline.ledger.note import Ed25519Verifier
+from hotline.ledger.policy import Policy, policy_text
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A state and its identity key (composite, 1984 bytes)."""
+
+    name: str
+    identity: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """One machine of a party."""
+
+    number: int
+    party: str
+    name: str
+    signing: bytes
+    ledger: bytes
+    tls_certificate_der: bytes
+    not_before: str
+    not_after: str
+
+    @property
+    def tls_fingerprint(self) -> str:
+        """Hex SHA-256 of the certificate."""
+        return fingerprint(self.tls_certificate_der)
+
+
+@dataclass(frozen=True, slots=True)
+class Officer:
+    """A person with a signing key and roles."""
+
+    party: str
+    name: str
+    roles: tuple[str, ...]
+    signing: bytes
+    not_before: str
+    not_after: str
+
+
+@dataclass(frozen=True, slots=True)
+class RelayEntry:
+    """A relay as the charter pins it."""
+
+    number: int
+    name: str
+    operator: str
+    address: str
+    signing: bytes
+    tls_certificate_der: bytes
+    profile: Profile
+
+    @property
+    def tls_fingerprint(self) -> str:
+        """Hex SHA-256 of the certificate."""
+        return fingerprint(self.tls_certificate_der)
+
+
+@dataclass(frozen=True, slots=True)
+class Charter:
+    """A charter in force, or a draft (`load_draft`) on which some signatures are missing."""
+
+    hash: bytes
+    hotline: str
+    serial: int
+    created: str
+    parties: tuple[Party, ...]
+    terminals: tuple[Terminal, ...]
+    officers: tuple[Officer, ...]
+    relays: tuple[RelayEntry, ...]
+    text_bytes_max: int
+    validity_ms: tuple[int, int, int, int]
+    witnesses: Policy
+    witnesses_text: str
+    pairwise_check: str
+    signed_by: tuple[str, ...]
+
+    def party(self, name: str) -> Party:
+        """The party of this name. Raises ConfigError."""
+        return _named(self.parties, name, "party")
+
+    def peer_of(self, party: str) -> Party:
+        """The other party. Raises ConfigError."""
+        self.party(party)
+        return next(other for other in self.parties if other.name != party)
+
+    def terminal(self, party: str, name: str) -> Terminal:
+        """One terminal of a party. Raises ConfigError."""
+        return _named(
+            [terminal for terminal in self.terminals if terminal.party == party], name, f"terminal of {party}"
+        )
+
+    def terminals_of(self, party: str) -> tuple[Terminal, ...]:
+        """Every terminal of a party, by number."""
+        return tuple(terminal for terminal in self.terminals if terminal.party == party)
+
+    def terminal_number(self, number: int) -> Terminal:
+        """The terminal that envelopes call `number`. Raises ConfigError."""
+        for terminal in self.terminals:
+            if terminal.number == number:
+                return terminal
+        raise ConfigError(f"the charter knows no terminal number {number}")
+
+    def officer(self, party: str, name: str) -> Officer:
+        """One officer of a party. Raises ConfigError."""
+        return _named([officer for officer in self.officers if officer.party == party], name, f"officer of {party}")
+
+    def relay(self, name: str) -> RelayEntry:
+        """The relay of this name. Raises ConfigError."""
+        return _named(self.relays, name, "relay")
+
+    def log_base(self, terminal: Terminal) -> str:
+        """Origin of a terminal's logs without the log epoch; also its name as a cosigner of others."""
+        return f"hotline/{self.hotline}/{terminal.party}/{terminal.name}"
+
+    def log_origin(self, terminal: Terminal, log_epoch: int = 1) -> str:
+        """Origin of one log epoch of a terminal."""
+        return log_origin(self.log_base(terminal), log_epoch)
+
+    def policy_text(self, log_epoch: int = 1) -> str:
+        """A whole C2SP policy for one log epoch of every terminal, for whoever verifies without this charter."""
+        logs = [Ed25519Verifier(self.log_origin(terminal, log_epoch), terminal.ledger) for terminal in self.terminals]
+        return policy_text(logs, self.witnesses_text)
+
+
+NamedT = TypeVar("NamedT", Party, Terminal, Officer, RelayEntry)
+
+
+def _named(entries: Sequence[NamedT], name: str, what: str) -> NamedT:
+    for entry in entries:
+        if entry.name == name:
+            return entry
+    known = ", ".join(entry.name for entry in entries) or "none"
+    raise ConfigError(f"the charter knows no {what} named {name}; it knows: {known}")

@@ -1,0 +1,287 @@
+"""Our own ledger before others: what of it may be shown, who vouches for it, and when it must begin anew.
+
+docs/protocol.md 13.5 to 13.7. A log that was seen larger than it is never signs again; until somebody who can know
+has answered, nothing of it is shown.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from hotline.civil import civil
+from hotline.errors import RemoteError
+from hotline.ledger.cosignature import CosignatureVerifier, Ed25519CosignatureVerifier, check_cosignature
+from hotline.ledger.log import FREEZE, OPEN, VOUCHED
+from hotline.ledger.note import Signature, parse_note
+from hotline.ledger.policy import Policy
+from hotline.limits import LOG_ENTRIES_MAX, QUORUM_PATIENCE, ROUNDS_KEPT, WITNESS_INTERVAL
+from hotline.machine import Instant, Put
+from hotline.protocol.context import Context
+from hotline.protocol.events import Cosigned, HeadSeen, Suspicion
+from hotline.protocol.heads import SignedHead, open_head
+from hotline.protocol.tables import Row, Saved
+from hotline.wire.v1 import content_pb2
+
+_HOUR = 3_600_000
+_COMMIT_PATIENCE = 500
+"""How soon to look again for a head that is being committed."""
+
+
+@dataclass(slots=True)
+class _Round:
+    """One head given to everyone who cosigns, and who has."""
+
+    head: SignedHead
+    names: set[str] = field(default_factory=set)
+
+
+class OwnLog:
+    """What an endpoint knows of others' knowledge of its ledger."""
+
+    def __init__(self, context: Context) -> None:
+        self._ctx = context
+        self._setup = context.setup
+        self.vouched = False
+        self.witnessed = 0
+        """Entries of the current log that a quorum has cosigned."""
+        self.peer_linked = 0
+        """Entries of the current log that the peer has linked by proofs."""
+        self.peer_seen: SignedHead | None = None
+        """The largest head of the current log that the peer says it has seen."""
+        self.peer_cosigned = 0
+        self.quorum_lost = False
+        self._epoch = context.ledger.head().epoch
+        self._quarter = ""
+        self._answered: set[str] = set()
+        self._rounds: OrderedDict[tuple[int, int], _Round] = OrderedDict()
+        self._round_at = 0
+        self._quorum_at = 0
+        remote = self._setup.remote_log
+        peer = Ed25519CosignatureVerifier(remote.base, remote.key)
+        self._voters: dict[str, tuple[str, CosignatureVerifier]] = {}
+        """Cosigner's key name to its name in the policy and its key; our own key has no vote."""
+        for witness in self._policy.witnesses:
+            if witness.verifier.public != self._setup.local_log.key:
+                self._voters[witness.verifier.name] = (witness.name, witness.verifier)
+        self._counting = {name for name, _ in self._voters.values()} if self._policy.quorum else set()
+        self._voters.setdefault(peer.name, (peer.name, peer))
+
+    @property
+    def _policy(self) -> Policy:
+        return self._setup.policy or Policy((), (), (), "")
+
+    @property
+    def epoch(self) -> int:
+        """The current log epoch, also while its first entry is not yet committed."""
+        return self._epoch
+
+    def restore(self, saved: Saved) -> None:
+        """Take up in which quarter the current log was opened."""
+        for row in saved.rows("fact"):
+            if row["name"] == "log.quarter" and isinstance(row["value"], bytes):
+                self._quarter = row["value"].decode()
+
+    # --- what may be shown -------------------------------------------------------------------------------------------
+
+    def shown(self) -> bytes:
+        """The newest signed head that may leave this terminal; empty while there is none."""
+        head = self._ctx.ledger.head()
+        return head.note if self.vouched and head.epoch == self._epoch else b""
+
+    def round_head(self) -> SignedHead | None:
+        """The head that everyone is asked to cosign now."""
+        return next(reversed(self._rounds.values())).head if self._rounds else None
+
+    # --- a new log ---------------------------------------------------------------------------------------------------
+
+    def started(self, suspicion: Suspicion | None, now: Instant) -> None:
+        """Decide whether the log that was found may be gone on with. Call before anything else is recorded."""
+        self._quorum_at = now.mono
+        if suspicion is not None:
+            self._begin(suspicion.reason, suspicion.epoch, now)
+        elif not self._quarter:
+            self._note_quarter(now)
+
+    def _begin(self, reason: str, above: int, now: Instant) -> None:
+        """Begin a new log epoch above `above`. What opens it names where the old one stood."""
+        ctx = self._ctx
+        self._epoch = max(self._epoch, above) + 1
+        ctx.record(OPEN, log_epoch=self._epoch, reason=reason)
+        self._rounds.clear()
+        self._round_at = now.mono
+        self.witnessed = self.peer_linked = self.peer_cosigned = 0
+        self.peer_seen = None
+        self._note_quarter(now)
+        text = f"a new log of this terminal was begun ({reason}); the old one is kept and never signed again"
+        ctx.alarm("log-epoch", text, log_epoch=self._epoch, reason=reason)
+
+    def _note_quarter(self, now: Instant) -> None:
+        self._quarter = _quarter(now)
+        self._ctx.out.changes.append(Put("fact", {"name": "log.quarter", "value": self._quarter.encode()}))
+
+    def _vouch(self, by: str) -> None:
+        if not self.vouched:
+            self.vouched = True
+            self._round_at = 0
+            self._ctx.record(VOUCHED, by=by)
+
+    def seen(self, note: bytes, who: str, now: Instant) -> None:
+        """Somebody holds this head of ours. Raises RemoteError if we did not sign it."""
+        held = open_head(note, self._setup.local_log)
+        head = self._ctx.ledger.head()
+        if held.epoch < self._epoch:
+            return
+        if held.epoch == head.epoch and held.size <= head.size and self._root_at(held.size) == held.root:
+            return
+        self._begin("restored", held.epoch, now)
+        self._vouch(who)
+
+    def _root_at(self, size: int) -> bytes:
+        head = self._ctx.ledger.head()
+        return head.root if size == head.size else self._ctx.ledger.root_at(size)
+
+    def offer(self, exchange: content_pb2.LogExchange) -> None:
+        """Our head for the peer to cosign, with proofs from what it has linked and by way of what it has seen."""
+        offered = self.round_head()
+        if offered is None:
+            return
+        exchange.checkpoint = offered.note
+        start, seen = self.peer_linked, self.peer_seen
+        if seen is not None and 0 < start < seen.size:
+            exchange.claimed_proof.extend(self._ctx.ledger.consistency(start, seen.size))
+            exchange.claimed_from, exchange.claimed_to = start, seen.size
+            start = seen.size
+        if 0 < start < offered.size:
+            exchange.proof.extend(self._ctx.ledger.consistency(start, offered.size))
+            exchange.proof_from = start
+
+    def peer_told(self, log: content_pb2.LogExchange, now: Instant) -> None:
+        """The peer has told what it has seen and linked of our log. Raises RemoteError if it shows what is not ours."""
+        if log.seen:
+            self.seen(log.seen, self._setup.remote_log.base, now)
+        head = self._ctx.ledger.head()
+        if log.seen and head.epoch == self._epoch:
+            told = open_head(log.seen, self._setup.local_log)
+            self.peer_seen = told if told.epoch == self._epoch else None
+        if log.linked_epoch == self._epoch == head.epoch and log.linked <= head.size:
+            self.peer_linked = log.linked
+            if log.cosignature:
+                self.peer_cosignature(log.linked, log.cosignature, now)
+        self._vouch(self._setup.remote_log.base)
+
+    # --- witnesses ---------------------------------------------------------------------------------------------------
+
+    def head_seen(self, event: HeadSeen, now: Instant) -> None:
+        """A witness showed what it holds of our log."""
+        try:
+            if event.note:
+                self.seen(event.note, event.witness, now)
+        except RemoteError as error:
+            self._ctx.refuse(event.witness, f"checkpoint-{error.reason}", now)
+            return
+        self._answered.add(event.witness)
+        if self._policy.quorum and self._policy.satisfied(self._answered):
+            self._vouch("witnesses")
+
+    def cosigned(self, event: Cosigned, now: Instant) -> None:
+        """A witness answered; lines of keys that we do not know are passed over."""
+        try:
+            signatures = parse_note(event.note + event.lines).signatures
+            head = open_head(event.note, self._setup.local_log)
+        except RemoteError as error:
+            self._ctx.refuse("witness", f"cosignature-{error.reason}", now)
+            return
+        for signature in signatures:
+            if signature.name in self._voters:
+                self._count(head, signature, now)
+
+    def peer_cosignature(self, size: int, value: bytes, now: Instant) -> None:
+        """The peer cosigned our head of `size` entries; one over a head that we no longer remember is dropped."""
+        found = self._rounds.get((self._epoch, size))
+        if found is None:
+            return
+        _, verifier = self._voters[self._setup.remote_log.base]
+        self._count(found.head, Signature(verifier.name, verifier.key_id, value), now)
+
+    def _count(self, head: SignedHead, signature: Signature, now: Instant) -> None:
+        found = self._rounds.get(head.place)
+        name, verifier = self._voters[signature.name]
+        if found is None or found.head.root != head.root:
+            return
+        try:
+            check_cosignature(parse_note(head.note).text, signature, verifier)
+        except RemoteError as error:
+            self._ctx.refuse(signature.name, f"cosignature-{error.reason}", now)
+            return
+        if signature.name == self._setup.remote_log.base:
+            self.peer_cosigned = max(self.peer_cosigned, head.size)
+        if name in found.names:
+            return
+        found.names.add(name)
+        row: Row = {
+            "epoch": head.epoch,
+            "name": signature.name,
+            "hour": now.wall // _HOUR,
+            "size": head.size,
+            "line": signature.line(),
+        }
+        self._ctx.out.changes.append(Put("cosignature", row))
+        if name in self._counting and self._policy.satisfied(found.names):
+            self._quorum(head.size, now)
+
+    def _quorum(self, size: int, now: Instant) -> None:
+        self.witnessed = max(self.witnessed, size)
+        self._quorum_at = now.mono
+        if self.quorum_lost:
+            self.quorum_lost = False
+            self._ctx.record("quorum.regained", size=size)
+            self._ctx.tell("quorum", state="regained", size=size)
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def due(self, now: Instant) -> None:
+        """Give the newest head to everyone, miss a quorum, close a log that is full or old."""
+        if self._round_at <= now.mono:
+            self._rotate(now)
+            begun = self._begin_round()
+            self._round_at = now.mono + (WITNESS_INTERVAL if begun or not self.vouched else _COMMIT_PATIENCE)
+        if self._policy.quorum and not self.quorum_lost and now.mono - self._quorum_at >= QUORUM_PATIENCE:
+            self.quorum_lost = True
+            self._ctx.record("quorum.lost", witnessed=self.witnessed)
+            text = "no quorum of witnesses has cosigned our ledger for a minute; messages go on"
+            self._ctx.alarm("no-quorum", text, witnessed=self.witnessed)
+
+    def _begin_round(self) -> bool:
+        """Give the newest head to everyone; False if there is none yet."""
+        note = self.shown()
+        if not note:
+            return False
+        head = self._ctx.ledger.head()
+        # A head that has not grown is cosigned anew: witnesses say when they last saw it.
+        self._rounds.pop((head.epoch, head.size), None)
+        self._rounds[head.epoch, head.size] = _Round(SignedHead(*head))
+        while len(self._rounds) > ROUNDS_KEPT:
+            self._rounds.popitem(last=False)
+        self._ctx.tell("checkpoint", note=note, size=head.size, log_epoch=head.epoch)
+        return True
+
+    def _rotate(self, now: Instant) -> None:
+        head = self._ctx.ledger.head()
+        full = head.size >= LOG_ENTRIES_MAX
+        if head.epoch != self._epoch or not self.vouched or not (full or _quarter(now) > self._quarter):
+            return
+        reason = "full" if full else "calendar"
+        self._ctx.record(FREEZE, reason=reason)
+        self._begin(reason, self._epoch, now)
+
+    def next_deadline(self) -> int:
+        """When something is due."""
+        if not self._policy.quorum or self.quorum_lost:
+            return self._round_at
+        return min(self._round_at, self._quorum_at + QUORUM_PATIENCE)
+
+
+def _quarter(now: Instant) -> str:
+    at = civil(now.wall)
+    return f"{at.year:04d}-Q{(at.month + 2) // 3}"

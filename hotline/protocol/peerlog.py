@@ -1,0 +1,183 @@
+"""The peer's ledger as we know it: heads it signed, linked by proofs; two that cannot both be true are evidence.
+
+docs/protocol.md 13.6. Heads arrive in its statements and receipts (claims, looked at a little later) and, with proofs,
+in its heartbeats.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+
+from hotline.errors import RemoteError, Untrusted
+from hotline.ledger.note import parse_note
+from hotline.ledger.tree import verify_consistency
+from hotline.limits import CLAIMS_DELAY, CLAIMS_WAITING_MAX, OLD_LOG_GRACE
+from hotline.machine import Instant, Put
+from hotline.protocol.context import Context
+from hotline.protocol.heads import SignedHead, open_head, place_of
+from hotline.protocol.tables import Row, Saved
+from hotline.wire.v1 import content_pb2
+
+_REMEMBERED = 8
+
+
+class PeerLog:
+    """Everything an endpoint knows of the peer's ledger."""
+
+    def __init__(self, context: Context) -> None:
+        self._ctx = context
+        self.linked: SignedHead | None = None
+        """The largest head that proofs connect with everything before it."""
+        self.seen: SignedHead | None = None
+        """The largest head that the peer signed, linked or not."""
+        self._known: OrderedDict[tuple[int, int], SignedHead] = OrderedDict()
+        """Heads that a proof may start from or lead to."""
+        self._waiting: deque[tuple[bytes, str]] = deque(maxlen=CLAIMS_WAITING_MAX)
+        self._look_at: int | None = None
+        self._accused: set[tuple[int, int]] = set()
+        self._left_at = 0
+
+    def restore(self, saved: Saved) -> None:
+        """Take up the newest heads that we hold."""
+        for row in saved.rows("peer_head"):
+            linked, claimed = row["linked"], row["claimed"]
+            assert isinstance(linked, bytes)
+            assert isinstance(claimed, bytes)
+            try:
+                self.linked = self._remember(open_head(linked, self._ctx.setup.remote_log))
+                self.seen = self._remember(open_head(claimed, self._ctx.setup.remote_log))
+            except RemoteError:
+                # Another ledger key of the peer, by a new charter: its old logs are history.
+                self.linked = self.seen = None
+
+    def _remember(self, head: SignedHead) -> SignedHead:
+        self._known[head.place] = head
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return head
+
+    # --- claims ------------------------------------------------------------------------------------------------------
+
+    def claim(self, note: bytes, path: str, now: Instant) -> None:
+        """A statement or receipt carried this head: it is looked at soon."""
+        self._waiting.append((note, path))
+        if self._look_at is None:
+            self._look_at = now.mono + CLAIMS_DELAY
+
+    def due(self, now: Instant) -> None:
+        """Look at the heads that wait. Only those that could tell something new are verified."""
+        if self._look_at is None or self._look_at > now.mono:
+            return
+        self._look_at = None
+        waiting, self._waiting = list(self._waiting), deque(maxlen=CLAIMS_WAITING_MAX)
+        before = self.seen
+        for note, path in reversed(waiting):  # the newest first: it leaves least to do
+            try:
+                if self._is_news(note):
+                    self._take(open_head(note, self._ctx.setup.remote_log), now)
+            except RemoteError as error:
+                self._ctx.refuse(path, f"checkpoint-{error.reason}", now)
+        if self.seen is not before:
+            self._save()
+
+    def next_deadline(self) -> int | None:
+        """When heads are to be looked at."""
+        return self._look_at
+
+    def _is_news(self, note: bytes) -> bool:
+        place = place_of(note, self._ctx.setup.remote_log)
+        if self.seen is None or place > self.seen.place:
+            return True
+        known = self._known.get(place)
+        return known is not None and parse_note(known.note).text != parse_note(note).text
+
+    def _take(self, head: SignedHead, now: Instant) -> bool:
+        """A verified head; False if it contradicts what we know or is of a log that the peer has left."""
+        known = self._known.get(head.place)
+        if known is not None and known.root != head.root:
+            self._accuse("peer-fork", "the peer signed two different ledgers of one size", known, head)
+            return False
+        if self.linked is not None and head.epoch < self.linked.epoch:
+            return False
+        if self.linked is None or head.epoch > self.linked.epoch:
+            self._new_log(head, now)
+        if self.seen is None or head.place > self.seen.place:
+            self.seen = self._remember(head)
+        return True
+
+    def _left(self, head: SignedHead, now: Instant) -> None:
+        """A fresh heartbeat shows a head of a log that the peer has left. One that was under way is no fault."""
+        known = [size for epoch, size in self._known if epoch == head.epoch]
+        if self.linked is None or head.epoch >= self.linked.epoch or now.mono - self._left_at < OLD_LOG_GRACE:
+            return
+        if known and head.size > max(known):
+            self._accuse("peer-old-log", "the peer goes on signing a log that it had left", self.linked, head)
+
+    def _new_log(self, head: SignedHead, now: Instant) -> None:
+        ctx, old = self._ctx, self.linked
+        self.linked, self._left_at = self._remember(head), now.mono
+        ctx.record("peer.log", log_epoch=head.epoch, size=head.size, root=head.root.hex())
+        if old is not None:
+            text = f"the peer has begun a new log; of the old one {old.size} entries are linked here"
+            ctx.alarm("peer-log", text, log_epoch=head.epoch, held=old.size)
+        self._save()
+
+    # --- links -------------------------------------------------------------------------------------------------------
+
+    def heard(self, log: content_pb2.LogExchange, now: Instant) -> None:
+        """What a fresh heartbeat brought: proofs, and the head that they lead to. Raises RemoteError."""
+        epoch = self.linked.epoch if self.linked is not None else 0
+        before = self.linked
+        if log.claimed_proof:
+            claimed = self._known.get((epoch, log.claimed_to))
+            if claimed is not None:
+                self._link(log.claimed_from, claimed, log.claimed_proof)
+        if log.checkpoint:
+            head = open_head(log.checkpoint, self._ctx.setup.remote_log)
+            if self._take(head, now):
+                self._link(log.proof_from, head, log.proof)
+            else:
+                self._left(head, now)
+        if self.linked is not before:
+            self._save()
+
+    def _link(self, start: int, head: SignedHead, proof: Sequence[bytes]) -> None:
+        """`head` becomes the linked one if `proof` holds from a linked head of `start` entries."""
+        linked = self.linked
+        if linked is None or head.epoch != linked.epoch or head.size <= linked.size:
+            return
+        known = self._known.get((head.epoch, start))
+        if known is None or known.size > linked.size or not proof:
+            return  # made for another moment: the next one will fit
+        try:
+            verify_consistency(known.size, head.size, proof, known.root, head.root)
+        except Untrusted:
+            self._accuse("peer-fork", "the peer's ledger does not continue the one that it showed before", known, head)
+            return
+        self.linked = self._remember(head)
+
+    def _save(self) -> None:
+        if self.linked is not None and self.seen is not None:
+            row: Row = {"epoch": self.linked.epoch, "linked": self.linked.note, "claimed": self.seen.note}
+            self._ctx.out.changes.append(Put("peer_head", row))
+
+    def _accuse(self, name: str, text: str, one: SignedHead | None, other: SignedHead) -> None:
+        """Two signed heads that contradict each other: both go into the record, each pair once."""
+        if other.place in self._accused:
+            return
+        self._accused.add(other.place)
+        first = "" if one is None else one.note.decode()
+        self._ctx.alarm(name, text, size=other.size, log_epoch=other.epoch, held=first, note=other.note.decode())
+
+    # --- what we answer ----------------------------------------------------------------------------------------------
+
+    def answer(self, exchange: content_pb2.LogExchange, now: Instant) -> None:
+        """Say what we have seen and linked, and cosign what is linked."""
+        exchange.answered = True
+        if self.seen is not None:
+            exchange.seen = self.seen.note
+        if self.linked is not None:
+            exchange.linked, exchange.linked_epoch = self.linked.size, self.linked.epoch
+            text = parse_note(self.linked.note).text
+            exchange.cosignature = self._ctx.setup.cosigner.cosign(text, now.wall // 1_000).value

@@ -1,0 +1,155 @@
+"""The logs of one terminal in SQLite: one table for each log epoch, the current one named `entry`.
+
+One table holds a log, so that an append touches few pages: `nodes` are the hashes of the complete subtrees that end
+with an entry, its own leaf first; `note` is the signed head behind the last entry of each transaction. What opens the
+commitments of a leaf lies beside it, sealed, in `opening`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from hotline.errors import Malformed, StorageError
+from hotline.ledger.checkpoint import Checkpoint, parse_checkpoint
+from hotline.ledger.log import Segment, Staged
+from hotline.ledger.record import Entry, parse_leaf
+from hotline.ledger.tree import HASH_SIZE, Frontier, consistency_proof, frontier_nodes
+from hotline.protocol.tables import Head
+
+_ENTRY: Final = """
+CREATE TABLE entry (seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL, nodes BLOB NOT NULL, note BLOB) STRICT;
+CREATE TRIGGER entry_keep_{epoch} BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
+CREATE TRIGGER entry_hold_{epoch} BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
+"""
+
+LEDGER_SCHEMA: Final = (
+    _ENTRY.format(epoch=1)
+    + """
+CREATE TABLE opening (epoch INTEGER, seq INTEGER, box BLOB NOT NULL, PRIMARY KEY (epoch, seq)) STRICT, WITHOUT ROWID;
+CREATE TABLE log (epoch INTEGER PRIMARY KEY) STRICT;
+INSERT INTO log VALUES (1);
+"""
+)
+
+SealOpenings = Callable[[int, Entry], bytes]
+"""(log epoch, entry) to the sealed openings of its commitments."""
+
+
+class StoredLog(NamedTuple):
+    """One log as it is stored. Reading `leaves` may raise sqlite3.Error."""
+
+    leaves: Iterator[bytes]
+    notes: Sequence[bytes]
+    hashes: Mapping[int, bytes]
+
+
+def log_epochs(database: sqlite3.Connection) -> list[int]:
+    """Every log epoch of a store, the current one last. Raises sqlite3.Error."""
+    return [int(row[0]) for row in database.execute("SELECT epoch FROM log ORDER BY epoch")]
+
+
+def log_table(database: sqlite3.Connection, epoch: int) -> str:
+    """The table of one log epoch. Raises sqlite3.Error."""
+    return "entry" if epoch == log_epochs(database)[-1] else f"entry_{epoch:d}"
+
+
+def read_log(database: sqlite3.Connection, epoch: int | None = None) -> StoredLog:
+    """Leaves, signed heads, and the leaf hashes that the stored tree was made of. Raises sqlite3.Error."""
+    table = "entry" if epoch is None else log_table(database, epoch)
+    notes = [bytes(row[0]) for row in database.execute(f"SELECT note FROM {table} WHERE note IS NOT NULL ORDER BY seq")]  # noqa: S608
+    hashes = {seq: bytes(hash_) for seq, hash_ in database.execute(f"SELECT seq, substr(nodes, 1, 32) FROM {table}")}  # noqa: S608
+    leaves = (bytes(row[0]) for row in database.execute(f"SELECT leaf FROM {table} ORDER BY seq"))  # noqa: S608
+    return StoredLog(leaves, notes, hashes)
+
+
+def read_node(database: sqlite3.Connection, level: int, position: int, table: str = "entry") -> bytes:
+    """The stored hash of a complete subtree. Raises StorageError: it is not there."""
+    last = (position + 1 << level) - 1
+    sql = f"SELECT substr(nodes, ?, {HASH_SIZE}) FROM {table} WHERE seq=?"  # noqa: S608 - names are ours
+    found = database.execute(sql, (HASH_SIZE * level + 1, last)).fetchone()
+    if found is None or len(found[0]) != HASH_SIZE:
+        raise StorageError(f"a tree node is missing at entry {last}")
+    return bytes(found[0])
+
+
+class Loaded(NamedTuple):
+    """Where a log stands, from its last entry. `signed` is None where nothing is written yet."""
+
+    epoch: int
+    frontier: Frontier
+    last_timestamp_ms: int
+    signed: Checkpoint | None
+    note: bytes
+
+
+def load(database: sqlite3.Connection) -> Loaded:
+    """The current log. Raises StorageError if entries, tree and head do not fit; sqlite3.Error."""
+    epoch = log_epochs(database)[-1]
+    last = database.execute("SELECT seq, leaf, note FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
+    if last is None:
+        return Loaded(epoch, Frontier(), 0, None, b"")
+    seq, leaf, note = last
+    if note is None:
+        raise StorageError(f"there is no signed head behind the last entry, {seq}")
+    frontier = Frontier(seq + 1, [read_node(database, *node) for node in frontier_nodes(seq + 1)])
+    try:
+        signed = parse_checkpoint(bytes(note).partition(b"\n\n")[0] + b"\n")
+        timestamp = round(datetime.fromisoformat(parse_leaf(bytes(leaf)).ts).timestamp() * 1_000)
+    except (Malformed, ValueError) as error:
+        raise StorageError(f"the last entry or its signed head is not readable ({error})") from error
+    if (signed.size, signed.root) != (frontier.size, frontier.root()):
+        raise StorageError("the stored tree does not give the signed root")
+    return Loaded(epoch, frontier, timestamp, signed, bytes(note))
+
+
+def append(database: sqlite3.Connection, staged: Staged, seal: SealOpenings, current: int) -> None:
+    """Write what a transaction adds; a segment of another epoch than `current` begins a new log."""
+    for segment in staged.segments:
+        if segment.epoch != current:
+            _begin(database, current, segment.epoch)
+            current = segment.epoch
+        _append(database, segment, seal)
+
+
+def _begin(database: sqlite3.Connection, old: int, new: int) -> None:
+    database.execute(f"ALTER TABLE entry RENAME TO entry_{old:d}")
+    for statement in _ENTRY.format(epoch=new).strip().split("\n"):
+        database.execute(statement)
+    database.execute("INSERT INTO log VALUES (?)", (new,))
+
+
+def _append(database: sqlite3.Connection, segment: Segment, seal: SealOpenings) -> None:
+    rows: list[tuple[int, bytes, bytes, bytes | None]] = [
+        (entry.seq, entry.leaf, b"".join(node.hash for node in nodes), None)
+        for entry, nodes in zip(segment.entries, segment.nodes, strict=True)
+    ]
+    rows[-1] = (*rows[-1][:3], segment.note)
+    database.executemany("INSERT INTO entry VALUES (?, ?, ?, ?)", rows)
+    boxes = [(segment.epoch, entry.seq, seal(segment.epoch, entry)) for entry in segment.entries if entry.openings]
+    if boxes:
+        database.executemany("INSERT INTO opening VALUES (?, ?, ?)", boxes)
+
+
+def head_of(loaded: Loaded) -> Head:
+    """The head of a loaded log, of which nothing may be shown yet."""
+    return Head(loaded.epoch, loaded.frontier.size, loaded.frontier.root(), b"")
+
+
+def root_at(database: sqlite3.Connection, size: int, table: str = "entry") -> bytes:
+    """Root of the first `size` entries. Raises StorageError."""
+    nodes = [read_node(database, level, position, table) for level, position in frontier_nodes(size)]
+    return Frontier(size, nodes).root()
+
+
+def consistency(database: sqlite3.Connection, old: int, new: int) -> list[bytes]:
+    """Consistency proof between two sizes of the current log. Raises StorageError, ValueError."""
+    return consistency_proof(old, new, lambda level, position: read_node(database, level, position))
+
+
+def existing(path: Path) -> bool:
+    """Whether a file is a database that something was written into."""
+    return path.is_file() and path.stat().st_size > 0

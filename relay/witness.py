@@ -1,0 +1,253 @@
+"""A witness as a service: what it cosigned last of each log, on disk, and the C2SP HTTP interface over it.
+
+Checking what is held and storing what replaces it is one transaction under one lock, and only after its commit a
+cosignature leaves: otherwise two requests could take a log back (c2sp.org/tlog-witness).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Final
+
+from hotline.errors import ConfigError, StorageError
+from hotline.ledger.checkpoint import Checkpoint
+from hotline.ledger.note import parse_note
+from hotline.ledger.witness import REQUEST_BYTES_MAX, Judgement, Status, Witness, parse_add_checkpoint
+from hotline.limits import WITNESS_CONNECTIONS_MAX, WITNESS_EVIDENCE_MAX, WITNESS_SECONDS
+from hotline.runtime.logs import get_logger
+from relay.store import lock_folder, make_file
+
+SCHEMA_VERSION: Final = 1
+_SCHEMA = """
+BEGIN IMMEDIATE;
+CREATE TABLE head (
+  origin TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, root BLOB NOT NULL,
+  note BLOB NOT NULL, at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE evidence (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, held BLOB NOT NULL, request BLOB NOT NULL) STRICT;
+PRAGMA user_version=1;
+COMMIT;
+"""
+_SIZE_TYPE: Final = "text/x.tlog.size"
+_TEXT_TYPE: Final = "text/plain; charset=utf-8"
+
+
+class WitnessStore:
+    """The newest cosigned checkpoint of each log, and requests that convict their log."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open or create `folder`/witness.db. Raises StorageError or ConfigError."""
+        self._lock = lock_folder(folder, "witness")
+        self.path = folder / "witness.db"
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._lock.close)
+            make_file(self.path)
+            try:
+                self._db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+                undo.callback(self._db.close)
+                self._prepare()
+            except sqlite3.Error as error:
+                text = f"{self.path}: not a usable witness store ({error}); a witness must not forget: repair it"
+                raise StorageError(text) from error
+            undo.pop_all()
+
+    def _prepare(self) -> None:
+        execute = self._db.execute
+        version = execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise ConfigError(f"{self.path}: written by a newer program (schema {version}); upgrade hotline-relay")
+        execute("PRAGMA journal_mode=WAL")
+        execute("PRAGMA synchronous=FULL")
+        found = (execute("PRAGMA journal_mode").fetchone()[0], execute("PRAGMA synchronous").fetchone()[0])
+        if found != ("wal", 2):
+            raise StorageError(f"{self.path}: this file system does not give WAL with synchronous=FULL")
+        if version == 0:
+            self._db.executescript(_SCHEMA)
+
+    def held(self, origin: str) -> tuple[Checkpoint, int, bytes] | None:
+        """(checkpoint, when it was cosigned, the cosigned note) of a log."""
+        row = self._db.execute("SELECT size, root, at, note FROM head WHERE origin=?", (origin,)).fetchone()
+        return None if row is None else (Checkpoint(origin, row[0], bytes(row[1])), int(row[2]), bytes(row[3]))
+
+    def by_name(self, name: str) -> bytes | None:
+        """The newest cosigned note of the log whose origin has this hex SHA-256."""
+        row = self._db.execute("SELECT note FROM head WHERE name=?", (name,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def keep(self, checkpoint: Checkpoint, note: bytes, at: int) -> None:
+        """Replace what is held of a log; part of the caller's transaction."""
+        name = hashlib.sha256(checkpoint.origin.encode()).hexdigest()
+        row = (checkpoint.origin, name, checkpoint.size, checkpoint.root, note, at)
+        self._db.execute("INSERT OR REPLACE INTO head VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def accuse(self, held: bytes, request: bytes, at: int) -> None:
+        """Keep a request that contradicts what is held, unless there are too many already."""
+        if self._db.execute("SELECT COUNT(*) FROM evidence").fetchone()[0] < WITNESS_EVIDENCE_MAX:
+            self._db.execute("INSERT INTO evidence (at, held, request) VALUES (?, ?, ?)", (at, held, request))
+
+    @contextlib.contextmanager
+    def transaction(self):  # type: ignore[no-untyped-def]
+        """One durable transaction. Raises StorageError: whether it was stored is unknown."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:  # what was begun ends with the process
+            raise StorageError(f"{self.path}: a commit failed ({error}); whether it was stored is unknown") from error
+
+    def close(self) -> None:
+        """Give the store up."""
+        self._db.close()
+        self._lock.close()
+
+
+class WitnessService:
+    """Answers requests, from any thread. After a failed commit it answers nothing any more."""
+
+    def __init__(self, witness: Witness, store: WitnessStore, clock: Callable[[], float] = time.time) -> None:
+        self._witness = witness
+        self._store = store
+        self._clock = clock
+        self._one_at_a_time = threading.Lock()
+        self._log = get_logger("witness")
+        self.failed = threading.Event()
+        self.reason = ""
+
+    def add_checkpoint(self, request: bytes) -> tuple[int, str, bytes]:
+        """(status, content type, body) of the answer."""
+        with self._one_at_a_time:
+            if self.failed.is_set():
+                return 503, _TEXT_TYPE, b"stopping\n"
+            try:
+                return self._add(request)
+            except StorageError as error:
+                self.reason = str(error)
+                self.failed.set()
+                return 503, _TEXT_TYPE, b"stopping\n"
+
+    def _add(self, request: bytes) -> tuple[int, str, bytes]:
+        now = int(self._clock())
+        with self._store.transaction():
+            answer = self._witness.judge(request, self._known)
+            if answer.checkpoint is not None:
+                before = self._store.held(answer.checkpoint.origin)
+                # A clock that was set back would make an honest witness look like one that went back itself.
+                at = max(now, before[1]) if before is not None else now
+                lines = self._witness.cosign(answer.text, at)
+                self._store.keep(answer.checkpoint, parse_note(_log_note(request) + lines).encode(), at)
+            elif answer.evidence:
+                self._store.accuse(self._evidence(request), request, now)
+        self._tell(answer)
+        if answer.checkpoint is not None:
+            return int(answer.status), _TEXT_TYPE, lines
+        if answer.status is Status.CONFLICT:
+            return int(answer.status), _SIZE_TYPE, b"%d\n" % answer.held
+        return int(answer.status), _TEXT_TYPE, f"{answer.why}\n".encode()
+
+    def _known(self, origin: str) -> Checkpoint | None:
+        found = self._store.held(origin)
+        return None if found is None else found[0]
+
+    def _evidence(self, request: bytes) -> bytes:
+        origin = _log_note(request).partition(b"\n")[0].decode()
+        found = self._store.held(origin)
+        return b"" if found is None else found[2]
+
+    def _tell(self, answer: Judgement) -> None:
+        if answer.evidence:
+            self._log.error("contradiction", reason=answer.why, held=answer.held)
+        elif answer.status not in (Status.OK, Status.CONFLICT):
+            self._log.warning("refused", status=int(answer.status), reason=answer.why)
+
+    def latest(self, name: str) -> bytes | None:
+        """The newest cosigned checkpoint of the log whose origin has this hex SHA-256."""
+        with self._one_at_a_time:
+            return self._store.by_name(name)
+
+
+def _log_note(request: bytes) -> bytes:
+    """The checkpoint of a lawful request, with its log's signatures as they came."""
+    return parse_add_checkpoint(request).note
+
+
+class WitnessServer(ThreadingHTTPServer):
+    """HTTP/1.1, a thread for each connection, as many as there may be."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, address: str, service: WitnessService) -> None:
+        """Listen at `host:port`. Raises ConfigError."""
+        host, _, port = address.rpartition(":")
+        self.address_family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+        self.service = service
+        self._room = threading.BoundedSemaphore(WITNESS_CONNECTIONS_MAX)
+        try:
+            super().__init__((host.strip("[]"), int(port)), _Handler)
+        except OSError as error:
+            raise ConfigError(f"listen: {address} cannot be listened on ({error.strerror})") from error
+
+    def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
+        """One more connection, or none if too many are open."""
+        if not self._room.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
+        """A connection from its first to its last request."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A broken connection is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: WitnessServer
+    protocol_version = "HTTP/1.1"
+    timeout = 2 * WITNESS_SECONDS
+    server_version = "hotline-witness"
+    sys_version = ""
+
+    def do_POST(self) -> None:
+        """add-checkpoint."""
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit() and int(length) <= REQUEST_BYTES_MAX):
+            self.close_connection = True
+            self._answer(400, _TEXT_TYPE, b"a Content-Length of at most 65536 is needed\n")
+            return
+        body = self.rfile.read(int(length))
+        if self.path != "/add-checkpoint":
+            self._answer(404, _TEXT_TYPE, b"POST /add-checkpoint\n")
+            return
+        self._answer(*self.server.service.add_checkpoint(body))
+
+    def do_GET(self) -> None:
+        """<sha256 of an origin>/checkpoint."""
+        name, slash, rest = self.path.removeprefix("/").partition("/")
+        note = self.server.service.latest(name) if slash and rest == "checkpoint" else None
+        if note is None:
+            self._answer(404, _TEXT_TYPE, b"nothing is held under this name\n")
+        else:
+            self._answer(200, _TEXT_TYPE, note)
+
+    def _answer(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - http.server's name
+        """What matters is logged by the service."""

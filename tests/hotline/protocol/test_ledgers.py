@@ -1,0 +1,458 @@
+"""Two ledgers that hold each other: nothing shown before it may be, every head linked, every contradiction told."""
+
+from __future__ import annotations
+
+import pytest
+
+from hotline.crypto.signing import SigningKey
+from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
+from hotline.ledger.cosignature import Ed25519CosignatureVerifier, Ed25519Cosigner, check_cosignature
+from hotline.ledger.log import log_origin
+from hotline.ledger.note import Ed25519Signer, Signature, parse_note
+from hotline.ledger.policy import parse_policy
+from hotline.ledger.record import parse_leaf
+from hotline.limits import QUORUM_PATIENCE, WITNESS_INTERVAL
+from hotline.machine import Delivery
+from hotline.protocol.events import Audited, Cosigned, HeadSeen, Suspicion
+from hotline.protocol.heads import open_head
+from hotline.protocol.session import ContentType
+from hotline.wire.codec import encode
+from hotline.wire.v1 import content_pb2
+
+from .pair import DAY, ROUTINE, Pair, Party, clear, losing
+
+WITNESSES = {f"w{n}": Ed25519Cosigner(f"witness.example/w{n}", SigningKey(bytes([n] * 32))) for n in (1, 2, 3)}
+POLICY = parse_policy(
+    (
+        "".join(f"witness {name} {one.verifier.vkey()} http://{name}\n" for name, one in WITNESSES.items())
+        + "group two 2 w1 w2 w3\nquorum two\n"
+    ).encode()
+)
+
+
+def types(party: Party, epoch: int) -> list[str]:
+    return [parse_leaf(leaf).type for leaf in party.memory.log.epochs[epoch].leaves]
+
+
+def statements_of(party: Party) -> list[content_pb2.Statement]:
+    rows = party.memory.tables.get("sent", {}).values()
+    return [content_pb2.Statement.FromString(row["content"]) for row in rows]  # type: ignore[arg-type]
+
+
+def last_checkpoint(party: Party) -> Delivery:
+    return [told for told in party.told if told.kind == "checkpoint"][-1]
+
+
+# --- holding each other -----------------------------------------------------------------------------------------------
+
+
+def test_each_links_and_cosigns_the_others_ledger() -> None:
+    """A capital could rewrite its past, and nobody would hold anything against it."""
+    pair = Pair().open()
+    pair.run(3 * WITNESS_INTERVAL)
+    for party in (pair.alpha, pair.bravo):
+        linked = party.endpoint.peer_log.linked
+        assert linked is not None
+        assert linked.root == party.peer.memory.log.root_at(linked.size)
+        own = party.endpoint.own_log
+        assert own.vouched
+        assert own.peer_cosigned > 0
+        (row, *_) = party.memory.tables["cosignature"].values()
+        assert row["name"] == party.peer.log.base
+
+
+def test_the_peers_cosignature_is_one_that_others_can_check() -> None:
+    """The peer's word would be good between the two only."""
+    pair = Pair().open()
+    pair.run(3 * WITNESS_INTERVAL)
+    row = list(pair.alpha.memory.tables["cosignature"].values())[-1]
+    name, _, encoded = str(row["line"]).removeprefix("\u2014 ").partition(" ")
+    signature = parse_note(b"x\n\n" + str(row["line"]).encode() + b"\n").signatures[0]
+    assert (name, bool(encoded)) == (pair.bravo.log.base, True)
+    size = row["size"]
+    assert isinstance(size, int)
+    text = Checkpoint(f"{pair.alpha.log.base}/1", size, pair.alpha.memory.log.root_at(size)).text()
+    check_cosignature(text, signature, Ed25519CosignatureVerifier(pair.bravo.log.base, pair.bravo.ledger_key.public))
+
+
+def test_a_statement_carries_the_head_before_it_and_its_receipt_the_other() -> None:
+    """What was said after the last exchange of heads could be taken back unseen."""
+    pair = Pair().open()
+    before = pair.alpha.memory.log.head()
+    pair.alpha.submit("One.")
+    pair.run(400)
+    (statement,) = statements_of(pair.alpha)
+    assert statement.checkpoint == before.note
+    seen = pair.bravo.endpoint.peer_log.seen
+    assert seen is not None
+    assert seen.place >= (1, before.size)
+    held = pair.alpha.endpoint.peer_log.seen
+    assert held is not None
+    assert held.size > 5
+
+
+def test_heads_seen_in_statements_are_linked_by_the_next_beats() -> None:
+    """A head between two heartbeats could be of another ledger, and nothing would ask."""
+    pair = Pair().open()
+    for _ in range(5):
+        pair.alpha.submit("One.")
+        pair.run(1_000)
+    seen = pair.bravo.endpoint.peer_log.seen
+    assert seen is not None
+    pair.run(3 * WITNESS_INTERVAL)
+    linked = pair.bravo.endpoint.peer_log.linked
+    assert linked is not None
+    assert linked.size >= seen.size
+    assert pair.bravo.alarms() == []
+
+
+def test_a_minute_of_heartbeats_is_one_entry() -> None:
+    """The record would grow by millions of entries a year, or tell nothing of the line."""
+    pair = Pair().open()
+    pair.run(10 * 60_000)
+    summaries = [record for record in pair.alpha.records if record.kind == "hb.summary"]
+    assert 9 <= len(summaries) <= 11
+    assert str(summaries[3].fields["beats"]).startswith("relay-1=")
+    assert "peer_root" in summaries[3].fields
+    assert len(pair.alpha.records) < 60
+
+
+# --- contradictions ---------------------------------------------------------------------------------------------------
+
+
+def forged(party: Party, size: int, epoch: int = 1, root: bytes = bytes(32)) -> bytes:
+    origin = log_origin(party.log.base, epoch)
+    return sign_checkpoint(Checkpoint(origin, size, root), Ed25519Signer(origin, party.ledger_key))
+
+
+def say(pair: Pair, exchange: content_pb2.LogExchange) -> None:
+    """BRAVO says something about ledgers in a heartbeat that is fresh."""
+    from hotline.machine import Plane
+    from hotline.wire.codec import envelope_frame
+
+    session = pair.bravo.endpoint.context.session
+    path = pair.alpha.endpoint.context.paths["relay-1"]
+    beat = content_pb2.Heartbeat(
+        beat=pair.bravo.endpoint.context.paths["relay-1"]._beat + 1, path=1, echo=path._beat, presence=1, log=exchange
+    )  # type: ignore[arg-type]
+    inner = session.sign(ContentType.HEARTBEAT, Plane.REAL, encode(beat))
+    pair.alpha.hear("relay-1", envelope_frame(session.seal(Plane.REAL, inner, transient=True)))
+
+
+def peer_alarms(pair: Pair) -> list[object]:
+    return [name for name in pair.alpha.alarms() if str(name).startswith("peer-")]
+
+
+def test_one_size_and_two_roots_are_told_with_both_heads() -> None:
+    """A split view would be seen and forgotten."""
+    pair = Pair().open()
+    pair.run(2 * WITNESS_INTERVAL)
+    linked = pair.alpha.endpoint.peer_log.linked
+    assert linked is not None
+    say(pair, content_pb2.LogExchange(checkpoint=forged(pair.bravo, linked.size)))
+    (alarm,) = [record for record in pair.alpha.records if record.fields.get("name") == "peer-fork"]
+    for name in ("held", "note"):
+        assert open_head(str(alarm.fields[name]).encode(), pair.bravo.log).size == linked.size
+    say(pair, content_pb2.LogExchange(checkpoint=forged(pair.bravo, linked.size)))
+    assert peer_alarms(pair) == ["peer-fork"]
+
+
+def test_a_ledger_that_does_not_continue_the_old_one_is_told() -> None:
+    """A rewritten past would pass as long as it is longer."""
+    pair = Pair().open()
+    pair.run(2 * WITNESS_INTERVAL)
+    linked = pair.alpha.endpoint.peer_log.linked
+    assert linked is not None
+    note = forged(pair.bravo, linked.size + 9)
+    say(pair, content_pb2.LogExchange(checkpoint=note, proof=[bytes(32)] * 4, proof_from=linked.size))
+    assert peer_alarms(pair) == ["peer-fork"]
+    assert pair.alpha.endpoint.peer_log.linked == linked
+
+
+def test_a_longer_ledger_without_a_proof_is_not_linked() -> None:
+    """A step without its proof would be believed."""
+    pair = Pair().open()
+    pair.run(2 * WITNESS_INTERVAL)
+    linked = pair.alpha.endpoint.peer_log.linked
+    assert linked is not None
+    for exchange in (
+        content_pb2.LogExchange(checkpoint=forged(pair.bravo, linked.size + 9)),
+        content_pb2.LogExchange(checkpoint=forged(pair.bravo, linked.size + 8), proof=[bytes(32)], proof_from=3),
+    ):
+        say(pair, exchange)
+    assert pair.alpha.endpoint.peer_log.linked == linked
+
+
+def test_a_forged_claim_in_a_statement_is_refused_and_the_statement_stands() -> None:
+    """A faulty head would cost a statement, or pass for the peer's."""
+    pair = Pair().open()
+    pair.run(1_000)
+    own = pair.bravo.endpoint.own_log
+    other = sign_checkpoint(
+        Checkpoint(f"{pair.bravo.log.base}/1", 50, bytes(32)),
+        Ed25519Signer(f"{pair.bravo.log.base}/1", SigningKey(bytes(32))),
+    )
+    own.shown = lambda: other  # type: ignore[method-assign]
+    pair.bravo.submit("One.")
+    pair.run(1_000)
+    assert pair.alpha.shown() == [1]
+    assert "checkpoint-unverified" in pair.alpha.refusals()
+
+
+def test_a_peer_that_goes_on_with_a_log_that_it_left_is_told() -> None:
+    """A stolen key could go on signing where the honest terminal has stopped."""
+    pair = Pair().open()
+    pair.run(2 * WITNESS_INTERVAL)
+    say(pair, content_pb2.LogExchange(checkpoint=forged(pair.bravo, 7, epoch=2)))
+    assert peer_alarms(pair) == ["peer-log"]
+    say(pair, content_pb2.LogExchange(checkpoint=forged(pair.bravo, 900)))
+    assert peer_alarms(pair) == ["peer-log"], "a head that was under way is no fault"
+    pair.weather = losing(lambda sender, relay, envelope: True)
+    pair.run(700_000)
+    say(pair, content_pb2.LogExchange(checkpoint=forged(pair.bravo, 901)))
+    assert "peer-old-log" in pair.alpha.alarms()
+
+
+# --- a log that was seen larger ---------------------------------------------------------------------------------------
+
+
+def test_nothing_is_shown_before_somebody_has_vouched() -> None:
+    """A terminal with an old state would sign what contradicts what it signed before."""
+    pair = Pair()
+    pair.weather = losing(lambda sender, relay, envelope: True)
+    pair.open(20_000)
+    assert pair.alpha.endpoint.own_log.shown() == b""
+    assert pair.alpha.memory.log.note == b""
+    pair.alpha.submit("Said while nobody answers.")
+    assert statements_of(pair.alpha)[0].checkpoint == b""
+    pair.weather = clear
+    pair.run(10_000)
+    assert pair.alpha.memory.log.note
+    assert types(pair.alpha, 1).count("log.vouched") == 1
+    assert pair.alpha.memory.log.epoch == pair.bravo.memory.log.epoch == 1
+
+
+@pytest.mark.parametrize("longer", [False, True], ids=["smaller than it was", "other than it was"])
+def test_an_old_state_opens_a_new_log_by_itself(longer: bool) -> None:
+    """A capital would convict itself by an honest mistake, or its line would stand still until somebody comes."""
+    pair = Pair().open()
+    backup = pair.alpha.memory.copy()
+    for _ in range(3):
+        pair.alpha.submit("Said and lost.")
+        pair.run(1_000)
+    pair.run(2 * WITNESS_INTERVAL)
+    held = pair.bravo.endpoint.peer_log.linked
+    assert held is not None
+    pair.cut()
+    pair.alpha.restart(backup)
+    if longer:
+        for _ in range(20):
+            pair.alpha.submit("Said meanwhile.")
+    pair.join()
+    pair.run(5_000)
+    assert pair.alpha.memory.log.epoch == 2
+    assert types(pair.alpha, 2)[0] == "log.open"
+    opening = parse_leaf(pair.alpha.memory.log.epochs[2].leaves[0])
+    assert opening.fields["reason"] == "restored"
+    assert opening.fields["previous"] == f"{pair.alpha.log.base}/1"
+    assert "log-epoch" in pair.alpha.alarms()
+    assert "peer-log" in pair.bravo.alarms()
+    assert "peer-fork" not in pair.bravo.alarms()
+    # Nothing that was signed for others under the old name contradicts what the peer holds.
+    for note in pair.alpha.memory.log.epochs[1].notes:
+        if not note.startswith(f"{pair.alpha.log.base}/1/".encode()):
+            assert open_head(note, pair.alpha.log).size <= held.size
+    pair.alpha.submit("And the line goes on.")
+    pair.run(2 * WITNESS_INTERVAL)
+    assert pair.alpha.states(pair.alpha.endpoint.context.outboxes[pair_plane()].last_serial)[-1] == "delivered"
+    assert pair.bravo.endpoint.peer_log.linked is not None
+    assert pair.bravo.endpoint.peer_log.linked.epoch == 2
+
+
+def pair_plane() -> object:
+    from hotline.machine import Plane
+
+    return Plane.REAL
+
+
+def test_an_empty_disk_opens_a_new_log() -> None:
+    """A terminal that lost everything would begin its old log again from nothing."""
+    from .pair import Memory
+
+    pair = Pair().open()
+    pair.run(WITNESS_INTERVAL)
+    pair.cut()
+    pair.alpha.restart(Memory())
+    pair.join()
+    pair.run(5_000)
+    assert pair.alpha.memory.log.epoch == 2
+
+
+def test_a_ratchet_file_that_knows_more_opens_a_new_log_without_the_peer() -> None:
+    """Alone, a terminal could not know that its disk is an old one."""
+    pair = Pair()
+    pair.alpha.suspicion = Suspicion("restored", 4)
+    pair.alpha.start()
+    assert pair.alpha.memory.log.epoch == 5
+    assert pair.alpha.memory.log.note == b""
+    pair.bravo.start()
+    pair.run(3_000)
+    assert pair.alpha.memory.log.note.startswith(f"{pair.alpha.log.base}/5\n".encode())
+
+
+def test_both_restored_at_once_find_each_other_again() -> None:
+    """Two restored terminals would wait for each other for ever."""
+    pair = Pair().open()
+    backups = [party.memory.copy() for party in (pair.alpha, pair.bravo)]
+    pair.alpha.submit("One.")
+    pair.run(1_000)
+    pair.cut()
+    for party, backup in zip((pair.alpha, pair.bravo), backups, strict=True):
+        party.restart(backup)
+    pair.join()
+    pair.run(5_000)
+    assert all(party.memory.log.note for party in (pair.alpha, pair.bravo))
+    pair.alpha.submit("Two.")
+    pair.run(1_000)
+    assert pair.alpha.states(1)[-1] == "delivered"
+
+
+def test_a_head_that_we_never_signed_moves_nothing() -> None:
+    """A relay, a witness or the peer could drive a terminal from one log to the next."""
+    pair = Pair().open()
+    stranger = sign_checkpoint(
+        Checkpoint(f"{pair.alpha.log.base}/1", 900, bytes(32)),
+        Ed25519Signer(f"{pair.alpha.log.base}/1", SigningKey(bytes(32))),
+    )
+    pair.alpha.step(HeadSeen("w1", stranger))
+    say(pair, content_pb2.LogExchange(seen=stranger, answered=True))
+    pair.alpha.step(HeadSeen("w1", forged(pair.bravo, 900)))
+    pair.alpha.step(HeadSeen("w1", b"nothing"))
+    assert pair.alpha.memory.log.epoch == 1
+    assert len(pair.alpha.refusals()) == 4
+
+
+def test_a_log_is_closed_at_the_end_of_a_quarter() -> None:
+    """One stolen key would reach back to the first day."""
+    pair = Pair().open()
+    days = 0
+    while pair.alpha.memory.log.epoch == 1 and days < 95:
+        pair.alpha.offset += DAY
+        pair.bravo.offset += DAY
+        days += 1
+        pair.run(WITNESS_INTERVAL)
+    pair.run(3 * WITNESS_INTERVAL)
+    assert types(pair.alpha, 1)[-1] == "log.freeze"
+    last = open_head(pair.alpha.memory.log.epochs[1].notes[-1], pair.alpha.log)
+    opening = parse_leaf(pair.alpha.memory.log.epochs[2].leaves[0])
+    assert (opening.fields["size"], opening.fields["root"]) == (last.size, last.root.hex())
+    assert opening.fields["reason"] == "calendar"
+    assert pair.alpha.memory.log.epoch == 2
+    linked = pair.bravo.endpoint.peer_log.linked
+    assert linked is not None
+    assert linked.epoch == 2
+
+
+# --- witnesses --------------------------------------------------------------------------------------------------------
+
+
+def answer(party: Party, *names: str) -> None:
+    """Witnesses cosign the head that everyone was given last."""
+    note = last_checkpoint(party).fields["note"]
+    assert isinstance(note, bytes)
+    lines = "".join(f"{WITNESSES[name].cosign(parse_note(note).text, 1_795_000_000).line()}\n" for name in names)
+    party.step(Cosigned(note, lines.encode()))
+
+
+def test_a_quorum_is_noted_missed_and_regained() -> None:
+    """Nobody would learn that the record is no longer witnessed, or messages would wait for it."""
+    pair = Pair(policy=POLICY).open()
+    pair.run(WITNESS_INTERVAL)
+    answer(pair.alpha, "w1", "w3")
+    witnessed = pair.alpha.endpoint.own_log.witnessed
+    assert witnessed == last_checkpoint(pair.alpha).fields["size"]
+    pair.run(QUORUM_PATIENCE + WITNESS_INTERVAL)
+    assert "no-quorum" in pair.alpha.alarms()
+    assert "quorum.lost" in pair.alpha.kinds()
+    pair.alpha.submit("Messages never wait.")
+    pair.run(500)
+    assert pair.alpha.states(1)[-1] == "delivered"
+    pair.run(WITNESS_INTERVAL)
+    answer(pair.alpha, "w1")
+    assert pair.alpha.endpoint.own_log.quorum_lost
+    answer(pair.alpha, "w1", "w2")
+    assert "quorum.regained" in pair.alpha.kinds()
+    assert pair.alpha.endpoint.own_log.witnessed > witnessed
+
+
+def test_a_word_that_no_witness_gave_does_not_count() -> None:
+    """A relay could make a quorum of its own."""
+    pair = Pair(policy=POLICY).open()
+    pair.run(WITNESS_INTERVAL)
+    note = last_checkpoint(pair.alpha).fields["note"]
+    assert isinstance(note, bytes)
+    text = parse_note(note).text
+    good = WITNESSES["w1"].cosign(text, 5)
+    impostor = Ed25519Cosigner("witness.example/w2", SigningKey(bytes([9] * 32))).cosign(text, 5)
+    moved = WITNESSES["w3"].cosign(Checkpoint(f"{pair.alpha.log.base}/1", 1, bytes(32)).text(), 5)
+    altered = Signature(good.name, good.key_id, (6).to_bytes(8, "big") + good.value[8:])
+    own = Ed25519Cosigner(pair.alpha.log.base, pair.alpha.ledger_key).cosign(text, 5)
+    for signature in (impostor, moved, altered, own):
+        pair.alpha.step(Cosigned(note, f"{signature.line()}\n".encode()))
+    pair.alpha.step(Cosigned(note, b"nonsense"))
+    pair.alpha.step(Cosigned(b"nonsense", f"{good.line()}\n".encode()))
+    pair.alpha.step(Cosigned(note, f"{good.line()}\n".encode()))
+    assert pair.alpha.endpoint.own_log.witnessed == 0
+    assert len(pair.alpha.memory.tables["cosignature"]) <= 2  # w1, and perhaps the peer
+
+
+def test_witnesses_vouch_where_the_peer_is_silent() -> None:
+    """A terminal whose peer is down could not sign for days."""
+    pair = Pair(policy=POLICY)
+    pair.alpha.start()
+    pair.alpha.step(HeadSeen("w1", b""))
+    assert pair.alpha.memory.log.note == b""
+    pair.alpha.step(HeadSeen("w2", b""))
+    assert pair.alpha.memory.log.note
+
+
+def test_a_witness_that_saw_more_than_the_peer_opens_a_new_log() -> None:
+    """A backup newer than the peer's view would go on with a log that a witness has seen larger."""
+    pair = Pair(policy=POLICY).open()
+    pair.run(WITNESS_INTERVAL)
+    note = forged(pair.alpha, pair.alpha.memory.log.head().size + 5)
+    pair.alpha.step(HeadSeen("w1", note))
+    assert pair.alpha.memory.log.epoch == 2
+    pair.run(2 * WITNESS_INTERVAL)
+    assert pair.alpha.endpoint.own_log.peer_cosigned > 0
+
+
+def test_the_newest_head_is_offered_in_a_fixed_rhythm() -> None:
+    """Witnesses would learn from the rhythm when the two speak."""
+    pair = Pair(policy=POLICY).open()
+    pair.alpha.told.clear()
+    pair.run(6 * WITNESS_INTERVAL)
+    offered = [told for told in pair.alpha.told if told.kind == "checkpoint"]
+    assert 5 <= len(offered) <= 7
+
+
+def test_whoever_looks_into_the_record_stands_in_it() -> None:
+    """Somebody could read everything and leave no trace."""
+    pair = Pair().open()
+    pair.alpha.step(Audited("disclose", "uid 1000", "entry 5: body", 3))
+    record = pair.alpha.records[-1]
+    assert record.kind == "audit.disclose"
+    assert record.private["who"].value == b"uid 1000"
+
+
+def test_another_charter_or_configuration_is_recorded() -> None:
+    """Who changed the rules, and when, would be unknown."""
+    pair = Pair().open()
+    pair.alpha.prepare(config="one")
+    pair.alpha.restart()
+    pair.alpha.prepare(config="two")
+    pair.alpha.restart()
+    pair.alpha.restart()
+    changed = [record for record in pair.alpha.records if record.kind == "config.changed"]
+    assert [(record.fields["old"], record.fields["new"]) for record in changed] == [("", "one"), ("one", "two")]
+    assert ROUTINE

@@ -1,0 +1,190 @@
+"""The witness over real HTTP and a real database: what it answers, what it keeps, and what it never signs."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from hotline.crypto.mldsa44 import PostQuantumKey
+from hotline.crypto.signing import SigningKey
+from hotline.errors import StorageError
+from hotline.ledger.cosignature import Ed25519Cosigner, MlDsa44Cosigner, timestamp
+from hotline.ledger.note import open_note
+from hotline.ledger.witness import Status, Witness, parse_add_checkpoint
+from relay.witness import WitnessServer, WitnessService, WitnessStore
+from tests.hotline.ledger.specimen import ORIGIN, VERIFIER
+from tests.hotline.ledger.test_witness import FORK, LOG
+
+ED = Ed25519Cosigner("witness.example/w1", SigningKey(bytes(range(1, 33))))
+PQ = MlDsa44Cosigner("witness.example/w1", PostQuantumKey(bytes(range(2, 34))))
+NAME = hashlib.sha256(ORIGIN.encode()).hexdigest()
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_795_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Site:
+    """A running witness."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = Clock()
+        self.store = WitnessStore(folder)
+        self.service = WitnessService(
+            Witness(lambda o: VERIFIER if o == ORIGIN else None, [ED, PQ]), self.store, self.clock
+        )
+        self.server = WitnessServer("127.0.0.1:0", self.service)
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, str, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.server_address[1], timeout=5)
+        with closing(connection):
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            return answer.status, answer.getheader("Content-Type", ""), answer.read()
+
+    def add(self, request: bytes) -> tuple[int, str, bytes]:
+        return self.ask("POST", "/add-checkpoint", request)
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+        self.store.close()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Site]:
+    site = Site(folder)
+    try:
+        yield site
+    finally:
+        site.stop()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with running(tmp_path) as made:
+        yield made
+
+
+def test_it_answers_as_published(site: Site) -> None:
+    """A log of another program could not be witnessed here."""
+    status, _, lines = site.add(LOG.request(0, 5))
+    assert status == 200
+    note = parse_add_checkpoint(LOG.request(0, 5)).note + lines
+    assert len(open_note(note, [VERIFIER, ED.verifier, PQ.verifier]).verified) == 3
+    assert site.add(LOG.request(0, 6)) == (409, "text/x.tlog.size", b"5\n")
+    assert site.add(FORK.request(5, 12))[0] == Status.UNPROCESSABLE
+    assert site.add(b"nonsense")[0] == Status.BAD_REQUEST
+    assert site.add(LOG.request(5, 12))[0] == 200
+    status, _, latest = site.ask("GET", f"/{NAME}/checkpoint")
+    assert status == 200
+    assert latest.split(b"\n")[1] == b"12"
+    assert len(open_note(latest, [VERIFIER, ED.verifier]).verified) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/", None),
+        ("GET", f"/{NAME}", None),
+        ("GET", f"/{'0' * 64}/checkpoint", None),
+        ("POST", "/", b"x"),
+        ("POST", "/add-checkpoint/", b"x"),
+    ],
+)
+def test_other_paths_are_not_there(site: Site, method: str, path: str, body: bytes | None) -> None:
+    """Something would answer that nobody has thought about."""
+    assert site.ask(method, path, body)[0] == 404
+
+
+def test_a_body_without_an_honest_length_is_refused(site: Site) -> None:
+    """One request could hold the memory of the witness."""
+    for length in ("70000", "-1", "", "1_0"):
+        connection = http.client.HTTPConnection("127.0.0.1", site.server.server_address[1], timeout=5)
+        with closing(connection):
+            connection.putrequest("POST", "/add-checkpoint")
+            connection.putheader("Content-Length", length)
+            connection.endheaders()
+            assert connection.getresponse().status == 400
+
+
+def test_a_signed_contradiction_is_kept(site: Site) -> None:
+    """The words that convict a log would be thrown away by the only one who heard them."""
+    site.add(LOG.request(0, 12))
+    site.add(FORK.request(12, 20))
+    site.add(b"nonsense")
+    rows = site.store._db.execute("SELECT held, request FROM evidence").fetchall()
+    assert [bytes(row[1]) for row in rows] == [FORK.request(12, 20)]
+    assert bytes(rows[0][0]).split(b"\n")[1] == b"12"
+
+
+def test_what_it_signed_outlives_it(tmp_path: Path) -> None:
+    """A restarted witness would sign a smaller log."""
+    with running(tmp_path) as site:
+        site.add(LOG.request(0, 12))
+    with running(tmp_path) as site:
+        assert site.add(LOG.request(0, 5)) == (409, "text/x.tlog.size", b"12\n")
+
+
+def test_a_clock_set_back_makes_no_evidence_against_itself(site: Site) -> None:
+    """An honest witness would look as if it had gone back."""
+    site.add(LOG.request(0, 5))
+    site.clock.now -= 3_600
+    _, _, lines = site.add(LOG.request(5, 12))
+    note = open_note(parse_add_checkpoint(LOG.request(5, 12)).note + lines, [ED.verifier])
+    assert timestamp(note.verified[0].value) == 1_795_000_000
+
+
+def test_many_at_once_never_take_a_log_back(site: Site) -> None:
+    """The published race: two requests are judged before either is stored."""
+    site.add(LOG.request(0, 5))
+    answers: list[tuple[int, int]] = []
+
+    def ask(size: int) -> None:
+        answers.append((size, site.add(LOG.request(5, size))[0]))
+
+    threads = [threading.Thread(target=ask, args=(size,)) for size in range(6, 26)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(status for _, status in answers) == [200] + [409] * 19
+    (winner,) = [size for size, status in answers if status == 200]
+    assert site.add(LOG.request(0, 5))[2] == b"%d\n" % winner
+
+
+def test_a_failed_commit_ends_the_answers(site: Site) -> None:
+    """A cosignature would leave over something that no disk holds."""
+    site.add(LOG.request(0, 5))
+    site.store._db.execute("PRAGMA query_only=ON")
+    assert site.add(LOG.request(5, 12))[0] == 503
+    assert site.service.failed.is_set()
+    site.store._db.execute("PRAGMA query_only=OFF")
+    assert site.add(LOG.request(5, 12))[0] == 503
+
+
+def test_a_second_witness_on_one_store_is_refused(site: Site, tmp_path: Path) -> None:
+    """Two witnesses with one key would each sign their own view."""
+    with pytest.raises(StorageError, match="another witness"):
+        WitnessStore(tmp_path)
+
+
+def test_it_stores_nothing_of_what_is_said(tmp_path: Path) -> None:
+    """A witness would learn more than sizes and hashes."""
+    with running(tmp_path) as site:
+        site.add(LOG.request(0, 12))
+        columns = {row[1] for row in site.store._db.execute("PRAGMA table_info(head)")}
+        assert columns == {"origin", "name", "size", "root", "note", "at"}
