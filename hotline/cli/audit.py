@@ -1,93 +1,106 @@
-"""`hotline audit`: the ledger of a terminal, offline. Keys come from the charter, never from the ledger."""
+"""`hotline audit`: the ledger of a terminal, offline. Keys come from the charter or a policy, never from the ledger."""
 
 from __future__ import annotations
 
-import sqlite3
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
+from hotline.civil import iso_utc
+from hotline.cli.contradict import compare_records, conviction, fsck
 from hotline.cli.exits import Exit, leave
 from hotline.cli.output import line, print_json
-from hotline.errors import Malformed
+from hotline.cli.prove import destroy, disclose, export, prove, verify_proof
+from hotline.cli.record import (
+    Checked,
+    add_ratchet,
+    announce,
+    chained,
+    charter_option,
+    check_log,
+    json_option,
+    party_option,
+    policy_of,
+    read_charter,
+    store_option,
+    terminal_option,
+)
+from hotline.errors import Malformed, RemoteError, StorageError
+from hotline.ledger.policy import open_cosigned
 from hotline.ledger.record import parse_leaf
-from hotline.ledger.verify import Verdict
+from hotline.ledger.verify import Outcome
+from hotline.runtime.recordfiles import open_record
 from hotline.safetext import safe_line
 
-_EXITS = {"verified": Exit.DONE, "tampered": Exit.TAMPERED, "undecided": Exit.UNDECIDED}
+_EXITS = {Outcome.VERIFIED: Exit.DONE, Outcome.UNDECIDED: Exit.UNDECIDED, Outcome.TAMPERED: Exit.TAMPERED}
 
 
 @click.group()
 def audit() -> None:
-    """The ledger: what this terminal said, received and decided."""
+    """The ledger: what this terminal said, received and decided, and who vouches for it.
 
-
-store_option = click.option(
-    "--store",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="PATH",
-    help="Store folder of the terminal, or a copy of its ledger.db.",
-)
-
-
-def _database(store: Path) -> Path:
-    return store / "ledger.db" if store.is_dir() else store
+    \b
+    Every command works offline, on a live store, on a copy of its ledger.db, or on an export.
+    Exit 0 verified, 6 tampered or contradictory, 10 cannot decide. Nothing to check is never good.
+    """
 
 
 @audit.command("list")
 @store_option
 @click.option("--type", "kind", help="Only entries of this type, for example msg.recv.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest entries.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON lines with a versioned schema.")
+@json_option
 def list_entries(store: Path, kind: str | None, limit: int, as_json: bool) -> None:
-    """List entries, newest last. Shows no message text: the ledger holds none.
+    """List entries, newest last. Shows no message text: the ledger holds none. Reading a live store is recorded.
 
     \b
     Examples:
       hotline audit list --store /var/lib/hotline/alpha
       hotline audit list --store copy.db --type alarm --json
     """
-    from hotline.runtime.store import connect
-
-    path = _existing(store)
-    with closing(connect(path, read_only=True)) as database:
-        newest = (
-            database.execute("SELECT seq, leaf FROM entry ORDER BY seq DESC").fetchall()
-            if kind
-            else (database.execute("SELECT seq, leaf FROM entry ORDER BY seq DESC LIMIT ?", (limit,)).fetchall())
-        )
+    announce(store, "read", f"list {kind or 'all'}")
     shown = []
-    for seq, data in newest:
-        try:
-            leaf = parse_leaf(bytes(data))
-        except Malformed:
-            leave(Exit.TAMPERED, f"entry {seq} is not a lawful entry; run: hotline audit verify")
-        if kind is None or leaf.type == kind:
-            shown.append(leaf)
-        if len(shown) >= limit:
-            break
-    for leaf in reversed(shown):
+    with open_record(store) as logs:
+        for log in reversed(logs):
+            for data in reversed(list(log.leaves())):
+                try:
+                    leaf = parse_leaf(data)
+                except Malformed:
+                    leave(Exit.TAMPERED, "there is an entry that is no lawful one; run: hotline audit verify")
+                if kind is None or leaf.type == kind:
+                    shown.append(leaf)
+                if len(shown) >= limit:
+                    break
+    for leaf in reversed(shown[:limit]):
         if as_json:
-            fields = dict(leaf.fields)
             print_json(
-                {"schema": "hotline.entry/1", "seq": leaf.seq, "ts": leaf.ts, "type": leaf.type, "fields": fields}
+                {
+                    "schema": "hotline.entry/1",
+                    "log_epoch": leaf.epoch,
+                    "seq": leaf.seq,
+                    "ts": leaf.ts,
+                    "type": leaf.type,
+                    "fields": dict(leaf.fields),
+                    "private": sorted(leaf.commit),
+                }
             )
         else:
             words = " ".join(f"{name}={safe_line(str(value), 80)}" for name, value in leaf.fields.items())
-            line(f"{leaf.seq:6d}  {leaf.ts}  {leaf.type:18} {words}")
+            line(f"{leaf.epoch}/{leaf.seq:<6d}  {leaf.ts}  {leaf.type:18} {words}")
 
 
 @audit.command()
 @store_option
-@click.option("--charter", "charter_path", type=click.Path(path_type=Path), required=True, metavar="FILE")
-@click.option("--party", required=True, help="Whose ledger it is.")
-@click.option("--terminal", default="main", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
+@charter_option
+@party_option
+@terminal_option
+@json_option
 def verify(store: Path, charter_path: Path, party: str, terminal: str, as_json: bool) -> None:
-    """Recompute a whole ledger and compare it with its signed head. Works offline, on a copy, without a daemon.
+    """Recompute a whole ledger, compare it with its signed heads, and say who vouches up to which entry.
 
     \b
     Example:
@@ -95,58 +108,121 @@ def verify(store: Path, charter_path: Path, party: str, terminal: str, as_json: 
 
     Exit 0 verified, 6 evidence of tampering (the first bad entry is named), 10 cannot decide.
     """
-    from hotline.charter.model import load_charter
-    from hotline.files import read_public
-    from hotline.ledger.note import Ed25519Verifier
-    from hotline.ledger.verify import verify_log
-    from hotline.runtime.ledgerstore import read_log
-    from hotline.runtime.store import connect
-
-    charter = load_charter(read_public(charter_path))
+    charter = read_charter(charter_path)
     entry = charter.terminal(party, terminal)
-    origin = charter.log_origin(entry)
-    path = _existing(store)
-    with closing(connect(path, read_only=True)) as database:
-        try:
-            database.execute("BEGIN")  # one picture, though a daemon may be writing at this moment
-            log = read_log(database)
-            notes, verifier = log.notes, Ed25519Verifier(origin, entry.ledger)
-            verdict = verify_log(log.leaves, notes[-1] if notes else None, verifier, log.hashes.get, notes)
-        except sqlite3.Error as error:
-            leave(Exit.UNDECIDED, f"{path}: cannot be read to the end ({error}); verify another copy")
-    _print_verdict(verdict, origin, path, len(notes), as_json=as_json)
-    sys.exit(int(_EXITS[verdict.outcome.value]))
+    try:
+        with open_record(store) as logs:
+            last = logs[-1].epoch
+            add_ratchet(store, logs)
+            checked = [check_log(log, charter, entry, closed=log.epoch != last, progress=True) for log in logs]
+            broken = chained(checked)
+    except StorageError as error:
+        leave(Exit.UNDECIDED, str(error))
+    if broken is not None and all(one.verdict.outcome is not Outcome.TAMPERED for one in checked):
+        checked[-1] = replace(checked[-1], verdict=broken)
+    for one in checked:
+        _print_checked(one, store, as_json=as_json)
+    worst = max((one.verdict.outcome for one in checked), key=list(_EXITS).index)
+    sys.exit(int(_EXITS[worst]))
 
 
-def _print_verdict(verdict: Verdict, origin: str, path: Path, checkpoints: int, *, as_json: bool) -> None:
-    outcome = verdict.outcome.value
+def _print_checked(one: Checked, path: Path, *, as_json: bool) -> None:
+    verdict = one.verdict
+    vouched = [
+        {"by": name, "through": size, "at": iso_utc(unix * 1_000)}
+        for name, (size, unix) in sorted(one.vouchers.items())
+    ]
     if as_json:
-        print_json(
-            {
-                "schema": "hotline.audit-verify/1",
-                "origin": origin,
-                "outcome": outcome,
-                "kind": verdict.kind,
-                "text": verdict.text,
-                "size": verdict.size,
-                "root": verdict.root.hex(),
-                "checkpoints": checkpoints,
-                "first_bad": verdict.first_bad,
-                "good_through": verdict.good_through,
-            }
-        )
+        picture: dict[str, Any] = {
+            "schema": "hotline.audit-verify/1",
+            "origin": one.origin,
+            "log_epoch": one.log.epoch,
+            "outcome": verdict.outcome.value,
+            "kind": verdict.kind,
+            "text": verdict.text,
+            "size": verdict.size,
+            "root": verdict.root.hex(),
+            "checkpoints": len(one.log.notes),
+            "first_bad": verdict.first_bad,
+            "good_through": verdict.good_through,
+            "vouched": vouched,
+        }
+        print_json(picture)
         return
-    line(f"{origin}   {path}")
+    line(f"{one.origin}   {path}")
     line(f"   {verdict.text}")
-    if verdict.good_through and outcome == "tampered":
+    if verdict.good_through and verdict.outcome is not Outcome.VERIFIED:
         line(f"   entries 0 to {verdict.good_through - 1} are as they were signed")
-    if outcome == "verified":
-        line(f"   {checkpoints} signed checkpoints hold, root {verdict.root.hex()[:16]}")
-    line(outcome.upper())
+    if verdict.outcome is Outcome.VERIFIED:
+        line(f"   {len(one.log.notes)} signed heads hold, root {verdict.root.hex()[:16]}")
+    for text in _vouched_lines(one):
+        line(f"   {text}")
+    line(verdict.outcome.name)
 
 
-def _existing(store: Path) -> Path:
-    path = _database(store)
-    if not path.is_file():
-        leave(Exit.STORE, f"{path}: no ledger there; name the store folder of a terminal or a copy of its ledger.db")
-    return path
+def _vouched_lines(one: Checked) -> Iterator[str]:
+    """Ranges of entries with everyone who vouches for them, the best vouched first."""
+    begin, size = 0, one.verdict.good_through
+    for through in sorted({min(size, held) for held, _ in one.vouchers.values()}):
+        names = ", ".join(sorted(name for name, (held, _) in one.vouchers.items() if held >= through))
+        if through > begin:
+            yield f"entries {begin} to {through - 1} are vouched for by {names}"
+        begin = max(begin, through)
+    if size > begin:
+        yield f"entries {begin} to {size - 1} only by this terminal"
+
+
+@audit.command("witness-status")
+@store_option
+@charter_option
+@party_option
+@terminal_option
+@json_option
+def witness_status(store: Path, charter_path: Path, party: str, terminal: str, as_json: bool) -> None:
+    """Who cosigned the current ledger up to which entry, when, and whether that is a quorum.
+
+    \b
+    Example:
+      hotline audit witness-status --store /var/lib/hotline/alpha --charter charter.note --party ALPHA
+
+    Exit 0 if the quorum of the charter is reached for some head, 10 if not, 6 if a cosignature does not hold.
+    """
+    charter = read_charter(charter_path)
+    entry = charter.terminal(party, terminal)
+    with open_record(store) as logs:
+        log = logs[-1]
+        policy = policy_of(charter, entry, log.epoch)
+        known: dict[str, tuple[int, int]] = {}
+        quorum = 0
+        try:
+            for note in log.cosigned:
+                vouched = open_cosigned(note, policy)
+                size = vouched.checkpoint.size
+                for name, unix in vouched.witnesses.items():
+                    known[name] = max(known.get(name, (0, 0)), (size, unix))
+                quorum = max(quorum, size) if policy.satisfied(vouched.witnesses) else quorum
+        except RemoteError as error:
+            leave(Exit.TAMPERED, f"a cosignature of this log does not hold ({error})")
+        entries = len(log.hashes)
+    for witness in policy.witnesses:
+        size, unix = known.get(witness.name, (0, 0))
+        at = iso_utc(unix * 1_000) if unix else None
+        if as_json:
+            print_json({"schema": "hotline.witness/1", "name": witness.name, "through": size, "at": at})
+        else:
+            line(
+                f"{witness.name:24} {f'through entry {size - 1}, {at}' if size else 'has cosigned nothing of this log'}"
+            )
+    asked = bool(policy.quorum)
+    if not as_json:
+        said = (
+            f"quorum {policy.quorum} holds for {quorum} of {entries} entries"
+            if asked
+            else "the charter asks for no quorum"
+        )
+        line(said)
+    sys.exit(int(Exit.DONE if quorum or (not asked and known) else Exit.UNDECIDED))
+
+
+for _command in (prove, disclose, verify_proof, export, destroy, compare_records, conviction, fsck):
+    audit.add_command(_command)

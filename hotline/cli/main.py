@@ -20,7 +20,7 @@ _COMMANDS = {
     "key": ("hotline.cli.keys", "key", "Identity, terminal and officer keys."),
     "charter": ("hotline.cli.charter", "charter", "The ceremony and the charter both parties sign."),
     "endpoint": ("hotline.cli.endpoint", "endpoint", "The endpoint daemon."),
-    "audit": ("hotline.cli.audit", "audit", "The ledger: list and verify."),
+    "audit": ("hotline.cli.audit", "audit", "The ledger: verify, prove, disclose, compare, export."),
     "config": ("hotline.cli.settings", "config", "Configuration files."),
     "doctor": ("hotline.cli.doctor", "doctor", "Is this terminal fit for duty?"),
     "demo": ("hotline.cli.demo", "demo", "A complete hotline on this machine."),

@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from hotline.civil import iso_utc
 from hotline.errors import Malformed, RemoteError, StorageError
 from hotline.ledger.checkpoint import Checkpoint, open_checkpoint_with
-from hotline.ledger.log import unvouched_origin
+from hotline.ledger.log import FREEZE, unvouched_origin
 from hotline.ledger.note import Ed25519Verifier
 from hotline.ledger.record import parse_leaf
 from hotline.ledger.tree import EMPTY_ROOT, Frontier, leaf_hash
+
+BRACKET_SLACK = 300
+"""Seconds by which the clocks of a terminal and of a witness may differ before a written time is called false."""
 
 
 class Outcome(Enum):
@@ -54,13 +58,15 @@ def verify_log(
     verifier: Ed25519Verifier | None,
     stored: StoredHash | None = None,
     older: Sequence[bytes] = (),
+    cosigned: Sequence[tuple[int, int]] = (),
 ) -> Verdict:
     """Recompute a log and compare it with its signed head.
 
     `older` are other checkpoints of the same log; with them and with `stored` hashes the first altered entry is named,
     not only the fact that there is one. Heads that the log signed for itself alone (docs/protocol.md 13.5) vouch for
     nothing, but tell entries of its own from foreign ones. `leaves` and `stored` may raise StorageError: reading that
-    stops early decides nothing. Raises nothing of its own: what is wrong is in the verdict.
+    stops early decides nothing. `cosigned` are sizes of this log and when a trusted witness cosigned them, in Unix
+    seconds. Raises nothing of its own: what is wrong is in the verdict.
     """
     if verifier is None:
         return _undecided("no-key", "no key of this log was given: take it from the charter, not from the log")
@@ -79,7 +85,9 @@ def verify_log(
         kept = roots if checkpoint.origin == verifier.name else own
         if kept.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
             return _tampered("fork", f"the key of this log signed two different roots for {checkpoint.size} entries")
-    return _Check(roots, own, stored, has_head=note is not None).run(leaves)
+    number = verifier.name.rpartition("/")[2]
+    epoch = int(number) if number.isascii() and number.isdigit() else 0
+    return _Check(roots, own, stored, has_head=note is not None, epoch=epoch, cosigned=cosigned).run(leaves)
 
 
 def _open(data: bytes, verifier: Ed25519Verifier) -> Checkpoint:
@@ -94,11 +102,22 @@ class _Check:
     """One pass over the leaves."""
 
     def __init__(
-        self, roots: Mapping[int, bytes], own: Mapping[int, bytes], stored: StoredHash | None, *, has_head: bool
+        self,
+        roots: Mapping[int, bytes],
+        own: Mapping[int, bytes],
+        stored: StoredHash | None,
+        *,
+        has_head: bool,
+        epoch: int,
+        cosigned: Sequence[tuple[int, int]],
     ) -> None:
         self._roots = roots
         self._own = own
         self._own_good = 0
+        self._epoch = epoch
+        self._frozen = False
+        self._cosigned = sorted(cosigned)
+        self._not_before = ""
         # A head put back to an older one must not hide what was signed after it.
         self._signed = max(roots)
         self._has_head = has_head
@@ -130,6 +149,15 @@ class _Check:
         if leaf.seq != index:
             text = f"entry {index} says it is entry {leaf.seq}: one was removed, inserted or moved"
             return self._unlawful("sequence", text, index)
+        if self._epoch and leaf.epoch != self._epoch:
+            text = f"entry {index} says it belongs to log epoch {leaf.epoch}"
+            return self._unlawful("epoch", text, index)
+        if self._frozen:
+            return self._unlawful("frozen", f"entry {index} stands behind the end of a log that was closed", index)
+        self._frozen = leaf.type == FREEZE
+        bracket = self._bracket(index, leaf.ts)
+        if bracket:
+            return self._unlawful("bracket", bracket, index)
         if leaf.ts < self._last_time:
             return self._unlawful("time", f"entry {index} is older than the one before it", index)
         self._last_time = leaf.ts
@@ -146,6 +174,22 @@ class _Check:
             self._bad_node = self._suspect
         self._suspect = self._as_stored = None
         return None
+
+    def _bracket(self, index: int, ts: str) -> str:
+        """Why the time of an entry cannot be true beside what witnesses saw and when; empty if it can.
+
+        An entry that a witness had not yet seen at its time T was not made long before T, and one that it had seen was
+        not made after T, clocks agreeing within BRACKET_SLACK.
+        """
+        while self._cosigned and self._cosigned[0][0] <= index:
+            self._not_before = max(self._not_before, iso_utc((self._cosigned.pop(0)[1] - BRACKET_SLACK) * 1_000))
+        if ts < self._not_before:
+            return f"entry {index} says {ts}, but witnesses saw the log without it after {self._not_before}"
+        if self._cosigned:
+            latest = iso_utc((min(unix for _, unix in self._cosigned) + BRACKET_SLACK) * 1_000)
+            if ts > latest:
+                return f"entry {index} says {ts}, but a witness had seen it by {latest}"
+        return ""
 
     def _append(self, index: int, hash_: bytes) -> None:
         kept = self._stored(index) if self._stored is not None else None

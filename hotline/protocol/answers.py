@@ -10,6 +10,7 @@ from hotline.errors import RemoteError
 from hotline.limits import FRAME_BYTES_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put
 from hotline.protocol.context import Context
+from hotline.protocol.heads import said_head
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.paths import Path
 from hotline.protocol.sending import Sending, said
@@ -68,8 +69,9 @@ class Answers:
         """The peer's terminal holds these statements."""
         serials = [item.serial for item in receipt.item if self._deliver_one(plane, item.serial, item.statement, now)]
         if serials:
+            head = said_head(receipt.checkpoint, self._ctx.setup.remote_log)
             for line in spans(serials):
-                self._ctx.record("msg.delivered", plane=plane.value, serials=line, receipt=name.hex())
+                self._ctx.record("msg.delivered", plane=plane.value, serials=line, receipt=name.hex(), **head)
             self._sending.pump(now)
 
     def _deliver_one(self, plane: Plane, serial: int, statement: bytes, now: Instant) -> bool:

@@ -189,7 +189,7 @@ class Beats:
 
     def summary(self, now: Instant) -> None:
         """One entry for the heartbeats of a minute, and for how far the peer's ledger is linked."""
-        if self._summary_at is None or self._summary_at > now.mono:
+        if self._summary_at is None or (self._summary_at > now.mono and not self.closing):
             return
         self._summary_at = now.mono + SUMMARY_INTERVAL
         counts = {name: f"{sent}/{heard}" for name, (sent, heard) in self._counts.items()}
@@ -199,7 +199,11 @@ class Beats:
             text = " ".join(f"{name}={count}" for name, count in counts.items())
             fields: dict[str, str | int] = {"beats": text}
             if linked is not None:
-                fields |= {"peer_size": linked.size, "peer_root": linked.root.hex()}
+                fields |= {
+                    "peer_log_epoch": linked.epoch,
+                    "peer_size": linked.size,
+                    "peer_root": linked.root.hex(),
+                }
             self._ctx.record("hb.summary", **fields)
 
     def next_deadline(self) -> int | None:

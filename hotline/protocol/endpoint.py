@@ -182,6 +182,7 @@ class Endpoint:
         for path in self.context.paths.values():
             if path.open:
                 self._beats.beat(path, now)
+        self._beats.summary(now)
         self.context.record("daemon.stop")
 
     # --- links -------------------------------------------------------------------------------------------------------

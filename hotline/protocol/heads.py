@@ -43,6 +43,16 @@ def place_of(note: bytes, log: LogIdentity) -> tuple[int, int]:
     return int(number), checkpoint.size
 
 
+def said_head(note: bytes, log: LogIdentity) -> dict[str, str | int]:
+    """What a note says of the peer's log, for the record. Nothing is verified; empty if it says nothing."""
+    try:
+        epoch, size = place_of(note, log)
+        root = parse_checkpoint(parse_note(note).text).root
+    except (Malformed, Untrusted):
+        return {}
+    return {"peer_log_epoch": epoch, "peer_size": size, "peer_root": root.hex()}
+
+
 def open_head(note: bytes, log: LogIdentity) -> SignedHead:
     """A head that `log` signed. Raises Malformed or Untrusted."""
     epoch, _ = place_of(note, log)

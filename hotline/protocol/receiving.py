@@ -7,6 +7,7 @@ from hotline.limits import CLOCK_SKEW_ALARM, RECEIPT_ITEMS_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put, Reply
 from hotline.protocol.context import Context
 from hotline.protocol.events import MarkRead
+from hotline.protocol.heads import said_head
 from hotline.protocol.inbox import Ahead, Verdict
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.peerlog import PeerLog
@@ -94,7 +95,7 @@ class Receiving:
     def _take(
         self, plane: Plane, statement: content_pb2.Statement, inner: Inner, name: bytes, path: str, now: Instant
     ) -> None:
-        ctx, inbox = self._ctx, self._ctx.inboxes[plane]
+        ctx, inbox, setup = self._ctx, self._ctx.inboxes[plane], self._ctx.setup
         serial = statement.serial
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
         ahead = Ahead(statement.precedence, statement.previous_in_precedence, name, shown=False)
@@ -110,12 +111,14 @@ class Receiving:
             said(statement),
             plane=plane.value,
             serial=serial,
+            shown=int(serial in shown),
             kind=content_pb2.StatementKind.Name(statement.kind).removeprefix("STATEMENT_KIND_").lower(),
             dtg=statement.date_time_group,
             lang=statement.language,
             statement=name.hex(),
             path=path,
             composed=statement.composed_ms,
+            **said_head(statement.checkpoint, setup.remote_log),
         )
         if abs(statement.composed_ms - now.wall) > CLOCK_SKEW_ALARM and ctx.peer.clock_offset_ms is not None:
             ctx.record("msg.clock", plane=plane.value, serial=serial, composed=statement.composed_ms, here=now.wall)

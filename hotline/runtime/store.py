@@ -195,11 +195,10 @@ class EndpointStore:
 
     def rows(self, table: str) -> list[Row]:
         """Every row of a live table, in key order."""
-        shape = TABLES[table]
-        columns = ", ".join(f'"{column}"' for column in shape.columns)
-        order = ", ".join(f'"{column}"' for column in shape.key)
-        found = self.query(f'SELECT {columns} FROM "{table}" ORDER BY {order}', ())  # noqa: S608 - names are ours
-        return [dict(zip(shape.columns, row, strict=True)) for row in found]
+        try:
+            return stored_rows(self._reader, table)
+        except sqlite3.Error as error:
+            raise StorageError(f"{self.path}: cannot be read ({error}); run hotline audit verify on a copy") from error
 
     def sent(self, plane: Plane, serial: int) -> SentRow | None:
         """Our statement with this serial."""
@@ -248,6 +247,15 @@ class EndpointStore:
         self._reader.close()
         self._writer.close()
         self._lock.close()
+
+
+def stored_rows(database: sqlite3.Connection, table: str) -> list[Row]:
+    """Every row of an operational table, in key order. Raises sqlite3.Error."""
+    shape = TABLES[table]
+    columns = ", ".join(f'"{column}"' for column in shape.columns)
+    order = ", ".join(f'"{column}"' for column in shape.key)
+    found = database.execute(f'SELECT {columns} FROM "{table}" ORDER BY {order}')  # noqa: S608 - names are ours
+    return [dict(zip(shape.columns, row, strict=True)) for row in found]
 
 
 def request_audit(database: sqlite3.Connection, unix_ms: int, kind: str, who: str, what: str) -> None:

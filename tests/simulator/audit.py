@@ -11,7 +11,6 @@ from hotline.protocol.statements import Ends, decode_statement, statement_hash, 
 from hotline.wire.inner import ContentType, Inner
 from tests.simulator.world import CHARTER, EndpointNode, RelayNode, World
 
-
 UNDER_WAY = 1_000
 """How long an envelope may lie in a mailbox whose recipient is attached under a clear sky."""
 

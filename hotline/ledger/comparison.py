@@ -1,0 +1,148 @@
+"""Two parties' ledgers held against each other: where they first contradict, and what that proves. Pure.
+
+Each side's log must have been verified by itself before. What one side admits to have lost is no contradiction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from hotline.ledger.record import Leaf
+from hotline.ledger.tree import Frontier, leaf_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One contradiction, at an entry of `side`'s log: `kind` in one word, `text` in one sentence."""
+
+    side: str
+    log_epoch: int
+    seq: int
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a log says of one statement, and where."""
+
+    log_epoch: int
+    seq: int
+    statement: str
+    body: str
+    kind: str = "text"
+
+
+_Name = tuple[str, int]
+"""Plane and serial."""
+
+
+@dataclass(slots=True)
+class Side:
+    """What one party's logs say, as far as the other can know it too."""
+
+    name: str
+    submitted: dict[_Name, _Told] = field(default_factory=dict)
+    received: dict[_Name, _Told] = field(default_factory=dict)
+    delivered: dict[_Name, _Told] = field(default_factory=dict)
+    closed: set[_Name] = field(default_factory=set)
+    """Serials that were expired or renumbered: an empty statement takes their place."""
+    heads: dict[tuple[int, int], tuple[str, int, int]] = field(default_factory=dict)
+    """Of the other side's log: (log epoch, size) to root and the entry that says so."""
+    restored: bool = False
+    entries: int = 0
+
+    def read(self, log_epoch: int, leaf: Leaf) -> None:
+        """Take up one entry; each in its order."""
+        self.entries += 1
+        fields, place = leaf.fields, (log_epoch, leaf.seq)
+        name = (str(fields.get("plane")), _int(fields.get("serial")))
+        told = _Told(
+            *place, str(fields.get("statement", "")), leaf.commit.get("body", ""), str(fields.get("kind", "text"))
+        )
+        match leaf.type:
+            case "msg.submit":
+                self.submitted[name] = told
+            case "msg.renumbered":
+                self.closed.add(name)
+                self.submitted[name[0], _int(fields.get("new"))] = told
+            case "msg.expired":
+                self.closed.add(name)
+            case "msg.recv":
+                self.received[name] = told
+            case "msg.delivered":
+                for serial in serials(str(fields.get("serials", ""))):
+                    self.delivered[name[0], serial] = told
+            case "log.open":
+                self.restored = self.restored or fields.get("reason") == "restored"
+            case "peer.log":
+                self._head(fields["log_epoch"], fields["size"], fields["root"], place)
+        if "peer_root" in fields:
+            self._head(fields["peer_log_epoch"], fields["peer_size"], fields["peer_root"], place)
+
+    def _head(self, epoch: str | int, size: str | int, root: str | int, place: tuple[int, int]) -> None:
+        """A head of the other side, at the first entry that tells of it."""
+        self.heads.setdefault((_int(epoch), _int(size)), (str(root), *place))
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def serials(text: str) -> Iterator[int]:
+    """The numbers of a list of ranges: 3-5 8."""
+    for part in text.split():
+        first, _, last = part.partition("-")
+        yield from range(int(first), int(last or first) + 1)
+
+
+def compare(one: Side, other: Side, roots: Mapping[str, Mapping[tuple[int, int], str]]) -> list[Finding]:
+    """Every contradiction, in the order of the entries. `roots` gives, by name, the roots that a side's own logs have
+    at the sizes that the other side has written down (`roots_at`).
+    """
+    found = [*_statements(one, other), *_statements(other, one)]
+    for side, peer in ((one, other), (other, one)):
+        for place, (root, log_epoch, seq) in side.heads.items():
+            real = roots[peer.name].get(place)
+            if real == root or (real is None and peer.restored):
+                continue
+            what = "has no such log" if real is None else "has another one"
+            text = (
+                f"{side.name} holds a head of {peer.name}'s log {place[0]} over {place[1]} entries; {peer.name} {what}"
+            )
+            found.append(Finding(side.name, log_epoch, seq, "head", text))
+    return sorted(found, key=lambda finding: (finding.log_epoch, finding.seq))
+
+
+def _statements(sender: Side, receiver: Side) -> Iterator[Finding]:
+    for name, got in receiver.received.items():
+        said = sender.submitted.get(name)
+        number = f"#{name[1]} ({name[0]})"
+        if said is None:
+            if not sender.restored and got.kind == "text":
+                text = f"{receiver.name} received statement {number}, of which {sender.name}'s ledger knows nothing"
+                yield Finding(receiver.name, got.log_epoch, got.seq, "unsaid", text)
+        elif got.kind == "void":
+            if name not in sender.closed and not sender.restored:
+                text = f"{receiver.name} received {number} as withdrawn; {sender.name}'s ledger says that it was not"
+                yield Finding(receiver.name, got.log_epoch, got.seq, "withdrawn", text)
+        elif (said.statement, said.body) != (got.statement, got.body) and not sender.restored:
+            text = f"statement {number} has one text in {sender.name}'s ledger and another in {receiver.name}'s"
+            yield Finding(receiver.name, got.log_epoch, got.seq, "mismatch", text)
+    for name, told in sender.delivered.items():
+        if name not in receiver.received and not receiver.restored:
+            number = f"#{name[1]} ({name[0]})"
+            text = f"{sender.name} holds a receipt for {number}, which {receiver.name}'s ledger does not know"
+            yield Finding(sender.name, told.log_epoch, told.seq, "unreceived", text)
+
+
+def roots_at(leaves: Iterable[bytes], sizes: set[int]) -> dict[int, str]:
+    """Roots of a log at some of its sizes, in hex."""
+    frontier = Frontier()
+    found = {0: frontier.root().hex()} if 0 in sizes else {}
+    for leaf in leaves:
+        frontier.append(leaf_hash(leaf))
+        if frontier.size in sizes:
+            found[frontier.size] = frontier.root().hex()
+    return found

@@ -1,0 +1,139 @@
+"""The operational tables as the ledger alone gives them, to be held against what is stored (docs/protocol.md 13.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hotline.ledger.comparison import serials
+from hotline.ledger.record import Leaf
+from hotline.protocol.outbox import SentState
+from hotline.protocol.tables import Row
+
+_Name = tuple[str, int]
+"""Plane and serial."""
+
+REBUILT = ("sent", "received", "sent_fact", "received_fact", "unread", "outbox", "custody", "counter")
+"""The tables that the ledger tells of."""
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """What the entries of every log epoch, in order, say that the tables must hold."""
+
+    sent: dict[_Name, str] = field(default_factory=dict)
+    received: dict[_Name, str] = field(default_factory=dict)
+    stages: dict[str, set[_Name]] = field(default_factory=lambda: {state.value: set() for state in SentState})
+    shown: set[_Name] = field(default_factory=set)
+    opened: set[_Name] = field(default_factory=set)
+    custody: set[str] = field(default_factory=set)
+
+    def read(self, leaf: Leaf) -> None:
+        """Take up one entry."""
+        fields = leaf.fields
+        plane, serial = str(fields.get("plane")), fields.get("serial")
+        name = (plane, serial if isinstance(serial, int) else 0)
+        many = {(plane, number) for number in serials(str(fields.get("serials", "")))}
+        match leaf.type:
+            case "msg.submit":
+                self.sent[name] = str(fields["statement"])
+            case "msg.renumbered":
+                self.stages["renumbered"].add(name)
+                self.sent[plane, int(fields["new"])] = str(fields["statement"])
+            case "msg.expired" | "msg.read":
+                self.stages[leaf.type.removeprefix("msg.")].add(name)
+            case "msg.custody":
+                self.stages["relayed"] |= many
+                self.custody.add(str(fields["receipt"]))
+            case "msg.delivered":
+                self.stages["delivered"] |= many
+            case "msg.recv":
+                self.received[name] = str(fields["statement"])
+                if fields.get("shown"):
+                    self.shown.add(name)
+            case "msg.shown":
+                self.shown |= many
+            case "msg.opened":
+                self.opened.add(name)
+
+
+def rebuild(leaves: Iterable[Leaf]) -> Rebuilt:
+    """All of it."""
+    made = Rebuilt()
+    for leaf in leaves:
+        made.read(leaf)
+    return made
+
+
+def differences(made: Rebuilt, tables: Mapping[str, Sequence[Row]]) -> list[str]:
+    """What the tables say and the ledger does not, or the other way round; one sentence each."""
+    found = []
+    for table, wanted in (("sent", made.sent), ("received", made.received)):
+        stored = {_name(row): _hex(row["hash"]) for row in tables[table]}
+        found += [f"{table} {_said(name)}: in the ledger, not in the table" for name in wanted.keys() - stored.keys()]
+        found += [f"{table} {_said(name)}: in the table, not in the ledger" for name in stored.keys() - wanted.keys()]
+        both = wanted.keys() & stored.keys()
+        found += [f"{table} {_said(name)}: another statement" for name in both if wanted[name] != stored[name]]
+    found += _stages(made, tables["sent_fact"])
+    facts = {"shown": made.shown, "read": made.opened}
+    for stage, expected in facts.items():
+        stored_facts = {_name(row) for row in tables["received_fact"] if row["stage"] == stage}
+        found += _sets(f"received_fact {stage}", expected, stored_facts)
+    found += _sets("unread", made.shown - made.opened, {_name(row) for row in tables["unread"]})
+    pending = {_name(row) for row in tables["outbox"]}
+    found += [f"outbox {_said(name)}: waits, and was never submitted" for name in pending - made.sent.keys()]
+    custody = {_hex(row["hash"]) for row in tables["custody"]}
+    found += [f"custody {name[:16]}: in one of ledger and table only" for name in custody ^ made.custody]
+    return sorted(found + _counters(made, tables["counter"]))
+
+
+def _stages(made: Rebuilt, rows: Sequence[Row]) -> list[str]:
+    stored: dict[str, set[_Name]] = {state.value: set() for state in SentState}
+    for row in rows:
+        stored[str(row["stage"])].add(_name(row))
+    found = []
+    for stage in ("read", "expired", "renumbered"):
+        found += _sets(f"sent_fact {stage}", made.stages[stage], stored[stage])
+    # A receipt for an empty statement, and custody of one, are entered and are no stage of what it took the place of.
+    heard = made.stages["delivered"] | made.stages["read"]
+    for stage, known in (("relayed", made.stages["relayed"]), ("delivered", heard)):
+        found += [f"sent_fact {stage} {_said(name)}: the ledger has no receipt" for name in stored[stage] - known]
+    replaced = made.stages["expired"] | made.stages["renumbered"]
+    lost = made.stages["delivered"] - stored["delivered"] - replaced
+    found += [f"sent_fact delivered {_said(name)}: only in the ledger" for name in lost & made.sent.keys()]
+    return found
+
+
+def _counters(made: Rebuilt, rows: Sequence[Row]) -> list[str]:
+    counters = {str(row["name"]): row["value"] for row in rows}
+    found = []
+    for plane in ("real", "exercise"):
+        through = 0
+        while (plane, through + 1) in made.received:
+            through += 1
+        stored = counters.get(f"through:{plane}", 0)
+        if stored != through:
+            found.append(f"counter through:{plane}: {stored!r}, the ledger gives {through}")
+        last = max((serial for where, serial in made.sent if where == plane), default=0)
+        value = counters.get(f"sent:{plane}", 0)
+        if not isinstance(value, int) or value < last:
+            found.append(f"counter sent:{plane}: {value!r}, the ledger gives at least {last}")
+    return found
+
+
+def _sets(what: str, wanted: set[_Name], stored: set[_Name]) -> list[str]:
+    found = [f"{what} {_said(name)}: only in the ledger" for name in wanted - stored]
+    return found + [f"{what} {_said(name)}: only in the table" for name in stored - wanted]
+
+
+def _name(row: Row) -> _Name:
+    serial = row["serial"]
+    return str(row["plane"]), serial if isinstance(serial, int) else 0
+
+
+def _said(name: _Name) -> str:
+    return f"#{name[1]} ({name[0]})"
+
+
+def _hex(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else ""

@@ -1,0 +1,157 @@
+"""A record as files: the store of a terminal, a copy of its database, or an export in tiles. Read only."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from hotline.errors import ConfigError, Malformed, StorageError
+from hotline.ledger.checkpoint import parse_checkpoint
+from hotline.ledger.note import Note, Signature, parse_note
+from hotline.ledger.tiles import bundled_leaves, entry_bundles, hash_tiles, stored_hashes
+from hotline.ledger.tree import ReadNode
+from hotline.runtime.ledgerstore import log_epochs, log_table, read_log, read_node
+from hotline.runtime.store import connect
+
+CHECKPOINT: Final = "checkpoint"
+COSIGNED: Final = "cosigned"
+_NOTE_BYTES_MAX: Final = 65_536
+
+
+@dataclass(slots=True)
+class LogFiles:
+    """One log epoch. `notes` are signed heads, the newest last; `cosigned` the heads that others signed too."""
+
+    epoch: int
+    leaves: Callable[[], Iterator[bytes]]
+    notes: Sequence[bytes]
+    hashes: Mapping[int, bytes]
+    cosigned: Sequence[bytes] = ()
+    read: ReadNode | None = field(default=None, repr=False)
+    """Stored tree nodes; only a database has them at hand."""
+
+
+@contextmanager
+def open_record(path: Path) -> Iterator[list[LogFiles]]:
+    """Every log epoch of a store folder, a database or an export. Raises ConfigError, StorageError."""
+    if path.is_dir() and not (path / "ledger.db").exists() and any(path.glob(f"*/{CHECKPOINT}")):
+        yield _exported(path)
+        return
+    database = path / "ledger.db" if path.is_dir() else path
+    if not database.is_file():
+        raise ConfigError(f"{path}: no ledger there; name a store folder, a copy of its ledger.db, or an export")
+    with closing(connect(database, read_only=True)) as connection:
+        try:
+            connection.execute("BEGIN")  # one picture, though a daemon may be writing at this moment
+            logs = [_stored(connection, epoch) for epoch in log_epochs(connection)]
+        except sqlite3.Error as error:
+            raise StorageError(f"{database}: cannot be read to the end ({error}); verify another copy") from error
+        yield logs
+
+
+def _stored(connection: sqlite3.Connection, epoch: int) -> LogFiles:
+    log = read_log(connection, epoch)
+    table = log_table(connection, epoch)
+
+    def leaves() -> Iterator[bytes]:
+        try:
+            yield from (bytes(row[0]) for row in connection.execute(f"SELECT leaf FROM {table} ORDER BY seq"))  # noqa: S608
+        except sqlite3.Error as error:
+            raise StorageError(str(error)) from error
+
+    return LogFiles(
+        epoch,
+        leaves,
+        log.notes,
+        log.hashes,
+        list(_cosigned(connection, epoch, table)),
+        lambda level, position: read_node(connection, level, position, table),
+    )
+
+
+def _cosigned(connection: sqlite3.Connection, epoch: int, table: str) -> Iterator[bytes]:
+    """Heads with the cosignatures that are kept for them, smallest first."""
+    lines: dict[int, list[str]] = {}
+    for size, line in connection.execute("SELECT size, line FROM cosignature WHERE epoch=? ORDER BY size", (epoch,)):
+        lines.setdefault(int(size), []).append(str(line))
+    for size, found in lines.items():
+        row = connection.execute(f"SELECT note FROM {table} WHERE seq=?", (size - 1,)).fetchone()  # noqa: S608
+        if row is not None and row[0] is not None:
+            note = parse_note(bytes(row[0]))
+            yield Note(note.text, (*note.signatures, *_signatures(found))).encode()
+
+
+def _signatures(lines: Sequence[str]) -> tuple[Signature, ...]:
+    return parse_note(b"x\n\n" + "".join(f"{line}\n" for line in dict.fromkeys(lines)).encode()).signatures
+
+
+def _exported(path: Path) -> list[LogFiles]:
+    logs = []
+    for folder in sorted((one.parent for one in path.glob(f"*/{CHECKPOINT}")), key=lambda one: one.name.zfill(12)):
+        if not folder.name.isdigit():
+            raise ConfigError(f"{folder}: not the number of a log epoch")
+        logs.append(_export(folder))
+    return logs
+
+
+def _export(folder: Path) -> LogFiles:
+    def read(name: str) -> bytes:
+        try:
+            return (folder / name).read_bytes()
+        except OSError as error:
+            raise StorageError(f"{folder / name}: {error.strerror}") from error
+
+    note = read(CHECKPOINT)[:_NOTE_BYTES_MAX]
+    try:
+        size = parse_checkpoint(parse_note(note).text).size
+        hashes = dict(enumerate(stored_hashes(size, read)))
+    except Malformed as error:
+        raise StorageError(f"{folder}: {error}") from error
+
+    def leaves() -> Iterator[bytes]:
+        try:
+            yield from bundled_leaves(size, read)
+        except Malformed as error:
+            raise StorageError(f"{folder}: {error}") from error
+
+    cosigned = [note] + ([read(COSIGNED)[:_NOTE_BYTES_MAX]] if (folder / COSIGNED).exists() else [])
+    return LogFiles(int(folder.name), leaves, [note], hashes, cosigned)
+
+
+def write_export(log: LogFiles, folder: Path, told: Callable[[int], None]) -> int:
+    """Write one log epoch as C2SP tiles; `told` is called with the entries written so far. Returns its size.
+
+    Raises ConfigError if there is nothing to export or the folder is not new.
+    """
+    if not log.notes or log.read is None:
+        raise ConfigError(f"log epoch {log.epoch} has no signed head yet: there is nothing to export")
+    size = parse_checkpoint(parse_note(log.notes[-1]).text).size
+    try:
+        folder.mkdir(parents=True, exist_ok=False)
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: exists already or cannot be made ({error.strerror}); name a new folder"
+        ) from error
+    done = 0
+    for path, data in entry_bundles(log.leaves()):
+        _write(folder / path, data)
+        done = min(size, done + 256)
+        told(done)
+    for path, data in hash_tiles(size, log.read):
+        _write(folder / path, data)
+    if log.cosigned:
+        _write(folder / COSIGNED, log.cosigned[-1])
+    _write(folder / CHECKPOINT, log.notes[-1])
+    return size
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror})") from error
