@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import ledger
 from benchmarks.floors import NAMES, Floor
 from benchmarks.product import Product, cpu_seconds, resident_mb
 from hotline import __version__
@@ -98,6 +99,7 @@ async def _measure(folder: Path) -> dict[str, Any]:
     speed = await _speed(folder)
     failover = await _failover(folder)
     idle = await asyncio.to_thread(_idle, folder)
+    record = await asyncio.to_thread(ledger.measure, folder / "ledger")
     p50, rate = speed["latency_ms_p50"], speed["per_second"]
     return {
         "latency_ratio_one_relay": round(p50["product, one relay"] / p50["F4"], 2),
@@ -108,6 +110,7 @@ async def _measure(folder: Path) -> dict[str, Any]:
         "failover_lost": failover["lost"],
         "failover_duplicated": failover["duplicated"],
         **idle,
+        "ledger": record,
         "raw": {**speed, "failover": failover},
         "environment": {
             "hotline": __version__,
@@ -124,7 +127,7 @@ def main() -> int:
     set_up_logs("error", "json")
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hotline-bench-") as name:
-        for sub in ("floor1", "floor2", "floor3", "floor4"):
+        for sub in ("floor1", "floor2", "floor3", "floor4", "ledger"):
             (Path(name) / sub).mkdir()
         result = asyncio.run(_measure(Path(name)))
     raw = result["raw"]
@@ -133,8 +136,10 @@ def main() -> int:
         rate = raw["per_second"].get(key, "")
         print(f"{key:24}{value:>9}{raw['latency_ms_p99'][key]:>9}{rate:>12}")
     for key, value in result.items():
-        if key not in ("raw", "environment"):
+        if key not in ("raw", "environment", "ledger"):
             print(f"{key:40}{value:>10}")
+    for key, value in result["ledger"].items():
+        print(f"{'ledger ' + key:40}{value:>10}")
     target = Path("build")
     target.mkdir(exist_ok=True)
     (target / "bench.json").write_text(json.dumps(result, indent=1) + "\n")

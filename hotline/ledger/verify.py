@@ -162,7 +162,8 @@ class _Check:
             return self._unlawful("time", f"entry {index} is older than the one before it", index)
         self._last_time = leaf.ts
         self._append(index, leaf_hash(data))
-        if self._own.get(index + 1) == self._frontier.root():
+        own = self._own.get(index + 1)
+        if own is not None and own == self._frontier.root():
             self._own_good = index + 1
         root = self._roots.get(index + 1)
         if root is None:
