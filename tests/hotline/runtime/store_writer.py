@@ -1,7 +1,7 @@
 """A process that commits one statement after the other and says which are durable: run as `python -m ... FOLDER COUNT`.
 
-With `--off` it commits without waiting for the disk: the control that shows that the tests can see a loss. With
-`--size N` no file may grow past N bytes: a full disk.
+With `--synchronous OFF` or `NORMAL` it commits without waiting for the disk: the controls that show that the tests can
+see a loss. With `--size N` no file may grow past N bytes: a full disk.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ KEY = SigningKey(b"s" * 32)
 
 def make_ledger(epoch: int, frontier: Frontier, last_timestamp_ms: int) -> Ledger:
     """The ledger of this test's terminal."""
-    return Ledger(BASE, KEY, epoch, frontier, last_timestamp_ms, os.urandom)
+    ledger = Ledger(BASE, KEY, epoch, frontier, last_timestamp_ms, os.urandom)
+    ledger.signing = True
+    return ledger
 
 
 def open_store(folder: Path) -> EndpointStore:
@@ -57,14 +59,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("count", type=int)
-    parser.add_argument("--off", action="store_true")
+    parser.add_argument("--synchronous", choices=("FULL", "NORMAL", "OFF"), default="FULL")
     parser.add_argument("--size", type=int)
     given = parser.parse_args()
     if given.size is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (given.size, given.size))
     store = open_store(given.folder)
-    if given.off:
-        store._writer.execute("PRAGMA synchronous=OFF")
+    store._writer.execute(f"PRAGMA synchronous={given.synchronous}")
     first = store.head().size + 1
     os.write(1, b"ready\n")
     for serial in range(first, first + given.count):
