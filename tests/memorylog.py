@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hotline.crypto.signing import SigningKey
 from hotline.ledger.log import Ledger
 from hotline.ledger.record import Opening
-from hotline.ledger.tree import Frontier, consistency_proof, frontier_nodes
+from hotline.ledger.tree import Frontier, consistency_proof, frontier_nodes, leaf_hash
 from hotline.machine import Record
 from hotline.protocol.tables import Head
 
@@ -61,6 +62,17 @@ class MemoryLog:
         last = staged.segments[-1]
         self.frontier, self.last_ts, self.epoch = staged.frontier, staged.last_timestamp_ms, last.epoch
         self.note = last.note if last.vouched else b""
+
+    def rewrite(self, index: int) -> None:
+        """What a thief does under a running terminal: another entry, and the whole tree built anew over it."""
+        one = self.current
+        leaf = json.loads(one.leaves[index]) | {"rnd": "0" * 32}
+        one.leaves[index] = json.dumps(leaf, separators=(",", ":"), sort_keys=True).encode()
+        self.frontier = Frontier()
+        for data in one.leaves:
+            one.nodes.update({(node.level, node.position): node.hash for node in self.frontier.append(leaf_hash(data))})
+        assert self.ledger is not None
+        self.ledger._frontier = self.frontier.copy()
 
     @property
     def leaves(self) -> list[bytes]:

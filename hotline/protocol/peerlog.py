@@ -32,7 +32,8 @@ class PeerLog:
         self.seen: SignedHead | None = None
         """The largest head that the peer signed, linked or not."""
         self._known: OrderedDict[tuple[int, int], SignedHead] = OrderedDict()
-        """Heads that a proof may start from or lead to."""
+        """Heads that a proof may start from or lead to: those that were linked, and those that we told the peer of.
+        Others must not push them out, or a busy peer could never be linked."""
         self._waiting: deque[tuple[bytes, str]] = deque(maxlen=CLAIMS_WAITING_MAX)
         self._look_at: int | None = None
         self._accused: set[tuple[int, int]] = set()
@@ -53,6 +54,7 @@ class PeerLog:
 
     def _remember(self, head: SignedHead) -> SignedHead:
         self._known[head.place] = head
+        self._known.move_to_end(head.place)
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return head
@@ -89,12 +91,19 @@ class PeerLog:
         place = place_of(note, self._ctx.setup.remote_log)
         if self.seen is None or place > self.seen.place:
             return True
-        known = self._known.get(place)
+        known = self._held(place)
         return known is not None and parse_note(known.note).text != parse_note(note).text
+
+    def _held(self, place: tuple[int, int]) -> SignedHead | None:
+        """The head of this place, if it is one of those that we still have."""
+        for head in (self.linked, self.seen):
+            if head is not None and head.place == place:
+                return head
+        return self._known.get(place)
 
     def _take(self, head: SignedHead, now: Instant) -> bool:
         """A verified head; False if it contradicts what we know or is of a log that the peer has left."""
-        known = self._known.get(head.place)
+        known = self._held(head.place)
         if known is not None and known.root != head.root:
             self._accuse("peer-fork", "the peer signed two different ledgers of one size", known, head)
             return False
@@ -103,7 +112,7 @@ class PeerLog:
         if self.linked is None or head.epoch > self.linked.epoch:
             self._new_log(head, now)
         if self.seen is None or head.place > self.seen.place:
-            self.seen = self._remember(head)
+            self.seen = head
         return True
 
     def _left(self, head: SignedHead, now: Instant) -> None:
@@ -130,7 +139,7 @@ class PeerLog:
         epoch = self.linked.epoch if self.linked is not None else 0
         before = self.linked
         if log.claimed_proof:
-            claimed = self._known.get((epoch, log.claimed_to))
+            claimed = self._held((epoch, log.claimed_to))
             if claimed is not None:
                 self._link(log.claimed_from, claimed, log.claimed_proof)
         if log.checkpoint:
@@ -147,7 +156,7 @@ class PeerLog:
         linked = self.linked
         if linked is None or head.epoch != linked.epoch or head.size <= linked.size:
             return
-        known = self._known.get((head.epoch, start))
+        known = self._held((head.epoch, start))
         if known is None or known.size > linked.size or not proof:
             return  # made for another moment: the next one will fit
         try:
@@ -176,7 +185,7 @@ class PeerLog:
         """Say what we have seen and linked, and cosign what is linked."""
         exchange.answered = True
         if self.seen is not None:
-            exchange.seen = self.seen.note
+            exchange.seen = self._remember(self.seen).note
         if self.linked is not None:
             exchange.linked, exchange.linked_epoch = self.linked.size, self.linked.epoch
             text = parse_note(self.linked.note).text

@@ -11,17 +11,19 @@ from hotline.protocol.statements import Ends, decode_statement, statement_hash, 
 from hotline.wire.inner import ContentType, Inner
 from tests.simulator.world import CHARTER, EndpointNode, RelayNode, World
 
+UNLINKED = 100
+"""Entries of the peer's ledger that may wait for the next exchange of heads."""
 UNDER_WAY = 1_000
 """How long an envelope may lie in a mailbox whose recipient is attached under a clear sky."""
 
 
-def audit(world: World, restored: frozenset[str]) -> str:
-    """The first thing that is wrong, or nothing. `restored` names terminals that lost state."""
+def audit(world: World, restored: frozenset[str], forgers: frozenset[str] = frozenset()) -> str:
+    """The first thing that is wrong, or nothing. `restored` names terminals that lost state, `forgers` stolen ones."""
     for node in world.endpoints.values():
         wrong = (
             _received(world, node)
             or _ledger(node)
-            or _peer_head(world, node, restored)
+            or (node.peer not in forgers and _peer_head(world, node, restored))
             or _memory_is_disk(node)
             or _keys_and_caches(node)
         )
@@ -89,6 +91,11 @@ def _peer_head(world: World, node: EndpointNode, restored: frozenset[str]) -> st
                 frontier.append(leaf_hash(leaf))
             if (frontier.size, frontier.root()) != (signed.size, signed.root):
                 return "the peer's head is no beginning of the peer's ledger"
+    assert node.machine is not None
+    linked = node.machine.peer_log.linked
+    slow = any(path.narrow for path in node.machine.context.paths.values())
+    if not slow and linked is not None and linked.size < peer.disk.log.frontier.size - UNLINKED:
+        return f"only {linked.size} of the peer's {peer.disk.log.frontier.size} entries are linked"
     if not rows or max(epoch for (epoch,) in rows) != peer.disk.log.epoch:  # type: ignore[type-var]
         return "the peer's current log is not known"
     return ""

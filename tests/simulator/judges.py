@@ -49,6 +49,11 @@ class Judges:
         self.shown = {name: Shown() for name in world.endpoints}
         self._backups: dict[str, tuple[Shown, dict[str, str]]] = {}
         self._restored: set[str] = set()
+        self._heads: dict[tuple[bytes, bytes], bytes] = {}
+        self.forgers: set[str] = set()
+        """Terminals whose ledger a thief has rewritten."""
+        self.noticed: set[str] = set()
+        """Terminals whose peer has raised an alarm over their ledger."""
         self._ever_held: dict[str, set[tuple[str, int, bytes]]] = {name: set() for name in world.endpoints}
         self._keys: dict[tuple[bytes, bytes], tuple[bytes, bytes]] = {}
         self.recovered_at: int | None = None
@@ -64,6 +69,7 @@ class Judges:
 
         def watched(batch: list[Output]) -> None:
             commit(batch)
+            self._signed(node)
             for output in batch:
                 for change in output.changes:
                     if isinstance(change, Put) and change.table == "received":
@@ -71,6 +77,22 @@ class Judges:
                         held.add((str(row["plane"]), int(str(row["serial"])), row["hash"]))  # type: ignore[arg-type]
 
         node.commit = watched  # type: ignore[method-assign]
+
+    def _signed(self, node: EndpointNode) -> None:
+        """Whatever a terminal lost or was restored to: it never signs two logs of one origin and size for others."""
+        if not node.disk.log.note or node.name in self.forgers:
+            return
+        origin, size, root = node.disk.log.note.split(b"\n", 3)[:3]
+        if self._heads.setdefault((origin, size), root) != root:
+            raise Broken(f"{node.name} signed two different logs of {size.decode()} entries as {origin.decode()}")
+
+    def forge(self, node: EndpointNode) -> None:
+        """A thief rewrites an entry that the peer has linked, under the running terminal."""
+        assert node.machine is not None
+        size = node.machine.own_log.peer_linked
+        if size:
+            self.forgers.add(node.name)
+            node.disk.log.rewrite(self.world.rng.randrange(size))
 
     def spy_seal(self, key: bytes, nonce: bytes, header: bytes, plaintext: bytes) -> None:
         """No key and nonce pair seals two envelopes."""
@@ -83,12 +105,20 @@ class Judges:
 
     def on_delivery(self, node: EndpointNode, delivery: Delivery) -> None:
         """A person is told something."""
-        if delivery.kind == "repeat":
+        if delivery.kind == "alarm":
+            self._alarm(node, str(delivery.fields["name"]))
+        elif delivery.kind == "repeat":
             self.shown[node.name].repeats.add((str(delivery.fields["plane"]), int(str(delivery.fields["serial"]))))
         elif delivery.kind == "received":
             self._received(node, delivery)
         elif delivery.kind == "sent":
             self._told(node, delivery)
+
+    def _alarm(self, node: EndpointNode, name: str) -> None:
+        if name in ("peer-fork", "peer-old-log") and node.peer not in self.forgers:
+            raise Broken(f"{node.name} accused an honest peer: {name}")
+        if name in ("peer-fork", "peer-log"):
+            self.noticed.add(node.peer)
 
     def _received(self, node: EndpointNode, delivery: Delivery) -> None:
         plane, serial = str(delivery.fields["plane"]), delivery.fields["serial"]
@@ -210,7 +240,9 @@ class Judges:
                 raise Broken(f"{item.sender} was last told {item.told!r} for {text!r}, which arrived")
         for node in world.endpoints.values():
             self._bounds(node)
-        wrong = audit(world, frozenset(self._restored))
+        if self.forgers - self.noticed:
+            raise Broken(f"nobody noticed that a thief rewrote the ledger of {', '.join(self.forgers - self.noticed)}")
+        wrong = audit(world, frozenset(self._restored), frozenset(self.forgers))
         if wrong:
             raise Broken(wrong)
 

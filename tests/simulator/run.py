@@ -109,7 +109,10 @@ def run_seed(
     calm_ms: int = CALM_MS,
     prepare: Callable[[World], None] | None = None,
 ) -> Result:
-    """Storm, clear sky, verdict; then ordinary traffic for a while, and a verdict on that. Every fourth has a liar."""
+    """Storm, clear sky, verdict; then ordinary traffic for a while, and a verdict on that.
+
+    Every fourth has a lying relay, every eighth a thief who rewrites a ledger.
+    """
     world = World(seed, relays=2 + seed % 2, profile=_PROFILES[seed % len(_PROFILES)])
     judges = Judges(world)
     storm = Storm(world, 3_000, storm_ms)
@@ -128,6 +131,9 @@ def run_seed(
             recovered = _verdict(world, judges, storm_ms, RECOVERY_MS * (10 if slow else 1))
             if calm_ms:
                 end = world.time + calm_ms
+                if seed % 8 == 6:
+                    judges.noticed.clear()
+                    judges.forge(world.endpoints["ALPHA"])
                 Players(world, judges, end, calm=True)
                 _verdict(world, judges, end, RECOVERY_MS)
             if idle_hour:

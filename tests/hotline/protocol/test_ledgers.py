@@ -106,6 +106,20 @@ def test_heads_seen_in_statements_are_linked_by_the_next_beats() -> None:
     assert pair.bravo.alarms() == []
 
 
+def test_many_heads_between_two_beats_do_not_stop_the_linking() -> None:
+    """A busy peer could never be linked again, and could rewrite what it likes."""
+    pair = Pair().open()
+    pair.run(2 * WITNESS_INTERVAL)
+    for _ in range(40):
+        pair.alpha.submit("One of many.")
+        pair.run(300)
+    pair.run(3 * WITNESS_INTERVAL)
+    linked = pair.bravo.endpoint.peer_log.linked
+    assert linked is not None
+    assert linked.size > 100
+    assert pair.bravo.alarms() == []
+
+
 def test_a_minute_of_heartbeats_is_one_entry() -> None:
     """The record would grow by millions of entries a year, or tell nothing of the line."""
     pair = Pair().open()
