@@ -493,6 +493,12 @@ def test_a_restored_terminal_begins_a_new_log_and_goes_on(site: Site) -> None:
     code, found = own(site, live)
     assert (code, found["log_epoch"], found["outcome"]) == (DONE, 2, "verified")
     assert peer(site, live) == (DONE, [])
+    cut = copy_store(live, site.folder / "cut")
+    with closing(sqlite3.connect(cut / "ledger.db")) as database:
+        lost = "(SELECT seq FROM entry_1 WHERE note IS NOT NULL ORDER BY seq DESC LIMIT 1 OFFSET 1)"
+        database.executescript(f"DROP TRIGGER entry_hold_1; DELETE FROM entry_1 WHERE seq > {lost}")
+    code, found = own(site, cut)
+    assert (code, found["kind"]) == (TAMPERED, "chain"), "the new log says how the old one ended"
     # And once more: now the ratchet alone knows, and the peer is silent.
     shutil.rmtree(live)
     copy_store(site.old, live)

@@ -15,9 +15,9 @@ from hotline.machine import Private, Record
 from tests.hotline.ledger.specimen import BASE, KEY, ORIGIN, WALL
 
 
-def ledger(last_ts: int = 0, *, signing: bool = True) -> Ledger:
+def ledger(last_ts: int = 0) -> Ledger:
     made = Ledger(BASE, KEY, 1, Frontier(), last_ts, Random(1).randbytes)
-    made.signing = signing
+    made.signing = True
     return made
 
 
@@ -78,7 +78,7 @@ def test_the_head_is_what_was_accepted_and_signed() -> None:
 
 def test_nothing_is_signed_for_others_before_somebody_vouches() -> None:
     """A terminal put back to an old state would sign a second history before it learns of the first."""
-    log = ledger(signing=False)
+    log = Ledger(BASE, KEY, 1, Frontier(), 0, Random(1).randbytes)
     early = log.stage([Record("daemon.start")], WALL)
     log.accept(early)
     assert not only(early).vouched

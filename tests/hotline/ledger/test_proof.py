@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from hotline.crypto.signing import SigningKey
 from hotline.errors import Malformed, RemoteError, Untrusted
 from hotline.ledger.checkpoint import Checkpoint, open_checkpoint_with, sign_checkpoint
+from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.ledger.note import Ed25519Signer, Ed25519Verifier, Note, Signature, parse_note, parse_vkey, sign_note
-from hotline.ledger.proof import PROOF_BYTES_MAX, Proof, make_proof, parse_proof, verify_proof
+from hotline.ledger.policy import parse_policy, policy_text
+from hotline.ledger.proof import PROOF_BYTES_MAX, Proof, make_proof, parse_proof, verify_cosigned, verify_proof
 from hotline.ledger.tree import Frontier, leaf_hash, verify_inclusion
 from tests.hotline.ledger.specimen import KEY, ORIGIN, VERIFIER, make_log, rewritten
 
@@ -216,3 +218,22 @@ def test_proofs_for_a_public_log_hold(vectors: Path) -> None:
         proof = parse_proof(make_proof(index, note, lambda level, place: nodes[level, place]).encode())
         checkpoint = open_checkpoint_with(proof.note, verifier.name, verifier)
         verify_inclusion(proof.index, checkpoint.size, hashes[index], proof.hashes, checkpoint.root)
+
+
+def test_a_policy_decides_whose_word_is_enough() -> None:
+    """A proof that no witness saw would convince a third party that asked for witnesses."""
+    witnesses = [Ed25519Cosigner(f"witness.example/w{n}", SigningKey(bytes([n] * 32))) for n in (1, 2)]
+    lines = "".join(f"witness w{n} {one.verifier.vkey()}\n" for n, one in enumerate(witnesses, 1))
+    text = policy_text([VERIFIER], lines + "group both all w1 w2\nquorum both\n")
+    policy = parse_policy(text.encode())
+    note = parse_note(NOTES[-1])
+    for count in range(3):
+        cosigned = (one.cosign(note.text, 7) for one in witnesses[:count])
+        proof = proof_of(LEAVES, 13, Note(note.text, (*note.signatures, *cosigned)).encode()).encode()
+        if count == 2:
+            assert verify_cosigned(proof, LEAVES[13], policy).witnesses == {"w1": 7, "w2": 7}
+            with pytest.raises(Untrusted, match="inclusion"):
+                verify_cosigned(proof, LEAVES[12], policy)
+        else:
+            with pytest.raises(Untrusted, match="no-quorum"):
+                verify_cosigned(proof, LEAVES[13], policy)

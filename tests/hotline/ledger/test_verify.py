@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 
 from hotline.crypto.signing import SigningKey
 from hotline.errors import StorageError
 from hotline.ledger.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
+from hotline.ledger.log import FREEZE, VOUCHED, Ledger
 from hotline.ledger.note import Ed25519Signer, Ed25519Verifier, parse_note
-from hotline.ledger.tree import leaf_hash
+from hotline.ledger.tree import Frontier, leaf_hash
 from hotline.ledger.verify import Outcome, verify_log
-from tests.hotline.ledger.specimen import KEY, ORIGIN, VERIFIER, make_log, rewritten
+from hotline.machine import Record
+from tests.hotline.ledger.specimen import BASE, KEY, ORIGIN, VERIFIER, WALL, make_log, rewritten
 
 
 def test_an_honest_log_verifies() -> None:
@@ -206,3 +209,69 @@ def test_an_unreadable_or_foreign_checkpoint_accuses_no_entry() -> None:
     for note in (b"damaged", notes[-1].replace(b"\n4\n", b"\n5\n"), elsewhere):
         verdict = verify_log(leaves, note, VERIFIER)
         assert (verdict.outcome, verdict.kind, verdict.first_bad) == (Outcome.TAMPERED, "checkpoint", None)
+
+
+# --- log epochs, ends and times ---------------------------------------------------------------------------------------
+
+
+def grown(*batches: list[Record], signing: bool = True, gap_ms: int = 1_000) -> tuple[list[bytes], list[bytes]]:
+    """Leaves and heads of a log that takes one batch of records after the other."""
+    ledger = Ledger(BASE, KEY, 1, Frontier(), 0, Random(1).randbytes)
+    ledger.signing = signing
+    leaves: list[bytes] = []
+    notes: list[bytes] = []
+    for number, batch in enumerate(batches):
+        staged = ledger.stage(batch, WALL + number * gap_ms)
+        ledger.accept(staged)
+        (segment,) = staged.segments
+        leaves += [entry.leaf for entry in segment.entries]
+        notes.append(segment.note)
+    return leaves, notes
+
+
+def test_entries_that_nobody_vouched_for_are_not_called_good_nor_forged() -> None:
+    """A terminal that waits for its peer would be accused, or its unconfirmed entries believed."""
+    leaves, notes = grown([Record("daemon.start")], [Record("alarm")], signing=False)
+    verdict = verify_log(leaves, notes[-1], VERIFIER, older=notes)
+    assert (verdict.outcome, verdict.kind, verdict.good_through) == (Outcome.UNDECIDED, "unvouched", 0)
+    leaves, notes = grown([Record("a")], [Record("b")], [Record(VOUCHED)], [Record("c")], signing=False)
+    verdict = verify_log(leaves, notes[-1], VERIFIER, older=notes)
+    assert (verdict.outcome, verdict.good_through) == (Outcome.VERIFIED, 4)
+    foreign = verify_log([*leaves, rewritten(leaves[-1], seq=4)], notes[-1], VERIFIER, older=notes)
+    assert (foreign.outcome, foreign.kind) == (Outcome.TAMPERED, "unsigned-tail")
+
+
+def test_nothing_stands_behind_the_end_of_a_closed_log() -> None:
+    """A key kept from a closed log would go on writing into it."""
+    leaves, notes = grown([Record("a")], [Record(FREEZE)], [Record("b")])
+    verdict = verify_log(leaves, notes[-1], VERIFIER, older=notes)
+    assert (verdict.outcome, verdict.kind, verdict.first_bad) == (Outcome.TAMPERED, "frozen", 2)
+    assert verify_log(leaves[:2], notes[1], VERIFIER, older=notes[:2]).outcome is Outcome.VERIFIED
+
+
+def test_an_entry_belongs_to_the_epoch_of_its_log() -> None:
+    """Entries could be carried from one log into another."""
+    leaves, notes = grown([Record("a")])
+    other = Ed25519Verifier(f"{BASE}/2", KEY.public)
+    leaves2 = [rewritten(leaves[0])]
+    head = Checkpoint(f"{BASE}/2", 1, Frontier(1, [leaf_hash(leaves2[0])]).root())
+    note = sign_checkpoint(head, Ed25519Signer(f"{BASE}/2", KEY))
+    verdict = verify_log(leaves2, note, other)
+    assert (verdict.outcome, verdict.kind) == (Outcome.TAMPERED, "epoch")
+    assert notes
+
+
+@pytest.mark.parametrize(
+    ("cosigned", "kind"),
+    [
+        ([(3, WALL // 1_000 + 3)], "ok"),
+        ([(3, WALL // 1_000 + 3 + 3_600)], "bracket"),
+        ([(3, WALL // 1_000 - 3_600)], "bracket"),
+        ([(6, WALL // 1_000 + 3_600)], "ok"),
+    ],
+    ids=["honest", "entries after it claim to be older", "entries before it claim to be younger", "at the end"],
+)
+def test_times_must_fit_between_those_of_the_witnesses(cosigned: list[tuple[int, int]], kind: str) -> None:
+    """A clock set back or forward would date an order before or after the event that it answers."""
+    leaves, notes = grown(*([Record("a")] for _ in range(6)))
+    assert verify_log(leaves, notes[-1], VERIFIER, older=notes, cosigned=cosigned).kind == kind
