@@ -96,7 +96,12 @@ class EndpointConfig(Settings):
     limits: LimitSettings = LimitSettings()
 
 
-_ENDPOINT_VARIABLES: Final = {"HOTLINE_STORE": "store", "HOTLINE_KEY": "key", "HOTLINE_PAIRWISE": "pairwise"}
+_ENDPOINT_VARIABLES: Final = {
+    "HOTLINE_STORE": "store",
+    "HOTLINE_RATCHET": "ratchet",
+    "HOTLINE_KEY": "key",
+    "HOTLINE_PAIRWISE": "pairwise",
+}
 
 _EXAMPLE: Final = """\
 # Configuration of one endpoint daemon. Relative paths are taken from the folder of this file.

@@ -177,6 +177,7 @@ class EndpointDaemon:
 
     def _suspicion(self) -> Suspicion | None:
         store = self.store
+        self.ratchet.check()
         kept = self.ratchet.load(self._log_identity)
         return suspicion(store.head(), store.loaded.note, kept, self._log_identity, store.root_at)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
-UNITS = ["hotline-endpoint@.service", "hotline-relay@.service"]
+UNITS = ["hotline-endpoint@.service", "hotline-relay@.service", "hotline-witness@.service"]
 EXPOSURE_LIMIT = 15
 """In tenths, as systemd-analyze takes its threshold: 1.5 of 10."""
 
@@ -74,7 +74,7 @@ def test_a_unit_is_exposed_little(unit: str, analyze: str) -> None:
             UNITS[0],
             "hotline endpoint run --config /etc/hotline/%i.toml",
             ["terminal.key:/etc/hotline/%i.key", "pairwise.key:/etc/hotline/%i.pairwise"],
-            "HOTLINE_KEY=%d/terminal.key HOTLINE_PAIRWISE=%d/pairwise.key",
+            "HOTLINE_KEY=%d/terminal.key HOTLINE_PAIRWISE=%d/pairwise.key HOTLINE_RATCHET=%S/hotline-ratchet/%i/head",
             "hotline",
         ),
         (
@@ -83,6 +83,13 @@ def test_a_unit_is_exposed_little(unit: str, analyze: str) -> None:
             ["relay.key:/etc/hotline-relay/%i.key"],
             "HOTLINE_RELAY_KEY=%d/relay.key",
             "hotline-relay",
+        ),
+        (
+            UNITS[2],
+            "hotline-relay witness run --config /etc/hotline-witness/%i.toml",
+            ["witness.key:/etc/hotline-witness/%i.key"],
+            "HOTLINE_WITNESS_KEY=%d/witness.key",
+            "hotline-witness",
         ),
     ],
 )
@@ -95,7 +102,9 @@ def test_a_unit_starts_the_daemon_with_its_key(
     assert settings["LoadCredential"] == credentials
     assert settings["Environment"] == [variables]  # where the secrets are, never the secrets
     assert settings["User"] == settings["Group"] == [user]
-    assert settings["StateDirectory"] == settings["RuntimeDirectory"] == [f"{user}/%i"]
+    assert settings["RuntimeDirectory"] == [f"{user}/%i"]
+    ratchet = " hotline-ratchet/%i" if user == "hotline" else ""
+    assert settings["StateDirectory"] == [f"{user}/%i{ratchet}"]
     assert not {"EnvironmentFile", "SetCredential"} & settings.keys()
 
 

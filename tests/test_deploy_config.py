@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from hotline.config import EndpointConfig, example_endpoint_toml, load_endpoint_config
 from relay.config import RelayConfig, load_relay_config
+from relay.witnessd import WitnessConfig, load_witness_config
 
 CONFIG = Path(__file__).resolve().parent.parent / "deploy" / "config"
 
@@ -44,7 +45,18 @@ def test_the_relay_file_is_lawful_as_it_is_and_with_every_option(tmp_path: Path)
     assert config.metrics.listen == "127.0.0.1:9465"
 
 
-@pytest.mark.parametrize(("name", "model"), [("endpoint.toml", EndpointConfig), ("relay.toml", RelayConfig)])
+def test_the_witness_file_is_lawful_as_it_is_and_with_every_option(tmp_path: Path) -> None:
+    """A witness that does not start from the example is a vote that the quorum lacks."""
+    assert load_witness_config(CONFIG / "witness.toml").key == CONFIG / "witness.key"
+    full = tmp_path / "witness.toml"
+    full.write_text(_uncommented((CONFIG / "witness.toml").read_text(encoding="utf-8")), encoding="utf-8")
+    assert load_witness_config(full).port_file == tmp_path / "port"
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [("endpoint.toml", EndpointConfig), ("relay.toml", RelayConfig), ("witness.toml", WitnessConfig)],
+)
 def test_every_key_is_shown(name: str, model: type[BaseModel]) -> None:
     """A key that the example does not show is found only by reading the program."""
     text = (CONFIG / name).read_text(encoding="utf-8")

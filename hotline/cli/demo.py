@@ -8,6 +8,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -34,11 +35,11 @@ WAITING = "This statement waits at the relays while the other capital is away."
 
 
 class Demo:
-    """The nine steps. Each returns what it found, or raises HotlineError naming what did not hold."""
+    """The ten steps. Each returns what it found, or raises HotlineError naming what did not hold."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.stage = Stage(folder)
+        self.stage = Stage(folder, witnesses=1)
         self.capture = folder / "wire.capture"
         self.times: list[tuple[str, str, float, float, float]] = []
 
@@ -50,6 +51,7 @@ class Demo:
             ("endpoints", self.endpoints),
             ("A to B", self.alpha_speaks),
             ("B to A", self.bravo_speaks),
+            ("witness", self.witness),
             ("failover", self.failover),
             ("snoop", self.snoop),
             ("tamper", self.tamper),
@@ -69,7 +71,9 @@ class Demo:
         """Three processes listen."""
         for relay in self.stage.relays:
             self.stage.start_relay(relay)
-        return "  ".join(f"{relay.name} {relay.address}" for relay in self.stage.relays) + " up"
+        for witness in self.stage.witnesses:
+            self.stage.start_witness(witness)
+        return "  ".join(f"{one.name} {one.address}" for one in (*self.stage.relays, *self.stage.witnesses)) + " up"
 
     def endpoints(self) -> str:
         """Both capitals hear each other on every path."""
@@ -167,6 +171,15 @@ class Demo:
             f"byte {altered} of a stored envelope altered at {liar.name}: refused and recorded; honest copy delivered"
         )
 
+    def witness(self) -> str:
+        """The peer and a witness that sees no content cosign the ledgers."""
+        through = []
+        for terminal in self.stage.rehearsal.terminals:
+            for name, who in (("witnessed", "a witness"), ("peer_cosigned", "the peer")):
+                wait_until(partial(_cosigned, terminal, name), f"{who} to cosign {terminal.party}'s ledger")
+            through.append(f"{terminal.party} witnessed through entry {_ledger(terminal, 'witnessed') - 1}")
+        return f"{', '.join(through)}; each cosigned by the other capital"
+
     def audit(self) -> str:
         """Both ledgers verify with keys from the charter; a removed entry is found."""
         sizes = []
@@ -178,7 +191,7 @@ class Demo:
         copy = self.folder / "tampered.db"
         _copy_database(self.stage.alpha.folder / "store" / "ledger.db", copy)
         with contextlib.closing(sqlite3.connect(copy)) as database, database:
-            database.executescript("DROP TRIGGER entry_hold; DELETE FROM entry WHERE seq = 7;")
+            database.executescript("DROP TRIGGER entry_hold_1; DELETE FROM entry WHERE seq = 7;")
         verdict = _verify(self.stage, self.stage.alpha, copy)
         _hold(verdict.outcome is Outcome.TAMPERED and verdict.first_bad == 7, "the removed entry is found")
         return f"{', '.join(sizes)}: verified; entry 7 removed from a copy: TAMPERED, first bad entry 7"
@@ -233,6 +246,14 @@ def _alter_one_byte(path: Path) -> int:
     return position
 
 
+def _ledger(terminal: RehearsedTerminal, name: str) -> int:
+    return int(status_of(terminal).get("ledger", {}).get(name, 0))
+
+
+def _cosigned(terminal: RehearsedTerminal, name: str) -> bool:
+    return _ledger(terminal, name) > 0
+
+
 def _refusals(terminal: RehearsedTerminal) -> int:
     with contextlib.closing(connect(terminal.folder / "store" / "ledger.db", read_only=True)) as database:
         sql = 'SELECT COUNT(*) FROM entry WHERE instr(CAST(leaf AS TEXT), \'"type":"refused"\') > 0'
@@ -284,7 +305,7 @@ def demo(stay: bool, keep: bool, as_json: bool) -> None:
     started = time.monotonic()
     if not as_json:
         kept = "kept" if keep else "removed at the end (--keep to keep)"
-        line(f"hotline demo: two capitals, three relays, this machine only (127.0.0.1). State in {folder}, {kept}.")
+        line(f"hotline demo: two capitals, three relays, a witness, on this machine only. State in {folder}, {kept}.")
     failed = ""
     show = Demo(folder)
     try:

@@ -181,7 +181,11 @@ class Beats:
         try:
             if log.answered:
                 self._own_log.peer_told(log, now)
+            before = self._peer_log.linked
             self._peer_log.heard(log, now)
+            if self._peer_log.linked is not before:
+                self._owes_answer = True  # our cosignature: the peer counts it by rounds that pass
+                path.beat_soon(now)
         except RemoteError as error:
             ctx.refuse(path.setup.name, f"checkpoint-{error.reason}", now)
 

@@ -38,11 +38,14 @@ class PeerLog:
         self._look_at: int | None = None
         self._accused: set[tuple[int, int]] = set()
         self._left_at = 0
+        self._cosigned_at = 0
 
     def restore(self, saved: Saved) -> None:
         """Take up the newest heads that we hold."""
         for row in saved.rows("peer_head"):
-            linked, claimed = row["linked"], row["claimed"]
+            linked, claimed, at = row["linked"], row["claimed"], row["at"]
+            assert isinstance(at, int)
+            self._cosigned_at = max(self._cosigned_at, at)
             assert isinstance(linked, bytes)
             assert isinstance(claimed, bytes)
             try:
@@ -168,7 +171,12 @@ class PeerLog:
 
     def _save(self) -> None:
         if self.linked is not None and self.seen is not None:
-            row: Row = {"epoch": self.linked.epoch, "linked": self.linked.note, "claimed": self.seen.note}
+            row: Row = {
+                "epoch": self.linked.epoch,
+                "linked": self.linked.note,
+                "claimed": self.seen.note,
+                "at": self._cosigned_at,
+            }
             self._ctx.out.changes.append(Put("peer_head", row))
 
     def _accuse(self, name: str, text: str, one: SignedHead | None, other: SignedHead) -> None:
@@ -188,5 +196,7 @@ class PeerLog:
             exchange.seen = self._remember(self.seen).note
         if self.linked is not None:
             exchange.linked, exchange.linked_epoch = self.linked.size, self.linked.epoch
+            # A clock that was set back would make an honest cosigner look like one that went back itself.
+            self._cosigned_at = max(self._cosigned_at, now.wall // 1_000)
             text = parse_note(self.linked.note).text
-            exchange.cosignature = self._ctx.setup.cosigner.cosign(text, now.wall // 1_000).value
+            exchange.cosignature = self._ctx.setup.cosigner.cosign(text, self._cosigned_at).value

@@ -83,7 +83,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "peer_epoch": Table(
         {"epoch": "BLOB", "plane": "TEXT", "prekey": "BLOB", "opener": "BLOB", "at": "INTEGER"}, ("epoch",)
     ),
-    "peer_head": Table({"epoch": "INTEGER", "linked": "BLOB", "claimed": "BLOB"}, ("epoch",)),
+    "peer_head": Table({"epoch": "INTEGER", "linked": "BLOB", "claimed": "BLOB", "at": "INTEGER"}, ("epoch",)),
     "fact": Table({"name": "TEXT", "value": "BLOB"}, ("name",)),
 }
 

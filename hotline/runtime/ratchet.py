@@ -6,6 +6,7 @@ and the witnesses have seen (docs/protocol.md 13.5).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,12 @@ class Ratchet:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._kept = b""
+
+    def check(self) -> None:
+        """Raises ConfigError unless the file can be replaced: found out now, not when it is needed."""
+        folder = self.path.parent
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise ConfigError(f"{self.path}: its folder cannot be written; name another place with `ratchet`")
 
     def load(self, log: LogIdentity) -> SignedHead | None:
         """The head in the file; None if there is no file. Raises ConfigError for one that is not of this log."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from hotline.crypto.signing import SigningKey
@@ -73,6 +75,25 @@ def test_the_peers_cosignature_is_one_that_others_can_check() -> None:
     assert isinstance(size, int)
     text = Checkpoint(f"{pair.alpha.log.base}/1", size, pair.alpha.memory.log.root_at(size)).text()
     check_cosignature(text, signature, Ed25519CosignatureVerifier(pair.bravo.log.base, pair.bravo.ledger_key.public))
+
+
+def test_a_clock_set_back_makes_no_evidence_against_the_cosigner() -> None:
+    """An honest terminal would seem to have cosigned a larger ledger before a smaller one."""
+    from hotline.ledger.cosignature import timestamp
+
+    pair = Pair().open()
+    pair.run(2 * WITNESS_INTERVAL)
+    lines = pair.alpha.memory.tables["cosignature"]
+    before = max(timestamp(line_value(row)) for row in lines.values())
+    pair.bravo.offset -= 3_600_000
+    pair.run(90_000)
+    pair.bravo.restart()
+    pair.run(90_000)
+    assert min(timestamp(line_value(row)) for row in lines.values()) >= before
+
+
+def line_value(row: Mapping[str, object]) -> bytes:
+    return parse_note(b"x\n\n" + str(row["line"]).encode() + b"\n").signatures[0].value
 
 
 def test_a_statement_carries_the_head_before_it_and_its_receipt_the_other() -> None:
