@@ -49,7 +49,7 @@ def resolve(requirements: list[str]) -> str:
         source = Path(folder) / "requirements.in"
         source.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
         result = Path(folder) / "requirements.lock"
-        command = [str(tool), "--quiet", "--generate-hashes", "--strip-extras", "--allow-unsafe", "--no-header"]
+        command = [str(tool), "--quiet", "--generate-hashes", "--no-strip-extras", "--allow-unsafe", "--no-header"]
         command += ["--no-annotate", "--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links"]
         done = subprocess.run(
             [*command, f"--output-file={result}", str(source)], cwd=folder, capture_output=True, text=True, check=False
