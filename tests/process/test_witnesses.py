@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from hotline.charter.secrets import TerminalSecret, decode_secret
 from hotline.cli.stage import Stage, operator, short_folder, status_of, wait_until
+from hotline.ledger.record import parse_leaf
+from hotline.runtime.contentkeys import ContentKeys
+from hotline.runtime.recordfiles import open_record
 from hotline.wire.v1 import operator_pb2
 
 
@@ -43,3 +49,36 @@ def test_a_majority_witnesses_the_ledgers_and_one_may_die(stage: Stage) -> None:
     wait_until(lambda: ledger(stage)["witnessed"] > before, "the others to go on")
     assert ledger(stage)["quorum"] is True
     stage.start_witness(stage.witnesses[0])
+
+
+def kinds(stage: Stage) -> list[str]:
+    """Types of every entry of ALPHA's ledger."""
+    with open_record(stage.alpha.folder / "store") as logs:
+        return [parse_leaf(leaf).type for log in logs for leaf in log.leaves()]
+
+
+def test_who_reads_the_record_of_a_living_terminal_stands_in_it(stage: Stage) -> None:
+    """Somebody could look through everything, and nobody would ever know."""
+    command = [sys.executable, "-m", "hotline", "audit", "list", "--store", str(stage.alpha.folder / "store"), "--json"]
+    before = kinds(stage).count("audit.read")
+    assert subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+    wait_until(lambda: kinds(stage).count("audit.read") > before, "the reading to be recorded")
+
+
+def test_content_keys_are_destroyed_when_their_time_is_over(stage: Stage) -> None:
+    """What was promised to be forgotten would be kept for ever."""
+    stage.stop("ALPHA")
+    home = stage.alpha.folder
+    secret = decode_secret(TerminalSecret, (home / "terminal.key").read_bytes(), None)[1]
+    keys = ContentKeys(home / "store" / "keys", secret.storage)
+    keys.seal("old", b"x", 1_700_000_000_000)
+    old, now = keys.periods()
+    stage.alpha.config.write_text("retention_months = 1\n" + stage.alpha.config.read_text())
+    stage.start_endpoint(stage.alpha)
+    assert keys.periods() == [now]
+    assert old == "2023-11"
+    wait_until(lambda: "audit.destroy" in kinds(stage), "the destruction to be recorded")
+    assert "config.changed" in kinds(stage)
+    with operator(stage.alpha) as stub:
+        listed = stub.ListStatements(operator_pb2.ListStatementsRequest(sent=True)).statement
+    assert [view.text for view in listed] == ["So that the log grows."], "what is not due is still there"
