@@ -1,0 +1,69 @@
+"""Heads of a terminal's logs: whose they are is read in one way only."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hotline.crypto.signing import SigningKey
+from hotline.errors import RemoteError
+from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
+from hotline.ledger.note import Ed25519Signer
+from hotline.limits import SERIAL_MAX
+from hotline.protocol.context import LogIdentity
+from hotline.protocol.heads import open_head, place_of, said_head
+
+KEY = SigningKey(b"k" * 32)
+LOG = LogIdentity("hotline/ab/ALPHA/main", KEY.public)
+
+
+def note(origin: str = "hotline/ab/ALPHA/main/3", size: int = 7, root: bytes = bytes(range(32))) -> bytes:
+    return sign_checkpoint(Checkpoint(origin, size, root), Ed25519Signer(origin, KEY))
+
+
+def test_the_quick_reading_is_the_strict_one() -> None:
+    """The record would say another head than the one that is checked later."""
+    head = open_head(note(), LOG)
+    assert head.place == place_of(note(), LOG) == (3, 7)
+    assert said_head(note(), LOG) == {"peer_log_epoch": 3, "peer_size": 7, "peer_root": head.root.hex()}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"",
+        b"one line",
+        b"\n\n\n",
+        note("hotline/ab/BRAVO/main/3"),
+        note("hotline/ab/ALPHA/main/0"),
+        note("hotline/ab/ALPHA/main/03"),
+        note("hotline/ab/ALPHA/main/3/unvouched"),
+        note("hotline/ab/ALPHA/main"),
+        note(size=SERIAL_MAX + 1),
+        note().replace(b"\n7\n", b"\n+7\n"),
+        note().replace(b"\n7\n", b"\n07\n"),
+        note(root=b"short"),
+        note() + b"x" * 1_024,
+    ],
+)
+def test_what_is_no_head_of_this_log_says_nothing(bad: bytes) -> None:
+    """Another log, another spelling or an endless number would enter the record as the peer's head."""
+    assert said_head(bad, LOG) == {}
+    with pytest.raises(RemoteError):
+        open_head(bad, LOG)
+
+
+@given(st.one_of(st.binary(max_size=300), st.tuples(st.integers(0, 200), st.binary(min_size=1, max_size=3))))
+def test_whatever_comes_it_raises_nothing(spoilt: bytes | tuple[int, bytes]) -> None:
+    """One odd statement would stop the terminal."""
+    if isinstance(spoilt, tuple):
+        data = bytearray(note())
+        data[spoilt[0] : spoilt[0] + 1] = spoilt[1]
+        spoilt = bytes(data)
+    said = said_head(spoilt, LOG)
+    try:
+        place = place_of(spoilt, LOG)
+    except RemoteError:
+        return
+    assert (said["peer_log_epoch"], said["peer_size"]) == place
