@@ -34,6 +34,8 @@ from tests.schemas import printed
 SAID = "The exercise at the northern sector ends on Friday."
 PRIVATE = (SAID, "BRAVO heard it.", "duty-1", "duty-2")
 DONE, TAMPERED, UNDECIDED = 0, 6, 10
+LONG = 60.0
+"""Seconds: heads are exchanged every ten, and this machine may be busy."""
 
 
 @dataclass
@@ -54,7 +56,9 @@ def say(stage: Stage, text: str) -> None:
         request = operator_pb2.SubmitRequest(precedence=3, language="en", direction=1, text=text)
         serial = stub.Submit(request).serial
     with operator(stage.bravo) as stub:
-        wait_until(lambda: bool(stub.ListStatements(operator_pb2.ListStatementsRequest(serial=serial)).statement), text)
+        wait_until(
+            lambda: bool(stub.ListStatements(operator_pb2.ListStatementsRequest(serial=serial)).statement), text, LONG
+        )
 
 
 def copy_store(source: Path, target: Path) -> Path:
@@ -77,7 +81,7 @@ def site() -> Iterator[Site]:
             stage.start_relay(stage.relays[0])
             for terminal in (stage.alpha, stage.bravo):
                 stage.start_endpoint(terminal)
-            wait_until(lambda: paths_up(stage.alpha) == paths_up(stage.bravo) == 1, "both to hear each other")
+            wait_until(lambda: paths_up(stage.alpha) == paths_up(stage.bravo) == 1, "both to hear each other", LONG)
             say(stage, SAID)
             old = copy_store(stage.alpha.folder / "store", folder / "old")
             say(stage, "And it begins again on Monday.")
@@ -88,8 +92,8 @@ def site() -> Iterator[Site]:
                     operator_pb2.SubmitRequest(precedence=1, language="en", direction=1, text="BRAVO heard it.")
                 )
             size = status_of(stage.alpha)["ledger"]["size"]
-            wait_until(lambda: status_of(stage.alpha)["ledger"]["witnessed"] >= size, "the witness to see it all")
-            wait_until(lambda: status_of(stage.bravo)["ledger"]["peer_size"] >= size, "BRAVO to link it all")
+            wait_until(lambda: status_of(stage.alpha)["ledger"]["witnessed"] >= size, "the witness to see it all", LONG)
+            wait_until(lambda: status_of(stage.bravo)["ledger"]["peer_size"] >= size, "BRAVO to link it all", LONG)
             say(stage, "Said after the last exchange of heads.")
             for terminal in (stage.alpha, stage.bravo):
                 stage.stop(terminal.party)
@@ -482,12 +486,12 @@ def test_a_restored_terminal_begins_a_new_log_and_goes_on(site: Site) -> None:
     (stage.alpha.folder / "store.ratchet").unlink()
     for terminal in (stage.alpha, stage.bravo):
         stage.start_endpoint(terminal)
-    wait_until(lambda: status_of(stage.alpha).get("ledger", {}).get("log_epoch") == 2, "a new log")
-    wait_until(lambda: bool(status_of(stage.alpha)["ledger"]["vouched"]), "somebody to vouch for it")
+    wait_until(lambda: status_of(stage.alpha).get("ledger", {}).get("log_epoch") == 2, "a new log", LONG)
+    wait_until(lambda: bool(status_of(stage.alpha)["ledger"]["vouched"]), "somebody to vouch for it", LONG)
     say(stage, "The line goes on.")
-    wait_until(lambda: status_of(stage.bravo)["ledger"]["peer_log_epoch"] == 2, "BRAVO to know of it")
+    wait_until(lambda: status_of(stage.bravo)["ledger"]["peer_log_epoch"] == 2, "BRAVO to know of it", LONG)
     ratchet = stage.alpha.folder / "store.ratchet"
-    wait_until(lambda: ratchet.exists() and b"/2\n" in ratchet.read_bytes(), "the ratchet to follow")
+    wait_until(lambda: ratchet.exists() and b"/2\n" in ratchet.read_bytes(), "the ratchet to follow", LONG)
     for terminal in (stage.alpha, stage.bravo):
         stage.stop(terminal.party)
     code, found = own(site, live)
@@ -503,5 +507,5 @@ def test_a_restored_terminal_begins_a_new_log_and_goes_on(site: Site) -> None:
     shutil.rmtree(live)
     copy_store(site.old, live)
     stage.start_endpoint(stage.alpha)
-    wait_until(lambda: status_of(stage.alpha).get("ledger", {}).get("log_epoch") == 3, "the ratchet to be obeyed")
+    wait_until(lambda: status_of(stage.alpha).get("ledger", {}).get("log_epoch") == 3, "the ratchet to be obeyed", LONG)
     stage.stop("ALPHA")
