@@ -388,6 +388,23 @@ def test_a_log_is_closed_at_the_end_of_a_quarter() -> None:
     assert linked.epoch == 2
 
 
+def test_a_log_that_is_full_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One log would grow until no machine can check it in a night."""
+    monkeypatch.setattr("hotline.protocol.ownlog.LOG_ENTRIES_MAX", 30)
+    pair = Pair().open()
+    for _ in range(12):
+        pair.alpha.submit("One of many.")
+        pair.run(500)
+    pair.run(3 * WITNESS_INTERVAL)
+    assert types(pair.alpha, 1)[-1] == "log.freeze"
+    assert parse_leaf(pair.alpha.memory.log.epochs[2].leaves[0]).fields["reason"] == "full"
+    assert pair.alpha.states(12)[-1] == "delivered"
+    linked = pair.bravo.endpoint.peer_log.linked
+    assert linked is not None
+    assert linked.epoch == pair.alpha.memory.log.epoch
+    assert not [name for name in pair.bravo.alarms() if name in ("peer-fork", "peer-old-log")]
+
+
 # --- witnesses --------------------------------------------------------------------------------------------------------
 
 

@@ -93,6 +93,30 @@ def test_change_without_record_leaves_the_head(tmp_path: Path) -> None:
         assert [row["name"] for row in store.rows("counter")] == ["serial"]
 
 
+def test_a_new_log_lies_beside_the_old_one(tmp_path: Path) -> None:
+    """A terminal that begins anew would lose the record of everything before."""
+    opening = Record("log.open", {"log_epoch": 4, "reason": "restored"})
+    with opened(tmp_path) as store:
+        store.commit([statement(1), statement(2)], NOW)
+        both = Output(records=[Record("before"), opening, Record("after")])
+        store.commit([both], NOW)
+        assert (store.head().epoch, store.head().size) == (4, 2)
+        store.commit([Output(records=[Record("later")])], NOW)
+    with opened(tmp_path) as store:
+        assert (store.head().epoch, store.head().size) == (4, 3)
+        assert store.root_at(3) == store.head().root
+        assert len(store.consistency(1, 3)) == 2
+    with open_record(tmp_path) as logs:
+        assert [(log.epoch, len(log.hashes)) for log in logs] == [(1, 3), (4, 3)]
+        for log in logs:
+            verifier = Ed25519Verifier(f"{BASE}/{log.epoch}", KEY.public)
+            verdict = verify_log(log.leaves(), log.notes[-1], verifier, log.hashes.get, log.notes)
+            assert verdict.good_through == (2 if log.epoch == 1 else 3)
+    for table in ("entry", "entry_1"):
+        with pytest.raises(sqlite3.IntegrityError, match="only grows"):
+            _alter(tmp_path / "ledger.db", f"DELETE FROM {table} WHERE seq=0;")
+
+
 def test_history_is_found_by_plane_and_serial(tmp_path: Path) -> None:
     """If the exercise's #1 answered for the real #1, a drill text could be repeated as a real statement."""
     fact = {"plane": "real", "serial": 1, "stage": "delivered", "at": 5, "by": "BRAVO", "evidence": b""}
