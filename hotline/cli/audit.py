@@ -93,7 +93,7 @@ def list_entries(store: Path, kind: str | None, limit: int, as_json: bool) -> No
             line(f"{leaf.epoch}/{leaf.seq:<6d}  {leaf.ts}  {leaf.type:18} {words}")
 
 
-@audit.command()
+@audit.command(short_help="Recompute a ledger; say who vouches for it.")
 @store_option
 @charter_option
 @party_option
@@ -172,7 +172,7 @@ def _vouched_lines(one: Checked) -> Iterator[str]:
         yield f"entries {begin} to {size - 1} only by this terminal"
 
 
-@audit.command("witness-status")
+@audit.command("witness-status", short_help="Who cosigned, up to where, and when.")
 @store_option
 @charter_option
 @party_option

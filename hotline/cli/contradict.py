@@ -35,7 +35,7 @@ _PROVES = {
 }
 
 
-@click.command("compare")
+@click.command("compare", short_help="Hold two ledgers against each other.")
 @click.argument("first", type=click.Path(path_type=Path), metavar="A")
 @click.argument("second", type=click.Path(path_type=Path), metavar="B")
 @charter_option
@@ -61,6 +61,12 @@ def compare_records(first: Path, second: Path, charter_path: Path, as_json: bool
         }
     except StorageError as error:
         leave(Exit.UNDECIDED, str(error))
+    for party, results in checked.items():
+        if any(result.verdict.kind == "other-key" for result in results):
+            names = " and ".join(paths)
+            leave(
+                Exit.UNDECIDED, f"{paths[party]} is not {party}'s record; A and B are those of {names}, in this order"
+            )
     worst = Outcome.VERIFIED
     for result in (result for results in checked.values() for result in results):
         if result.verdict.outcome is not Outcome.VERIFIED:
@@ -128,7 +134,7 @@ def _print_finding(finding: Finding, *, as_json: bool) -> None:
     line(f"   {_PROVES[finding.kind]}")
 
 
-@click.command()
+@click.command(short_help="Do two signed files contradict each other?")
 @click.argument("first", type=click.Path(path_type=Path), metavar="A")
 @click.argument("second", type=click.Path(path_type=Path), metavar="B")
 @click.option("--policy", "policy_path", type=click.Path(path_type=Path), required=True, metavar="POLICY")
@@ -170,7 +176,7 @@ def _exhibit(path: Path) -> Exhibit:
     return Exhibit(data, read_public(path.with_suffix(".leaf"), LEAF_BYTES_MAX))
 
 
-@click.command()
+@click.command(short_help="Hold the tables against the ledger.")
 @store_option
 @json_option
 def fsck(store: Path, as_json: bool) -> None:

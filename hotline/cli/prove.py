@@ -85,7 +85,7 @@ def _prove(
         return log, leaf, make_proof(seq, note, log.read).encode()
 
 
-@click.command()
+@click.command(short_help="Prove one entry to a third party.")
 @seq_argument
 @store_option
 @charter_option
@@ -121,7 +121,7 @@ def _write(out: Path, log: LogFiles, seq: int, leaf: bytes, proof: bytes) -> Pat
     return stem
 
 
-@click.command()
+@click.command(short_help="Prove one entry and open fields of it.")
 @seq_argument
 @click.option("--fields", required=True, help="What to open, with commas between: body,precedence,drafter,officer.")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), required=True, metavar="FILE")
@@ -178,7 +178,7 @@ def read_disclosure(data: bytes) -> list[Opening]:
         raise Malformed("opening", "not a disclosure") from error
 
 
-@click.command("verify-proof")
+@click.command("verify-proof", short_help="Check a proof; needs no store.")
 @click.argument("proof", type=click.Path(path_type=Path))
 @click.option("--policy", "policy_path", type=click.Path(path_type=Path), required=True, metavar="POLICY")
 @click.option("--leaf", "leaf_path", type=click.Path(path_type=Path), required=True, metavar="LEAF")
@@ -236,7 +236,7 @@ def _about(leaf: Leaf) -> str:
     return f"entry {leaf.seq}, {leaf.type}, {leaf.ts}"
 
 
-@click.command()
+@click.command(short_help="Write the ledger as C2SP tiles.")
 @store_option
 @click.option("--tiles", type=click.Path(path_type=Path), required=True, metavar="DIR", help="A new folder.")
 def export(store: Path, tiles: Path) -> None:
@@ -246,6 +246,8 @@ def export(store: Path, tiles: Path) -> None:
     Example:
       hotline audit export --store /var/lib/hotline/alpha --tiles export/
     """
+    if tiles.exists():
+        raise ConfigError(f"{tiles}: exists already; name a new folder")
     announce(store, "export", str(tiles))
     with open_record(store) as logs:
         if not any(log.notes for log in logs):
@@ -264,7 +266,7 @@ def _export(log: LogFiles, folder: Path) -> int:
         return write_export(log, folder, lambda done: bar.update(done - bar.pos))
 
 
-@click.command()
+@click.command(short_help="Destroy the texts of a month.")
 @click.argument("month", metavar="YYYY-MM")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), required=True, metavar="FILE")
 @click.option("--yes", is_flag=True, help="Do not ask.")

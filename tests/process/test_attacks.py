@@ -385,6 +385,10 @@ def test_nothing_to_check_is_never_good(site: Site, store: Path, tmp_path: Path)
     assert (
         hotline("audit", "verify", "--store", tmp_path / "empty.db", "--charter", charter, "--party", "ALPHA")[0] != 0
     )
+    bravo = site.stage.bravo.folder / "store"
+    code, said = hotline("audit", "compare", bravo, store, "--charter", charter)
+    assert (code, "in this order" in said) == (UNDECIDED, True), "exchanged by mistake: nobody is accused"
+    assert hotline("audit", "export", "--store", store, "--tiles", tmp_path)[0] == 1
     export = tmp_path / "export"
     assert hotline("audit", "export", "--store", store, "--tiles", export)[0] == 0
     assert own(site, export)[0] == DONE
