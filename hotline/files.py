@@ -90,7 +90,7 @@ def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
             handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         path.unlink(missing_ok=True)
         raise ConfigError(f"{path}: cannot be written ({error.strerror}); nothing was kept") from error
@@ -106,13 +106,14 @@ def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
     write_new(draft, data, mode)
     try:
         draft.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise ConfigError(f"{path}: cannot be replaced ({error.strerror})") from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make names that were made or removed in `folder` durable. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

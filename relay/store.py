@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from hotline.errors import ConfigError, StorageError
+from hotline.files import sync_folder
 from hotline.machine import Instant, Output, Put
 from relay.mailbox import Held
 
@@ -137,11 +138,7 @@ def make_file(path: Path) -> None:
     """An empty file that only we can read, and whose name survives a power cut; SQLite's other files take its mode."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
     except OSError as error:
         raise StorageError(f"{path}: cannot be used as a store ({error.strerror})") from error
 

@@ -12,7 +12,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,7 @@ from typing import Final
 from hotline.errors import ConfigError, StorageError
 from hotline.ledger.checkpoint import Checkpoint
 from hotline.ledger.note import parse_note
-from hotline.ledger.witness import REQUEST_BYTES_MAX, Judgement, Status, Witness, parse_add_checkpoint
+from hotline.ledger.witness import REQUEST_BYTES_MAX, Judgement, Status, Witness
 from hotline.limits import WITNESS_CONNECTIONS_MAX, WITNESS_EVIDENCE_MAX, WITNESS_SECONDS
 from hotline.runtime.logs import get_logger
 from relay.store import lock_folder, make_file
@@ -94,7 +94,7 @@ class WitnessStore:
             self._db.execute("INSERT INTO evidence (at, held, request) VALUES (?, ?, ?)", (at, held, request))
 
     @contextlib.contextmanager
-    def transaction(self):  # type: ignore[no-untyped-def]
+    def transaction(self) -> Iterator[None]:
         """One durable transaction. Raises StorageError: whether it was stored is unknown."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
@@ -142,9 +142,9 @@ class WitnessService:
                 # A clock that was set back would make an honest witness look like one that went back itself.
                 at = max(now, before[1]) if before is not None else now
                 lines = self._witness.cosign(answer.text, at)
-                self._store.keep(answer.checkpoint, parse_note(_log_note(request) + lines).encode(), at)
+                self._store.keep(answer.checkpoint, parse_note(answer.note + lines).encode(), at)
             elif answer.evidence:
-                self._store.accuse(self._evidence(request), request, now)
+                self._store.accuse(self._evidence(answer.note), request, now)
         self._tell(answer)
         if answer.checkpoint is not None:
             return int(answer.status), _TEXT_TYPE, lines
@@ -156,8 +156,8 @@ class WitnessService:
         found = self._store.held(origin)
         return None if found is None else found[0]
 
-    def _evidence(self, request: bytes) -> bytes:
-        origin = _log_note(request).partition(b"\n")[0].decode()
+    def _evidence(self, note: bytes) -> bytes:
+        origin = note.partition(b"\n")[0].decode()
         found = self._store.held(origin)
         return b"" if found is None else found[2]
 
@@ -171,11 +171,6 @@ class WitnessService:
         """The newest cosigned checkpoint of the log whose origin has this hex SHA-256."""
         with self._one_at_a_time:
             return self._store.by_name(name)
-
-
-def _log_note(request: bytes) -> bytes:
-    """The checkpoint of a lawful request, with its log's signatures as they came."""
-    return parse_add_checkpoint(request).note
 
 
 class WitnessServer(ThreadingHTTPServer):

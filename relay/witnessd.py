@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import threading
 from collections.abc import Callable
@@ -21,13 +20,13 @@ from hotline.crypto.signing import SigningKey
 from hotline.errors import StorageError
 from hotline.files import named, read_public, read_secret, replace
 from hotline.ledger.cosignature import Cosigner, Ed25519Cosigner, MlDsa44Cosigner
+from hotline.ledger.log import split_origin
 from hotline.ledger.note import Ed25519Verifier, Verifier
 from hotline.ledger.witness import Witness
 from hotline.runtime.logs import get_logger
 from hotline.runtime.notify import notify
 from relay.witness import WitnessServer, WitnessService, WitnessStore
 
-_EPOCH: Final = re.compile("[1-9][0-9]{0,8}", re.ASCII)
 _POLL_SECONDS: Final = 0.2
 
 
@@ -82,10 +81,10 @@ def pinned(charters: tuple[Charter, ...]) -> Callable[[str], Verifier | None]:
     keys = {charter.log_base(terminal): terminal.ledger for charter in charters for terminal in charter.terminals}
 
     def find(origin: str) -> Verifier | None:
-        base, slash, epoch = origin.rpartition("/")
-        if not slash or base not in keys or not _EPOCH.fullmatch(epoch):
+        found = split_origin(origin)
+        if found is None or found[0] not in keys:
             return None
-        return Ed25519Verifier(origin, keys[base])
+        return Ed25519Verifier(origin, keys[found[0]])
 
     return find
 

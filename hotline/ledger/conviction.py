@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hotline.ledger.policy import Policy, Vouched, open_cosigned
-from hotline.ledger.proof import parse_proof, verify_cosigned
+from hotline.ledger.proof import verify_cosigned
 from hotline.ledger.record import Leaf
 
 
@@ -54,10 +54,8 @@ class _Read:
 def _read(exhibit: Exhibit, policy: Policy) -> _Read:
     if exhibit.leaf is None:
         return _Read(open_cosigned(exhibit.data, policy))
-    proof = parse_proof(exhibit.data)
-    vouched = open_cosigned(proof.note, policy)
-    leaf = verify_cosigned(exhibit.data, exhibit.leaf, _without_quorum(policy)).leaf
-    return _Read(vouched, proof.index, exhibit.leaf, leaf)
+    proven = verify_cosigned(exhibit.data, exhibit.leaf, _without_quorum(policy))
+    return _Read(Vouched(proven.checkpoint, proven.witnesses), proven.leaf.seq, exhibit.leaf, proven.leaf)
 
 
 def _without_quorum(policy: Policy) -> Policy:

@@ -6,7 +6,6 @@ covers name, time, origin, size and root.
 
 from __future__ import annotations
 
-import base64
 from typing import Final, Protocol
 
 from hotline.crypto.mldsa44 import PUBLIC_SIZE as MLDSA44_PUBLIC
@@ -16,7 +15,7 @@ from hotline.crypto.signing import SIGNATURE_SIZE as ED25519_SIGNATURE
 from hotline.crypto.signing import SigningKey, check_public_key, verify_raw
 from hotline.errors import Malformed, Untrusted
 from hotline.ledger.checkpoint import parse_checkpoint
-from hotline.ledger.note import Signature, Verifier, check_name, check_vkey, key_id, split_vkey
+from hotline.ledger.note import Signature, Verifier, check_name, check_vkey, key_id, spell_vkey, split_vkey
 
 ED25519: Final = b"\x04"
 MLDSA44: Final = b"\x06"
@@ -106,7 +105,7 @@ class Ed25519CosignatureVerifier:
 
     def vkey(self) -> str:
         """The C2SP verifier key."""
-        return _vkey(self, ED25519)
+        return spell_vkey(self, ED25519 + self.public)
 
 
 class MlDsa44CosignatureVerifier:
@@ -129,14 +128,10 @@ class MlDsa44CosignatureVerifier:
 
     def vkey(self) -> str:
         """The C2SP verifier key."""
-        return _vkey(self, MLDSA44)
+        return spell_vkey(self, MLDSA44 + self.public)
 
 
 CosignatureVerifier = Ed25519CosignatureVerifier | MlDsa44CosignatureVerifier
-
-
-def _vkey(verifier: CosignatureVerifier, algorithm: bytes) -> str:
-    return f"{verifier.name}+{verifier.key_id.hex()}+{base64.b64encode(algorithm + verifier.public).decode()}"
 
 
 def parse_witness_vkey(text: str) -> CosignatureVerifier:

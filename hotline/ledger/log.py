@@ -7,6 +7,7 @@ names; the old one gets a last head of its own only if `log.freeze` ends it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -21,6 +22,7 @@ from hotline.machine import Entropy, Record
 OPEN: Final = "log.open"
 FREEZE: Final = "log.freeze"
 VOUCHED: Final = "log.vouched"
+_EPOCH: Final = re.compile("[1-9][0-9]{0,8}", re.ASCII)
 _UNVOUCHED: Final = "/unvouched"
 _BACKWARDS_WORTH_SAYING: Final = 1_000
 
@@ -144,6 +146,12 @@ class Ledger:
 def log_origin(base: str, epoch: int) -> str:
     """Origin of one log epoch of a terminal."""
     return f"{base}/{epoch}"
+
+
+def split_origin(origin: str) -> tuple[str, int] | None:
+    """(base, log epoch) of the origin of a log; None for what is no such origin."""
+    base, slash, epoch = origin.rpartition("/")
+    return (base, int(epoch)) if slash and _EPOCH.fullmatch(epoch) else None
 
 
 def unvouched_origin(origin: str) -> str:

@@ -130,7 +130,12 @@ class Ed25519Verifier:
 
     def vkey(self) -> str:
         """The C2SP verifier key."""
-        return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(ED25519 + self.public).decode()}"
+        return spell_vkey(self, ED25519 + self.public)
+
+
+def spell_vkey(verifier: Verifier, key: bytes) -> str:
+    """The C2SP verifier key of `verifier`; `key` is its type and its public key."""
+    return f"{verifier.name}+{verifier.key_id.hex()}+{base64.b64encode(key).decode()}"
 
 
 def split_vkey(text: str) -> tuple[str, bytes, str]:

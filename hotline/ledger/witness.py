@@ -78,6 +78,8 @@ class Judgement:
     checkpoint: Checkpoint | None = None
     text: bytes = b""
     evidence: bool = False
+    note: bytes = b""
+    """The checkpoint as it came, with OK and with evidence."""
 
 
 class Witness:
@@ -112,8 +114,8 @@ class Witness:
         try:
             _consistent(known, checkpoint, request.proof)
         except Untrusted as error:
-            return Judgement(Status.UNPROCESSABLE, str(error), held=size, evidence=True)
-        return Judgement(Status.OK, "cosigned", held=size, checkpoint=checkpoint, text=text)
+            return Judgement(Status.UNPROCESSABLE, str(error), held=size, evidence=True, note=request.note)
+        return Judgement(Status.OK, "cosigned", held=size, checkpoint=checkpoint, text=text, note=request.note)
 
     def cosign(self, text: bytes, unix: int) -> bytes:
         """The answer to an accepted request: one signature line for each key."""

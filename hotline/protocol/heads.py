@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from hotline.errors import Malformed, Untrusted
 from hotline.ledger.checkpoint import open_checkpoint, parse_checkpoint, parse_size
-from hotline.ledger.log import log_origin
+from hotline.ledger.log import log_origin, split_origin
 from hotline.ledger.note import decode_base64, parse_note
 from hotline.ledger.tree import HASH_SIZE
 from hotline.limits import SERIAL_MAX
 from hotline.protocol.context import LogIdentity
 from hotline.protocol.statements import CHECKPOINT_MAX
-
-_EPOCH: Final = re.compile("[1-9][0-9]{0,8}", re.ASCII)
 
 
 class SignedHead(NamedTuple):
@@ -36,12 +33,12 @@ def place_of(note: bytes, log: LogIdentity) -> tuple[int, int]:
     if len(note) > CHECKPOINT_MAX:
         raise Malformed("too-long", f"{len(note)} bytes")
     checkpoint = parse_checkpoint(parse_note(note).text)
-    base, slash, number = checkpoint.origin.rpartition("/")
-    if base != log.base or not slash or not _EPOCH.fullmatch(number):
+    found = split_origin(checkpoint.origin)
+    if found is None or found[0] != log.base:
         raise Untrusted("origin", checkpoint.origin[:64])
     if checkpoint.size > SERIAL_MAX:
         raise Malformed("size", str(checkpoint.size))
-    return int(number), checkpoint.size
+    return found[1], checkpoint.size
 
 
 def said_head(note: bytes, log: LogIdentity) -> dict[str, str | int]:
@@ -53,13 +50,12 @@ def said_head(note: bytes, log: LogIdentity) -> dict[str, str | int]:
         return {}
     try:
         origin, size, root = (line.decode("ascii") for line in note.split(b"\n", 3)[:3])
-        base, _, epoch = origin.rpartition("/")
-        number, hash_ = parse_size(size), decode_base64(root)
+        found, number, hash_ = split_origin(origin), parse_size(size), decode_base64(root)
     except (ValueError, Malformed):
         return {}
-    if base != log.base or not _EPOCH.fullmatch(epoch) or number > SERIAL_MAX or len(hash_) != HASH_SIZE:
+    if found is None or found[0] != log.base or number > SERIAL_MAX or len(hash_) != HASH_SIZE:
         return {}
-    return {"peer_log_epoch": int(epoch), "peer_size": number, "peer_root": hash_.hex()}
+    return {"peer_log_epoch": found[1], "peer_size": number, "peer_root": hash_.hex()}
 
 
 def open_head(note: bytes, log: LogIdentity) -> SignedHead:

@@ -16,7 +16,7 @@ from typing import Final
 from hotline.civil import civil
 from hotline.crypto.storage import storage_open, storage_seal
 from hotline.errors import KeyFileError, StorageError
-from hotline.files import read_secret, write_new
+from hotline.files import read_secret, sync_folder, write_new
 from hotline.ledger.record import Opening
 from hotline.machine import Entropy
 
@@ -98,11 +98,7 @@ class ContentKeys:
                 handle.flush()
                 os.fsync(handle.fileno())
             path.unlink()
-            descriptor = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_folder(self._folder)
         except OSError as error:
             raise StorageError(f"{path}: cannot be destroyed ({error.strerror})") from error
         self._keys[period] = None

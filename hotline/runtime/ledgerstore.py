@@ -10,7 +10,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from hotline.errors import Malformed, StorageError
@@ -148,8 +147,3 @@ def root_at(database: sqlite3.Connection, size: int, table: str = "entry") -> by
 def consistency(database: sqlite3.Connection, old: int, new: int) -> list[bytes]:
     """Consistency proof between two sizes of the current log. Raises StorageError, ValueError."""
     return consistency_proof(old, new, lambda level, position: read_node(database, level, position))
-
-
-def existing(path: Path) -> bool:
-    """Whether a file is a database that something was written into."""
-    return path.is_file() and path.stat().st_size > 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from hotline.errors import ConfigError, KeyFileError, StorageError
+from hotline.files import sync_folder
 from hotline.ledger.log import Ledger
 from hotline.ledger.record import Entry
 from hotline.ledger.tree import Frontier
@@ -116,7 +116,7 @@ class EndpointStore:
         try:
             self._writer.executescript(f"BEGIN IMMEDIATE;{_schema()}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
             self.path.chmod(0o600)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         except (sqlite3.Error, OSError) as error:
             raise StorageError(f"{self.path}: cannot be created ({error})") from error
 
@@ -291,11 +291,3 @@ def _lock(folder: Path) -> IO[bytes]:
             raise StorageError(f"{folder}: another daemon uses this store; stop it first") from error
         raise StorageError(f"{folder}: cannot be used as a store ({error.strerror})") from error
     return handle
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
