@@ -6,17 +6,15 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
-import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
-from hotline.errors import ConfigError, StorageError
-from hotline.files import sync_folder
+from hotline.errors import StorageError
 from hotline.machine import Instant, Output, Put
+from relay.database import lock_folder, open_durable
 from relay.mailbox import Held
 
 SCHEMA_VERSION = 1
@@ -62,31 +60,11 @@ class SqliteMailboxStore:
         """Rows that `load` left out because their checksum was wrong."""
         with contextlib.ExitStack() as undo:
             undo.callback(self._lock.close)
-            make_file(self.path)
-            try:
-                self._db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
-                undo.callback(self._db.close)
-                self._prepare()
-            except sqlite3.Error as error:
-                text = f"{self.path}: not a usable mailbox store ({error}); move it away: senders will repeat"
-                raise StorageError(text) from error
+            unusable = "mailbox store ({}); move it away: senders will repeat"
+            self._db = open_durable(self.path, _SCHEMA, SCHEMA_VERSION, unusable)
+            # Envelopes are sealed, but what has been taken need not linger in free pages either.
+            self._db.execute("PRAGMA secure_delete=FAST")
             undo.pop_all()
-
-    def _prepare(self) -> None:
-        execute = self._db.execute
-        version = execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise ConfigError(f"{self.path}: written by a newer program (schema {version}); upgrade hotline-relay")
-        execute("PRAGMA journal_mode=WAL")
-        execute("PRAGMA synchronous=FULL")
-        # Envelopes are sealed, but what has been taken need not linger in free pages either.
-        execute("PRAGMA secure_delete=FAST")
-        mode = execute("PRAGMA journal_mode").fetchone()[0]
-        level = execute("PRAGMA synchronous").fetchone()[0]
-        if (mode, level) != ("wal", 2):
-            raise StorageError(f"{self.path}: this file system does not give WAL with synchronous=FULL")
-        if version == 0:
-            self._db.executescript(_SCHEMA)
 
     def load(self) -> list[tuple[bytes, int, Held]]:
         """Everything held, oldest first; rows whose checksum is wrong are counted and left out."""
@@ -132,29 +110,3 @@ class SqliteMailboxStore:
         """Give the store up."""
         self._db.close()
         self._lock.close()
-
-
-def make_file(path: Path) -> None:
-    """An empty file that only we can read, and whose name survives a power cut; SQLite's other files take its mode."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        sync_folder(path.parent)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be used as a store ({error.strerror})") from error
-
-
-def lock_folder(folder: Path, who: str) -> IO[bytes]:
-    """The lock of a store's folder, which is made if need be. Raises StorageError if another `who` has it."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = (folder / "lock").open("ab")
-    except OSError as error:
-        raise StorageError(f"{folder}: cannot be used as a store ({error.strerror})") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        handle.close()
-        if isinstance(error, BlockingIOError):
-            raise StorageError(f"{folder}: another {who} uses this store; stop it first") from error
-        raise StorageError(f"{folder}: cannot be used as a store ({error.strerror})") from error
-    return handle

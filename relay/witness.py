@@ -23,7 +23,7 @@ from hotline.ledger.note import parse_note
 from hotline.ledger.witness import REQUEST_BYTES_MAX, Judgement, Status, Witness
 from hotline.limits import WITNESS_CONNECTIONS_MAX, WITNESS_EVIDENCE_MAX, WITNESS_SECONDS
 from hotline.runtime.logs import get_logger
-from relay.store import lock_folder, make_file
+from relay.database import lock_folder, open_durable
 
 SCHEMA_VERSION: Final = 1
 _SCHEMA = """
@@ -49,28 +49,9 @@ class WitnessStore:
         self.path = folder / "witness.db"
         with contextlib.ExitStack() as undo:
             undo.callback(self._lock.close)
-            make_file(self.path)
-            try:
-                self._db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
-                undo.callback(self._db.close)
-                self._prepare()
-            except sqlite3.Error as error:
-                text = f"{self.path}: not a usable witness store ({error}); a witness must not forget: repair it"
-                raise StorageError(text) from error
+            unusable = "witness store ({}); a witness must not forget: repair it"
+            self._db = open_durable(self.path, _SCHEMA, SCHEMA_VERSION, unusable)
             undo.pop_all()
-
-    def _prepare(self) -> None:
-        execute = self._db.execute
-        version = execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise ConfigError(f"{self.path}: written by a newer program (schema {version}); upgrade hotline-relay")
-        execute("PRAGMA journal_mode=WAL")
-        execute("PRAGMA synchronous=FULL")
-        found = (execute("PRAGMA journal_mode").fetchone()[0], execute("PRAGMA synchronous").fetchone()[0])
-        if found != ("wal", 2):
-            raise StorageError(f"{self.path}: this file system does not give WAL with synchronous=FULL")
-        if version == 0:
-            self._db.executescript(_SCHEMA)
 
     def held(self, origin: str) -> tuple[Checkpoint, int, bytes] | None:
         """(checkpoint, when it was cosigned, the cosigned note) of a log."""

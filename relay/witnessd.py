@@ -7,14 +7,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
-
-from pydantic import Field
+from typing import Final
 
 from hotline.charter.model import load_charter
 from hotline.charter.parts import Charter
 from hotline.charter.secrets import WitnessSecret, decode_secret
-from hotline.config import Address, FilePath, LogSettings, Settings, load_toml
 from hotline.crypto.mldsa44 import PostQuantumKey
 from hotline.crypto.signing import SigningKey
 from hotline.errors import StorageError
@@ -25,36 +22,21 @@ from hotline.ledger.note import Ed25519Verifier, Verifier
 from hotline.ledger.witness import Witness
 from hotline.runtime.logs import get_logger
 from hotline.runtime.notify import notify
+from relay.config import ServerConfig, load_server_config
 from relay.witness import WitnessServer, WitnessService, WitnessStore
 
 _POLL_SECONDS: Final = 0.2
 
 
-class WitnessConfig(Settings):
-    """Relative paths are taken from the file's folder."""
+class WitnessConfig(ServerConfig):
+    """The configuration of one witness."""
 
-    config: Literal[1]
-    key: FilePath
-    charters: list[str] = Field(min_length=1)
-    store: FilePath
-    listen: Address
     post_quantum: bool = False
-    port_file: FilePath | None = None
-    log: LogSettings = LogSettings()
 
 
 def load_witness_config(path: Path) -> WitnessConfig:
     """Read and check a witness's configuration. Raises ConfigError with every problem."""
-    loaded = load_toml(path, WitnessConfig, {"HOTLINE_WITNESS_STORE": "store", "HOTLINE_WITNESS_KEY": "key"})
-    here = path.absolute().parent
-    return loaded.model_copy(
-        update={
-            "key": here / loaded.key,
-            "charters": [str(here / charter) for charter in loaded.charters],
-            "store": here / loaded.store,
-            "port_file": None if loaded.port_file is None else here / loaded.port_file,
-        }
-    )
+    return load_server_config(path, WitnessConfig, {"HOTLINE_WITNESS_STORE": "store", "HOTLINE_WITNESS_KEY": "key"})
 
 
 @dataclass(frozen=True, slots=True)
