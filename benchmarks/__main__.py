@@ -17,7 +17,7 @@ from benchmarks import ledger
 from benchmarks.floors import NAMES, Floor
 from benchmarks.product import Product, cpu_seconds, resident_mb
 from hotline import __version__
-from hotline.cli.stage import Stage
+from hotline.drill.stage import Stage
 from hotline.runtime.logs import set_up_logs
 
 ROUNDS = 5

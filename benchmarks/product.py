@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from hotline.cli.stage import Stage
 from hotline.config import load_endpoint_config
+from hotline.drill.stage import Stage
 from hotline.endpointd import EndpointDaemon, load_materials
 from hotline.machine import Instant, Output, Plane, RequestId
 from hotline.protocol.events import EndpointEvent, Submit

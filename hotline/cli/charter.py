@@ -302,7 +302,7 @@ def rehearse(out: Path, count: int, port: int) -> None:
     Example:
       hotline charter rehearse --out rehearsal
     """
-    from hotline.cli.rehearsal import rehearse as play
+    from hotline.drill.rehearsal import rehearse as play
 
     played = play(out, [(f"relay-{number}", f"127.0.0.1:{port + number - 1}") for number in range(1, count + 1)])
     _print_summary(_load(played.charter, draft=False))

@@ -16,10 +16,10 @@ import click
 from hotline.charter.model import load_charter
 from hotline.cli.exits import Exit
 from hotline.cli.output import line, precedence_word, print_json
-from hotline.cli.rehearsal import RehearsedTerminal
-from hotline.cli.stage import Stage, accepts, operator, paths_up, short_folder, status_of, wait_until
-from hotline.cli.tap import Tap
 from hotline.crypto.fingerprint import fingerprint, joint_safety_number
+from hotline.drill.rehearsal import RehearsedTerminal
+from hotline.drill.stage import Stage, accepts, operator, paths_up, short_folder, status_of, wait_until
+from hotline.drill.tap import Tap
 from hotline.errors import HotlineError, LocalError
 from hotline.ledger.note import Ed25519Verifier
 from hotline.ledger.verify import Outcome, Verdict, verify_log

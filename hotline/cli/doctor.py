@@ -17,12 +17,12 @@ import click
 
 from hotline.charter.cards import TerminalCard
 from hotline.charter.parts import Charter
-from hotline.cli.client import daemon
 from hotline.cli.exits import Exit
 from hotline.cli.output import line, print_json
 from hotline.config import EndpointConfig, load_endpoint_config
 from hotline.endpointd import load_materials
 from hotline.errors import HotlineError
+from hotline.runtime.client import daemon
 from hotline.wire.v1 import operator_pb2
 
 _REACH_SECONDS = 2.0

@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
-from hotline.cli.client import daemon
 from hotline.cli.exits import Exit, leave
 from hotline.cli.output import ago, clock, line, precedence_word, print_json, print_statement, statement_json
 from hotline.errors import LocalError, TextError
 from hotline.limits import TEXT_BYTES_MAX
+from hotline.runtime.client import daemon
 from hotline.safetext import safe_line
 from hotline.wire.v1 import content_pb2, operator_pb2, operator_pb2_grpc
 

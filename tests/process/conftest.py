@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from hotline.cli.client import daemon
-from hotline.cli.rehearsal import Rehearsal, rehearse
+from hotline.drill.rehearsal import Rehearsal, rehearse
 from hotline.errors import HotlineError
+from hotline.runtime.client import daemon
 from hotline.wire.v1 import content_pb2, operator_pb2
 
 POLL_SECONDS = 0.02

@@ -20,8 +20,8 @@ import pytest
 
 from hotline.charter.model import load_charter
 from hotline.charter.secrets import TerminalSecret, decode_secret
-from hotline.cli.stage import Stage, operator, paths_up, short_folder, status_of, wait_until
 from hotline.crypto.signing import SigningKey
+from hotline.drill.stage import Stage, operator, paths_up, short_folder, status_of, wait_until
 from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
 from hotline.ledger.note import Ed25519Signer
 from hotline.ledger.tree import Frontier, leaf_hash

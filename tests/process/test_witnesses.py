@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hotline.charter.secrets import TerminalSecret, decode_secret
-from hotline.cli.stage import Stage, operator, short_folder, status_of, wait_until
+from hotline.drill.stage import Stage, operator, short_folder, status_of, wait_until
 from hotline.ledger.record import parse_leaf
 from hotline.runtime.contentkeys import ContentKeys
 from hotline.runtime.recordfiles import open_record

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hotline.cli.rehearsal import Rehearsal, rehearse
+from hotline.drill.rehearsal import Rehearsal, rehearse
 from hotline.ledger.policy import parse_policy
 
 

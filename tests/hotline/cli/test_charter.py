@@ -11,7 +11,7 @@ import pytest
 
 from hotline.charter.model import load_charter
 from hotline.charter.pairwise import check_value
-from hotline.cli.rehearsal import rehearse
+from hotline.drill.rehearsal import rehearse
 from tests.hotline.cli.conftest import Run, sign
 
 

@@ -17,9 +17,9 @@ from typing import Any
 import grpc
 
 from hotline.charter.cards import ProfileName
-from hotline.cli.client import daemon
-from hotline.cli.rehearsal import Rehearsal, RehearsedRelay, RehearsedTerminal, rehearse
+from hotline.drill.rehearsal import Rehearsal, RehearsedRelay, RehearsedTerminal, rehearse
 from hotline.errors import LocalError, StorageError
+from hotline.runtime.client import daemon
 from hotline.wire.v1 import operator_pb2
 
 _POLL_SECONDS = 0.02

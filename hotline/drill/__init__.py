@@ -1,0 +1,1 @@
+"""Resilience drills: plans, faults, measures and reports (docs/drills.md). Real processes on this machine."""
