@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -60,6 +61,12 @@ class Stage:
         watching = [(f"witness-{number}", address) for number, address in enumerate(ports[relays:], 1)]
         self.folder = folder
         self.rehearsal: Rehearsal = rehearse(folder, named, profile, witnesses=watching)
+        self.environment: dict[str, dict[str, str]] = {}
+        """Variables for one process, by its name, beside our own."""
+        self.prefix: dict[str, list[str]] = {}
+        """A command under which one process runs, by its name."""
+        self.module: dict[str, str] = {}
+        """Another program in the place of the daemon, by the name of its process; it takes the same arguments."""
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Stage:
@@ -96,6 +103,39 @@ class Stage:
         """Process id of a running daemon."""
         return self._running[name].pid
 
+    def started(self, name: str) -> bool:
+        """Whether a process was started and not ended by us; it may have ended by itself."""
+        return name in self._running
+
+    def ended(self, name: str) -> int | None:
+        """Exit code of a process that has ended by itself, None while it runs or if we ended it."""
+        process = self._running.get(name)
+        return None if process is None else process.poll()
+
+    def folder_of(self, name: str) -> Path:
+        """Where a process has its keys, its configuration and its store."""
+        return self.folder / name
+
+    def start(self, name: str) -> None:
+        """Start a process by its name; returns when it serves."""
+        for terminal in self.rehearsal.terminals:
+            if terminal.party == name:
+                self.start_endpoint(terminal)
+        for relay in self.relays:
+            if relay.name == name:
+                self.start_relay(relay)
+        for witness in self.witnesses:
+            if witness.name == name:
+                self.start_witness(witness)
+
+    def freeze(self, name: str) -> None:
+        """SIGSTOP."""
+        self._running[name].send_signal(signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """SIGCONT."""
+        self._running[name].send_signal(signal.SIGCONT)
+
     def start_relay(self, relay: RehearsedRelay) -> None:
         """Start one relay; returns when it accepts connections."""
         self._start(relay.name, "relay", "run", "--config", str(relay.config))
@@ -114,13 +154,15 @@ class Stage:
         wait_until(lambda: self._alive(terminal.party) and terminal.socket.exists(), f"{terminal.party} to be ready")
 
     def _start(self, name: str, module: str, *arguments: str) -> None:
+        program = [sys.executable, "-m", self.module.get(name, module), *arguments]
         with self.log_of(name).open("ab") as log:
             self._running[name] = subprocess.Popen(  # noqa: S603 - our own programs
-                [sys.executable, "-m", module, *arguments],
+                [*self.prefix.get(name, ()), *program],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env=os.environ | self.environment.get(name, {}),
             )
 
     def _alive(self, name: str) -> bool:
@@ -133,7 +175,7 @@ class Stage:
     def kill(self, name: str) -> None:
         """kill -9."""
         process = self._running.pop(name)
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
 
     def stop(self, name: str, seconds: float = 5.0) -> int:
@@ -151,6 +193,7 @@ class Stage:
         """End whatever still runs."""
         for process in self._running.values():
             process.terminate()
+            process.send_signal(signal.SIGCONT)
         end = time.monotonic() + 5.0
         for process in self._running.values():
             try:

@@ -1,0 +1,225 @@
+"""What a drill may do to a hotline, as its file says it: one model for each kind of inject (docs/drills.md).
+
+Every inject has a time `at` after the steady state is reached; one with `for` is undone after that span, and whatever
+is not undone by the file is undone by the roll-back at the end.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hotline.config import Settings
+from hotline.drill.durations import SignedSpan, Span
+
+Party = Annotated[str, Field(pattern=r"^(ALPHA|BRAVO)$")]
+Relay = Annotated[str, Field(pattern=r"^relay-[1-9]$")]
+Process = Annotated[str, Field(pattern=r"^(ALPHA|BRAVO|relay-[1-9]|witness-[1-9])$")]
+LinkPattern = Annotated[str, Field(pattern=r"^(ALPHA|BRAVO|\*)/(relay-[1-9]|\*)$")]
+"""Party and relay of one stream; an asterisk stands for all of them."""
+Precedence = Literal["routine", "priority", "immediate", "flash"]
+Plane = Literal["exercise", "real"]
+
+
+class Inject(Settings):
+    """What every inject has."""
+
+    at: Span
+    label: str = Field(default="", max_length=40, pattern=r"^[a-z0-9-]*$")
+    """How promises name it; without one, its kind."""
+    lasting: Span | None = Field(default=None, alias="for")
+
+    @property
+    def name(self) -> str:
+        """The label, or the kind of fault."""
+        return self.label or str(self.fault)  # type: ignore[attr-defined]
+
+
+class Kill(Inject):
+    """kill -9; started again after `for`."""
+
+    fault: Literal["kill"]
+    target: Process
+
+
+class Stop(Inject):
+    """An orderly stop (SIGTERM); started again after `for`."""
+
+    fault: Literal["stop"]
+    target: Process
+
+
+class Start(Inject):
+    """Start what was killed or stopped before."""
+
+    fault: Literal["start"]
+    target: Process
+
+
+class Freeze(Inject):
+    """SIGSTOP, and SIGCONT after `for`: the kernel still answers for it."""
+
+    fault: Literal["freeze"]
+    target: Process
+
+
+class Wipe(Inject):
+    """kill -9, the store emptied, started again: a relay or witness that has lost its disk."""
+
+    fault: Literal["wipe"]
+    target: Annotated[str, Field(pattern=r"^(relay|witness)-[1-9]$")]
+
+
+class Backup(Inject):
+    """A copy of the store, as of one moment."""
+
+    fault: Literal["backup"]
+    target: Process
+
+
+class Restore(Inject):
+    """kill -9, the last backup put back, started again."""
+
+    fault: Literal["restore"]
+    target: Process
+
+
+class LinkFault(Inject):
+    """Weather on streams between terminals and relays, by the fault proxy. What is not named stays undisturbed."""
+
+    fault: Literal["link"]
+    links: list[LinkPattern] = Field(min_length=1)
+    way: Literal["both", "up", "down"] = "both"
+    """up: from the terminal to the relay."""
+    latency: Span = 0
+    """One way."""
+    jitter: Span = 0
+    loss: int = Field(default=0, ge=0, le=50)
+    """Percent of segments that need a repetition: TCP turns them into waiting."""
+    rate: int | None = Field(default=None, ge=300)
+    """Bits per second."""
+    mode: Literal["pass", "blackhole", "reset", "refuse", "half-open"] = "pass"
+    """blackhole: bytes vanish, connections stay. reset: all are broken, new ones pass. refuse: nobody listens.
+    half-open: the terminal's side lives on while the relay's is closed."""
+
+
+class Partition(Inject):
+    """Nothing passes between the two sets."""
+
+    fault: Literal["partition"]
+    between: Annotated[list[list[Process]], Field(min_length=2, max_length=2)]
+
+
+class Swizzle(Inject):
+    """Streams are clogged one by one, `each` apart, and mended in another order drawn from the seed."""
+
+    fault: Literal["swizzle"]
+    links: list[LinkPattern] = Field(min_length=1)
+    each: Span = 500
+
+
+class Lie(Inject):
+    """A relay that does not do what it signs for. `share`: one in so many envelopes."""
+
+    fault: Literal["lie"]
+    target: Relay
+    how: Literal["drop", "replay", "reorder", "alter", "forge-custody", "withhold-last", "delay"]
+    share: int = Field(default=1, ge=1, le=100)
+
+
+class Flood(Inject):
+    """A relay under load from strangers or from an admitted terminal."""
+
+    fault: Literal["flood"]
+    target: Relay
+    kind: Literal["silent-tcp", "silent-tls", "garbage", "streams", "statements"]
+    count: int = Field(default=200, ge=1, le=2_000)
+
+
+class DiskFault(Inject):
+    """full, failing or read-only: writes fail. slow: every sync takes `delay` longer."""
+
+    fault: Literal["disk"]
+    target: Process
+    how: Literal["full", "failing", "read-only", "slow"]
+    delay: Span = 400
+
+
+class Clock(Inject):
+    """The wall clock of one process steps, or runs off by `drift` parts per thousand. Needs libfaketime."""
+
+    fault: Literal["clock"]
+    target: Process
+    step: SignedSpan = 0
+    drift: int = Field(default=0, ge=-100, le=100)
+
+
+class Interface(Inject):
+    """The network interface of a party goes down. Needs root, for network namespaces."""
+
+    fault: Literal["interface"]
+    target: Party
+
+
+class Thief(Inject):
+    """A second terminal comes up elsewhere with the stolen key of `target`."""
+
+    fault: Literal["thief"]
+    target: Party
+
+
+class Roster(Inject):
+    """The charter of one terminal is exchanged for one that the other party has not signed, and it is started anew."""
+
+    fault: Literal["roster"]
+    target: Party
+
+
+class Say(Inject):
+    """One statement of an officer."""
+
+    fault: Literal["say"]
+    sender: Party = Field(alias="from")
+    precedence: Precedence = "flash"
+    text: str = Field(min_length=1, max_length=4_096)
+    lang: Literal["en", "ur", "hi"] = "en"
+    plane: Plane = "exercise"
+    valid_for: Span = 0
+    """0: what the charter says."""
+
+
+class Read(Inject):
+    """The duty officer opens everything that is unread."""
+
+    fault: Literal["read"]
+    target: Party
+
+
+Fault = Annotated[
+    Kill
+    | Stop
+    | Start
+    | Freeze
+    | Wipe
+    | Backup
+    | Restore
+    | LinkFault
+    | Partition
+    | Swizzle
+    | Lie
+    | Flood
+    | DiskFault
+    | Clock
+    | Interface
+    | Thief
+    | Roster
+    | Say
+    | Read,
+    Field(discriminator="fault"),
+]
+
+LINK_FAULTS = (LinkFault, Partition, Swizzle)
+"""What needs the fault proxy between terminals and relays."""
+NOT_A_FAULT = (Start, Backup, Say, Read)
+"""Injects that break nothing."""

@@ -1,0 +1,168 @@
+"""A drill as its planner writes it: one TOML file, checked whole before anything is started (docs/drills.md).
+
+`load_plan` gives every error at once, with the file and the key. The hash of the file's bytes names the drill in its
+report: two reports with one hash speak of the same drill.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from hotline.charter.cards import ProfileName
+from hotline.config import Settings, load_toml
+from hotline.drill.durations import Span
+from hotline.drill.injects import Fault, LinkPattern, Party, Plane, Precedence, Relay
+from hotline.drill.promises import Promise
+from hotline.errors import ConfigError
+from hotline.files import read_public
+
+PLAN_BYTES_MAX: Final = 262_144
+
+
+class Topology(Settings):
+    """What is staged: two parties with one terminal each, relays, witnesses."""
+
+    relays: int = Field(default=3, ge=1, le=9)
+    witnesses: int = Field(default=0, ge=0, le=5)
+    profile: ProfileName = "fibre"
+    relay_profiles: dict[Relay, ProfileName] = Field(default_factory=dict)
+    """Relays whose link profile is another one."""
+    links: list[LinkPattern] = Field(default_factory=list)
+    """Streams that go through the fault proxy from the start; those that a fault names do in any case."""
+    clock_step: dict[Party, Annotated[str, Field(pattern=r"^[+-]?\d+(ms|s|m|h|d)$")]] = Field(default_factory=dict)
+    """Wall clocks that are wrong from the start. Needs libfaketime."""
+    channel_test: Span | None = None
+    """Interval of the scheduled channel tests; without it, none."""
+
+
+class Steady(Settings):
+    """What must hold before the first fault: every path up on both sides. If it does not, the drill is aborted."""
+
+    within: Span = 20_000
+    quiet: Span = 500
+    """How long it must go on holding."""
+
+
+class Traffic(Settings):
+    """Statements said at a steady pace, until nothing is injected any more or for `count` of them."""
+
+    sender: Party = Field(alias="from")
+    precedence: Precedence = "routine"
+    every: Span
+    start: Span = 0
+    until: Span
+    size: int = Field(default=500, ge=24, le=32_000)
+    """Bytes of text."""
+    lang: Literal["en", "ur", "hi"] = "en"
+    read_after: Span | None = None
+    """The other side's duty officer opens each statement this long after it is shown."""
+    plane: Plane = "exercise"
+
+
+class Sabotage(Settings):
+    """A weakness under which promises of this drill must break: how it is known that the drill can fail."""
+
+    weakness: str = Field(min_length=1, max_length=40)
+    breaks: list[str] = Field(min_length=1)
+
+
+class Plan(Settings):
+    """One drill."""
+
+    drill: Literal[1]
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,39}$")
+    title: str = Field(min_length=1, max_length=120)
+    story: str = Field(min_length=1, max_length=2_000)
+    source: str = Field(min_length=1, max_length=400)
+    incident: str = Field(default="", pattern=r"^(D[0-9]{2})?$")
+    """Number of the historical incident that it re-enacts."""
+    tags: list[
+        Literal["quick", "path", "relay", "terminal", "link", "disk", "clock", "hostile", "procedure", "slow"]
+    ] = Field(min_length=1)
+    topology: Topology = Topology()
+    steady: Steady = Steady()
+    traffic: list[Traffic] = Field(default_factory=list)
+    inject: list[Fault] = Field(default_factory=list)
+    settle: Span = 20_000
+    """Longest wait after the last inject and statement until everything accepted is settled and the state is steady."""
+    promise: list[Promise] = Field(min_length=1)
+    sabotage: list[Sabotage] = Field(default_factory=list)
+
+    @property
+    def length_ms(self) -> int:
+        """When the last inject is done and the last statement said, after the steady state."""
+        ends = [item.at + (item.lasting or 0) for item in self.inject]
+        return max([*ends, *(flow.until for flow in self.traffic)], default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """A checked plan and the name of its bytes."""
+
+    plan: Plan
+    digest: str
+    """SHA-256 of the file, hex."""
+    path: Path
+
+
+def load_plan(path: Path) -> Drill:
+    """Read and check a drill. Raises ConfigError with every problem."""
+    plan = load_toml(path, Plan, {})
+    problems = list(_contradictions(plan))
+    if path.stem != plan.name:
+        problems.append(f"name: {plan.name!r} is not the name of the file, {path.stem!r}")
+    if problems:
+        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
+    return Drill(plan, hashlib.sha256(read_public(path, PLAN_BYTES_MAX)).hexdigest(), path)
+
+
+def _contradictions(plan: Plan) -> Iterator[str]:
+    """What no single field can tell."""
+    here = {"ALPHA", "BRAVO"}
+    here |= {f"relay-{number}" for number in range(1, plan.topology.relays + 1)}
+    here |= {f"witness-{number}" for number in range(1, plan.topology.witnesses + 1)}
+    names = {inject.name for inject in plan.inject}
+    for number, inject in enumerate(plan.inject):
+        target = getattr(inject, "target", None)
+        if target is not None and target not in here:
+            yield f"inject.{number}.target: {target} is not staged: the topology has {', '.join(sorted(here))}"
+        if inject.fault == "freeze" and inject.lasting is None:
+            yield f"inject.{number}.for: is missing: say for how long it stays frozen"
+    for number, promise in enumerate(plan.promise):
+        fault = getattr(promise, "fault", None)
+        if fault is not None and fault not in names:
+            yield f"promise.{number}.fault: there is no inject {fault!r}; there is {', '.join(sorted(names)) or 'none'}"
+    kinds = {promise.promise for promise in plan.promise}
+    for number, sabotage in enumerate(plan.sabotage):
+        for broken in sabotage.breaks:
+            if broken not in kinds:
+                yield f"sabotage.{number}.breaks: the drill does not promise {broken!r}"
+    for number, flow in enumerate(plan.traffic):
+        if flow.until <= flow.start:
+            yield f"traffic.{number}.until: is not after its start"
+
+
+def library() -> list[Path]:
+    """The drills that come with the program, by name."""
+    with resources.as_file(resources.files("hotline.drill") / "library") as folder:
+        return sorted(folder.glob("*.toml"))
+
+
+def find_plan(given: str) -> Drill:
+    """A drill by its name in the library, or by the path of a file. Raises ConfigError."""
+    for path in library():
+        if path.stem == given:
+            return load_plan(path)
+    path = Path(given)
+    if path.suffix == ".toml" or path.exists():
+        return load_plan(path)
+    raise ConfigError(
+        f"there is no drill {given!r}: `hotline drill list` shows those there are, a planner's own is named by its path"
+    )

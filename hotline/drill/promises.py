@@ -1,0 +1,205 @@
+"""What a drill promises and how it is judged, as its file says it: one model for each kind (docs/drills.md).
+
+A promise about a fault names it by its label or, without one, by its kind. Limits are spans or counts; a promise holds
+if what was measured is not above its limit.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hotline.config import Settings
+from hotline.drill.durations import Span
+from hotline.drill.injects import Party, Plane, Precedence, Process
+
+Both = Annotated[list[Party], Field(min_length=1, max_length=2)]
+FaultName = Annotated[str, Field(min_length=1, max_length=40)]
+
+
+class Promised(Settings):
+    """What every promise has."""
+
+    why: str = Field(default="", max_length=200)
+
+
+class NoneLost(Promised):
+    """Accepted statements that are neither delivered nor told to their sender as expired, at the end."""
+
+    promise: Literal["none-lost"]
+    limit: int = 0
+
+
+class NoneTwice(Promised):
+    """Statements shown twice without being marked as a repeat."""
+
+    promise: Literal["none-twice"]
+    limit: int = 0
+
+
+class InOrder(Promised):
+    """Statements of one sender and precedence shown out of the order in which they were said."""
+
+    promise: Literal["in-order"]
+    limit: int = 0
+
+
+class DeliveredWithin(Promised):
+    """The slowest delivery, from acceptance to the verified receipt."""
+
+    promise: Literal["delivered-within"]
+    limit: Span
+    precedence: Precedence | None = None
+    sender: Party | None = Field(default=None, alias="from")
+
+
+class ExtraDelay(Promised):
+    """The slowest delivery above the median of those that ended before the first fault."""
+
+    promise: Literal["extra-delay"]
+    limit: Span
+    precedence: Precedence | None = None
+
+
+class Silence(Promised):
+    """The longest time for which either side had not heard the other."""
+
+    promise: Literal["silence"]
+    limit: Span
+    by: Both = Field(default_factory=lambda: ["ALPHA", "BRAVO"])
+
+
+class Noticed(Promised):
+    """From a fault to the first path that is no longer up, or the first alarm, on the slower of the sides `by`."""
+
+    promise: Literal["noticed"]
+    fault: FaultName
+    limit: Span
+    by: Both = Field(default_factory=lambda: ["ALPHA", "BRAVO"])
+
+
+class Alarm(Promised):
+    """From a fault to the alarm `name` on the slower of the sides `by`."""
+
+    promise: Literal["alarm"]
+    name: str = Field(min_length=1, max_length=40)
+    fault: FaultName
+    limit: Span
+    by: Both = Field(default_factory=lambda: ["ALPHA", "BRAVO"])
+
+
+class NoAlarm(Promised):
+    """Alarms raised, of one name or of any."""
+
+    promise: Literal["no-alarm"]
+    name: str | None = None
+    by: Both = Field(default_factory=lambda: ["ALPHA", "BRAVO"])
+    limit: int = 0
+
+
+class SteadyPaths(Promised):
+    """How often a path left the state `up`."""
+
+    promise: Literal["steady-paths"]
+    by: Both = Field(default_factory=lambda: ["ALPHA", "BRAVO"])
+    limit: int = 0
+
+
+class Resumed(Promised):
+    """From the begin or the end of a fault to the next delivery."""
+
+    promise: Literal["resumed"]
+    fault: FaultName
+    after: Literal["begin", "end"] = "end"
+    limit: Span
+
+
+class Recovered(Promised):
+    """From the end of a fault to the steady state on both sides."""
+
+    promise: Literal["recovered"]
+    fault: FaultName
+    limit: Span
+
+
+class Refused(Promised):
+    """Refusals with one of `reasons` that a side recorded; at least `least`."""
+
+    promise: Literal["refused"]
+    reasons: list[str] = Field(min_length=1)
+    by: Party
+    least: int = 1
+
+
+class Told(Promised):
+    """Statements whose sender was told this last; at least `least`."""
+
+    promise: Literal["told"]
+    state: Literal["relayed", "delivered", "read", "expired"]
+    sender: Party | None = Field(default=None, alias="from")
+    least: int = 1
+
+
+class Exits(Promised):
+    """A process ends by itself with this code within `limit` of the fault."""
+
+    promise: Literal["exits"]
+    target: Process
+    code: int = Field(ge=0, le=255)
+    fault: FaultName
+    limit: Span
+
+
+class Ledgers(Promised):
+    """Both ledgers verify and agree with each other at the end. Measured: how many do not."""
+
+    promise: Literal["ledgers"]
+    limit: int = 0
+
+
+class NoPlaintext(Promised):
+    """Places (relay stores, relay and daemon logs) in which a text of the drill stands."""
+
+    promise: Literal["no-plaintext"]
+    limit: int = 0
+
+
+class Growth(Promised):
+    """Memory that a process has gained since the steady state, in MiB."""
+
+    promise: Literal["growth"]
+    target: Process
+    limit: int
+
+
+class NotShown(Promised):
+    """Statements on a plane that were shown to anybody."""
+
+    promise: Literal["not-shown"]
+    plane: Plane
+    limit: int = 0
+
+
+Promise = Annotated[
+    NoneLost
+    | NoneTwice
+    | InOrder
+    | DeliveredWithin
+    | ExtraDelay
+    | Silence
+    | Noticed
+    | Alarm
+    | NoAlarm
+    | SteadyPaths
+    | Resumed
+    | Recovered
+    | Refused
+    | Told
+    | Exits
+    | Ledgers
+    | NoPlaintext
+    | Growth
+    | NotShown,
+    Field(discriminator="promise"),
+]

@@ -1,0 +1,58 @@
+"""What the faults of a drill work upon, and how one is performed and undone.
+
+Each module under `hotline.drill` that can do something to a running hotline registers its injects in PERFORMERS. What
+it returns undoes it; undoing twice does nothing more than undoing once.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from hotline.drill.plan import Plan
+from hotline.drill.stage import Stage
+
+Undo = Callable[[], None]
+
+
+class Links(Protocol):
+    """The fault proxy as a drill uses it. A link is named PARTY/RELAY."""
+
+    def set(self, links: Sequence[str], way: str, **weather: int | str | None) -> None:
+        """Weather on these links: latency_ms, jitter_ms, loss_percent, rate_bps, mode. Raises LocalError."""
+
+    def clear(self, links: Sequence[str]) -> None:
+        """No weather on them any more. Raises LocalError."""
+
+
+@dataclass
+class Scene:
+    """A staged hotline, the proxy on its links if there is one, and a place for what the drill leaves behind."""
+
+    plan: Plan
+    stage: Stage
+    links: Links
+    rng: random.Random
+    folder: Path
+    note: Callable[[str], None] = lambda text: None
+    """For the journal: what a reader should know of how a fault was made."""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What performers remember between two injects, by a name of their own."""
+
+
+Performer = Callable[[Any, Scene], Undo | None]
+PERFORMERS: dict[str, Performer] = {}
+"""Kind of fault to what performs it."""
+NEEDS: dict[str, Callable[[Any], str | None]] = {}
+"""Kind of fault to why it cannot be performed on this machine, with what to do; None if it can."""
+PREPARERS: list[Callable[[Scene], None]] = []
+"""Called before anything is started: a fault may need a process to be started in another way."""
+
+
+def lacking(plan: Plan) -> list[str]:
+    """Why this machine cannot run the plan, in sentences; empty if it can."""
+    reasons = (NEEDS[inject.fault](inject) for inject in plan.inject if inject.fault in NEEDS)
+    return sorted({reason for reason in reasons if reason is not None})
