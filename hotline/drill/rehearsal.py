@@ -58,17 +58,22 @@ def rehearse(
     profile: ProfileName = "fibre",
     sockets: Path | None = None,
     witnesses: Sequence[tuple[str, str]] = (),
+    relay_profiles: Mapping[str, ProfileName] | None = None,
 ) -> Rehearsal:
     """Make keys, cards, offers, charter, pairwise secret and configurations under `folder`.
 
-    `relays` and `witnesses` hold (name, host:port); more than half of the witnesses are the quorum. Officers are
+    `relays` and `witnesses` hold (name, host:port); more than half of the witnesses are the quorum. `relay_profiles`
+    names relays whose link profile is not `profile`. Officers are
     duty-1 of ALPHA and duty-2 of BRAVO, both the calling user.
     Raises ConfigError if something is in the way.
     """
     now = time.time_ns() // 1_000_000
     entropy = os.urandom
     keys = {party: IdentityKey.generate(entropy) for party in PARTIES}
-    relay_parts = {name: make_relay(name, "rehearsal", address, profile, entropy, now) for name, address in relays}
+    profiles = dict.fromkeys((name for name, _ in relays), profile) | dict(relay_profiles or {})
+    relay_parts = {
+        name: make_relay(name, "rehearsal", address, profiles[name], entropy, now) for name, address in relays
+    }
     terminal_parts = {party: make_terminal(keys[party], party, "main", entropy, now) for party in PARTIES}
     officers = {
         party: make_officer(keys[party], party, f"duty-{number}", ("duty", "drafter"), entropy, now)

@@ -28,6 +28,10 @@ class Links(Protocol):
         """No weather on them any more. Raises LocalError."""
 
 
+def _nobody(text: str) -> None:
+    del text
+
+
 @dataclass
 class Scene:
     """A staged hotline, the proxy on its links if there is one, and a place for what the drill leaves behind."""
@@ -37,7 +41,7 @@ class Scene:
     links: Links
     rng: random.Random
     folder: Path
-    note: Callable[[str], None] = lambda text: None
+    note: Callable[[str], None] = _nobody
     """For the journal: what a reader should know of how a fault was made."""
     kept: dict[str, Any] = field(default_factory=dict)
     """What performers remember between two injects, by a name of their own."""

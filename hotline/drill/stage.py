@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +55,19 @@ def accepts(host: str, port: int) -> bool:
 class Stage:
     """The processes of one rehearsed hotline. Use as a context: everything it started ends with it."""
 
-    def __init__(self, folder: Path, relays: int = 3, profile: ProfileName = "fibre", witnesses: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        relays: int = 3,
+        profile: ProfileName = "fibre",
+        witnesses: int = 0,
+        relay_profiles: Mapping[str, ProfileName] | None = None,
+    ) -> None:
         ports = [f"127.0.0.1:{port}" for port in free_ports(relays + witnesses)]
         named = [(f"relay-{number}", address) for number, address in enumerate(ports[:relays], 1)]
         watching = [(f"witness-{number}", address) for number, address in enumerate(ports[relays:], 1)]
         self.folder = folder
-        self.rehearsal: Rehearsal = rehearse(folder, named, profile, witnesses=watching)
+        self.rehearsal: Rehearsal = rehearse(folder, named, profile, witnesses=watching, relay_profiles=relay_profiles)
         self.environment: dict[str, dict[str, str]] = {}
         """Variables for one process, by its name, beside our own."""
         self.prefix: dict[str, list[str]] = {}
@@ -102,6 +109,11 @@ class Stage:
     def pid(self, name: str) -> int:
         """Process id of a running daemon."""
         return self._running[name].pid
+
+    def names(self) -> list[str]:
+        """Every process of the stage, whether it runs or not."""
+        terminals = [terminal.party for terminal in self.rehearsal.terminals]
+        return [*terminals, *(one.name for one in (*self.relays, *self.witnesses))]
 
     def started(self, name: str) -> bool:
         """Whether a process was started and not ended by us; it may have ended by itself."""

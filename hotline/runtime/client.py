@@ -27,6 +27,14 @@ def socket_path(given: str | None) -> Path:
     return next((place for place in places if place.exists()), places[-1])
 
 
+def channel_to(path: Path, *more: tuple[str, int]) -> grpc.Channel:
+    """A channel to the daemon behind an operator socket, with `more` gRPC options; nothing is dialled yet."""
+    options = (("grpc.max_receive_message_length", 4 * STATUS_JSON_MAX), ("grpc.enable_retries", 0), *more)
+    # Local credentials, because the socket's file permissions and the kernel's word on who calls are the protection.
+    credentials = grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
+    return grpc.secure_channel(f"unix:{path.absolute()}", credentials, options=options)
+
+
 @contextmanager
 def daemon(given: str | None) -> Iterator[operator_pb2_grpc.OperatorServiceStub]:
     """A stub for the daemon behind the socket. Raises LocalError if none answers, StorageError if it goes away."""
@@ -36,10 +44,7 @@ def daemon(given: str | None) -> Iterator[operator_pb2_grpc.OperatorServiceStub]
             f"no endpoint daemon here: {path} does not exist; start one with `hotline endpoint run` or name "
             f"its socket with --socket or {SOCKET_VARIABLE}"
         )
-    options = (("grpc.max_receive_message_length", 4 * STATUS_JSON_MAX), ("grpc.enable_retries", 0))
-    # Local credentials, because the socket's file permissions and the kernel's word on who calls are the protection.
-    credentials = grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
-    with grpc.secure_channel(f"unix:{path.absolute()}", credentials, options=options) as channel:
+    with channel_to(path) as channel:
         try:
             yield operator_pb2_grpc.OperatorServiceStub(channel)
         except grpc.RpcError as error:

@@ -1,0 +1,159 @@
+"""One party's duty desk in a drill: says, reads, looks at the status, and writes down every event of its terminal.
+
+It stands outside the daemon like an officer's terminal and knows only what the operator socket tells. All times are
+taken here, by the drill's own monotonic clock, so that a faked clock in a daemon changes no measurement.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import grpc
+
+from hotline.drill.texts import DIRECTIONS, PRECEDENCES
+from hotline.runtime.client import channel_to
+from hotline.wire.v1 import operator_pb2, operator_pb2_grpc
+
+_CALL_SECONDS: Final = 5.0
+_STATUS_SECONDS: Final = 1.0
+_WATCH_AGAIN_SECONDS: Final = 0.05
+_LIST_MAX: Final = 500
+# A daemon that was killed comes back within a second; the default back-off would leave us blind for longer.
+_IMPATIENT: Final = (
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 200),
+)
+
+
+class Said(NamedTuple):
+    """What became of an attempt to say something."""
+
+    serial: int
+    """0: not accepted."""
+    text: str
+    """Why not."""
+
+
+class Desk:
+    """The operator's side of one terminal. `on_event(kind, fields)` is called from a thread of its own."""
+
+    def __init__(self, party: str, socket: Path, on_event: Callable[[str, dict[str, Any]], None]) -> None:
+        self.party = party
+        self._channel = channel_to(socket, *_IMPATIENT)
+        self._stub = operator_pb2_grpc.OperatorServiceStub(self._channel)
+        self._on_event = on_event
+        self._closing = threading.Event()
+        self._watch: grpc.Call | None = None
+        self._thread = threading.Thread(target=self._watch_for_ever, name=f"desk-{party}", daemon=True)
+
+    def open(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._closing.set()
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._thread.ident is not None:
+            self._thread.join(2)
+        self._channel.close()
+
+    def _watch_for_ever(self) -> None:
+        while not self._closing.is_set():
+            try:
+                events: Any = self._stub.Watch(operator_pb2.WatchRequest())
+                self._watch = events
+                for event in events:
+                    self._on_event(event.kind, json.loads(event.json))
+            except grpc.RpcError:
+                self._closing.wait(_WATCH_AGAIN_SECONDS)
+
+    def say(self, text: str, lang: str, precedence: str, plane: str, valid_for_ms: int = 0) -> Said:
+        """Hand one statement to the terminal; returns when it is durable there, or why it was not taken."""
+        request = operator_pb2.SubmitRequest(
+            exercise=plane == "exercise",
+            precedence=PRECEDENCES[precedence],
+            language=lang,
+            direction=DIRECTIONS[lang],
+            text=text,
+            valid_for_ms=valid_for_ms,
+            request_key=os.urandom(16),
+        )
+        try:
+            answer = self._stub.Submit(request, timeout=_CALL_SECONDS)
+        except grpc.RpcError as error:
+            return Said(0, f"the terminal did not answer ({_word(error)}); whether it took the statement is unknown")
+        return Said(int(answer.serial), "") if answer.accepted else Said(0, answer.text)
+
+    def read(self, plane: str, serial: int) -> bool:
+        """Open one statement as the duty officer; False if the terminal did not answer or refused."""
+        try:
+            request = operator_pb2.ReadRequest(exercise=plane == "exercise", serial=serial)
+            return bool(self._stub.Read(request, timeout=_CALL_SECONDS).accepted)
+        except grpc.RpcError:
+            return False
+
+    def unread(self) -> list[tuple[str, int]]:
+        """Plane and serial of everything unread."""
+        return [
+            (plane, view.serial)
+            for plane in ("exercise", "real")
+            for view in self._list(plane, sent=False, unread_only=True)
+        ]
+
+    def statements(self, plane: str, *, sent: bool) -> list[operator_pb2.StatementView]:
+        """What the terminal knows of the newest statements, oldest first; empty if it does not answer."""
+        return self._list(plane, sent=sent, unread_only=False)
+
+    def _list(self, plane: str, *, sent: bool, unread_only: bool) -> list[operator_pb2.StatementView]:
+        request = operator_pb2.ListStatementsRequest(
+            exercise=plane == "exercise", sent=sent, unread_only=unread_only, limit=_LIST_MAX
+        )
+        try:
+            return list(self._stub.ListStatements(request, timeout=_CALL_SECONDS).statement)
+        except grpc.RpcError:
+            return []
+
+    def status(self) -> dict[str, Any] | None:
+        """Schema hotline.status/1, or None if the terminal does not answer within a second."""
+        try:
+            picture: dict[str, Any] = json.loads(
+                self._stub.GetStatus(operator_pb2.GetStatusRequest(), timeout=_STATUS_SECONDS).json
+            )
+        except grpc.RpcError:
+            return None
+        return picture
+
+
+def paths_up(picture: dict[str, Any] | None) -> int:
+    """Paths on which the peer answers."""
+    return sum(1 for path in (picture or {}).get("paths", ()) if path["state"] == "up")
+
+
+def waiting(picture: dict[str, Any]) -> int:
+    """Statements that are not acknowledged."""
+    return sum(int(plane["waiting"]) for plane in picture["planes"].values())
+
+
+def _word(error: grpc.RpcError) -> str:
+    code = getattr(error, "code", None)
+    return str(code().name).lower() if callable(code) else "no reason given"
+
+
+def facts_of(view: operator_pb2.StatementView) -> Iterator[tuple[str, int, str]]:
+    """Stage, Unix milliseconds by the terminal's clock, and by whom, of one sent statement."""
+    if view.relayed_ms:
+        yield "relayed", view.relayed_ms, view.relayed_by
+    if view.delivered_ms:
+        yield "delivered", view.delivered_ms, ""
+    if view.read_ms:
+        yield "read", view.read_ms, view.read_by
+    if view.state == "expired":
+        yield "expired", 0, view.reason

@@ -1,0 +1,192 @@
+"""From what two desks see to journal entries: every event, the status several times a second, exits and memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from hotline.drill.desk import Desk, facts_of, paths_up, waiting
+from hotline.drill.journal import Journal, of_kind
+from hotline.drill.stage import Stage
+
+POLL_SECONDS: Final = 0.25
+_MEMORY_EVERY: Final = 4
+_ID_FIELDS: Final = 3
+PEER: Final = {"ALPHA": "BRAVO", "BRAVO": "ALPHA"}
+
+
+def statement_id(sender: str, plane: str, serial: int) -> str:
+    """How the journal names a statement."""
+    return f"{sender}/{plane}/{serial}"
+
+
+def parts_of(identifier: str) -> tuple[str, str, int]:
+    """Sender, plane and serial."""
+    sender, plane, serial = identifier.split("/", _ID_FIELDS - 1)
+    return sender, plane, int(serial)
+
+
+class Recorder:
+    """Writes the journal of a running drill. Thread-safe: desks, poller and runner all write."""
+
+    def __init__(self, journal: Journal, stage: Stage, expected_paths: int) -> None:
+        self.journal = journal
+        self.desks: dict[str, Desk] = {
+            terminal.party: Desk(terminal.party, terminal.socket, self._heard(terminal.party))
+            for terminal in stage.rehearsal.terminals
+        }
+        self.on_delivered: Callable[[str], None] = lambda identifier: None  # noqa: ARG005 - nobody waits for it
+        self.pictures: dict[str, tuple[float, dict[str, Any] | None]] = {}
+        self._stage = stage
+        self._expected = expected_paths
+        self._zero = time.monotonic()
+        self._lock = threading.Lock()
+        self._repeats: set[tuple[str, str]] = set()
+        self._exited: set[int] = set()
+        self._ended_at: float | None = None
+        self._closing = threading.Event()
+        self._poller = threading.Thread(target=self._poll_for_ever, name="poller", daemon=True)
+
+    # --- time and entries --------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """The steady state is reached: time counts from now, and everything is written down."""
+        self._zero = time.monotonic()
+        for desk in self.desks.values():
+            desk.open()
+        self._poller.start()
+
+    def now(self) -> float:
+        """Milliseconds since `begin`."""
+        return (time.monotonic() - self._zero) * 1_000
+
+    def add(self, kind: str, at: float | None = None, **fields: object) -> None:
+        """One journal entry, now or `at`."""
+        with self._lock:
+            self.journal.add(self.now() if at is None else at, kind, **fields)
+
+    def close(self) -> None:
+        """No more polls and events."""
+        self._closing.set()
+        if self._poller.ident is not None:
+            self._poller.join(3)
+        for desk in self.desks.values():
+            desk.close()
+
+    # --- events ------------------------------------------------------------------------------------------------------
+
+    def _heard(self, party: str) -> Callable[[str, dict[str, Any]], None]:
+        return lambda kind, fields: self._event(party, kind, fields)
+
+    def _event(self, party: str, kind: str, fields: dict[str, Any]) -> None:
+        peer = PEER[party]
+        match kind:
+            case "sent":
+                identifier = statement_id(party, fields["plane"], fields["serial"])
+                self.add("stage", id=identifier, stage=fields["state"], by=fields["by"])
+                if fields["state"] == "delivered":
+                    self.on_delivered(identifier)
+            case "renumbered":
+                identifier = statement_id(party, fields["plane"], fields["serial"])
+                self.add("stage", id=identifier, stage="renumbered", by=str(fields["new"]))
+            case "repeat":
+                self._repeats.add((party, statement_id(peer, fields["plane"], fields["serial"])))
+            case "received":
+                identifier = statement_id(peer, fields["plane"], fields["serial"])
+                if not fields["void"]:
+                    self.add("shown", id=identifier, by=party, repeat=(party, identifier) in self._repeats)
+            case "path":
+                self.add("path", by=party, path=fields["path"], state=fields["state"])
+            case "alarm":
+                self.add("alarm", by=party, name=fields["name"], text=fields["meaning"])
+            case "refused":
+                self.add("refused", by=party, path=fields["path"], reason=fields["reason"])
+            case _:
+                self.add("event", by=party, event=kind)
+
+    # --- status ------------------------------------------------------------------------------------------------------
+
+    def steady(self) -> bool:
+        """Whether both sides, as last seen, have every path up and nothing waits."""
+        return len(self.pictures) == len(self.desks) and all(
+            picture is not None and paths_up(picture) == self._expected and not waiting(picture)
+            for _, picture in self.pictures.values()
+        )
+
+    def fault_ended(self) -> None:
+        """From now on the steady state is waited for anew."""
+        self._ended_at = self.now()
+
+    def _poll_for_ever(self) -> None:
+        turn = 0
+        while not self._closing.wait(POLL_SECONDS):
+            for party, desk in self.desks.items():
+                self._poll(party, desk)
+            self._look_at_processes(with_memory=turn % _MEMORY_EVERY == 0)
+            turn += 1
+            ended = self._ended_at
+            if ended is not None and self.steady() and min(at for at, _ in self.pictures.values()) > ended:
+                self._ended_at = None
+                self.add("steady-again")
+
+    def _poll(self, party: str, desk: Desk) -> None:
+        at = self.now()
+        picture = desk.status()
+        self.pictures[party] = (at, picture)
+        heard = None if picture is None else picture["peer"]["heard_ms_ago"]
+        left = None if picture is None else waiting(picture)
+        self.add("poll", at=at, by=party, heard_ms=heard, up=paths_up(picture), waiting=left)
+
+    def _look_at_processes(self, *, with_memory: bool) -> None:
+        for name in self._stage.names():
+            code = self._stage.ended(name)
+            if code is not None:
+                self.exited(name, code)
+            elif with_memory and self._stage.started(name):
+                mib = resident_mib(self._stage.pid(name))
+                if mib:
+                    self.add("memory", process=name, mib=round(mib, 1))
+
+    def exited(self, name: str, code: int) -> None:
+        """A process ended by itself; told once."""
+        pid = self._stage.pid(name)
+        if pid not in self._exited:
+            self._exited.add(pid)
+            self.add("exit", process=name, code=code if code >= 0 else 128 - code, asked=False)
+
+    # --- what the desks missed ---------------------------------------------------------------------------------------
+
+    def reconcile(self) -> None:
+        """Ask both terminals what they know: a desk sees nothing while its daemon is away.
+
+        Stages and showings that no event told get the time of this question, which is late, never early.
+        """
+        for party, desk in self.desks.items():
+            for plane in ("exercise", "real"):
+                for view in desk.statements(plane, sent=True):
+                    self._reconcile_sent(party, plane, view)
+                for view in desk.statements(plane, sent=False):
+                    identifier = statement_id(PEER[party], plane, view.serial)
+                    known = {(e["id"], e["by"]) for e in of_kind(self.journal.entries, "shown")}
+                    if view.state in ("unread", "read") and view.drafter and (identifier, party) not in known:
+                        self.add("shown", id=identifier, by=party, repeat=bool(view.repeats), late=True)
+
+    def _reconcile_sent(self, party: str, plane: str, view: Any) -> None:
+        identifier = statement_id(party, plane, view.serial)
+        entries = of_kind(self.journal.entries, "stage")
+        known = {entry["stage"] for entry in entries if entry["id"] == identifier}
+        for stage, _, by in facts_of(view):
+            if stage not in known:
+                self.add("stage", id=identifier, stage=stage, by=by, late=True)
+
+
+def resident_mib(pid: int) -> float:
+    """Resident memory of a process; 0 for one that is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(text.split()[1]) / 1_024 for text in lines if text.startswith("VmRSS:")), 0.0)
