@@ -116,6 +116,10 @@ class Recorder:
             for _, picture in self.pictures.values()
         )
 
+    def settled(self) -> bool:
+        """Whether the steady state was seen on both sides since the last fault ended."""
+        return self._ended_at is None and self.steady()
+
     def fault_ended(self) -> None:
         """From now on the steady state is waited for anew."""
         self._ended_at = self.now()

@@ -1,0 +1,68 @@
+"""After a drill: is any text to be found where none may be, and do both ledgers verify and agree?
+
+The ledgers are checked by the very commands that an auditor uses, in processes of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+from hotline.drill.injects import Say
+from hotline.drill.plan import Plan
+from hotline.drill.recorder import Recorder
+from hotline.drill.stage import Stage
+from hotline.drill.texts import needles
+
+_AUDIT_SECONDS: Final = 60
+_NEEDLE_BYTES: Final = 24
+_AGREE: Final = 0
+
+
+def look_for_plaintext(plan: Plan, stage: Stage, recorder: Recorder) -> None:
+    """Search relay stores and every log for what was said; each place where it stands becomes an entry."""
+    wanted = {needles(flow.lang) for flow in plan.traffic}
+    wanted |= {item.text.encode()[:_NEEDLE_BYTES] for item in plan.inject if isinstance(item, Say)}
+    places = [path for relay in stage.relays for path in (relay.folder / "store").glob("*") if path.is_file()]
+    places += sorted(stage.folder.glob("*.log"))
+    for place in places:
+        data = place.read_bytes()
+        if any(needle in data for needle in wanted):
+            recorder.add("plaintext", place=str(place.relative_to(stage.folder)))
+
+
+def verify_ledgers(stage: Stage, recorder: Recorder) -> None:
+    """One entry for each ledger, and one that says whether they agree."""
+    charter = str(stage.rehearsal.charter)
+    stores = {terminal.party: str(terminal.folder / "store") for terminal in stage.rehearsal.terminals}
+    with ThreadPoolExecutor(len(stores) + 1) as pool:
+        verified = {
+            party: pool.submit(_audit, "verify", "--store", store, "--charter", charter, "--party", party, "--json")
+            for party, store in stores.items()
+        }
+        compared = pool.submit(_audit, "compare", *stores.values(), "--charter", charter)
+    for party, asked in verified.items():
+        code, out, error = asked.result()
+        last: dict[str, Any] = json.loads(out.splitlines()[-1]) if out.strip() else {}
+        text = str(last.get("text", error.strip()))
+        size, epoch, root = last.get("size", 0), last.get("log_epoch", 0), last.get("root", "")
+        recorder.add("ledger", by=party, size=size, log_epoch=epoch, root=root, verified=code == 0, text=text)
+    code, out, error = compared.result()
+    recorder.add("agree", holds=code == _AGREE, text=(out.strip() or error.strip()).splitlines()[-1])
+
+
+def _audit(*words: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of one `hotline audit` command."""
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "hotline", "audit", *words],
+        capture_output=True,
+        text=True,
+        timeout=_AUDIT_SECONDS,
+        check=False,
+        cwd=Path.cwd(),
+    )
+    return done.returncode, done.stdout, done.stderr

@@ -1,0 +1,319 @@
+"""Runs one drill on real processes: stage, steady state, timeline, roll-back, settling, ledgers.
+
+The timeline is kept by one thread; what takes time (a start, a call to a daemon that may be frozen) is done by others,
+so that nothing is late because something else is slow. Whatever happens, Ctrl-C included, what was started is ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import platform
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from hotline import __version__
+from hotline.drill import faults
+from hotline.drill.aftermath import look_for_plaintext, verify_ledgers
+from hotline.drill.injects import NOT_A_FAULT, Fault, Read, Say
+from hotline.drill.journal import Journal, of_kind
+from hotline.drill.plan import Drill, Traffic
+from hotline.drill.recorder import PEER, Recorder, parts_of, statement_id
+from hotline.drill.scene import PERFORMERS, Scene, Undo
+from hotline.drill.staging import staged
+from hotline.drill.texts import statement_text
+from hotline.errors import HotlineError, LocalError
+
+_HANDS: Final = 12
+_SETTLE_POLL: Final = 0.05
+_LOOK_AGAIN: Final = 250.0
+"""Milliseconds after which the timeline looks at the time limit again."""
+_STOP_SECONDS: Final = 5.0
+
+Progress = Callable[[float, str], None]
+"""Called with milliseconds of the drill and a line for people."""
+
+
+class DrillAborted(LocalError):
+    """The drill could not be played to its end, and says nothing about its promises."""
+
+
+class Run:
+    """One drill on one staged hotline."""
+
+    def __init__(self, drill: Drill, scene: Scene, recorder: Recorder, seed: int, progress: Progress) -> None:
+        self._drill = drill
+        self._plan = drill.plan
+        self._scene = scene
+        self._recorder = recorder
+        self._progress = progress
+        self._rng = random.Random(seed)  # noqa: S311 - a drill is repeatable, not secret
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._numbers = itertools.count(1)
+        self._undos: dict[int, Undo] = {}
+        self._read_after: dict[tuple[str, str, str], int] = {
+            (flow.sender, flow.plane, flow.precedence): flow.read_after
+            for flow in self._plan.traffic
+            if flow.read_after is not None
+        }
+        self._precedences: dict[str, str] = {}
+        self._performed: dict[int, Future[None]] = {}
+        self._changed = threading.Condition()
+        self._busy = 0
+        self._hands = ThreadPoolExecutor(_HANDS, thread_name_prefix="hand")
+        recorder.on_delivered = self._delivered
+
+    # --- the timeline ------------------------------------------------------------------------------------------------
+
+    def play(self, deadline: float) -> None:
+        """The whole timeline and the roll-back. Raises DrillAborted at the monotonic time `deadline`."""
+        for flow in self._plan.traffic:
+            self._at(flow.start, lambda flow=flow: self._flow(flow, flow.start))  # type: ignore[misc]
+        for number, inject in enumerate(self._plan.inject):
+            self._at(inject.at, lambda n=number, one=inject: self._begin(n, one))  # type: ignore[misc]
+        try:
+            while (action := self._next(deadline)) is not None:
+                action()
+        finally:
+            self._hands.shutdown(wait=True)
+            self._roll_back()
+
+    def _at(self, at: float, action: Callable[[], None]) -> None:
+        with self._changed:
+            heapq.heappush(self._agenda, (at, next(self._order), action))
+            self._changed.notify()
+
+    def _next(self, deadline: float) -> Callable[[], None] | None:
+        """What is due, waited for; None when the plan is played and no hand is busy. Raises DrillAborted."""
+        with self._changed:
+            while True:
+                if time.monotonic() > deadline:
+                    raise DrillAborted("the time limit was reached before the end of the timeline")
+                now = self._recorder.now()
+                if self._agenda and self._agenda[0][0] <= now:
+                    return heapq.heappop(self._agenda)[2]
+                if not self._agenda and not self._busy and now >= self._plan.length_ms:
+                    return None
+                due = self._agenda[0][0] if self._agenda else now + _LOOK_AGAIN
+                self._changed.wait(max(0.0, min(due - now, _LOOK_AGAIN)) / 1_000)
+
+    def _do(self, work: Callable[..., object], *arguments: object) -> Future[None]:
+        with self._changed:
+            self._busy += 1
+        return self._hands.submit(self._hand, work, *arguments)
+
+    def _hand(self, work: Callable[..., object], *arguments: object) -> None:
+        self._carefully(work, *arguments)
+        with self._changed:
+            self._busy -= 1
+            self._changed.notify()
+
+    def _carefully(self, work: Callable[..., object], *arguments: object) -> None:
+        try:
+            work(*arguments)
+        except Exception as error:  # noqa: BLE001 - a thread's exception would be lost; here the journal has it
+            self._recorder.add("note", text=f"a step of the drill failed: {type(error).__name__}: {error}")
+            self._progress(self._recorder.now(), f"a step of the drill failed: {error}")
+
+    # --- people ------------------------------------------------------------------------------------------------------
+
+    def _flow(self, flow: Traffic, at: float) -> None:
+        self._do(self._say_of, flow)
+        if at + flow.every < flow.until:
+            self._at(at + flow.every, lambda: self._flow(flow, at + flow.every))
+
+    def _say_of(self, flow: Traffic) -> None:
+        text = statement_text(flow.sender, next(self._numbers), flow.lang, flow.size)
+        self._say(flow.sender, text, flow.lang, flow.precedence, flow.plane)
+
+    def _say(
+        self, sender: str, text: str, lang: str, precedence: str, plane: str, valid: int = 0, label: str = ""
+    ) -> None:
+        recorder = self._recorder
+        at = recorder.now()
+        said = recorder.desks[sender].say(text, lang, precedence, plane, valid)
+        if not said.serial:
+            recorder.add("refused-to-say", at=at, **{"from": sender}, text=said.text)
+            return
+        identifier = statement_id(sender, plane, said.serial)
+        self._precedences[identifier] = precedence
+        fields = {"id": identifier, "from": sender, "serial": said.serial, "plane": plane, "precedence": precedence}
+        recorder.add("said", at=at, **fields, lang=lang, bytes=len(text.encode()), label=label)
+        if any(e["id"] == identifier and e["stage"] == "delivered" for e in of_kind(recorder.journal.entries, "stage")):
+            self._delivered(identifier)
+
+    def _delivered(self, identifier: str) -> None:
+        """The other side's officer opens what its flow says is to be read."""
+        sender, plane, serial = parts_of(identifier)
+        after = self._read_after.get((sender, plane, self._precedences.get(identifier, "")))
+        if after is not None and self._precedences.pop(identifier, None) is not None:
+            desk = self._recorder.desks[PEER[sender]]
+            self._at(self._recorder.now() + after, lambda: void(self._do(desk.read, plane, serial)))
+
+    # --- injects -----------------------------------------------------------------------------------------------------
+
+    def _begin(self, number: int, inject: Fault) -> None:
+        self._performed[number] = self._do(self._inject, number, inject)
+        if inject.lasting is not None:
+            self._at(inject.at + inject.lasting, lambda: void(self._do(self._undo, number)))
+
+    def _fields(self, number: int) -> dict[str, Any]:
+        inject = self._plan.inject[number]
+        target = getattr(inject, "target", getattr(inject, "sender", ""))
+        return {"n": number, "name": inject.name, "fault": inject.fault, "target": target, "text": describe(inject)}
+
+    def _inject(self, number: int, inject: Fault) -> None:
+        fields = self._fields(number)
+        self._recorder.add("inject", **fields)
+        self._progress(self._recorder.now(), fields["text"])
+        match inject:
+            case Say():
+                lang, text = inject.lang, inject.text
+                self._say(inject.sender, text, lang, inject.precedence, inject.plane, inject.valid_for, text)
+            case Read():
+                desk = self._recorder.desks[inject.target]
+                for plane, serial in desk.unread():
+                    desk.read(plane, serial)
+            case _:
+                undo = PERFORMERS[inject.fault](inject, self._scene)
+                if undo is not None:
+                    self._undos[number] = undo
+                elif not isinstance(inject, NOT_A_FAULT):
+                    self._over(fields)
+
+    def _undo(self, number: int) -> None:
+        performed = self._performed.get(number)
+        if performed is not None:
+            performed.result()
+        undo = self._undos.pop(number, None)
+        if undo is not None:
+            undo()
+            self._over(self._fields(number))
+
+    def _over(self, fields: dict[str, Any]) -> None:
+        self._recorder.add("undo", **fields)
+        self._recorder.fault_ended()
+        self._progress(self._recorder.now(), f"over: {fields['text']}")
+
+    def _roll_back(self) -> None:
+        for number in sorted(self._undos, reverse=True):
+            self._carefully(self._undo, number)
+        for name in self._scene.stage.names():
+            if not self._scene.stage.started(name) or self._scene.stage.ended(name) is not None:
+                self._carefully(self._scene.stage.start, name)
+
+    # --- afterwards --------------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Wait until nothing waits any more and every path is up, at most as long as the plan says."""
+        self._recorder.fault_ended()
+        end = time.monotonic() + self._plan.settle / 1_000
+        while time.monotonic() < end:
+            if self._recorder.settled():
+                return
+            time.sleep(_SETTLE_POLL)
+        self._recorder.add("note", text="not everything had settled within the time that the plan allows")
+
+
+def void(_: object) -> None:
+    """For actions whose result nobody wants."""
+
+
+def describe(inject: Fault) -> str:
+    """An inject in words, from its own fields."""
+    fields = inject.model_dump(exclude={"at", "label", "lasting", "fault"}, exclude_defaults=True, by_alias=True)
+    kind = inject.fault
+    words = [f"{name} {value}" for name, value in fields.items() if name not in ("target", "from")]
+    who = str(fields.get("target", fields.get("from", "")))
+    lasting = f" for {inject.lasting / 1_000:g} s" if inject.lasting is not None else ""
+    return " ".join(part for part in (kind, who, *words) if part) + lasting
+
+
+def run_drill(
+    drill: Drill, seed: int, folder: Path, journal: Journal, progress: Progress, time_limit: float = 3_600.0
+) -> None:
+    """Play `drill` on processes staged under `folder` and write `journal`, whatever happens.
+
+    KeyboardInterrupt is written down as such and raised again. `time_limit` is in seconds.
+    """
+    faults.register()
+    deadline = time.monotonic() + time_limit
+    journal.add(
+        0,
+        "drill",
+        plan=drill.plan.model_dump(mode="json", by_alias=True),
+        digest=drill.digest,
+        seed=seed,
+        started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        simulated=False,
+        environment=_environment(),
+    )
+    try:
+        with staged(drill.plan, folder, seed) as scene:
+            _played(drill, scene, seed, journal, progress, deadline)
+    except KeyboardInterrupt:
+        journal.add(journal.entries[-1]["t"], "end", outcome="interrupted", text="interrupted; everything was ended")
+        raise
+    except HotlineError as error:
+        journal.add(journal.entries[-1]["t"], "end", outcome="aborted", text=str(error))
+    finally:
+        journal.finish()
+
+
+def _environment() -> dict[str, str]:
+    return {"hotline": __version__, "python": platform.python_version(), "system": platform.platform()}
+
+
+def _played(drill: Drill, scene: Scene, seed: int, journal: Journal, progress: Progress, deadline: float) -> None:
+    plan, stage = drill.plan, scene.stage
+    recorder = Recorder(journal, stage, plan.topology.relays)
+    scene.note = lambda text: recorder.add("note", text=text)
+    took = _reach_steady_state(recorder, plan.steady.within, plan.steady.quiet)
+    with _recording(recorder):
+        recorder.add("steady", holds=took is not None, within_ms=took)
+        if took is None:
+            raise DrillAborted(f"the steady state was not reached within {plan.steady.within / 1_000:.0f} s")
+        progress(0, f"steady state: every path up both ways after {took / 1_000:.1f} s")
+        run = Run(drill, scene, recorder, seed, progress)
+        run.play(deadline)
+        run.settle()
+        recorder.reconcile()
+    look_for_plaintext(plan, stage, recorder)
+    for name in stage.names():
+        if stage.started(name) and stage.ended(name) is None:
+            code = stage.stop(name, _STOP_SECONDS)
+            recorder.add("exit", process=name, code=code, asked=True)
+    verify_ledgers(stage, recorder)
+    recorder.add("end", outcome="ended", text="played to its end")
+
+
+@contextlib.contextmanager
+def _recording(recorder: Recorder) -> Iterator[None]:
+    recorder.begin()
+    try:
+        yield
+    finally:
+        recorder.close()
+
+
+def _reach_steady_state(recorder: Recorder, within_ms: int, quiet_ms: int) -> float | None:
+    """Milliseconds until every path was up on both sides and stayed so, or None."""
+    begun = time.monotonic()
+    since: float | None = None
+    while time.monotonic() - begun < within_ms / 1_000:
+        for party, desk in recorder.desks.items():
+            recorder.pictures[party] = (0.0, desk.status())
+        now = time.monotonic()
+        since = (since or now) if recorder.steady() else None
+        if since is not None and now - since >= quiet_ms / 1_000:
+            return round((since - begun) * 1_000, 1)
+        time.sleep(_SETTLE_POLL)
+    return None

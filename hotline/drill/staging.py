@@ -1,0 +1,81 @@
+"""From a plan to running processes: rehearsed keys, relays, witnesses, terminals, and the proxy on their links."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from hotline.drill.injects import LinkFault, Partition, Swizzle
+from hotline.drill.links import expand, links_between
+from hotline.drill.plan import Plan
+from hotline.drill.proxy import ProxyProcess
+from hotline.drill.scene import PREPARERS, Links, Scene
+from hotline.drill.stage import Stage
+from hotline.errors import LocalError
+
+
+class NoLinks:
+    """The links of a drill whose plan names none: there is no proxy to ask."""
+
+    def set(self, links: Sequence[str], way: str, **weather: int | str | None) -> None:
+        """Raises LocalError."""
+        del links, way, weather
+        raise LocalError("the plan names no links, so that none of them goes through the fault proxy")
+
+    def clear(self, links: Sequence[str]) -> None:
+        """Nothing to clear."""
+
+
+def proxied_links(plan: Plan) -> list[str]:
+    """Every link that the plan names or means, as PARTY/RELAY."""
+    relays = [f"relay-{number}" for number in range(1, plan.topology.relays + 1)]
+    named = set(expand(plan.topology.links, relays))
+    for inject in plan.inject:
+        match inject:
+            case LinkFault() | Swizzle():
+                named |= set(expand(inject.links, relays))
+            case Partition():
+                named |= set(links_between(*inject.between))
+    return sorted(named)
+
+
+@contextlib.contextmanager
+def staged(plan: Plan, folder: Path, seed: int) -> Iterator[Scene]:
+    """Everything that the plan's topology names, running; it ends with the context. Raises LocalError, StorageError."""
+    topology = plan.topology
+    with contextlib.ExitStack() as stack:
+        stage = Stage(
+            folder,
+            topology.relays,
+            topology.profile,
+            topology.witnesses,
+            relay_profiles=topology.relay_profiles,
+            channel_test_ms=topology.channel_test or 0,
+        )
+        links = proxied_links(plan)
+        rng = random.Random(seed)  # noqa: S311 - a drill is repeatable, not secret
+        scene = Scene(plan, stage, NoLinks(), rng, folder)
+        for prepare in PREPARERS:
+            prepare(scene)
+        if links:
+            scene.links = _behind_proxy(stack, stage, links, folder, seed)
+        stack.enter_context(stage)
+        for name in (*(one.name for one in (*stage.relays, *stage.witnesses)), "ALPHA", "BRAVO"):
+            stage.start(name)
+        yield scene
+
+
+def _behind_proxy(stack: contextlib.ExitStack, stage: Stage, links: list[str], folder: Path, seed: int) -> Links:
+    addresses = {relay.name: relay.address for relay in stage.relays}
+    proxy = stack.enter_context(
+        ProxyProcess({link: addresses[link.split("/")[1]] for link in links}, folder / "proxy.sock", seed)
+    )
+    for terminal in stage.rehearsal.terminals:
+        mine = {link.split("/")[1]: link for link in links if link.startswith(f"{terminal.party}/")}
+        if mine:
+            lines = [f'"{relay}" = "{proxy.addresses[link]}"\n' for relay, link in mine.items()]
+            with terminal.config.open("a") as config:
+                config.write("\n[relays]\n" + "".join(lines))
+    return proxy.control
