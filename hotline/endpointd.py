@@ -210,6 +210,7 @@ class EndpointDaemon:
             text_bytes_max=charter.text_bytes_max,
             outbox_max=config.limits.outbox_max,
             version=__version__,
+            channel_test_ms=charter.channel_test_ms,
             config=hashlib.sha256(config.model_dump_json().encode()).hexdigest(),
         )
 

@@ -138,6 +138,12 @@ LOG_ENTRIES_MAX: Final = 1_000_000
 OLD_LOG_GRACE: Final = 600_000
 """How long heads of a log that the peer has left may still be under way."""
 
+TEST_GRACE_MAX: Final = 300_000
+"""How late a channel test or its receipt may be, at most; a quarter of the interval if that is less."""
+
+TEST_VALIDITY_UNSCHEDULED: Final = 1_800_000
+"""Validity of a channel test that an officer sends where the charter schedules none."""
+
 SUMMARY_INTERVAL: Final = 60_000
 """How often the record tells of the heartbeats: one entry instead of hundreds."""
 

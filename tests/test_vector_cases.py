@@ -22,6 +22,7 @@ from hotline.ledger.note import parse_note
 from hotline.ledger.record import commitment, parse_leaf
 from hotline.ledger.tree import leaf_hash, verify_consistency, verify_inclusion
 from hotline.machine import Instant, Plane
+from hotline.protocol.neutral import TEXTS
 from hotline.protocol.prekeys import OwnPrekeys, read_peer_prekey
 from hotline.protocol.session import Session, Side
 from hotline.protocol.statements import Ends, decode_heartbeat, decode_receipt, decode_statement, label, statement_hash
@@ -157,6 +158,11 @@ def test_contents_are_refused_with_their_word(case: dict[str, Any]) -> None:
     with pytest.raises(Malformed) as caught:
         DECODERS[case["type"]](raw(case["content"]))
     assert caught.value.reason == case["word"]
+
+
+def test_texts_of_channel_tests() -> None:
+    """A test of one implementation would ring for an officer at the other."""
+    assert CASES["contents"]["test_texts"] == list(TEXTS)
 
 
 def test_labels() -> None:

@@ -25,6 +25,7 @@ from hotline.ledger.note import Ed25519Signer, parse_note
 from hotline.ledger.record import commitment, make_entry
 from hotline.ledger.tree import Frontier, consistency_proof, inclusion_proof, leaf_hash
 from hotline.machine import Plane, Private, Record
+from hotline.protocol.neutral import DRAFTER, LANGUAGE, TEXTS
 from hotline.protocol.prekeys import prekey_hash
 from hotline.protocol.statements import Ends, label, sign_content, statement_hash
 from hotline.wire.codec import encode
@@ -185,6 +186,11 @@ def contents() -> Vectors:
     """Content without its seal: what is accepted, and the word for what is not."""
     void = statement(kind=content_pb2.STATEMENT_KIND_VOID, text="", language="", drafter="", body_salt=bytes(32))
     good = encode(statement())
+    test = {
+        "kind": content_pb2.STATEMENT_KIND_TEST, "precedence": content_pb2.PRECEDENCE_ROUTINE, "drafter": DRAFTER,
+        "text": TEXTS[3], "language": LANGUAGE, "direction": content_pb2.DIRECTION_LTR, "valid_for_ms": 1_800_000,
+    }  # fmt: skip
+    test_void = {"kind": 4, "text": "", "language": "", "drafter": "", "body_salt": bytes(32)}
     bad: list[tuple[str, str, str, bytes]] = [
         ("statement", "serial 0", "serial", encode(statement(serial=0, previous_in_precedence=0))),
         ("statement", "its own predecessor", "serial", encode(statement(previous_in_precedence=3))),
@@ -192,6 +198,11 @@ def contents() -> Vectors:
         ("statement", "no precedence", "precedence", encode(statement(precedence=0))),
         ("statement", "no kind", "kind", encode(statement(kind=0))),
         ("statement", "a void statement with text", "kind", encode(statement(kind=2))),
+        ("statement", "a channel test that is urgent", "kind", encode(statement(**test | {"precedence": 3}))),
+        ("statement", "a channel test by an officer", "kind", encode(statement(**test | {"drafter": "duty-1"}))),
+        ("statement", "a channel test without text", "text", encode(statement(**test | {"text": ""}))),
+        ("statement", "an urgent text withdrawn as a test", "kind", encode(statement(**test_void))),
+        ("statement", "an unknown kind", "kind", encode(statement(kind=5))),
         ("statement", "no direction", "direction", encode(statement(direction=0))),
         ("statement", "a salt of 31 bytes", "salt", encode(statement(body_salt=bytes(31)))),
         ("statement", "a name of 65 characters", "field-length", encode(statement(drafter="x" * 65))),
@@ -214,6 +225,8 @@ def contents() -> Vectors:
     ]
     accepted = [
         ("statement", "text", good), ("statement", "void", encode(void)),
+        ("statement", "channel test", encode(statement(**test))),
+        ("statement", "channel test withdrawn", encode(statement(**test | test_void))),
         ("receipt", "delivered", encode(receipt())),
         ("receipt", "read", encode(receipt(stage=content_pb2.STAGE_READ, officer="duty-1"))),
         ("heartbeat", "alive", encode(heartbeat())),
@@ -223,9 +236,11 @@ def contents() -> Vectors:
         return {plane.value: statement_hash(plane, OUT, content).hex() for plane in Plane}
 
     return {
-        "about": "8 to 10: content as it is signed. `names` are of terminal 1 (8.2); `labels` are those of 7.4.",
+        "about": "8 to 10: content as it is signed. `names` are of terminal 1 (8.2); `labels` are those of 7.4; "
+        "`test_texts` are all that a channel test may say (8.5).",
         "charter": CHARTER.hex(),
         "from": ALPHA,
+        "test_texts": list(TEXTS),
         "labels": {kind.name: {plane.value: label(kind, plane) for plane in Plane} for kind in ContentType},
         "accepted": [
             {"type": kind, "why": why, "content": content.hex()}

@@ -12,6 +12,8 @@ from hotline.limits import TEXT_BYTES_MAX
 DAY_MS: Final = 86_400_000
 NUMBER_MAX: Final = 65_535
 Interval = Annotated[int, Field(ge=50, le=30 * DAY_MS)]
+CHANNEL_TEST_MIN: Final = 1_000
+CHANNEL_TEST_DEFAULT: Final = 3_600_000
 
 
 class PartyEntry(Document):
@@ -62,11 +64,19 @@ class PolicyEntry(Document):
     """What the charter decides beyond names and keys. Validity by precedence: routine to flash, in milliseconds.
 
     `witnesses` is a C2SP policy without log lines: who cosigns the ledgers, and what quorum is asked for.
+    `channel_test_ms` is the interval of the channel tests (docs/protocol.md 10.7); 0: none.
     """
 
     text_bytes_max: PositiveInt = Field(le=TEXT_BYTES_MAX)
     validity_ms: tuple[Interval, Interval, Interval, Interval]
     witnesses: str = Field(max_length=65_536)
+    channel_test_ms: int = Field(ge=0, le=DAY_MS)
+
+    @model_validator(mode="after")
+    def _test_interval(self) -> Self:
+        if 0 < self.channel_test_ms < CHANNEL_TEST_MIN:
+            raise ValueError(f"channel_test_ms is 0 (no tests) or {CHANNEL_TEST_MIN} to {DAY_MS}")
+        return self
 
 
 class CharterText(Document):

@@ -184,4 +184,7 @@ def checks(charter: Charter) -> list[Check]:
     for party in charter.parties:
         officers = [officer.name for officer in charter.officers if officer.party == party.name]
         found.append(Check(f"officers of {party.name}", bool(officers), ", ".join(officers) or "none"))
+    interval = charter.channel_test_ms
+    text = f"every {interval / 60_000:g} min in turn" if interval else "none: a dead line is noticed by heartbeats only"
+    found.append(Check("channel tests", interval > 0, text))
     return found

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TypeVar
 
 from hotline.charter.body import (
+    CHANNEL_TEST_DEFAULT,
     DAY_MS,
     NUMBER_MAX,
     CharterText,
@@ -54,9 +55,15 @@ NO_WITNESSES = "quorum none\n"
 
 
 def new_charter(
-    hotline: str, created: str, offers: Sequence[bytes], pairwise_check: str, witnesses: str = NO_WITNESSES
+    hotline: str,
+    created: str,
+    offers: Sequence[bytes],
+    pairwise_check: str,
+    witnesses: str = NO_WITNESSES,
+    channel_test_ms: int = CHANNEL_TEST_DEFAULT,
 ) -> bytes:
-    """The text of a first charter from both parties' offers, unsigned. `witnesses` is a policy without log lines.
+    """The text of a first charter from both parties' offers, unsigned. `witnesses` is a policy without log lines,
+    `channel_test_ms` the interval of the channel tests, 0 for none.
 
     Raises ConfigError, Malformed, Untrusted.
     """
@@ -78,7 +85,12 @@ def new_charter(
             officers=tuple(card for offer in opened for card in offer.officers),
             relays=tuple(RelayEntryText(number=number, card=card) for number, card in enumerate(relays, 1)),
             profiles=tuple(ProfileEntry(**asdict(profile)) for profile in PROFILES.values()),
-            policy=PolicyEntry(text_bytes_max=TEXT_BYTES_MAX, validity_ms=(7 * DAY_MS,) * 4, witnesses=witnesses),
+            policy=PolicyEntry(
+                text_bytes_max=TEXT_BYTES_MAX,
+                validity_ms=(7 * DAY_MS,) * 4,
+                witnesses=witnesses,
+                channel_test_ms=channel_test_ms,
+            ),
             pairwise_check=pairwise_check,
         )
     )
@@ -165,6 +177,7 @@ def _view(text: CharterText, data: bytes, signed_by: tuple[str, ...]) -> Charter
         validity_ms=text.policy.validity_ms,
         witnesses=_witnesses(text.policy.witnesses, problems),
         witnesses_text=text.policy.witnesses,
+        channel_test_ms=text.policy.channel_test_ms,
         pairwise_check=text.pairwise_check,
         signed_by=signed_by,
     )

@@ -87,6 +87,7 @@ class Charter:
     validity_ms: tuple[int, int, int, int]
     witnesses: Policy
     witnesses_text: str
+    channel_test_ms: int
     pairwise_check: str
     signed_by: tuple[str, ...]
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hotline.charter.body import CHANNEL_TEST_DEFAULT
 from hotline.charter.cards import ProfileName
-from hotline.charter.ceremony import make_offer, make_officer, make_relay, make_terminal
+from hotline.charter.ceremony import day, make_offer, make_officer, make_relay, make_terminal
 from hotline.charter.model import NO_WITNESSES, load_charter, new_charter, sign_charter
 from hotline.charter.pairwise import SHARE_SIZE, check_value, derive_pairwise
 from hotline.charter.secrets import WitnessSecret, encode_secret
-from hotline.civil import civil
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.signing import SigningKey
 from hotline.files import write_new
@@ -59,6 +59,8 @@ def rehearse(
     sockets: Path | None = None,
     witnesses: Sequence[tuple[str, str]] = (),
     relay_profiles: Mapping[str, ProfileName] | None = None,
+    *,
+    channel_test_ms: int = CHANNEL_TEST_DEFAULT,
 ) -> Rehearsal:
     """Make keys, cards, offers, charter, pairwise secret and configurations under `folder`.
 
@@ -87,8 +89,7 @@ def rehearse(
     pairwise = derive_pairwise(shares, {party: key.public for party, key in keys.items()})
     secrets = {name: WitnessSecret(entropy(32), entropy(32)) for name, _ in witnesses}
     policy = _policy(secrets, dict(witnesses))
-    at = civil(now)
-    text = new_charter("rehearsal", f"{at.year:04d}-{at.month:02d}-{at.day:02d}", offers, check_value(pairwise), policy)
+    text = new_charter("rehearsal", day(now), offers, check_value(pairwise), policy, channel_test_ms)
     for party in PARTIES:
         text = sign_charter(text, party, keys[party])
     load_charter(text)

@@ -120,10 +120,10 @@ def _statements(sender: Side, receiver: Side) -> Iterator[Finding]:
         said = sender.submitted.get(name)
         number = f"#{name[1]} ({name[0]})"
         if said is None:
-            if not sender.restored and got.kind == "text":
+            if not sender.restored and got.kind in ("text", "test"):
                 text = f"{receiver.name} received statement {number}, of which {sender.name}'s ledger knows nothing"
                 yield Finding(receiver.name, got.log_epoch, got.seq, "unsaid", text)
-        elif got.kind == "void":
+        elif got.kind in ("void", "test-void"):
             if name not in sender.closed and not sender.restored:
                 text = f"{receiver.name} received {number} as withdrawn; {sender.name}'s ledger says that it was not"
                 yield Finding(receiver.name, got.log_epoch, got.seq, "withdrawn", text)

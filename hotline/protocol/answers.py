@@ -9,6 +9,7 @@ from hotline.crypto.signing import verify
 from hotline.errors import RemoteError
 from hotline.limits import FRAME_BYTES_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put
+from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
 from hotline.protocol.heads import said_head
 from hotline.protocol.outbox import Pending, SentState
@@ -27,9 +28,10 @@ _READ_REMEMBERED = 4_096
 class Answers:
     """Everything that reaches an endpoint about its own statements."""
 
-    def __init__(self, context: Context, sending: Sending) -> None:
+    def __init__(self, context: Context, sending: Sending, tests: ChannelTests) -> None:
         self._ctx = context
         self._sending = sending
+        self._tests = tests
         self._read_lately: dict[tuple[Plane, int], None] = {}
         self._told_restored: set[Plane] = set()
 
@@ -52,7 +54,7 @@ class Answers:
                 if item.state is SentState.QUEUED:
                     item.state = SentState.RELAYED
                     item.relayed_by = path.setup.name
-                    self._sending.fact(plane, item.serial, SentState.RELAYED, now, path.setup.name)
+                    self._sending.fact(plane, item.serial, SentState.RELAYED, now, path.setup.name, test=item.is_test)
         if not held:
             return
         name = hashlib.sha256(frame.body).digest()
@@ -83,7 +85,9 @@ class Answers:
         self._ctx.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
         if item.is_void and statement == item.hash:
             return True
-        self._sending.fact(plane, serial, SentState.DELIVERED, now, self._ctx.setup.remote.name)
+        self._sending.fact(plane, serial, SentState.DELIVERED, now, self._ctx.setup.remote.name, test=item.is_test)
+        if item.is_test:
+            self._tests.delivered(serial, now)
         return True
 
     def read(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
@@ -148,7 +152,9 @@ class Answers:
             statement.first_serial = statement.first_serial or serial
             statement.serial = outbox.last_serial + 1
             moved = self._sending.take(plane, statement, now)
-            self._sending.fact(plane, serial, SentState.RENUMBERED, now, str(moved.serial))
+            self._sending.fact(plane, serial, SentState.RENUMBERED, now, str(moved.serial), test=moved.is_test)
+            if moved.is_test:
+                self._tests.renumbered(serial, moved.serial, now)
             ctx.record(
                 "msg.renumbered",
                 said(statement),
@@ -195,6 +201,7 @@ class Answers:
             statement = decode_statement(stored.content)
             expires_at = now.mono + statement.valid_for_ms
             item = Pending(serial, statement.precedence, stored.content, stored.signature, stored.hash, expires_at)
+            item.is_test = statement.kind == content_pb2.STATEMENT_KIND_TEST
             renumbered = ctx.history.has_sent_fact(plane, serial, SentState.RENUMBERED.value)
             expired = ctx.history.has_sent_fact(plane, serial, SentState.EXPIRED.value)
             # The void keeps the predecessor: an emptier one would let later statements overtake earlier ones.

@@ -52,6 +52,8 @@ class EndpointSetup:
     text_bytes_max: int
     outbox_max: int
     version: str
+    channel_test_ms: int = 0
+    """Interval of the channel tests; 0: none by schedule."""
     config: str = ""
     """Hex SHA-256 of the configuration; a change of it is recorded."""
 

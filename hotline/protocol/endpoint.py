@@ -28,8 +28,19 @@ from hotline.machine import (
 )
 from hotline.protocol.answers import Answers
 from hotline.protocol.beats import Beats
+from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context, EndpointSetup
-from hotline.protocol.events import Audited, Closing, Cosigned, EndpointEvent, HeadSeen, MarkRead, Started, Submit
+from hotline.protocol.events import (
+    Audited,
+    Closing,
+    Cosigned,
+    EndpointEvent,
+    HeadSeen,
+    MarkRead,
+    Started,
+    Submit,
+    TestChannel,
+)
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathInput
 from hotline.protocol.peerlog import PeerLog
@@ -60,12 +71,14 @@ class Endpoint:
         self.own_log = OwnLog(self.context)
         self.peer_log = PeerLog(self.context)
         self._sending = Sending(self.context, self.own_log)
-        self._receiving = Receiving(self.context, self.own_log, self.peer_log)
-        self._answers = Answers(self.context, self._sending)
+        self.tests = ChannelTests(self.context, self._sending)
+        self._receiving = Receiving(self.context, self.own_log, self.peer_log, self.tests)
+        self._answers = Answers(self.context, self._sending, self.tests)
         parts = (self._sending, self._answers, self._receiving, self.own_log, self.peer_log)
         self._beats = Beats(self.context, *parts)
         self._sending.restore(saved, now)
         self._receiving.restore(saved, now)
+        self.tests.restore(saved, now)
         self.own_log.restore(saved)
         self.peer_log.restore(saved)
         self._known = {str(row["name"]): row["value"] for row in saved.rows("fact")}
@@ -89,6 +102,8 @@ class Endpoint:
                 self._sending.submit(event, now)
             case MarkRead():
                 self._receiving.mark_read(event, now)
+            case TestChannel():
+                self.tests.ask(event, now)
             case LinkOpened():
                 self._link_opened(event, now)
             case LinkClosed():
@@ -113,7 +128,7 @@ class Endpoint:
         """When something is due."""
         ctx = self.context
         deadlines = [self._gap_at, ctx.prekeys.next_deadline(), ctx.reads.next_deadline()]
-        deadlines += [part.next_deadline() for part in (self.own_log, self.peer_log, self._beats)]
+        deadlines += [part.next_deadline() for part in (self.own_log, self.peer_log, self._beats, self.tests)]
         deadlines += [outbox.next_deadline() for outbox in ctx.outboxes.values()]
         for path in ctx.paths.values():
             deadlines += [path.next_beat_at, path.silent_at()]
@@ -129,6 +144,7 @@ class Endpoint:
         self._beats.silence(now)
         self._sending.due(now)
         self._receiving.due(now)
+        self.tests.due(now)
         self._look_for_gaps(now)
         self.peer_log.due(now)
         self.own_log.due(now)
@@ -155,6 +171,7 @@ class Endpoint:
             peer=ctx.setup.remote.number,
         )
         self._note_changes()
+        self.tests.started(now)
         lifetime = min(path.setup.profile.prekey_rotation_ms for path in ctx.paths.values())
         ctx.out.changes += ctx.prekeys.rotate(now, lifetime)
         assert ctx.prekeys.newest is not None

@@ -33,6 +33,14 @@ class MarkRead:
 
 
 @dataclass(frozen=True, slots=True)
+class TestChannel:
+    """An officer asks for a channel test at once; the text is ours."""
+
+    request: RequestId
+    officer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
     """The daemon is about to stop; the peer is told so in a last heartbeat."""
 
@@ -82,6 +90,7 @@ class Audited:
 EndpointEvent = (
     Submit
     | MarkRead
+    | TestChannel
     | Closing
     | Started
     | HeadSeen

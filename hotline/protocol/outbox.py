@@ -33,6 +33,8 @@ class Pending:
     expires_at: int
     is_void: bool = False
     """Expired: the serial is kept by an empty statement until the peer has acknowledged that."""
+    is_test: bool = False
+    """A channel test, or what took the place of one."""
     original_hash: bytes = b""
     """Of the statement that a void one replaced."""
     state: SentState = SentState.QUEUED

@@ -13,7 +13,7 @@ from hotline.protocol.tables import Row
 _Name = tuple[str, int]
 """Plane and serial."""
 
-REBUILT = ("sent", "received", "sent_fact", "received_fact", "unread", "outbox", "custody", "counter")
+REBUILT = ("sent", "received", "sent_fact", "received_fact", "unread", "outbox", "custody", "counter", "channel_test")
 """The tables that the ledger tells of."""
 
 
@@ -27,6 +27,10 @@ class Rebuilt:
     shown: set[_Name] = field(default_factory=set)
     opened: set[_Name] = field(default_factory=set)
     custody: set[str] = field(default_factory=set)
+    unattended: set[_Name] = field(default_factory=set)
+    """Received statements that nobody need open."""
+    tests: set[_Name] = field(default_factory=set)
+    """Channel tests: way and serial; for one that was missed, the time."""
 
     def read(self, leaf: Leaf) -> None:
         """Take up one entry."""
@@ -37,9 +41,13 @@ class Rebuilt:
         match leaf.type:
             case "msg.submit":
                 self.sent[name] = str(fields["statement"])
+                if fields.get("kind") == "test":
+                    self.tests.add(("sent", name[1]))
             case "msg.renumbered":
                 self.stages["renumbered"].add(name)
                 self.sent[plane, int(fields["new"])] = str(fields["statement"])
+                if plane == "real" and ("sent", name[1]) in self.tests:
+                    self.tests.add(("sent", int(fields["new"])))
             case "msg.expired" | "msg.read":
                 self.stages[leaf.type.removeprefix("msg.")].add(name)
             case "msg.custody":
@@ -49,12 +57,21 @@ class Rebuilt:
                 self.stages["delivered"] |= many
             case "msg.recv":
                 self.received[name] = str(fields["statement"])
+                self._kind(name, str(fields.get("kind")))
                 if fields.get("shown"):
                     self.shown.add(name)
             case "msg.shown":
                 self.shown |= many
             case "msg.opened":
                 self.opened.add(name)
+            case "alarm" if fields.get("name") == "test-missed":
+                self.tests.add(("missed", int(fields["at"])))
+
+    def _kind(self, name: _Name, kind: str) -> None:
+        if kind in ("test", "test-void"):
+            self.unattended.add(name)
+        if kind == "test":
+            self.tests.add(("received", name[1]))
 
 
 def rebuild(leaves: Iterable[Leaf]) -> Rebuilt:
@@ -79,7 +96,10 @@ def differences(made: Rebuilt, tables: Mapping[str, Sequence[Row]]) -> list[str]
     for stage, expected in facts.items():
         stored_facts = {_name(row) for row in tables["received_fact"] if row["stage"] == stage}
         found += _sets(f"received_fact {stage}", expected, stored_facts)
-    found += _sets("unread", made.shown - made.opened, {_name(row) for row in tables["unread"]})
+    unread = made.shown - made.opened - made.unattended
+    found += _sets("unread", unread, {_name(row) for row in tables["unread"]})
+    tests = {(str(row["way"]), int(str(row["serial"] or row["at"]))) for row in tables["channel_test"]}
+    found += _sets("channel_test", made.tests, tests)
     pending = {_name(row) for row in tables["outbox"]}
     found += [f"outbox {_said(name)}: waits, and was never submitted" for name in pending - made.sent.keys()]
     custody = {_hex(row["hash"]) for row in tables["custody"]}

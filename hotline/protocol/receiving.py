@@ -5,10 +5,12 @@ from __future__ import annotations
 from hotline.errors import Malformed
 from hotline.limits import CLOCK_SKEW_ALARM, RECEIPT_ITEMS_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put, Reply
+from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
 from hotline.protocol.events import MarkRead
 from hotline.protocol.heads import said_head
 from hotline.protocol.inbox import Ahead, Verdict
+from hotline.protocol.neutral import UNATTENDED, VOIDS, kind_of, kind_word
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.peerlog import PeerLog
 from hotline.protocol.receipts import Unnoted
@@ -27,10 +29,13 @@ _DOUBT_INTERVAL = 1_000
 class Receiving:
     """Everything an endpoint does for the peer's statements."""
 
-    def __init__(self, context: Context, own_log: OwnLog, peer_log: PeerLog) -> None:
+    def __init__(self, context: Context, own_log: OwnLog, peer_log: PeerLog, tests: ChannelTests) -> None:
         self._ctx = context
         self._own_log = own_log
         self._peer_log = peer_log
+        self._tests = tests
+        self._kinds: dict[tuple[Plane, int], content_pb2.StatementKind.ValueType] = {}
+        """Of statements that are not shown yet."""
         self._owed: dict[Plane, list[tuple[int, bytes]]] = {plane: [] for plane in Plane}
         self._clashing: dict[Plane, list[tuple[int, bytes]]] = {plane: [] for plane in Plane}
         self._urgent = False
@@ -53,7 +58,11 @@ class Receiving:
             assert isinstance(precedence, int)
             assert isinstance(previous, int)
             ahead = Ahead(precedence, previous, name, bool(row["shown"]))
-            self._ctx.inboxes[Plane(str(row["plane"]))].ahead[serial] = ahead
+            plane = Plane(str(row["plane"]))
+            self._ctx.inboxes[plane].ahead[serial] = ahead
+            content = None if ahead.shown else self._ctx.history.received(plane, serial)
+            if content is not None:
+                self._kinds[plane, serial] = kind_of(decode_statement(content))
         for row in saved.rows("unnoted"):
             serial, name, at = row["serial"], row["hash"], row["at"]
             assert isinstance(serial, int)
@@ -70,6 +79,8 @@ class Receiving:
         statement = decode_statement(inner.content)
         if (statement.from_party, statement.to_party) != (setup.remote.party, setup.local.party):
             raise Malformed("party", "the statement names other parties than the channel")
+        if plane is not Plane.REAL and statement.kind in UNATTENDED:
+            raise Malformed("kind", "a channel test in an exercise")
         name = statement_hash(plane, ctx.session.ends_in, inner.content)
         inbox = ctx.inboxes[plane]
         match inbox.judge(statement.serial, name):
@@ -96,7 +107,8 @@ class Receiving:
         self, plane: Plane, statement: content_pb2.Statement, inner: Inner, name: bytes, path: str, now: Instant
     ) -> None:
         ctx, inbox, setup = self._ctx, self._ctx.inboxes[plane], self._ctx.setup
-        serial = statement.serial
+        serial, kind = statement.serial, kind_of(statement)
+        self._kinds[plane, serial] = kind
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
         ahead = Ahead(statement.precedence, statement.previous_in_precedence, name, shown=False)
         shown = inbox.accept(serial, ahead)
@@ -112,7 +124,7 @@ class Receiving:
             plane=plane.value,
             serial=serial,
             shown=int(serial in shown),
-            kind=content_pb2.StatementKind.Name(statement.kind).removeprefix("STATEMENT_KIND_").lower(),
+            kind=kind_word(kind),
             dtg=statement.date_time_group,
             lang=statement.language,
             statement=name.hex(),
@@ -129,8 +141,9 @@ class Receiving:
             ctx.tell("repeat", plane=plane.value, serial=serial, of=repeats, at=now.wall)
         self._keep_held(plane, serial)
         for number in shown:
-            void = statement.kind == content_pb2.STATEMENT_KIND_VOID if number == serial else None
-            self._show(plane, number, now, void)
+            self._show(plane, number, now)
+        if kind == content_pb2.STATEMENT_KIND_TEST:
+            self._tests.arrived(serial, now)
         if shown and shown != [serial]:
             for line in spans(shown):
                 ctx.record("msg.shown", plane=plane.value, serials=line)
@@ -149,8 +162,8 @@ class Receiving:
         ctx.record("msg.held", plane=plane.value, serial=serial, through=inbox.through)
         ctx.out.changes.append(Put("held", _held_row(plane, serial, item)))
 
-    def _show(self, plane: Plane, serial: int, now: Instant, void: bool | None) -> None:
-        """A statement becomes visible. `void` is None when it was held back and its kind must be looked up."""
+    def _show(self, plane: Plane, serial: int, now: Instant) -> None:
+        """A statement becomes visible; unless it is a channel test, it is unread until an officer opens it."""
         ctx, inbox = self._ctx, self._ctx.inboxes[plane]
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
         name = inbox.known_hash(serial)
@@ -158,12 +171,14 @@ class Receiving:
         item = inbox.ahead.get(serial)
         if item is not None:
             ctx.out.changes.append(Put("held", _held_row(plane, serial, item)))
-        ctx.out.changes += [
-            Put("received_fact", {**key, "stage": "shown", "at": now.wall, "by": ""}),
-            Put("unread", {**key, "hash": name}),
-        ]
-        ctx.unread[plane][serial] = name
-        ctx.tell("received", plane=plane.value, serial=serial, void=int(bool(void)), at=now.wall)
+        # Its content key may have been destroyed while it was held back: then an officer is asked to look.
+        kind = self._kinds.pop((plane, serial), content_pb2.STATEMENT_KIND_TEXT)
+        ctx.out.changes.append(Put("received_fact", {**key, "stage": "shown", "at": now.wall, "by": ""}))
+        if kind not in UNATTENDED:
+            ctx.out.changes.append(Put("unread", {**key, "hash": name}))
+            ctx.unread[plane][serial] = name
+        void, test = int(kind in VOIDS), int(kind in UNATTENDED)
+        ctx.tell("received", plane=plane.value, serial=serial, void=void, test=test, at=now.wall)
 
     # --- receipts ----------------------------------------------------------------------------------------------------
 
@@ -211,7 +226,9 @@ class Receiving:
         name = ctx.unread[event.plane].get(event.serial)
         if name is None:
             known = ctx.inboxes[event.plane].known_hash(event.serial)
-            text = f"#{event.serial} was read before" if known else f"there is no statement #{event.serial} to read"
+            text = f"there is no statement #{event.serial} to read"
+            if known:
+                text = f"#{event.serial} was read before, or is a channel test, which nobody need read"
             ctx.out.replies.append(Reply(event.request, known is not None, "again" if known else "unknown", text))
             return
         del ctx.unread[event.plane][event.serial]

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from hotline.limits import MOVED_MAX
 from hotline.machine import Delete, Plane, Put
 from hotline.protocol.context import Context
+from hotline.protocol.neutral import VOIDS
 from hotline.protocol.statements import decode_statement
 from hotline.protocol.tables import Saved
 from hotline.wire.v1 import content_pb2
@@ -37,7 +38,7 @@ class Repeats:
 
     def take(self, plane: Plane, statement: content_pb2.Statement) -> int:
         """Note a new statement; the serial under which its text is here already, or 0."""
-        if statement.kind == content_pb2.STATEMENT_KIND_VOID:
+        if statement.kind in VOIDS:
             return 0
         self._recent[plane, statement.serial] = _name(statement.body_salt)
         if len(self._recent) > _SALTS_REMEMBERED:

@@ -7,9 +7,10 @@ import hashlib
 from hotline.civil import date_time_group
 from hotline.errors import LocalError, TextError
 from hotline.limits import OUTBOX_BYTES_MAX, TIME_MAX
-from hotline.machine import Instant, Plane, Private, Put, Reply
+from hotline.machine import Instant, Plane, Private, Put, Reply, RequestId
 from hotline.protocol.context import Context
 from hotline.protocol.events import Submit
+from hotline.protocol.neutral import UNATTENDED, kind_word
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathState
@@ -62,6 +63,7 @@ class Sending:
             expires_at = now.mono + statement.valid_for_ms
             state = SentState(str(row["stage"]))
             item = Pending(serial, statement.precedence, stored.content, stored.signature, stored.hash, expires_at)
+            item.is_test = statement.kind == content_pb2.STATEMENT_KIND_TEST
             if state is SentState.EXPIRED:
                 item = self.void(plane, item)
             item.state = state
@@ -79,42 +81,49 @@ class Sending:
             code = "text" if isinstance(error, TextError) else "full"
             self._ctx.out.replies.append(Reply(event.request, False, code, str(error)))
             return
-        outbox = self._ctx.outboxes[event.plane]
         statement = content_pb2.Statement(
-            serial=outbox.last_serial + 1,
             precedence=event.precedence,
             kind=content_pb2.STATEMENT_KIND_TEXT,
-            date_time_group=date_time_group(now.wall),
-            composed_ms=now.wall,
             language=event.language,
             direction=event.direction,
-            from_party=self._ctx.setup.local.party,
-            to_party=self._ctx.setup.remote.party,
             drafter=event.drafter,
             text=event.text,
-            body_salt=self._ctx.entropy(32),
             valid_for_ms=event.valid_for_ms or self._ctx.setup.validity_ms[event.precedence],
         )
-        item = self.take(event.plane, statement, now)
+        item = self.say(event.plane, statement, now)
+        self.answer(event.request, item, statement)
+        self.pump(now)
+
+    def say(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> Pending:
+        """Give `statement` serial, times, parties and salt; record it and make it pending. `pump` sends it."""
+        setup = self._ctx.setup
+        statement.serial = self._ctx.outboxes[plane].last_serial + 1
+        statement.date_time_group = date_time_group(now.wall)
+        statement.composed_ms = now.wall
+        statement.from_party, statement.to_party = setup.local.party, setup.remote.party
+        statement.body_salt = self._ctx.entropy(32)
+        item = self.take(plane, statement, now)
         self._ctx.record(
             "msg.submit",
             said(statement),
-            plane=event.plane.value,
+            plane=plane.value,
             serial=item.serial,
+            kind=kind_word(statement.kind),
             dtg=statement.date_time_group,
-            lang=event.language,
+            lang=statement.language,
             statement=item.hash.hex(),
         )
-        self._ctx.out.replies.append(
-            Reply(
-                event.request,
-                True,
-                "queued",
-                f"#{item.serial} queued",
-                {"serial": item.serial, "dtg": statement.date_time_group, "hash": item.hash, "composed": now.wall},
-            )
-        )
-        self.pump(now)
+        return item
+
+    def answer(self, request: RequestId, item: Pending, statement: content_pb2.Statement) -> None:
+        """Tell whoever asked that the statement is queued."""
+        fields: dict[str, str | int | bytes | None] = {
+            "serial": item.serial,
+            "dtg": statement.date_time_group,
+            "hash": item.hash,
+            "composed": statement.composed_ms,
+        }
+        self._ctx.out.replies.append(Reply(request, True, "queued", f"#{item.serial} queued", fields))
 
     def _check(self, event: Submit) -> None:
         check_text(event.text, self._ctx.setup.text_bytes_max)
@@ -125,7 +134,11 @@ class Sending:
             raise TextError("no such writing direction: use ltr or rtl")
         if not 0 <= event.valid_for_ms <= TIME_MAX:
             raise TextError("no such validity: nothing was queued; give one that ends before the year 9999")
-        outbox = self._ctx.outboxes[event.plane]
+        self.check_room(event.plane)
+
+    def check_room(self, plane: Plane) -> None:
+        """Raises LocalError while the outbox takes no more."""
+        outbox = self._ctx.outboxes[plane]
         if len(outbox.pending) >= self._ctx.setup.outbox_max or outbox.bytes >= OUTBOX_BYTES_MAX:
             waiting = len(outbox.pending)
             raise LocalError(
@@ -143,6 +156,7 @@ class Sending:
         name = statement_hash(plane, ctx.session.ends_out, content)
         expires_at = now.mono + statement.valid_for_ms
         item = Pending(statement.serial, statement.precedence, content, inner.signature, name, expires_at)
+        item.is_test = statement.kind == content_pb2.STATEMENT_KIND_TEST
         outbox.add(item)
         key = {"plane": plane.value, "serial": statement.serial}
         ctx.out.changes += [
@@ -246,11 +260,12 @@ class Sending:
     def void(self, plane: Plane, item: Pending) -> Pending:
         """The empty statement that keeps the serial of an expired one. The same bytes each time it is made."""
         original = decode_statement(item.content)
+        is_test = original.kind in UNATTENDED
         void = content_pb2.Statement(
             serial=original.serial,
             previous_in_precedence=original.previous_in_precedence,
             precedence=original.precedence,
-            kind=content_pb2.STATEMENT_KIND_VOID,
+            kind=content_pb2.STATEMENT_KIND_TEST_VOID if is_test else content_pb2.STATEMENT_KIND_VOID,
             date_time_group=original.date_time_group,
             composed_ms=original.composed_ms,
             direction=original.direction,
@@ -263,6 +278,7 @@ class Sending:
         inner = self._ctx.session.sign(ContentType.STATEMENT, plane, content)
         name = statement_hash(plane, self._ctx.session.ends_out, content)
         made = Pending(item.serial, item.precedence, content, inner.signature, name, item.expires_at, is_void=True)
+        made.is_test = is_test
         made.original_hash = item.hash
         made.state = SentState.EXPIRED
         return made
@@ -295,14 +311,14 @@ class Sending:
         outbox.add(self.void(plane, item))
         outbox.delivered_high, outbox.delivered_since = high, since
         ctx.record("msg.expired", plane=plane.value, serial=item.serial, reason=reason)
-        self.fact(plane, item.serial, SentState.EXPIRED, now, reason)
+        self.fact(plane, item.serial, SentState.EXPIRED, now, reason, test=item.is_test)
         ctx.out.changes.append(
             Put("outbox", {"plane": plane.value, "serial": item.serial, "stage": SentState.EXPIRED.value})
         )
 
-    def fact(self, plane: Plane, serial: int, state: SentState, now: Instant, by: str) -> None:
+    def fact(self, plane: Plane, serial: int, state: SentState, now: Instant, by: str, *, test: bool = False) -> None:
         """A stage of a statement's way: kept, and told to whoever watches."""
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
         row = {**key, "stage": state.value, "at": now.wall, "by": by, "evidence": None}
         self._ctx.out.changes.append(Put("sent_fact", row))
-        self._ctx.tell("sent", plane=plane.value, serial=serial, state=state.value, by=by, at=now.wall)
+        self._ctx.tell("sent", plane=plane.value, serial=serial, state=state.value, by=by, test=int(test), at=now.wall)

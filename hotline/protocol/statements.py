@@ -16,6 +16,7 @@ from hotline.errors import Malformed, TextError
 from hotline.ledger.tree import HASH_SIZE
 from hotline.limits import PADDING_CLASSES, RECEIPT_ITEMS_MAX, SERIAL_MAX, TEXT_BYTES_MAX, TIME_MAX
 from hotline.machine import Plane
+from hotline.protocol.neutral import DRAFTER, UNATTENDED, VOIDS
 from hotline.wire.codec import decode
 from hotline.wire.inner import ContentType, Inner
 from hotline.wire.v1 import content_pb2
@@ -119,12 +120,17 @@ def decode_statement(content: bytes) -> content_pb2.Statement:
 
 
 def _check_kind(statement: content_pb2.Statement) -> None:
-    if statement.kind == content_pb2.STATEMENT_KIND_VOID:
+    if statement.kind in UNATTENDED and statement.precedence != content_pb2.PRECEDENCE_ROUTINE:
+        raise Malformed("kind", "a channel test with a precedence")
+    if statement.kind in VOIDS:
         words = statement.text or statement.language or statement.drafter
         if words or any(statement.body_salt) or statement.first_serial:
             raise Malformed("kind", "a void statement that says something")
         return
-    if statement.kind != content_pb2.STATEMENT_KIND_TEXT:
+    if statement.kind == content_pb2.STATEMENT_KIND_TEST:
+        if statement.drafter != DRAFTER:
+            raise Malformed("kind", "a channel test with a drafter of its own")
+    elif statement.kind != content_pb2.STATEMENT_KIND_TEXT:
         raise Malformed("kind", str(statement.kind))
     try:
         check_text(statement.text)

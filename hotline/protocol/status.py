@@ -7,6 +7,7 @@ from typing import Any
 from hotline.civil import iso_utc
 from hotline.limits import WIRE_VERSION
 from hotline.machine import Instant, Plane
+from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.paths import Path, PathState
 from hotline.wire.v1 import content_pb2
@@ -29,6 +30,7 @@ def status(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
         "planes": {plane.value: _plane(endpoint, plane) for plane in Plane},
         "keys": _keys(endpoint, now),
         "ledger": _ledger(endpoint),
+        "tests": _tests(endpoint.tests, now),
         "alarms": _alarms(endpoint, up),
     }
 
@@ -97,6 +99,19 @@ def _ledger(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
+def _tests(tests: ChannelTests, now: Instant) -> dict[str, Any]:
+    kept = tests.kept
+    sent = {"serial": kept.sent, "time": iso_utc(kept.sent_at), "outcome": tests.outcome()}
+    return {
+        "interval_ms": tests.interval,
+        "sent": sent if kept.sent else None,
+        "received": {"serial": kept.received, "time": iso_utc(kept.received_at)} if kept.received else None,
+        "next_due": iso_utc(tests.next_due(now)) if tests.interval else None,
+        "missed": kept.missed,
+        "undelivered": kept.undelivered,
+    }
+
+
 def _alarms(endpoint: Endpoint, up: int) -> list[dict[str, str]]:
     ctx = endpoint.context
     found = []
@@ -109,6 +124,12 @@ def _alarms(endpoint: Endpoint, up: int) -> list[dict[str, str]]:
             first, last = inbox.gap_reported
             text = f"{plane.value}: the peer has sent #{first} to #{last}, which have not arrived"
             found.append({"name": "gap", "text": text})
+    if endpoint.tests.kept.missed:
+        text = f"{endpoint.tests.kept.missed} channel tests of the peer have not come: look at the line"
+        found.append({"name": "test-missed", "text": text})
+    if endpoint.tests.kept.undelivered:
+        text = f"{endpoint.tests.kept.undelivered} channel tests of ours had no receipt in time: look at the line"
+        found.append({"name": "test-undelivered", "text": text})
     if endpoint.own_log.quorum_lost:
         text = f"no quorum of witnesses; {endpoint.own_log.witnessed} entries are witnessed; messages go on"
         found.append({"name": "no-quorum", "text": text})

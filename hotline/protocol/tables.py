@@ -53,6 +53,7 @@ TABLES: Final[Mapping[str, Table]] = {
         {"epoch": "INTEGER", "name": "TEXT", "hour": "INTEGER", "size": "INTEGER", "line": "TEXT"},
         ("epoch", "name", "hour"),
     ),
+    "channel_test": Table({"at": "INTEGER", "way": "TEXT", "serial": "INTEGER"}, ("at", "way", "serial")),
     # live
     "outbox": Table({"plane": "TEXT", "serial": "INTEGER", "stage": "TEXT"}, ("plane", "serial")),
     "unread": Table({"plane": "TEXT", "serial": "INTEGER", "hash": "BLOB"}, ("plane", "serial")),

@@ -49,6 +49,7 @@ class EndpointMetrics(Collector):
             unread.add_metric([plane.value], len(ctx.unread[plane]))
         yield waiting
         yield unread
+        yield from self._tests()
         if ctx.peer.heard_at is not None:
             age = (now.mono - ctx.peer.heard_at) / 1_000
             yield GaugeMetricFamily("hotline_peer_heard_age_seconds", "Since the last fresh heartbeat", value=age)
@@ -59,3 +60,11 @@ class EndpointMetrics(Collector):
                 if found == kind:
                     family.add_metric([name], count)
             yield family
+
+    def _tests(self) -> Iterator[Metric]:
+        """Channel tests that failed in a row, by way: 0 while the line is tested and well."""
+        kept = self._endpoint.tests.kept
+        failed = GaugeMetricFamily("hotline_channel_tests_failed", "Channel tests failed in a row", labels=["way"])
+        failed.add_metric(["sent"], kept.undelivered)
+        failed.add_metric(["received"], kept.missed)
+        yield failed

@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
@@ -18,11 +18,13 @@ from hotline.errors import StorageError
 from hotline.limits import STATUS_JSON_MAX, WATCH_QUEUE_MAX
 from hotline.machine import Delivery, Plane, Reply, RequestId
 from hotline.protocol.endpoint import Endpoint
-from hotline.protocol.events import EndpointEvent, MarkRead, Submit
+from hotline.protocol.events import EndpointEvent, MarkRead, Submit, TestChannel
+from hotline.protocol.neutral import UNATTENDED, kind_of
 from hotline.protocol.statements import decode_statement
 from hotline.protocol.status import status
 from hotline.runtime.driver import Driver, system_clock
 from hotline.runtime.store import EndpointStore
+from hotline.runtime.testlist import channel_tests
 from hotline.wire.v1 import operator_pb2, operator_pb2_grpc
 
 _REMEMBERED_REQUESTS = 1_024
@@ -93,6 +95,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         self._officer = officer
         self._extra_status = extra_status
         self._answered: OrderedDict[bytes, operator_pb2.SubmitResponse] = OrderedDict()
+        self._tested: OrderedDict[bytes, operator_pb2.TestChannelResponse] = OrderedDict()
 
     # --- statements --------------------------------------------------------------------------------------------------
 
@@ -133,10 +136,49 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         )
         response = _submit_response(reply)
         if key and reply.ok:
-            self._answered[key] = response
-            while len(self._answered) > _REMEMBERED_REQUESTS:
-                self._answered.popitem(last=False)
+            _remember(self._answered, key, response)
         return response
+
+    async def TestChannel(  # noqa: N802
+        self,
+        request: operator_pb2.TestChannelRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.TestChannelRequest, operator_pb2.TestChannelResponse],
+    ) -> operator_pb2.TestChannelResponse:
+        """Send a channel test; the answer comes when it is durable."""
+        officer = self._officer
+        if officer is None:
+            return operator_pb2.TestChannelResponse(code="policy", text=_NOT_AN_OFFICER)
+        key = bytes(request.request_key)
+        if key in self._tested:
+            return self._tested[key]
+        made = _submit_response(await self._ask(context, lambda number: TestChannel(number, officer)))
+        response = operator_pb2.TestChannelResponse(
+            accepted=made.accepted,
+            code=made.code,
+            text=made.text,
+            serial=made.serial,
+            date_time_group=made.date_time_group,
+        )
+        if key and made.accepted:
+            _remember(self._tested, key, response)
+        return response
+
+    async def ListTests(  # noqa: N802
+        self,
+        request: operator_pb2.ListTestsRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.ListTestsRequest, operator_pb2.ListTestsResponse],
+    ) -> operator_pb2.ListTestsResponse:
+        """Channel tests of both ways, and those that did not come."""
+        del context
+
+        def one(views: Callable[..., list[operator_pb2.StatementView]]) -> Callable[..., Any]:
+            return lambda plane, serial: next(
+                iter(views(plane, "WHERE plane=? AND serial=?", (plane.value, serial))), None
+            )
+
+        limit = min(request.limit or 50, 500)
+        found = channel_tests(self._store, one(self._sent), one(self._received), limit)
+        return operator_pb2.ListTestsResponse(test=found)
 
     async def Read(  # noqa: N802
         self,
@@ -179,7 +221,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         else:
             views = self._received(plane, "WHERE plane=? ORDER BY serial DESC LIMIT ?", (plane.value, limit))
         for view in views:
-            if not view.sent and not view.read_ms:
+            if not view.sent and not view.read_ms and view.kind not in UNATTENDED:
                 view.text = ""
         return operator_pb2.ListStatementsResponse(statement=views[::-1])
 
@@ -222,7 +264,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
             )
             for stage, fact_at, by in facts:
                 if stage == "shown" and view.state == "held":
-                    view.state = "unread"
+                    view.state = "shown" if view.kind in UNATTENDED else "unread"
                 elif stage == "read":
                     view.state, view.read_ms, view.read_by = "read", _int(fact_at), str(by)
                 elif stage == "repeat":
@@ -260,6 +302,15 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
             self._watchers.remove(queue)
 
 
+AnswerT = TypeVar("AnswerT")
+
+
+def _remember(answers: OrderedDict[bytes, AnswerT], key: bytes, answer: AnswerT) -> None:
+    answers[key] = answer
+    while len(answers) > _REMEMBERED_REQUESTS:
+        answers.popitem(last=False)
+
+
 def _plane(exercise: bool) -> Plane:
     return Plane.EXERCISE if exercise else Plane.REAL
 
@@ -293,7 +344,7 @@ def _view(plane: Plane, content: bytes, name: bytes, *, sent: bool) -> operator_
         sent=sent,
         serial=statement.serial,
         precedence=statement.precedence,
-        kind=statement.kind,
+        kind=kind_of(statement),
         date_time_group=statement.date_time_group,
         composed_ms=statement.composed_ms,
         language=statement.language,

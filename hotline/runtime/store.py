@@ -25,7 +25,7 @@ from hotline.protocol.tables import TABLES, Head, Row, SentRow
 from hotline.runtime.contentkeys import ContentKeys, spell_openings
 from hotline.runtime.ledgerstore import LEDGER_SCHEMA, Loaded, append, consistency, head_of, load, root_at
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 KEY_FOLDER = "keys"
 
 _REQUESTS = """

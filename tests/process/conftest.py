@@ -54,11 +54,11 @@ def environment() -> dict[str, str]:
 class Stage:
     """A rehearsed hotline and its processes."""
 
-    def __init__(self, folder: Path, relays: int) -> None:
+    def __init__(self, folder: Path, relays: int, channel_test_ms: int = 0) -> None:
         self.folder = folder
         ports = free_ports(relays)
         named = [(f"relay-{number}", f"127.0.0.1:{port}") for number, port in enumerate(ports, 1)]
-        self.rehearsal: Rehearsal = rehearse(folder, named, sockets=folder)
+        self.rehearsal: Rehearsal = rehearse(folder, named, sockets=folder, channel_test_ms=channel_test_ms)
         self.relays = [relay.name for relay in self.rehearsal.relays]
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 

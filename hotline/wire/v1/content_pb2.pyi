@@ -67,6 +67,10 @@ class _StatementKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stateme
     STATEMENT_KIND_TEXT: _StatementKind.ValueType  # 1
     STATEMENT_KIND_VOID: _StatementKind.ValueType  # 2
     """Takes the place of a statement that expired before it was delivered."""
+    STATEMENT_KIND_TEST: _StatementKind.ValueType  # 3
+    """A channel test: a neutral text that nobody need open."""
+    STATEMENT_KIND_TEST_VOID: _StatementKind.ValueType  # 4
+    """Takes the place of a channel test that expired."""
 
 class StatementKind(_StatementKind, metaclass=_StatementKindEnumTypeWrapper): ...
 
@@ -74,6 +78,10 @@ STATEMENT_KIND_UNSPECIFIED: StatementKind.ValueType  # 0
 STATEMENT_KIND_TEXT: StatementKind.ValueType  # 1
 STATEMENT_KIND_VOID: StatementKind.ValueType  # 2
 """Takes the place of a statement that expired before it was delivered."""
+STATEMENT_KIND_TEST: StatementKind.ValueType  # 3
+"""A channel test: a neutral text that nobody need open."""
+STATEMENT_KIND_TEST_VOID: StatementKind.ValueType  # 4
+"""Takes the place of a channel test that expired."""
 Global___StatementKind: _TypeAlias = StatementKind  # noqa: Y015
 
 class _Stage:

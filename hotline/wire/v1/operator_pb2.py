@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from hotline.wire.v1 import content_pb2 as hotline_dot_wire_dot_v1_dot_content__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehotline/wire/v1/operator.proto\x12\x0fhotline.wire.v1\x1a\x1dhotline/wire/v1/content.proto\"\xcc\x01\n\rSubmitRequest\x12\x10\n\x08\x65xercise\x18\x01 \x01(\x08\x12/\n\nprecedence\x18\x02 \x01(\x0e\x32\x1b.hotline.wire.v1.Precedence\x12\x10\n\x08language\x18\x03 \x01(\t\x12-\n\tdirection\x18\x04 \x01(\x0e\x32\x1a.hotline.wire.v1.Direction\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x14\n\x0cvalid_for_ms\x18\x06 \x01(\x04\x12\x13\n\x0brequest_key\x18\x07 \x01(\x0c\"\x8c\x01\n\x0eSubmitResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06serial\x18\x04 \x01(\x04\x12\x17\n\x0f\x64\x61te_time_group\x18\x05 \x01(\t\x12\x10\n\x08\x63omposed\x18\x06 \x01(\t\x12\x11\n\tstatement\x18\x07 \x01(\x0c\"@\n\x0bReadRequest\x12\x10\n\x08\x65xercise\x18\x01 \x01(\x08\x12\x0e\n\x06serial\x18\x02 \x01(\x04\x12\x0f\n\x07officer\x18\x03 \x01(\t\"o\n\x0cReadResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x31\n\tstatement\x18\x04 \x01(\x0b\x32\x1e.hotline.wire.v1.StatementView\"k\n\x15ListStatementsRequest\x12\x10\n\x08\x65xercise\x18\x01 \x01(\x08\x12\x0c\n\x04sent\x18\x02 \x01(\x08\x12\x13\n\x0bunread_only\x18\x03 \x01(\x08\x12\x0e\n\x06serial\x18\x04 \x01(\x04\x12\r\n\x05limit\x18\x05 \x01(\r\"K\n\x16ListStatementsResponse\x12\x31\n\tstatement\x18\x01 \x03(\x0b\x32\x1e.hotline.wire.v1.StatementView\"\x8a\x04\n\rStatementView\x12\x10\n\x08\x65xercise\x18\x01 \x01(\x08\x12\x0c\n\x04sent\x18\x02 \x01(\x08\x12\x0e\n\x06serial\x18\x03 \x01(\x04\x12/\n\nprecedence\x18\x04 \x01(\x0e\x32\x1b.hotline.wire.v1.Precedence\x12,\n\x04kind\x18\x05 \x01(\x0e\x32\x1e.hotline.wire.v1.StatementKind\x12\x17\n\x0f\x64\x61te_time_group\x18\x06 \x01(\t\x12\x13\n\x0b\x63omposed_ms\x18\x07 \x01(\x04\x12\x10\n\x08language\x18\x08 \x01(\t\x12-\n\tdirection\x18\t \x01(\x0e\x32\x1a.hotline.wire.v1.Direction\x12\x12\n\nfrom_party\x18\n \x01(\t\x12\x10\n\x08to_party\x18\x0b \x01(\t\x12\x0f\n\x07\x64rafter\x18\x0c \x01(\t\x12\x0c\n\x04text\x18\r \x01(\t\x12\r\n\x05state\x18\x0e \x01(\t\x12\x0e\n\x06reason\x18\x0f \x01(\t\x12\x13\n\x0breceived_ms\x18\x10 \x01(\x04\x12\x12\n\nrelayed_ms\x18\x11 \x01(\x04\x12\x12\n\nrelayed_by\x18\x12 \x01(\t\x12\x14\n\x0c\x64\x65livered_ms\x18\x13 \x01(\x04\x12\x0f\n\x07read_ms\x18\x14 \x01(\x04\x12\x0f\n\x07read_by\x18\x15 \x01(\t\x12\x11\n\tstatement\x18\x16 \x01(\x0c\x12\x0f\n\x07repeats\x18\x17 \x01(\x04\"\x12\n\x10GetStatusRequest\"!\n\x11GetStatusResponse\x12\x0c\n\x04json\x18\x01 \x01(\t\"\x0e\n\x0cWatchRequest\"<\n\rWatchResponse\x12\x0f\n\x07time_ms\x18\x01 \x01(\x04\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04json\x18\x03 \x01(\t2\xa2\x03\n\x0fOperatorService\x12I\n\x06Submit\x12\x1e.hotline.wire.v1.SubmitRequest\x1a\x1f.hotline.wire.v1.SubmitResponse\x12\x43\n\x04Read\x12\x1c.hotline.wire.v1.ReadRequest\x1a\x1d.hotline.wire.v1.ReadResponse\x12\x61\n\x0eListStatements\x12&.hotline.wire.v1.ListStatementsRequest\x1a\'.hotline.wire.v1.ListStatementsResponse\x12R\n\tGetStatus\x12!.hotline.wire.v1.GetStatusRequest\x1a\".hotline.wire.v1.GetStatusResponse\x12H\n\x05Watch\x12\x1d.hotline.wire.v1.WatchRequest\x1a\x1e.hotline.wire.v1.WatchResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehotline/wire/v1/operator.proto\x12\x0fhotline.wire.v1\x1a\x1dhotline/wire/v1/content.proto\"\xcc\x01\n\rSubmitRequest\x12\x10\n\x08\x65xercise\x18\x01 \x01(\x08\x12/\n\nprecedence\x18\x02 \x01(\x0e\x32\x1b.hotline.wire.v1.Precedence\x12\x10\n\x08language\x18\x03 \x01(\t\x12-\n\tdirection\x18\x04 \x01(\x0e\x32\x1a.hotline.wire.v1.Direction\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x14\n\x0cvalid_for_ms\x18\x06 \x01(\x04\x12\x13\n\x0brequest_key\x18\x07 \x01(\x0c\"\x8c\x01\n\x0eSubmitResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06serial\x18\x04 \x01(\x04\x12\x17\n\x0f\x64\x61te_time_group\x18\x05 \x01(\t\x12\x10\n\x08\x63omposed\x18\x06 \x01(\t\x12\x11\n\tstatement\x18\x07 \x01(\x0c\")\n\x12TestChannelRequest\x12\x13\n\x0brequest_key\x18\x01 \x01(\x0c\"l\n\x13TestChannelResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06serial\x18\x04 \x01(\x04\x12\x17\n\x0f\x64\x61te_time_group\x18\x05 \x01(\t\"!\n\x10ListTestsRequest\x12\r\n\x05limit\x18\x01 \x01(\r\"?\n\x11ListTestsResponse\x12*\n\x04test\x18\x01 \x03(\x0b\x32\x1c.hotline.wire.v1.ChannelTest\"^\n\x0b\x43hannelTest\x12\x0f\n\x07time_ms\x18\x01 \x01(\x04\x12\x0b\n\x03way\x18\x02 \x01(\t\x12\x31\n\tstatement\x18\x03 \x01(\x0b\x32\x1e.hotline.wire.v1.StatementView\"@\n\x0bReadRequest\x12\x10\n\x08\x65xercise\x18\x01 \x01(\x08\x12\x0e\n\x06serial\x18\x02 \x01(\x04\x12\x0f\n\x07officer\x18\x03 \x01(\t\"o\n\x0cReadResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x31\n\tstatement\x18\x04 \x01(\x0b\x32\x1e.hotline.wire.v1.StatementView\"k\n\x15ListStatementsRequest\x12\x10\n\x08\x65xercise\x18\x01 \x01(\x08\x12\x0c\n\x04sent\x18\x02 \x01(\x08\x12\x13\n\x0bunread_only\x18\x03 \x01(\x08\x12\x0e\n\x06serial\x18\x04 \x01(\x04\x12\r\n\x05limit\x18\x05 \x01(\r\"K\n\x16ListStatementsResponse\x12\x31\n\tstatement\x18\x01 \x03(\x0b\x32\x1e.hotline.wire.v1.StatementView\"\x8a\x04\n\rStatementView\x12\x10\n\x08\x65xercise\x18\x01 \x01(\x08\x12\x0c\n\x04sent\x18\x02 \x01(\x08\x12\x0e\n\x06serial\x18\x03 \x01(\x04\x12/\n\nprecedence\x18\x04 \x01(\x0e\x32\x1b.hotline.wire.v1.Precedence\x12,\n\x04kind\x18\x05 \x01(\x0e\x32\x1e.hotline.wire.v1.StatementKind\x12\x17\n\x0f\x64\x61te_time_group\x18\x06 \x01(\t\x12\x13\n\x0b\x63omposed_ms\x18\x07 \x01(\x04\x12\x10\n\x08language\x18\x08 \x01(\t\x12-\n\tdirection\x18\t \x01(\x0e\x32\x1a.hotline.wire.v1.Direction\x12\x12\n\nfrom_party\x18\n \x01(\t\x12\x10\n\x08to_party\x18\x0b \x01(\t\x12\x0f\n\x07\x64rafter\x18\x0c \x01(\t\x12\x0c\n\x04text\x18\r \x01(\t\x12\r\n\x05state\x18\x0e \x01(\t\x12\x0e\n\x06reason\x18\x0f \x01(\t\x12\x13\n\x0breceived_ms\x18\x10 \x01(\x04\x12\x12\n\nrelayed_ms\x18\x11 \x01(\x04\x12\x12\n\nrelayed_by\x18\x12 \x01(\t\x12\x14\n\x0c\x64\x65livered_ms\x18\x13 \x01(\x04\x12\x0f\n\x07read_ms\x18\x14 \x01(\x04\x12\x0f\n\x07read_by\x18\x15 \x01(\t\x12\x11\n\tstatement\x18\x16 \x01(\x0c\x12\x0f\n\x07repeats\x18\x17 \x01(\x04\"\x12\n\x10GetStatusRequest\"!\n\x11GetStatusResponse\x12\x0c\n\x04json\x18\x01 \x01(\t\"\x0e\n\x0cWatchRequest\"<\n\rWatchResponse\x12\x0f\n\x07time_ms\x18\x01 \x01(\x04\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04json\x18\x03 \x01(\t2\xd0\x04\n\x0fOperatorService\x12I\n\x06Submit\x12\x1e.hotline.wire.v1.SubmitRequest\x1a\x1f.hotline.wire.v1.SubmitResponse\x12\x43\n\x04Read\x12\x1c.hotline.wire.v1.ReadRequest\x1a\x1d.hotline.wire.v1.ReadResponse\x12\x61\n\x0eListStatements\x12&.hotline.wire.v1.ListStatementsRequest\x1a\'.hotline.wire.v1.ListStatementsResponse\x12R\n\tGetStatus\x12!.hotline.wire.v1.GetStatusRequest\x1a\".hotline.wire.v1.GetStatusResponse\x12X\n\x0bTestChannel\x12#.hotline.wire.v1.TestChannelRequest\x1a$.hotline.wire.v1.TestChannelResponse\x12R\n\tListTests\x12!.hotline.wire.v1.ListTestsRequest\x1a\".hotline.wire.v1.ListTestsResponse\x12H\n\x05Watch\x12\x1d.hotline.wire.v1.WatchRequest\x1a\x1e.hotline.wire.v1.WatchResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,24 +36,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMITREQUEST']._serialized_end=287
   _globals['_SUBMITRESPONSE']._serialized_start=290
   _globals['_SUBMITRESPONSE']._serialized_end=430
-  _globals['_READREQUEST']._serialized_start=432
-  _globals['_READREQUEST']._serialized_end=496
-  _globals['_READRESPONSE']._serialized_start=498
-  _globals['_READRESPONSE']._serialized_end=609
-  _globals['_LISTSTATEMENTSREQUEST']._serialized_start=611
-  _globals['_LISTSTATEMENTSREQUEST']._serialized_end=718
-  _globals['_LISTSTATEMENTSRESPONSE']._serialized_start=720
-  _globals['_LISTSTATEMENTSRESPONSE']._serialized_end=795
-  _globals['_STATEMENTVIEW']._serialized_start=798
-  _globals['_STATEMENTVIEW']._serialized_end=1320
-  _globals['_GETSTATUSREQUEST']._serialized_start=1322
-  _globals['_GETSTATUSREQUEST']._serialized_end=1340
-  _globals['_GETSTATUSRESPONSE']._serialized_start=1342
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1375
-  _globals['_WATCHREQUEST']._serialized_start=1377
-  _globals['_WATCHREQUEST']._serialized_end=1391
-  _globals['_WATCHRESPONSE']._serialized_start=1393
-  _globals['_WATCHRESPONSE']._serialized_end=1453
-  _globals['_OPERATORSERVICE']._serialized_start=1456
-  _globals['_OPERATORSERVICE']._serialized_end=1874
+  _globals['_TESTCHANNELREQUEST']._serialized_start=432
+  _globals['_TESTCHANNELREQUEST']._serialized_end=473
+  _globals['_TESTCHANNELRESPONSE']._serialized_start=475
+  _globals['_TESTCHANNELRESPONSE']._serialized_end=583
+  _globals['_LISTTESTSREQUEST']._serialized_start=585
+  _globals['_LISTTESTSREQUEST']._serialized_end=618
+  _globals['_LISTTESTSRESPONSE']._serialized_start=620
+  _globals['_LISTTESTSRESPONSE']._serialized_end=683
+  _globals['_CHANNELTEST']._serialized_start=685
+  _globals['_CHANNELTEST']._serialized_end=779
+  _globals['_READREQUEST']._serialized_start=781
+  _globals['_READREQUEST']._serialized_end=845
+  _globals['_READRESPONSE']._serialized_start=847
+  _globals['_READRESPONSE']._serialized_end=958
+  _globals['_LISTSTATEMENTSREQUEST']._serialized_start=960
+  _globals['_LISTSTATEMENTSREQUEST']._serialized_end=1067
+  _globals['_LISTSTATEMENTSRESPONSE']._serialized_start=1069
+  _globals['_LISTSTATEMENTSRESPONSE']._serialized_end=1144
+  _globals['_STATEMENTVIEW']._serialized_start=1147
+  _globals['_STATEMENTVIEW']._serialized_end=1669
+  _globals['_GETSTATUSREQUEST']._serialized_start=1671
+  _globals['_GETSTATUSREQUEST']._serialized_end=1689
+  _globals['_GETSTATUSRESPONSE']._serialized_start=1691
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1724
+  _globals['_WATCHREQUEST']._serialized_start=1726
+  _globals['_WATCHREQUEST']._serialized_end=1740
+  _globals['_WATCHRESPONSE']._serialized_start=1742
+  _globals['_WATCHRESPONSE']._serialized_end=1802
+  _globals['_OPERATORSERVICE']._serialized_start=1805
+  _globals['_OPERATORSERVICE']._serialized_end=2397
 # @@protoc_insertion_point(module_scope)

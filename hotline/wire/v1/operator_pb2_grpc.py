@@ -54,6 +54,16 @@ class OperatorServiceStub:
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.GetStatusRequest.SerializeToString,
                 response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.GetStatusResponse.FromString,
                 _registered_method=True)
+        self.TestChannel = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/TestChannel',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.TestChannelRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.TestChannelResponse.FromString,
+                _registered_method=True)
+        self.ListTests = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/ListTests',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsResponse.FromString,
+                _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/hotline.wire.v1.OperatorService/Watch',
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.WatchRequest.SerializeToString,
@@ -92,6 +102,20 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TestChannel(self, request, context):
+        """Send a channel test at once. The daemon chooses the text: nothing that an officer writes can become a test.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTests(self, request, context):
+        """Channel tests sent, received and missed, newest last.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Watch(self, request, context):
         """What happens from now on, one event at a time.
         """
@@ -121,6 +145,16 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.GetStatus,
                     request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.GetStatusRequest.FromString,
                     response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.GetStatusResponse.SerializeToString,
+            ),
+            'TestChannel': grpc.unary_unary_rpc_method_handler(
+                    servicer.TestChannel,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.TestChannelRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.TestChannelResponse.SerializeToString,
+            ),
+            'ListTests': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTests,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsResponse.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -236,6 +270,60 @@ class OperatorService:
             '/hotline.wire.v1.OperatorService/GetStatus',
             hotline_dot_wire_dot_v1_dot_operator__pb2.GetStatusRequest.SerializeToString,
             hotline_dot_wire_dot_v1_dot_operator__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TestChannel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/TestChannel',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.TestChannelRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.TestChannelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/ListTests',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsResponse.FromString,
             options,
             channel_credentials,
             insecure,

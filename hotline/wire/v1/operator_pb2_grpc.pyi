@@ -39,6 +39,10 @@ class OperatorServiceStub:
     """Statements received (or sent), newest last."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_operator_pb2.GetStatusRequest, _operator_pb2.GetStatusResponse]
     """One picture of paths, peer, queue, keys and ledger. JSON of schema hotline.status/1."""
+    TestChannel: _grpc.UnaryUnaryMultiCallable[_operator_pb2.TestChannelRequest, _operator_pb2.TestChannelResponse]
+    """Send a channel test at once. The daemon chooses the text: nothing that an officer writes can become a test."""
+    ListTests: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ListTestsRequest, _operator_pb2.ListTestsResponse]
+    """Channel tests sent, received and missed, newest last."""
     Watch: _grpc.UnaryStreamMultiCallable[_operator_pb2.WatchRequest, _operator_pb2.WatchResponse]
     """What happens from now on, one event at a time."""
 
@@ -53,6 +57,10 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Statements received (or sent), newest last."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_operator_pb2.GetStatusRequest, _operator_pb2.GetStatusResponse]  # type: ignore[assignment]
     """One picture of paths, peer, queue, keys and ledger. JSON of schema hotline.status/1."""
+    TestChannel: _aio.UnaryUnaryMultiCallable[_operator_pb2.TestChannelRequest, _operator_pb2.TestChannelResponse]  # type: ignore[assignment]
+    """Send a channel test at once. The daemon chooses the text: nothing that an officer writes can become a test."""
+    ListTests: _aio.UnaryUnaryMultiCallable[_operator_pb2.ListTestsRequest, _operator_pb2.ListTestsResponse]  # type: ignore[assignment]
+    """Channel tests sent, received and missed, newest last."""
     Watch: _aio.UnaryStreamMultiCallable[_operator_pb2.WatchRequest, _operator_pb2.WatchResponse]  # type: ignore[assignment]
     """What happens from now on, one event at a time."""
 
@@ -88,6 +96,22 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.GetStatusResponse, _abc.Awaitable[_operator_pb2.GetStatusResponse]]:
         """One picture of paths, peer, queue, keys and ledger. JSON of schema hotline.status/1."""
+
+    @_abc_1.abstractmethod
+    def TestChannel(
+        self,
+        request: _operator_pb2.TestChannelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.TestChannelResponse, _abc.Awaitable[_operator_pb2.TestChannelResponse]]:
+        """Send a channel test at once. The daemon chooses the text: nothing that an officer writes can become a test."""
+
+    @_abc_1.abstractmethod
+    def ListTests(
+        self,
+        request: _operator_pb2.ListTestsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.ListTestsResponse, _abc.Awaitable[_operator_pb2.ListTestsResponse]]:
+        """Channel tests sent, received and missed, newest last."""
 
     @_abc_1.abstractmethod
     def Watch(
