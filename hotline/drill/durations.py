@@ -1,11 +1,14 @@
-"""Spans of time as people write them in a drill: 250ms, 2s, 5m, 24h; with a sign where one is meant."""
+"""Spans of time as people write them in a drill: 250ms, 2s, 5m, 24h; with a sign where one is meant.
+
+A plan that is dumped as JSON spells them in the same way, so that the plan in a journal is read back as a plan.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainSerializer
 
 _UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SPAN: Final = re.compile(r"([+-]?)(\d{1,9})(ms|s|m|h|d)", re.ASCII)
@@ -20,6 +23,14 @@ def milliseconds(text: object) -> object:
     return (-1 if sign == "-" else 1) * int(number) * _UNITS[unit]
 
 
+def spelt(span_ms: int) -> str:
+    """The shortest text that `milliseconds` reads as this span."""
+    for unit, size in reversed(_UNITS.items()):
+        if span_ms % size == 0 and span_ms:
+            return f"{span_ms // size}{unit}"
+    return f"{span_ms}ms"
+
+
 def _forward(value: object) -> object:
     spoken = milliseconds(value)
     if isinstance(spoken, int) and spoken < 0:
@@ -27,9 +38,11 @@ def _forward(value: object) -> object:
     return spoken
 
 
-Span = Annotated[int, BeforeValidator(_forward)]
+_SPELT: Final = PlainSerializer(spelt, return_type=str, when_used="json")
+
+Span = Annotated[int, BeforeValidator(_forward), _SPELT]
 """Milliseconds, not negative."""
-SignedSpan = Annotated[int, BeforeValidator(milliseconds)]
+SignedSpan = Annotated[int, BeforeValidator(milliseconds), _SPELT]
 """Milliseconds; negative goes back."""
 
 
