@@ -34,7 +34,7 @@ class Instant:
 
 
 class Private(NamedTuple):
-    """A value that enters the ledger only as a salted commitment. Without a `salt` the ledger draws one."""
+    """A value that enters the ledger only as a salted commitment. Without a `salt` the ledger draws and keeps one."""
 
     value: bytes
     salt: bytes = b""

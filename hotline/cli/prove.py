@@ -135,29 +135,30 @@ def disclose(seq: int, fields: str, config_path: Path, log_epoch: int | None, ou
       hotline audit disclose 17 --fields body --config /etc/hotline/alpha.toml --out case-17
     """
     from hotline.endpointd import load_materials
-    from hotline.runtime.contentkeys import ContentKeys, read_openings
+    from hotline.runtime.contentkeys import ContentKeys
+    from hotline.runtime.openings import openings_of
     from hotline.runtime.store import KEY_FOLDER, connect
 
     config = load_endpoint_config(config_path)
     materials = load_materials(config)
     wanted = [name.strip() for name in fields.split(",") if name.strip()]
     log, leaf, proof = _prove(config.store, config.charter, config.party, config.terminal, seq, log_epoch)
-    known = sorted(parse_leaf(leaf).commit)
+    parsed = parse_leaf(leaf)
+    known = sorted(parsed.commit)
     unknown = [name for name in wanted if name not in known]
     if unknown or not wanted:
         raise ConfigError(
             f"entry {seq} has no private {', '.join(unknown) or 'field named'}; it has: {', '.join(known) or 'none'}"
         )
     announce(config.store, "disclose", f"entry {seq} of log {log.epoch}: {', '.join(wanted)}")
-    with closing(connect(config.store / "ledger.db", read_only=True)) as database:
-        row = database.execute("SELECT box FROM opening WHERE epoch=? AND seq=?", (log.epoch, seq)).fetchone()
     keys = ContentKeys(config.store / KEY_FOLDER, materials.secret.storage)
-    content = keys.open(f"opening/{log.epoch}/{seq}", bytes(row[0])) if row is not None else None
-    if content is None:
+    with closing(connect(config.store / "ledger.db", read_only=True)) as database:
+        found = openings_of(database, keys, log.epoch, parsed)
+    if found is None:
         leave(
             Exit.UNDECIDED, f"what entry {seq} commits to was destroyed when its time was over; it can only be proved"
         )
-    openings = [opening for opening in read_openings(content) if opening.tag in wanted]
+    openings = [opening for opening in found if opening.tag in wanted]
     stem = _write(out, log, seq, leaf, proof)
     write_new(stem.with_suffix(".opening"), spell_disclosure(openings))
     line(f"{stem}.leaf, {stem}.tlog-proof, {stem}.opening: written; the opening shows {', '.join(wanted)}")

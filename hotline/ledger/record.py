@@ -36,7 +36,10 @@ class Opening(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One leaf at its place, and what opens its commitments."""
+    """One leaf at its place, and what opens those of its commitments whose salt was drawn for it.
+
+    A salt that came with the value is kept with it: the body of a statement is opened by the statement itself.
+    """
 
     seq: int
     leaf: bytes
@@ -97,9 +100,12 @@ def _encode(leaf: Leaf) -> bytes:
 def make_entry(seq: int, timestamp_ms: int, epoch: int, record: Record, entropy: Entropy) -> Entry:
     """The leaf of `record`. Raises LocalError if it cannot be one (too long, a field of another type)."""
     openings = tuple(
-        Opening(tag, private.salt or entropy(SALT_SIZE), private.value) for tag, private in record.private.items()
+        Opening(tag, entropy(SALT_SIZE), private.value) for tag, private in record.private.items() if not private.salt
     )
     commit = {tag: commitment(salt, tag, value).hex() for tag, salt, value in openings}
+    for tag, private in record.private.items():
+        if private.salt:
+            commit[tag] = commitment(private.salt, tag, private.value).hex()
     # Without the blinder a witness, who sees raw leaf hashes in proofs, could guess a leaf.
     leaf = Leaf(seq, iso_utc(timestamp_ms), record.kind, epoch, entropy(16).hex(), record.fields, commit)
     data = _encode(leaf)

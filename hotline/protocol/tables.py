@@ -21,6 +21,8 @@ class Table:
 
     columns: Mapping[str, str]
     key: tuple[str, ...]
+    heap: bool = False
+    """Rows of this size would spill out of a table that is its own index; they lie in order of arrival, beside one."""
 
 
 TABLES: Final[Mapping[str, Table]] = {
@@ -28,6 +30,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "sent": Table(
         {"plane": "TEXT", "serial": "INTEGER", "content": "BLOB", "signature": "BLOB", "hash": "BLOB"},
         ("plane", "serial"),
+        heap=True,
     ),
     "sent_fact": Table(
         {"plane": "TEXT", "serial": "INTEGER", "stage": "TEXT", "at": "INTEGER", "by": "TEXT", "evidence": "BLOB"},
@@ -44,6 +47,7 @@ TABLES: Final[Mapping[str, Table]] = {
             "at": "INTEGER",
         },
         ("plane", "serial"),
+        heap=True,
     ),
     "received_fact": Table(
         {"plane": "TEXT", "serial": "INTEGER", "stage": "TEXT", "at": "INTEGER", "by": "TEXT"},

@@ -1,8 +1,8 @@
 """The logs of one terminal in SQLite: one table for each log epoch, the current one named `entry`.
 
 One table holds a log, so that an append touches few pages: `nodes` are the hashes of the complete subtrees that end
-with an entry, its own leaf first; `note` is the signed head behind the last entry of each transaction. What opens the
-commitments of a leaf lies beside it, sealed, in `opening`.
+with an entry, its own leaf first; `note` is the signed head behind the last entry of each transaction; `box` is what
+opens the commitments of the leaf, sealed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hotline.ledger.tree import HASH_SIZE, Frontier, consistency_proof, frontier
 from hotline.protocol.tables import Head
 
 _ENTRY: Final = """
-CREATE TABLE entry (seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL, nodes BLOB NOT NULL, note BLOB) STRICT;
+CREATE TABLE entry (seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL, nodes BLOB NOT NULL, note BLOB, box BLOB) STRICT;
 CREATE TRIGGER entry_keep_{epoch} BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
 CREATE TRIGGER entry_hold_{epoch} BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;
 """
@@ -28,7 +28,6 @@ CREATE TRIGGER entry_hold_{epoch} BEFORE DELETE ON entry BEGIN SELECT RAISE(ABOR
 LEDGER_SCHEMA: Final = (
     _ENTRY.format(epoch=1)
     + """
-CREATE TABLE opening (epoch INTEGER, seq INTEGER, box BLOB NOT NULL, PRIMARY KEY (epoch, seq)) STRICT, WITHOUT ROWID;
 CREATE TABLE log (epoch INTEGER PRIMARY KEY) STRICT;
 INSERT INTO log VALUES (1);
 """
@@ -122,15 +121,18 @@ def _begin(database: sqlite3.Connection, old: int, new: int) -> None:
 
 
 def _append(database: sqlite3.Connection, segment: Segment, seal: SealOpenings) -> None:
-    rows: list[tuple[int, bytes, bytes, bytes | None]] = [
-        (entry.seq, entry.leaf, b"".join(node.hash for node in nodes), None)
+    last = segment.entries[-1]
+    rows = [
+        (
+            entry.seq,
+            entry.leaf,
+            b"".join([node.hash for node in nodes]),
+            segment.note if entry is last else None,
+            seal(segment.epoch, entry) if entry.openings else None,
+        )
         for entry, nodes in zip(segment.entries, segment.nodes, strict=True)
     ]
-    rows[-1] = (*rows[-1][:3], segment.note)
-    database.executemany("INSERT INTO entry VALUES (?, ?, ?, ?)", rows)
-    boxes = [(segment.epoch, entry.seq, seal(segment.epoch, entry)) for entry in segment.entries if entry.openings]
-    if boxes:
-        database.executemany("INSERT INTO opening VALUES (?, ?, ?)", boxes)
+    database.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", rows)
 
 
 def head_of(loaded: Loaded) -> Head:

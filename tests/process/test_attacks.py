@@ -173,7 +173,9 @@ def rewrite(site: Site, store: Path, edit: Callable[[list[dict[str, Any]]], None
             if index in signed or index == len(leaves) - 1:
                 origin = signed.get(index, "hotline/rehearsal/ALPHA/main/1")
                 note = sign_checkpoint(Checkpoint(origin, frontier.size, frontier.root()), Ed25519Signer(origin, key))
-            database.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", (index, data, nodes, note))
+            database.execute(
+                "INSERT INTO entry (seq, leaf, nodes, note) VALUES (?, ?, ?, ?)", (index, data, nodes, note)
+            )
         database.execute("DELETE FROM cosignature")  # they would convict at once
         database.commit()
 

@@ -157,6 +157,19 @@ def test_durability_is_asked_for_and_read_back(tmp_path: Path) -> None:
         assert store._writer.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
+def test_commits_find_room_in_the_log_file(tmp_path: Path) -> None:
+    """A file that grows under a commit makes its sync slower; room in the database would never be given back."""
+    with opened(tmp_path) as store:
+        log = store.path.with_name("ledger.db-wal")
+        room, database = log.stat().st_size, store.path.stat().st_size
+        assert room > 1_000 * 4_096, "SQLite begins the file anew after 1000 pages: it must never have to grow"
+        assert database < 400_000
+        for serial in range(1, 400):
+            store.commit([statement(serial)], NOW)
+        assert log.stat().st_size == room
+        assert store.path.stat().st_size > database, "the log file was never begun anew: this test shows nothing"
+
+
 def test_place_that_cannot_be_durable_is_refused() -> None:
     """A store that silently falls back to another journal keeps promises only until the first power cut."""
     with pytest.raises(StorageError, match="does not give WAL"):
