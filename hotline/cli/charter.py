@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from hotline.charter.body import CHANNEL_TEST_DEFAULT
 from hotline.charter.cards import PartyOffer, decode, open_offer
 from hotline.charter.ceremony import checks, day, identity_fingerprint, make_offer
 from hotline.charter.model import NO_WITNESSES, load_charter, load_draft, new_charter, sign_charter
@@ -27,7 +28,7 @@ from hotline.cli.artefacts import (
     read_identity_card,
     write_all,
 )
-from hotline.cli.output import line, print_json
+from hotline.cli.output import duration_ms, line, print_json
 from hotline.crypto.fingerprint import digits, joint_safety_number
 from hotline.crypto.vault import open_secret, plain_secret
 from hotline.errors import ConfigError, KeyFileError, Untrusted
@@ -127,6 +128,7 @@ def _pairwise_artefact(path: Path, secret: bytes) -> Artefact:
     metavar="POLICY",
     help="Who cosigns the ledgers, and the quorum: a C2SP policy without log lines.  [default: no witnesses]",
 )
+@click.option("--channel-tests", metavar="1h", help="Interval of the channel tests, or none.  [default: 1h]")
 def new(
     name: str,
     offers: tuple[Path, ...],
@@ -134,6 +136,7 @@ def new(
     out: Path,
     pairwise_out: Path,
     witnesses: Path | None,
+    channel_tests: str | None,
 ) -> None:
     """Draw up a charter from both offers, unsigned, and the pairwise secret from both shares.
 
@@ -148,7 +151,8 @@ def new(
         raise ConfigError("a charter is made from the offers of two different parties: give --offer twice")
     secret = derive_pairwise(_shares(shares), identities)
     policy = NO_WITNESSES if witnesses is None else _policy(witnesses)
-    text = new_charter(name, day(now_ms()), texts, check_value(secret), policy)
+    interval = 0 if channel_tests == "none" else duration_ms(channel_tests, CHANNEL_TEST_DEFAULT)
+    text = new_charter(name, day(now_ms()), texts, check_value(secret), policy, interval)
     write_all([_pairwise_artefact(pairwise_out, secret), Artefact(out, text)])
     _print_summary(load_draft(text))
     line("Next, in each capital: hotline charter sign")
@@ -330,6 +334,8 @@ def _print_summary(loaded: Charter) -> None:
         line(f"OFFICER  {officer.party}/{officer.name}  {', '.join(officer.roles)}")
     for relay in loaded.relays:
         line(f"RELAY    {relay.number:<3} {relay.name}  {relay.address}  {relay.profile.name}, run by {relay.operator}")
+    interval = loaded.channel_test_ms
+    line(f"TESTS    {f'one every {interval / 60_000:g} min, in turn' if interval else 'none'}")
     line(f"JOINT SAFETY NUMBER  {_safety_number(loaded)}")
     _print_signatures(loaded)
 
@@ -383,4 +389,5 @@ def _picture(loaded: Charter) -> dict[str, Any]:
         ],
         "text_bytes_max": loaded.text_bytes_max,
         "validity_ms": list(loaded.validity_ms),
+        "channel_test_ms": loaded.channel_test_ms,
     }

@@ -5,39 +5,36 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from hotline.cli.exits import Exit, leave
-from hotline.cli.output import ago, clock, line, precedence_word, print_json, print_statement, statement_json
-from hotline.errors import LocalError, TextError
+from hotline.cli.follow import STAGES, follow, print_stages
+from hotline.cli.output import (
+    ago,
+    clock,
+    duration_ms,
+    line,
+    precedence_word,
+    print_json,
+    print_statement,
+    statement_json,
+)
+from hotline.errors import TextError
 from hotline.limits import TEXT_BYTES_MAX
+from hotline.protocol.neutral import UNATTENDED
 from hotline.runtime.client import daemon
 from hotline.safetext import safe_line
-from hotline.wire.v1 import content_pb2, operator_pb2, operator_pb2_grpc
+from hotline.wire.v1 import content_pb2, operator_pb2
 
 _RTL = frozenset({"ar", "dv", "fa", "he", "ks", "ku", "ps", "sd", "ug", "ur", "yi"})
 _PRECEDENCES = ("routine", "priority", "immediate", "flash")
-_STAGES = ("queued", "relayed", "delivered", "read")
-_POLL_SECONDS = 0.05
 
 socket_option = click.option("--socket", "socket", metavar="PATH", help="Operator socket of the endpoint daemon.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
 exercise_option = click.option("--exercise", is_flag=True, help="The EXERCISE plane instead of the REAL one.")
-
-
-def duration_ms(text: str | None, default: int) -> int:
-    """Milliseconds of `90s`, `10m`, `2h`, `7d`. Raises click.BadParameter."""
-    if text is None:
-        return default
-    units = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-    number, unit = text[:-1], text[-1:]
-    if unit not in units or not number.isascii() or not number.isdigit() or not 0 < int(number) < 10_000:
-        raise click.BadParameter(f"{text!r} is not a duration; write 30s, 10m, 2h or 7d")
-    return int(number) * units[unit]
 
 
 @click.command()
@@ -80,7 +77,19 @@ def _print_status(picture: dict[str, Any]) -> None:
     exercise = picture["planes"]["exercise"]
     if exercise["sent_through"] or exercise["received_through"]:
         line(f"EXERCISE {exercise['waiting']} to deliver, {len(exercise['unread'])} to read")
+    _print_tests(picture["tests"])
     _print_ledger(picture["ledger"], peer["ledger_size"])
+
+
+def _print_tests(tests: dict[str, Any]) -> None:
+    """The last channel test of each way, and when the next of ours is due."""
+    sent, received, due = tests["sent"], tests["received"], tests["next_due"]
+    parts = [
+        f"sent #{sent['serial']:04d} {sent['time']} {sent['outcome']}" if sent else "none sent",
+        f"received #{received['serial']:04d} {received['time']}" if received else "none received",
+        f"next due {due}" if due else "no schedule",
+    ]
+    line(f"TESTS   {'; '.join(parts)}")
 
 
 def _read_text(words: str | None, file: Path | None) -> str:
@@ -129,7 +138,7 @@ def _print_ledger(ledger: dict[str, Any], peer_size: int) -> None:
 @click.option("--lang", default="en", show_default=True, help="Language tag of the text: en, ur, hi, ...")
 @click.option("--dir", "direction", type=click.Choice(("ltr", "rtl")), help="Writing direction; follows --lang.")
 @click.option("--file", "file", type=click.Path(path_type=Path), help="Take the text from a file.")
-@click.option("--wait", type=click.Choice(_STAGES), default="queued", show_default=True, help="Wait until then.")
+@click.option("--wait", type=click.Choice(STAGES), default="queued", show_default=True, help="Wait until then.")
 @click.option("--timeout", metavar="30s", help="How long to wait.  [default: 30s]")
 @click.option("--valid-for", metavar="2h", help="Give up if not delivered by then.  [default: by the charter]")
 @exercise_option
@@ -182,74 +191,10 @@ def send(
             leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
         if not as_json:
             line(f"#{answer.serial:04d} {precedence.upper()} queued, {answer.date_time_group}")
-        view, code = _wait(stub, answer.serial, exercise, wait, limit, quiet=as_json)
+        view, code = follow(stub, answer.serial, exercise, wait, limit, quiet=as_json)
     if as_json:
         print_json(statement_json(view))
     sys.exit(int(code))
-
-
-def _wait(
-    stub: operator_pb2_grpc.OperatorServiceStub, serial: int, exercise: bool, stage: str, limit: float, *, quiet: bool
-) -> tuple[operator_pb2.StatementView, Exit]:
-    """Follow one statement until `stage` or until `limit` seconds have passed."""
-    request = operator_pb2.ListStatementsRequest(exercise=exercise, sent=True, serial=serial)
-    end = time.monotonic() + limit
-    seen = "queued"
-    while True:
-        found = stub.ListStatements(request).statement
-        if not found:
-            raise LocalError(f"#{serial} is not known to this terminal any more; look at `hotline sent`")
-        view = found[0]
-        if view.state == "renumbered":
-            if not quiet:
-                line(f"#{serial:04d} is said again as #{int(view.reason):04d}")
-            serial, seen = int(view.reason), "queued"
-            request.serial = serial
-            continue
-        if view.state != seen and not quiet:
-            _print_stages(view, seen)
-        seen = view.state
-        if view.state == "renumbered":
-            # This terminal had lost state: the statement goes on under the serial that the reason names.
-            serial = int(view.reason)
-            request = operator_pb2.ListStatementsRequest(exercise=exercise, sent=True, serial=serial)
-            continue
-        if view.state == "expired":
-            if not quiet:
-                line(f"#{serial:04d} EXPIRED: {view.reason}")
-            return view, Exit.UNACKNOWLEDGED
-        if _STAGES.index(view.state) >= _STAGES.index(stage):
-            return view, Exit.DONE
-        if time.monotonic() >= end:
-            return view, _late(stub, serial, view, stage, quiet=quiet)
-        time.sleep(_POLL_SECONDS)
-
-
-def _print_stages(view: operator_pb2.StatementView, seen: str) -> None:
-    rows = (
-        ("relayed", view.relayed_ms, f"held by {view.relayed_by}"),
-        ("delivered", view.delivered_ms, f"signed by {view.to_party}'s terminal"),
-        ("read", view.read_ms, f"by {view.read_by}, signed by {view.to_party}'s terminal"),
-    )
-    for stage, at, by in rows:
-        if at and _STAGES.index(stage) > _STAGES.index(seen):
-            line(f"  {stage:10} {clock(at)}  {safe_line(by)}")
-
-
-def _late(
-    stub: operator_pb2_grpc.OperatorServiceStub,
-    serial: int,
-    view: operator_pb2.StatementView,
-    stage: str,
-    *,
-    quiet: bool,
-) -> Exit:
-    link = json.loads(stub.GetStatus(operator_pb2.GetStatusRequest()).json)["link"]
-    no_path = link != "up" and view.state in ("queued", "relayed")
-    reason = "no path to the peer" if no_path else f"not {stage} in time"
-    if not quiet:
-        line(f"#{serial:04d} is {view.state}: {reason}. It stays queued. Watch: hotline sent {serial}")
-    return Exit.NO_PATH if no_path else Exit.UNACKNOWLEDGED
 
 
 @click.command()
@@ -298,7 +243,7 @@ def sent(serial: int | None, limit: int, exercise: bool, socket: str | None, as_
     print_statement(found[0])
     line()
     line(f"State: {found[0].state.upper()} {found[0].reason}".rstrip())
-    _print_stages(found[0], "queued")
+    print_stages(found[0], "queued")
 
 
 def _list(socket: str | None, exercise: bool, *, sent: bool, unread: bool, limit: int, as_json: bool) -> None:
@@ -316,6 +261,7 @@ def _list(socket: str | None, exercise: bool, *, sent: bool, unread: bool, limit
     for view in views:
         state = view.state.upper() + (f" by {safe_line(view.read_by, 40)}" if view.read_by else "")
         state += f", repeats #{view.repeats:04d}" if view.repeats else ""
+        state = f"TEST {state}" if view.kind in UNATTENDED else state
         group, lang = safe_line(view.date_time_group, 16), safe_line(view.language, 16)
         line(f"{view.serial:04d}  {precedence_word(view.precedence):12}{group:17}{lang:6}{state}")
 
@@ -368,7 +314,10 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
     """One event in words."""
     number = f"#{fields['serial']:04d}" if "serial" in fields else ""
     exercise = "EXERCISE " if fields.get("plane") == "exercise" else ""
+    exercise += "TEST " if fields.get("test") else ""
     match kind:
+        case "received" if fields.get("test"):
+            return f"{exercise}{number} received; nobody need open it"
         case "received":
             return f"{exercise}statement {number} received; open it with: hotline read {fields['serial']}"
         case "sent":
@@ -383,6 +332,8 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
             return f"the peer says it is {str(fields['presence']).removeprefix('PRESENCE_').lower()}"
         case "refused":
             return f"refused over {safe_line(str(fields['path']))}: {safe_line(str(fields['reason']))}"
+        case "test-resumed":
+            return f"TEST {number} {safe_line(str(fields['way']))}: the line is well again, {fields['missed']} missed"
         case "repeat":
             return f"{exercise}statement {number} says again what #{fields['of']:04d} said"
         case "renumbered":

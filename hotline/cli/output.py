@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from hotline.civil import iso_utc
+from hotline.protocol.neutral import UNATTENDED, VOIDS, kind_word
 from hotline.safetext import safe_block, safe_line
 from hotline.wire.v1 import content_pb2, operator_pb2
 
@@ -38,6 +39,17 @@ def ago(milliseconds: int | None) -> str:
     )
 
 
+def duration_ms(text: str | None, default: int) -> int:
+    """Milliseconds of `90s`, `10m`, `2h`, `7d`. Raises click.BadParameter."""
+    if text is None:
+        return default
+    units = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not number.isascii() or not number.isdigit() or not 0 < int(number) < 10_000:
+        raise click.BadParameter(f"{text!r} is not a duration; write 30s, 10m, 2h or 7d")
+    return int(number) * units[unit]
+
+
 def precedence_word(value: content_pb2.Precedence.ValueType) -> str:
     """FLASH, IMMEDIATE, PRIORITY, ROUTINE."""
     return content_pb2.Precedence.Name(value).removeprefix("PRECEDENCE_")
@@ -62,7 +74,7 @@ def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
         "from": view.from_party,
         "to": view.to_party,
         "precedence": precedence_word(view.precedence).lower(),
-        "kind": content_pb2.StatementKind.Name(view.kind).removeprefix("STATEMENT_KIND_").lower(),
+        "kind": kind_word(view.kind),
         "dtg": view.date_time_group,
         "lang": view.language,
         "dir": direction_word(view.direction),
@@ -85,6 +97,7 @@ def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
 def print_statement(view: operator_pb2.StatementView) -> None:
     """One statement with everything known of it, its text last and with nothing beside it."""
     banner = "EXERCISE EXERCISE EXERCISE  " if view.exercise else ""
+    banner += "TEST TEST TEST  " if view.kind in UNATTENDED else ""
     number = f"#{view.serial:04d}"
     ends = f"from {safe_line(view.from_party)} to {safe_line(view.to_party)}"
     line(f"{banner}{number} {precedence_word(view.precedence)} {ends}")
@@ -99,7 +112,7 @@ def print_statement(view: operator_pb2.StatementView) -> None:
     if view.repeats:
         line(f"  repeats          #{view.repeats:04d}: the same text came before; its sender had lost state")
     line(f"  signature        valid, statement {view.statement.hex()[:16]}")
-    if view.kind == content_pb2.STATEMENT_KIND_VOID:
+    if view.kind in VOIDS:
         line("\n[the sender withdrew this serial: the statement expired before it was delivered]")
         return
     if view.text:
