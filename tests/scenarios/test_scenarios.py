@@ -24,11 +24,14 @@ from typing import Any
 
 import pytest
 
+from hotline.drill.simulator.cables import Cable
+from hotline.drill.simulator.disk import Disk
+from hotline.drill.simulator.nodes import EndpointNode
+from hotline.drill.simulator.world import World
 from hotline.machine import Delivery, Plane, Reply, RequestId
 from hotline.protocol.events import MarkRead, Submit
 from hotline.wire.codec import decode_frame
 from hotline.wire.v1 import content_pb2, frame_pb2
-from tests.simulator.world import Cable, Disk, EndpointNode, World
 
 HERE = Path(__file__).resolve().parent
 SCENARIOS = sorted(HERE.glob("*.txt"))

@@ -1,19 +1,23 @@
-"""A relay that lies (replays, alters, cuts), and somebody who holds the pairwise secret but no signing key."""
+"""A relay that lies (replays, alters, cuts), somebody with the pairwise secret but no signing key, and a thief."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 
 from hotline.crypto.epochs import PREKEY_TAG_SIZE, Binding, SendingEpoch
 from hotline.crypto.sealing import seal
 from hotline.crypto.signing import SigningKey
+from hotline.drill.simulator.memorylog import MemoryLog
+from hotline.drill.simulator.nodes import CHARTER
+from hotline.drill.simulator.world import World
+from hotline.ledger.tree import Frontier, leaf_hash
 from hotline.machine import FramesReceived, Plane
 from hotline.protocol.statements import Ends, sign_content
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.envelope import FLAG_OPENER, Header
 from hotline.wire.inner import ContentType, encode_inner
 from hotline.wire.v1 import content_pb2
-from tests.simulator.world import CHARTER, World
 
 _CAPTURED_MAX = 400
 
@@ -84,3 +88,15 @@ def forged_statement(world: World, sender: str, text: str, plane: Plane = Plane.
     header = Header(FLAG_OPENER, victim.number, node.number, epoch.epoch_id, number).encode()
     prefix = prekey.name[:PREKEY_TAG_SIZE] + epoch.opener
     return envelope_frame(header + prefix + seal(key, header, encode_inner(inner, padded=True)))
+
+
+def rewrite(log: MemoryLog, index: int) -> None:
+    """What a thief does under a running terminal: another entry, and the whole tree built anew over it."""
+    one = log.current
+    leaf = json.loads(one.leaves[index]) | {"rnd": "0" * 32}
+    one.leaves[index] = json.dumps(leaf, separators=(",", ":"), sort_keys=True).encode()
+    log.frontier = Frontier()
+    for data in one.leaves:
+        one.nodes.update({(node.level, node.position): node.hash for node in log.frontier.append(leaf_hash(data))})
+    assert log.ledger is not None
+    log.ledger._frontier = log.frontier.copy()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hotline.drill.simulator.nodes import CHARTER, EndpointNode, RelayNode
+from hotline.drill.simulator.world import World
 from hotline.ledger.record import parse_leaf
 from hotline.ledger.tree import Frontier, leaf_hash
 from hotline.limits import DURABLE_SKIP_MAX, EPOCHS_KEPT_MAX, TRANSIENT_KEYS_KEPT
@@ -9,7 +11,6 @@ from hotline.machine import Plane
 from hotline.protocol.heads import open_head
 from hotline.protocol.statements import Ends, decode_statement, statement_hash, verify_content
 from hotline.wire.inner import ContentType, Inner
-from tests.simulator.world import CHARTER, EndpointNode, RelayNode, World
 
 UNLINKED = 100
 """Entries of the peer's ledger that may wait for the next exchange of heads."""

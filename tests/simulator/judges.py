@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from hotline.drill.simulator.nodes import EndpointNode
+from hotline.drill.simulator.world import World
 from hotline.machine import Delivery, Output, Plane, Put
 from hotline.protocol.paths import PathState
 from hotline.protocol.statements import decode_statement
 from hotline.wire.v1 import content_pb2
+from tests.simulator.adversary import rewrite
 from tests.simulator.audit import audit
-from tests.simulator.world import EndpointNode, World
 
 
 class Broken(AssertionError):
@@ -92,7 +94,7 @@ class Judges:
         size = node.machine.own_log.peer_linked
         if size:
             self.forgers.add(node.name)
-            node.disk.log.rewrite(self.world.rng.randrange(size))
+            rewrite(node.disk.log, self.world.rng.randrange(size))
 
     def spy_seal(self, key: bytes, nonce: bytes, header: bytes, plaintext: bytes) -> None:
         """No key and nonce pair seals two envelopes."""

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from unittest.mock import patch
 
 from hotline.crypto.sealing import MessageKey, seal
+from hotline.drill.simulator.world import World
 from hotline.machine import Plane, Reply
 from hotline.protocol.events import MarkRead, Submit
 from hotline.wire.v1 import content_pb2
 from tests.simulator.adversary import LyingRelay
 from tests.simulator.judges import Broken, Judges
 from tests.simulator.weather import Storm
-from tests.simulator.world import World
 
 STORM_MS = 180_000
 RECOVERY_MS = 180_000

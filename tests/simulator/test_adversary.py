@@ -9,12 +9,13 @@ from unittest.mock import patch
 import pytest
 
 from hotline.crypto.epochs import SendingEpoch
+from hotline.drill.simulator.nodes import RelayNode
+from hotline.drill.simulator.world import World
 from hotline.machine import FramesReceived, Output
 from hotline.protocol.prekeys import OwnPrekeys
 from tests.simulator.adversary import LyingRelay, forged_statement
 from tests.simulator.judges import Broken, Judges
 from tests.simulator.run import run_seed
-from tests.simulator.world import RelayNode, World
 
 
 def _forge() -> tuple[World, Judges, str]:

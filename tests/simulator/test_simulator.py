@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
+from hotline.drill.simulator.nodes import Node
 from hotline.errors import NotOpened, Untrusted
 from hotline.machine import Output
 from hotline.protocol.answers import Answers
@@ -20,7 +21,6 @@ from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
 from hotline.protocol.session import KeyRequested, Session
 from tests.simulator.run import run_seed
-from tests.simulator.world import Node
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.simulator.world import DAY, Cable, EndpointNode, RelayNode, Weather, World
+from hotline.drill.simulator.cables import Cable
+from hotline.drill.simulator.nodes import DAY, EndpointNode, RelayNode
+from hotline.drill.simulator.world import Weather, World
 
 CALM = Weather()
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from hotline.charter.profiles import PROFILES
 from hotline.crypto.signing import SigningKey
+from hotline.drill.simulator.memorylog import MemoryLog
 from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.machine import (
     Delivery,
@@ -33,7 +34,6 @@ from hotline.protocol.session import Side
 from hotline.protocol.tables import TABLES, Row, SentRow
 from hotline.wire.codec import decode_frame, encode, envelope_frame
 from hotline.wire.v1 import content_pb2, frame_pb2
-from tests.memorylog import MemoryLog
 
 WALL = 1_795_000_000_000
 CHARTER = hashlib.sha256(b"a charter of the tests").digest()

@@ -1,16 +1,15 @@
-"""The logs of one terminal in memory: what a test or the simulator keeps in the place of a disk."""
+"""The logs of one terminal in memory: what the simulator keeps in the place of a disk."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hotline.crypto.signing import SigningKey
 from hotline.ledger.log import Ledger
 from hotline.ledger.record import Opening
-from hotline.ledger.tree import Frontier, consistency_proof, frontier_nodes, leaf_hash
-from hotline.machine import Record
+from hotline.ledger.tree import Frontier, consistency_proof, frontier_nodes
+from hotline.machine import Entropy, Record
 from hotline.protocol.tables import Head
 
 
@@ -23,6 +22,7 @@ class OneLog:
     notes: list[bytes] = field(default_factory=list)
 
     def read(self, level: int, position: int) -> bytes:
+        """A stored node of the tree."""
         return self.nodes[level, position]
 
 
@@ -39,16 +39,19 @@ class MemoryLog:
     ledger: Ledger | None = None
 
     def copy(self) -> MemoryLog:
+        """A backup; it is not started."""
         epochs = {
             epoch: OneLog(list(one.leaves), dict(one.nodes), list(one.notes)) for epoch, one in self.epochs.items()
         }
         return MemoryLog(epochs, dict(self.openings), self.frontier.copy(), self.last_ts, self.epoch)
 
-    def start(self, base: str, key: SigningKey, entropy: Callable[[int], bytes]) -> None:
+    def start(self, base: str, key: SigningKey, entropy: Entropy) -> None:
+        """Open it for writing, as the daemon does at its start: nobody has vouched for it yet."""
         self.note = b""
         self.ledger = Ledger(base, key, self.epoch, self.frontier, self.last_ts, entropy)
 
     def commit(self, records: Sequence[Record], wall_ms: int) -> None:
+        """One transaction: entries, tree and signed head."""
         assert self.ledger is not None
         staged = self.ledger.stage(records, wall_ms)
         self.ledger.accept(staged)
@@ -63,17 +66,6 @@ class MemoryLog:
         self.frontier, self.last_ts, self.epoch = staged.frontier, staged.last_timestamp_ms, last.epoch
         self.note = last.note if last.vouched else b""
 
-    def rewrite(self, index: int) -> None:
-        """What a thief does under a running terminal: another entry, and the whole tree built anew over it."""
-        one = self.current
-        leaf = json.loads(one.leaves[index]) | {"rnd": "0" * 32}
-        one.leaves[index] = json.dumps(leaf, separators=(",", ":"), sort_keys=True).encode()
-        self.frontier = Frontier()
-        for data in one.leaves:
-            one.nodes.update({(node.level, node.position): node.hash for node in self.frontier.append(leaf_hash(data))})
-        assert self.ledger is not None
-        self.ledger._frontier = self.frontier.copy()
-
     @property
     def leaves(self) -> list[bytes]:
         """Every leaf of every log, in the order in which they were written."""
@@ -81,13 +73,17 @@ class MemoryLog:
 
     @property
     def current(self) -> OneLog:
+        """The log that is written now."""
         return self.epochs[self.epoch]
 
     def head(self) -> Head:
+        """Log epoch, size, root and signed head of the current log."""
         return Head(self.epoch, self.frontier.size, self.frontier.root(), self.note)
 
     def root_at(self, size: int) -> bytes:
+        """Root of the first `size` entries of the current log."""
         return Frontier(size, [self.current.read(*node) for node in frontier_nodes(size)]).root()
 
     def consistency(self, old: int, new: int) -> list[bytes]:
+        """Consistency proof between two sizes of the current log."""
         return consistency_proof(old, new, self.current.read)

@@ -1,4 +1,4 @@
-"""Virtual time: nodes with disks and clocks, cables between them, one agenda. Deterministic for a seed.
+"""The machines of the simulator with their disks, clocks and power switches.
 
 A node performs an Output as the real driver does: express frames at once, then one commit shared by everything that
 waits, then frames, deliveries and replies in order. A crash loses everything that was not committed.
@@ -7,28 +7,14 @@ waits, then frames, deliveries and replies in order. A crash loses everything th
 from __future__ import annotations
 
 import hashlib
-import heapq
-import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from hotline.charter.profiles import PROFILES, Profile
+from hotline.charter.profiles import Profile
 from hotline.crypto.signing import SigningKey
+from hotline.drill.simulator.disk import Disk
 from hotline.ledger.cosignature import Ed25519Cosigner
-from hotline.machine import (
-    Delete,
-    Delivery,
-    FramesReceived,
-    Instant,
-    LinkClosed,
-    LinkOpened,
-    Output,
-    Plane,
-    Put,
-    Reply,
-    Tick,
-    Transmission,
-)
+from hotline.machine import Delivery, Instant, Output, Plane, Reply, RequestId, Tick, Transmission
 from hotline.protocol.context import EndpointSetup, LogIdentity
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import EndpointEvent, Started
@@ -36,49 +22,21 @@ from hotline.protocol.paths import PathSetup
 from hotline.protocol.session import Side
 from hotline.protocol.tables import TABLES, Row, SentRow
 from hotline.wire.v1 import content_pb2
-from relay.machine import Hotline, Relay
+from relay.machine import Hotline, Relay, RelayEvent
 from relay.mailbox import Held
-from tests.memorylog import MemoryLog
 
-EPOCH_WALL = 1_795_000_000_000
-DAY = 86_400_000
-CHARTER = hashlib.sha256(b"a charter of the simulator").digest()
-RECONNECT_MIN, RECONNECT_MAX = 100, 5_000
+if TYPE_CHECKING:  # a world is made of nodes, and a node stands in its world
+    from hotline.drill.simulator.world import World
 
+EPOCH_WALL: Final = 1_795_000_000_000
+"""Unix milliseconds at which every world begins."""
+DAY: Final = 86_400_000
+CHARTER: Final = hashlib.sha256(b"a charter of the simulator").digest()
 
-@dataclass(slots=True)
-class Weather:
-    """What cables and disks do now. Probabilities per frame, times in milliseconds."""
-
-    loss: float = 0.0
-    duplicate: float = 0.0
-    delay_min: int = 1
-    delay_max: int = 5
-    disk_max: int = 3
+EventT = TypeVar("EventT")
 
 
-@dataclass(slots=True)
-class Disk:
-    """What survives a crash: operational tables and, at an endpoint, the ledger."""
-
-    tables: dict[str, dict[tuple[object, ...], Row]] = field(default_factory=dict)
-    log: MemoryLog = field(default_factory=MemoryLog)
-
-    def copy(self) -> Disk:
-        """A backup."""
-        tables = {name: dict(rows) for name, rows in self.tables.items()}
-        return Disk(tables, self.log.copy())
-
-    def apply(self, change: Put | Delete, key: tuple[str, ...]) -> None:
-        rows = self.tables.setdefault(change.table, {})
-        if isinstance(change, Put):
-            rows[tuple(change.row[column] for column in key)] = change.row
-        else:
-            for found in [k for k, row in rows.items() if all(row[c] == v for c, v in change.match.items())]:
-                del rows[found]
-
-
-class Node:
+class Node(Generic[EventT]):
     """A machine with a disk, a clock offset and a power switch."""
 
     def __init__(self, world: World, name: str) -> None:
@@ -95,11 +53,11 @@ class Node:
         self.frames_out = 0
 
     def now(self) -> Instant:
+        """Both clocks of this node."""
         return Instant(self.world.time, EPOCH_WALL + self.world.time + self.clock_offset)
 
-    # subclasses: machine, _commit_batch, transmit, deliver
-
-    def post(self, event: object) -> None:
+    def post(self, event: EventT | Tick) -> None:
+        """Step with an event, if there is power; the clocks are read at this moment."""
         if not self.up:
             return
         output = self.step(event)
@@ -111,19 +69,26 @@ class Node:
             self._perform([output])
         self._arm()
 
-    def step(self, event: object) -> Output:
+    # What a terminal and a relay do each in its way.
+
+    def step(self, event: EventT | Tick) -> Output:
+        """Give the machine one event."""
         raise NotImplementedError
 
     def deadline(self) -> int | None:
+        """When the machine wants its next tick."""
         raise NotImplementedError
 
     def commit(self, batch: list[Output]) -> None:
+        """Put records and changes on the disk."""
         raise NotImplementedError
 
     def transmit(self, transmissions: Iterable[Transmission]) -> None:
+        """Put frames on cables."""
         raise NotImplementedError
 
     def deliver(self, delivery: Delivery) -> None:
+        """Tell people, or the process."""
         raise NotImplementedError
 
     def reply(self, reply: Reply) -> None:
@@ -163,7 +128,8 @@ class Node:
             return
         self._armed = max(deadline, self.world.time)
         run = self.run
-        self.world.at(self._armed, lambda at=self._armed: self._tick(run, at))
+        at = self._armed
+        self.world.at(at, lambda: self._tick(run, at))
 
     def _tick(self, run: int, at: int) -> None:
         if run != self.run or self._armed != at:
@@ -186,7 +152,7 @@ class Node:
             cable.break_now("peer gone")
 
 
-class EndpointNode(Node):
+class EndpointNode(Node[EndpointEvent]):
     """One terminal."""
 
     def __init__(self, world: World, name: str, number: int, peer: str, peer_number: int) -> None:
@@ -196,13 +162,15 @@ class EndpointNode(Node):
         self.storage_key = world.rng.randbytes(32)
         self.machine: Endpoint | None = None
         self.requests = 0
-        self.on_reply: dict[int, Callable[[Reply], None]] = {}
+        self.on_reply: dict[RequestId, Callable[[Reply], None]] = {}
 
     @property
     def log(self) -> LogIdentity:
+        """Name and key of its ledger."""
         return LogIdentity(f"hotline/sim/{self.name}/main", self.ledger_key.public)
 
     def start(self) -> None:
+        """Power on: the machine is made from what the disk holds."""
         self.up = True
         world, remote = self.world, self.world.endpoints[self.peer]
         setup = EndpointSetup(
@@ -228,29 +196,36 @@ class EndpointNode(Node):
         for relay in world.relays.values():
             world.cables[self.name, relay.name].wake()
 
-    # ports
+    # The machine's ports: saved rows and committed history.
+
     def rows(self, table: str) -> list[Row]:
+        """Every row of a live table, in an order that is the same in every run."""
         rows = self.disk.tables.get(table, {})
         return [rows[key] for key in sorted(rows, key=repr)]
 
     def sent(self, plane: Plane, serial: int) -> SentRow | None:
+        """Our statement with this serial."""
         row = self.disk.tables.get("sent", {}).get((plane.value, serial))
-        return None if row is None else SentRow(row["content"], row["signature"], row["hash"])  # type: ignore[arg-type]
+        return None if row is None else SentRow(*(octets(row[column]) for column in ("content", "signature", "hash")))
 
     def received(self, plane: Plane, serial: int) -> bytes | None:
+        """Content of the peer's statement with this serial."""
         row = self.disk.tables.get("received", {}).get((plane.value, serial))
-        return None if row is None else row["content"]  # type: ignore[return-value]
+        return None if row is None else octets(row["content"])
 
     def received_hash(self, plane: Plane, serial: int) -> bytes | None:
+        """Hash of the peer's statement with this serial."""
         row = self.disk.tables.get("received", {}).get((plane.value, serial))
-        return None if row is None else row["hash"]  # type: ignore[return-value]
+        return None if row is None else octets(row["hash"])
 
     def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
+        """Whether this stage is already known of our statement."""
         facts = self.disk.tables.get("sent_fact", {})
         return any(key[:3] == (plane.value, serial, stage) for key in facts)
 
-    # node
-    def step(self, event: EndpointEvent) -> Output:
+    # The node.
+
+    def step(self, event: EndpointEvent | Tick) -> Output:
         assert self.machine is not None
         output = self.machine.step(event, self.now())
         for record in output.records:
@@ -282,10 +257,12 @@ class EndpointNode(Node):
         if handler is not None:
             handler(reply)
 
-    def ask(self, make: Callable[[int], EndpointEvent], then: Callable[[Reply], None]) -> None:
+    def ask(self, make: Callable[[RequestId], EndpointEvent], then: Callable[[Reply], None]) -> None:
+        """Step with a request; `then` gets the answer once what it says is on the disk, and nothing after a crash."""
         self.requests += 1
-        self.on_reply[self.requests] = then
-        self.post(make(self.requests))
+        request = RequestId(self.requests)
+        self.on_reply[request] = then
+        self.post(make(request))
 
     def crash(self) -> None:
         super().crash()
@@ -293,7 +270,7 @@ class EndpointNode(Node):
         self.on_reply.clear()
 
 
-class RelayNode(Node):
+class RelayNode(Node[RelayEvent]):
     """One relay."""
 
     def __init__(self, world: World, name: str, number: int, profile: Profile) -> None:
@@ -303,18 +280,16 @@ class RelayNode(Node):
         self.machine: Relay | None = None
 
     def start(self) -> None:
+        """Power on: the machine is made from what the disk holds."""
         self.up = True
         terminals = {node.name: node.number for node in self.world.endpoints.values()}
-        saved = [
-            (row["charter"], row["terminal"], Held(row["envelope_id"], row["name"], row["frame"], row["stored_at"]))
-            for row in self.disk.tables.get("mailbox", {}).values()
-        ]
-        self.machine = Relay(self.name, self.signing, [Hotline(CHARTER, terminals)], saved)  # type: ignore[arg-type]
+        saved = [_held(row) for row in self.disk.tables.get("mailbox", {}).values()]
+        self.machine = Relay(self.name, self.signing, [Hotline(CHARTER, terminals)], saved)
         self._arm()
 
-    def step(self, event: object) -> Output:
+    def step(self, event: RelayEvent | Tick) -> Output:
         assert self.machine is not None
-        return self.machine.step(event, self.now())  # type: ignore[arg-type]
+        return self.machine.step(event, self.now())
 
     def deadline(self) -> int | None:
         return None if self.machine is None else self.machine.next_deadline()
@@ -342,129 +317,15 @@ class RelayNode(Node):
         self.machine = None
 
 
-class Cable:
-    """The stream from one terminal to one relay, opened again for ever."""
-
-    def __init__(self, world: World, endpoint: EndpointNode, relay: RelayNode) -> None:
-        self.world, self.endpoint, self.relay = world, endpoint, relay
-        self.cut = False
-        self.mute_up = self.mute_down = False
-        self.link = ""
-        self.opened = 0
-        self._backoff = RECONNECT_MIN
-        self._dialing = False
-
-    def wake(self) -> None:
-        if not self._dialing and not self.link and self.endpoint.up:
-            self._dialing = True
-            self.world.after(self.world.rng.randint(1, self._backoff), self._dial)
-
-    def _dial(self) -> None:
-        self._dialing = False
-        if self.link or not self.endpoint.up:
-            return
-        if self.cut or not self.relay.up:
-            self._backoff = min(self._backoff * 2, RECONNECT_MAX)
-            self.wake()
-            return
-        self._backoff = RECONNECT_MIN
-        self.opened += 1
-        self.link = f"{self.endpoint.name}/{self.relay.name}/{self.opened}"
-        self.world.cables_by_link[self.link] = self
-        self.relay.post(LinkOpened(self.link, self.endpoint.name))
-        self.endpoint.post(LinkOpened(self.relay.name))
-
-    def break_now(self, reason: str) -> None:
-        if not self.link:
-            return
-        link, self.link = self.link, ""
-        del self.world.cables_by_link[link]
-        self.relay.post(LinkClosed(link, reason))
-        self.endpoint.post(LinkClosed(self.relay.name, reason))
-        self.wake()
-
-    def to_relay(self, frame: bytes) -> None:
-        link = self.link
-        if link and not self.mute_up:
-            self.world.carry(lambda: self._arrive_at_relay(link, frame))
-
-    def to_endpoint(self, frame: bytes, link: str) -> None:
-        if link == self.link and not self.mute_down:
-            self.world.carry(lambda: self._arrive_at_endpoint(link, frame))
-
-    def _arrive_at_relay(self, link: str, frame: bytes) -> None:
-        if link == self.link:
-            self.relay.post(FramesReceived(link, (frame,)))
-
-    def _arrive_at_endpoint(self, link: str, frame: bytes) -> None:
-        if link == self.link:
-            self.endpoint.post(FramesReceived(self.relay.name, (frame,)))
+def octets(value: str | int | bytes | None) -> bytes:
+    """The value of a column that holds bytes."""
+    assert isinstance(value, bytes)
+    return value
 
 
-class World:
-    """ALPHA, BRAVO and relays in one virtual time (milliseconds)."""
-
-    def __init__(self, seed: int, relays: int = 3, profile: str = "satellite") -> None:
-        self.rng = random.Random(seed)
-        self.entropy = self.rng.randbytes
-        self.time = 0
-        self._agenda: list[tuple[int, int, Callable[[], None]]] = []
-        self._order = 0
-        self._history = hashlib.sha256()
-        self.steps = 0
-        self.weather = Weather()
-        self.pairwise = self.rng.randbytes(32)
-        self.on_delivery: Callable[[EndpointNode, Delivery], None] = lambda node, delivery: None
-        self.endpoints: dict[str, EndpointNode] = {}
-        self.endpoints["ALPHA"] = EndpointNode(self, "ALPHA", 1, "BRAVO", 2)
-        self.endpoints["BRAVO"] = EndpointNode(self, "BRAVO", 2, "ALPHA", 1)
-        self.relays = {f"relay-{i}": RelayNode(self, f"relay-{i}", i, PROFILES[profile]) for i in range(1, relays + 1)}
-        self.cables_by_link: dict[str, Cable] = {}
-        self.cables = {
-            (endpoint.name, relay.name): Cable(self, endpoint, relay)
-            for endpoint in self.endpoints.values()
-            for relay in self.relays.values()
-        }
-
-    @property
-    def nodes(self) -> list[EndpointNode | RelayNode]:
-        return [*self.endpoints.values(), *self.relays.values()]
-
-    def cables_of(self, name: str) -> list[Cable]:
-        return [cable for ends, cable in self.cables.items() if name in ends]
-
-    def start(self) -> None:
-        for node in (*self.relays.values(), *self.endpoints.values()):
-            node.start()
-
-    def at(self, time: int, action: Callable[[], None]) -> None:
-        self._order += 1
-        heapq.heappush(self._agenda, (max(time, self.time), self._order, action))
-
-    def after(self, delay: int, action: Callable[[], None]) -> None:
-        self.at(self.time + delay, action)
-
-    def carry(self, arrive: Callable[[], None]) -> None:
-        """One frame over one cable, through the weather."""
-        weather, rng = self.weather, self.rng
-        if rng.random() < weather.loss:
-            return
-        self.after(rng.randint(weather.delay_min, weather.delay_max), arrive)
-        if rng.random() < weather.duplicate:
-            self.after(rng.randint(weather.delay_min, weather.delay_max * 2), arrive)
-
-    def run_until(self, time: int, check: Callable[[], None] | None = None) -> None:
-        while self._agenda and self._agenda[0][0] <= time:
-            self.time, _, action = heapq.heappop(self._agenda)
-            self.steps += 1
-            action()
-            if check is not None:
-                check()
-        self.time = time
-
-    def trace(self, *what: object) -> None:
-        """Part of the history whose hash must be the same for the same seed."""
-        self._history.update(repr((self.time, *what)).encode())
-
-    def digest(self) -> str:
-        return self._history.hexdigest()
+def _held(row: Row) -> tuple[bytes, int, Held]:
+    terminal, stored_at = row["terminal"], row["stored_at"]
+    assert isinstance(terminal, int)
+    assert isinstance(stored_at, int)
+    held = Held(octets(row["envelope_id"]), octets(row["name"]), octets(row["frame"]), stored_at)
+    return octets(row["charter"]), terminal, held

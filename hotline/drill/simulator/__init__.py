@@ -1,0 +1,8 @@
+"""A whole hotline in virtual time: the very Endpoint and Relay, and everything else made of memory.
+
+world      one agenda, one seed, what nodes and cables have in common
+nodes      terminals and relays with disks, clocks and power switches
+cables     the streams between them
+disk       what survives a power cut
+memorylog  the ledger of a terminal
+"""

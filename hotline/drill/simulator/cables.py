@@ -1,0 +1,77 @@
+"""The streams of the simulator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hotline.drill.simulator.nodes import EndpointNode, RelayNode
+from hotline.machine import FramesReceived, LinkClosed, LinkOpened
+
+if TYPE_CHECKING:  # a world is made of cables, and a cable lies in its world
+    from hotline.drill.simulator.world import World
+
+RECONNECT_MIN: Final = 100
+RECONNECT_MAX: Final = 5_000
+
+
+class Cable:
+    """The stream from one terminal to one relay, opened again for ever."""
+
+    def __init__(self, world: World, endpoint: EndpointNode, relay: RelayNode) -> None:
+        self.world, self.endpoint, self.relay = world, endpoint, relay
+        self.cut = False
+        self.mute_up = self.mute_down = False
+        self.link = ""
+        self.opened = 0
+        self._backoff = RECONNECT_MIN
+        self._dialing = False
+
+    def wake(self) -> None:
+        """Dial soon, unless there is a stream or a dialing already."""
+        if not self._dialing and not self.link and self.endpoint.up:
+            self._dialing = True
+            self.world.after(self.world.rng.randint(1, self._backoff), self._dial)
+
+    def _dial(self) -> None:
+        self._dialing = False
+        if self.link or not self.endpoint.up:
+            return
+        if self.cut or not self.relay.up:
+            self._backoff = min(self._backoff * 2, RECONNECT_MAX)
+            self.wake()
+            return
+        self._backoff = RECONNECT_MIN
+        self.opened += 1
+        self.link = f"{self.endpoint.name}/{self.relay.name}/{self.opened}"
+        self.world.cables_by_link[self.link] = self
+        self.relay.post(LinkOpened(self.link, self.endpoint.name))
+        self.endpoint.post(LinkOpened(self.relay.name))
+
+    def break_now(self, reason: str) -> None:
+        """The stream ends for both sides; the terminal dials again."""
+        if not self.link:
+            return
+        link, self.link = self.link, ""
+        del self.world.cables_by_link[link]
+        self.relay.post(LinkClosed(link, reason))
+        self.endpoint.post(LinkClosed(self.relay.name, reason))
+        self.wake()
+
+    def to_relay(self, frame: bytes) -> None:
+        """Carry one frame of the terminal."""
+        link = self.link
+        if link and not self.mute_up:
+            self.world.carry(lambda: self._arrive_at_relay(link, frame))
+
+    def to_endpoint(self, frame: bytes, link: str) -> None:
+        """Carry one frame of the relay, if it was meant for the stream that there is now."""
+        if link == self.link and not self.mute_down:
+            self.world.carry(lambda: self._arrive_at_endpoint(link, frame))
+
+    def _arrive_at_relay(self, link: str, frame: bytes) -> None:
+        if link == self.link:
+            self.relay.post(FramesReceived(link, (frame,)))
+
+    def _arrive_at_endpoint(self, link: str, frame: bytes) -> None:
+        if link == self.link:
+            self.endpoint.post(FramesReceived(self.relay.name, (frame,)))

@@ -1,0 +1,103 @@
+"""Virtual time: nodes with disks and clocks, cables between them, one agenda. Deterministic for a seed."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hotline.charter.profiles import PROFILES
+from hotline.drill.simulator.cables import Cable
+from hotline.drill.simulator.nodes import EndpointNode, RelayNode
+from hotline.machine import Delivery
+
+
+@dataclass(slots=True)
+class Weather:
+    """What cables and disks do now. Probabilities per frame, times in milliseconds."""
+
+    loss: float = 0.0
+    duplicate: float = 0.0
+    delay_min: int = 1
+    delay_max: int = 5
+    disk_max: int = 3
+
+
+class World:
+    """ALPHA, BRAVO and relays in one virtual time (milliseconds)."""
+
+    def __init__(self, seed: int, relays: int = 3, profile: str = "satellite") -> None:
+        self.rng = random.Random(seed)  # noqa: S311 - a history that can be repeated is the purpose
+        self.entropy = self.rng.randbytes
+        self.time = 0
+        self._agenda: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = 0
+        self._history = hashlib.sha256()
+        self.steps = 0
+        self.weather = Weather()
+        self.pairwise = self.rng.randbytes(32)
+        self.on_delivery: Callable[[EndpointNode, Delivery], None] = lambda *_: None
+        self.endpoints: dict[str, EndpointNode] = {}
+        self.endpoints["ALPHA"] = EndpointNode(self, "ALPHA", 1, "BRAVO", 2)
+        self.endpoints["BRAVO"] = EndpointNode(self, "BRAVO", 2, "ALPHA", 1)
+        self.relays = {f"relay-{i}": RelayNode(self, f"relay-{i}", i, PROFILES[profile]) for i in range(1, relays + 1)}
+        self.cables_by_link: dict[str, Cable] = {}
+        self.cables = {
+            (endpoint.name, relay.name): Cable(self, endpoint, relay)
+            for endpoint in self.endpoints.values()
+            for relay in self.relays.values()
+        }
+
+    @property
+    def nodes(self) -> list[EndpointNode | RelayNode]:
+        """Everything that has a power switch."""
+        return [*self.endpoints.values(), *self.relays.values()]
+
+    def cables_of(self, name: str) -> list[Cable]:
+        """The cables that end at a node."""
+        return [cable for ends, cable in self.cables.items() if name in ends]
+
+    def start(self) -> None:
+        """Power on everywhere."""
+        for relay in self.relays.values():
+            relay.start()
+        for endpoint in self.endpoints.values():
+            endpoint.start()
+
+    def at(self, time: int, action: Callable[[], None]) -> None:
+        """Do something at a time, not before now. What is due together happens in the order in which it was asked."""
+        self._order += 1
+        heapq.heappush(self._agenda, (max(time, self.time), self._order, action))
+
+    def after(self, delay: int, action: Callable[[], None]) -> None:
+        """Do something in `delay` milliseconds."""
+        self.at(self.time + delay, action)
+
+    def carry(self, arrive: Callable[[], None]) -> None:
+        """One frame over one cable, through the weather."""
+        weather, rng = self.weather, self.rng
+        if rng.random() < weather.loss:
+            return
+        self.after(rng.randint(weather.delay_min, weather.delay_max), arrive)
+        if rng.random() < weather.duplicate:
+            self.after(rng.randint(weather.delay_min, weather.delay_max * 2), arrive)
+
+    def run_until(self, time: int, check: Callable[[], None] | None = None) -> None:
+        """Let time pass; `check` is called after everything that happens."""
+        while self._agenda and self._agenda[0][0] <= time:
+            self.time, _, action = heapq.heappop(self._agenda)
+            self.steps += 1
+            action()
+            if check is not None:
+                check()
+        self.time = time
+
+    def trace(self, *what: object) -> None:
+        """Part of the history whose hash must be the same for the same seed."""
+        self._history.update(repr((self.time, *what)).encode())
+
+    def digest(self) -> str:
+        """The hash of what has happened so far, hex."""
+        return self._history.hexdigest()
