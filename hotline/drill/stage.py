@@ -53,6 +53,13 @@ def accepts(host: str, port: int) -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
+def _answers(path: Path) -> bool:
+    """Whether somebody listens on a Unix socket; after a kill -9 its file is there and nobody does."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex(str(path)) == 0
+
+
 class Stage:
     """The processes of one rehearsed hotline. Use as a context: everything it started ends with it."""
 
@@ -79,13 +86,18 @@ class Stage:
         """A command under which one process runs, by its name."""
         self.module: dict[str, str] = {}
         """Another program in the place of the daemon, by the name of its process; it takes the same arguments."""
+        self.belongings = contextlib.ExitStack()
+        """What else ends with the stage, after its processes; each part may have ended before."""
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop_all()
+        try:
+            self.stop_all()
+        finally:
+            self.belongings.close()
 
     @property
     def alpha(self) -> RehearsedTerminal:
@@ -168,7 +180,7 @@ class Stage:
     def start_endpoint(self, terminal: RehearsedTerminal) -> None:
         """Start one endpoint; returns when its operator socket answers."""
         self._start(terminal.party, "hotline", "endpoint", "run", "--config", str(terminal.config))
-        wait_until(lambda: self._alive(terminal.party) and terminal.socket.exists(), f"{terminal.party} to be ready")
+        wait_until(lambda: self._alive(terminal.party) and _answers(terminal.socket), f"{terminal.party} to be ready")
 
     def _start(self, name: str, module: str, *arguments: str) -> None:
         program = [sys.executable, "-m", self.module.get(name, module), *arguments]

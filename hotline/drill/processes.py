@@ -1,0 +1,70 @@
+"""Ending and bringing back one process of a scene, however many injects act upon it at once."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from hotline.drill.scene import Scene
+from hotline.drill.stage import wait_until
+
+_STOPS_WITHIN: Final = 2.0
+"""Seconds for the kernel to stop a process that was told to."""
+
+
+@contextlib.contextmanager
+def alone(scene: Scene, name: str) -> Iterator[None]:
+    """Nobody else starts or ends the process `name` in the meantime."""
+    lock: threading.RLock = scene.kept.setdefault(f"lock of {name}", threading.RLock())
+    with lock:
+        yield
+
+
+def runs(scene: Scene, name: str) -> bool:
+    """Whether the process was started and has not ended."""
+    return scene.stage.started(name) and scene.stage.ended(name) is None
+
+
+def end_now(scene: Scene, name: str) -> None:
+    """kill -9; nothing for a process that has gone."""
+    with alone(scene, name):
+        if scene.stage.started(name):
+            scene.stage.kill(name)
+
+
+def bring_back(scene: Scene, name: str) -> None:
+    """Start the process unless it runs. Raises LocalError if it does not come up."""
+    with alone(scene, name):
+        if not runs(scene, name):
+            end_now(scene, name)
+            scene.stage.start(name)
+
+
+def state_of(pid: int) -> str:
+    """The kernel's letter for the state of a process: T if it is stopped; empty for one that has gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
+
+
+@contextlib.contextmanager
+def standing_still(scene: Scene, name: str) -> Iterator[None]:
+    """The process does nothing in the meantime; one that was frozen before stays so, one that does not run also."""
+    with alone(scene, name):
+        if not runs(scene, name):
+            yield
+            return
+        pid = scene.stage.pid(name)
+        frozen_before = state_of(pid) == "T"
+        scene.stage.freeze(name)
+        try:
+            # The signal is only on its way when `freeze` returns: a write could still be halfway.
+            wait_until(lambda: state_of(pid) in ("T", "Z", ""), f"{name} to stand still", _STOPS_WITHIN)
+            yield
+        finally:
+            if not frozen_before:
+                scene.stage.thaw(name)

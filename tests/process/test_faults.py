@@ -1,0 +1,233 @@
+"""Every fault that a drill can make, on a real hotline: it does what it says, and its undo mends it."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from hotline.drill import performers
+from hotline.drill.plan import Plan
+from hotline.drill.processes import state_of
+from hotline.drill.scene import NEEDS, PERFORMERS, PREPARERS, Scene, Undo
+from hotline.drill.stage import Stage, operator, short_folder, status_of, wait_until
+from hotline.wire.v1 import operator_pb2
+
+pytestmark = pytest.mark.process
+MODULES = (performers,)
+LONG = 30.0
+
+
+class NoProxy:
+    """These drills have no links to disturb."""
+
+    def set(self, links: Sequence[str], way: str, **weather: int | str | None) -> None:
+        raise AssertionError(links)
+
+    def clear(self, links: Sequence[str]) -> None:
+        raise AssertionError(links)
+
+
+class Site:
+    """A running hotline and what a drill would do to it."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.stage = scene.stage
+        self.notes: list[str] = []
+        scene.note = self.notes.append
+
+    def does(self, number: int = 0) -> Undo | None:
+        """Perform one inject of the plan, as the runner does."""
+        inject = self.scene.plan.inject[number]
+        lacking = NEEDS[inject.fault](inject) if inject.fault in NEEDS else None
+        if lacking is not None:
+            pytest.skip(lacking)
+        return PERFORMERS[inject.fault](inject, self.scene)
+
+    def undone(self, number: int = 0) -> Undo:
+        """The same for an inject that can be undone."""
+        undo = self.does(number)
+        assert undo is not None
+        return undo
+
+    def up(self, count: int | None = None) -> bool:
+        """Whether both sides hear each other on `count` paths (every one)."""
+        wanted = len(self.stage.relays) if count is None else count
+        for terminal in self.stage.rehearsal.terminals:
+            states = [path["state"] for path in status_of(terminal)["paths"]]
+            if states.count("up") != wanted:
+                return False
+        return True
+
+    def mended(self) -> None:
+        """Both sides have every path up, and a statement passes."""
+        wait_until(self.up, "every path to be up", LONG)
+        self.delivers("said when all was well again")
+
+    def status(self, party: str) -> dict[str, Any]:
+        return status_of(self.stage.alpha if party == "ALPHA" else self.stage.bravo)
+
+    def say(self, text: str, party: str = "ALPHA") -> int:
+        """A FLASH; its serial."""
+        terminal = self.stage.alpha if party == "ALPHA" else self.stage.bravo
+        with operator(terminal) as stub:
+            answer = stub.Submit(operator_pb2.SubmitRequest(precedence=4, language="en", direction=1, text=text))
+        assert answer.accepted, answer.text
+        return int(answer.serial)
+
+    def sent(self, serial: int, party: str = "ALPHA") -> operator_pb2.StatementView:
+        terminal = self.stage.alpha if party == "ALPHA" else self.stage.bravo
+        with operator(terminal) as stub:
+            views = stub.ListStatements(operator_pb2.ListStatementsRequest(serial=serial, sent=True)).statement
+        return views[0]  # type: ignore[no-any-return]
+
+    def delivers(self, text: str, party: str = "ALPHA", seconds: float = LONG) -> float:
+        """Seconds until the peer's receipt."""
+        begun = time.monotonic()
+        serial = self.say(text, party)
+        wait_until(lambda: self.sent(serial, party).delivered_ms > 0, f"{text!r} to be delivered", seconds)
+        return time.monotonic() - begun
+
+    def log(self, name: str) -> str:
+        return self.stage.log_of(name).read_text(errors="replace")
+
+
+MakeSite = Callable[..., Site]
+
+
+@pytest.fixture
+def site() -> Iterator[MakeSite]:
+    """`site(inject, ..., relays=2)` stages a hotline for these injects and starts it."""
+    with ExitStack() as stack:
+
+        def make(*injects: dict[str, object], relays: int = 2, witnesses: int = 0, **topology: object) -> Site:
+            plan = Plan.model_validate(
+                {
+                    "drill": 1,
+                    "name": "faults",
+                    "title": "t",
+                    "story": "s",
+                    "source": "s",
+                    "tags": ["quick"],
+                    "topology": {"relays": relays, "witnesses": witnesses, **topology},
+                    "inject": [{"at": "0s", **inject} for inject in injects],
+                    "promise": [{"promise": "none-lost"}],
+                }
+            )
+            for inject in plan.inject:
+                lacking = NEEDS[inject.fault](inject) if inject.fault in NEEDS else None
+                if lacking is not None:
+                    pytest.skip(lacking)
+            folder = short_folder()
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            stage = Stage(folder, relays=relays, witnesses=witnesses)
+            stack.enter_context(stage)
+            scene = Scene(plan, stage, NoProxy(), random.Random(1), folder)
+            for prepare in PREPARERS:
+                prepare(scene)
+            for name in (*(one.name for one in (*stage.relays, *stage.witnesses)), "ALPHA", "BRAVO"):
+                stage.start(name)
+            made = Site(scene)
+            wait_until(made.up, "every path to be up", LONG)
+            return made
+
+        yield make
+
+
+# --- processes and stores ---------------------------------------------------------------------------------------------
+
+
+def test_kill_and_stop_are_undone_by_a_start(site: MakeSite) -> None:
+    """A relay that was killed would stay dead, and every later fault of the drill would hit a weaker hotline."""
+    here = site({"fault": "kill", "target": "relay-1"}, {"fault": "stop", "target": "BRAVO"})
+    dead = here.undone(0)
+    assert not here.stage.started("relay-1")
+    wait_until(lambda: here.up(1), "the path to be missed", LONG)
+    here.delivers("over the other relay")
+    gone = here.undone(1)
+    assert not here.stage.started("BRAVO")
+    assert here.notes == ["BRAVO stopped with exit code 0"]
+    for undo in (dead, gone, dead, gone):
+        undo()
+    here.mended()
+
+
+def test_a_killed_terminal_answers_when_its_start_returns(site: MakeSite) -> None:
+    """The socket that a killed daemon left behind would be taken for a new one."""
+    here = site({"fault": "kill", "target": "ALPHA"}, {"fault": "start", "target": "ALPHA"})
+    undo = here.undone(0)
+    assert here.stage.alpha.socket.exists()
+    assert here.does(1) is None
+    assert here.status("ALPHA")["paths"]
+    undo()
+    here.mended()
+
+
+def test_freeze_stops_a_process_and_thaws_it(site: MakeSite) -> None:
+    """A frozen relay that nobody misses was not frozen."""
+    here = site({"fault": "freeze", "target": "relay-1", "for": "5s"})
+    undo = here.undone()
+    wait_until(lambda: state_of(here.stage.pid("relay-1")) == "T", "it to be stopped")
+    wait_until(lambda: here.up(1), "the path to be missed", LONG)
+    undo()
+    undo()
+    here.mended()
+    here.stage.kill("relay-1")
+    undo()
+
+
+def test_a_wiped_relay_has_lost_what_it_held(site: MakeSite) -> None:
+    """It would be a restart and no lost disk."""
+    here = site({"fault": "stop", "target": "BRAVO"}, {"fault": "wipe", "target": "relay-1"})
+    undo = here.undone(0)
+    serial = here.say("waits at both relays")
+    wait_until(lambda: here.sent(serial).relayed_ms > 0, "custody", LONG)
+    time.sleep(0.3)
+    for number in (1, 2):
+        here.stage.kill(f"relay-{number}")
+    here.stage.start("relay-2")
+    here.stage.start("relay-1")
+    assert held_at_start(here, "relay-1") > 0
+    here.does(1)
+    assert held_at_start(here, "relay-1") == 0
+    undo()
+    wait_until(lambda: here.sent(serial).delivered_ms > 0, "the statement to arrive all the same", LONG)
+    here.mended()
+
+
+def held_at_start(here: Site, relay: str) -> int:
+    """How many envelopes a relay had when it was started last."""
+    lines = [json.loads(line) for line in here.log(relay).splitlines()]
+    return int([line for line in lines if line["event"] == "ready"][-1]["held"])
+
+
+def test_a_restored_terminal_is_as_old_as_its_backup_and_begins_a_new_log(site: MakeSite) -> None:
+    """A backup torn in the middle of a write would test SQLite and not the hotline."""
+    here = site({"fault": "backup", "target": "ALPHA"}, {"fault": "restore", "target": "ALPHA"})
+    here.delivers("before the backup")
+    assert here.does(0) is None
+    assert state_of(here.stage.pid("ALPHA")) != "T"
+    backup = here.scene.folder / "backups" / "ALPHA"
+    assert sorted(path.name for path in backup.iterdir() if "ledger.db" not in path.name) == ["keys"]
+    here.delivers("after the backup")
+    before = here.status("ALPHA")["ledger"]
+    assert here.does(1) is None
+    wait_until(lambda: here.status("ALPHA")["ledger"]["log_epoch"] > before["log_epoch"], "a new log", LONG)
+    here.mended()
+
+
+def test_a_backup_leaves_a_frozen_process_frozen(site: MakeSite) -> None:
+    """The backup would quietly end another fault."""
+    here = site({"fault": "freeze", "target": "relay-1", "for": "5s"}, {"fault": "backup", "target": "relay-1"})
+    undo = here.undone(0)
+    here.does(1)
+    assert state_of(here.stage.pid("relay-1")) == "T"
+    undo()
+    here.mended()
