@@ -59,7 +59,8 @@ def _keepalive(profile: Profile) -> tuple[Option, ...]:
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", max(2_000, silent)),  # this is the connect timeout
-        ("grpc.max_reconnect_backoff_ms", max(1_000, silent)),
+        # Short, because the dialer has a pause of its own: a stream that fails while gRPC still waits fails at once.
+        ("grpc.max_reconnect_backoff_ms", max(200, silent // 10)),
     )
 
 

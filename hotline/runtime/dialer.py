@@ -44,7 +44,8 @@ class Dialer:
         self._queue: FrameQueue | None = None
         self._call: grpc.aio.StreamStreamCall[relay_pb2.AttachRequest, relay_pb2.AttachResponse] | None = None
         self.last_error = ""
-        self._backoff_last = target.profile.silent_ceiling_ms / 1_000
+        # Half of what makes a path suspect: with gRPC's own pause, service is back within that time of a relay's return.
+        self._backoff_last = target.profile.silent_ceiling_ms / 2_000
 
     def send(self, frame: bytes) -> None:
         """Queue one frame; without a stream it is swallowed, on a full queue the stream is given up."""
