@@ -11,7 +11,7 @@ from typing import Final
 
 from hotline.drill.fronts import cover, uncover
 from hotline.drill.injects import Backup, Freeze, Kill, LinkFault, Partition, Restore, Start, Stop, Swizzle, Wipe
-from hotline.drill.links import expand, links_between
+from hotline.drill.patterns import expand, links_between
 from hotline.drill.processes import alone, bring_back, end_now, runs, standing_still
 from hotline.drill.scene import NEEDS, PERFORMERS, Scene, Undo
 from hotline.errors import HotlineError, LocalError
