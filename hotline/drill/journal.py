@@ -4,7 +4,7 @@ Every entry has `t`, milliseconds since the steady state was reached (negative b
 
 | kind | further fields |
 |---|---|
-| `drill` | first entry: `plan` (the file's content as JSON), `digest`, `seed`, `started` (ISO, UTC), `simulated`, `environment` |
+| `drill` | first: `plan` (the file as JSON), `digest`, `seed`, `started` (ISO, UTC), `simulated`, `environment` |
 | `steady` | `holds`, `within_ms` |
 | `said` | `id`, `from`, `serial`, `plane`, `precedence`, `lang`, `bytes`, `label` (a `say`'s text, else empty) |
 | `stage` | `id`, `stage` (relayed, delivered, read, expired, renumbered), `by` |
@@ -25,19 +25,74 @@ Every entry has `t`, milliseconds since the steady state was reached (negative b
 | `note` | `text` |
 | `end` | `outcome` (ended, aborted, interrupted), `text` |
 
-`id` is SENDER/plane/serial.
+`id` is SENDER/plane/serial; for the stage `renumbered`, `by` is the new serial. `late` on a stage or a showing: its
+time is that of a question afterwards, so it is too late, never too early. FIELDS says what an entry must have at least.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hotline.errors import Malformed
 
 Entry = dict[str, Any]
+
+SCHEMA: Final = "hotline.drill-journal/1"
+"""Stands in the first entry."""
+
+FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "drill": {
+        "plan": "object",
+        "digest": "text",
+        "seed": "integer",
+        "started": "text",
+        "simulated": "truth",
+        "environment": "object",
+    },
+    "steady": {"holds": "truth", "within_ms": "number or null"},
+    "said": {
+        "id": "text",
+        "from": "text",
+        "serial": "integer",
+        "plane": "text",
+        "precedence": "text",
+        "lang": "text",
+        "bytes": "integer",
+        "label": "text",
+    },
+    "stage": {"id": "text", "stage": "text", "by": "text"},
+    "shown": {"id": "text", "by": "text", "repeat": "truth"},
+    "refused-to-say": {"from": "text", "text": "text"},
+    "inject": {"n": "integer", "name": "text", "fault": "text", "target": "text", "text": "text"},
+    "undo": {"n": "integer", "name": "text", "fault": "text", "target": "text", "text": "text"},
+    "path": {"by": "text", "path": "text", "state": "text"},
+    "alarm": {"by": "text", "name": "text", "text": "text"},
+    "refused": {"by": "text", "path": "text", "reason": "text"},
+    "event": {"by": "text", "event": "text"},
+    "poll": {"by": "text", "heard_ms": "number or null", "up": "integer", "waiting": "integer or null"},
+    "steady-again": {},
+    "exit": {"process": "text", "code": "integer", "asked": "truth"},
+    "memory": {"process": "text", "mib": "number"},
+    "ledger": {
+        "by": "text",
+        "size": "integer",
+        "log_epoch": "integer",
+        "root": "text",
+        "verified": "truth",
+        "text": "text",
+    },
+    "agree": {"holds": "truth", "text": "text"},
+    "plaintext": {"place": "text"},
+    "note": {"text": "text"},
+    "end": {"outcome": "text", "text": "text"},
+}
+"""Kind to the fields that an entry of it has, each with its type: what whoever reads a journal may rely upon."""
+_FARTHEST_MS: Final = 1e12
+"""No time of a drill is farther from its steady state: thirty years."""
 
 
 class Journal:
@@ -49,42 +104,82 @@ class Journal:
 
     def add(self, at_ms: float, kind: str, **fields: object) -> Entry:
         """One more entry."""
-        entry: Entry = {"t": round(at_ms, 3), "kind": kind, **fields}
+        schema = {"schema": SCHEMA} if kind == "drill" else {}
+        entry: Entry = {"t": round(at_ms, 3), "kind": kind, **schema, **fields}
         self.entries.append(entry)
         if self._file is not None:
             self._file.write(spell(entry))
             self._file.flush()
         return entry
 
-    def close(self) -> None:
-        """No more entries."""
+    def finish(self) -> None:
+        """No more entries. The file is written anew in order of time: some entries are told late."""
+        head, rest = self.entries[:1], self.entries[1:]
+        self.entries = [*head, *sorted(rest, key=lambda entry: (entry["kind"] == "end", entry["t"]))]
         if self._file is not None:
+            self._file.seek(0)
+            self._file.truncate()
+            self._file.writelines(spell(entry) for entry in self.entries)
             self._file.close()
+            self._file = None
 
 
 def spell(entry: Entry) -> str:
-    """The line of one entry."""
-    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n"
+    """The line of one entry, in ASCII: no text of a peer can act on the screen of whoever looks at the file."""
+    return json.dumps(entry, ensure_ascii=True, allow_nan=False, separators=(",", ":")) + "\n"
 
 
 def read_journal(path: Path) -> list[Entry]:
-    """The entries of a journal file. Raises Malformed naming the line, OSError."""
+    """The entries of a journal file. Raises Malformed naming the line, OSError.
+
+    A last line without an end is left out: it is what a run leaves that was killed while it wrote.
+    """
+    *lines, unfinished = path.read_bytes().split(b"\n")
+    del unfinished
     entries: list[Entry] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         try:
-            entry = json.loads(line)
-        except ValueError as error:
+            value = json.loads(line, parse_constant=_no_number)
+        except (ValueError, RecursionError) as error:
             raise Malformed("journal", f"line {number} is not JSON") from error
-        if (
-            not isinstance(entry, dict)
-            or not isinstance(entry.get("kind"), str)
-            or not isinstance(entry.get("t"), int | float)
-        ):
-            raise Malformed("journal", f"line {number} is no entry")
-        entries.append(entry)
+        problem = problem_of(value)
+        if problem:
+            raise Malformed("journal", f"line {number}: {problem}")
+        entries.append(value)
     if not entries or entries[0]["kind"] != "drill":
         raise Malformed("journal", "does not begin with the entry `drill`")
     return entries
+
+
+def problem_of(value: object) -> str:
+    """Why `value` is no entry, or what it lacks; empty if it is one. Unknown kinds may have anything."""
+    if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
+        return "no entry"
+    kind = str(value["kind"])
+    for name, type_ in {"t": "number", **FIELDS.get(kind, {})}.items():
+        if name not in value:
+            return f"{kind} without {name}"
+        if not any(_IS[one](value[name]) for one in type_.split(" or ")):
+            return f"{kind}: {name} is not: {type_}"
+    return "" if abs(value["t"]) <= _FARTHEST_MS else f"{kind}: t is no time of a drill"
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(word)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_IS: Final[Mapping[str, Callable[[object], bool]]] = {
+    "text": lambda value: isinstance(value, str),
+    "integer": _is_integer,
+    "number": lambda value: _is_integer(value) or (isinstance(value, float) and math.isfinite(value)),
+    "truth": lambda value: isinstance(value, bool),
+    "object": lambda value: isinstance(value, dict),
+    "null": lambda value: value is None,
+}
 
 
 def of_kind(entries: Iterable[Entry], *kinds: str) -> list[Entry]:

@@ -1,0 +1,117 @@
+"""Promises against facts, and the report of a whole drill.
+
+A promise holds only if it was measured. What never happened is None, not nought: a silent instrument must not pass for
+a quiet line. A drill that did not run from its steady state to its end is aborted, and none of its promises holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from hotline.drill import faultjudges, statementjudges
+from hotline.drill.durations import spoken
+from hotline.drill.journal import Entry
+from hotline.drill.measures import Facts, facts_of, numbers
+from hotline.drill.outcome import Judged, Report, Verdict
+from hotline.drill.promises import Promise
+from hotline.drill.timeline import timeline
+
+JUDGES: Final = statementjudges.JUDGES | faultjudges.JUDGES
+"""Kind of promise to its judge."""
+
+
+def judge(entries: Sequence[Entry]) -> Report:
+    """The report of a journal. Raises Malformed for entries that are no journal of a drill."""
+    facts = facts_of(entries)
+    judged = [judge_promise(promise, facts) for promise in facts.plan.promise]
+    verdict, outcome = _verdict(facts, judged)
+    plan, head = facts.plan, facts.head
+    return Report(
+        verdict=verdict,
+        outcome=outcome,
+        name=plan.name,
+        title=plan.title,
+        story=plan.story,
+        incident=plan.incident,
+        source=plan.source,
+        digest=head["digest"],
+        seed=head["seed"],
+        started=head["started"],
+        simulated=head["simulated"],
+        seconds=round(facts.end / 1_000, 3),
+        environment={str(key): str(value) for key, value in head["environment"].items()},
+        topology=_topology(facts),
+        promises=judged,
+        measures=numbers(facts),
+        messages=list(facts.messages),
+        faults=list(facts.faults),
+        paths=list(facts.paths),
+        gaps=list(facts.gaps),
+        timeline=timeline(facts),
+        ledgers=list(facts.ledgers),
+        agree=facts.agree,
+    )
+
+
+def _verdict(facts: Facts, judged: list[Judged]) -> tuple[Verdict, str]:
+    if not facts.steady:
+        why = facts.end_text or f"the steady state was not reached within {spoken(facts.plan.steady.within)}"
+        return "aborted", f"Aborted before the first fault: {why}."
+    if not facts.whole:
+        return "aborted", f"Not played to its end ({facts.outcome}): {facts.end_text}."
+    broken = [one.text for one in judged if not one.holds]
+    if broken:
+        return "broken", f"{len(broken)} of {len(judged)} promises did not hold: {'; '.join(broken)}."
+    return "passed", "The promise held." if len(judged) == 1 else f"All {len(judged)} promises held."
+
+
+def _topology(facts: Facts) -> dict[str, str]:
+    topology = facts.plan.topology
+    found = {"terminals": "2", "relays": str(topology.relays), "witnesses": str(topology.witnesses)}
+    found["link profile"] = topology.profile
+    found |= {f"{relay} profile": profile for relay, profile in topology.relay_profiles.items()}
+    found |= {f"{party} clock": f"{step} off from the start" for party, step in topology.clock_step.items()}
+    if topology.channel_test is not None:
+        found["channel tests every"] = spoken(topology.channel_test)
+    return found
+
+
+def judge_promise(promise: Promise, facts: Facts) -> Judged:
+    """One promise against the facts; it does not hold if the drill did not run to its end."""
+    found = JUDGES[promise.promise](promise, facts)
+    least = getattr(promise, "least", None)
+    limit = float(promise.limit if least is None else least)  # type: ignore[union-attr]
+    if not facts.steady:
+        found = replace(found, measured=None, detail="the drill was aborted before the first fault", out_of=None)
+    elif not facts.whole:
+        found = replace(found, detail=f"not judged: the drill was not played to its end ({facts.outcome})")
+    measured = None if found.measured is None else round(found.measured, 3)
+    within = measured is not None and (measured <= limit if least is None else measured >= limit)
+    return Judged(
+        promise=promise.promise,
+        text=found.text,
+        limit=limit,
+        bound="most" if least is None else "least",
+        measured=measured,
+        out_of=found.out_of,
+        unit=_UNITS.get(promise.promise, "count"),
+        holds=within and facts.whole,
+        detail=found.detail,
+        why=promise.why,
+    )
+
+
+_UNITS: Final[dict[str, Any]] = {
+    "delivered-within": "ms",
+    "extra-delay": "ms",
+    "silence": "ms",
+    "noticed": "ms",
+    "alarm": "ms",
+    "resumed": "ms",
+    "recovered": "ms",
+    "exits": "ms",
+    "growth": "MiB",
+}
+"""Everything else is counted."""

@@ -1,0 +1,307 @@
+"""From a drill's journal to facts: statements and their ways, readings, ledgers, and the numbers that sum them up.
+
+Pure functions of the entries. What only the planner can know (what an inject touches, what was promised) comes from the
+plan that stands in the journal's first entry.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import ValidationError
+
+from hotline.drill.journal import Entry, of_kind, problem_of
+from hotline.drill.outcome import FaultSpan, Gap, LedgerEnd, Message, PathSpan
+from hotline.drill.plan import Plan
+from hotline.drill.spans import PARTIES, fault_spans, path_spans
+from hotline.errors import Malformed
+
+PRECEDENCES: Final = ("flash", "immediate", "priority", "routine")
+_STAGES: Final = ("relayed", "delivered", "read", "expired")
+_ID_PARTS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a journal says, put in order. Times are milliseconds since the steady state."""
+
+    plan: Plan
+    head: Entry
+    """The entry `drill`."""
+    entries: tuple[Entry, ...]
+    """All others, in order of time."""
+    steady: bool
+    """Whether the steady state was reached before the first fault."""
+    outcome: str
+    """What the entry `end` says; `cut short` if there is none."""
+    end_text: str
+    end: float
+    """When the last reading was taken: what comes after it is the verification of what was left behind."""
+    messages: tuple[Message, ...]
+    faults: tuple[FaultSpan, ...]
+    paths: tuple[PathSpan, ...]
+    gaps: tuple[Gap, ...]
+    ledgers: tuple[LedgerEnd, ...]
+    agree: bool | None
+    disordered: tuple[str, ...]
+    """Ids of statements shown after one that was said later, with the same sender, plane and precedence."""
+    twice: int
+
+    def of(self, *kinds: str, by: str | None = None) -> list[Entry]:
+        """Entries of these kinds since the steady state, of one side if it is named."""
+        found = of_kind(self.entries, *kinds)
+        return [entry for entry in found if entry["t"] >= 0 and (by is None or entry.get("by") == by)]
+
+    @property
+    def whole(self) -> bool:
+        """Whether the drill was played from its steady state to its end: if not, no promise can be judged."""
+        return self.steady and self.outcome == "ended"
+
+
+def facts_of(entries: Sequence[Entry]) -> Facts:
+    """Put the entries of a journal in order. Raises Malformed for what is no journal of a drill."""
+    for number, entry in enumerate(entries, 1):
+        problem = problem_of(entry)
+        if problem:
+            raise Malformed("journal", f"entry {number}: {problem}")
+    if not entries or entries[0]["kind"] != "drill":
+        raise Malformed("journal", "does not begin with the entry `drill`")
+    head, plan = entries[0], _plan_of(entries[0])
+    rest = tuple(sorted(entries[1:], key=lambda entry: float(entry["t"])))
+    readings = [float(entry["t"]) for entry in of_kind(rest, "poll") if entry["t"] >= 0]
+    end = max(readings, default=max((float(entry["t"]) for entry in rest), default=0.0))
+    ends, steadies, agreed = of_kind(rest, "end"), of_kind(rest, "steady"), of_kind(rest, "agree")
+    messages, strangers = _messages(rest)
+    return Facts(
+        plan=plan,
+        head=head,
+        entries=rest,
+        steady=bool(steadies) and bool(steadies[-1]["holds"]),
+        outcome=str(ends[-1]["outcome"]) if ends else "cut short",
+        end_text=str(ends[-1]["text"]) if ends else "the journal has no end: whoever ran the drill was stopped",
+        end=max(end, 0.0),
+        messages=tuple(messages),
+        faults=fault_spans(plan, rest, messages),
+        paths=path_spans(plan, rest, end),
+        gaps=tuple(_gaps(rest)),
+        ledgers=tuple(_ledgers(rest)),
+        agree=bool(agreed[-1]["holds"]) if agreed else None,
+        disordered=tuple(_disordered(rest, messages)),
+        twice=sum(max(0, message.times_shown - 1) for message in messages) + strangers,
+    )
+
+
+def _plan_of(head: Entry) -> Plan:
+    try:
+        return Plan.model_validate(head["plan"])
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise Malformed("journal", f"its plan is none: {place}: {first['msg']}") from error
+
+
+# --- statements -------------------------------------------------------------------------------------------------------
+
+
+class _Way:
+    """One accepted statement on its way: mutable while the journal is read."""
+
+    def __init__(self, said: Entry) -> None:
+        self.said = said
+        self.id = str(said["id"])
+        self.serial = int(said["serial"])
+        self.at: dict[str, float] = {}
+        self.relayed_by = ""
+        self.told = ""
+        self.times_shown = 0
+
+    def stage(self, entry: Entry) -> None:
+        stage = str(entry["stage"])
+        if stage not in _STAGES:
+            return
+        self.at.setdefault(stage, float(entry["t"]))
+        if stage == "relayed":
+            self.relayed_by = self.relayed_by or str(entry["by"])
+        if stage != "relayed" or not self.told:
+            # A relay that signs for custody after the receipt has come tells nothing new.
+            self.told = stage
+
+    def shown(self, entry: Entry) -> None:
+        self.at.setdefault("shown", float(entry["t"]))
+        self.times_shown += not entry["repeat"]
+
+    def message(self) -> Message:
+        said, at = self.said, self.at
+        return Message(
+            id=self.id,
+            sender=said["from"],
+            serial=self.serial,
+            plane=said["plane"],
+            precedence=said["precedence"],
+            lang=said["lang"],
+            size=said["bytes"],
+            label=said["label"],
+            said=float(said["t"]),
+            relayed=at.get("relayed"),
+            relayed_by=self.relayed_by,
+            delivered=at.get("delivered", at.get("read")),
+            read=at.get("read"),
+            shown=at.get("shown"),
+            expired=at.get("expired"),
+            told=self.told,
+            times_shown=self.times_shown,
+        )
+
+
+def _messages(entries: Iterable[Entry]) -> tuple[list[Message], int]:
+    """Every accepted statement, and how many unmarked repetitions there were of statements that nobody is known to
+    have said (a terminal that did not answer may have taken them all the same).
+
+    A terminal that has lost its state may give out a serial anew: an id is its last holder's until that is renumbered.
+    """
+    ways: list[_Way] = []
+    holders: dict[str, list[_Way]] = {}
+    strangers: dict[tuple[str, str], int] = {}
+    for entry in entries:
+        identifier = str(entry.get("id", ""))
+        held = holders.get(identifier)
+        match entry["kind"]:
+            case "said":
+                ways.append(_Way(entry))
+                holders.setdefault(identifier, []).append(ways[-1])
+            case "stage" if held and entry["stage"] == "renumbered":
+                way = held.pop()
+                way.id, way.serial = _renumbered(identifier, str(entry["by"]))
+                holders.setdefault(way.id, []).append(way)
+            case "stage" if held:
+                held[-1].stage(entry)
+            case "shown" if held:
+                held[-1].shown(entry)
+            case "shown" if not entry["repeat"]:
+                key = (identifier, str(entry["by"]))
+                strangers[key] = strangers.get(key, 0) + 1
+    return [way.message() for way in ways], sum(count - 1 for count in strangers.values())
+
+
+def _renumbered(identifier: str, serial: str) -> tuple[str, int]:
+    sender, plane, old = parts_of(identifier)
+    new = int(serial) if serial.isascii() and serial.isdecimal() and len(serial) <= len(str(2**64)) else old
+    return f"{sender}/{plane}/{new}", new
+
+
+def parts_of(identifier: str) -> tuple[str, str, int]:
+    """Sender, plane and serial of a statement's id. Raises Malformed."""
+    parts = identifier.split("/")
+    if len(parts) != _ID_PARTS or not (parts[2].isascii() and parts[2].isdecimal()):
+        raise Malformed("journal", f"{identifier!r} is no id of a statement")
+    return parts[0], parts[1], int(parts[2])
+
+
+def _disordered(entries: Sequence[Entry], messages: Iterable[Message]) -> list[str]:
+    """Serials ascend in the order in which statements were accepted. Showings learned late have no known order."""
+    precedence = {message.id: message.precedence for message in messages}
+    highest: dict[tuple[str, str, str, str], int] = {}
+    found = []
+    for entry in of_kind(entries, "shown"):
+        if entry["id"] not in precedence or entry["repeat"] or entry.get("late"):
+            continue
+        sender, plane, serial = parts_of(entry["id"])
+        group = (entry["by"], sender, plane, precedence[entry["id"]])
+        if serial < highest.get(group, 0):
+            found.append(str(entry["id"]))
+        highest[group] = max(serial, highest.get(group, 0))
+    return found
+
+
+# --- readings ---------------------------------------------------------------------------------------------------------
+
+
+def _gaps(entries: Iterable[Entry]) -> list[Gap]:
+    return [
+        Gap(party=entry["by"], at=float(entry["t"]), heard_ms=None if entry["heard_ms"] is None else entry["heard_ms"])
+        for entry in of_kind(entries, "poll")
+        if entry["t"] >= 0
+    ]
+
+
+def silence(facts: Facts, party: str) -> tuple[float, float] | None:
+    """The longest time for which `party` had not heard its peer, and when that was read. None without a reading.
+
+    A terminal that does not answer, or has heard nothing since it was started, has been silent since its last word.
+    """
+    last, worst = 0.0, None
+    for gap in facts.gaps:
+        if gap.party != party:
+            continue
+        if gap.heard_ms is not None:
+            last = max(last, gap.at - gap.heard_ms)
+        length = gap.at - last if gap.heard_ms is None else gap.heard_ms
+        if worst is None or length > worst[0]:
+            worst = (length, gap.at)
+    return worst
+
+
+def _ledgers(entries: Iterable[Entry]) -> list[LedgerEnd]:
+    last = {(str(entry["by"]), int(entry["log_epoch"])): entry for entry in of_kind(entries, "ledger")}
+    return [
+        LedgerEnd(
+            party=party,
+            size=entry["size"],
+            log_epoch=epoch,
+            root=entry["root"],
+            verified=entry["verified"],
+            text=entry["text"],
+        )
+        for (party, epoch), entry in sorted(last.items())
+    ]
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def percentile(values: Iterable[float], percent: float) -> float | None:
+    """The smallest of `values` that at least `percent` of them do not exceed (nearest rank); None without any."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)] if ordered else None
+
+
+def taken(messages: Iterable[Message], stage: Callable[[Message], float | None]) -> list[float]:
+    """How long each statement took from its acceptance to `stage`, without those that never got there."""
+    return [at - message.said for message in messages if (at := stage(message)) is not None]
+
+
+def delivered(message: Message) -> float | None:
+    """When the verified receipt came."""
+    return message.delivered
+
+
+def lost(messages: Iterable[Message]) -> list[Message]:
+    """Accepted, neither delivered nor told to their sender as expired."""
+    return [message for message in messages if message.delivered is None and message.expired is None]
+
+
+def numbers(facts: Facts) -> dict[str, float | None]:
+    """The measures of a report, by name."""
+    messages = facts.messages
+    readings = [reading[0] for party in PARTIES if (reading := silence(facts, party)) is not None]
+    found: dict[str, float | None] = {
+        "said": float(len(messages)),
+        "refused_to_say": float(len(facts.of("refused-to-say"))),
+        "delivered": float(sum(1 for message in messages if message.delivered is not None)),
+        "lost": float(len(lost(messages))),
+        "twice": float(facts.twice),
+        "disordered": float(len(facts.disordered)),
+        "expired": float(sum(1 for message in messages if message.expired is not None)),
+        "silence_ms": max(readings, default=None),
+        "alarms": float(len(facts.of("alarm"))),
+    }
+    for name in ("", *PRECEDENCES):
+        times = taken((message for message in messages if name in ("", message.precedence)), delivered)
+        prefix = f"delivery_{name}_ms" if name else "delivery_ms"
+        if times or not name:
+            found |= {f"{prefix}_p50": percentile(times, 50), f"{prefix}_p99": percentile(times, 99)}
+            found[f"{prefix}_max"] = max(times, default=None)
+    return {name: None if value is None else round(value, 3) for name, value in found.items()}
