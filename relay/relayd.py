@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from hotline.runtime.notify import notify
 from hotline.wire.v1 import relay_pb2_grpc
 from relay.config import RelayConfig
 from relay.machine import Closing, Hotline, Relay, RelayEvent
+from relay.mailbox import Held
 from relay.service import Links, RelayService, RelayWorld
 from relay.store import SqliteMailboxStore
 
@@ -93,8 +94,15 @@ class Observer:
         prometheus_client.Gauge(name, text, registry=self.registry).set_function(value)
 
 
-async def serve(config: RelayConfig, materials: Materials) -> None:
-    """Run until SIGTERM or SIGINT. Raises what stopped the relay otherwise."""
+MakeRelay = Callable[[str, SigningKey, Iterable[Hotline], Iterable[tuple[bytes, int, Held]]], Relay]
+"""As Relay is constructed: name, signing key, hotlines, what was stored."""
+
+
+async def serve(config: RelayConfig, materials: Materials, make: MakeRelay = Relay) -> None:
+    """Run until SIGTERM or SIGINT. Raises what stopped the relay otherwise.
+
+    `make` constructs the machine: a drill has one that does not do what it signs for.
+    """
     log = get_logger("relay")
     store = SqliteMailboxStore(config.store)
     saved = store.load()
@@ -104,7 +112,7 @@ async def serve(config: RelayConfig, materials: Materials) -> None:
         Hotline(charter.hash, {terminal.tls_fingerprint: terminal.number for terminal in charter.terminals})
         for charter in materials.charters
     ]
-    machine = Relay(config.name, SigningKey(materials.secret.signing), hotlines, saved)
+    machine = make(config.name, SigningKey(materials.secret.signing), hotlines, saved)
     observer, links = Observer(), Links()
     driver: Driver[RelayEvent] = Driver(machine, RelayWorld(store, links, observer))
     server, health, port = await _listen(config, materials, driver, links)

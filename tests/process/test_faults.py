@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hotline.drill import performers
+from hotline.drill import liar, performers
 from hotline.drill.plan import Plan
 from hotline.drill.processes import state_of
 from hotline.drill.scene import NEEDS, PERFORMERS, PREPARERS, Scene, Undo
@@ -20,7 +20,7 @@ from hotline.drill.stage import Stage, operator, short_folder, status_of, wait_u
 from hotline.wire.v1 import operator_pb2
 
 pytestmark = pytest.mark.process
-MODULES = (performers,)
+MODULES = (liar, performers)
 LONG = 30.0
 
 
@@ -230,4 +230,63 @@ def test_a_backup_leaves_a_frozen_process_frozen(site: MakeSite) -> None:
     here.does(1)
     assert state_of(here.stage.pid("relay-1")) == "T"
     undo()
+    here.mended()
+
+
+# --- relays that lie --------------------------------------------------------------------------------------------------
+
+
+def lying(how: str, share: int = 1) -> dict[str, object]:
+    return {"fault": "lie", "target": "relay-1", "how": how, "share": share}
+
+
+def events(here: Site, party: str, name: str) -> list[dict[str, Any]]:
+    """What a terminal has written into its log under this name."""
+    lines = [json.loads(line) for line in here.log(party).splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] == name]
+
+
+def test_a_lying_relay_costs_no_statement(site: MakeSite) -> None:
+    """Every lie in turn, while the other relay is honest: all arrives, once, in order, and the lie was really told."""
+    kinds = ("drop", "replay", "reorder", "alter", "forge-custody", "delay")
+    here = site(*(lying(how) for how in kinds))
+    said = []
+    for number, how in enumerate(kinds):
+        undo = here.undone(number)
+        said += [f"said under {how}, {turn}" for turn in range(3)]
+        for text in said[-3:]:
+            here.delivers(text)
+        time.sleep(1.0)
+        undo()
+        undo()
+        assert f"lied ({how}) about" in here.notes[-1]
+        assert " 0 envelopes" not in here.notes[-1]
+    here.mended()
+    with operator(here.stage.bravo) as stub:
+        arrived = stub.ListStatements(operator_pb2.ListStatementsRequest(limit=100)).statement
+    assert sorted(view.serial for view in arrived) == list(range(1, len(said) + 2))
+    refused = {line["reason"] for line in events(here, "ALPHA", "refused")}
+    assert {"custody-address", "signature"} <= refused
+
+
+def test_a_withheld_last_statement_is_exposed_by_the_heartbeat(site: MakeSite) -> None:
+    """The only relay signs for a statement and keeps it to itself: both sides would believe that nothing was said."""
+    here = site(lying("withhold-last"), relays=1)
+    undo = here.undone()
+    serial = here.say("the last word")
+    wait_until(lambda: here.sent(serial).relayed_ms > 0, "the lying custody", LONG)
+    wait_until(lambda: bool(events(here, "BRAVO", "alarm")), "BRAVO to notice the gap", LONG)
+    assert events(here, "BRAVO", "alarm")[0]["name"] == "gap"
+    assert here.up(), "the relay looks alive"
+    undo()
+    wait_until(lambda: here.sent(serial).delivered_ms > 0, "the statement to arrive at last", LONG)
+    here.mended()
+
+
+def test_a_liar_that_was_killed_is_started_honest(site: MakeSite) -> None:
+    """The undo of a lie would fail because its relay has gone."""
+    here = site(lying("drop"), {"fault": "kill", "target": "relay-1"})
+    lie, dead = here.undone(0), here.undone(1)
+    lie()
+    dead()
     here.mended()
