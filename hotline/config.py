@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -208,15 +208,23 @@ def _problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
         elif item["type"] == "missing":
             found.append(f"{place}: is missing")
         else:
-            found.append(f"{place}: {item['msg']}")
+            found.append(f"{place}: {item['msg'].removeprefix('Value error, ')}")
     return found
 
 
 def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """The keys that may stand at `place`, also in tables of a list and in those of which a word tells the kind."""
+    inside = [model]
     for part in place:
-        field = model.model_fields.get(str(part))
-        inner = field.annotation if field is not None else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            break
-        model = inner
-    return list(model.model_fields)
+        fields = [field for one in inside for name, field in one.model_fields.items() if part in (name, field.alias)]
+        if fields:
+            inside = [one for field in fields for one in _models(field.annotation)]
+        elif isinstance(part, str):
+            inside = [one for one in inside if any(part in get_args(f.annotation) for f in one.model_fields.values())]
+    return [field.alias or name for one in inside for name, field in one.model_fields.items()]
+
+
+def _models(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [one for part in get_args(annotation) for one in _models(part)]

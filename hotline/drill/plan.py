@@ -6,6 +6,7 @@ report: two reports with one hash speak of the same drill.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ from pydantic import Field
 from hotline.charter.cards import ProfileName
 from hotline.config import Settings, load_toml
 from hotline.drill.durations import Span
-from hotline.drill.injects import Fault, LinkPattern, Party, Plane, Precedence, Relay
-from hotline.drill.promises import Promise
+from hotline.drill.injects import Fault, LinkFault, LinkPattern, Partition, Party, Plane, Precedence, Relay, Swizzle
+from hotline.drill.promises import Exits, Growth, Promise
 from hotline.errors import ConfigError
 from hotline.files import read_public
 
@@ -125,16 +126,19 @@ def load_plan(path: Path) -> Drill:
 
 def _contradictions(plan: Plan) -> Iterator[str]:
     """What no single field can tell."""
-    here = {"ALPHA", "BRAVO"}
-    here |= {f"relay-{number}" for number in range(1, plan.topology.relays + 1)}
-    here |= {f"witness-{number}" for number in range(1, plan.topology.witnesses + 1)}
+    relays = [f"relay-{number}" for number in range(1, plan.topology.relays + 1)]
+    here = {"ALPHA", "BRAVO", *relays, *(f"witness-{number}" for number in range(1, plan.topology.witnesses + 1))}
     names = {inject.name for inject in plan.inject}
+    for place, process in _named(plan):
+        if process not in here:
+            yield f"{place}: {process} is not staged: the topology has {', '.join(sorted(here))}"
     for number, inject in enumerate(plan.inject):
-        target = getattr(inject, "target", None)
-        if target is not None and target not in here:
-            yield f"inject.{number}.target: {target} is not staged: the topology has {', '.join(sorted(here))}"
         if inject.fault == "freeze" and inject.lasting is None:
             yield f"inject.{number}.for: is missing: say for how long it stays frozen"
+        if inject.fault == "restore" and not any(
+            other.fault == "backup" and other.target == inject.target and other.at <= inject.at for other in plan.inject
+        ):
+            yield f"inject.{number}: there is no backup of {inject.target} before it"
     for number, promise in enumerate(plan.promise):
         fault = getattr(promise, "fault", None)
         if fault is not None and fault not in names:
@@ -147,6 +151,29 @@ def _contradictions(plan: Plan) -> Iterator[str]:
     for number, flow in enumerate(plan.traffic):
         if flow.until <= flow.start:
             yield f"traffic.{number}.until: is not after its start"
+        if flow.every == 0:
+            yield f"traffic.{number}.every: is no pace"
+
+
+def _named(plan: Plan) -> Iterator[tuple[str, str]]:
+    """(place in the file, process) for every process that the plan names."""
+    yield from ((f"topology.relay_profiles.{relay}", relay) for relay in plan.topology.relay_profiles)
+    yield from (("topology.links", end) for link in plan.topology.links for end in _ends(link))
+    for number, inject in enumerate(plan.inject):
+        match inject:
+            case LinkFault() | Swizzle():
+                yield from ((f"inject.{number}.links", end) for link in inject.links for end in _ends(link))
+            case Partition():
+                yield from ((f"inject.{number}.between", name) for side in inject.between for name in side)
+            case _ if hasattr(inject, "target"):
+                yield f"inject.{number}.target", inject.target
+    for number, promise in enumerate(plan.promise):
+        if isinstance(promise, Exits | Growth):
+            yield f"promise.{number}.target", promise.target
+
+
+def _ends(link: str) -> list[str]:
+    return [end for end in link.split("/") if end != "*"]
 
 
 def library() -> list[Path]:
@@ -163,6 +190,8 @@ def find_plan(given: str) -> Drill:
     path = Path(given)
     if path.suffix == ".toml" or path.exists():
         return load_plan(path)
+    near = difflib.get_close_matches(given, [path.stem for path in library()], 1)
+    hint = f"; did you mean {near[0]}?" if near else ""
     raise ConfigError(
-        f"there is no drill {given!r}: `hotline drill list` shows those there are, a planner's own is named by its path"
+        f"there is no drill {given!r}{hint}\n`hotline drill list` shows those there are; your own is named by its path"
     )

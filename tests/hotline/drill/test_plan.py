@@ -1,0 +1,229 @@
+"""The file of a drill: checked whole before anything is started, every mistake named at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hotline.drill.durations import milliseconds, spoken
+from hotline.drill.injects import Kill, LinkFault, Say
+from hotline.drill.plan import PLAN_BYTES_MAX, Drill, find_plan, library, load_plan
+from hotline.errors import ConfigError
+
+GOOD = """drill = 1
+name = "cut"
+title = "A cut"
+story = "A cable is cut."
+source = "A planner"
+tags = ["path"]
+
+[[traffic]]
+from = "ALPHA"
+every = "250ms"
+until = "4s"
+
+[[inject]]
+at = "1s"
+label = "digger"
+fault = "link"
+links = ["ALPHA/relay-1"]
+mode = "blackhole"
+for = "2s"
+
+[[promise]]
+promise = "noticed"
+fault = "digger"
+limit = "1500ms"
+"""
+
+
+def _load(folder: Path, text: str, name: str = "cut") -> Drill:
+    file = folder / f"{name}.toml"
+    file.write_text(text)
+    return load_plan(file)
+
+
+def _refusal(folder: Path, text: str, name: str = "cut") -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        _load(folder, text, name)
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith(f"{folder / name}.toml: ") for line in lines)
+    return [line.split(".toml: ", 1)[1] for line in lines]
+
+
+def test_good_file_is_read_with_defaults(tmp_path: Path) -> None:
+    """If the lawful file were refused too, the refusals below would prove nothing."""
+    drill = _load(tmp_path, GOOD)
+    plan = drill.plan
+    (flow,), (inject,) = plan.traffic, plan.inject
+    assert (plan.topology.relays, plan.topology.witnesses, plan.topology.profile) == (3, 0, "fibre")
+    assert (flow.sender, flow.precedence, flow.every, flow.size, flow.plane) == (
+        "ALPHA",
+        "routine",
+        250,
+        500,
+        "exercise",
+    )
+    assert isinstance(inject, LinkFault)
+    assert (inject.name, inject.at, inject.lasting, inject.way) == ("digger", 1_000, 2_000, "both")
+    assert (plan.settle, plan.steady.within, plan.incident) == (20_000, 20_000, "")
+
+
+def test_the_length_is_that_of_what_ends_last(tmp_path: Path) -> None:
+    """A drill would be cut off before its last fault was over, or its pace be judged by a wrong length."""
+    assert _load(tmp_path, GOOD).plan.length_ms == 4_000
+    assert _load(tmp_path, GOOD.replace('for = "2s"', 'for = "5s"')).plan.length_ms == 6_000
+
+
+def test_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
+    """Two reports would be compared that speak of different drills."""
+    one, same = _load(tmp_path, GOOD).digest, _load(tmp_path, GOOD).digest
+    assert one == same
+    assert _load(tmp_path, GOOD.replace("1500ms", "1501ms")).digest != one
+
+
+def test_every_mistake_is_named_at_once_and_with_the_key_that_was_meant(tmp_path: Path) -> None:
+    """A planner would find the mistakes one by one, a run each."""
+    bad = (
+        GOOD.replace("every =", "evry =")
+        .replace("mode =", "mod =")
+        .replace('tags = ["path"]', 'tags = ["loud"]\nsettel = "3s"')
+        .replace('limit = "1500ms"', 'limt = "1500ms"')
+    )
+    said = _refusal(tmp_path, bad)
+    assert "traffic.0.every: is missing" in said
+    assert "traffic.0.evry: unknown key; did you mean 'every'?" in said
+    assert "inject.0.link.mod: unknown key; did you mean 'mode'?" in said
+    assert "promise.0.noticed.limit: is missing" in said
+    assert "promise.0.noticed.limt: unknown key; did you mean 'limit'?" in said
+    assert "settel: unknown key; did you mean 'settle'?" in said
+    assert any(line.startswith("tags.0: ") for line in said)
+
+
+def test_a_key_is_suggested_by_the_name_that_the_file_gives_it(tmp_path: Path) -> None:
+    """The planner would be told to write a word of the program's inside."""
+    assert "inject.0.link.fr: unknown key; did you mean 'for'?" in _refusal(tmp_path, GOOD.replace("for =", "fr ="))
+    assert "traffic.0.frm: unknown key; did you mean 'from'?" in _refusal(tmp_path, GOOD.replace("from =", "frm ="))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('fault = "link"', 'fault = "lnk"', "inject.0: "),
+        ('promise = "noticed"', 'promise = "notice"', "promise.0: "),
+        ('at = "1s"', 'at = "-1s"', "inject.0.link.at: a span of time that goes back"),
+        ('at = "1s"', "at = 1", "inject.0.link.at: 1 is no span of time"),
+        ('at = "1s"', 'at = "1.5s"', "inject.0.link.at: '1.5s' is no span of time"),
+        ('at = "1s"', 'at = "1 s"', "inject.0.link.at: '1 s' is no span of time"),
+        ('links = ["ALPHA/relay-1"]', "links = []", "inject.0.link.links: "),
+        ('links = ["ALPHA/relay-1"]', 'links = ["GAMMA/relay-1"]', "inject.0.link.links.0: "),
+        ('name = "cut"', 'name = "Cut"', "name: "),
+        ("drill = 1", "drill = 2", "drill: "),
+        ('from = "ALPHA"', 'from = "CHARLIE"', "traffic.0.from: "),
+        ('source = "A planner"\n', "", "source: is missing"),
+    ],
+)
+def test_what_is_no_value_of_its_key_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """The drill would be played with another fault than its planner had in mind."""
+    assert old in GOOD
+    assert any(line.startswith(said) for line in _refusal(tmp_path, GOOD.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('links = ["ALPHA/relay-1"]', 'links = ["ALPHA/relay-4"]', "inject.0.links: relay-4 is not staged"),
+        ('fault = "digger"', 'fault = "plough"', "promise.0.fault: there is no inject 'plough'; there is digger"),
+        ('until = "4s"', 'until = "2s"\nstart = "2s"', "traffic.0.until: is not after its start"),
+        ('every = "250ms"', 'every = "0s"', "traffic.0.every: is no pace"),
+        (
+            '[[promise]]\npromise = "noticed"',
+            '[[sabotage]]\nweakness = "w"\nbreaks = ["silence"]\n\n[[promise]]\npromise = "noticed"',
+            "sabotage.0.breaks: the drill does not promise 'silence'",
+        ),
+    ],
+)
+def test_contradictions_are_found(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """A promise about something that never happens would hold, or break, for nothing."""
+    assert old in GOOD
+    assert any(line.startswith(said) for line in _refusal(tmp_path, GOOD.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize(
+    ("inject", "said"),
+    [
+        ('fault = "kill"\ntarget = "relay-7"', "inject.1.target: relay-7 is not staged"),
+        ('fault = "kill"\ntarget = "witness-1"', "inject.1.target: witness-1 is not staged"),
+        ('fault = "freeze"\ntarget = "relay-1"', "inject.1.for: is missing"),
+        ('fault = "partition"\nbetween = [["ALPHA"], ["relay-5"]]', "inject.1.between: relay-5 is not staged"),
+        ('fault = "restore"\ntarget = "ALPHA"', "inject.1: there is no backup of ALPHA before it"),
+    ],
+)
+def test_an_inject_into_nothing_is_found(tmp_path: Path, inject: str, said: str) -> None:
+    """It would fail in the middle of the run."""
+    text = GOOD + f'\n[[inject]]\nat = "2s"\n{inject}\n'
+    assert any(line.startswith(said) for line in _refusal(tmp_path, text))
+
+
+def test_contradictions_come_together_with_the_wrong_name(tmp_path: Path) -> None:
+    """The report would bear the name of another drill, and the second mistake be found after the first is mended."""
+    said = _refusal(tmp_path, GOOD.replace("relay-1", "relay-9"), name="other")
+    assert said[0].startswith("inject.0.links: relay-9 is not staged")
+    assert said[1] == "name: 'cut' is not the name of the file, 'other'"
+
+
+def test_a_planners_own_file_is_found_by_its_path_and_the_librarys_by_name(tmp_path: Path) -> None:
+    """A planner could run only what came with the program."""
+    file = _load(tmp_path, GOOD).path
+    assert find_plan(str(file)).plan.name == "cut"
+    name = library()[0].stem
+    assert find_plan(name).plan.name == name
+
+
+def test_a_name_that_nobody_has_is_answered_with_the_nearest() -> None:
+    """The planner would search the list for a missing letter."""
+    with pytest.raises(ConfigError, match="did you mean relay-killed"):
+        find_plan("relay-kiled")
+
+
+def test_a_file_that_is_no_plan_is_refused(tmp_path: Path) -> None:
+    """A huge or odd file would take the planner's machine instead of a sentence."""
+    assert _refusal(tmp_path, GOOD + "[[inject]\n")[0].startswith("not TOML")
+    with pytest.raises(ConfigError):
+        _load(tmp_path, "#" * (PLAN_BYTES_MAX + 1))
+    with pytest.raises(ConfigError):
+        load_plan(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [("0ms", 0), ("250ms", 250), ("2s", 2_000), ("5m", 300_000), ("-2h", -7_200_000), ("+1d", 86_400_000)],
+)
+def test_spans_are_read(text: str, ms: int) -> None:
+    """Limits and times would be off by a unit."""
+    assert milliseconds(text) == ms
+
+
+@pytest.mark.parametrize("odd", ["", "s", "2", "2 s", "2sec", "1.5s", "2S", "٢s", "2s\n", 2, 2.0, None, True, ["2s"]])
+def test_what_is_no_span_is_refused(odd: Any) -> None:
+    """A bare number would be taken for seconds by one reader and for milliseconds by the other."""
+    with pytest.raises(ValueError, match="no span of time"):
+        milliseconds(odd)
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [(None, "never"), (0, "0 ms"), (999.4, "999 ms"), (1_900, "1.9 s"), (200_000, "3 min 20 s")],
+)
+def test_spans_are_told(ms: float | None, text: str) -> None:
+    """A report would speak of 0 s where it means never."""
+    assert spoken(ms) == text
+
+
+def test_an_inject_is_named_by_its_label_or_its_kind() -> None:
+    """Promises would speak of another fault."""
+    assert Kill.model_validate({"at": "1s", "fault": "kill", "target": "relay-1"}).name == "kill"
+    word = {"at": "1s", "fault": "say", "from": "ALPHA", "text": "Good morning.", "label": "first"}
+    assert Say.model_validate(word).name == "first"
