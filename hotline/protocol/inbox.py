@@ -46,7 +46,8 @@ class Inbox:
         self._lookup = lookup
         self._recent: OrderedDict[int, bytes] = OrderedDict()
         self._released: list[int] = []
-        self.gap_since: int | None = None
+        self.gap_since: tuple[int, int] | None = None
+        """The first missing serial, and since when it is the first."""
         self.gap_reported: tuple[int, int] | None = None
 
     @property

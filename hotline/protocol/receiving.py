@@ -277,7 +277,8 @@ class Receiving:
         """Report statements that the peer sent and we lack, once they are late. Returns when to look again."""
         ctx = self._ctx
         again: list[int] = []
-        patience = min(path.setup.profile.retransmit_ms for path in ctx.paths.values())
+        # On each stream a statement leaves before the beat that counts it: half a beat is patience enough.
+        patience = min(path.setup.profile.heartbeat_ms for path in ctx.paths.values()) // 2
         for plane, inbox in ctx.inboxes.items():
             gap = inbox.missing(ctx.peer.sent_through[plane])
             if gap is None:
@@ -286,11 +287,12 @@ class Receiving:
                     inbox.gap_reported = None
                     ctx.record("gap.closed", plane=plane.value, through=inbox.through)
                     ctx.tell("gap-closed", plane=plane.value, through=inbox.through)
-            elif inbox.gap_since is None:
-                inbox.gap_since = now.mono
+            elif inbox.gap_since is None or inbox.gap_since[0] != gap[0]:
+                # What moves on is a queue that drains, not something withheld.
+                inbox.gap_since = (gap[0], now.mono)
                 again.append(now.mono + patience)
-            elif now.mono - inbox.gap_since < patience:
-                again.append(inbox.gap_since + patience)
+            elif now.mono - inbox.gap_since[1] < patience:
+                again.append(inbox.gap_since[1] + patience)
             elif gap != inbox.gap_reported:
                 inbox.gap_reported = gap
                 text = f"the peer has sent #{gap[0]} to #{gap[1]}, which have not arrived"
