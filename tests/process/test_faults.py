@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import shutil
@@ -10,17 +11,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+import grpc
 import pytest
 
-from hotline.drill import liar, performers
+from hotline.drill import disks, liar, performers
 from hotline.drill.plan import Plan
 from hotline.drill.processes import state_of
 from hotline.drill.scene import NEEDS, PERFORMERS, PREPARERS, Scene, Undo
 from hotline.drill.stage import Stage, operator, short_folder, status_of, wait_until
+from hotline.errors import HotlineError
 from hotline.wire.v1 import operator_pb2
 
 pytestmark = pytest.mark.process
-MODULES = (liar, performers)
+MODULES = (disks, liar, performers)
 LONG = 30.0
 
 
@@ -289,4 +292,58 @@ def test_a_liar_that_was_killed_is_started_honest(site: MakeSite) -> None:
     lie, dead = here.undone(0), here.undone(1)
     lie()
     dead()
+    here.mended()
+
+
+# --- disks ------------------------------------------------------------------------------------------------------------
+
+STORE_UNUSABLE = 9
+
+
+@pytest.mark.parametrize("how", ["full", "failing", "read-only"])
+def test_a_terminal_whose_disk_fails_stops_as_it_promises(site: MakeSite, how: str) -> None:
+    """A daemon that goes on without its disk would promise what it cannot keep."""
+    here = site({"fault": "disk", "target": "ALPHA", "how": how})
+    accepted = [here.say("before")]
+    undo = here.undone()
+    end = time.monotonic() + LONG
+    while here.stage.ended("ALPHA") is None and time.monotonic() < end:
+        with contextlib.suppress(HotlineError, grpc.RpcError):
+            accepted.append(here.say("x" * 400))
+        time.sleep(0.02)
+    assert here.stage.ended("ALPHA") == STORE_UNUSABLE
+    assert "whether it was stored is unknown" in here.log("ALPHA").splitlines()[-1]
+    undo()
+    undo()
+    here.mended()
+    for serial in accepted:
+        assert here.sent(serial).delivered_ms > 0, "what was accepted is kept"
+
+
+def test_a_relay_whose_disk_is_full_stops_and_costs_no_statement(site: MakeSite) -> None:
+    """It would sign for what it cannot hold."""
+    here = site({"fault": "stop", "target": "BRAVO"}, {"fault": "disk", "target": "relay-1", "how": "full"})
+    away, undo = here.undone(0), here.undone(1)
+    for turn in range(40):
+        here.say("y" * 400 + str(turn))
+    wait_until(lambda: here.stage.ended("relay-1") == STORE_UNUSABLE, "relay-1 to stop", LONG)
+    away()
+    here.delivers("over relay-2")
+    undo()
+    here.mended()
+
+
+def test_a_slow_disk_makes_acceptance_slow_and_loses_nothing(site: MakeSite) -> None:
+    """Waiting for the disk is the price of an accepted statement; a quick answer would be a lie."""
+    here = site({"fault": "disk", "target": "ALPHA", "how": "slow", "delay": "400ms"})
+    undo = here.undone()
+    begun = time.monotonic()
+    here.say("waits for the disk")
+    assert time.monotonic() - begun >= 0.4
+    undo()
+    undo()
+    assert here.stage.ended("ALPHA") is None
+    begun = time.monotonic()
+    here.say("does not")
+    assert time.monotonic() - begun < 0.4
     here.mended()
