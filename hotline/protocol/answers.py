@@ -118,12 +118,12 @@ class Answers:
 
     # --- after loss of state -----------------------------------------------------------------------------------------
 
-    def conflict(self, plane: Plane, receipt: content_pb2.Receipt, now: Instant) -> None:
+    def conflict(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
         """The peer holds other statements under these serials: ours were given out twice, after a loss of state."""
         outbox = self._ctx.outboxes[plane]
         if receipt.received_through > outbox.last_serial:
             self.skip_to(plane, receipt.received_through)
-        clashing, lost = [], False
+        clashing, lost, arrived = [], False, []
         for item in receipt.item:
             pending = outbox.pending.get(item.serial)
             if pending is None or item.statement == pending.hash:
@@ -131,10 +131,13 @@ class Answers:
             if item.statement == pending.original_hash:
                 # It expired here, but had arrived before: the void that should close the gap finds none.
                 self._deliver_one(plane, item.serial, item.statement, now)
+                arrived.append(item.serial)
             else:
                 clashing.append(item.serial)
                 # Our own void under this serial is no sign of a lost state: it overtook the statement.
                 lost = lost or item.statement != self._sending.void(plane, pending).hash
+        for line in spans(arrived):
+            self._ctx.record("msg.delivered", plane=plane.value, serials=line, receipt=name.hex())
         if lost:
             self.skip_to(plane, receipt.received_through)
         if clashing:

@@ -13,7 +13,7 @@ from hotline.errors import LocalError
 from hotline.limits import TEST_GRACE_MAX, TEST_VALIDITY_UNSCHEDULED
 from hotline.machine import Instant, Plane, Private, Put, Reply
 from hotline.protocol.context import Context
-from hotline.protocol.events import TestChannel
+from hotline.protocol.events import SendTest
 from hotline.protocol.neutral import DRAFTER, LANGUAGE, TEXTS
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.sending import Sending
@@ -87,7 +87,7 @@ class ChannelTests:
 
     # --- out ---------------------------------------------------------------------------------------------------------
 
-    def ask(self, event: TestChannel, now: Instant) -> None:
+    def ask(self, event: SendTest, now: Instant) -> None:
         """An officer wants a test now, apart from the schedule."""
         try:
             self._sending.check_room(Plane.REAL)

@@ -37,9 +37,9 @@ from hotline.protocol.events import (
     EndpointEvent,
     HeadSeen,
     MarkRead,
+    SendTest,
     Started,
     Submit,
-    TestChannel,
 )
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathInput
@@ -102,7 +102,7 @@ class Endpoint:
                 self._sending.submit(event, now)
             case MarkRead():
                 self._receiving.mark_read(event, now)
-            case TestChannel():
+            case SendTest():
                 self.tests.ask(event, now)
             case LinkOpened():
                 self._link_opened(event, now)
@@ -308,7 +308,7 @@ class Endpoint:
             case content_pb2.STAGE_NOTED:
                 self._receiving.noted(opened.plane, receipt)
             case content_pb2.STAGE_CONFLICT:
-                self._answers.conflict(opened.plane, receipt, now)
+                self._answers.conflict(opened.plane, receipt, name, now)
             case _:
                 raise RemoteError("stage")
 

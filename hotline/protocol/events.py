@@ -33,7 +33,7 @@ class MarkRead:
 
 
 @dataclass(frozen=True, slots=True)
-class TestChannel:
+class SendTest:
     """An officer asks for a channel test at once; the text is ours."""
 
     request: RequestId
@@ -90,7 +90,7 @@ class Audited:
 EndpointEvent = (
     Submit
     | MarkRead
-    | TestChannel
+    | SendTest
     | Closing
     | Started
     | HeadSeen

@@ -18,7 +18,7 @@ from hotline.errors import StorageError
 from hotline.limits import STATUS_JSON_MAX, WATCH_QUEUE_MAX
 from hotline.machine import Delivery, Plane, Reply, RequestId
 from hotline.protocol.endpoint import Endpoint
-from hotline.protocol.events import EndpointEvent, MarkRead, Submit, TestChannel
+from hotline.protocol.events import EndpointEvent, MarkRead, SendTest, Submit
 from hotline.protocol.neutral import UNATTENDED, kind_of
 from hotline.protocol.statements import decode_statement
 from hotline.protocol.status import status
@@ -151,7 +151,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         key = bytes(request.request_key)
         if key in self._tested:
             return self._tested[key]
-        made = _submit_response(await self._ask(context, lambda number: TestChannel(number, officer)))
+        made = _submit_response(await self._ask(context, lambda number: SendTest(number, officer)))
         response = operator_pb2.TestChannelResponse(
             accepted=made.accepted,
             code=made.code,
