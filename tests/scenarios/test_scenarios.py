@@ -4,11 +4,11 @@
 
 `#` begins a comment. Commands stand between the last expected line and `----`, one per line:
 
-    world relays=2 profile=fibre seed=1                   first line of the file
+    world relays=2 profile=fibre seed=1 [tests=10min]     first line of the file
     alpha says "..." [flash] [exercise] [within 20s]      alpha reads #1 [exercise] as NAME
     cut NODE RELAY / join NODE RELAY                      withhold RELAY / release RELAY (durable envelopes)
     crash NODE / start NODE                               backup NODE / restore NODE
-    wait 5s
+    alpha tests the line                                  wait 5s
 
 A transcript has statements (`envelope #1`), receipts, custody, paths, alarms and what people are told; not heartbeats.
 """
@@ -29,7 +29,7 @@ from hotline.drill.simulator.disk import Disk
 from hotline.drill.simulator.nodes import EndpointNode
 from hotline.drill.simulator.world import World
 from hotline.machine import Delivery, Plane, Reply, RequestId
-from hotline.protocol.events import MarkRead, Submit
+from hotline.protocol.events import MarkRead, SendTest, Submit
 from hotline.wire.codec import decode_frame
 from hotline.wire.v1 import content_pb2, frame_pb2
 
@@ -47,8 +47,8 @@ def milliseconds(text: str) -> int:
 class Stage:
     """A world, and the transcript of what happens in it."""
 
-    def __init__(self, relays: str = "2", profile: str = "fibre", seed: str = "1") -> None:
-        self.world = World(int(seed), int(relays), profile)
+    def __init__(self, relays: str = "2", profile: str = "fibre", seed: str = "1", tests: str = "0s") -> None:
+        self.world = World(int(seed), int(relays), profile, channel_test_ms=milliseconds(tests))
         self.world.weather.delay_min = self.world.weather.delay_max = 3
         self.world.weather.disk_max = 0
         self.world.on_delivery = self.told
@@ -112,7 +112,7 @@ class Stage:
 
     def told(self, node: EndpointNode, delivery: Delivery) -> None:
         who, fields = node.name.lower(), delivery.fields
-        mark = " exercise" if fields.get("plane") == Plane.EXERCISE.value else ""
+        mark = " exercise" if fields.get("plane") == Plane.EXERCISE.value else " TEST" if fields.get("test") else ""
         match delivery.kind:
             case "received":
                 row = node.disk.tables["received"][fields["plane"], fields["serial"]]
@@ -126,6 +126,8 @@ class Stage:
                 what = f"sees {fields['path']} {fields['state']}"
             case "alarm":
                 what = f"alarm {fields['name']}: {fields['meaning']}"
+            case "test-resumed":
+                what = f"test #{fields['serial']} {fields['way']}: tests are well again, {fields['missed']} missed"
             case "gap-closed":
                 what = f"gap closed{mark}, has everything through #{fields['through']}"
             case "refused":
@@ -159,6 +161,8 @@ class Stage:
                 self.node(node).crash()
                 self.node(node).disk = self.backups[node].copy()
                 self.node(node).start()
+            case [node, "tests", "the", "line"]:
+                self.ask(node.upper(), lambda request: SendTest(RequestId(request), "watch"))
             case [node, "says", text, *how]:
                 self.says(self.world.endpoints[node.upper()], text, how)
             case [node, "reads", serial, *how]:
