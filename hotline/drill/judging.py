@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from hotline.drill import faultjudges, statementjudges
 from hotline.drill.durations import spoken
+from hotline.drill.findings import named
 from hotline.drill.journal import Entry
 from hotline.drill.measures import Facts, facts_of, numbers
 from hotline.drill.outcome import Judged, Report, Verdict
@@ -63,7 +64,7 @@ def _verdict(facts: Facts, judged: list[Judged]) -> tuple[Verdict, str]:
         return "aborted", f"Not played to its end ({facts.outcome}): {facts.end_text}."
     broken = [one.text for one in judged if not one.holds]
     if broken:
-        return "broken", f"{len(broken)} of {len(judged)} promises did not hold: {'; '.join(broken)}."
+        return "broken", f"{len(broken)} of {len(judged)} promises did not hold: {named(broken)}."
     return "passed", "The promise held." if len(judged) == 1 else f"All {len(judged)} promises held."
 
 

@@ -201,13 +201,18 @@ def parts_of(identifier: str) -> tuple[str, str, int]:
 
 
 def _disordered(entries: Sequence[Entry], messages: Iterable[Message]) -> list[str]:
-    """Serials ascend in the order in which statements were accepted. Showings learned late have no known order."""
+    """Serials ascend in the order in which statements were accepted. Showings learned late have no known order; a
+    second showing is another offence.
+    """
     precedence = {message.id: message.precedence for message in messages}
     highest: dict[tuple[str, str, str, str], int] = {}
+    seen: set[tuple[str, str]] = set()
     found = []
     for entry in of_kind(entries, "shown"):
-        if entry["id"] not in precedence or entry["repeat"] or entry.get("late"):
+        again = (entry["by"], entry["id"]) in seen
+        if entry["id"] not in precedence or again or entry["repeat"] or entry.get("late"):
             continue
+        seen.add((entry["by"], entry["id"]))
         sender, plane, serial = parts_of(entry["id"])
         group = (entry["by"], sender, plane, precedence[entry["id"]])
         if serial < highest.get(group, 0):

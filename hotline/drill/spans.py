@@ -62,8 +62,8 @@ def _fault_span(
         until=None if math.isinf(until) else until,
         is_fault=is_fault,
         noticed_ms=noticed,
-        next_delivery_ms=min(arrived) - begin if arrived else None,
-        recovered_ms=None if end is None or again is None else again - end,
+        next_delivery_ms=round(min(arrived) - begin, 3) if arrived else None,
+        recovered_ms=None if end is None or again is None else round(again - end, 3),
     )
 
 
@@ -115,7 +115,7 @@ def _noticed(party: str, inject: Fault, plan: Plan, marks: Iterable[Entry], begi
             continue
         lowered = entry["kind"] == "path" and entry["state"] != "up" and entry["path"] in paths
         if lowered or entry["kind"] == "alarm":
-            return float(entry["t"]) - begin
+            return round(float(entry["t"]) - begin, 3)
     return None
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from hotline.drill.durations import spoken
-from hotline.drill.injects import Say
+from hotline.drill.injects import NOT_A_FAULT, Say
 from hotline.drill.journal import Entry
 from hotline.drill.measures import Facts, parts_of
 from hotline.drill.outcome import Moment
 from hotline.drill.plan import Plan
+from hotline.drill.spans import where
 
 _WORDS: Final = {"expired": "expired", "renumbered": "was given another serial"}
 
@@ -39,7 +40,7 @@ def _moments(entry: Entry, plan: Plan) -> Iterator[Moment]:
             word = f"every path up both ways, {spoken(took)} after the start" if took is not None else "reached"
             yield _moment(entry, "", word if entry["holds"] else "not reached")
         case "steady-again":
-            yield _moment(entry, "", "every path up both ways, nothing waits")
+            yield _moment(entry, "", "every path up both ways, nothing waits", "steady again")
         case "inject" | "undo":
             yield _inject(entry, plan)
         case "path":
@@ -49,7 +50,7 @@ def _moments(entry: Entry, plan: Plan) -> Iterator[Moment]:
         case "refused":
             yield _moment(entry, entry["by"], f"{entry['path']}: {entry['reason']}")
         case "refused-to-say":
-            yield _moment(entry, entry["from"], str(entry["text"]))
+            yield _moment(entry, entry["from"], str(entry["text"]), "not accepted")
         case "stage" if entry["stage"] in _WORDS:
             sender, _, serial = parts_of(entry["id"])
             yield _moment(entry, sender, f"#{serial} {_WORDS[entry['stage']]}", entry["stage"])
@@ -73,4 +74,5 @@ def _inject(entry: Entry, plan: Plan) -> Moment:
     if isinstance(inject, Say):
         return _moment(entry, inject.sender, inject.text, "say", inject.lang)
     text = str(entry["text"])
-    return _moment(entry, str(entry["target"]), f"over: {text}" if over else text)
+    kind = "over" if over else "does" if isinstance(inject, NOT_A_FAULT) else "fault"
+    return _moment(entry, str(entry["target"]) or ("" if inject is None else where(inject)), text, kind)
