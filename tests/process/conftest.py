@@ -118,9 +118,8 @@ class Stage:
 
     def cli(self, party: str, *words: str) -> subprocess.CompletedProcess[str]:
         """One command of an officer."""
-        command, *rest = words
         return subprocess.run(
-            [*HOTLINE, command, "--socket", self.socket(party), *rest],
+            [*HOTLINE, *words, "--socket", self.socket(party)],
             cwd=ROOT,
             env=environment(),
             capture_output=True,

@@ -112,6 +112,11 @@ def test_hostile_text_cannot_touch_the_readers_screen(stages: Stages) -> None:
         (("send", "--file", "/nowhere"), b"", 1, "/nowhere"),
         (("read", "0"), b"", 2, "0"),
         (("read", "7"), b"", 1, "no statement #7"),
+        (("test", "sing"), b"", 2, "No such command 'sing'"),
+        (("test", "now", "Text of mine."), b"", 2, "unexpected extra argument"),
+        (("test", "now", "--wait", "read"), b"", 2, "'read' is not one of"),
+        (("test", "now", "--timeout", "soon"), b"", 2, "duration"),
+        (("test", "history", "--limit", "0"), b"", 2, "--limit"),
     ],
 )
 def test_wrong_input_has_one_clear_answer(
@@ -152,7 +157,7 @@ def test_a_caller_who_is_no_officer_may_look_and_not_send(stages: Stages) -> Non
     config.write_text(text.split("[[operator.officer]]")[0])
     stage.start("ALPHA")
     until(lambda: bool(stage.status("ALPHA")), "ALPHA's daemon")
-    for words in (("send", "x"), ("read", "1")):
+    for words in (("send", "x"), ("read", "1"), ("test", "now")):
         done = _hotline(*words, HOTLINE_SOCKET=stage.socket("ALPHA"))
         assert done.returncode == 8
         assert "no officer" in done.stderr.decode()
