@@ -26,7 +26,8 @@ Entropy = Callable[[int], bytes]
 class Instant:
     """One reading of both clocks, in milliseconds.
 
-    `mono` drives every timer and never goes back. `wall` (Unix time, UTC) is only ever written down.
+    `mono` drives every timer and never goes back. `wall` (Unix time, UTC) is written down, and chooses the moment of
+    what people expect by the calendar: a channel test (docs/protocol.md 10.7), a new log each quarter (13.5).
     """
 
     mono: int

@@ -64,6 +64,27 @@ def test_who_is_not_in_the_charter_is_told_as_such(ceremony: Ceremony, ask: Call
         ask(load_charter(ceremony.signed))
 
 
+@pytest.mark.parametrize("interval", [-1, 1, 999, 86_400_001, 2**60])
+def test_an_interval_of_channel_tests_has_bounds(ceremony: Ceremony, interval: int) -> None:
+    """Both ledgers would be filled by tests, or nobody would notice a dead line for a month."""
+    check = hashlib.sha256(b"check").hexdigest()
+    with pytest.raises(ConfigError, match="channel_test_ms"):
+        new_charter("alpha-bravo", TODAY, ceremony.offers, check, channel_test_ms=interval)
+    text = ceremony.draft.replace(b'"channel_test_ms": 3600000', f'"channel_test_ms": {interval}'.encode())
+    assert text != ceremony.draft
+    with pytest.raises(Malformed, match="channel_test_ms"):
+        load_draft(text)
+
+
+@pytest.mark.parametrize("interval", [0, 1_000, 86_400_000])
+def test_an_interval_of_channel_tests_is_what_was_agreed(ceremony: Ceremony, interval: int) -> None:
+    """Each side would keep to another schedule and ring for the other's."""
+    check = hashlib.sha256(b"check").hexdigest()
+    text = new_charter("alpha-bravo", TODAY, ceremony.offers, check, channel_test_ms=interval)
+    assert load_draft(text).channel_test_ms == interval
+    assert load_draft(ceremony.draft).channel_test_ms == 3_600_000
+
+
 def test_one_signature_is_not_enough(ceremony: Ceremony) -> None:
     """One side could dictate keys and relays to the other."""
     half = sign_charter(ceremony.draft, "ALPHA", ceremony.keys["ALPHA"])

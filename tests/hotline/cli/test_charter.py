@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hotline.charter.model import load_charter
+from hotline.charter.ceremony import checks
+from hotline.charter.model import load_charter, load_draft
 from hotline.charter.pairwise import check_value
 from hotline.drill.rehearsal import rehearse
 from tests.hotline.cli.conftest import Run, sign
@@ -162,6 +163,38 @@ def test_a_hotline_needs_a_lawful_name(table: Path, run: Run) -> None:
     refused = run("charter", "new", "--name", "../x", *offers, *_shares(table), *outputs)
     assert refused.code == 1, refused.err
     assert "hotline: " in refused.err
+
+
+@pytest.mark.parametrize(
+    ("given", "interval", "said"),
+    [((), 3_600_000, "every 60 min"), (("90m",), 5_400_000, "every 90 min"), (("none",), 0, "TESTS    none")],
+)
+def test_both_sides_see_how_the_line_is_tested(
+    table: Path, run: Run, given: tuple[str, ...], interval: int, said: str
+) -> None:
+    """Two capitals would sign a schedule that nobody has read out."""
+    offers = ("--offer", table / "ALPHA.offer", "--offer", table / "BRAVO.offer")
+    outputs = ("--out", table / "a", "--pairwise-out", table / "b")
+    option = ("--channel-tests", *given) if given else ()
+    done = run("charter", "new", "--name", "x", *offers, *_shares(table), *outputs, *option)
+    assert done.code == 0, done.err
+    assert said in done.out
+    assert load_draft((table / "a").read_bytes()).channel_test_ms == interval
+    shown = run("charter", "show", table / "a", "--json")
+    assert json.loads(shown.out)["channel_test_ms"] == interval
+    (check,) = [check for check in checks(load_draft((table / "a").read_bytes())) if check.name == "channel tests"]
+    assert check.ok == bool(interval)
+
+
+@pytest.mark.parametrize(("given", "code"), [("soon", 2), ("2d", 1), ("0h", 2), ("", 2)])
+def test_a_schedule_that_is_none_is_refused(table: Path, run: Run, given: str, code: int) -> None:
+    """A typing error would be signed, and the line tested once a month or without end."""
+    offers = ("--offer", table / "ALPHA.offer", "--offer", table / "BRAVO.offer")
+    outputs = ("--out", table / "a", "--pairwise-out", table / "b")
+    done = run("charter", "new", "--name", "x", *offers, *_shares(table), *outputs, "--channel-tests", given)
+    assert done.code == code, done.err
+    assert "channel_test_ms" in done.err or "not a duration" in done.err
+    assert not (table / "a").exists()
 
 
 def test_a_missing_file_is_named(table: Path, run: Run) -> None:
