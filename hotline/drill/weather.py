@@ -41,7 +41,7 @@ RTO_FLOOR: Final = 0.2
 HANDSHAKE_RTO: Final = 1.0
 """Seconds after which a kernel repeats the first segment of a connection."""
 BACKOFF_MAX: Final = 10.0
-"""Longest wait between two repetitions, seconds. Kernels go up to 120: a drill would measure their patience, not ours."""
+"""Longest wait between two repetitions, seconds. Kernels go up to 120: a drill would measure their patience."""
 LINE_BYTES: Final = 2 * SEGMENT
 LINE_SECONDS: Final = 0.25
 """What may wait before a line with a rate: the larger of both. About the buffer of a modem."""
