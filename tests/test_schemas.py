@@ -12,11 +12,13 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from hotline.cli import demo
+from hotline.drill.journal import SCHEMA as JOURNAL
+from hotline.drill.outcome import Report
 from tests.schemas import FOLDER, printed
 
 ROOT = FOLDER.parents[1]
 FILES = sorted(FOLDER.glob("*.json"))
-OPEN = {"hotline.config/1", "hotline.entry/1", "hotline.event/1"}
+OPEN = {"hotline.config/1", "hotline.entry/1", "hotline.event/1", JOURNAL}
 """Their fields depend on a kind; the kinds are the specification's."""
 
 
@@ -27,9 +29,9 @@ def _named_in(folder: str) -> set[str]:
 
 def test_every_schema_that_is_printed_is_published() -> None:
     """A program that reads our output would have to guess."""
-    assert {json.loads(path.read_text())["title"] for path in FILES} == _named_in("hotline/cli") | _named_in(
-        "hotline/protocol"
-    )
+    drills = {JOURNAL, str(Report.model_fields["schema_"].default)}
+    printed_ = _named_in("hotline/cli") | _named_in("hotline/protocol") | drills
+    assert {json.loads(path.read_text())["title"] for path in FILES} == printed_
 
 
 def _objects(schema: Any) -> list[dict[str, Any]]:

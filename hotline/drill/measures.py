@@ -74,18 +74,19 @@ def facts_of(entries: Sequence[Entry]) -> Facts:
     readings = [float(entry["t"]) for entry in of_kind(rest, "poll") if entry["t"] >= 0]
     end = max(readings, default=max((float(entry["t"]) for entry in rest), default=0.0))
     ends, steadies, agreed = of_kind(rest, "end"), of_kind(rest, "steady"), of_kind(rest, "agree")
+    steady = bool(steadies) and bool(steadies[-1]["holds"])
     messages, strangers = _messages(rest)
     return Facts(
         plan=plan,
         head=head,
         entries=rest,
-        steady=bool(steadies) and bool(steadies[-1]["holds"]),
+        steady=steady,
         outcome=str(ends[-1]["outcome"]) if ends else "cut short",
         end_text=str(ends[-1]["text"]) if ends else "the journal has no end: whoever ran the drill was stopped",
         end=max(end, 0.0),
         messages=tuple(messages),
         faults=fault_spans(plan, rest, messages),
-        paths=path_spans(plan, rest, end),
+        paths=path_spans(plan, rest, end) if steady else (),
         gaps=tuple(_gaps(rest)),
         ledgers=tuple(_ledgers(rest)),
         agree=bool(agreed[-1]["holds"]) if agreed else None,

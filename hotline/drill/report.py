@@ -12,8 +12,8 @@ from hotline.drill.charts import delivery_chart, path_chart, silence_chart
 from hotline.drill.durations import spoken
 from hotline.drill.markup import Markup, join, shown, table, tag, words
 from hotline.drill.measures import PRECEDENCES, percentile, taken
-from hotline.drill.outcome import FaultSpan, Judged, Message, Moment, Report
-from hotline.drill.page import facts, mark, page, section, verdict
+from hotline.drill.outcome import FaultSpan, Message, Moment, Report
+from hotline.drill.page import facts, mark, not_judged, page, section, verdict
 from hotline.drill.spans import PARTIES
 from hotline.drill.summary import summary
 from hotline.drill.wording import limit_words, measured_words, numbered, when
@@ -36,10 +36,10 @@ def render(report: Report) -> str:
         lead,
         verdict(report.verdict, report.outcome),
         tag("p", report.story),
-        section("Promises", _promises(report.promises)),
-        section("Delivery", delivery_chart(report), _acknowledgements(report), _words(report)),
-        section("Paths", path_chart(report), _path_use(report)),
-        section("Silence", silence_chart(report)),
+        section("Promises", _promises(report)),
+        section("Delivery", *_delivery(report)),
+        section("Paths", *((path_chart(report), _path_use(report)) if report.paths else (_nothing("path"),))),
+        section("Silence", silence_chart(report) if report.gaps else _nothing("reading")),
         section("Faults", _faults(report)),
         section("Timeline", _timeline(report.timeline)),
         section("Ledgers", _ledgers(report)),
@@ -52,11 +52,16 @@ def _small(text: str) -> Markup:
     return tag("span", text, class_="small") if text else Markup("")
 
 
-def _promises(promises: list[Judged]) -> Markup:
+def _nothing(what: str) -> Markup:
+    return tag("p", f"No {what} was recorded.")
+
+
+def _promises(report: Report) -> Markup:
+    promises = report.promises
     rows = [
         (
             join([shown(one.text), _small(one.why)]),
-            mark(one.holds),
+            not_judged() if report.verdict == "aborted" else mark(one.holds),
             _small(one.detail),
             limit_words(one),
             measured_words(one),
@@ -65,6 +70,8 @@ def _promises(promises: list[Judged]) -> Markup:
     ]
     kept = sum(1 for one in promises if one.holds)
     caption = f"{kept} of {len(promises)} promises kept. What could not be measured counts as broken."
+    if report.verdict == "aborted":
+        caption = f"{len(promises)} promises, none of which can be judged: the drill was not played to its end."
     return table(caption, ("Promise", "Kept?", "Decided by", "Limit", "Measured"), rows, numbers=2)
 
 
@@ -75,6 +82,12 @@ _STAGES: Final[tuple[tuple[str, Callable[[Message], float | None]], ...]] = (
     ("delivered", lambda message: message.delivered),
     ("read", lambda message: message.read),
 )
+
+
+def _delivery(report: Report) -> tuple[Markup, ...]:
+    if not report.messages:
+        return (_nothing("statement"),)
+    return delivery_chart(report), _acknowledgements(report), _words(report)
 
 
 def _acknowledgements(report: Report) -> Markup:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from hotline.drill.injects import NOT_A_FAULT, Fault, LinkFault, Partition, Swizzle
@@ -133,7 +134,7 @@ def path_spans(plan: Plan, entries: Sequence[Entry], end: float) -> tuple[PathSp
     return tuple(
         PathSpan(party=party, path=path, state=state, begin=begin, end=stop)
         for (party, path), steps in sorted(changes.items())
-        for begin, stop, state in _joined(steps, end)
+        for begin, stop, state in _lengths(steps, end)
     )
 
 
@@ -156,17 +157,17 @@ def _thawed(steps: list[tuple[float, str]]) -> str:
     return next((state for _, state in reversed(steps) if state != NOT_RUNNING), "up")
 
 
-def _joined(steps: list[tuple[float, str]], end: float) -> Iterator[tuple[float, float, str]]:
+def _lengths(steps: list[tuple[float, str]], end: float) -> list[tuple[float, float, str]]:
     """Begin, end and state of each span of some length, equal neighbours made one."""
-    begin, state = steps[0]
-    for at, new in steps[1:]:
-        if new == state or at > end:
+    found: list[tuple[float, float, str]] = []
+    for (begin, state), (after, _) in pairwise([*steps, (end, "")]):
+        stop = min(after, end)
+        if stop <= begin:
             continue
-        if at > begin:
-            yield begin, at, state
-        begin, state = at, new
-    if end > begin:
-        yield begin, end, state
+        if found and found[-1][2] == state:
+            begin = found.pop()[0]  # noqa: PLW2901 - the span before goes on
+        found.append((begin, stop, state))
+    return found
 
 
 def departures(entries: Iterable[Entry], party: str) -> list[tuple[float, str, str]]:

@@ -15,18 +15,20 @@ _CELL_MAX: Final = 28
 
 def summary(report: Report, path: str = "") -> SafeText:
     """Several lines; `path` is where the report was written. No text of a statement stands in it."""
+    aborted = report.verdict == "aborted"
     rows = [("PROMISE", "LIMIT", "MEASURED", "")]
     for one in report.promises:
-        rows.append((one.text, limit_words(one), measured_words(one), "ok" if one.holds else "BROKEN"))
+        state = "not judged" if aborted else "ok" if one.holds else "BROKEN"
+        rows.append((one.text, limit_words(one), measured_words(one), state))
     lines = columns(rows)
     for one in report.promises:
-        if not one.holds and one.detail:
+        if not one.holds and one.detail and not aborted:
             lines.append(f"! {safe_line(one.text, _TEXT_MAX)}: {safe_line(one.detail)}")
     counted = sum(1 for one in report.promises if one.holds != (report.verdict == "broken"))
     last = f"{report.verdict.upper()} {counted} of {len(report.promises)}   seed {report.seed}"
-    if report.verdict == "aborted":
+    if aborted:
         last = f"ABORTED   seed {report.seed}"
-    if report.verdict == "aborted":
+    if aborted:
         lines.append(safe_line(report.outcome))
     lines.append(f"{last}   report: {safe_line(path)}" if path else last)
     return safe_block("\n".join(lines))
