@@ -13,7 +13,7 @@ from hotline.charter.cards import ProfileName
 from hotline.charter.ceremony import day, make_offer, make_officer, make_relay, make_terminal
 from hotline.charter.model import NO_WITNESSES, load_charter, new_charter, sign_charter
 from hotline.charter.pairwise import SHARE_SIZE, check_value, derive_pairwise
-from hotline.charter.secrets import WitnessSecret, encode_secret
+from hotline.charter.secrets import RelaySecret, WitnessSecret, encode_secret
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.signing import SigningKey
 from hotline.files import write_new
@@ -65,8 +65,8 @@ def rehearse(
     """Make keys, cards, offers, charter, pairwise secret and configurations under `folder`.
 
     `relays` and `witnesses` hold (name, host:port); more than half of the witnesses are the quorum. `relay_profiles`
-    names relays whose link profile is not `profile`. Officers are
-    duty-1 of ALPHA and duty-2 of BRAVO, both the calling user.
+    names relays whose link profile is not `profile`. Officers are duty-1 of ALPHA and duty-2 of BRAVO, both the
+    calling user.
     Raises ConfigError if something is in the way.
     """
     now = time.time_ns() // 1_000_000
@@ -107,16 +107,18 @@ def rehearse(
         config = home / "endpoint.toml"
         write_new(config, _endpoint_toml(party, f"duty-{number}", socket).encode())
         terminals.append(RehearsedTerminal(party, home, config, socket))
-    made = []
-    for name, address in relays:
-        home = folder / name
-        home.mkdir(mode=0o700)
-        write_new(home / "relay.key", encode_secret(name, relay_parts[name][0], None, entropy), 0o600)
-        config = home / "relay.toml"
-        write_new(config, _relay_toml(name, address).encode())
-        made.append(RehearsedRelay(name, address, home, config))
+    made = [_relay(folder, name, address, relay_parts[name][0]) for name, address in relays]
     watching = [_witness(folder, name, address, secrets[name]) for name, address in witnesses]
     return Rehearsal(charter, (terminals[0], terminals[1]), tuple(made), tuple(watching))
+
+
+def _relay(folder: Path, name: str, address: str, secret: RelaySecret) -> RehearsedRelay:
+    home = folder / name
+    home.mkdir(mode=0o700)
+    write_new(home / "relay.key", encode_secret(name, secret, None, os.urandom), 0o600)
+    config = home / "relay.toml"
+    write_new(config, _relay_toml(name, address).encode())
+    return RehearsedRelay(name, address, home, config)
 
 
 def _policy(secrets: Mapping[str, WitnessSecret], addresses: Mapping[str, str]) -> str:
