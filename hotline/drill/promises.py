@@ -133,11 +133,16 @@ class Refused(Promised):
 
 
 class Told(Promised):
-    """Statements whose sender was told this last; at least `least`."""
+    """Statements whose sender was told this last; at least `least`.
+
+    With `within`: those whose sender was told this so soon after they were said, whatever was told later. A statement
+    that expired may still turn out to have arrived.
+    """
 
     promise: Literal["told"]
     state: Literal["relayed", "delivered", "read", "expired"]
     sender: Party | None = Field(default=None, alias="from")
+    within: Span | None = None
     least: int = 1
 
 

@@ -90,10 +90,16 @@ def _extra_delay(promise: promises.ExtraDelay, facts: Facts) -> Finding:
 
 def _told(promise: promises.Told, facts: Facts) -> Finding:
     whose = f"{promise.sender} is" if promise.sender else "senders are"
-    text = f'{whose} told "{promise.state}" in the end'
+    within = promise.within
+    text = f'{whose} told "{promise.state}" {"in the end" if within is None else f"within {spoken(within)}"}'
     mine = [message for message in facts.messages if promise.sender in (None, message.sender)]
-    told = [message for message in mine if message.told == promise.state]
+    told = [message for message in mine if _was_told(message, promise.state, within)]
     return Finding(text, float(len(told)), named([who(message) for message in told]), len(mine))
+
+
+def _was_told(message: Message, state: str, within: int | None) -> bool:
+    at: float | None = getattr(message, state)
+    return message.told == state if within is None else at is not None and at - message.said <= within
 
 
 def _not_shown(promise: promises.NotShown, facts: Facts) -> Finding:
