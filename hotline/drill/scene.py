@@ -52,11 +52,14 @@ PERFORMERS: dict[str, Performer] = {}
 """Kind of fault to what performs it."""
 NEEDS: dict[str, Callable[[Any], str | None]] = {}
 """Kind of fault to why it cannot be performed on this machine, with what to do; None if it can."""
+PLAN_NEEDS: list[Callable[[Plan], str | None]] = []
+"""The same for what a plan's topology asks for."""
 PREPARERS: list[Callable[[Scene], None]] = []
 """Called before anything is started: a fault may need a process to be started in another way."""
 
 
 def lacking(plan: Plan) -> list[str]:
     """Why this machine cannot run the plan, in sentences; empty if it can."""
-    reasons = (NEEDS[inject.fault](inject) for inject in plan.inject if inject.fault in NEEDS)
+    reasons = [NEEDS[inject.fault](inject) for inject in plan.inject if inject.fault in NEEDS]
+    reasons += [needs(plan) for needs in PLAN_NEEDS]
     return sorted({reason for reason in reasons if reason is not None})

@@ -9,21 +9,22 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
 import pytest
 
-from hotline.drill import disks, liar, performers
+from hotline.drill import clocks, disks, liar, performers
 from hotline.drill.plan import Plan
 from hotline.drill.processes import state_of
-from hotline.drill.scene import NEEDS, PERFORMERS, PREPARERS, Scene, Undo
+from hotline.drill.scene import PERFORMERS, PREPARERS, Scene, Undo, lacking
 from hotline.drill.stage import Stage, operator, short_folder, status_of, wait_until
 from hotline.errors import HotlineError
 from hotline.wire.v1 import operator_pb2
 
 pytestmark = pytest.mark.process
-MODULES = (disks, liar, performers)
+MODULES = (clocks, disks, liar, performers)
 LONG = 30.0
 
 
@@ -49,9 +50,6 @@ class Site:
     def does(self, number: int = 0) -> Undo | None:
         """Perform one inject of the plan, as the runner does."""
         inject = self.scene.plan.inject[number]
-        lacking = NEEDS[inject.fault](inject) if inject.fault in NEEDS else None
-        if lacking is not None:
-            pytest.skip(lacking)
         return PERFORMERS[inject.fault](inject, self.scene)
 
     def undone(self, number: int = 0) -> Undo:
@@ -124,10 +122,9 @@ def site() -> Iterator[MakeSite]:
                     "promise": [{"promise": "none-lost"}],
                 }
             )
-            for inject in plan.inject:
-                lacking = NEEDS[inject.fault](inject) if inject.fault in NEEDS else None
-                if lacking is not None:
-                    pytest.skip(lacking)
+            reasons = lacking(plan)
+            if reasons:
+                pytest.skip("; ".join(reasons))
             folder = short_folder()
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             stage = Stage(folder, relays=relays, witnesses=witnesses)
@@ -346,4 +343,57 @@ def test_a_slow_disk_makes_acceptance_slow_and_loses_nothing(site: MakeSite) -> 
     begun = time.monotonic()
     here.say("does not")
     assert time.monotonic() - begun < 0.4
+    here.mended()
+
+
+# --- clocks -----------------------------------------------------------------------------------------------------------
+
+
+def wrong_by(here: Site) -> float:
+    """Seconds by which ALPHA's clock is ahead, as it shows it itself."""
+    shown = datetime.fromisoformat(here.status("ALPHA")["time"])
+    return (shown - datetime.now(UTC)).total_seconds()
+
+
+@pytest.mark.parametrize("step", ["+1h", "-2h", "+1d"])
+def test_a_clock_steps_and_no_timer_with_it(site: MakeSite, step: str) -> None:
+    """Timers that hang on the wall clock would fire all at once, or not for hours."""
+    here = site({"fault": "clock", "target": "ALPHA", "step": step})
+    seconds = {"+1h": 3_600, "-2h": -7_200, "+1d": 86_400}[step]
+    assert abs(wrong_by(here)) < 5
+    undo = here.undone()
+    assert wrong_by(here) == pytest.approx(seconds, abs=5)
+    time.sleep(1)
+    here.delivers("from the wrong time")
+    here.delivers("to the wrong time", "BRAVO")
+    wait_until(lambda: any(e["name"] == "clock" for e in events(here, "BRAVO", "alarm")), "the clock alarm", LONG)
+    assert here.up()
+    undo()
+    undo()
+    assert abs(wrong_by(here)) < 5
+    here.mended()
+
+
+def test_a_clock_runs_off(site: MakeSite) -> None:
+    """A drift that is not seen was none."""
+    here = site({"fault": "clock", "target": "ALPHA", "drift": 100})
+    undo = here.undone()
+    begun = time.monotonic()
+    time.sleep(3)
+    gone = time.monotonic() - begun
+    assert wrong_by(here) == pytest.approx(gone / 10, abs=0.25)
+    undo()
+    undo()
+    assert abs(wrong_by(here)) < 0.25
+    here.mended()
+
+
+def test_a_clock_may_be_wrong_from_the_start_and_step_on(site: MakeSite) -> None:
+    """The undo of a step would also mend what the topology says."""
+    here = site({"fault": "clock", "target": "ALPHA", "step": "+1h"}, clock_step={"ALPHA": "-2h"})
+    assert wrong_by(here) == pytest.approx(-7_200, abs=5)
+    undo = here.undone()
+    assert wrong_by(here) == pytest.approx(-3_600, abs=5)
+    undo()
+    assert wrong_by(here) == pytest.approx(-7_200, abs=5)
     here.mended()
