@@ -25,7 +25,7 @@ def _silence(promise: promises.Silence, facts: Facts) -> Finding:
 
 def _unwatched(facts: Facts, parties: Sequence[str]) -> str:
     """Which side left no trace in the journal: what it did not tell cannot be counted."""
-    silent = [party for party in parties if not any(entry.get("by") == party for entry in facts.entries)]
+    silent = [party for party in parties if not facts.of("poll", "path", "alarm", "event", by=party)]
     return f"nothing is known of {sides(silent)}" if silent else ""
 
 

@@ -1,0 +1,683 @@
+"""One judge for each kind of promise: kept, broken, and not measured, each from a journal written by hand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hotline.drill import promises
+from hotline.drill.judging import JUDGES, judge
+from hotline.drill.outcome import Judged, report_json
+from tests.hotline.drill.journals import Story, monsoon, told
+
+ROOT = Path(__file__).resolve().parents[3]
+KILL = {"fault": "kill", "target": "relay-1", "at": "5s", "for": "5s"}
+SHORT = {"fault": "say", "from": "ALPHA", "at": "1s", "text": "only for a moment", "valid_for": "2s"}
+
+Tell = Callable[[Story], object]
+
+
+def spoken(*tells: Tell) -> Tell:
+    def all_of(story: Story) -> None:
+        for tell in tells:
+            tell(story)
+
+    return all_of
+
+
+def say(at: float, **fields: Any) -> Tell:
+    return lambda story: story.say(at, **fields)
+
+
+def killed(story: Story) -> Story:
+    return story.inject(5_000, 0, 10_000)
+
+
+def of_last(story: Story, kind: str, **fields: Any) -> Story:
+    """An entry about ALPHA's first statement."""
+    return story.add(fields.pop("at", 900), kind, id="ALPHA/exercise/1", **fields)
+
+
+def expired(story: Story) -> Story:
+    return of_last(story, "stage", at=9_000, stage="expired", by="ttl")
+
+
+def shown(at: float, identifier: str = "ALPHA/exercise/1", *, repeat: bool = False, late: bool = False) -> Tell:
+    more = {"late": True} if late else {}
+    return lambda story: story.add(at, "shown", id=identifier, by="BRAVO", repeat=repeat, **more)
+
+
+def memory(*readings: tuple[float, float]) -> Tell:
+    def tell(story: Story) -> None:
+        for at, mib in readings:
+            story.add(at, "memory", process="relay-1", mib=mib)
+            story.add(at, "memory", process="relay-2", mib=mib * 9)
+
+    return tell
+
+
+def exits(at: float, code: int, *, asked: bool = False, process: str = "relay-1") -> Tell:
+    return lambda story: story.add(at, "exit", process=process, code=code, asked=asked)
+
+
+def refused(*reasons: str, by: str = "BRAVO") -> Tell:
+    def tell(story: Story) -> None:
+        for at, reason in enumerate(reasons):
+            story.add(100 + at, "refused", by=by, path="relay-2", reason=reason)
+
+    return tell
+
+
+def paths(*changes: tuple[float, str, str, str]) -> Tell:
+    return spoken(*(lambda story, one=one: story.path(*one) for one in changes))  # type: ignore[misc]
+
+
+def alarms(*raised: tuple[float, str, str]) -> Tell:
+    return spoken(*(lambda story, one=one: story.alarm(*one) for one in raised))  # type: ignore[misc]
+
+
+def polls(story: Story) -> Story:
+    return story.polls(12_000)
+
+
+KILLED = [KILL]
+UP_AGAIN: Tell = lambda story: story.add(10_400, "steady-again")  # noqa: E731 - one of many small tellings
+
+CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Tell, bool, float | None, str]] = [
+    # what it shows, promise, injects, what happens, holds, measured, a word of the detail
+    ("kept", {"promise": "none-lost"}, [], say(0), True, 0, ""),
+    ("lost", {"promise": "none-lost"}, [], spoken(say(0), say(100, delivered=None)), False, 1, "ALPHA #2 (flash)"),
+    ("expiry is no loss", {"promise": "none-lost"}, [], spoken(say(0, delivered=None), expired), True, 0, ""),
+    ("nothing said", {"promise": "none-lost"}, [], polls, False, None, "no statement was said"),
+    ("one may be lost", {"promise": "none-lost", "limit": 1}, [], say(0, delivered=None), True, 1, "ALPHA #1"),
+    ("kept", {"promise": "none-twice"}, [], say(0), True, 0, ""),
+    ("twice", {"promise": "none-twice"}, [], spoken(say(0), shown(900)), False, 1, "ALPHA #1"),
+    ("marked repeat", {"promise": "none-twice"}, [], spoken(say(0), shown(900, repeat=True)), True, 0, ""),
+    ("nothing said", {"promise": "none-twice"}, [], polls, False, None, "no statement"),
+    ("kept", {"promise": "in-order"}, [], spoken(say(0), say(100)), True, 0, ""),
+    (
+        "overtaken",
+        {"promise": "in-order"},
+        [],
+        spoken(say(0, delivered=500), say(100, delivered=20)),
+        False,
+        1,
+        "ALPHA #1 came after a later one",
+    ),
+    (
+        "a higher precedence may overtake",
+        {"promise": "in-order"},
+        [],
+        spoken(say(0, precedence="routine", delivered=500), say(100, delivered=20)),
+        True,
+        0,
+        "",
+    ),
+    (
+        "learned late",
+        {"promise": "in-order"},
+        [],
+        spoken(say(0, shown=False), say(100), shown(5_000, late=True)),
+        True,
+        0,
+        "",
+    ),
+    ("kept", {"promise": "delivered-within", "limit": "100ms"}, [], say(0, delivered=99), True, 99, "slowest of 1"),
+    ("exactly", {"promise": "delivered-within", "limit": "100ms"}, [], say(0, delivered=100), True, 100, ""),
+    ("late", {"promise": "delivered-within", "limit": "100ms"}, [], say(0, delivered=100.5), False, 100.5, "ALPHA #1"),
+    (
+        "never",
+        {"promise": "delivered-within", "limit": "100ms"},
+        [],
+        spoken(say(0), say(9, delivered=None)),
+        False,
+        None,
+        "never delivered: ALPHA #2",
+    ),
+    (
+        "expiry is no delivery",
+        {"promise": "delivered-within", "limit": "100ms"},
+        [],
+        spoken(say(0, delivered=None), expired),
+        False,
+        None,
+        "never delivered",
+    ),
+    (
+        "unless the plan wanted it",
+        {"promise": "delivered-within", "limit": "100ms"},
+        [SHORT],
+        spoken(say(0, delivered=None, label="only for a moment"), expired, say(99)),
+        True,
+        20,
+        "slowest of 1",
+    ),
+    (
+        "of one precedence and sender",
+        {"promise": "delivered-within", "limit": "1s", "precedence": "flash", "from": "BRAVO"},
+        [],
+        spoken(
+            say(0, sender="BRAVO", delivered=700),
+            say(0, delivered=None),
+            say(1, sender="BRAVO", precedence="routine", delivered=5_000),
+        ),
+        True,
+        700,
+        "BRAVO #1",
+    ),
+    (
+        "none of that precedence",
+        {"promise": "delivered-within", "limit": "1s", "precedence": "immediate"},
+        [],
+        say(0),
+        False,
+        None,
+        "no such statement was said",
+    ),
+    (
+        "kept",
+        {"promise": "extra-delay", "limit": "50ms"},
+        KILLED,
+        spoken(say(0), say(900, delivered=22), killed, say(6_000, delivered=60)),
+        True,
+        40,
+        "usual before the first fault: 20 ms",
+    ),
+    (
+        "too much",
+        {"promise": "extra-delay", "limit": "50ms"},
+        KILLED,
+        spoken(say(0), killed, say(6_000, delivered=71)),
+        False,
+        51,
+        "ALPHA #2",
+    ),
+    (
+        "nothing to compare with",
+        {"promise": "extra-delay", "limit": "50ms"},
+        KILLED,
+        spoken(killed, say(6_000)),
+        False,
+        None,
+        "nothing to compare",
+    ),
+    (
+        "never delivered",
+        {"promise": "extra-delay", "limit": "50ms"},
+        KILLED,
+        spoken(say(0), killed, say(6_000, delivered=None)),
+        False,
+        None,
+        "never delivered",
+    ),
+    ("kept", {"promise": "silence", "limit": "1s"}, [], polls, True, 120, "ALPHA at 0.2 s"),
+    (
+        "silent",
+        {"promise": "silence", "limit": "1s"},
+        [],
+        lambda story: polls(story).poll(13_000, "BRAVO", 1_001),
+        False,
+        1_001,
+        "BRAVO at 13.0 s",
+    ),
+    (
+        "dead",
+        {"promise": "silence", "limit": "1s", "by": ["ALPHA"]},
+        [],
+        lambda story: story.poll(100, "ALPHA", 50).poll(2_000, "ALPHA", None),
+        False,
+        1_950,
+        "ALPHA",
+    ),
+    (
+        "one side only",
+        {"promise": "silence", "limit": "1s", "by": ["ALPHA"]},
+        [],
+        lambda story: polls(story).poll(13_000, "BRAVO", 9_000),
+        True,
+        120,
+        "ALPHA",
+    ),
+    (
+        "not read",
+        {"promise": "silence", "limit": "1s"},
+        [],
+        lambda story: story.poll(9, "ALPHA", 5),
+        False,
+        None,
+        "BRAVO",
+    ),
+    (
+        "kept",
+        {"promise": "noticed", "fault": "kill", "limit": "1s"},
+        KILLED,
+        spoken(killed, paths((5_300, "ALPHA", "relay-1", "down"), (5_700, "BRAVO", "relay-1", "suspect"))),
+        True,
+        700,
+        "BRAVO after 700 ms",
+    ),
+    (
+        "late",
+        {"promise": "noticed", "fault": "kill", "limit": "1s"},
+        KILLED,
+        spoken(killed, paths((5_300, "ALPHA", "relay-1", "down"), (6_700, "BRAVO", "relay-1", "suspect"))),
+        False,
+        1_700,
+        "BRAVO after 1.7 s",
+    ),
+    (
+        "one side never",
+        {"promise": "noticed", "fault": "kill", "limit": "1s"},
+        KILLED,
+        spoken(killed, paths((5_300, "ALPHA", "relay-1", "down"))),
+        False,
+        None,
+        "BRAVO: noticed nothing after kill at 5.0 s",
+    ),
+    (
+        "never injected",
+        {"promise": "noticed", "fault": "kill", "limit": "1s"},
+        KILLED,
+        polls,
+        False,
+        None,
+        "kill was never injected",
+    ),
+    (
+        "the worst of two of one name",
+        {"promise": "noticed", "fault": "kill", "limit": "1s", "by": ["ALPHA"]},
+        [KILL, KILL | {"target": "relay-2", "at": "6s"}],
+        spoken(
+            killed,
+            lambda story: story.inject(6_000, 1, 9_000),
+            paths((5_300, "ALPHA", "relay-1", "down"), (6_900, "ALPHA", "relay-2", "down")),
+        ),
+        True,
+        900,
+        "900 ms",
+    ),
+    (
+        "kept",
+        {"promise": "alarm", "name": "single-path", "fault": "kill", "limit": "1s"},
+        KILLED,
+        spoken(killed, alarms((5_200, "ALPHA", "single-path"), (5_300, "BRAVO", "single-path"))),
+        True,
+        300,
+        "BRAVO after 300 ms",
+    ),
+    (
+        "another alarm",
+        {"promise": "alarm", "name": "single-path", "fault": "kill", "limit": "1s", "by": ["ALPHA"]},
+        KILLED,
+        spoken(killed, alarms((4_000, "ALPHA", "single-path"), (5_100, "ALPHA", "no-path"))),
+        False,
+        None,
+        "ALPHA: no such alarm",
+    ),
+    (
+        "late",
+        {"promise": "alarm", "name": "single-path", "fault": "kill", "limit": "1s", "by": ["ALPHA"]},
+        KILLED,
+        spoken(killed, alarms((6_001, "ALPHA", "single-path"))),
+        False,
+        1_001,
+        "ALPHA",
+    ),
+    ("kept", {"promise": "no-alarm"}, [], polls, True, 0, ""),
+    (
+        "raised",
+        {"promise": "no-alarm"},
+        [],
+        spoken(polls, alarms((99, "ALPHA", "clock"))),
+        False,
+        1,
+        "ALPHA at 0.1 s: clock",
+    ),
+    ("another", {"promise": "no-alarm", "name": "gap"}, [], spoken(polls, alarms((99, "ALPHA", "clock"))), True, 0, ""),
+    ("before", {"promise": "no-alarm"}, [], spoken(polls, alarms((-99, "ALPHA", "clock"))), True, 0, ""),
+    (
+        "the other side",
+        {"promise": "no-alarm", "by": ["BRAVO"]},
+        [],
+        spoken(polls, alarms((99, "ALPHA", "clock"))),
+        True,
+        0,
+        "",
+    ),
+    ("unwatched", {"promise": "no-alarm"}, [], lambda story: None, False, None, "ALPHA and BRAVO"),
+    ("kept", {"promise": "steady-paths"}, [], polls, True, 0, ""),
+    (
+        "flapped",
+        {"promise": "steady-paths", "limit": 1},
+        [],
+        spoken(
+            polls,
+            paths(
+                (10, "ALPHA", "relay-1", "suspect"),
+                (20, "ALPHA", "relay-1", "down"),
+                (30, "ALPHA", "relay-1", "up"),
+                (40, "ALPHA", "relay-1", "suspect"),
+            ),
+        ),
+        False,
+        2,
+        "ALPHA: relay-1 suspect at 0.0 s",
+    ),
+    ("unwatched", {"promise": "steady-paths", "by": ["BRAVO"]}, [], lambda story: None, False, None, "BRAVO"),
+    (
+        "kept",
+        {"promise": "resumed", "fault": "kill", "limit": "1s"},
+        KILLED,
+        spoken(killed, say(7_000, delivered=3_600)),
+        True,
+        600,
+        "ALPHA #1",
+    ),
+    (
+        "late",
+        {"promise": "resumed", "fault": "kill", "limit": "1s"},
+        KILLED,
+        spoken(killed, say(7_000, delivered=4_600)),
+        False,
+        1_600,
+        "ALPHA #1",
+    ),
+    (
+        "what was under way does not count",
+        {"promise": "resumed", "fault": "kill", "after": "begin", "limit": "1s"},
+        KILLED,
+        spoken(killed, say(4_990), say(5_100, delivered=2_000)),
+        False,
+        2_100,
+        "ALPHA #2",
+    ),
+    (
+        "nothing more",
+        {"promise": "resumed", "fault": "kill", "limit": "1s"},
+        KILLED,
+        spoken(killed, say(7_000)),
+        False,
+        None,
+        "nothing was delivered after the end of kill",
+    ),
+    (
+        "no end",
+        {"promise": "resumed", "fault": "kill", "limit": "1s"},
+        KILLED,
+        spoken(lambda story: story.inject(5_000), say(7_000)),
+        False,
+        None,
+        "did not end",
+    ),
+    (
+        "kept",
+        {"promise": "recovered", "fault": "kill", "limit": "1s"},
+        KILLED,
+        spoken(killed, UP_AGAIN),
+        True,
+        400,
+        "10.4 s",
+    ),
+    (
+        "late",
+        {"promise": "recovered", "fault": "kill", "limit": "300ms"},
+        KILLED,
+        spoken(killed, UP_AGAIN),
+        False,
+        400,
+        "steady again at",
+    ),
+    (
+        "never",
+        {"promise": "recovered", "fault": "kill", "limit": "1s"},
+        KILLED,
+        spoken(killed, lambda story: story.add(4_000, "steady-again")),
+        False,
+        None,
+        "no steady state came back",
+    ),
+    (
+        "kept",
+        {"promise": "refused", "reasons": ["replayed", "stale"], "by": "BRAVO", "least": 2},
+        [],
+        refused("replayed", "stale", "odd"),
+        True,
+        2,
+        "replayed on relay-2: 1",
+    ),
+    (
+        "too few",
+        {"promise": "refused", "reasons": ["replayed"], "by": "BRAVO", "least": 2},
+        [],
+        refused("replayed", "odd"),
+        False,
+        1,
+        "replayed on relay-2: 1",
+    ),
+    (
+        "the other side",
+        {"promise": "refused", "reasons": ["replayed"], "by": "BRAVO"},
+        [],
+        refused("replayed", by="ALPHA"),
+        False,
+        0,
+        "",
+    ),
+    ("kept", {"promise": "told", "state": "expired"}, [], spoken(say(0, delivered=None), expired), True, 1, "ALPHA #1"),
+    ("another state", {"promise": "told", "state": "delivered"}, [], say(0, read=50), False, 0, ""),
+    ("another sender", {"promise": "told", "state": "read", "from": "BRAVO"}, [], say(0, read=50), False, 0, ""),
+    (
+        "kept",
+        {"promise": "exits", "target": "relay-1", "code": 9, "fault": "kill", "limit": "1s"},
+        KILLED,
+        spoken(killed, exits(4_000, 9), exits(5_700, 9)),
+        True,
+        700,
+        "at 5.7 s",
+    ),
+    (
+        "another code",
+        {"promise": "exits", "target": "relay-1", "code": 9, "fault": "kill", "limit": "1s"},
+        KILLED,
+        spoken(killed, exits(5_700, 1)),
+        False,
+        None,
+        "ended with 1",
+    ),
+    (
+        "asked",
+        {"promise": "exits", "target": "relay-1", "code": 0, "fault": "kill", "limit": "1s"},
+        KILLED,
+        spoken(killed, exits(5_700, 0, asked=True), exits(5_700, 0, process="relay-2")),
+        False,
+        None,
+        "did not end by itself",
+    ),
+    ("kept", {"promise": "no-plaintext"}, [], polls, True, 0, ""),
+    (
+        "found",
+        {"promise": "no-plaintext"},
+        [],
+        lambda story: story.add(1, "plaintext", place="relay-1/store").add(2, "plaintext", place="relay-1/store"),
+        False,
+        1,
+        "relay-1/store",
+    ),
+    (
+        "kept",
+        {"promise": "growth", "target": "relay-1", "limit": 10},
+        [],
+        memory((-9, 40.0), (5, 49.5), (9, 45.0)),
+        True,
+        9.5,
+        "from 40.0 MiB to 49.5 MiB",
+    ),
+    (
+        "too much",
+        {"promise": "growth", "target": "relay-1", "limit": 10},
+        [],
+        memory((1, 40.0), (5, 50.5), (9, 41.0)),
+        False,
+        10.5,
+        "50.5 MiB at 0.0 s",
+    ),
+    (
+        "one reading",
+        {"promise": "growth", "target": "relay-1", "limit": 9},
+        [],
+        memory((1, 40.0)),
+        False,
+        None,
+        "fewer",
+    ),
+    ("kept", {"promise": "not-shown", "plane": "real"}, [], say(0), True, 0, ""),
+    (
+        "shown",
+        {"promise": "not-shown", "plane": "real"},
+        [],
+        say(0, plane="real"),
+        False,
+        1,
+        "ALPHA #1 (real) to BRAVO",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("promise", "inject", "tell", "holds", "measured", "word"),
+    [pytest.param(*case[1:], id=f"{case[1]['promise']}-{case[0]}") for case in CASES],
+)
+def test_a_promise(
+    promise: dict[str, Any], inject: list[dict[str, Any]], tell: Tell, holds: bool, measured: float | None, word: str
+) -> None:
+    """A drill would pass on a broken hotline, or fail on a sound one."""
+    story = told(promise, inject=inject)
+    tell(story)
+    judged = story.judged()
+    assert (judged.holds, judged.measured) == (holds, measured)
+    assert word in judged.detail
+    assert judged.text
+
+
+def ledgers(*tells: Tell) -> Judged:
+    story = told({"promise": "ledgers"})
+    for tell in tells:
+        tell(story)
+    return judge(story.finish(ledgers=False)).promises[0]
+
+
+def test_ledgers() -> None:
+    """Two records that contradict each other would be called one."""
+    both: Tell = lambda story: story.ledger(1, "ALPHA").ledger(1, "BRAVO")  # noqa: E731
+    agree: Tell = lambda story: story.add(2, "agree", holds=True, text="same")  # noqa: E731
+    differ: Tell = lambda story: story.add(2, "agree", holds=False, text="differ at 7")  # noqa: E731
+    kept = ledgers(both, agree)
+    assert (kept.holds, kept.measured, kept.detail) == (True, 0, "ALPHA 412 entries, BRAVO 412 entries")
+    broken = ledgers(both, differ)
+    assert (broken.holds, broken.measured, broken.detail) == (False, 1, "differ at 7")
+    bad = ledgers(both, lambda story: story.ledger(1.5, "BRAVO", False, "entry 3 is wrong"), agree)
+    assert (bad.holds, bad.measured, bad.detail) == (False, 1, "BRAVO (log epoch 1): entry 3 is wrong")
+    assert ledgers(both).detail == "not examined: the comparison"
+    assert ledgers(lambda story: story.ledger(1, "ALPHA"), agree).detail == "not examined: BRAVO"
+    assert not ledgers(agree).holds
+
+
+def test_every_kind_of_promise_has_a_judge_and_cases() -> None:
+    """A promise that nobody judges would be a traceback at the end of a long drill."""
+    models = get_args(get_args(promises.Promise)[0])
+    kinds = {get_args(model.model_fields["promise"].annotation)[0] for model in models}
+    assert kinds == set(JUDGES)
+    for outcome in (True, False):
+        assert {case[1]["promise"] for case in CASES if case[4] is outcome} | {"ledgers"} == kinds
+
+
+# --- verdicts ---------------------------------------------------------------------------------------------------------
+
+
+def test_verdicts_and_their_sentences() -> None:
+    """The first line of the page is all that some will read."""
+    story = told()
+    story.say(0)
+    report = story.report()
+    assert (report.verdict, report.outcome) == ("passed", "The promise held.")
+    story = told({"promise": "none-lost"}, {"promise": "none-twice"})
+    story.say(0, delivered=None)
+    report = story.report()
+    assert (report.verdict, report.outcome) == ("broken", "1 of 2 promises did not hold: no accepted statement lost.")
+
+
+def test_a_drill_without_a_steady_state_says_nothing_about_promises() -> None:
+    """A hotline that never came up would keep every promise about what it never did."""
+    story = Story({"promise": "none-lost"}, {"promise": "no-alarm"}).begin(steady=False)
+    story.say(0)
+    report = judge(story.finish("aborted"))
+    assert report.verdict == "aborted"
+    assert all(not one.holds and one.measured is None for one in report.promises)
+    assert report.paths == []
+
+
+@pytest.mark.parametrize("outcome", ["interrupted", "aborted", ""])
+def test_a_drill_that_was_not_played_to_its_end_is_aborted(outcome: str) -> None:
+    """Half a drill would be passed because the fault had not yet come."""
+    story = told()
+    story.say(0)
+    entries = story.finish(outcome or "ended")
+    report = judge(entries if outcome else [entry for entry in entries if entry["kind"] != "end"])
+    assert (report.verdict, report.promises[0].holds) == ("aborted", False)
+    assert report.promises[0].measured == 0
+    assert "not judged" in report.promises[0].detail
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.tuples(st.integers(0, 60_000), st.integers(1, 900)), max_size=12))
+def test_more_limit_never_breaks_what_less_kept(limit: int, said: list[tuple[int, int]]) -> None:
+    """A planner who relaxes a limit would be told that the drill is worse."""
+    verdicts = []
+    for spare in (0, 1, 500):
+        story = told({"promise": "delivered-within", "limit": f"{limit + spare}ms"})
+        for at, took in said:
+            story.say(at, delivered=took)
+        verdicts.append(story.judged().holds)
+    assert verdicts == sorted(verdicts)
+
+
+def test_one_journal_gives_one_report_whatever_the_hash_seed() -> None:
+    """A report could not be checked by whoever has the journal."""
+    program = (
+        "import sys\n"
+        "from tests.hotline.drill.journals import monsoon\n"
+        "from hotline.drill.judging import judge\n"
+        "from hotline.drill.outcome import report_json\n"
+        "from hotline.drill.report import render, summary\n"
+        "from hotline.drill.comparison import comparison_page\n"
+        "a, b = judge(monsoon(statements=60)), judge(monsoon(2, statements=60, slow=9))\n"
+        "sys.stdout.buffer.write((report_json(a) + render(a) + summary(b) + comparison_page(a, b)).encode())\n"
+    )
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONHASHSEED": seed, "TZ": zone},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed, zone in (("0", "UTC"), ("1", "Asia/Karachi"), ("4242", "Asia/Kolkata"))
+    }
+    assert len(texts) == 1
+    assert len(texts.pop()) > 100_000
+
+
+def test_judging_changes_no_entry() -> None:
+    """A journal judged twice would give two reports."""
+    entries = monsoon(statements=30)
+    before = [dict(entry) for entry in entries]
+    assert report_json(judge(entries)) == report_json(judge(entries))
+    assert entries == before
