@@ -1,0 +1,44 @@
+"""Channel tests in every weather: beside ordinary traffic, through storms, crashes, old backups and lying relays."""
+
+from __future__ import annotations
+
+import pytest
+
+from hotline.drill.simulator.world import World
+from hotline.ledger.record import parse_leaf
+from hotline.machine import Plane
+from hotline.protocol.neutral import UNATTENDED, kind_of
+from hotline.protocol.rebuild import REBUILT, differences, rebuild
+from hotline.protocol.statements import decode_statement
+from tests.simulator.run import run_seed
+
+INTERVAL = 30_000
+
+
+@pytest.mark.parametrize("seed", [1, 2, 5, 7, 13])
+def test_tests_keep_every_promise_and_call_nobody(seed: int) -> None:
+    """What tests the line would itself lose statements, repeat them, or fill an inbox."""
+    worlds: list[World] = []
+
+    def with_tests(world: World) -> None:
+        world.channel_test_ms = INTERVAL
+        worlds.append(world)
+
+    result = run_seed(seed, calm_ms=300_000, prepare=with_tests)
+    assert result.broken == ""
+    (world,) = worlds
+    for node in world.endpoints.values():
+        assert node.machine is not None
+        arrived = [row for row in node.disk.tables["channel_test"].values() if row["way"] == "received"]
+        assert arrived, "no test came in five minutes"
+        unread = node.machine.context.unread[Plane.REAL]
+        for (plane, serial), row in node.disk.tables["received"].items():
+            content = row["content"]
+            assert isinstance(content, bytes)
+            if kind_of(decode_statement(content)) in UNATTENDED:
+                assert plane == Plane.REAL
+                assert serial not in unread
+        kept = node.machine.tests.kept
+        assert (kept.missed, kept.undelivered) == (0, 0), "after minutes of calm the line is well"
+        tables = {name: node.rows(name) for name in REBUILT}
+        assert differences(rebuild(parse_leaf(leaf) for leaf in node.disk.log.leaves), tables) == []
