@@ -12,7 +12,7 @@ def amount(value: float | None, unit: str) -> str:
         return spoken(value)
     if value is None:
         return "not measured"
-    number = f"{value:g}" if value == int(value) else f"{value:.1f}"
+    number = f"{value:.0f}" if value == int(value) else f"{value:.1f}"
     return number if unit == "count" else f"{number} {'%' if unit == 'percent' else unit}"
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -131,16 +133,25 @@ def _is(event: dict[str, Any], method: str) -> bool:
     return event.get("method") == method
 
 
+def _pipe() -> tuple[int, int]:
+    """A pipe whose descriptors are not among the first few."""
+    found = []
+    for end in os.pipe():
+        found.append(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10))
+        os.close(end)
+    return found[0], found[1]
+
+
 @contextlib.contextmanager
 def browser() -> Iterator[Tab]:
     """A browser with a profile of its own; it ends with the context."""
     assert PROGRAM is not None
-    there, to_browser = os.pipe()
-    from_browser, back = os.pipe()
+    (there, to_browser), (from_browser, back) = _pipe(), _pipe()
     profile = tempfile.mkdtemp(prefix="browser-")
-    program = ["/bin/sh", "-c", f'exec "$@" 3<&{there} 4>&{back}', "sh", PROGRAM, *_FLAGS, f"--user-data-dir={profile}"]
+    # The protocol wants its pipes as descriptors 3 and 4, whatever numbers they have here.
+    launch = f"import os, sys; os.dup2({there}, 3); os.dup2({back}, 4); os.execv(sys.argv[1], sys.argv[1:])"
     process = subprocess.Popen(
-        program,
+        [sys.executable, "-c", launch, PROGRAM, *_FLAGS, f"--user-data-dir={profile}"],
         pass_fds=(there, back),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
