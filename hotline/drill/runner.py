@@ -23,11 +23,13 @@ from hotline import __version__
 from hotline.drill import faults
 from hotline.drill.aftermath import look_for_plaintext, verify_ledgers
 from hotline.drill.injects import NOT_A_FAULT, Fault, Read, Say
+from hotline.drill.installation import Installation
 from hotline.drill.journal import Journal, of_kind
 from hotline.drill.plan import Drill, Traffic
 from hotline.drill.recorder import PEER, Recorder, parts_of, statement_id
 from hotline.drill.scene import PERFORMERS, Scene, Undo
-from hotline.drill.staging import staged
+from hotline.drill.stage import Stage
+from hotline.drill.staging import installed, staged
 from hotline.drill.texts import statement_text
 from hotline.errors import HotlineError, LocalError
 
@@ -238,9 +240,15 @@ def describe(inject: Fault) -> str:
 
 
 def run_drill(
-    drill: Drill, seed: int, folder: Path, journal: Journal, progress: Progress, time_limit: float = 3_600.0
+    drill: Drill,
+    seed: int,
+    folder: Path,
+    journal: Journal,
+    progress: Progress,
+    time_limit: float = 3_600.0,
+    system: Path | None = None,
 ) -> None:
-    """Play `drill` on processes staged under `folder` and write `journal`, whatever happens.
+    """Play `drill` on processes staged under `folder`, or on those of the file `system`; write `journal` in any case.
 
     KeyboardInterrupt is written down as such and raised again. `time_limit` is in seconds.
     """
@@ -257,7 +265,8 @@ def run_drill(
         environment=_environment(),
     )
     try:
-        with staged(drill.plan, folder, seed) as scene:
+        making = staged(drill.plan, folder, seed) if system is None else installed(drill.plan, system, folder, seed)
+        with making as scene:
             _played(drill, scene, seed, journal, progress, deadline)
     except KeyboardInterrupt:
         journal.add(journal.entries[-1]["t"], "end", outcome="interrupted", text="interrupted; everything was ended")
@@ -286,13 +295,21 @@ def _played(drill: Drill, scene: Scene, seed: int, journal: Journal, progress: P
         run.play(deadline)
         run.settle()
         recorder.reconcile()
-    look_for_plaintext(plan, stage, recorder)
+    if isinstance(stage, Installation):
+        stores = {name: store for name, store in stage.stores.items() if store is not None}
+    else:
+        look_for_plaintext(plan, stage, recorder)
+        _stop_in_order(stage, recorder)
+        stores = {terminal.party: terminal.folder / "store" for terminal in stage.rehearsal.terminals}
+    verify_ledgers(stage.rehearsal.charter, stores, recorder)
+    recorder.add("end", outcome="ended", text="played to its end")
+
+
+def _stop_in_order(stage: Stage, recorder: Recorder) -> None:
     for name in stage.names():
         if stage.started(name) and stage.ended(name) is None:
             code = stage.stop(name, _STOP_SECONDS)
             recorder.add("exit", process=name, code=code, asked=True)
-    verify_ledgers(stage, recorder)
-    recorder.add("end", outcome="ended", text="played to its end")
 
 
 @contextlib.contextmanager

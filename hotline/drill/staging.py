@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hotline.drill.injects import LinkFault, Partition, Swizzle
-from hotline.drill.links import expand, links_between
+from hotline.drill.installation import Installation, objections
+from hotline.drill.patterns import expand, links_between
 from hotline.drill.plan import Plan
-from hotline.drill.proxy import ProxyProcess
+from hotline.drill.proxy import ProxyControl, ProxyProcess
 from hotline.drill.scene import PREPARERS, Links, Scene
 from hotline.drill.stage import Stage
-from hotline.errors import LocalError
+from hotline.errors import ConfigError, LocalError
 
 
 class NoLinks:
@@ -65,6 +66,18 @@ def staged(plan: Plan, folder: Path, seed: int) -> Iterator[Scene]:
         for name in (*(one.name for one in (*stage.relays, *stage.witnesses)), "ALPHA", "BRAVO"):
             stage.start(name)
         yield scene
+
+
+@contextlib.contextmanager
+def installed(plan: Plan, path: Path, folder: Path, seed: int) -> Iterator[Scene]:
+    """A running installation as the scene. Raises ConfigError if the plan may not be drilled on it."""
+    installation = Installation(path)
+    reasons = list(objections(plan, installation))
+    if reasons:
+        raise ConfigError("\n".join(f"{path}: {reason}" for reason in reasons))
+    links: Links = NoLinks() if installation.control is None else ProxyControl(installation.control)
+    rng = random.Random(seed)  # noqa: S311 - a drill is repeatable, not secret
+    yield Scene(plan, installation, links, rng, folder)
 
 
 def _behind_proxy(stack: contextlib.ExitStack, stage: Stage, links: list[str], folder: Path, seed: int) -> Links:

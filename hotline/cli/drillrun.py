@@ -1,0 +1,312 @@
+"""`hotline drill run`: one drill here, several as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from hotline.cli.exits import Exit, leave
+from hotline.cli.output import line, print_json
+from hotline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hotline.drill.outcome import Report
+    from hotline.drill.plan import Drill
+
+_SEED_BITS: Final = 32
+_CHILD_PATIENCE: Final = 30.0
+
+
+@click.command(short_help="Run drills; exit 7 if a promise breaks.")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--tag", help="Every drill of the library with this tag.")
+@click.option("--all", "everything", is_flag=True, help="Every drill of the library.")
+@click.option("--seed", type=click.IntRange(0), help="For what a drill draws by lot [default: drawn and printed]")
+@click.option("--jobs", type=click.IntRange(1, 16), default=1, show_default=True, help="Drills at one time.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("drills"),
+    show_default=True,
+    help="Each run writes OUT/NAME: journal.jsonl, report.json, report.html.",
+)
+@click.option("--dry-run", is_flag=True, help="Check the plan and tell what would be done.")
+@click.option("--simulate", is_flag=True, help="In virtual time, under the simulator, as far as its faults map.")
+@click.option("--system", type=click.Path(path_type=Path), help="Drill a running installation on its exercise plane.")
+@click.option("--time-limit", default="30m", show_default=True, help="Longest time for one drill; it is then aborted.")
+@click.option("--keep", is_flag=True, help="Keep the folder with throw-away keys, stores and logs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines with a versioned schema.")
+def run(
+    names: tuple[str, ...],
+    tag: str | None,
+    everything: bool,
+    seed: int | None,
+    jobs: int,
+    out: Path,
+    dry_run: bool,
+    simulate: bool,
+    system: Path | None,
+    time_limit: str,
+    keep: bool,
+    as_json: bool,
+) -> None:
+    """Run drills on a hotline staged on this machine: real processes, loopback, throw-away keys, exercise plane.
+
+    NAME is a drill of the library or a planner's own file.
+
+    \b
+    Examples:
+      hotline drill run relay-killed
+      hotline drill run --tag quick --jobs 2 --out drills/today
+      hotline drill run long-day --simulate --seed 7
+      hotline drill run my-drill.toml --dry-run
+
+    Exit 0 every promise held, 7 one was broken, 1 a drill could not be run here or was aborted. Ctrl-C ends every
+    process that was started, and still writes the report.
+    """
+    from hotline.drill.durations import milliseconds
+
+    try:
+        limit_ms = milliseconds(time_limit)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--time-limit") from error
+    assert isinstance(limit_ms, int)
+    drills = _chosen(names, tag, everything)
+    if dry_run:
+        _dry(drills)
+        return
+    settings = _Settings(seed, out, simulate, system, limit_ms / 1_000, keep, as_json)
+    if len(drills) == 1:
+        leave(_here(drills[0], settings))
+    leave(_as_processes(drills, jobs, settings, named=bool(names)))
+
+
+class _Settings:
+    """What all drills of one call share."""
+
+    def __init__(
+        self, seed: int | None, out: Path, simulate: bool, system: Path | None, limit: float, keep: bool, as_json: bool
+    ) -> None:
+        self.seed = secrets.randbits(_SEED_BITS) if seed is None else seed
+        self.out, self.simulate, self.system = out, simulate, system
+        self.limit, self.keep, self.as_json = limit, keep, as_json
+
+
+def _chosen(names: Sequence[str], tag: str | None, everything: bool) -> list[Drill]:
+    from hotline.drill.plan import find_plan, library, load_plan
+
+    if bool(names) + (tag is not None) + everything != 1:
+        raise click.UsageError("name drills, or give --tag, or --all: one of the three")
+    if names:
+        return [find_plan(name) for name in names]
+    found = [load_plan(path) for path in library()]
+    chosen = [one for one in found if everything or tag in one.plan.tags]
+    if not chosen:
+        raise ConfigError(f"no drill has the tag {tag!r}: `hotline drill list` shows those there are")
+    return chosen
+
+
+def _dry(drills: Sequence[Drill]) -> None:
+    from hotline.drill.schedule import told
+
+    for number, one in enumerate(drills):
+        if number:
+            line()
+        for text in told(one):
+            line(text)
+
+
+# --- one -------------------------------------------------------------------------------------------------------------
+
+
+def _reasons(one: Drill, settings: _Settings) -> list[str]:
+    from hotline.drill import faults
+    from hotline.drill.scene import lacking
+    from hotline.drill.simulate import cannot_simulate
+
+    faults.register()
+    return cannot_simulate(one.plan) if settings.simulate else lacking(one.plan)
+
+
+def _here(one: Drill, settings: _Settings) -> Exit:
+    from hotline.drill.journal import Journal
+    from hotline.drill.report import summary
+    from hotline.drill.results import JOURNAL, exit_of, results_of
+
+    reasons = _reasons(one, settings)
+    if reasons:
+        leave(Exit.FIXABLE, "\n".join(f"{one.plan.name} cannot be run here: {reason}" for reason in reasons))
+    folder = _new_folder(settings.out / one.plan.name)
+    if not settings.as_json:
+        line(f"{one.plan.name}: {one.plan.title}   (seed {settings.seed})")
+    journal = Journal(folder / JOURNAL)
+    interrupted = False
+    try:
+        _play(one, settings, journal)
+    except KeyboardInterrupt:
+        interrupted = True
+    report = results_of(journal.entries, folder)
+    if settings.as_json:
+        print_json(run_json(report, folder))
+    else:
+        line(summary(report, str(folder / "report.html")))
+    return Exit.INTERRUPTED if interrupted else Exit(exit_of(report))
+
+
+def _play(one: Drill, settings: _Settings, journal: Any) -> None:
+    from hotline.drill.runner import run_drill
+    from hotline.drill.simulate import simulate
+    from hotline.drill.stage import short_folder
+
+    if settings.simulate:
+        simulate(one, settings.seed, journal)
+        return
+    stage = short_folder()
+    show = _Progress(one.plan.length_ms, quiet=settings.as_json)
+    try:
+        run_drill(one, settings.seed, stage, journal, show, settings.limit, settings.system)
+    finally:
+        if settings.keep:
+            click.echo(f"kept: {stage}", err=True)
+        else:
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+class _Progress:
+    """A line for each thing that happens; on a terminal also how far the drill is."""
+
+    def __init__(self, length_ms: int, *, quiet: bool) -> None:
+        self._length, self._quiet = length_ms, quiet
+        self._counting = sys.stdout.isatty() and not quiet
+
+    def __call__(self, at_ms: float, text: str) -> None:
+        """Something happened at `at_ms`; an empty text: only time has passed."""
+        if self._quiet:
+            return
+        clock = f"{max(0, int(at_ms)) // 60_000:02d}:{max(0.0, at_ms) / 1_000 % 60:04.1f}"
+        if text:
+            if self._counting:
+                click.echo("\r", nl=False)
+            line(f"  {clock}  {text}")
+        elif self._counting:
+            click.echo(f"\r  {clock} of {self._length // 60_000:02d}:{self._length / 1_000 % 60:04.1f}  ", nl=False)
+
+
+def _new_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError as error:
+        raise ConfigError(f"{folder}: exists already; name another place with --out, or move it away") from error
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be made ({error.strerror})") from error
+    return folder
+
+
+def run_json(report: Report, folder: Path) -> dict[str, Any]:
+    """Schema hotline.drill-run/1."""
+    return {
+        "schema": "hotline.drill-run/1",
+        "name": report.name,
+        "verdict": report.verdict,
+        "outcome": report.outcome,
+        "seed": report.seed,
+        "digest": report.digest,
+        "simulated": report.simulated,
+        "seconds": report.seconds,
+        "promises": [
+            {
+                "promise": one.promise,
+                "text": one.text,
+                "limit": one.limit,
+                "measured": one.measured,
+                "unit": one.unit,
+                "holds": one.holds,
+            }
+            for one in report.promises
+        ],
+        "folder": str(folder),
+    }
+
+
+# --- several ---------------------------------------------------------------------------------------------------------
+
+
+def _as_processes(drills: Sequence[Drill], jobs: int, settings: _Settings, *, named: bool) -> Exit:
+    able = []
+    skipped = 0
+    for one in drills:
+        reasons = _reasons(one, settings)
+        if reasons:
+            skipped += 1
+            click.echo(f"SKIPPED {one.plan.name}: {'; '.join(reasons)}", err=True)
+        else:
+            able.append(one)
+    begun = time.monotonic()
+    running: dict[str, subprocess.Popen[str]] = {}
+    codes: list[int] = []
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        for code in pool.map(lambda one: _child(one, settings, running), able):
+            codes.append(code)
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        _interrupt(running)
+        raise
+    passed, broken = codes.count(0), codes.count(int(Exit.DRILL_BROKEN))
+    if not settings.as_json:
+        rest = f", {len(codes) - passed - broken} aborted, {skipped} not run here"
+        line(f"{passed} of {len(codes)} drills passed, {broken} broken{rest}; {time.monotonic() - begun:.0f} s")
+    if broken:
+        return Exit.DRILL_BROKEN
+    return Exit.DONE if passed == len(codes) and codes and not (named and skipped) else Exit.FIXABLE
+
+
+def _child(one: Drill, settings: _Settings, running: dict[str, subprocess.Popen[str]]) -> int:
+    words = [sys.executable, "-m", "hotline", "drill", "run", str(one.path), "--json", "--out", str(settings.out)]
+    words += ["--seed", str(settings.seed), "--time-limit", f"{int(settings.limit)}s"]
+    words += [flag for flag, asked in (("--simulate", settings.simulate), ("--keep", settings.keep)) if asked]
+    words += ["--system", str(settings.system)] if settings.system is not None else []
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    running[one.plan.name] = process
+    out, error = process.communicate()
+    del running[one.plan.name]
+    found = json.loads(out.splitlines()[-1]) if out.strip() else None
+    if settings.as_json and found is not None:
+        print_json(found)
+    elif found is not None:
+        held = sum(bool(promise["holds"]) for promise in found["promises"])
+        line(
+            f"{found['verdict'].upper():8} {one.plan.name:28} {held} of {len(found['promises'])} promises, "
+            f"{found['seconds']:.1f} s"
+        )
+        for promise in found["promises"]:
+            if not promise["holds"]:
+                line(f"         {promise['text']}: limit {promise['limit']:g}, measured {promise['measured']}")
+    else:
+        click.echo(f"ABORTED  {one.plan.name}: {error.strip()}", err=True)
+    return process.returncode
+
+
+def _interrupt(running: dict[str, subprocess.Popen[str]]) -> None:
+    """Each child ends what it started; only then may we."""
+    for process in list(running.values()):
+        process.send_signal(signal.SIGINT)
+    end = time.monotonic() + _CHILD_PATIENCE
+    for process in list(running.values()):
+        try:
+            process.wait(max(0.1, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()

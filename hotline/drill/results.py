@@ -1,0 +1,46 @@
+"""From a journal to files: report.json and report.html beside it. The same journal gives the same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from hotline.drill.journal import Entry, read_journal
+from hotline.drill.judging import judge
+from hotline.drill.outcome import Report
+from hotline.drill.report import render
+from hotline.errors import ConfigError, Malformed
+
+JOURNAL: Final = "journal.jsonl"
+_EXITS: Final = {"passed": 0, "broken": 7, "aborted": 1}
+
+
+def exit_of(report: Report) -> int:
+    """The exit code of a verdict: 0 passed, 7 broken, 1 aborted."""
+    return _EXITS[report.verdict]
+
+
+def judge_journal(path: Path) -> Report:
+    """The report of a journal file. Raises ConfigError naming the file."""
+    try:
+        return judge(read_journal(path))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except Malformed as error:
+        raise ConfigError(f"{path}: not the journal of a drill ({error})") from error
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """report.json and report.html in `folder`. Raises ConfigError."""
+    try:
+        (folder / "report.json").write_text(report.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
+        (folder / "report.html").write_text(render(report), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{folder}: the report cannot be written ({error.strerror})") from error
+
+
+def results_of(entries: list[Entry], folder: Path) -> Report:
+    """Judge the entries of a run and write its report. Raises ConfigError."""
+    report = judge(entries)
+    write_report(report, folder)
+    return report

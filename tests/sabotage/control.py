@@ -1,0 +1,81 @@
+"""Runs a drill of the library on weakened daemons: its promises must break. `make sabotage` runs every control."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from subprocess import run
+
+from hotline.drill import faults
+from hotline.drill.journal import Journal
+from hotline.drill.judging import judge
+from hotline.drill.outcome import Report
+from hotline.drill.plan import Drill, find_plan, library, load_plan
+from hotline.drill.runner import run_drill
+from hotline.drill.scene import PREPARERS, Scene, lacking
+from hotline.drill.stage import short_folder
+
+ROOT = Path(__file__).parents[2]
+
+
+def controls() -> list[tuple[str, str, tuple[str, ...]]]:
+    """Drill, weakness, and the promises that must break under it, of the whole library."""
+    plans = [load_plan(path).plan for path in library()]
+    return [(plan.name, one.weakness, tuple(one.breaks)) for plan in plans for one in plan.sabotage]
+
+
+def run_weakened(drill: Drill, weakness: str, seed: int = 1) -> Report:
+    """The report of `drill` played on endpoints that lack a protection."""
+
+    def weaken(scene: Scene) -> None:
+        for terminal in scene.stage.rehearsal.terminals:
+            scene.stage.module[terminal.party] = "tests.sabotage"
+            scene.stage.environment.setdefault(terminal.party, {})["HOTLINE_WEAKNESS"] = weakness
+            scene.stage.environment[terminal.party]["PYTHONPATH"] = str(ROOT)
+
+    folder, journal = short_folder(), Journal()
+    PREPARERS.append(weaken)
+    try:
+        run_drill(drill, seed, folder, journal, lambda at, text: None, 300)
+    finally:
+        PREPARERS.remove(weaken)
+        shutil.rmtree(folder, ignore_errors=True)
+    return judge(journal.entries)
+
+
+def broken(report: Report) -> set[str]:
+    """The kinds of promise that did not hold."""
+    return {promise.promise for promise in report.promises if not promise.holds}
+
+
+def _one(name: str, weakness: str) -> bool:
+    drill = find_plan(name)
+    wanted = {kind for one in drill.plan.sabotage if one.weakness == weakness for kind in one.breaks}
+    faults.register()
+    if lacking(drill.plan):
+        print(f"SKIPPED  {name} without {weakness}: {'; '.join(lacking(drill.plan))}", flush=True)
+        return True
+    report = run_weakened(drill, weakness)
+    missed = wanted - broken(report)
+    word = "RED" if not missed and report.verdict == "broken" else "GREEN, AND SHOULD NOT BE"
+    print(f"{word:8} {name} with {weakness}: broke {', '.join(sorted(broken(report)))}", flush=True)
+    return word == "RED"
+
+
+def main(words: list[str]) -> int:
+    """`NAME WEAKNESS` runs one control; without words every one, two at a time, each in a process of its own."""
+    if words:
+        return 0 if _one(*words) else 1
+    command = [sys.executable, "-m", "tests.sabotage.control"]
+    with ThreadPoolExecutor(2) as pool:
+        codes = list(
+            pool.map(lambda one: run([*command, one[0], one[1]], cwd=ROOT, check=False).returncode, controls())
+        )
+    print(f"{codes.count(0)} of {len(codes)} controls turned red as they should")
+    return 0 if not any(codes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,194 @@
+"""What can be wrong with a hotline: each weakness takes one protection out of the daemon that it is applied to.
+
+The names are those that drills give under [[sabotage]]. A weakness changes the program in memory, never its files.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from hotline.machine import Instant, Plane
+from hotline.protocol.answers import Answers
+from hotline.protocol.context import Context
+from hotline.protocol.inbox import Ahead, Inbox, Verdict
+from hotline.protocol.outbox import Outbox
+from hotline.protocol.ownlog import OwnLog
+from hotline.protocol.paths import Detector, Path
+from hotline.protocol.receiving import Receiving
+from hotline.protocol.sending import Sending
+from hotline.runtime import dialer, driver, operators
+from hotline.runtime.ratchet import Ratchet
+from hotline.runtime.store import EndpointStore
+
+_LATE_SECONDS = 20.0
+_IMPATIENT_MS = 350
+
+
+def one_path_only() -> None:
+    """Failover by one's own link state: one relay is used, the next only when its stream is gone."""
+    usable = Context.routes
+    Context.routes = lambda self, *, urgent: usable(self, urgent=urgent)[:1]  # type: ignore[method-assign]
+
+
+def no_silence() -> None:
+    """A path is up as long as its stream is."""
+    Path.silent_at = lambda self: None  # type: ignore[method-assign]
+
+
+def no_repetition() -> None:
+    """What was sent once is never sent again."""
+    Outbox.due_retries = lambda self, now: iter(())  # type: ignore[method-assign]
+    Sending.path_opened = lambda self, path, now: self.pump(now)  # type: ignore[method-assign]
+    Sending.reseal = lambda self, epoch, now: None  # type: ignore[method-assign]
+
+
+def slow_redial() -> None:
+    """A relay that was lost is tried again after a long while."""
+    dialer._BACKOFF_FIRST = _LATE_SECONDS  # type: ignore[misc]
+
+
+def no_gap_watch() -> None:
+    """What the heartbeats say of statements under way is not looked at."""
+    Receiving.gaps = lambda self, now: None  # type: ignore[method-assign]
+
+
+def not_durable() -> None:
+    """The disk is written later: what is acknowledged lives in memory for some seconds."""
+    commit = EndpointStore.commit
+    held: list[tuple[Any, Instant]] = []
+
+    def later(self: EndpointStore, batch: Any, now: Instant) -> None:
+        held.append((batch, now))
+        if now.mono - held[0][1].mono > _LATE_SECONDS * 1_000 or len(held) < 6:  # the start itself is written
+            for one, at in held:
+                commit(self, one, at)
+            held.clear()
+
+    EndpointStore.commit = later  # type: ignore[method-assign]
+
+
+def impatient() -> None:
+    """A fixed short limit in the place of one that learns the link's rhythm."""
+    Detector.tolerance = lambda self: _IMPATIENT_MS  # type: ignore[method-assign]
+
+
+def repeats_shown() -> None:
+    """A repeat is taken for news."""
+    judge = Inbox.judge
+
+    def careless(self: Inbox, serial: int, statement: bytes) -> Verdict:
+        found = judge(self, serial, statement)
+        return Verdict.NEW if found is Verdict.REPEAT else found
+
+    Inbox.judge = careless  # type: ignore[method-assign]
+
+
+def order_of_arrival() -> None:
+    """What comes first is shown first."""
+    accept = Inbox.accept
+    Inbox.accept = lambda self, serial, ahead: accept(self, serial, _without_predecessor(ahead))  # type: ignore[method-assign]
+
+
+def _without_predecessor(ahead: Ahead) -> Ahead:
+    return replace(ahead, previous=0)
+
+
+def custody_trusted() -> None:
+    """A relay's word that it holds a statement counts as its delivery."""
+    custody = Answers.custody
+
+    def trusting(self: Answers, path: Any, frame: Any, now: Instant) -> None:
+        custody(self, path, frame, now)
+        for outbox in self._ctx.outboxes.values():
+            for item in [item for item in outbox.pending.values() if item.custody]:
+                outbox.remove(item.serial, now.mono)
+
+    Answers.custody = trusting  # type: ignore[method-assign]
+
+
+def no_ratchet() -> None:
+    """Nobody remembers how large the ledger was, and what others say of it is not heard."""
+    Ratchet.load = lambda self, log: None  # type: ignore[method-assign]
+    OwnLog.seen = lambda self, note, who, now: None  # type: ignore[method-assign]
+    Answers.skip_to = lambda self, plane, serial: None  # type: ignore[method-assign]
+
+
+def waits_for_witnesses() -> None:
+    """Statements wait for a quorum."""
+    pump = Sending.pump
+    Sending.pump = lambda self, now: None if self._own_log.quorum_lost else pump(self, now)  # type: ignore[method-assign]
+
+
+def no_expiry() -> None:
+    """The sender is never told that a statement came too late."""
+    Outbox.due_expiries = lambda self, now: iter(())  # type: ignore[method-assign]
+
+
+def one_plane() -> None:
+    """The exercise button is another name for the real one."""
+    operators._plane = lambda exercise: Plane.REAL
+
+
+def no_precedence() -> None:
+    """First come, first served."""
+
+    def in_line(self: Outbox, window_messages: int, window_bytes: int) -> Any:
+        self._waiting.sort(key=lambda entry: entry[1])
+        while self._waiting:
+            item = self.pending.get(self._waiting[0][1])
+            if item is None or item.envelope is not None:
+                self._waiting.pop(0)
+                continue
+            if self.window_messages and self.window_messages >= window_messages:
+                return None
+            return self.pending[self._waiting.pop(0)[1]]
+        return None
+
+    def add_in_line(self: Outbox, item: Any) -> None:
+        add(self, replace(item, precedence=1))
+        heapq.heapify(self._waiting)
+
+    add = Outbox.add
+    Outbox.add = add_in_line  # type: ignore[method-assign]
+    Outbox.next_to_send = in_line  # type: ignore[method-assign]
+
+
+def wall_clock_timers() -> None:
+    """Timers run by the wall clock."""
+
+    def one_clock() -> Instant:
+        wall = time.time_ns() // 1_000_000
+        return Instant(wall, wall)
+
+    driver.system_clock = one_clock
+    driver.Driver.__init__.__defaults__ = (one_clock,)  # type: ignore[misc]
+    import hotline.endpointd
+
+    hotline.endpointd.system_clock = one_clock
+
+
+WEAKNESSES: dict[str, Callable[[], None]] = {
+    function.__name__.replace("_", "-"): function
+    for function in (
+        one_path_only,
+        no_silence,
+        no_repetition,
+        slow_redial,
+        no_gap_watch,
+        not_durable,
+        impatient,
+        repeats_shown,
+        order_of_arrival,
+        custody_trusted,
+        no_ratchet,
+        waits_for_witnesses,
+        no_expiry,
+        one_plane,
+        no_precedence,
+        wall_clock_timers,
+    )
+}
