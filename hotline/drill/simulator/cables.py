@@ -57,6 +57,16 @@ class Cable:
         self.endpoint.post(LinkClosed(self.relay.name, reason))
         self.wake()
 
+    def gone(self, name: str) -> None:
+        """The machine at one end has lost its power."""
+        del name
+        self.break_now("peer gone")
+
+    def hang_up(self, link: str) -> None:
+        """The relay ends a stream."""
+        del link
+        self.break_now("hang-up")
+
     def to_relay(self, frame: bytes) -> None:
         """Carry one frame of the terminal."""
         link = self.link

@@ -1,155 +1,34 @@
-"""The machines of the simulator with their disks, clocks and power switches.
-
-A node performs an Output as the real driver does: express frames at once, then one commit shared by everything that
-waits, then frames, deliveries and replies in order. A crash loses everything that was not committed.
-"""
+"""The terminals and relays of the simulator: the real machines, with a disk of memory under them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from hotline.charter.profiles import Profile
 from hotline.crypto.signing import SigningKey
-from hotline.drill.simulator.disk import Disk
+from hotline.drill.simulator.power import Node
 from hotline.ledger.cosignature import Ed25519Cosigner
-from hotline.machine import Delivery, Instant, Output, Plane, Reply, RequestId, Tick, Transmission
+from hotline.machine import Delivery, Output, Plane, Reply, RequestId, Tick, Transmission
 from hotline.protocol.context import EndpointSetup, LogIdentity
 from hotline.protocol.endpoint import Endpoint
-from hotline.protocol.events import EndpointEvent, Started
+from hotline.protocol.events import Closing, EndpointEvent, Started, Suspicion
+from hotline.protocol.heads import open_head
 from hotline.protocol.paths import PathSetup
 from hotline.protocol.session import Side
 from hotline.protocol.tables import TABLES, Row, SentRow
+from hotline.runtime.ratchet import suspicion
 from hotline.wire.v1 import content_pb2
+from relay.machine import Closing as RelayClosing
 from relay.machine import Hotline, Relay, RelayEvent
 from relay.mailbox import Held
 
 if TYPE_CHECKING:  # a world is made of nodes, and a node stands in its world
     from hotline.drill.simulator.world import World
 
-EPOCH_WALL: Final = 1_795_000_000_000
-"""Unix milliseconds at which every world begins."""
 DAY: Final = 86_400_000
 CHARTER: Final = hashlib.sha256(b"a charter of the simulator").digest()
-
-EventT = TypeVar("EventT")
-
-
-class Node(Generic[EventT]):
-    """A machine with a disk, a clock offset and a power switch."""
-
-    def __init__(self, world: World, name: str) -> None:
-        self.world = world
-        self.name = name
-        self.disk = Disk()
-        self.up = False
-        self.run = 0
-        self.clock_offset = 0
-        self.frozen = False
-        self._waiting: list[Output] = []
-        self._committing = False
-        self._armed: int | None = None
-        self.frames_out = 0
-
-    def now(self) -> Instant:
-        """Both clocks of this node."""
-        return Instant(self.world.time, EPOCH_WALL + self.world.time + self.clock_offset)
-
-    def post(self, event: EventT | Tick) -> None:
-        """Step with an event, if there is power; the clocks are read at this moment."""
-        if not self.up:
-            return
-        output = self.step(event)
-        self.transmit(output.express)
-        if output.durable or self._waiting or self._committing:
-            self._waiting.append(output)
-            self._begin_commit()
-        else:
-            self._perform([output])
-        self._arm()
-
-    # What a terminal and a relay do each in its way.
-
-    def step(self, event: EventT | Tick) -> Output:
-        """Give the machine one event."""
-        raise NotImplementedError
-
-    def deadline(self) -> int | None:
-        """When the machine wants its next tick."""
-        raise NotImplementedError
-
-    def commit(self, batch: list[Output]) -> None:
-        """Put records and changes on the disk."""
-        raise NotImplementedError
-
-    def transmit(self, transmissions: Iterable[Transmission]) -> None:
-        """Put frames on cables."""
-        raise NotImplementedError
-
-    def deliver(self, delivery: Delivery) -> None:
-        """Tell people, or the process."""
-        raise NotImplementedError
-
-    def reply(self, reply: Reply) -> None:
-        """Relays answer nobody."""
-
-    def _begin_commit(self) -> None:
-        if self._committing or not self._waiting:
-            return
-        batch, self._waiting = self._waiting, []
-        self._committing = True
-        run = self.run
-        self.world.after(self.world.rng.randint(0, self.world.weather.disk_max), lambda: self._end_commit(batch, run))
-
-    def _end_commit(self, batch: list[Output], run: int) -> None:
-        if run != self.run or not self.up:
-            return
-        self.commit(batch)
-        self._committing = False
-        self._perform(batch)
-        self._begin_commit()
-
-    def _perform(self, batch: list[Output]) -> None:
-        for output in batch:
-            self.transmit(output.transmit)
-        for output in batch:
-            for delivery in output.deliver:
-                self.world.trace(
-                    self.name, delivery.kind, delivery.fields.get("serial", ""), delivery.fields.get("state", "")
-                )
-                self.deliver(delivery)
-            for reply in output.replies:
-                self.reply(reply)
-
-    def _arm(self) -> None:
-        deadline = self.deadline()
-        if deadline is None or (self._armed is not None and self._armed <= deadline):
-            return
-        self._armed = max(deadline, self.world.time)
-        run = self.run
-        at = self._armed
-        self.world.at(at, lambda: self._tick(run, at))
-
-    def _tick(self, run: int, at: int) -> None:
-        if run != self.run or self._armed != at:
-            return
-        self._armed = None
-        deadline = self.deadline()
-        if deadline is not None and deadline <= self.world.time:
-            self.post(Tick())
-        else:
-            self._arm()
-
-    def crash(self) -> None:
-        """Power off: everything that was not committed is gone."""
-        self.up = False
-        self.run += 1
-        self._waiting = []
-        self._committing = False
-        self._armed = None
-        for cable in self.world.cables_of(self.name):
-            cable.break_now("peer gone")
 
 
 class EndpointNode(Node[EndpointEvent]):
@@ -163,6 +42,8 @@ class EndpointNode(Node[EndpointEvent]):
         self.machine: Endpoint | None = None
         self.requests = 0
         self.on_reply: dict[RequestId, Callable[[Reply], None]] = {}
+        self._on_loss: dict[RequestId, Callable[[], None]] = {}
+        self._ratchet = b""
 
     @property
     def log(self) -> LogIdentity:
@@ -189,12 +70,20 @@ class EndpointNode(Node[EndpointEvent]):
             text_bytes_max=32_768,
             outbox_max=1_000,
             version="sim",
+            channel_test_ms=world.channel_test_ms,
         )
         self.disk.log.start(self.log.base, self.ledger_key, world.entropy)
         self.machine = Endpoint(setup, world.entropy, self, self.disk.log, self, self.now())
-        self.post(Started())
+        self.post(Started(self._suspicion() if world.ratchets else None))
         for relay in world.relays.values():
             world.cables[self.name, relay.name].wake()
+
+    def _suspicion(self) -> Suspicion | None:
+        """What the daemon concludes at its start from the ratchet file, which is in no backup (13.5)."""
+        log = self.disk.log
+        notes = log.current.notes if log.epoch in log.epochs else []
+        kept = open_head(self._ratchet, self.log) if self._ratchet else None
+        return suspicion(log.head(), notes[-1] if notes else b"", kept, self.log, log.root_at)
 
     # The machine's ports: saved rows and committed history.
 
@@ -232,6 +121,9 @@ class EndpointNode(Node[EndpointEvent]):
             self.world.trace(self.name, "record", record.kind, record.fields.get("serial", ""))
         return output
 
+    def closing(self) -> EndpointEvent:
+        return Closing()
+
     def deadline(self) -> int | None:
         assert self.machine is not None
         return self.machine.next_deadline()
@@ -243,6 +135,7 @@ class EndpointNode(Node[EndpointEvent]):
                 self.disk.apply(change, TABLES[change.table].key)
         if records:
             self.disk.log.commit(records, self.now().wall)
+            self._ratchet = self.disk.log.note or self._ratchet
 
     def transmit(self, transmissions: Iterable[Transmission]) -> None:
         for item in transmissions:
@@ -254,20 +147,31 @@ class EndpointNode(Node[EndpointEvent]):
 
     def reply(self, reply: Reply) -> None:
         handler = self.on_reply.pop(reply.request, None)
+        self._on_loss.pop(reply.request, None)
         if handler is not None:
             handler(reply)
 
-    def ask(self, make: Callable[[RequestId], EndpointEvent], then: Callable[[Reply], None]) -> None:
-        """Step with a request; `then` gets the answer once what it says is on the disk, and nothing after a crash."""
+    def ask(
+        self,
+        make: Callable[[RequestId], EndpointEvent],
+        then: Callable[[Reply], None],
+        lost: Callable[[], None] | None = None,
+    ) -> None:
+        """Step with a request; `then` gets the answer once what it says is on the disk, `lost` is called at a crash."""
         self.requests += 1
         request = RequestId(self.requests)
         self.on_reply[request] = then
+        if lost is not None:
+            self._on_loss[request] = lost
         self.post(make(request))
 
     def crash(self) -> None:
         super().crash()
         self.machine = None
         self.on_reply.clear()
+        lost, self._on_loss = self._on_loss, {}
+        for tell in lost.values():
+            tell()
 
 
 class RelayNode(Node[RelayEvent]):
@@ -278,18 +182,23 @@ class RelayNode(Node[RelayEvent]):
         self.number, self.profile = number, profile
         self.signing = SigningKey(world.rng.randbytes(32))
         self.machine: Relay | None = None
+        self.make: Callable[..., Relay] = Relay
+        """Makes its machine at a start; for drills that need another one."""
 
     def start(self) -> None:
         """Power on: the machine is made from what the disk holds."""
         self.up = True
         terminals = {node.name: node.number for node in self.world.endpoints.values()}
         saved = [_held(row) for row in self.disk.tables.get("mailbox", {}).values()]
-        self.machine = Relay(self.name, self.signing, [Hotline(CHARTER, terminals)], saved)
+        self.machine = self.make(self.name, self.signing, [Hotline(CHARTER, terminals)], saved)
         self._arm()
 
     def step(self, event: RelayEvent | Tick) -> Output:
         assert self.machine is not None
         return self.machine.step(event, self.now())
+
+    def closing(self) -> RelayEvent:
+        return RelayClosing()
 
     def deadline(self) -> int | None:
         return None if self.machine is None else self.machine.next_deadline()
@@ -310,7 +219,7 @@ class RelayNode(Node[RelayEvent]):
         if delivery.kind == "hang-up":
             cable = self.world.cables_by_link.get(str(delivery.fields["link"]))
             if cable is not None:
-                cable.break_now("hang-up")
+                cable.hang_up(str(delivery.fields["link"]))
 
     def crash(self) -> None:
         super().crash()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hotline.charter.profiles import PROFILES
@@ -28,7 +28,23 @@ class Weather:
 class World:
     """ALPHA, BRAVO and relays in one virtual time (milliseconds)."""
 
-    def __init__(self, seed: int, relays: int = 3, profile: str = "satellite") -> None:
+    def __init__(
+        self,
+        seed: int,
+        relays: int = 3,
+        profile: str = "satellite",
+        *,
+        profiles: Mapping[str, str] | None = None,
+        cable: type[Cable] = Cable,
+        channel_test_ms: int = 0,
+        ratchets: bool = False,
+    ) -> None:
+        """`profiles` names relays with another link profile. `ratchets`: terminals know what they have signed even
+        after an old disk is put back. Everything that is drawn comes from `seed`.
+        """
+        self.seed = seed
+        self.channel_test_ms = channel_test_ms
+        self.ratchets = ratchets
         self.rng = random.Random(seed)  # noqa: S311 - a history that can be repeated is the purpose
         self.entropy = self.rng.randbytes
         self.time = 0
@@ -42,10 +58,13 @@ class World:
         self.endpoints: dict[str, EndpointNode] = {}
         self.endpoints["ALPHA"] = EndpointNode(self, "ALPHA", 1, "BRAVO", 2)
         self.endpoints["BRAVO"] = EndpointNode(self, "BRAVO", 2, "ALPHA", 1)
-        self.relays = {f"relay-{i}": RelayNode(self, f"relay-{i}", i, PROFILES[profile]) for i in range(1, relays + 1)}
+        named = {f"relay-{number}": profile for number in range(1, relays + 1)} | dict(profiles or {})
+        self.relays = {
+            name: RelayNode(self, name, number, PROFILES[kind]) for number, (name, kind) in enumerate(named.items(), 1)
+        }
         self.cables_by_link: dict[str, Cable] = {}
         self.cables = {
-            (endpoint.name, relay.name): Cable(self, endpoint, relay)
+            (endpoint.name, relay.name): cable(self, endpoint, relay)
             for endpoint in self.endpoints.values()
             for relay in self.relays.values()
         }
