@@ -6,11 +6,19 @@ import itertools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-from hotline.drill.scene import Scene
+from hotline.drill.scene import Links
 
 _KEPT = "fronts"
 _MARKS = itertools.count(1)
+
+
+class Ground(Protocol):
+    """What a scene and a simulated one have in common: links, and a place for what is remembered."""
+
+    links: Links
+    kept: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +39,7 @@ class _Sky:
         self.fronts: list[_Front] = []
 
 
-def cover(scene: Scene, links: Sequence[str], way: str, **weather: int | str | None) -> int:
+def cover(scene: Ground, links: Sequence[str], way: str, **weather: int | str | None) -> int:
     """Put weather on links; the number that comes back is for `uncover`. Raises LocalError."""
     sky: _Sky = scene.kept.setdefault(_KEPT, _Sky())
     front = _Front(next(_MARKS), tuple(links), way, weather)
@@ -41,7 +49,7 @@ def cover(scene: Scene, links: Sequence[str], way: str, **weather: int | str | N
     return front.mark
 
 
-def uncover(scene: Scene, mark: int) -> None:
+def uncover(scene: Ground, mark: int) -> None:
     """Take it off again; what lay below is back. Nothing for what was taken off before. Raises LocalError."""
     sky: _Sky = scene.kept.setdefault(_KEPT, _Sky())
     with sky.lock:

@@ -11,22 +11,13 @@ from typing import Any, Final
 from hotline.drill.desk import Desk, facts_of, paths_up, waiting
 from hotline.drill.journal import Journal, of_kind
 from hotline.drill.stage import Stage
+from hotline.drill.telling import PEER as PEER
+from hotline.drill.telling import Telling
+from hotline.drill.telling import parts_of as parts_of
+from hotline.drill.telling import statement_id as statement_id
 
 POLL_SECONDS: Final = 0.25
 _MEMORY_EVERY: Final = 4
-_ID_FIELDS: Final = 3
-PEER: Final = {"ALPHA": "BRAVO", "BRAVO": "ALPHA"}
-
-
-def statement_id(sender: str, plane: str, serial: int) -> str:
-    """How the journal names a statement."""
-    return f"{sender}/{plane}/{serial}"
-
-
-def parts_of(identifier: str) -> tuple[str, str, int]:
-    """Sender, plane and serial."""
-    sender, plane, serial = identifier.split("/", _ID_FIELDS - 1)
-    return sender, plane, int(serial)
 
 
 class Recorder:
@@ -39,12 +30,12 @@ class Recorder:
             for terminal in stage.rehearsal.terminals
         }
         self.on_delivered: Callable[[str], None] = lambda identifier: None  # noqa: ARG005 - nobody waits for it
+        self._telling = Telling(self.add, self._delivered)
         self.pictures: dict[str, tuple[float, dict[str, Any] | None]] = {}
         self._stage = stage
         self._expected = expected_paths
         self._zero = time.monotonic()
         self._lock = threading.Lock()
-        self._repeats: set[tuple[str, str]] = set()
         self._exited: set[int] = set()
         self._ended_at: float | None = None
         self._closing = threading.Event()
@@ -79,33 +70,10 @@ class Recorder:
     # --- events ------------------------------------------------------------------------------------------------------
 
     def _heard(self, party: str) -> Callable[[str, dict[str, Any]], None]:
-        return lambda kind, fields: self._event(party, kind, fields)
+        return lambda kind, fields: self._telling.event(party, kind, fields)
 
-    def _event(self, party: str, kind: str, fields: dict[str, Any]) -> None:
-        peer = PEER[party]
-        match kind:
-            case "sent":
-                identifier = statement_id(party, fields["plane"], fields["serial"])
-                self.add("stage", id=identifier, stage=fields["state"], by=fields["by"])
-                if fields["state"] == "delivered":
-                    self.on_delivered(identifier)
-            case "renumbered":
-                identifier = statement_id(party, fields["plane"], fields["serial"])
-                self.add("stage", id=identifier, stage="renumbered", by=str(fields["new"]))
-            case "repeat":
-                self._repeats.add((party, statement_id(peer, fields["plane"], fields["serial"])))
-            case "received":
-                identifier = statement_id(peer, fields["plane"], fields["serial"])
-                if not fields["void"]:
-                    self.add("shown", id=identifier, by=party, repeat=(party, identifier) in self._repeats)
-            case "path":
-                self.add("path", by=party, path=fields["path"], state=fields["state"])
-            case "alarm":
-                self.add("alarm", by=party, name=fields["name"], text=fields["meaning"])
-            case "refused":
-                self.add("refused", by=party, path=fields["path"], reason=fields["reason"])
-            case _:
-                self.add("event", by=party, event=kind)
+    def _delivered(self, identifier: str) -> None:
+        self.on_delivered(identifier)
 
     # --- status ------------------------------------------------------------------------------------------------------
 
