@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from hotline.drill.injects import DiskFault
-from hotline.drill.processes import alone, bring_back, runs
+from hotline.drill.processes import alone, bring_back, end_child, runs
 from hotline.drill.scene import NEEDS, PERFORMERS, Scene, Undo
 from hotline.drill.stage import wait_until
 from hotline.errors import LocalError
@@ -52,7 +52,7 @@ def strace_lacking() -> str | None:
             hint = f" (kernel.yama.ptrace_scope is {scope})" if scope != "0" else ""
             return f"strace may not attach to a process here{hint}: run the drill as root, or allow ptrace"
         else:
-            _detach(tracer)
+            end_child(tracer)
             return None
         finally:
             sleeper.kill()
@@ -114,7 +114,10 @@ def injection(inject: DiskFault) -> str:
 
 
 def _attach(pid: int, output: Path, rule: str) -> subprocess.Popen[bytes]:
-    """strace on every thread of a process, with its rule in force. Raises LocalError."""
+    """strace on every thread of a process, with its rule in force; when it ends, the process is let go.
+
+    Raises LocalError.
+    """
     calls = rule.partition(":")[0]
     command = ["strace", "-f", "-q", "-o", str(output), "-e", f"trace={calls}", "-e", f"inject={rule}", "-p", str(pid)]
     tracer = subprocess.Popen(  # noqa: S603 - our own words
@@ -123,7 +126,7 @@ def _attach(pid: int, output: Path, rule: str) -> subprocess.Popen[bytes]:
     try:
         wait_until(lambda: _is_traced(pid, tracer), f"strace to attach to process {pid}", _ATTACH_SECONDS)
     except LocalError:
-        _detach(tracer)
+        end_child(tracer)
         raise
     return tracer
 
@@ -143,25 +146,15 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _detach(tracer: subprocess.Popen[bytes]) -> None:
-    """Let the process go. A tracer that does not end is killed: the kernel lets go of what it held."""
-    tracer.terminate()
-    try:
-        tracer.wait(_ATTACH_SECONDS)
-    except subprocess.TimeoutExpired:
-        tracer.kill()
-        tracer.wait()
-
-
 def _trace(inject: DiskFault, scene: Scene) -> Undo:
     name = inject.target
     output = scene.folder / f"{name}-{inject.how}.strace"
     tracer = _attach(scene.stage.pid(name), output, injection(inject))
-    scene.stage.belongings.callback(_detach, tracer)
+    scene.stage.belongings.callback(end_child, tracer)
     scene.note(f"strace answers {injection(inject)} for {name}, and makes it slower also elsewhere")
 
     def undo() -> None:
-        _detach(tracer)
+        end_child(tracer)
         bring_back(scene, name)
 
     return undo

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from hotline.drill.scene import Scene
+from hotline.drill.scene import Scene, Undo
 from hotline.drill.stage import wait_until
 
 _STOPS_WITHIN: Final = 2.0
 """Seconds for the kernel to stop a process that was told to."""
+
+
+def once(undo: Undo) -> Undo:
+    """The same, for the first call; further calls do nothing."""
+    lock = threading.Lock()
+
+    def first_only() -> None:
+        if lock.acquire(blocking=False):
+            undo()
+
+    return first_only
+
+
+def end_child(process: subprocess.Popen[bytes], seconds: float = 5.0) -> None:
+    """SIGTERM, and kill -9 after `seconds`; nothing for a process that has gone."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hotline.charter.body import CHANNEL_TEST_DEFAULT
@@ -50,6 +50,8 @@ class Rehearsal:
     terminals: tuple[RehearsedTerminal, RehearsedTerminal]
     relays: tuple[RehearsedRelay, ...]
     witnesses: tuple[RehearsedRelay, ...] = ()
+    identities: Mapping[str, IdentityKey] = field(default_factory=dict, repr=False)
+    """Identity keys by party, in memory only: a drill signs what a party might sign without the other."""
 
 
 def rehearse(
@@ -109,7 +111,7 @@ def rehearse(
         terminals.append(RehearsedTerminal(party, home, config, socket))
     made = [_relay(folder, name, address, relay_parts[name][0]) for name, address in relays]
     watching = [_witness(folder, name, address, secrets[name]) for name, address in witnesses]
-    return Rehearsal(charter, (terminals[0], terminals[1]), tuple(made), tuple(watching))
+    return Rehearsal(charter, (terminals[0], terminals[1]), tuple(made), tuple(watching), keys)
 
 
 def _relay(folder: Path, name: str, address: str, secret: RelaySecret) -> RehearsedRelay:

@@ -53,7 +53,7 @@ def accepts(host: str, port: int) -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
-def _answers(path: Path) -> bool:
+def answers(path: Path) -> bool:
     """Whether somebody listens on a Unix socket; after a kill -9 its file is there and nobody does."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(0.2)
@@ -180,7 +180,7 @@ class Stage:
     def start_endpoint(self, terminal: RehearsedTerminal) -> None:
         """Start one endpoint; returns when its operator socket answers."""
         self._start(terminal.party, "hotline", "endpoint", "run", "--config", str(terminal.config))
-        wait_until(lambda: self._alive(terminal.party) and _answers(terminal.socket), f"{terminal.party} to be ready")
+        wait_until(lambda: self._alive(terminal.party) and answers(terminal.socket), f"{terminal.party} to be ready")
 
     def _start(self, name: str, module: str, *arguments: str) -> None:
         program = [sys.executable, "-m", self.module.get(name, module), *arguments]

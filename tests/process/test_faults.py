@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 import pytest
 
-from hotline.drill import clocks, disks, liar, performers
+from hotline.drill import clocks, disks, liar, performers, thieves
 from hotline.drill.plan import Plan
 from hotline.drill.processes import state_of
 from hotline.drill.scene import PERFORMERS, PREPARERS, Scene, Undo, lacking
@@ -24,7 +24,7 @@ from hotline.errors import HotlineError
 from hotline.wire.v1 import operator_pb2
 
 pytestmark = pytest.mark.process
-MODULES = (clocks, disks, liar, performers)
+MODULES = (clocks, disks, liar, performers, thieves)
 LONG = 30.0
 
 
@@ -396,4 +396,44 @@ def test_a_clock_may_be_wrong_from_the_start_and_step_on(site: MakeSite) -> None
     assert wrong_by(here) == pytest.approx(-3_600, abs=5)
     undo()
     assert wrong_by(here) == pytest.approx(-7_200, abs=5)
+    here.mended()
+
+
+# --- thieves and charters ---------------------------------------------------------------------------------------------
+
+
+def names(here: Site, party: str, event: str, field: str) -> set[str]:
+    """Which alarms or refusals a terminal has told."""
+    return {str(line[field]) for line in events(here, party, event)}
+
+
+def test_a_thief_is_seen_by_the_robbed_and_by_the_peer(site: MakeSite) -> None:
+    """Two terminals with one key would speak as one, and nobody would ask why."""
+    here = site({"fault": "thief", "target": "ALPHA"})
+    here.delivers("before the thief")
+    undo = here.undone()
+    stolen = here.scene.kept["thief of ALPHA"]
+    assert stolen.socket != here.stage.alpha.socket
+    wait_until(
+        lambda: "relay-replaced" in names(here, "ALPHA", "refused", "reason"), "ALPHA to be pushed off a relay", LONG
+    )
+    wait_until(lambda: bool({"single-path", "no-path"} & names(here, "ALPHA", "alarm", "name")), "its alarm", LONG)
+    wait_until(
+        lambda: bool({"peer-restored", "peer-log"} & names(here, "BRAVO", "alarm", "name")), "BRAVO's alarm", LONG
+    )
+    undo()
+    undo()
+    here.mended()
+
+
+def test_a_charter_that_one_party_has_signed_starts_nothing(site: MakeSite) -> None:
+    """Whoever can write one file could name himself an officer, or a relay."""
+    here = site({"fault": "roster", "target": "ALPHA"})
+    undo = here.undone()
+    assert here.stage.ended("ALPHA") == 4
+    assert "ALPHA ended with 4: " in here.notes[-1]
+    assert here.notes[-1].endswith("the charter is not signed by BRAVO: it is not in force")
+    undo()
+    undo()
+    assert here.stage.ended("ALPHA") is None
     here.mended()

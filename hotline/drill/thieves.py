@@ -1,0 +1,135 @@
+"""Stolen keys and exchanged charters: what a drill does to the trust of one terminal.
+
+A thief is a second daemon of the same terminal: its key, its charter, its pairwise secret, and nothing of its past. It
+dials the relays of the charter, from elsewhere, while the robbed terminal runs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from typing import Final
+
+from hotline.charter.body import CharterText
+from hotline.charter.ceremony import make_officer
+from hotline.charter.documents import read_text, spell
+from hotline.charter.model import sign_charter, split
+from hotline.drill.injects import Roster, Thief
+from hotline.drill.processes import alone, bring_back, end_child, end_now, once, runs
+from hotline.drill.rehearsal import RehearsedTerminal
+from hotline.drill.scene import PERFORMERS, Scene, Undo
+from hotline.drill.stage import answers, wait_until
+from hotline.errors import LocalError
+
+_STOLEN: Final = ("terminal.key", "pairwise.key")
+_THIEF_TOML: Final = """\
+config = 1
+party = "{party}"
+terminal = "main"
+charter = "charter.note"
+key = "terminal.key"
+pairwise = "pairwise.key"
+store = "store"
+
+[operator]
+socket = "t.sock"
+
+[[operator.officer]]
+uid = {uid}
+name = "{officer}"
+"""
+_CHARTER_LINE: Final = re.compile(r'^charter = ".*"$', re.MULTILINE)
+_UNSIGNED: Final = "unsigned.note"
+ADDED_OFFICER: Final = "added"
+
+
+# --- a thief ----------------------------------------------------------------------------------------------------------
+
+
+def thief(inject: Thief, scene: Scene) -> Undo:
+    """The thief's daemon runs when this returns; undone, it has ended. What it did to the hotline is not undone.
+
+    Raises LocalError if it does not come up.
+    """
+    robbed = _terminal(scene, inject.target)
+    home = scene.folder / f"thief-{inject.target}"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(mode=0o700)
+    for name in _STOLEN:
+        shutil.copy2(robbed.folder / name, home / name)
+    shutil.copy2(scene.stage.rehearsal.charter, home / "charter.note")
+    config = home / "endpoint.toml"
+    officer = "duty-1" if inject.target == "ALPHA" else "duty-2"
+    config.write_text(_THIEF_TOML.format(party=inject.target, uid=os.getuid(), officer=officer))
+    with (scene.folder / f"thief-{inject.target}.log").open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-m", "hotline", "endpoint", "run", "--config", str(config)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    scene.stage.belongings.callback(end_child, process)
+    terminal = RehearsedTerminal(inject.target, home, config, home / "t.sock")
+    wait_until(
+        lambda: process.poll() is not None or answers(terminal.socket), f"the thief of {inject.target} to be ready"
+    )
+    if process.poll() is not None:
+        raise LocalError(f"the thief of {inject.target} ended with {process.returncode}")
+    scene.kept[f"thief of {inject.target}"] = terminal
+    return lambda: end_child(process)
+
+
+def _terminal(scene: Scene, party: str) -> RehearsedTerminal:
+    return next(one for one in scene.stage.rehearsal.terminals if one.party == party)
+
+
+# --- a charter that one party has signed ------------------------------------------------------------------------------
+
+
+def one_sided_charter(scene: Scene, party: str) -> bytes:
+    """The charter of the scene with one more officer of `party`, which that party alone has signed."""
+    key = scene.stage.rehearsal.identities[party]
+    text = read_text(CharterText, split(scene.stage.rehearsal.charter.read_bytes())[0])
+    _, card = make_officer(key, party, ADDED_OFFICER, ("duty",), os.urandom, time.time_ns() // 1_000_000)
+    changed = text.model_copy(update={"serial": text.serial + 1, "officers": (*text.officers, card.decode())})
+    return sign_charter(spell(changed), party, key)
+
+
+def roster(inject: Roster, scene: Scene) -> Undo:
+    """The terminal is stopped and started with that charter; the journal is told how it took it.
+
+    Undone, it runs again under the charter that both have signed.
+    """
+    party = inject.target
+    terminal = _terminal(scene, party)
+    with alone(scene, party):
+        if runs(scene, party):
+            scene.stage.stop(party)
+        before = terminal.config.read_text(encoding="utf-8")
+        false = terminal.folder / _UNSIGNED
+        false.write_bytes(one_sided_charter(scene, party))
+        terminal.config.write_text(_CHARTER_LINE.sub(f'charter = "{_UNSIGNED}"', before), encoding="utf-8")
+        try:
+            scene.stage.start(party)
+        except LocalError:
+            last = scene.stage.log_of(party).read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
+            scene.note(f"{party} ended with {scene.stage.ended(party)}: {''.join(last)}")
+        else:
+            scene.note(f"{party} was started under a charter that only {party} has signed")
+
+    def undo() -> None:
+        with alone(scene, party):
+            end_now(scene, party)
+            terminal.config.write_text(before, encoding="utf-8")
+            bring_back(scene, party)
+
+    return once(undo)
+
+
+PERFORMERS["thief"] = thief
+PERFORMERS["roster"] = roster
