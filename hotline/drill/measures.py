@@ -20,7 +20,8 @@ from hotline.drill.spans import PARTIES, fault_spans, path_spans
 from hotline.errors import Malformed
 
 PRECEDENCES: Final = ("flash", "immediate", "priority", "routine")
-_STAGES: Final = ("relayed", "delivered", "read", "expired")
+_LADDER: Final = ("relayed", "expired", "delivered", "read")
+"""Stages, each telling more than the ones before."""
 _ID_PARTS: Final = 3
 
 
@@ -121,13 +122,14 @@ class _Way:
 
     def stage(self, entry: Entry) -> None:
         stage = str(entry["stage"])
-        if stage not in _STAGES:
+        if stage not in _LADDER:
             return
         self.at.setdefault(stage, float(entry["t"]))
         if stage == "relayed":
             self.relayed_by = self.relayed_by or str(entry["by"])
-        if stage != "relayed" or not self.told:
-            # A relay that signs for custody after the receipt has come tells nothing new.
+        # Custody signed after the receipt, or a receipt learned after the reading, tells nothing new. What has expired
+        # may still turn out to have arrived.
+        if not self.told or _LADDER.index(stage) > _LADDER.index(self.told):
             self.told = stage
 
     def shown(self, entry: Entry) -> None:

@@ -48,6 +48,26 @@ def test_the_first_time_of_a_stage_counts() -> None:
     assert (message.delivered, message.relayed_by, message.told) == (30, "relay-1", "delivered")
 
 
+@pytest.mark.parametrize(
+    ("stages", "told_"),
+    [
+        (["relayed", "delivered", "relayed"], "delivered"),
+        (["read", "delivered", "relayed"], "read"),
+        (["relayed", "expired"], "expired"),
+        (["expired", "relayed", "delivered"], "delivered"),
+        (["delivered", "renumbered"], "delivered"),
+        ([], ""),
+    ],
+)
+def test_the_last_stage_told_is_the_highest(stages: list[str], told_: str) -> None:
+    """What is learned late stands late in the journal, and is no news."""
+    story = told()
+    identifier = story.say(0, delivered=None)
+    for at, stage in enumerate(stages, 1):
+        story.add(at, "stage", id=identifier, stage=stage, by="7")
+    assert story.report().messages[0].told == told_
+
+
 def test_a_read_receipt_proves_the_delivery() -> None:
     """A statement that somebody has read would be called lost because one receipt was missed."""
     story = told()
