@@ -94,18 +94,45 @@ def _tick(at: float, step: float) -> str:
 
 
 def _faults(report: Report, axis: Axis, bottom: float) -> Markup:
-    """Shaded windows with their signs above; signs that would overlap are left out, the windows are not."""
-    parts: list[str] = []
-    last = -math.inf
+    """Shaded windows, those that overlap made one, and their signs above."""
+    windows: list[tuple[float, float]] = []
+    for _, fault in numbered(report.faults):
+        begin, end = fault.begin, axis.end if fault.end is None else fault.end
+        if windows and begin <= windows[-1][1]:
+            begin, end = windows[-1][0], max(windows.pop()[1], end)
+        windows.append((begin, end))
+    shades = [
+        tag("rect", x=axis.x(a), y=_TOP, width=max(axis.x(b) - axis.x(a), 1.5), height=bottom - _TOP, class_="fault")
+        for a, b in windows
+    ]
+    begins = [fault.begin for _, fault in numbered(report.faults)]
+    return join([*shades, _edges(begins, axis, bottom), *_signs(report, axis)])
+
+
+def _edges(moments: Iterable[float], axis: Axis, bottom: float) -> Markup:
+    places = dict.fromkeys(short(axis.x(at)) for at in moments)
+    d = "".join(f"M{x} {_TOP - 4}V{short(bottom)}" for x in places)
+    return tag("path", d=d, class_="fault-edge") if d else Markup("")
+
+
+def _signs(report: Report, axis: Axis) -> Iterator[Markup]:
+    """The signs of the faults where they begin; those too near to each other as one: F1-F3."""
+    near: list[tuple[float, str]] = []
     for sign, fault in numbered(report.faults):
-        left = axis.x(fault.begin)
-        right = axis.x(axis.end if fault.end is None else fault.end)
-        parts.append(tag("rect", x=left, y=_TOP, width=max(right - left, 1.5), height=bottom - _TOP, class_="fault"))
-        parts.append(tag("path", d=f"M{short(left)} {_TOP - 4}V{short(bottom)}", class_="fault-edge"))
-        if left - last >= _LABEL_ROOM:
-            parts.append(_text(left + 3, _TOP - 8, sign, None, "fault-label"))
-            last = left
-    return join(parts)
+        x = axis.x(fault.begin)
+        if near and x - near[0][0] >= _LABEL_ROOM * (1 if len(near) == 1 else 2):
+            yield _sign(near)
+            near = []
+        near.append((x, sign))
+    if near:
+        yield _sign(near)
+
+
+def _sign(near: Sequence[tuple[float, str]]) -> Markup:
+    first, last = near[0], near[-1]
+    words = first[1] if len(near) == 1 else f"{first[1]}–{last[1]}"
+    at_the_edge = first[0] > WIDTH - RIGHT - 2 * _LABEL_ROOM
+    return _text(first[0] + (-3 if at_the_edge else 3), _TOP - 8, words, "end" if at_the_edge else None, "fault-label")
 
 
 # --- delivery ---------------------------------------------------------------------------------------------------------
@@ -240,7 +267,8 @@ def path_chart(report: Report) -> Markup:
         parts += [_bar(axis, span, y, height) for span in (_columns(spans, axis) if thin else spans)]
         y += height + 7
     # The faults lie over the bars as edges only: a pattern on a pattern says nothing.
-    edges = join(_fault_edges(report, axis, bottom))
+    moments = [at for _, one in numbered(report.faults) for at in (one.begin, one.end) if at is not None]
+    edges = join([_edges(moments, axis, bottom), *_signs(report, axis)])
     words = "; ".join(
         f"{span.party} saw {span.path} {span.state} at {when(span.begin)}" for span in _worse(report)[:12]
     )
@@ -255,17 +283,6 @@ def path_chart(report: Report) -> Markup:
 
 def _worse(report: Report) -> list[PathSpan]:
     return [span for span in report.paths if span.state != "up"]
-
-
-def _fault_edges(report: Report, axis: Axis, bottom: float) -> Iterator[Markup]:
-    last = -math.inf
-    for sign, fault in numbered(report.faults):
-        left, ends = axis.x(fault.begin), [fault.begin, *([fault.end] if fault.end is not None else [])]
-        d = "".join(f"M{short(axis.x(at))} {_TOP - 4}V{short(bottom)}" for at in ends)
-        yield tag("path", d=d, class_="fault-edge")
-        if left - last >= _LABEL_ROOM:
-            yield _text(left + 3, _TOP - 8, sign, None, "fault-label")
-            last = left
 
 
 def _bar(axis: Axis, span: PathSpan, y: float, height: float) -> Markup:

@@ -48,7 +48,7 @@ th,td{text-align:start;vertical-align:baseline;padding:.3rem .6rem .3rem 0;borde
 overflow-wrap:break-word}
 thead th{border-bottom:2px solid var(--line);vertical-align:bottom}tbody th{font-weight:600}
 th.n,td.n{text-align:end;padding-inline-start:.7rem;font-variant-numeric:tabular-nums;white-space:nowrap}.small{font-size:.86rem;color:var(--soft)}
-th .small{display:block;font-weight:400}
+.below{display:block;font-weight:400}
 .mark,.tight{white-space:nowrap}.tight{padding-inline-end:1.2rem}.wide{width:99%;min-width:12rem}
 .hash{font:.82rem/1.35 ui-monospace,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
 pre{background:var(--panel);border:1px solid var(--line);padding:.6rem .8rem;overflow-x:auto;margin:.5rem 0}

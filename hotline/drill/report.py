@@ -6,6 +6,7 @@ Made from the report alone, and from nothing else: no clock, no version of the r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import Final
 
 from hotline.drill.charts import delivery_chart, path_chart, silence_chart
@@ -49,7 +50,11 @@ def render(report: Report) -> str:
 
 
 def _small(text: str) -> Markup:
-    return tag("span", text, class_="small") if text else Markup("")
+    return tag("span", text, class_="small")
+
+
+def _below(text: str) -> Markup:
+    return tag("span", text, class_="small below") if text else Markup("")
 
 
 def _nothing(what: str) -> Markup:
@@ -60,7 +65,7 @@ def _promises(report: Report) -> Markup:
     promises = report.promises
     rows = [
         (
-            join([shown(one.text), _small(one.why)]),
+            join([shown(one.text), _below(one.why)]),
             not_judged() if report.verdict == "aborted" else mark(one.holds),
             _small(one.detail),
             limit_words(one),
@@ -152,13 +157,14 @@ def _path_use(report: Report) -> Markup:
     rows = []
     for party, path in keys:
         spans = [span for span in report.paths if (span.party, span.path) == (party, path)]
-        length = sum(span.end - span.begin for span in spans)
-        up = sum(span.end - span.begin for span in spans if span.state == "up")
-        worst = [span for span in spans if span.state != "up"]
-        away = max((span.end - span.begin for span in worst), default=None)
+        spells: dict[bool, list[float]] = {True: [], False: []}
+        for is_up, run in groupby(spans, key=lambda span: span.state == "up"):
+            spells[is_up].append(sum(span.end - span.begin for span in run))
+        up, length = sum(spells[True]), sum(spells[True]) + sum(spells[False])
         first = sum(1 for one in report.messages if one.sender == party and one.relayed_by == path)
         share = f"{100 * up / length:.1f} %" if length else "–"
-        rows.append((f"{party} {path}", share, str(len(worst)), _time(away), str(first)))
+        longest = _time(max(spells[False], default=None))
+        rows.append((f"{party} {path}", share, str(len(spells[False])), longest, str(first)))
     caption = "Every statement goes over every path. Carried first: the relay whose promise of custody came first."
     return table(caption, ("Path", "Up", "Spells not up", "Longest one", "Carried first"), rows, numbers=4)
 
@@ -190,7 +196,7 @@ def _faults(report: Report) -> Markup:
 def _what(fault: FaultSpan) -> Markup:
     name = fault.name if fault.name == fault.fault else f"{fault.name} ({fault.fault})"
     plain = f"{fault.fault} {fault.target}"
-    return join([shown(f"{name}: {fault.target}"), _small(fault.text if fault.text != plain else "")])
+    return join([shown(f"{name}: {fault.target}"), _below(fault.text if fault.text != plain else "")])
 
 
 def _timeline(moments: list[Moment]) -> Markup:
@@ -204,7 +210,7 @@ def _timeline(moments: list[Moment]) -> Markup:
 
 def _moment_words(one: Moment) -> Markup:
     text = words(one.text, one.lang) if one.lang else shown(one.text)
-    return join([text, _small(f"{one.times} times in a row")]) if one.times > 1 else text
+    return join([text, _below(f"{one.times} times in a row")]) if one.times > 1 else text
 
 
 # --- what is left behind ----------------------------------------------------------------------------------------------

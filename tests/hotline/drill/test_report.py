@@ -202,6 +202,29 @@ def test_what_was_never_delivered_is_drawn() -> None:
     assert 'class="lost"' in page
 
 
+def test_faults_that_overlap_are_one_shade_and_each_has_its_sign() -> None:
+    """Three faults at one moment: two of them would have no sign, and the shade would hide the marks."""
+    injects = [KILL | {"target": f"relay-{number}", "label": f"loss-{number}"} for number in (1, 2, 3)]
+    injects.append(KILL | {"at": "20s", "label": "later"})
+    story = told(inject=injects).inject(5_000, 0, 9_000).inject(5_010, 1, 10_000).inject(5_020, 2, 8_000)
+    found = Page(render(story.inject(20_000, 3, 21_000).polls(30_000).report()))
+    signs = [text for name, text, one in found.texts if name == "text" and one.get("class") == "fault-label"]
+    assert signs == ["F1–F3", "F4"] * 2
+    axis = charts.Axis(30_000)
+    shades = [one for one in found.all("rect") if one.get("class") == "fault" and one.get("y") == "26"]
+    assert [float(one["x"] or 0) for one in shades] == [round(axis.x(at), 1) for at in (5_000, 20_000)]
+    widths = [round(axis.x(end) - axis.x(begin), 1) for begin, end in ((5_000, 10_000), (20_000, 21_000))]
+    assert [float(one["width"] or 0) for one in shades] == widths
+
+
+def test_a_spell_lasts_until_the_path_is_up_again() -> None:
+    """Down, attached, up: one loss would be counted as two."""
+    story = told().path(2_000, "ALPHA", "relay-1", "down").path(4_000, "ALPHA", "relay-1", "attached")
+    page = render(story.path(5_000, "ALPHA", "relay-1", "up").polls(10_000).report())
+    row = '<th scope="row">ALPHA relay-1</th><td class="n">70.0 %</td><td class="n">1</td><td class="n">3.0 s</td>'
+    assert row in page
+
+
 def test_a_terminal_that_does_not_answer_is_drawn() -> None:
     """A gap in a line looks like a pause of the pen."""
     story = told().poll(100, "ALPHA", 5).poll(350, "ALPHA", None).poll(600, "ALPHA", None).poll(850, "ALPHA", 5)
