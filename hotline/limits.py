@@ -144,6 +144,12 @@ TEST_GRACE_MAX: Final = 300_000
 TEST_VALIDITY_UNSCHEDULED: Final = 1_800_000
 """Validity of a channel test that an officer sends where the charter schedules none."""
 
+TAKEN_DELAY: Final = 5
+"""How long a TAKEN waits for other frames to leave with. Well below RELAY_LINGER."""
+
+TAKEN_WAITING_MAX: Final = 256
+"""Names in the TAKEN that waits for one relay. Full: it leaves at once."""
+
 SUMMARY_INTERVAL: Final = 60_000
 """How often the record tells of the heartbeats: one entry instead of hundreds."""
 
@@ -167,7 +173,8 @@ RELAY_RATE_PER_SECOND: Final = 4_000
 """Envelopes taken from one terminal per second (token bucket, burst twice that). More: refused with TOO_FAST."""
 
 RELAY_LINGER: Final = 20
-"""How long storing waits for the TAKEN of a recipient who is attached. Longer than a delivery on one site takes."""
+"""How long storing waits for the TAKEN of a recipient who is attached. Longer than a delivery on one site takes, with
+TAKEN_DELAY."""
 
 WITNESS_CONNECTIONS_MAX: Final = 64
 """Open connections at one witness. More: closed at once; terminals ask again."""

@@ -119,6 +119,11 @@ class Output:
         """Whether anything in here must be committed."""
         return bool(self.records or self.changes)
 
+    @property
+    def says(self) -> bool:
+        """Whether anything in here follows a commit."""
+        return bool(self.transmit or self.deliver or self.replies)
+
 
 EventT = TypeVar("EventT", contravariant=True)
 

@@ -12,7 +12,14 @@ import hashlib
 from typing import assert_never
 
 from hotline.errors import NotOpened, RemoteError
-from hotline.limits import CLOCK_STEP_RECORD, ENVELOPE_BYTES_MAX, KEY_REQUEST_INTERVAL, WIRE_VERSION
+from hotline.limits import (
+    CLOCK_STEP_RECORD,
+    ENVELOPE_BYTES_MAX,
+    KEY_REQUEST_INTERVAL,
+    TAKEN_DELAY,
+    TAKEN_WAITING_MAX,
+    WIRE_VERSION,
+)
 from hotline.machine import (
     Delete,
     Entropy,
@@ -83,6 +90,7 @@ class Endpoint:
         self.peer_log.restore(saved)
         self._known = {str(row["name"]): row["value"] for row in saved.rows("fact")}
         self._taken: dict[str, list[bytes]] = {}
+        self._taken_at: int | None = None
         self._gap_at: int | None = None
         self._hastened_at = now.mono - KEY_REQUEST_INTERVAL
         self._clocks = now
@@ -122,12 +130,14 @@ class Endpoint:
                 assert_never(event)
         for epoch, plane in self.context.session.take_begun():
             self.context.record("key.epoch.begun", epoch=epoch.hex(), plane=plane.value)
+        if self._taken_at is not None:
+            self._say_taken(self._taken_at, now)
         return out
 
     def next_deadline(self) -> int | None:
         """When something is due."""
         ctx = self.context
-        deadlines = [self._gap_at, ctx.prekeys.next_deadline(), ctx.reads.next_deadline()]
+        deadlines = [self._gap_at, self._taken_at, ctx.prekeys.next_deadline(), ctx.reads.next_deadline()]
         deadlines += [part.next_deadline() for part in (self.own_log, self.peer_log, self._beats, self.tests)]
         deadlines += [outbox.next_deadline() for outbox in ctx.outboxes.values()]
         for path in ctx.paths.values():
@@ -227,11 +237,21 @@ class Endpoint:
             except RemoteError as error:
                 self.context.refuse(event.link, error.reason, now)
         self._receiving.flush(now)
+        if self._taken and self._taken_at is None:
+            self._taken_at = now.mono + TAKEN_DELAY
+        self._look_for_gaps(now)
+
+    def _say_taken(self, due: int, now: Instant) -> None:
+        """TAKEN leaves behind other frames; by itself only when none have left for a while, for it costs as much."""
+        transmit = self.context.out.transmit
+        many = any(len(taken) >= TAKEN_WAITING_MAX for taken in self._taken.values())
+        if not (transmit or many or due <= now.mono):
+            return
         for link, taken in self._taken.items():
             frame = frame_pb2.Frame(taken=frame_pb2.Taken(envelope_id=taken))
-            self.context.out.transmit.append(Transmission(link, encode(frame)))
+            transmit.append(Transmission(link, encode(frame)))
         self._taken.clear()
-        self._look_for_gaps(now)
+        self._taken_at = None
 
     def _frame(self, path: Path, frame: frame_pb2.Frame, now: Instant) -> None:
         match frame.WhichOneof("body"):

@@ -57,7 +57,8 @@ class Driver(Generic[EventT]):
         self._requests: dict[RequestId, asyncio.Future[Reply]] = {}
         self._next_request = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._armed_for: int | None = None
+        self._armed_for = 0
+        self._arming = False
         self._room = asyncio.Event()
         self._room.set()
         self._idle = asyncio.Event()
@@ -80,14 +81,14 @@ class Driver(Generic[EventT]):
             self._perform((Output(transmit=output.express),))
             if self.failed.done():
                 return
-        if output.durable or self._waiting or self._committing:
+        if output.durable or (output.says and (self._waiting or self._committing)):
             self._waiting.append(output)
             if len(self._waiting) >= DRIVER_QUEUE_MAX:
                 self._room.clear()
             self._start_commit()
-        else:
+        elif output.says:
             self._perform((output,))
-        self._arm()
+        self._arm_soon()
 
     async def ask(self, make_event: Callable[[RequestId], EventT]) -> Reply:
         """Step with a request and wait for its Reply, which comes only after what it says is durable."""
@@ -206,22 +207,33 @@ class Driver(Generic[EventT]):
         if not (self._committing or self._waiting or self._telling):
             self._idle.set()
 
+    def _arm_soon(self) -> None:
+        """Look at the machine's deadline in the next turn: once for all that this one brings, and behind its frames."""
+        if not self._arming:
+            self._arming = True
+            self._loop.call_soon(self._arm)
+
     def _arm(self) -> None:
+        """A timer that is early stays: it looks again. Deadlines move with every event, and mostly away."""
+        self._arming = False
+        if self._closed:
+            return
         deadline = self._machine.next_deadline()
-        if deadline == self._armed_for and self._timer is not None:
+        if deadline is None or (self._timer is not None and self._armed_for <= deadline):
             return
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
         self._armed_for = deadline
-        if deadline is not None:
-            delay = max(0, deadline - self._clock().mono) / 1000
-            self._timer = self._loop.call_later(delay, self._tick)
+        delay = max(0, deadline - self._clock().mono) / 1000
+        self._timer = self._loop.call_later(delay, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
-        self._armed_for = None
-        self.post(Tick())
+        deadline = self._machine.next_deadline()
+        if deadline is not None and deadline <= self._clock().mono:
+            self.post(Tick())
+        else:
+            self._arm_soon()
 
     def _fail(self, error: BaseException) -> None:
         if not self.failed.done():

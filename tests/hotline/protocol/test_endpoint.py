@@ -7,11 +7,19 @@ import hashlib
 import pytest
 
 from hotline.crypto.signing import SigningKey
-from hotline.limits import CLOCK_SKEW_ALARM, CLOCK_STEP_RECORD, OUTBOX_BYTES_MAX, TEXT_BYTES_MAX, TIME_MAX
-from hotline.machine import LinkClosed, LinkOpened, Plane
-from hotline.protocol.events import Closing
+from hotline.limits import (
+    CLOCK_SKEW_ALARM,
+    CLOCK_STEP_RECORD,
+    OUTBOX_BYTES_MAX,
+    TAKEN_DELAY,
+    TAKEN_WAITING_MAX,
+    TEXT_BYTES_MAX,
+    TIME_MAX,
+)
+from hotline.machine import LinkClosed, LinkOpened, Output, Plane, RequestId, Tick
+from hotline.protocol.events import Closing, Submit
 from hotline.protocol.paths import PathState
-from hotline.wire.codec import encode, envelope_frame
+from hotline.wire.codec import decode_frame, encode, envelope_frame
 from hotline.wire.v1 import content_pb2, frame_pb2
 
 from .pair import FLASH, IMMEDIATE, ROUTINE, Pair, Party, durable, losing
@@ -48,6 +56,57 @@ def test_a_statement_is_delivered_read_and_noted(pair: Pair, plane: Plane) -> No
     pair.run(60_000)
     assert pair.alpha.states(1, plane) == ["delivered", "read"]
     assert pair.bravo.shown(plane) == [1]
+
+
+def _taken(output: Output) -> list[str]:
+    """The links on which an output says TAKEN."""
+    frames = [(item.link, decode_frame(item.frame)) for item in output.transmit]
+    return [link for link, frame in frames if frame.WhichOneof("body") == "taken"]
+
+
+def _unheard(pair: Pair, sender: Party, count: int) -> list[bytes]:
+    """Frames of relay-1 with durable envelopes of `sender` that are lost: statements of ALPHA, or BRAVO's receipts."""
+    pair.weather = losing(lambda who, _, envelope: who is sender and durable(envelope))
+    begun = len(pair.sent)
+    for number in range(count):
+        pair.alpha.submit(f"number {number}")
+        pair.run(10)
+    pair.weather = losing(lambda who, _, envelope: durable(envelope))
+    found = [data for who, relay, data in pair.sent[begun:] if (who, relay) == (sender.name, "relay-1")]
+    return [envelope_frame(data) for data in found if durable(data)][:count]
+
+
+def test_taken_leaves_behind_a_receipt(pair: Pair) -> None:
+    """A relay would store, and sign for, everything that its recipient has long had."""
+    (statement,) = _unheard(pair, pair.alpha, 1)
+    assert _taken(pair.bravo.hear("relay-1", statement)) == ["relay-1"]
+
+
+def test_taken_alone_waits_a_moment_for_company(pair: Pair) -> None:
+    """A message of its own for each receipt would cost as much as the statement that follows it."""
+    one, two = _unheard(pair, pair.bravo, 2)
+    assert _taken(pair.alpha.hear("relay-1", one)) == []
+    waiting = pair.alpha.endpoint.next_deadline()
+    assert waiting is not None
+    assert waiting <= pair.time + TAKEN_DELAY
+    output = pair.alpha.step(Submit(RequestId(99), Plane.REAL, ROUTINE, "en", 1, "next", "watch"))
+    assert _taken(output) == ["relay-1"]
+    assert _taken(pair.alpha.hear("relay-1", two)) == []
+    pair.time += TAKEN_DELAY
+    assert _taken(pair.alpha.step(Tick())) == ["relay-1"]
+    pair.time += TAKEN_DELAY
+    assert _taken(pair.alpha.step(Tick())) == []
+
+
+def test_taken_that_waits_is_bounded(pair: Pair) -> None:
+    """A frame longer than a relay accepts would be refused, and everything in it kept for a week."""
+    (receipt,) = _unheard(pair, pair.bravo, 1)
+    pair.alpha.hear("relay-1", receipt)
+    pair.time += TAKEN_DELAY
+    pair.alpha.step(Tick())
+    for _ in range(TAKEN_WAITING_MAX - 1):
+        assert _taken(pair.alpha.hear("relay-1", receipt)) == []
+    assert _taken(pair.alpha.hear("relay-1", receipt)) == ["relay-1"]
 
 
 def test_both_say_the_same_of_it_in_their_ledgers(pair: Pair) -> None:

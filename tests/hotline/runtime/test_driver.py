@@ -163,6 +163,17 @@ async def test_steps_during_a_commit_share_the_next(rig: Rig) -> None:
     assert [line for line in rig.stage.told if line.startswith("frame")] == [f"frame {n}" for n in range(50)]
 
 
+async def test_a_step_that_decided_nothing_costs_no_commit(rig: Rig) -> None:
+    """Of three copies of a statement two bring nothing: each would take a turn at the disk."""
+    rig.driver.post(Do(_output("a")))
+    await _turns()
+    for _ in range(3):
+        rig.driver.post(Do(Output()))
+    rig.stage.disk.set()
+    await _settled(rig)
+    assert rig.stage.commits == [1]
+
+
 async def test_a_stuck_disk_stops_no_heartbeat(rig: Rig) -> None:
     """If the loop waited for a disk that hangs, a living capital would look dead until the disk comes back."""
     rig.driver.post(Do(_output("a")))
@@ -331,6 +342,55 @@ async def test_deadline_becomes_a_tick() -> None:
         assert script.ticks == [clock]
     finally:
         driver.close()
+
+
+async def test_a_stuck_disk_stops_no_timer(rig: Rig) -> None:
+    """A living capital would look dead until the disk comes back: its beats are ticks."""
+    rig.driver.post(Do(_output("a")))
+    await _turns()
+    rig.script.deadline = 0
+    rig.driver.post(Do(Output()))
+    await _turns()
+    assert len(rig.script.ticks) == 1
+
+
+async def test_a_timer_that_became_too_early_is_no_tick() -> None:
+    """Deadlines move away with every event: each tick in vain costs a step in the middle of others."""
+    script, stage = Script(), Stage()
+    now = Instant(1_000, 5_000_000)
+    driver: Driver[Do] = Driver(script, stage, lambda: now)
+    try:
+        script.deadline = 1_010
+        driver.post(Do(Output()))
+        await _turns()
+        script.deadline = 1_020
+        driver.post(Do(Output()))
+        await asyncio.sleep(0.03)
+        assert script.ticks == []
+        now = Instant(1_020, 5_000_020)
+        await asyncio.sleep(0.03)
+        assert script.ticks == [now]
+    finally:
+        driver.close()
+
+
+async def test_frames_leave_before_the_deadline_is_looked_at(rig: Rig) -> None:
+    """Whatever needs not be done before a frame leaves is delay of a statement."""
+    rig.stage.disk.set()
+    rig.driver.post(Do(_output("a")))
+    await _settled(rig)
+    looked: list[int] = []
+
+    def look() -> int | None:
+        looked.append(len(rig.stage.told))
+        return None
+
+    rig.script.next_deadline = look  # type: ignore[method-assign]
+    rig.driver.post(Do(_output("b")))
+    await _settled(rig)
+    await _turns()
+    assert looked
+    assert looked[0] >= rig.stage.told.index("frame b") + 1
 
 
 async def test_later_deadline_replaces_the_earlier(rig: Rig) -> None:
