@@ -117,6 +117,8 @@ class EndpointWorld:
         """Frames onto streams."""
         for item in transmissions:
             self.dialers[item.link].send(item.frame)
+        for dialer in self.dialers.values():
+            dialer.flush()
 
     def deliver(self, delivery: Delivery) -> None:
         """To everyone who watches, and to the log; bodies are in neither."""

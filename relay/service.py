@@ -58,6 +58,10 @@ class Links:
             queue = self._queues.get(item.link)
             if queue is not None and not queue.put(item.frame):
                 self._breakers[item.link]()
+        for link in {item.link for item in transmissions}:
+            queue = self._queues.get(link)
+            if queue is not None:
+                queue.flush()
 
     def hang_up(self, link: str) -> None:
         """End a stream after what is queued for it."""
@@ -153,5 +157,8 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
 
 async def _write(context: Context, queue: FrameQueue) -> None:
     await context.send_initial_metadata(())
-    async for parcel in queue.parcels():
+
+    async def write(parcel: list[bytes]) -> None:
         await context.write(relay_pb2.AttachResponse(frame=parcel))
+
+    await queue.drain(write)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from typing import Protocol
 
 import grpc
@@ -48,10 +47,15 @@ class Dialer:
         self._backoff_last = target.profile.silent_ceiling_ms / 2_000
 
     def send(self, frame: bytes) -> None:
-        """Queue one frame; without a stream it is swallowed, on a full queue the stream is given up."""
+        """Queue one frame for `flush`; without a stream it is swallowed, on a full queue the stream is given up."""
         if self._queue is not None and not self._queue.put(frame) and self._call is not None:
             self.last_error = "the relay does not take our frames"
             self._call.cancel()
+
+    def flush(self) -> None:
+        """Begin to write what was queued."""
+        if self._queue is not None:
+            self._queue.flush()
 
     async def run(self) -> None:
         """Dial, serve the stream until it breaks, dial again; ends only by cancellation."""
@@ -77,7 +81,19 @@ class Dialer:
         stub = relay_pb2_grpc.RelayServiceStub(channel)
         opened = False
         name = self.target.name
-        call = stub.Attach(_requests(queue), wait_for_ready=False)
+        call = stub.Attach(wait_for_ready=False)
+
+        async def write(parcel: list[bytes]) -> None:
+            await call.write(relay_pb2.AttachRequest(frame=parcel))
+
+        def written(done: asyncio.Task[None]) -> None:
+            """A stream that cannot be written to any more is given up as a whole; its reader says why."""
+            if not done.cancelled():
+                done.exception()
+            call.cancel()
+
+        writing = asyncio.create_task(queue.drain(write))
+        writing.add_done_callback(written)
         try:
             await call.wait_for_connection()
             opened = True
@@ -97,12 +113,7 @@ class Dialer:
                 raise
         finally:
             self._queue = self._call = None
-            queue.close()
+            writing.cancel()
             call.cancel()
             if opened:
                 self._driver.post(LinkClosed(name, self.last_error or "stopped"))
-
-
-async def _requests(queue: FrameQueue) -> AsyncIterator[relay_pb2.AttachRequest]:
-    async for parcel in queue.parcels():
-        yield relay_pb2.AttachRequest(frame=parcel)

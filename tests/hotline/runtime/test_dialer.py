@@ -80,6 +80,7 @@ async def test_frames_go_both_ways_in_order(server: Server, running: Running) ->
     sent = [b"%d" % number for number in range(600)]
     for frame in sent:
         dialer.send(frame)
+        dialer.flush()
 
     def received() -> list[bytes]:
         return [frame for event in post.events if isinstance(event, FramesReceived) for frame in event.frames]
@@ -99,6 +100,7 @@ async def test_broken_stream_is_told_and_dialled_again(server: Server, running: 
     for turn in range(1, 4):
         await post.until(lambda turn=turn: post.count(LinkOpened) == turn)
         dialer.send(b"x")
+        dialer.flush()
         await post.until(lambda turn=turn: post.count(LinkClosed) == turn)
     kinds = [type(event) for event in post.events]
     assert kinds[:6] == [LinkOpened, FramesReceived, LinkClosed] * 2
@@ -109,9 +111,11 @@ async def test_frames_without_a_stream_are_swallowed(server: Server, running: Ru
     post = running.post
     dialer = Dialer(server.target(), server.terminal, post)
     dialer.send(b"early")
+    dialer.flush()
     running.start(dialer)
     await post.until(lambda: post.count(LinkOpened) == 1)
     dialer.send(b"now")
+    dialer.flush()
     await post.until(lambda: post.count(FramesReceived) == 1)
     assert post.events[1] == FramesReceived("relay-1", (b"now",))
 
@@ -156,6 +160,7 @@ async def test_relay_that_does_not_read_loses_its_stream(server: Server, running
     await post.until(lambda: post.count(LinkOpened) == 1)
     for _ in range(120):  # 4.8 MB in one turn of the loop: nothing can have been taken
         dialer.send(b"f" * 40_000)
+        dialer.flush()
     await post.until(lambda: post.count(LinkClosed) == 1)
     await post.until(lambda: post.count(LinkOpened) == 2)
 
@@ -168,6 +173,7 @@ async def test_full_disk_queue_stops_the_reading(server: Server, running: Runnin
     await post.until(lambda: post.count(LinkOpened) == 1)
     post.blocked.clear()
     dialer.send(b"1")
+    dialer.flush()
     for _ in range(50):
         await asyncio.sleep(0.002)
     assert post.count(FramesReceived) == 0

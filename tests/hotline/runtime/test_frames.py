@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,9 +13,24 @@ from hotline.runtime.frames import FrameQueue
 from hotline.wire.v1 import relay_pb2
 
 
+class Stream:
+    """What is written to. While it is stuck, nothing more is taken."""
+
+    def __init__(self) -> None:
+        self.parcels: list[list[bytes]] = []
+        self.free = asyncio.Event()
+        self.free.set()
+
+    async def write(self, parcel: list[bytes]) -> None:
+        self.parcels.append(parcel)
+        await self.free.wait()
+
+
 async def _drain(queue: FrameQueue) -> list[list[bytes]]:
     queue.close()
-    return [parcel async for parcel in queue.parcels()]
+    stream = Stream()
+    await asyncio.wait_for(queue.drain(stream.write), 5)
+    return stream.parcels
 
 
 async def test_full_queue_says_so_and_keeps_what_it_has() -> None:
@@ -30,23 +46,109 @@ async def test_full_queue_says_so_and_keeps_what_it_has() -> None:
     assert sum(len(parcel) for parcel in parcels) == accepted
 
 
+async def _turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 async def test_taken_frames_make_room() -> None:
     """If the count never went down, a healthy stream would be broken off after four megabytes."""
-    queue = FrameQueue()
-    taking = queue.parcels()
+    queue, stream = FrameQueue(), Stream()
+    draining = asyncio.create_task(queue.drain(stream.write))
+    await _turns()
     for _ in range(3 * LINK_QUEUE_BYTES_MAX // 40_000):
         assert queue.put(b"f" * 40_000)
-        assert await anext(taking) == [b"f" * 40_000]
+        queue.flush()
+        assert stream.parcels.pop() == [b"f" * 40_000]
+    queue.close()
+    await asyncio.wait_for(draining, 5)
 
 
-async def test_waiting_stream_wakes_for_a_frame() -> None:
-    """If a waiting stream slept on, a FLASH would lie in the queue until the next heartbeat."""
-    queue = FrameQueue()
-    taking = asyncio.ensure_future(anext(queue.parcels()))
-    await asyncio.sleep(0)
-    assert not taking.done()
+async def test_a_write_begins_in_the_turn_of_its_frame() -> None:
+    """A FLASH would wait for whatever else the loop has to do, at each end and in each relay."""
+    queue, stream = FrameQueue(), Stream()
+    draining = asyncio.create_task(queue.drain(stream.write))
+    await _turns()
     queue.put(b"flash")
-    assert await asyncio.wait_for(taking, 5) == [b"flash"]
+    assert stream.parcels == [], "what belongs together goes together"
+    queue.flush()
+    assert stream.parcels == [[b"flash"]]
+    draining.cancel()
+
+
+async def test_frames_wait_for_the_stream_and_for_the_write_before_them() -> None:
+    """Two writes at once are an error of gRPC; frames that came before the stream would be lost."""
+    queue, stream = FrameQueue(), Stream()
+    queue.put(b"early")
+    queue.flush()
+    stream.free.clear()
+    draining = asyncio.create_task(queue.drain(stream.write))
+    await _turns()
+    for frame in (b"one", b"two"):
+        queue.put(frame)
+        queue.flush()
+    await _turns()
+    assert stream.parcels == [[b"early"]]
+    stream.free.set()
+    await _turns()
+    assert stream.parcels == [[b"early"], [b"one", b"two"]]
+    queue.close()
+    await asyncio.wait_for(draining, 5)
+
+
+@pytest.mark.parametrize("stuck", [True, False])
+async def test_a_write_that_fails_ends_the_draining(stuck: bool) -> None:
+    """A stream that takes nothing any more would look alive for ever."""
+    queue = FrameQueue()
+    free = asyncio.Event()
+
+    async def write(parcel: list[bytes]) -> None:
+        if stuck:
+            await free.wait()
+        raise ConnectionError(f"{len(parcel)}")
+
+    queue.put(b"one")
+    draining = asyncio.create_task(queue.drain(write))
+    await _turns()
+    queue.put(b"two")
+    queue.flush()
+    free.set()
+    with pytest.raises(ConnectionError, match="1"):
+        await asyncio.wait_for(draining, 5)
+    queue.flush()
+
+
+async def test_a_stuck_write_can_be_left() -> None:
+    """A relay that has given up a terminal would wait for it, with its stream and its memory."""
+    queue, stream = FrameQueue(), Stream()
+    stream.free.clear()
+    queue.put(b"one")
+    draining = asyncio.create_task(queue.drain(stream.write))
+    await _turns()
+    draining.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(draining, 5)
+    stream.free.set()
+    await _turns()
+    queue.put(b"two")
+    queue.flush()
+    assert stream.parcels == [[b"one"]]
+
+
+async def test_a_cancelled_call_ends_the_draining() -> None:
+    """gRPC cancels the write of a call that ended; nobody may be left waiting for it."""
+    queue = FrameQueue()
+    waits: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def write(_: list[bytes]) -> None:
+        await waits
+
+    queue.put(b"one")
+    draining = asyncio.create_task(queue.drain(write))
+    await _turns()
+    waits.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(draining, 5)
 
 
 async def test_closing_ends_after_what_is_queued() -> None:
