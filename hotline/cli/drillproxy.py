@@ -110,8 +110,10 @@ def proxy(
       hotline drill proxy --link old-line=127.0.0.1:7100,127.0.0.1:7001 --rate 2400 --for 60s
       hotline drill proxy --link ALPHA/relay-1=127.0.0.1:0,127.0.0.1:7001 --control /tmp/proxy.sock
     """
+    from hotline.drill.proxyd import raise_file_limit
     from hotline.drill.weather import parse_weather
 
+    raise_file_limit()
     asyncio.run(_serve(links, control, seed, span, way, parse_weather(_wanted(given)), as_json))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import random
 import re
@@ -129,14 +130,13 @@ class Connection:
 
     async def _reach(self) -> None:
         host, port = split_address(self._link.spec.target)
-        sock = _socket(host)
         try:
-            await self._loop.sock_connect(sock, (str(host), port))
-            await self._loop.create_connection(lambda: self.target, sock=sock)
-        except BaseException as error:
-            sock.close()
-            if not isinstance(error, OSError):
-                raise
+            with contextlib.ExitStack() as unless_connected:
+                sock = unless_connected.enter_context(_socket(host))
+                await self._loop.sock_connect(sock, (str(host), port))
+                await self._loop.create_connection(lambda: self.target, sock=sock)
+                unless_connected.pop_all()
+        except OSError:
             self.abort(reset=True)
 
     def _target_made(self) -> None:

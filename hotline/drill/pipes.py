@@ -194,7 +194,6 @@ class Pipe:
         self._direct = False
         self._narrow = False
         self._unanswered: float | None = None
-        self._last_due = 0.0
         self._due = _Alarm(self._loop, self.deliver)
         self._mending = _Alarm(self._loop, self._mend)
         self._breath = _Alarm(self._loop, self.refresh)
@@ -249,8 +248,8 @@ class Pipe:
         left = list(segments)
         for number, segment in enumerate(left, 1):
             followed = number < len(left) and not segment.end
-            segment.done, due = self._air.carry(len(segment.data), now, self._back, followed=followed)
-            segment.due = self._last_due = max(due, self._last_due)
+            # The head of the queue holds up the rest: nothing overtakes, however early it would be due.
+            segment.done, segment.due = self._air.carry(len(segment.data), now, self._back, followed=followed)
             self._queue.append(segment)
 
     # --- to the sink ---
@@ -303,7 +302,6 @@ class Pipe:
         while self._queue and self._queue[-1].done > now:
             back.append(self._queue.pop())
         back.reverse()
-        self._last_due = self._queue[-1].due if self._queue else now
         return back
 
     def again(self, segment: Segment, now: float) -> None:

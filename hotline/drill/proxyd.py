@@ -27,6 +27,7 @@ import fnmatch
 import gc
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -214,6 +215,7 @@ def main() -> int:
     try:
         # Straight from the descriptor: a buffered reader would take what `run` has to see.
         order = Order.model_validate_json(_first_line())
+        raise_file_limit()
         # What is alive now lives for ever: collecting it again and again would delay what passes.
         gc.freeze()
         asyncio.run(run(order))
@@ -221,6 +223,13 @@ def main() -> int:
         _say({"error": str(error)})
         return 1
     return 0
+
+
+def raise_file_limit() -> None:
+    """As many open files as this process may have: every connection takes two, and a flood is a fault to be drilled."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _first_line() -> bytes:

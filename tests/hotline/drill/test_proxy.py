@@ -61,6 +61,7 @@ async def test_latency_adds_to_both_ways_of_an_echo(wired: Wires) -> None:
     times = await _echo_times(client, target)
     assert min(times) >= 0.1
     assert statistics.median(times) < 0.16
+    assert (wired.stats().up.waiting, wired.stats().down.waiting) == (0, 0)
 
 
 async def test_latency_of_one_way_stays_there(wired: Wires) -> None:
@@ -123,6 +124,15 @@ async def test_a_faster_line_takes_over_what_waits(wired: Wires) -> None:
     assert time.monotonic() - begun < 0.5
 
 
+async def test_a_long_line_goes_on_taking_while_the_first_bytes_fly(wired: Wires) -> None:
+    """A satellite link would idle for a round trip after each bufferful."""
+    client, _ = await wired.pair()
+    await wired.weather("up", rate_bps=64_000, latency_ms=3_000)
+    client.say(bytes(10_000))
+    await until(lambda: wired.stats().up.waiting == 10_000)
+    assert wired.stats().up.passed == 1
+
+
 async def test_a_slow_line_is_felt_by_the_sender(wired: Wires) -> None:
     """A terminal would believe that everything has left, and the proxy would hold a megabyte."""
     await wired.weather(rate_bps=2_400)
@@ -142,15 +152,28 @@ async def test_a_slow_line_is_felt_by_the_sender(wired: Wires) -> None:
         assert LINE_BYTES < taken < 65_536
 
 
+async def test_a_slow_line_narrows_both_ends_and_a_fast_one_widens_them(wired: Wires) -> None:
+    """The kernel would take in for us what the line cannot carry, from one of the two."""
+    await wired.weather(rate_bps=64_000)
+    await wired.pair()
+    (connection,) = wired.live
+    ends = [side._transport.get_extra_info("socket") for side in (connection.client, connection.target)]  # type: ignore[union-attr]
+    assert all(end.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) < 16_384 for end in ends)
+    await wired.weather()
+    assert all(end.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) > 65_536 for end in ends)
+
+
 async def test_whoever_does_not_read_stops_the_sender(wired: Wires) -> None:
     """One stalled reader would fill the proxy's memory."""
     client, target = await wired.pair()
     target.reader._transport.pause_reading()  # type: ignore[attr-defined]
     text = random.Random(2).randbytes(1 << 20) * 24
     sending = asyncio.ensure_future(_say_all(client, text))
-    await asyncio.sleep(0.3)
+    await until(lambda: not wired.live[0].target.writable)
     stuck = wired.stats().up.passed
-    assert stuck < len(text)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert wired.stats().up.passed == stuck < len(text)
     assert wired.live[0].up.waiting == 0
     target.reader._transport.resume_reading()  # type: ignore[attr-defined]
     assert await target.hear(len(text)) == text
@@ -234,6 +257,38 @@ async def test_a_hole_in_one_way_lets_the_other_pass_for_one_timeout(wired: Wire
     await wired.weather("up")
     assert await client.hear(14) == b" and now waits"
     assert await target.hear(9) == b"swallowed"
+
+
+async def test_every_hole_in_one_way_begins_anew(wired: Wires) -> None:
+    """After the first outage, the next one would silence the other way at once."""
+    client, target = await wired.pair()
+    for _ in range(2):
+        await wired.weather("up", mode="blackhole")
+        client.say(b"swallowed")
+        target.say(b"still passes")
+        assert await client.hears_within(RTO_FLOOR) == b"still passes"
+        await until(lambda: wired.stats().up.waiting == 9)
+        await wired.weather("up")
+        assert await target.hear(9) == b"swallowed"
+
+
+async def test_nothing_overtakes_what_waits_for_an_answer(wired: Wires) -> None:
+    """What is held while acknowledgements are lost would be shuffled by the next change of weather."""
+    client, target = await wired.pair()
+    await wired.weather("down", mode="blackhole")
+    await wired.weather("up", rate_bps=300)
+    client.say(b"first " * 10)
+    await until(lambda: wired.stats().up.waiting == 60)
+    begun = time.monotonic()
+    await until(lambda: time.monotonic() - begun > RTO_FLOOR + 0.02)
+    client.say(b"second ")
+    await until(lambda: wired.stats().up.waiting == 67)
+    await wired.weather("up", latency_ms=400)
+    client.say(b"third")
+    await until(lambda: wired.stats().up.waiting == 72)
+    await wired.weather("up", mode="blackhole")
+    await wired.weather()
+    assert await target.hear(72) == b"first " * 10 + b"second third"
 
 
 async def test_a_hole_that_opens_again_before_the_repetition_keeps_all(wired: Wires) -> None:
@@ -404,18 +459,18 @@ async def test_a_target_that_is_not_there_resets_the_client(wired: Wires) -> Non
 
 
 @pytest.mark.parametrize("latency_ms", [0, 20])
-async def test_a_thousand_connections_leave_nothing_behind(wired: Wires, latency_ms: int) -> None:
+async def test_hundreds_of_connections_leave_nothing_behind(wired: Wires, latency_ms: int) -> None:
     """A long drill would end in the proxy's own exhaustion."""
     await wired.weather(latency_ms=latency_ms)
     wired.polite = True
     before = asyncio.all_tasks()
-    for number in range(20):
+    for number in range(8):
         ends = await asyncio.gather(*(wired.dial() for _ in range(50)))
         for end in ends[:: number % 3 + 1]:
             end.say(b"x")
         for end in ends:
             end.writer.transport.abort()
-    await until(lambda: wired.stats().accepted == 1_000 and wired.stats().connections == 0)
+    await until(lambda: wired.stats().accepted == 400 and wired.stats().connections == 0)
     await until(lambda: asyncio.all_tasks() == before)
 
 
