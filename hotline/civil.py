@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -20,6 +21,7 @@ class Civil(NamedTuple):
     millisecond: int
 
 
+@lru_cache(maxsize=4)  # one transaction asks for one time again and again
 def civil(unix_ms: int) -> Civil:
     """The UTC date and time of `unix_ms`. Algorithm: days from civil, era of 400 years beginning in March."""
     days, rest = divmod(unix_ms, _DAY_MS)

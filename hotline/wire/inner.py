@@ -60,7 +60,7 @@ def decode_inner(data: bytes, *, padded: bool) -> Inner:
     rest = data[end:]
     if padded:
         smallest = next((size for size in PADDING_CLASSES if end <= size), None)
-        if len(data) != smallest or any(rest):
+        if len(data) != smallest or rest.count(0) != len(rest):
             raise Malformed("padding", f"{len(rest)} bytes")
     elif rest:
         raise Malformed("inner", "longer than it says")
