@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 import pytest
 
-from hotline.drill import clocks, disks, liar, performers, thieves
+from hotline.drill import clocks, disks, floods, liar, performers, thieves
 from hotline.drill.plan import Plan
 from hotline.drill.processes import state_of
 from hotline.drill.scene import PERFORMERS, PREPARERS, Scene, Undo, lacking
@@ -24,7 +24,7 @@ from hotline.errors import HotlineError
 from hotline.wire.v1 import operator_pb2
 
 pytestmark = pytest.mark.process
-MODULES = (clocks, disks, liar, performers, thieves)
+MODULES = (clocks, disks, floods, liar, performers, thieves)
 LONG = 30.0
 
 
@@ -355,22 +355,26 @@ def wrong_by(here: Site) -> float:
     return (shown - datetime.now(UTC)).total_seconds()
 
 
+def shows(here: Site, seconds: float, within: float = 5) -> None:
+    """Its clock comes to be wrong by so much."""
+    wait_until(lambda: abs(wrong_by(here) - seconds) < within, f"a clock that is wrong by {seconds} s", LONG)
+
+
 @pytest.mark.parametrize("step", ["+1h", "-2h", "+1d"])
 def test_a_clock_steps_and_no_timer_with_it(site: MakeSite, step: str) -> None:
     """Timers that hang on the wall clock would fire all at once, or not for hours."""
     here = site({"fault": "clock", "target": "ALPHA", "step": step})
     seconds = {"+1h": 3_600, "-2h": -7_200, "+1d": 86_400}[step]
-    assert abs(wrong_by(here)) < 5
+    shows(here, 0)
     undo = here.undone()
-    assert wrong_by(here) == pytest.approx(seconds, abs=5)
-    time.sleep(1)
+    shows(here, seconds)
     here.delivers("from the wrong time")
     here.delivers("to the wrong time", "BRAVO")
     wait_until(lambda: any(e["name"] == "clock" for e in events(here, "BRAVO", "alarm")), "the clock alarm", LONG)
     assert here.up()
     undo()
     undo()
-    assert abs(wrong_by(here)) < 5
+    shows(here, 0)
     here.mended()
 
 
@@ -379,23 +383,22 @@ def test_a_clock_runs_off(site: MakeSite) -> None:
     here = site({"fault": "clock", "target": "ALPHA", "drift": 100})
     undo = here.undone()
     begun = time.monotonic()
-    time.sleep(3)
-    gone = time.monotonic() - begun
-    assert wrong_by(here) == pytest.approx(gone / 10, abs=0.25)
+    wait_until(lambda: wrong_by(here) > 0.4, "the clock to be ahead", LONG)
+    assert wrong_by(here) < (time.monotonic() - begun) / 10 + 0.1
     undo()
     undo()
-    assert abs(wrong_by(here)) < 0.25
+    shows(here, 0, 0.2)
     here.mended()
 
 
 def test_a_clock_may_be_wrong_from_the_start_and_step_on(site: MakeSite) -> None:
     """The undo of a step would also mend what the topology says."""
     here = site({"fault": "clock", "target": "ALPHA", "step": "+1h"}, clock_step={"ALPHA": "-2h"})
-    assert wrong_by(here) == pytest.approx(-7_200, abs=5)
+    shows(here, -7_200)
     undo = here.undone()
-    assert wrong_by(here) == pytest.approx(-3_600, abs=5)
+    shows(here, -3_600)
     undo()
-    assert wrong_by(here) == pytest.approx(-7_200, abs=5)
+    shows(here, -7_200)
     here.mended()
 
 
@@ -436,4 +439,26 @@ def test_a_charter_that_one_party_has_signed_starts_nothing(site: MakeSite) -> N
     undo()
     undo()
     assert here.stage.ended("ALPHA") is None
+    here.mended()
+
+
+# --- floods -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"), [("silent-tcp", 300), ("silent-tls", 300), ("garbage", 100), ("streams", 40), ("statements", 2)]
+)
+def test_a_flood_on_one_relay_stops_no_statement(site: MakeSite, kind: str, count: int) -> None:
+    """Whoever can reach a relay could silence a head of government."""
+    here = site({"fault": "flood", "target": "relay-1", "kind": kind, "count": count})
+    undo = here.undone()
+    time.sleep(1)
+    for turn in range(3):
+        here.delivers(f"through the flood, {turn}")
+        here.delivers(f"and back, {turn}", "BRAVO")
+    undo()
+    undo()
+    assert here.notes[-1].startswith(f"flood on relay-1: {kind}: ")
+    assert int(here.notes[-1].split(": ")[2].split()[0]) >= count, "as many as were promised"
+    assert here.stage.ended("relay-1") is None
     here.mended()
