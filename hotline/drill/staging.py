@@ -58,11 +58,12 @@ def staged(plan: Plan, folder: Path, seed: int) -> Iterator[Scene]:
         links = proxied_links(plan)
         rng = random.Random(seed)  # noqa: S311 - a drill is repeatable, not secret
         scene = Scene(plan, stage, NoLinks(), rng, folder)
-        for prepare in PREPARERS:
-            prepare(scene)
         if links:
             scene.links = _behind_proxy(stack, stage, links, folder, seed)
         stack.enter_context(stage)
+        # Last, because a terminal that is moved elsewhere must find the proxy from there.
+        for prepare in PREPARERS:
+            prepare(scene)
         for name in (*(one.name for one in (*stage.relays, *stage.witnesses)), "ALPHA", "BRAVO"):
             stage.start(name)
         yield scene

@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
-from hotline.drill import clocks, disks, floods, liar, performers, thieves
+from hotline.drill import faults
 from hotline.drill.plan import Plan
 from hotline.drill.processes import state_of
 from hotline.drill.scene import PERFORMERS, PREPARERS, Scene, Undo, lacking
@@ -24,7 +25,7 @@ from hotline.errors import HotlineError
 from hotline.wire.v1 import operator_pb2
 
 pytestmark = pytest.mark.process
-MODULES = (clocks, disks, floods, liar, performers, thieves)
+faults.register()
 LONG = 30.0
 
 
@@ -462,3 +463,31 @@ def test_a_flood_on_one_relay_stops_no_statement(site: MakeSite, kind: str, coun
     assert int(here.notes[-1].split(": ")[2].split()[0]) >= count, "as many as were promised"
     assert here.stage.ended("relay-1") is None
     here.mended()
+
+
+# --- interfaces -------------------------------------------------------------------------------------------------------
+
+
+def test_an_interface_goes_down_and_comes_up(site: MakeSite) -> None:
+    """A terminal that is cut off must know it, and say so, and find back by itself."""
+    before = namespaces_here()
+    here = site({"fault": "interface", "target": "ALPHA"}, witnesses=1)
+    assert len(namespaces_here()) == len(before) + 2
+    here.delivers("over the line")
+    wait_until(lambda: here.status("ALPHA")["ledger"]["witnessed"] > 0, "a witness beyond the line", LONG)
+    undo = here.undone()
+    for party in ("ALPHA", "BRAVO"):
+        wait_until(lambda party=party: "no-path" in names(here, party, "alarm", "name"), f"{party}'s alarm", LONG)  # type: ignore[misc]
+    serial = here.say("queued meanwhile")
+    assert here.sent(serial).delivered_ms == 0
+    undo()
+    undo()
+    wait_until(lambda: here.sent(serial).delivered_ms > 0, "what was queued to arrive", LONG)
+    here.mended()
+    here.stage.__exit__(None, None, None)
+    assert namespaces_here() == before
+
+
+def namespaces_here() -> set[str]:
+    place = Path("/run/netns")
+    return {path.name for path in place.iterdir()} if place.is_dir() else set()
