@@ -43,7 +43,7 @@ class Dialer:
         self._queue: FrameQueue | None = None
         self._call: grpc.aio.StreamStreamCall[relay_pb2.AttachRequest, relay_pb2.AttachResponse] | None = None
         self.last_error = ""
-        # Half of what makes a path suspect: with gRPC's own pause, service is back within that time of a relay's return.
+        # Half of what makes a path suspect: service is back within that time of a relay's return.
         self._backoff_last = target.profile.silent_ceiling_ms / 2_000
 
     def send(self, frame: bytes) -> None:
