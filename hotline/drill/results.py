@@ -7,7 +7,7 @@ from typing import Final
 
 from hotline.drill.journal import Entry, read_journal
 from hotline.drill.judging import judge
-from hotline.drill.outcome import Report
+from hotline.drill.outcome import Report, report_json
 from hotline.drill.report import render
 from hotline.errors import ConfigError, Malformed
 
@@ -33,7 +33,7 @@ def judge_journal(path: Path) -> Report:
 def write_report(report: Report, folder: Path) -> None:
     """report.json and report.html in `folder`. Raises ConfigError."""
     try:
-        (folder / "report.json").write_text(report.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
+        (folder / "report.json").write_text(report_json(report), encoding="utf-8")
         (folder / "report.html").write_text(render(report), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{folder}: the report cannot be written ({error.strerror})") from error

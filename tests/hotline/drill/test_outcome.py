@@ -57,6 +57,7 @@ def test_a_report_is_read_back_whole() -> None:
     assert read_report(text) == report
     assert report_json(read_report(text)) == text
     assert text.isascii()
+    assert list(json.loads(text)) == sorted(json.loads(text))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hotline.drill import charts
@@ -146,12 +146,15 @@ def test_hostile_texts_stay_texts(text: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=60), st.text(max_size=30))
+@example("<i>", '" onclick="x')
+@example("&amp;<!--", "'><b x='")
 def test_nothing_but_markup_becomes_an_element(text: str, value: str) -> None:
     """Escaping would be forgotten in one of a hundred places."""
     made = tag("p", text, tag("b", value), title=value)
     found = Page(made)
     assert found.problems == []
     assert [name for name, _ in found.elements] == ["p", "b"]
+    assert list(found.elements[0][1]) == ["title"]
     assert not any(unicodedata.category(char) in ("Cc", "Cs") and char != "\n" for char in made)
 
 
@@ -215,6 +218,42 @@ def test_faults_that_overlap_are_one_shade_and_each_has_its_sign() -> None:
     assert [float(one["x"] or 0) for one in shades] == [round(axis.x(at), 1) for at in (5_000, 20_000)]
     widths = [round(axis.x(end) - axis.x(begin), 1) for begin, end in ((5_000, 10_000), (20_000, 21_000))]
     assert [float(one["width"] or 0) for one in shades] == widths
+
+
+def test_of_a_thinned_series_the_worst_is_drawn() -> None:
+    """The one second without any path would fall between two columns."""
+    axis = charts.Axis(charts.PLOT * 1_000.0)
+    story = told().path(500_100, "ALPHA", "relay-1", "suspect").path(500_200, "ALPHA", "relay-1", "down")
+    story.path(500_300, "ALPHA", "relay-1", "attached").path(500_900, "ALPHA", "relay-1", "up")
+    story.poll(500_100, "ALPHA", 5).poll(500_200, "ALPHA", 900).poll(500_300, "ALPHA", 50).poll(800_000, "BRAVO", 5)
+    story.poll(600_100, "ALPHA", 5).poll(600_200, "ALPHA", None).poll(600_300, "ALPHA", 50)
+    report = story.report()
+    spans = [span for span in report.paths if (span.party, span.path) == ("ALPHA", "relay-1")]
+    assert [span.state for span in charts._columns(spans, axis)] == ["up", "down", "up"]
+    assert [gap.heard_ms for gap in charts._worst([gap for gap in report.gaps if gap.party == "ALPHA"], axis)] == [
+        900,
+        None,
+    ]
+
+
+def test_what_lies_outside_of_the_axis_stands_at_its_edge() -> None:
+    """A fault undone after the last reading would be drawn beside the page."""
+    axis = charts.Axis(1_000)
+    assert [axis.x(at) for at in (-5, 0, 1_000, 9_000)] == [charts.LEFT] * 2 + [charts.WIDTH - charts.RIGHT] * 2
+    story = told(inject=[KILL]).inject(5_000, 0, 90_000).polls(6_000)
+    numbers = re.findall(r' x="([0-9.]+)"', render(story.report()))
+    assert max(map(float, numbers)) <= charts.WIDTH
+
+
+def test_what_comes_again_and_again_is_counted() -> None:
+    """A hostile relay would push everything else out of the timeline."""
+    story = told()
+    for number in range(30):
+        story.add(number, "refused", by="BRAVO", path="relay-2", reason="replayed")
+    story.add(31, "refused", by="BRAVO", path="relay-1", reason="replayed")
+    report = story.report()
+    assert [one.times for one in report.timeline if one.kind == "refused"] == [30, 1]
+    assert "30 times in a row" in render(report)
 
 
 def test_a_spell_lasts_until_the_path_is_up_again() -> None:
@@ -298,12 +337,11 @@ def test_the_summary_of_a_passed_drill() -> None:
 
 def test_the_summary_of_a_broken_drill_says_what_broke_it() -> None:
     """Without it the reader has to open the page to learn which statement was lost."""
-    story = told({"promise": "none-lost"}, {"promise": "none-twice"})
+    story = told({"promise": "none-lost"}, {"promise": "none-twice"}, {"promise": "in-order"})
     story.say(0, delivered=None)
-    lines = story.report()
-    assert summary(lines).splitlines()[-2:] == [
+    assert summary(story.report(), "out\n/x").splitlines()[-2:] == [
         "! no accepted statement lost: ALPHA #1 (flash), said at 0.0 s",
-        "BROKEN 1 of 2   seed 424242",
+        "BROKEN 1 of 3   seed 424242   report: out⟦U+000A LF⟧/x",
     ]
 
 
