@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ import grpc
 import grpc.aio
 
 from hotline.errors import StorageError
-from hotline.limits import STATUS_JSON_MAX, WATCH_QUEUE_MAX
+from hotline.limits import STATUS_JSON_MAX, UNHEARD_ALARMS_MAX, WATCH_QUEUE_MAX
 from hotline.machine import Delivery, Plane, Reply, RequestId
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import EndpointEvent, MarkRead, SendTest, Submit
@@ -42,10 +42,14 @@ class Watchers:
 
     def __init__(self) -> None:
         self._queues: dict[asyncio.Queue[operator_pb2.WatchResponse], int] = {}
+        self._unheard: deque[operator_pb2.WatchResponse] = deque(maxlen=UNHEARD_ALARMS_MAX)
 
     def add(self) -> asyncio.Queue[operator_pb2.WatchResponse]:
-        """A new watcher's queue."""
+        """A new watcher's queue. Alarms that were raised while nobody watched come first, with their own times."""
         queue: asyncio.Queue[operator_pb2.WatchResponse] = asyncio.Queue(WATCH_QUEUE_MAX)
+        for alarm in self._unheard:
+            queue.put_nowait(alarm)
+        self._unheard.clear()
         self._queues[queue] = 0
         return queue
 
@@ -55,12 +59,14 @@ class Watchers:
 
     def tell(self, delivery: Delivery) -> None:
         """Give one event to everyone."""
-        if not self._queues:
+        if not self._queues and delivery.kind != "alarm":
             return
         fields = {name: value.hex() if isinstance(value, bytes) else value for name, value in delivery.fields.items()}
         event = operator_pb2.WatchResponse(
             time_ms=system_clock().wall, kind=delivery.kind, json=json.dumps(fields, sort_keys=True)
         )
+        if not self._queues:
+            self._unheard.append(event)
         for queue in self._queues:
             if queue.full():
                 self._queues[queue] += 1
