@@ -400,6 +400,15 @@ async def test_refuse_ends_what_lives_and_nobody_listens_until_it_is_cleared(wir
     await wired.pair()
 
 
+async def test_a_refusing_link_keeps_its_port(wired: Wires) -> None:
+    """Any dialling program on the machine could be given the port, and the link would never listen again."""
+    await wired.weather(mode="refuse")
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", wired.port))
+    await wired.weather()
+    await wired.pair()
+
+
 async def test_half_open_ends_the_target_and_tells_the_client_nothing(wired: Wires) -> None:
     """A zombie stream would be noticed by its socket, and no heartbeat be needed."""
     client, target = await wired.pair()
@@ -459,6 +468,28 @@ async def test_a_broken_end_breaks_the_other(wired: Wires, dying: str, latency_m
         await left.hear(1)
     assert time.monotonic() - begun >= latency_ms / 1_000
     await until(lambda: wired.stats().connections == 0)
+
+
+async def test_what_is_said_to_a_dead_client_is_dropped(wired: Wires) -> None:
+    """Until the target hears of the death its words would pile up, or count as heard."""
+    client, target = await wired.pair()
+    await wired.weather("up", latency_ms=150)
+    client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.writer.transport.abort()
+    (connection,) = wired.live
+    await until(lambda: connection.client.gone)
+    target.say(b"are you there?")
+    await until(lambda: connection.down.swallowed == 14)
+    with pytest.raises(ConnectionResetError):
+        await target.hear(1)
+    assert (wired.stats().down.passed, wired.stats().down.waiting) == (1, 0)
+
+
+async def test_both_ends_speak_in_segments_of_ethernet(wired: Wires) -> None:
+    """Loopback's own segments stall before a narrow buffer: a line of 10 Mbit/s would carry a thirtieth of it."""
+    client, target = await wired.pair()
+    for end in (client, target):
+        assert end.writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) <= 1_460
 
 
 async def test_a_target_that_is_not_there_resets_the_client(wired: Wires) -> None:
