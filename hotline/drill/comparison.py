@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from hotline.drill.findings import named
 from hotline.drill.markup import Markup, shown, table, tag
 from hotline.drill.measures import PRECEDENCES
 from hotline.drill.outcome import Judged, Report
@@ -72,8 +73,8 @@ def _promises(first: Report, second: Report) -> Iterator[Row]:
         yield Row(
             name=key[1],
             limit=" → ".join(limits),
-            first=MISSING if one is None else measured_words(one),
-            second=MISSING if other is None else measured_words(other),
+            first=MISSING if one is None else measured_words(one, aborted=first.verdict == "aborted"),
+            second=MISSING if other is None else measured_words(other, aborted=second.verdict == "aborted"),
             difference=_difference(one, other),
             change=_change(one, other),
         )
@@ -108,7 +109,7 @@ def _measures(first: Report, second: Report) -> Iterator[Row]:
             limit="",
             first=amount(before, unit) if name in first.measures else "–",
             second=amount(after, unit) if name in second.measures else "–",
-            difference=difference(before, after, unit),
+            difference=difference(before, after, unit) if name in first.measures and name in second.measures else "",
             change="",
         )
 
@@ -149,11 +150,12 @@ def comparison_page(first: Report, second: Report) -> str:
     found = compare(first, second)
     warning = [verdict("broken", _warning(found), "DIFFERENT DRILLS")] if not found.same_drill else []
     changed = [row for row in found.promises if row.change in ("broken", "mended")]
-    words = "; ".join(f"{row.name}: {row.change}" for row in changed)
+    words = named([f"{row.name}: {row.change}" for row in changed])
     return page(
         f"Two runs: {first.name} and {second.name}" if first.name != second.name else f"Two runs of {first.name}",
         tag("h1", first.title if first.title == second.title else f"{first.title} / {second.title}"),
         *warning,
+        tag("p", f"A {first.verdict}, B {second.verdict}."),
         tag("p", f"Changed from A to B: {words}." if words else "No promise changed from kept to broken or back."),
         section("Runs", _runs(found)),
         section("Promises", _promise_table(found)),

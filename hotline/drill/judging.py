@@ -41,7 +41,7 @@ def judge(entries: Sequence[Entry]) -> Report:
         seed=head["seed"],
         started=head["started"],
         simulated=head["simulated"],
-        seconds=round(facts.end / 1_000, 3),
+        seconds=round(facts.end / 1_000, 3) if facts.steady else 0.0,
         environment={str(key): str(value) for key, value in head["environment"].items()},
         topology=_topology(facts),
         promises=judged,

@@ -30,7 +30,8 @@ WORDS_MAX: Final = 40
 def render(report: Report) -> str:
     """The whole page: self-contained, no script, nothing fetched. The same report gives the same bytes."""
     kind = "simulated drill" if report.simulated else "drill on real processes"
-    lead = tag("p", f"{kind}, {report.seconds:.0f} s from its steady state, started {report.started}", class_="soft")
+    length = f"{report.seconds:.0f} s from its steady state" if report.paths else "without a steady state"
+    lead = tag("p", f"{kind}, {length}, started {report.started}", class_="soft")
     return page(
         f"Drill {report.name}: {report.verdict}",
         tag("h1", report.title),
@@ -69,7 +70,7 @@ def _promises(report: Report) -> Markup:
             not_judged() if report.verdict == "aborted" else mark(one.holds),
             _small(one.detail),
             limit_words(one),
-            measured_words(one),
+            measured_words(one, aborted=report.verdict == "aborted"),
         )
         for one in promises
     ]

@@ -19,7 +19,7 @@ def summary(report: Report, path: str = "") -> SafeText:
     rows = [("PROMISE", "LIMIT", "MEASURED", "")]
     for one in report.promises:
         state = "not judged" if aborted else "ok" if one.holds else "BROKEN"
-        rows.append((one.text, limit_words(one), measured_words(one), state))
+        rows.append((one.text, limit_words(one), measured_words(one, aborted=aborted), state))
     lines = columns(rows)
     for one in report.promises:
         if not one.holds and one.detail and not aborted:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from hotline.drill.durations import spoken
 from hotline.drill.outcome import FaultSpan, Judged
 
@@ -24,11 +26,17 @@ def limit_words(judged: Judged) -> str:
     return least + amount(judged.limit, judged.unit)
 
 
-def measured_words(judged: Judged) -> str:
-    """What was measured."""
-    if judged.promise == "ledgers" and judged.measured is not None:
+_NEVER: Final = frozenset({"delivered-within", "extra-delay", "noticed", "alarm", "resumed", "recovered", "exits"})
+"""Promises that something happens: without a measure it never did. Of the others it is not known."""
+
+
+def measured_words(judged: Judged, *, aborted: bool = False) -> str:
+    """What was measured; a dash if the drill was aborted before it could be."""
+    if judged.measured is None:
+        return "–" if aborted else "never" if judged.promise in _NEVER else "not measured"
+    if judged.promise == "ledgers":
         return "no" if judged.measured else "yes"
-    of = f" of {judged.out_of}" if judged.out_of is not None and judged.measured is not None else ""
+    of = f" of {judged.out_of}" if judged.out_of is not None else ""
     return amount(judged.measured, judged.unit) + of
 
 

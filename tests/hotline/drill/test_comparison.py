@@ -59,6 +59,15 @@ def test_different_drills_are_called_different() -> None:
     assert "DIFFERENT DRILLS" in comparison_page(first, other)
 
 
+def test_a_measure_of_one_run_only_has_no_difference() -> None:
+    """Where nobody said a FLASH, none was late: `never` would say so."""
+    first, second = told(), told()
+    first.say(0, precedence="routine")
+    second.say(0, precedence="flash")
+    rows = {row.name: row for row in compare(first.report(), second.report()).measures}
+    assert (rows["delivery FLASH, slowest"].first, rows["delivery FLASH, slowest"].difference) == ("–", "")
+
+
 def test_a_changed_limit_is_shown() -> None:
     """The verdict would change and the table would not say why."""
     first = told({"promise": "silence", "limit": "1s"}).polls(2_000).report()

@@ -302,6 +302,14 @@ def test_odd_drills_have_pages_too(entries: list[dict[str, Any]]) -> None:
         assert "– not judged" in render(report)
         assert "not judged" in summary(report)
         assert "✗ BROKEN" not in render(report)
+        assert "never" not in summary(report)
+
+
+def test_what_never_happened_is_told_from_what_is_not_known() -> None:
+    """A silent instrument would be reported as a silent line."""
+    promises = [{"promise": "noticed", "fault": "kill", "limit": "1s"}, {"promise": "silence", "limit": "1s"}]
+    lines = summary(told(*promises, inject=[KILL]).inject(5_000, 0, 6_000).report()).splitlines()
+    assert [re.split(r" {2,}", line)[2] for line in lines[1:3]] == ["never", "not measured"]
 
 
 @settings(max_examples=30, deadline=None)
