@@ -228,7 +228,7 @@ def _listener(way: Way) -> socket.socket:
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError):
-        while data := await reader.read(_CHUNK):
+        while (data := await reader.read(_CHUNK)) and not writer.is_closing():
             writer.write(data)
             await writer.drain()
 

@@ -388,7 +388,7 @@ def test_a_clock_runs_off(site: MakeSite) -> None:
     assert wrong_by(here) < (time.monotonic() - begun) / 10 + 0.1
     undo()
     undo()
-    shows(here, 0, 0.2)
+    shows(here, 0, 0.1)
     here.mended()
 
 
