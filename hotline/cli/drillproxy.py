@@ -25,7 +25,7 @@ MODES: Final = ("pass", "blackhole", "reset", "refuse", "half-open")
 """As hotline.drill.weather has them; spelt here, so that help loads no more than help."""
 
 
-class _Span(click.ParamType[int]):
+class SpanOfTime(click.ParamType[int]):
     """A span of time, as milliseconds."""
 
     name = "span"
@@ -60,8 +60,8 @@ class _Link(click.ParamType["LinkSpec"]):
 
 _WEATHER: Final = (
     click.option("--way", type=click.Choice(WAYS), default="both", show_default=True, help="up: towards the target."),
-    click.option("--latency", type=_Span(), metavar="SPAN", help="One way: 300ms."),
-    click.option("--jitter", type=_Span(), metavar="SPAN", help="Around the latency, both sides; order is kept."),
+    click.option("--latency", type=SpanOfTime(), metavar="SPAN", help="One way: 300ms."),
+    click.option("--jitter", type=SpanOfTime(), metavar="SPAN", help="Around the latency, both sides; order is kept."),
     click.option("--loss", type=click.FloatRange(0, 50), metavar="PERCENT", help="Segments that TCP must repeat."),
     click.option("--rate", type=click.IntRange(300, 1_000_000_000), metavar="BPS", help="Bits per second."),
     click.option("--mode", type=click.Choice(MODES), help="blackhole swallows until the heal; refuse: nobody listens."),
@@ -89,7 +89,7 @@ def _wanted(given: dict[str, Any]) -> dict[str, Any]:
 @click.option("--control", type=click.Path(path_type=Path), metavar="PATH", help="Socket for `hotline drill weather`.")
 @weather_options
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="For jitter and loss.")
-@click.option("--for", "span", type=_Span(), metavar="SPAN", help="End after this span [default: on Ctrl-C]")
+@click.option("--for", "span", type=SpanOfTime(), metavar="SPAN", help="End after this span [default: on Ctrl-C]")
 @json_option
 def proxy(
     links: tuple[LinkSpec, ...],

@@ -11,11 +11,13 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from hotline.cli.drillproxy import SpanOfTime
 from hotline.cli.exits import Exit, leave
 from hotline.cli.output import line, print_json
 from hotline.errors import ConfigError
@@ -44,7 +46,13 @@ _CHILD_PATIENCE: Final = 30.0
 @click.option("--dry-run", is_flag=True, help="Check the plan and tell what would be done.")
 @click.option("--simulate", is_flag=True, help="In virtual time, under the simulator, as far as its faults map.")
 @click.option("--system", type=click.Path(path_type=Path), help="Drill a running installation on its exercise plane.")
-@click.option("--time-limit", default="30m", show_default=True, help="Longest time for one drill; it is then aborted.")
+@click.option(
+    "--time-limit",
+    type=SpanOfTime(),
+    default="30m",
+    show_default=True,
+    help="Longest time for one drill.",
+)
 @click.option("--keep", is_flag=True, help="Keep the folder with throw-away keys, stores and logs.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines with a versioned schema.")
 def run(
@@ -53,13 +61,8 @@ def run(
     everything: bool,
     seed: int | None,
     jobs: int,
-    out: Path,
     dry_run: bool,
-    simulate: bool,
-    system: Path | None,
-    time_limit: str,
-    keep: bool,
-    as_json: bool,
+    **shared: Any,
 ) -> None:
     """Run drills on a hotline staged on this machine: real processes, loopback, throw-away keys, exercise plane.
 
@@ -75,32 +78,28 @@ def run(
     Exit 0 every promise held, 7 one was broken, 1 a drill could not be run here or was aborted. Ctrl-C ends every
     process that was started, and still writes the report.
     """
-    from hotline.drill.durations import milliseconds
-
-    try:
-        limit_ms = milliseconds(time_limit)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--time-limit") from error
-    assert isinstance(limit_ms, int)
     drills = _chosen(names, tag, everything)
     if dry_run:
         _dry(drills)
         return
-    settings = _Settings(seed, out, simulate, system, limit_ms / 1_000, keep, as_json)
+    drawn = secrets.randbits(_SEED_BITS) if seed is None else seed
+    settings = _Settings(drawn, **shared)
     if len(drills) == 1:
         leave(_here(drills[0], settings))
     leave(_as_processes(drills, jobs, settings, named=bool(names)))
 
 
+@dataclass(frozen=True, slots=True)
 class _Settings:
-    """What all drills of one call share."""
+    """What all drills of one call share. `time_limit` is in milliseconds."""
 
-    def __init__(
-        self, seed: int | None, out: Path, simulate: bool, system: Path | None, limit: float, keep: bool, as_json: bool
-    ) -> None:
-        self.seed = secrets.randbits(_SEED_BITS) if seed is None else seed
-        self.out, self.simulate, self.system = out, simulate, system
-        self.limit, self.keep, self.as_json = limit, keep, as_json
+    seed: int
+    out: Path
+    simulate: bool
+    system: Path | None
+    time_limit: int
+    keep: bool
+    as_json: bool
 
 
 def _chosen(names: Sequence[str], tag: str | None, everything: bool) -> list[Drill]:
@@ -175,7 +174,7 @@ def _play(one: Drill, settings: _Settings, journal: Any) -> None:
     stage = short_folder()
     show = _Progress(one.plan.length_ms, quiet=settings.as_json)
     try:
-        run_drill(one, settings.seed, stage, journal, show, settings.limit, settings.system)
+        run_drill(one, settings.seed, stage, journal, show, settings.time_limit / 1_000, settings.system)
     finally:
         if settings.keep:
             click.echo(f"kept: {stage}", err=True)
@@ -274,7 +273,7 @@ def _as_processes(drills: Sequence[Drill], jobs: int, settings: _Settings, *, na
 
 def _child(one: Drill, settings: _Settings, running: dict[str, subprocess.Popen[str]]) -> int:
     words = [sys.executable, "-m", "hotline", "drill", "run", str(one.path), "--json", "--out", str(settings.out)]
-    words += ["--seed", str(settings.seed), "--time-limit", f"{int(settings.limit)}s"]
+    words += ["--seed", str(settings.seed), "--time-limit", f"{settings.time_limit}ms"]
     words += [flag for flag, asked in (("--simulate", settings.simulate), ("--keep", settings.keep)) if asked]
     words += ["--system", str(settings.system)] if settings.system is not None else []
     process = subprocess.Popen(  # noqa: S603 - our own program

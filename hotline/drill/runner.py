@@ -85,13 +85,19 @@ class Run:
             while (action := self._next(deadline)) is not None:
                 action()
         finally:
-            self._hands.shutdown(wait=True)
             self._roll_back()
 
     def _at(self, at: float, action: Callable[[], None]) -> None:
         with self._changed:
             heapq.heappush(self._agenda, (at, next(self._order), action))
             self._changed.notify()
+
+    def _due(self) -> Callable[[], None] | None:
+        """What is due now, taken off the agenda."""
+        with self._changed:
+            if self._agenda and self._agenda[0][0] <= self._recorder.now():
+                return heapq.heappop(self._agenda)[2]
+            return None
 
     def _next(self, deadline: float) -> Callable[[], None] | None:
         """What is due, waited for; None when the plan is played and no hand is busy. Raises DrillAborted."""
@@ -100,12 +106,12 @@ class Run:
                 if time.monotonic() > deadline:
                     raise DrillAborted("the time limit was reached before the end of the timeline")
                 now = self._recorder.now()
-                if self._agenda and self._agenda[0][0] <= now:
-                    return heapq.heappop(self._agenda)[2]
+                if (due := self._due()) is not None:
+                    return due
                 if not self._agenda and not self._busy and now >= self._plan.length_ms:
                     return None
-                due = self._agenda[0][0] if self._agenda else now + _LOOK_AGAIN
-                self._changed.wait(max(0.0, min(due - now, _LOOK_AGAIN)) / 1_000)
+                at = self._agenda[0][0] if self._agenda else now + _LOOK_AGAIN
+                self._changed.wait(max(0.0, min(at - now, _LOOK_AGAIN)) / 1_000)
 
     def _do(self, work: Callable[..., object], *arguments: object) -> Future[None]:
         with self._changed:
@@ -215,14 +221,24 @@ class Run:
     # --- afterwards --------------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Wait until nothing waits any more and every path is up, at most as long as the plan says."""
+        """Wait until nothing waits any more and every path is up, at most as long as the plan says.
+
+        What was delivered late is still read when its time comes.
+        """
         self._recorder.fault_ended()
         end = time.monotonic() + self._plan.settle / 1_000
         while time.monotonic() < end:
-            if self._recorder.settled():
+            if (due := self._due()) is not None:
+                due()
+            elif self._recorder.settled() and not self._agenda and not self._busy:
                 return
-            time.sleep(_SETTLE_POLL)
+            else:
+                time.sleep(_SETTLE_POLL)
         self._recorder.add("note", text="not everything had settled within the time that the plan allows")
+
+    def close(self) -> None:
+        """Wait for what is still being done; nothing more will be."""
+        self._hands.shutdown(wait=True, cancel_futures=True)
 
 
 def void(_: object) -> None:
@@ -292,8 +308,11 @@ def _played(drill: Drill, scene: Scene, seed: int, journal: Journal, progress: P
             raise DrillAborted(f"the steady state was not reached within {plan.steady.within / 1_000:.0f} s")
         progress(0, f"steady state: every path up both ways after {took / 1_000:.1f} s")
         run = Run(drill, scene, recorder, seed, progress)
-        run.play(deadline)
-        run.settle()
+        try:
+            run.play(deadline)
+            run.settle()
+        finally:
+            run.close()
         recorder.reconcile()
     if isinstance(stage, Installation):
         stores = {name: store for name, store in stage.stores.items() if store is not None}
