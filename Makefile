@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: install demo test check bench proto simulate lock clean
+.PHONY: install demo test check bench proto simulate drills sabotage lock clean
 
 install: $(VENV)/.installed
 
@@ -35,6 +35,13 @@ bench: install ## measure the product beside floors built from the same parts; w
 SEEDS ?= 200
 simulate: install ## the simulator over SEEDS seeds
 	$(RUN)/python -m tests.simulator.run --seeds $(SEEDS)
+
+drills: install ## every drill of the library on this machine, two at a time; reports in build/drills
+	rm -rf build/drills
+	$(RUN)/hotline drill run --all --jobs 2 --out build/drills
+
+sabotage: install ## every drill on daemons that lack a protection: each must turn red
+	$(RUN)/python -m tests.sabotage.control
 
 proto: install ## generate hotline/wire/v1 from proto/
 	$(RUN)/python tools/gen_proto.py

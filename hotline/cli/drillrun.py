@@ -82,6 +82,8 @@ def run(
     if dry_run:
         _dry(drills)
         return
+    if shared["simulate"] and shared["system"] is not None:
+        raise click.UsageError("--simulate plays in virtual time, --system on an installation: one of the two")
     drawn = secrets.randbits(_SEED_BITS) if seed is None else seed
     settings = _Settings(drawn, **shared)
     if len(drills) == 1:
@@ -130,12 +132,18 @@ def _dry(drills: Sequence[Drill]) -> None:
 
 
 def _reasons(one: Drill, settings: _Settings) -> list[str]:
+    """Why this drill cannot be played here, in sentences; found out before anything is started or written."""
     from hotline.drill import faults
+    from hotline.drill.installation import Installation, objections
     from hotline.drill.scene import lacking
     from hotline.drill.simulate import cannot_simulate
 
     faults.register()
-    return cannot_simulate(one.plan) if settings.simulate else lacking(one.plan)
+    if settings.simulate:
+        return cannot_simulate(one.plan)
+    if settings.system is not None:
+        return list(objections(one.plan, Installation(settings.system)))
+    return lacking(one.plan)
 
 
 def _here(one: Drill, settings: _Settings) -> Exit:

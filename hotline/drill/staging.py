@@ -73,8 +73,7 @@ def staged(plan: Plan, folder: Path, seed: int) -> Iterator[Scene]:
 def installed(plan: Plan, path: Path, folder: Path, seed: int) -> Iterator[Scene]:
     """A running installation as the scene. Raises ConfigError if the plan may not be drilled on it."""
     installation = Installation(path)
-    reasons = list(objections(plan, installation))
-    if reasons:
+    if reasons := list(objections(plan, installation)):
         raise ConfigError("\n".join(f"{path}: {reason}" for reason in reasons))
     links: Links = NoLinks() if installation.control is None else ProxyControl(installation.control)
     rng = random.Random(seed)  # noqa: S311 - a drill is repeatable, not secret
