@@ -159,6 +159,8 @@ def _here(one: Drill, settings: _Settings) -> Exit:
         line(f"{one.plan.name}: {one.plan.title}   (seed {settings.seed})")
     journal = Journal(folder / JOURNAL)
     interrupted = False
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal must leave no relay behind either
+        signal.signal(number, signal.default_int_handler)
     try:
         _play(one, settings, journal)
     except KeyboardInterrupt:
@@ -176,11 +178,11 @@ def _play(one: Drill, settings: _Settings, journal: Any) -> None:
     from hotline.drill.simulate import simulate
     from hotline.drill.stage import short_folder
 
+    show = _Progress(one.plan.length_ms, quiet=settings.as_json)
     if settings.simulate:
-        simulate(one, settings.seed, journal)
+        simulate(one, settings.seed, journal, show)
         return
     stage = short_folder()
-    show = _Progress(one.plan.length_ms, quiet=settings.as_json)
     try:
         run_drill(one, settings.seed, stage, journal, show, settings.time_limit / 1_000, settings.system)
     finally:

@@ -11,10 +11,7 @@ from typing import Any, Final
 from hotline.drill.desk import Desk, facts_of, paths_up, waiting
 from hotline.drill.journal import Journal, of_kind
 from hotline.drill.stage import Stage
-from hotline.drill.telling import PEER as PEER
-from hotline.drill.telling import Telling
-from hotline.drill.telling import parts_of as parts_of
-from hotline.drill.telling import statement_id as statement_id
+from hotline.drill.telling import PEER, Telling, statement_id
 
 POLL_SECONDS: Final = 0.25
 _MEMORY_EVERY: Final = 4

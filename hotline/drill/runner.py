@@ -26,10 +26,11 @@ from hotline.drill.injects import NOT_A_FAULT, Fault, Read, Say
 from hotline.drill.installation import Installation
 from hotline.drill.journal import Journal, of_kind
 from hotline.drill.plan import Drill, Traffic
-from hotline.drill.recorder import PEER, Recorder, parts_of, statement_id
+from hotline.drill.recorder import Recorder
 from hotline.drill.scene import PERFORMERS, Scene, Undo
 from hotline.drill.stage import Stage
 from hotline.drill.staging import installed, staged
+from hotline.drill.telling import PEER, parts_of, statement_id
 from hotline.drill.texts import statement_text
 from hotline.errors import HotlineError, LocalError
 
