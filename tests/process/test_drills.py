@@ -110,7 +110,8 @@ def test_a_broken_promise_is_exit_7_and_says_which(tmp_path: Path) -> None:
     assert both.returncode == 0
 
 
-def test_ctrl_c_ends_every_process_and_still_reports(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_ends_every_process_and_still_reports(tmp_path: Path, number: signal.Signals) -> None:
     """Relays of a drill that was given up would listen for ever."""
     path = written(tmp_path, "1s")
     words = [*HOTLINE, "drill", "run", str(path), "--out", str(tmp_path / "out"), "--keep"]
@@ -119,7 +120,7 @@ def test_ctrl_c_ends_every_process_and_still_reports(tmp_path: Path) -> None:
     )
     journal = tmp_path / "out" / "brief" / "journal.jsonl"
     wait_until(lambda: journal.exists() and '"kind":"inject"' in journal.read_text(), "the drill to be under way", 30)
-    running.send_signal(signal.SIGINT)
+    running.send_signal(number)
     _, error = running.communicate(timeout=40)
     assert running.returncode == 130, error
     stage = error.partition("kept: ")[2].split()[0]
