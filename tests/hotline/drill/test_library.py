@@ -137,6 +137,7 @@ def test_drills_that_can_be_shown_to_fail() -> None:
 def _entries() -> dict[str, str]:
     """Name of a drill to its entry in the document."""
     parts = re.split(r"^#### `([a-z0-9-]+)`", DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert len(set(parts[1::2])) == len(parts[1::2]), "a drill has two entries"
     found = zip(parts[1::2], parts[2::2], strict=True)
     return {name: re.split(r"^#{1,4} ", entry, maxsplit=1, flags=re.MULTILINE)[0] for name, entry in found}
 
