@@ -12,7 +12,7 @@ from typing import Final
 from hotline.drill.fronts import cover, uncover
 from hotline.drill.injects import Backup, Freeze, Kill, LinkFault, Partition, Restore, Start, Stop, Swizzle, Wipe
 from hotline.drill.patterns import expand, links_between
-from hotline.drill.processes import alone, bring_back, end_now, runs, standing_still
+from hotline.drill.processes import alone, bring_back, end_now, freeze_now, runs, standing_still
 from hotline.drill.scene import NEEDS, PERFORMERS, Scene, Undo
 from hotline.errors import HotlineError, LocalError
 
@@ -51,7 +51,7 @@ def freeze(inject: Freeze, scene: Scene) -> Undo:
     with alone(scene, inject.target):
         if not runs(scene, inject.target):
             raise LocalError(f"{inject.target} does not run and cannot be frozen")
-        scene.stage.freeze(inject.target)
+        freeze_now(scene, inject.target)
 
     def undo() -> None:
         with alone(scene, inject.target):

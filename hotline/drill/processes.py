@@ -12,7 +12,7 @@ from typing import Final
 from hotline.drill.scene import Scene, Undo
 from hotline.drill.stage import wait_until
 
-_STOPS_WITHIN: Final = 2.0
+_STOPS_WITHIN: Final = 5.0
 """Seconds for the kernel to stop a process that was told to."""
 
 
@@ -65,28 +65,35 @@ def bring_back(scene: Scene, name: str) -> None:
             scene.stage.start(name)
 
 
-def state_of(pid: int) -> str:
-    """The kernel's letter for the state of a process: T if it is stopped; empty for one that has gone."""
+def stands_still(pid: int) -> bool:
+    """Whether the kernel has stopped every thread of a process, or it has gone."""
+    return all(_state(status) in ("T", "Z", "X", "") for status in Path(f"/proc/{pid}/task").glob("*/stat"))
+
+
+def _state(status: Path) -> str:
     try:
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+        return status.read_text(errors="replace").rpartition(")")[2].split()[0]
     except (OSError, IndexError):
         return ""
+
+
+def freeze_now(scene: Scene, name: str) -> None:
+    """SIGSTOP; no thread of the process runs any more when this returns. Raises LocalError if one still does."""
+    pid = scene.stage.pid(name)
+    scene.stage.freeze(name)
+    # The signal is only on its way then: a write could still be halfway.
+    wait_until(lambda: stands_still(pid), f"{name} to stand still", _STOPS_WITHIN)
 
 
 @contextlib.contextmanager
 def standing_still(scene: Scene, name: str) -> Iterator[None]:
     """The process does nothing in the meantime; one that was frozen before stays so, one that does not run also."""
     with alone(scene, name):
-        if not runs(scene, name):
+        if not runs(scene, name) or stands_still(scene.stage.pid(name)):
             yield
             return
-        pid = scene.stage.pid(name)
-        frozen_before = state_of(pid) == "T"
-        scene.stage.freeze(name)
         try:
-            # The signal is only on its way when `freeze` returns: a write could still be halfway.
-            wait_until(lambda: state_of(pid) in ("T", "Z", ""), f"{name} to stand still", _STOPS_WITHIN)
+            freeze_now(scene, name)
             yield
         finally:
-            if not frozen_before:
-                scene.stage.thaw(name)
+            scene.stage.thaw(name)

@@ -18,7 +18,7 @@ import pytest
 
 from hotline.drill import faults
 from hotline.drill.plan import Plan
-from hotline.drill.processes import state_of
+from hotline.drill.processes import stands_still
 from hotline.drill.scene import PERFORMERS, PREPARERS, Scene, Undo, lacking
 from hotline.drill.stage import Stage, operator, short_folder, status_of, wait_until
 from hotline.errors import HotlineError
@@ -175,7 +175,7 @@ def test_freeze_stops_a_process_and_thaws_it(site: MakeSite) -> None:
     """A frozen relay that nobody misses was not frozen."""
     here = site({"fault": "freeze", "target": "relay-1", "for": "5s"})
     undo = here.undone()
-    wait_until(lambda: state_of(here.stage.pid("relay-1")) == "T", "it to be stopped")
+    assert stands_still(here.stage.pid("relay-1"))
     wait_until(lambda: here.up(1), "the path to be missed", LONG)
     undo()
     undo()
@@ -214,14 +214,22 @@ def test_a_restored_terminal_is_as_old_as_its_backup_and_begins_a_new_log(site: 
     here = site({"fault": "backup", "target": "ALPHA"}, {"fault": "restore", "target": "ALPHA"})
     here.delivers("before the backup")
     assert here.does(0) is None
-    assert state_of(here.stage.pid("ALPHA")) != "T"
+    assert not stands_still(here.stage.pid("ALPHA"))
     backup = here.scene.folder / "backups" / "ALPHA"
     assert sorted(path.name for path in backup.iterdir() if "ledger.db" not in path.name) == ["keys"]
     here.delivers("after the backup")
     before = here.status("ALPHA")["ledger"]
+    # The ratchet follows the log by a second; before it does, nobody has seen what the backup lacks.
+    wait_until(lambda: ratchet_size(here) >= before["size"], "the ratchet to follow", LONG)
     assert here.does(1) is None
     wait_until(lambda: here.status("ALPHA")["ledger"]["log_epoch"] > before["log_epoch"], "a new log", LONG)
     here.mended()
+
+
+def ratchet_size(here: Site) -> int:
+    """The size of ALPHA's log as its ratchet file has it."""
+    path = here.stage.alpha.folder / "store.ratchet"
+    return int(path.read_bytes().split(b"\n")[1]) if path.exists() else 0
 
 
 def test_a_backup_leaves_a_frozen_process_frozen(site: MakeSite) -> None:
@@ -229,7 +237,7 @@ def test_a_backup_leaves_a_frozen_process_frozen(site: MakeSite) -> None:
     here = site({"fault": "freeze", "target": "relay-1", "for": "5s"}, {"fault": "backup", "target": "relay-1"})
     undo = here.undone(0)
     here.does(1)
-    assert state_of(here.stage.pid("relay-1")) == "T"
+    assert stands_still(here.stage.pid("relay-1"))
     undo()
     here.mended()
 

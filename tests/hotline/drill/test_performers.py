@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -14,9 +15,9 @@ import pytest
 from hotline.drill.injects import Freeze, Kill, LinkFault, Partition, Restore, Swizzle
 from hotline.drill.performers import freeze, kill, link, partition, partition_needs, restore, swizzle
 from hotline.drill.plan import Plan
-from hotline.drill.processes import state_of
+from hotline.drill.processes import stands_still
 from hotline.drill.scene import Scene
-from hotline.drill.stage import Stage, short_folder
+from hotline.drill.stage import Stage, short_folder, wait_until
 from hotline.errors import LocalError
 
 PLAN = Plan.model_validate(
@@ -174,10 +175,14 @@ def test_what_is_not_there_cannot_be_frozen_or_restored(scene: Scene) -> None:
     kill(Kill.model_validate({"fault": "kill", "at": "0s", "target": "relay-1"}), scene)
 
 
-def test_the_state_of_a_process_is_read_from_the_kernel() -> None:
+def test_standing_still_is_read_from_the_kernel() -> None:
     """A backup would be copied while its owner still writes."""
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
-        assert state_of(process.pid) in "RSD"
+    busy = "import threading\nfor _ in range(2): threading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start()"
+    with subprocess.Popen([sys.executable, "-c", busy]) as process:
+        wait_until(lambda: len(list(Path(f"/proc/{process.pid}/task").iterdir())) == 3, "its threads")
+        assert not stands_still(process.pid)
+        process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: stands_still(process.pid), "it to stand still")
         process.kill()
         process.wait()
-        assert state_of(process.pid) == ""
+        assert stands_still(process.pid)
