@@ -15,7 +15,7 @@ from tests.schemas import printed
 
 pytestmark = pytest.mark.process
 INTERVAL = 4_000
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Several slots of both."""
 
 
@@ -24,7 +24,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     """A hotline that is tested every four seconds."""
     made = Stage(tmp_path / "stage", 2, INTERVAL)
     made.start(*made.relays, "ALPHA", "BRAVO")
-    until(lambda: made.up("ALPHA") and made.up("BRAVO"), "every path up")
+    until(lambda: made.up("ALPHA") and made.up("BRAVO"), "every path up", PATIENCE)
     yield made
     made.end()
 
@@ -83,8 +83,9 @@ def test_a_peer_that_is_gone_is_missed_until_it_tests_again(stage: Stage) -> Non
     assert (missed["outcome"], missed["serial"], missed["delivery_ms"]) == ("missed", None, None)
     assert "MISSED" in stage.cli("ALPHA", "test", "history").stdout
     late = stage.cli("ALPHA", "test", "now", "--timeout", "1s")
-    assert late.returncode == 3
-    assert "no path to the peer" in late.stdout
+    # It is worth two seconds: on a busy machine it may be over before the command looks again.
+    assert late.returncode in (3, 5), late.stdout + late.stderr
+    assert "no path to the peer" in late.stdout or "EXPIRED" in late.stdout
     assert stage.cli("ALPHA", "test", "now", "--wait", "queued").returncode == 0
 
     stage.kill("ALPHA")
