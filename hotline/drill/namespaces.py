@@ -41,6 +41,7 @@ _FAR: Final = "192.0.2.1"
 """Both of the range for documentation (RFC 5737): seen in these namespaces only."""
 _FIRST_PORT: Final = 7_440
 _CHUNK: Final = 65_536
+_TURNS_SECONDS: Final = 0.02
 _OURS: Final = re.compile(r"hl([0-9]+)-[a-z]+")
 _TABLE: Final = "\n[relays]\n"
 
@@ -187,16 +188,18 @@ class PassThrough:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        for way, listener in self._listening:
-            self._loop.run_until_complete(asyncio.start_server(partial(self._carry, way), sock=listener))
+        opening = [asyncio.start_server(partial(self._carry, way), sock=listener) for way, listener in self._listening]
+        servers = [self._loop.run_until_complete(one) for one in opening]
         self._loop.run_forever()
+        for server in servers:
+            server.close()
+        # What was just taken becomes a stream first, and what is closed is closed a turn later.
+        self._loop.run_until_complete(asyncio.sleep(_TURNS_SECONDS))
         tasks = asyncio.all_tasks(self._loop)
         for task in tasks:
             task.cancel()
         self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        self._loop.run_until_complete(asyncio.sleep(0))  # transports close themselves one turn later
-        for _, listener in self._listening:
-            listener.close()
+        self._loop.run_until_complete(asyncio.sleep(_TURNS_SECONDS))
         self._loop.close()
 
     async def _carry(self, way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -6,9 +6,10 @@ import contextlib
 import json
 import random
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -189,8 +190,7 @@ def test_a_wiped_relay_has_lost_what_it_held(site: MakeSite) -> None:
     here = site({"fault": "stop", "target": "BRAVO"}, {"fault": "wipe", "target": "relay-1"})
     undo = here.undone(0)
     serial = here.say("waits at both relays")
-    wait_until(lambda: here.sent(serial).relayed_ms > 0, "custody", LONG)
-    time.sleep(0.3)
+    wait_until(lambda: min(stored(here, "relay-1"), stored(here, "relay-2")) > 0, "both relays to hold it", LONG)
     for number in (1, 2):
         here.stage.kill(f"relay-{number}")
     here.stage.start("relay-2")
@@ -201,6 +201,12 @@ def test_a_wiped_relay_has_lost_what_it_held(site: MakeSite) -> None:
     undo()
     wait_until(lambda: here.sent(serial).delivered_ms > 0, "the statement to arrive all the same", LONG)
     here.mended()
+
+
+def stored(here: Site, relay: str) -> int:
+    """How many envelopes a running relay has on its disk."""
+    with closing(sqlite3.connect(here.stage.folder_of(relay) / "store" / "mailbox.db")) as database:
+        return int(database.execute("SELECT count(*) FROM mailbox").fetchone()[0])
 
 
 def held_at_start(here: Site, relay: str) -> int:
