@@ -22,6 +22,7 @@ import socket
 import subprocess
 import threading
 import tomllib
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -177,6 +178,7 @@ class PassThrough:
     def __init__(self, ways: Sequence[Way]) -> None:
         """Raises OSError if an address cannot be listened on."""
         self._loop = asyncio.new_event_loop()
+        self._writers: weakref.WeakSet[asyncio.StreamWriter] = weakref.WeakSet()
         self._listening = [(way, _listener(way)) for way in ways]
         self._thread = threading.Thread(target=self._run, name="pass-through", daemon=True)
         self._thread.start()
@@ -191,34 +193,48 @@ class PassThrough:
         opening = [asyncio.start_server(partial(self._carry, way), sock=listener) for way, listener in self._listening]
         servers = [self._loop.run_until_complete(one) for one in opening]
         self._loop.run_forever()
+        # Nothing new is taken, and what was taken a moment ago becomes a stream before its server is closed: a stream
+        # of a closed server could not be closed any more.
+        for _, listener in self._listening:
+            self._loop.remove_reader(listener)
+        self._loop.run_until_complete(asyncio.sleep(_TURNS_SECONDS))
         for server in servers:
             server.close()
-        # What was just taken becomes a stream first, and what is closed is closed a turn later.
-        self._loop.run_until_complete(asyncio.sleep(_TURNS_SECONDS))
         tasks = asyncio.all_tasks(self._loop)
         for task in tasks:
             task.cancel()
         self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        for writer in list(self._writers):
+            writer.transport.abort()  # what it still holds may be for an interface that is down
         self._loop.run_until_complete(asyncio.sleep(_TURNS_SECONDS))
         self._loop.close()
 
     async def _carry(self, way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers = [writer]
+        self._writers.add(writer)
         try:
-            dialing = socket_in(way.dials_in)
-            dialing.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(dialing, way.dials)
-            there, back = await asyncio.open_connection(sock=dialing)
-            writers.append(back)
-            ways = [asyncio.ensure_future(_pass(reader, back)), asyncio.ensure_future(_pass(there, writer))]
+            there, back = await self._dial(way)
+        except OSError:
+            writer.close()  # nobody is there, or the interface is down: as it would be on a real line
+            return
+        self._writers.add(back)
+        ways = [asyncio.ensure_future(_pass(reader, back)), asyncio.ensure_future(_pass(there, writer))]
+        try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
             for passing in ways:
                 passing.cancel()
-        except OSError:
-            pass  # nobody is there, or the interface is down: the stream ends, as it would on a real line
-        finally:
-            for one in writers:
+            for one in (writer, back):
                 one.close()
+
+    async def _dial(self, way: Way) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        dialing = socket_in(way.dials_in)
+        try:
+            dialing.setblocking(False)
+            await self._loop.sock_connect(dialing, way.dials)
+        except BaseException:
+            dialing.close()
+            raise
+        return await asyncio.open_connection(sock=dialing)
 
 
 def _listener(way: Way) -> socket.socket:
