@@ -321,7 +321,7 @@ def _played(drill: Drill, scene: Scene, seed: int, journal: Journal, progress: P
         look_for_plaintext(plan, stage, recorder)
         _stop_in_order(stage, recorder)
         stores = {terminal.party: terminal.folder / "store" for terminal in stage.rehearsal.terminals}
-    verify_ledgers(stage.rehearsal.charter, stores, recorder)
+    verify_ledgers(plan, stage.rehearsal.charter, stores, recorder)
     recorder.add("end", outcome="ended", text="played to its end")
 
 

@@ -14,9 +14,10 @@ from hotline.charter.profiles import Profile
 from hotline.limits import FRESH_ECHO_BEATS, IDLE_BEAT_FACTOR
 from hotline.machine import Entropy, Instant
 
-_INTERVALS_KEPT: Final = 32
-_DEVIATIONS: Final = 5.6
-"""phi = 8 of the accrual detector, as standard deviations of a normal distribution."""
+_BEATS_KEPT: Final = 32
+_BEATS_NEEDED: Final = 8
+_DEVIATIONS: Final = 17.4
+"""phi = 8 of the accrual detector, as standard deviations of an exponential tail: TCP's repetitions make such a one."""
 ECHO_DELAY_MAX: Final = 999_999
 _REPLY_BEAT_MIN: Final = 50
 """Least milliseconds between two beats on one path, also when each answers the other."""
@@ -78,24 +79,27 @@ class PathSetup:
 
 
 class Detector:
-    """How long silence may last before it is worth saying: mean and deviation of past intervals, floor and ceiling."""
+    """How long silence may last before it is worth saying: how late past beats were, within floor and ceiling.
+
+    Only lateness counts: beats that came early, as answers do, say nothing of how long the next may take.
+    """
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._intervals: deque[int] = deque(maxlen=_INTERVALS_KEPT)
+        self._lateness: deque[int] = deque(maxlen=_BEATS_KEPT)
         self._last: int | None = None
         self._tolerance = profile.silent_ceiling_ms
 
     def heard(self, now: int) -> None:
         """A fresh beat arrived at monotonic `now`."""
         if self._last is not None:
-            self._intervals.append(now - self._last)
+            self._lateness.append(max(0, now - self._last - self._profile.heartbeat_ms))
         self._last = now
         self._tolerance = self._expected()
 
     def reset(self) -> None:
         """Forget the rhythm: the path starts anew."""
-        self._intervals.clear()
+        self._lateness.clear()
         self._last = None
         self._tolerance = self._profile.silent_ceiling_ms
 
@@ -104,12 +108,12 @@ class Detector:
         return self._tolerance
 
     def _expected(self) -> int:
-        profile = self._profile
-        if len(self._intervals) < 3:
+        profile, lateness = self._profile, self._lateness
+        if len(lateness) < _BEATS_NEEDED:
             return profile.silent_ceiling_ms
-        mean = sum(self._intervals) / len(self._intervals)
-        variance = sum((value - mean) ** 2 for value in self._intervals) / len(self._intervals)
-        expected = mean + _DEVIATIONS * variance**0.5 + profile.heartbeat_ms
+        mean = sum(lateness) / len(lateness)
+        variance = sum((value - mean) ** 2 for value in lateness) / len(lateness)
+        expected = 1.5 * profile.heartbeat_ms + mean + _DEVIATIONS * variance**0.5
         return int(min(max(expected, profile.silent_floor_ms), profile.silent_ceiling_ms))
 
     def deadline(self) -> int | None:

@@ -206,7 +206,7 @@ class Sending:
         last = min(profile.retransmit_max_ms for profile in profiles)
         if not up:
             return last * _UNHEARD_FACTOR
-        return int(min(first << min(item.attempts, 16), last))
+        return int(min(first << min(max(item.attempts - 1, 0), 16), last))
 
     def due(self, now: Instant) -> None:
         """Repeat and expire what is due."""
@@ -219,7 +219,9 @@ class Sending:
 
     def _repeat(self, plane: Plane, item: Pending, now: Instant) -> None:
         outbox = self._ctx.outboxes[plane]
-        if item.attempts >= _RESEAL_AFTER and self._ctx.peer_is_heard:
+        # The peer has it, so its receipt was lost. Only a new envelope makes it say so again: the old one's key is used.
+        arrived = item.serial <= self._ctx.peer.received_through[plane]
+        if (arrived or item.attempts >= _RESEAL_AFTER) and self._ctx.peer_is_heard:
             item.attempts += 1
             outbox.unseal(item)
             return

@@ -274,4 +274,15 @@ def test_an_entry_belongs_to_the_epoch_of_its_log() -> None:
 def test_times_must_fit_between_those_of_the_witnesses(cosigned: list[tuple[int, int]], kind: str) -> None:
     """A clock set back or forward would date an order before or after the event that it answers."""
     leaves, notes = grown(*([Record("a")] for _ in range(6)))
-    assert verify_log(leaves, notes[-1], VERIFIER, older=notes, cosigned=cosigned).kind == kind
+    verdict = verify_log(leaves, notes[-1], VERIFIER, older=notes, cosigned=cosigned)
+    assert verdict.kind == kind
+    assert verdict.good_through == 6, "the entries themselves are the signed ones"
+    assert verdict.outcome is (Outcome.VERIFIED if kind == "ok" else Outcome.UNDECIDED), "a wrong clock is no tampering"
+
+
+def test_a_false_time_hides_no_altered_entry() -> None:
+    """Whoever sets a clock wrong could alter what stands behind it."""
+    leaves, notes = grown(*([Record("a")] for _ in range(6)))
+    altered = [*leaves[:4], rewritten(leaves[4], type="b"), leaves[5]]
+    verdict = verify_log(altered, notes[-1], VERIFIER, older=notes, cosigned=[(3, WALL // 1_000 + 3 + 3_600)])
+    assert (verdict.outcome, verdict.first_bad) == (Outcome.TAMPERED, 4)

@@ -366,6 +366,18 @@ def test_expiry_says_who_holds_it(pair: Pair) -> None:
     assert reasons == ["in custody of relay-1, relay-2"]
 
 
+def test_a_lost_receipt_is_asked_for_by_the_first_repeat(pair: Pair) -> None:
+    """All paths are up, the peer has read it, and for a quarter of a minute the sender would not know."""
+    pair.weather = losing(lambda sender, relay, envelope: sender is pair.bravo and durable(envelope))
+    pair.alpha.submit("x")
+    pair.run(600)
+    assert pair.bravo.shown() == [1]
+    pair.weather = losing(lambda sender, relay, envelope: False)
+    pair.run(pair.paths[0].profile.retransmit_ms)
+    assert pair.alpha.states(1) == ["delivered"]
+    assert pair.bravo.shown() == [1]
+
+
 # --- paths and heartbeats --------------------------------------------------------------------------------------------
 
 

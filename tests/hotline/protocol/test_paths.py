@@ -88,7 +88,16 @@ def test_between_floor_and_ceiling_the_tolerance_is_the_one_of_the_specification
     for gap in [1_000, 1_600] * 20:
         now += gap
         detector.heard(now)
-    assert detector.tolerance() == int(1_300 + 5.6 * 300 + 1_000)
+    assert detector.tolerance() == int(1_300 + 17.4 * 300 + 500)
+
+
+def test_beats_that_come_early_do_not_make_a_path_look_ragged() -> None:
+    """Answers at the start of a stream would blunt the detector for a quarter of a minute."""
+    detector, now = Detector(PROFILE), 0
+    for gap in [50, 60, 500, 80, 500, 500, 55, 500, 500, 500, 500, 500]:
+        now += gap
+        detector.heard(now)
+    assert detector.tolerance() == PROFILE.silent_floor_ms
 
 
 def test_a_new_stream_forgets_the_old_rhythm() -> None:
