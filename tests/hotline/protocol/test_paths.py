@@ -84,11 +84,11 @@ def test_a_ragged_rhythm_never_exceeds_the_ceiling() -> None:
 
 def test_between_floor_and_ceiling_the_tolerance_is_the_one_of_the_specification() -> None:
     """The detector would be something else than what was reviewed."""
-    detector, now = Detector(PROFILES["satellite"]), 0
-    for gap in [1_000, 1_600] * 20:
+    detector, now = Detector(PROFILES["narrow"]), 0
+    for gap in [10_000, 11_600] * 20:
         now += gap
         detector.heard(now)
-    assert detector.tolerance() == int(1_300 + 17.4 * 300 + 500)
+    assert detector.tolerance() == int(15_000 + 800 + 17.4 * 800)
 
 
 def test_beats_that_come_early_do_not_make_a_path_look_ragged() -> None:
