@@ -1,1 +1,1 @@
-"""Resilience drills: plans, faults, measures and reports (docs/drills.md). Real processes on this machine."""
+"""Resilience drills: plans, faults, measures and reports (docs/drills.md). On real processes, or in virtual time."""

@@ -3,7 +3,9 @@
 world      one agenda, one seed, what nodes and cables have in common
 power      disk, clocks and power switch of one machine
 nodes      terminals and relays
-cables     the streams between them
-disk       what survives a power cut
-memorylog  the ledger of a terminal
+cables     streams in hostile weather: frames are lost, doubled and overtaken
+lines      streams as TCP makes them, for drills; ways: one direction of one
+disk       what survives a power cut; memorylog: the ledger of a terminal
+faults     what a drill does to all that
+observer   what a drill writes down of it; aftermath: texts on disks, both ledgers
 """

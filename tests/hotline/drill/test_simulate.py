@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,8 @@ from hotline.drill.simulate import Simulation, cannot_simulate, simulate
 from hotline.drill.simulator import lines
 from hotline.drill.simulator.faults import FAULTS
 from hotline.drill.simulator.ways import Way
-from hotline.drill.weather import Weather
+from hotline.drill.telling import Telling
+from hotline.drill.weather import Air, Weather
 from hotline.machine import Output, Put
 from hotline.protocol.sending import Sending
 from hotline.runtime import credentials, dialer
@@ -127,7 +129,7 @@ def test_a_killed_relay_is_gone_at_once_and_back_after_its_time() -> None:
     for party in ("ALPHA", "BRAVO"):
         assert [name for name, at in paths(entries, party, "down")] == ["relay-2"]
         assert 2_000 <= paths(entries, party, "down")[0][1] < 2_100
-        assert 4_000 <= paths(entries, party, "up")[-1][1] < 7_000
+        assert 4_000 <= paths(entries, party, "up")[-1][1] < 6_000
     assert max(delays(entries)) < 100
 
 
@@ -174,6 +176,21 @@ def test_a_frozen_terminal_answers_nothing_and_finds_everything_at_its_thaw() ->
     assert len(shown(entries)) == len(set(shown(entries))) == 40
 
 
+def test_what_a_frozen_terminal_was_sent_is_there_at_its_thaw() -> None:
+    """It would be lost, and only the sender's repetition after a second or more would bring it."""
+    entries = play(plan(fault("freeze", target="BRAVO", **{"for": "500ms"})))
+    assert 400 < max(delays(entries)) < 600
+
+
+def test_a_statement_that_was_under_way_to_the_disk_at_a_kill_is_told() -> None:
+    """Its officer would wait for ever, and the journal would not know that it was tried."""
+    said = fault("say", **{"from": "ALPHA"}, text="The last word before the light goes out.")
+    entries = play(plan(said, fault("kill", target="ALPHA", **{"for": "1s"}), say=0))
+    (refused,) = of_kind(entries, "refused-to-say")
+    assert (refused["t"], "unknown" in refused["text"]) == (2_000, True)
+    assert not of_kind(entries, "said")
+
+
 def test_an_officer_whose_terminal_is_away_is_told_so() -> None:
     """A statement would count as accepted that no disk holds."""
     entries = play(plan(fault("kill", target="ALPHA", **{"for": "2s"})))
@@ -189,8 +206,9 @@ def test_a_wrong_clock_is_told_and_goes_back() -> None:
         "ALPHA": True,
         "BRAVO": True,
     }
-    wrong = play(plan(topology={"clock_step": {"BRAVO": "-1h"}}))
-    assert not any(at > 0 for at in alarms(wrong, "ALPHA").values())  # it was told before the steady state
+    wrong = Simulation(plan(topology={"clock_step": {"BRAVO": "-1h"}}), 7, Journal(), lambda *_: None)
+    alpha, bravo = (node.now() for node in wrong.world.endpoints.values())
+    assert alpha.wall - bravo.wall == 3_600_000
 
 
 def test_a_drifting_clock_runs_off_and_is_put_right() -> None:
@@ -203,11 +221,11 @@ def test_a_drifting_clock_runs_off_and_is_put_right() -> None:
 
     made = plan(fault("clock", target="ALPHA", drift=50, at="0s", **{"for": "4s"}), say=0)
     simulation = Simulation(made, 7, Journal(), lambda *_: None)
-    for at in (3_000, 4_000, 30_000):
+    for at in (3_000, 4_000, 6_000):
         simulation.world.at(at, lambda at=at: look(simulation, at))  # type: ignore[misc]
     simulation.play()
     assert offsets[4_000] - offsets[3_000] == 50
-    assert simulation.world.endpoints["ALPHA"].clock_offset == 0
+    assert offsets[6_000] == 0
 
 
 # --- disks ------------------------------------------------------------------------------------------------------------
@@ -216,13 +234,26 @@ def test_a_drifting_clock_runs_off_and_is_put_right() -> None:
 def test_a_relay_whose_disk_is_wiped_has_forgotten_what_it_held() -> None:
     """The disk would survive its loss."""
     away = fault("kill", target="BRAVO", at="1s", **{"for": "5s"})
-    held = {}
-    for name, more in {"kept": (), "wiped": (fault("wipe", at="3500ms", target="relay-1"),)}.items():
-        entries = play(plan(away, *more, until="3s", topology={"relays": 1}))
-        back = [e["t"] for e in of_kind(entries, "shown") if e["t"] > 5_990]
-        held[name] = min(back)
-        assert len(set(shown(entries))) == 15
-    assert held["kept"] < 6_050 < held["wiped"]
+    made = plan(away, fault("wipe", at="3500ms", target="relay-1"), until="3s", topology={"relays": 1})
+    simulation = Simulation(made, 7, journal := Journal(), lambda *_: None)
+    relay, held = simulation.world.relays["relay-1"], []
+    start = relay.start
+
+    def watched() -> None:
+        held.append(len(relay.disk.tables.get("mailbox", {})))
+        start()
+
+    crash = relay.crash
+
+    def dying() -> None:
+        held.append(len(relay.disk.tables.get("mailbox", {})))
+        crash()
+
+    relay.start, relay.crash = watched, dying  # type: ignore[method-assign]
+    simulation.play()
+    assert held[1] >= 9, "what BRAVO has not fetched"
+    assert (held[0], held[2]) == (0, 0)
+    assert len(set(shown(journal.entries))) == 15
 
 
 def test_a_terminal_restored_from_a_backup_knows_it_and_its_peer_is_told() -> None:
@@ -274,6 +305,31 @@ def test_a_narrow_line_serialises_frames() -> None:
     narrow = {"topology": {"relays": 1, "profile": "narrow"}, "settle": "60s", "steady": {"within": "60s"}}
     entries = play(plan(_link(rate=2_400) | {"at": "0s", "for": "60s"}, say=30_000, until="40s", **narrow))
     assert min(delays(entries)) > 4_000
+
+
+def test_what_flies_into_a_black_hole_arrives_after_the_heal_with_the_next_repetition() -> None:
+    """It would arrive in the dark, or never."""
+    simulation = Simulation(plan(say=0), 7, Journal(), lambda *_: None)
+    world, air, back = simulation.world, Air(random.Random(1)), Air(random.Random(2))
+    way = Way(world, air, back)
+    arrived: list[int] = []
+
+    def turn(weather: Weather) -> None:
+        air.weather = weather
+        way.adjust()
+
+    air.weather = Weather(latency_ms=100)
+    way.send(100, lambda: arrived.append(world.time))
+    world.at(50, lambda: turn(Weather(mode="blackhole")))
+    world.at(60, lambda: way.send(100, lambda: arrived.append(world.time)))
+    world.at(2_000, lambda: turn(Weather()))
+    world.run_until(1_999)
+    assert not arrived
+    assert way.takes() is None
+    world.run_until(10_000)
+    assert len(arrived) == 2
+    assert 2_000 < arrived[0] == arrived[1] < 4_000
+    assert way.takes() == 1
 
 
 def test_nothing_overtakes_on_one_way_of_a_stream() -> None:
@@ -332,7 +388,7 @@ def test_a_swizzle_clogs_every_link_one_by_one() -> None:
     """Links would be clogged together, or not mended."""
     entries = play(plan(fault("swizzle", links=["*/*"], each="1s", **{"for": "14s"}), until="16s"))
     times = sorted(at for party in ("ALPHA", "BRAVO") for _, at in paths(entries, party, "suspect", "down"))
-    assert times[-1] - times[0] > 1_000
+    assert len([at for at in times if at < 4_500]) < 6, "one by one"
     assert len(set(shown(entries))) == 80
     assert of_kind(entries, "steady-again")
 
@@ -403,6 +459,28 @@ def test_a_relay_has_the_profile_that_the_plan_gives_it() -> None:
     made = plan(say=0, topology={"relay_profiles": {"relay-2": "narrow"}})
     world = Simulation(made, 1, Journal(), lambda *_: None).world
     assert [relay.profile.name for relay in world.relays.values()] == ["fibre", "narrow", "fibre"]
+
+
+def test_a_repeat_is_marked_and_a_renumbering_is_told_once() -> None:
+    """A statement would count as shown twice, or an older holder of a serial would be renumbered with the newer."""
+    entries: list[tuple[str, dict[str, Any]]] = []
+    delivered: list[str] = []
+    telling = Telling(lambda kind, **fields: entries.append((kind, fields)), delivered.append)
+    named = {"plane": "real", "serial": 7}
+    telling.event("ALPHA", "sent", named | {"state": "renumbered", "by": "9"})
+    telling.event("ALPHA", "renumbered", named | {"new": 9})
+    telling.event("ALPHA", "sent", named | {"state": "delivered", "by": "main"})
+    telling.event("BRAVO", "repeat", named)
+    telling.event("BRAVO", "received", named | {"void": 0})
+    telling.event("BRAVO", "received", {"plane": "real", "serial": 8, "void": 1})
+    telling.event("BRAVO", "received", {"plane": "real", "serial": 9, "void": 0})
+    assert [(kind, fields.get("stage", fields.get("repeat"))) for kind, fields in entries] == [
+        ("stage", "renumbered"),
+        ("stage", "delivered"),
+        ("shown", True),
+        ("shown", False),
+    ]
+    assert delivered == ["ALPHA/real/7"]
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------
