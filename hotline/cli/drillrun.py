@@ -134,6 +134,7 @@ def _dry(drills: Sequence[Drill]) -> None:
 def _reasons(one: Drill, settings: _Settings) -> list[str]:
     """Why this drill cannot be played here, in sentences; found out before anything is started or written."""
     from hotline.drill import faults
+    from hotline.drill.durations import spoken
     from hotline.drill.installation import Installation, objections
     from hotline.drill.scene import lacking
     from hotline.drill.simulate import cannot_simulate
@@ -141,6 +142,9 @@ def _reasons(one: Drill, settings: _Settings) -> list[str]:
     faults.register()
     if settings.simulate:
         return cannot_simulate(one.plan)
+    if one.plan.length_ms > settings.time_limit:
+        lasts = f"it lasts {spoken(one.plan.length_ms)}, longer than --time-limit"
+        return [f"{lasts}; give it more, or play it in virtual time with --simulate"]
     if settings.system is not None:
         return list(objections(one.plan, Installation(settings.system)))
     return lacking(one.plan)
