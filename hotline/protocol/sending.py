@@ -219,7 +219,7 @@ class Sending:
 
     def _repeat(self, plane: Plane, item: Pending, now: Instant) -> None:
         outbox = self._ctx.outboxes[plane]
-        # The peer has it, so its receipt was lost. Only a new envelope makes it say so again: the old one's key is used.
+        # The peer has it: its receipt was lost. Only a new envelope makes it say so again: the old one's key is used.
         arrived = item.serial <= self._ctx.peer.received_through[plane]
         if (arrived or item.attempts >= _RESEAL_AFTER) and self._ctx.peer_is_heard:
             item.attempts += 1
