@@ -113,9 +113,10 @@ class Side(asyncio.BufferedProtocol):
         self._owner.lost(self, broken=exc is not None)
 
     def write(self, data: bytes) -> None:
-        """Send."""
+        """Send; what is meant for a connection that has just broken is nobody's, as on a wire."""
         assert self._transport is not None
-        self._transport.write(data)
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
     def write_eof(self) -> None:
         """Nothing more will be sent."""

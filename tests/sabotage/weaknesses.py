@@ -6,6 +6,7 @@ The names are those that drills give under [[sabotage]]. A weakness changes the 
 from __future__ import annotations
 
 import heapq
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,13 +26,19 @@ from hotline.runtime.ratchet import Ratchet
 from hotline.runtime.store import EndpointStore
 
 _LATE_SECONDS = 20.0
-_IMPATIENT_MS = 350
+_COMMITS_OF_A_START = 12
+"""Written at once, so that the daemon comes up."""
 
 
 def one_path_only() -> None:
-    """Failover by one's own link state: one relay is used, the next only when its stream is gone."""
-    usable = Context.routes
-    Context.routes = lambda self, *, urgent: usable(self, urgent=urgent)[:1]  # type: ignore[method-assign]
+    """The load is spread: each envelope goes over one open path, in turn."""
+    usable, turn = Context.routes, itertools.count()
+
+    def spread(self: Context, *, urgent: bool) -> list[Path]:
+        found = usable(self, urgent=urgent)
+        return [found[next(turn) % len(found)]] if found else []
+
+    Context.routes = spread  # type: ignore[method-assign]
 
 
 def no_silence() -> None:
@@ -58,12 +65,12 @@ def no_gap_watch() -> None:
 
 def not_durable() -> None:
     """The disk is written later: what is acknowledged lives in memory for some seconds."""
-    commit = EndpointStore.commit
+    commit, count = EndpointStore.commit, itertools.count()
     held: list[tuple[Any, Instant]] = []
 
     def later(self: EndpointStore, batch: Any, now: Instant) -> None:
         held.append((batch, now))
-        if now.mono - held[0][1].mono > _LATE_SECONDS * 1_000 or len(held) < 6:  # the start itself is written
+        if next(count) < _COMMITS_OF_A_START or now.mono - held[0][1].mono > _LATE_SECONDS * 1_000:
             for one, at in held:
                 commit(self, one, at)
             held.clear()
@@ -72,8 +79,8 @@ def not_durable() -> None:
 
 
 def impatient() -> None:
-    """A fixed short limit in the place of one that learns the link's rhythm."""
-    Detector.tolerance = lambda self: _IMPATIENT_MS  # type: ignore[method-assign]
+    """Three beats, on every link, in the place of a limit that learns its rhythm."""
+    Detector.tolerance = lambda self: 3 * self._profile.heartbeat_ms  # type: ignore[method-assign]
 
 
 def repeats_shown() -> None:
@@ -95,19 +102,6 @@ def order_of_arrival() -> None:
 
 def _without_predecessor(ahead: Ahead) -> Ahead:
     return replace(ahead, previous=0)
-
-
-def custody_trusted() -> None:
-    """A relay's word that it holds a statement counts as its delivery."""
-    custody = Answers.custody
-
-    def trusting(self: Answers, path: Any, frame: Any, now: Instant) -> None:
-        custody(self, path, frame, now)
-        for outbox in self._ctx.outboxes.values():
-            for item in [item for item in outbox.pending.values() if item.custody]:
-                outbox.remove(item.serial, now.mono)
-
-    Answers.custody = trusting  # type: ignore[method-assign]
 
 
 def no_ratchet() -> None:
@@ -183,7 +177,6 @@ WEAKNESSES: dict[str, Callable[[], None]] = {
         impatient,
         repeats_shown,
         order_of_arrival,
-        custody_trusted,
         no_ratchet,
         waits_for_witnesses,
         no_expiry,
