@@ -15,7 +15,7 @@ from hotline.limits import FRESH_ECHO_BEATS, IDLE_BEAT_FACTOR
 from hotline.machine import Entropy, Instant
 
 _BEATS_KEPT: Final = 32
-_BEATS_NEEDED: Final = 3
+_BEATS_NEEDED: Final = 8
 _DEVIATIONS: Final = 17.4
 """phi = 8 of the accrual detector, as standard deviations of an exponential tail: TCP's repetitions make such a one."""
 ECHO_DELAY_MAX: Final = 999_999
