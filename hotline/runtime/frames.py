@@ -65,8 +65,10 @@ class FrameQueue:
                 self._writing.close()
                 self._writing = None
 
-    def _go_on(self, _: object = None) -> None:
+    def _go_on(self, done: asyncio.Future[Any] | None = None) -> None:
         """Step the write under way, then those that follow, as far as they go without waiting."""
+        if done is not None and not done.cancelled():
+            done.exception()  # of a stream that may be gone: unseen, asyncio would print it into the daemon's log
         while self._write is not None and not self._ended.done():
             if self._writing is None:
                 if not self._frames:
