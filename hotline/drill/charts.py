@@ -15,7 +15,7 @@ from hotline.drill.durations import spoken
 from hotline.drill.markup import Markup, join, scrolled, short, tag
 from hotline.drill.measures import PRECEDENCES
 from hotline.drill.outcome import Gap, Message, PathSpan, Report
-from hotline.drill.spans import PARTIES
+from hotline.drill.patterns import PARTIES
 from hotline.drill.wording import numbered, when
 
 WIDTH: Final = 960

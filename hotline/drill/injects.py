@@ -219,7 +219,5 @@ Fault = Annotated[
     Field(discriminator="fault"),
 ]
 
-LINK_FAULTS = (LinkFault, Partition, Swizzle)
-"""What needs the fault proxy between terminals and relays."""
 NOT_A_FAULT = (Start, Backup, Say, Read)
 """Injects that break nothing."""

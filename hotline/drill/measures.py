@@ -15,8 +15,9 @@ from pydantic import ValidationError
 
 from hotline.drill.journal import Entry, of_kind, problem_of
 from hotline.drill.outcome import FaultSpan, Gap, LedgerEnd, Message, PathSpan
+from hotline.drill.patterns import PARTIES
 from hotline.drill.plan import Plan
-from hotline.drill.spans import PARTIES, fault_spans, path_spans
+from hotline.drill.spans import fault_spans, path_spans
 from hotline.errors import Malformed
 
 PRECEDENCES: Final = ("flash", "immediate", "priority", "routine")

@@ -16,10 +16,9 @@ from hotline.charter.pairwise import SHARE_SIZE, check_value, derive_pairwise
 from hotline.charter.secrets import RelaySecret, WitnessSecret, encode_secret
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.signing import SigningKey
+from hotline.drill.patterns import PARTIES
 from hotline.files import write_new
 from hotline.ledger.cosignature import Ed25519CosignatureVerifier
-
-PARTIES = ("ALPHA", "BRAVO")
 
 
 @dataclass(frozen=True, slots=True)

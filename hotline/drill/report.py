@@ -15,7 +15,7 @@ from hotline.drill.markup import Markup, join, shown, table, tag, words
 from hotline.drill.measures import PRECEDENCES, percentile, taken
 from hotline.drill.outcome import FaultSpan, Message, Moment, Report
 from hotline.drill.page import facts, mark, not_judged, page, section, verdict
-from hotline.drill.spans import PARTIES
+from hotline.drill.patterns import PARTIES
 from hotline.drill.summary import summary
 from hotline.drill.wording import limit_words, measured_words, numbered, when
 

@@ -14,9 +14,9 @@ from typing import Final
 from hotline.drill.injects import NOT_A_FAULT, Fault, LinkFault, Partition, Swizzle
 from hotline.drill.journal import Entry, of_kind
 from hotline.drill.outcome import FaultSpan, Message, PathSpan
+from hotline.drill.patterns import PARTIES
 from hotline.drill.plan import Plan
 
-PARTIES: Final = ("ALPHA", "BRAVO")
 NOT_RUNNING: Final = "not-running"
 """State of a path whose terminal is dead or frozen: nobody looks at it."""
 _AT_ONCE: Final = ("wipe", "restore")
