@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: install demo test check bench proto simulate drills sabotage lock clean
+.PHONY: install demo test check bench proto simulate drills sabotage lock sbom wheel supply clean
 
 install: $(VENV)/.installed
 
@@ -19,7 +19,8 @@ demo: install ## a complete hotline on this machine: keys, three relays, two cap
 
 test: install ## lint, types, import contracts, generated code, every test
 	$(MAKE) --no-print-directory check
-	$(RUN)/python -m pytest -q
+	$(RUN)/python -m pytest -q -n 2 --dist worksteal -m "not process and not root"
+	$(RUN)/python -m pytest -q -m "process or root"
 
 check: install ## everything that needs no test run
 	$(RUN)/ruff check .
@@ -46,8 +47,14 @@ sabotage: install ## every drill on daemons that lack a protection: each must tu
 proto: install ## generate hotline/wire/v1 from proto/
 	$(RUN)/python tools/gen_proto.py
 
-lock: install ## resolve requirements.lock anew
+lock: install ## write requirements.lock for pyproject.toml; needs pip-tools in .venv
 	$(RUN)/python tools/lock.py
+
+sbom wheel: install ## build/sbom.cdx.json; build/*.whl, from two places with the same bytes
+	$(RUN)/python tools/supply.py $@
+
+supply: install ## what is installed against the lock, every file against its hash, advisories where pip-audit is installed
+	$(RUN)/python tools/supply.py check
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,6 +1,7 @@
 """Write requirements.lock: every dependency at one version with the SHA-256 of its files, and no address of any index.
 
-    python tools/lock.py        resolve anew, from the bounds in pyproject.toml, and write requirements.lock
+    python tools/lock.py            write requirements.lock for the bounds in pyproject.toml; what it has stays as it is
+    python tools/lock.py --upgrade  the same with the newest version of everything
 
 The lock holds what the programs need, what the tests need, and the build backend, so that a fresh environment can do
 
@@ -39,8 +40,9 @@ def wanted(root: Path) -> list[str]:
     return sorted({line for group in groups for line in group} | {EDITABLE})
 
 
-def resolve(requirements: list[str]) -> str:
-    """Ask pip-tools for versions and hashes. Raises LockError with its words if it finds no solution."""
+def resolve(requirements: list[str], kept: str = "") -> str:
+    """Ask pip-tools for versions and hashes, those of the lock `kept` first. Raises LockError with its words if it
+    finds no solution."""
     tool = Path(sys.executable).parent / "pip-compile"
     if not tool.is_file():
         raise LockError(f"{tool} is missing: install pip-tools into this environment")
@@ -49,6 +51,7 @@ def resolve(requirements: list[str]) -> str:
         source = Path(folder) / "requirements.in"
         source.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
         result = Path(folder) / "requirements.lock"
+        result.write_text(kept, encoding="utf-8")
         command = [str(tool), "--quiet", "--generate-hashes", "--no-strip-extras", "--allow-unsafe", "--no-header"]
         command += ["--no-annotate", "--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links"]
         done = subprocess.run(
@@ -72,17 +75,19 @@ def checked(lock: str) -> str:
     return HEADER + lock
 
 
-def main(root: Path = ROOT) -> int:
+def main(root: Path = ROOT, *, upgrade: bool = False) -> int:
     """Run as a program. Exit status: 0 written, 2 nothing written."""
+    file = root / "requirements.lock"
     try:
-        lock = checked(resolve(wanted(root)))
+        kept = file.read_text(encoding="utf-8") if file.is_file() and not upgrade else ""
+        lock = checked(resolve(wanted(root), kept))
     except LockError as error:
         print(error, file=sys.stderr)
         return 2
-    (root / "requirements.lock").write_text(lock, encoding="utf-8")
+    file.write_text(lock, encoding="utf-8")
     print(f"requirements.lock: {lock.count('==')} packages, {lock.count('--hash=')} hashes")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(upgrade=sys.argv[1:] == ["--upgrade"]))

@@ -31,6 +31,8 @@ from hotline.runtime.witnesses import WitnessClient
 from hotline.wire.v1 import operator_pb2
 from tests.schemas import printed
 
+pytestmark = pytest.mark.process
+
 SAID = "The exercise at the northern sector ends on Friday."
 PRIVATE = (SAID, "BRAVO heard it.", "duty-1", "duty-2")
 DONE, TAMPERED, UNDECIDED = 0, 6, 10

@@ -17,6 +17,8 @@ from hotline.runtime.contentkeys import ContentKeys
 from hotline.runtime.recordfiles import open_record
 from hotline.wire.v1 import operator_pb2
 
+pytestmark = pytest.mark.process
+
 LONG = 60.0
 """Seconds: heads are exchanged every ten, and this machine may be busy."""
 
