@@ -265,6 +265,9 @@ def _as_processes(drills: Sequence[Drill], jobs: int, settings: _Settings, *, na
             click.echo(f"SKIPPED {one.plan.name}: {'; '.join(reasons)}", err=True)
         else:
             able.append(one)
+    if jobs > 1:
+        # The longest begins first, or everybody would wait for it alone at the end.
+        able.sort(key=lambda one: one.plan.length_ms, reverse=True)
     begun = time.monotonic()
     running: dict[str, subprocess.Popen[str]] = {}
     codes: list[int] = []
