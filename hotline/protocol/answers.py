@@ -25,6 +25,15 @@ _CUSTODY_LABEL = "hotline/v1/custody"
 _READ_REMEMBERED = 4_096
 
 
+def read_custody(relay: bytes, charter: bytes, terminal: int, frame: frame_pb2.Custody) -> frame_pb2.CustodyBody:
+    """What the relay whose key is `relay` signed for this terminal. Raises RemoteError."""
+    verify(relay, frame.signature, _CUSTODY_LABEL, frame.body)
+    body = decode(frame_pb2.CustodyBody, frame.body, FRAME_BYTES_MAX)
+    if body.charter != charter or body.terminal != terminal:
+        raise RemoteError("custody-address")
+    return body
+
+
 class Answers:
     """Everything that reaches an endpoint about its own statements."""
 
@@ -40,10 +49,7 @@ class Answers:
         if not any(outbox.pending for outbox in self._ctx.outboxes.values()):
             return  # everything is acknowledged already: nothing to learn, so nothing to verify
         setup = self._ctx.setup
-        verify(path.setup.signing, frame.signature, _CUSTODY_LABEL, frame.body)
-        body = decode(frame_pb2.CustodyBody, frame.body, FRAME_BYTES_MAX)
-        if body.charter != setup.charter or body.terminal != setup.local.number:
-            raise RemoteError("custody-address")
+        body = read_custody(path.setup.signing, setup.charter, setup.local.number, frame)
         held: dict[Plane, list[int]] = {}
         for plane, outbox in self._ctx.outboxes.items():
             for name in body.envelope:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hotline.errors import Malformed, RemoteError
+from hotline.errors import RemoteError
 from hotline.limits import CLOCK_SKEW_ALARM, SUMMARY_INTERVAL
 from hotline.machine import Instant, Plane
 from hotline.protocol.answers import Answers
@@ -13,7 +13,7 @@ from hotline.protocol.peerlog import PeerLog
 from hotline.protocol.prekeys import tag
 from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
-from hotline.protocol.statements import decode_heartbeat
+from hotline.protocol.statements import read_heartbeat
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
@@ -118,12 +118,10 @@ class Beats:
 
     # --- in ----------------------------------------------------------------------------------------------------------
 
-    def heard(self, path: Path, content: bytes, now: Instant) -> None:
+    def heard(self, path: Path, content: bytes, now: Instant, *, transient: bool) -> None:
         """A verified heartbeat arrived over `path`. Raises RemoteError, nothing changed."""
         ctx = self._ctx
-        heartbeat = decode_heartbeat(content)
-        if heartbeat.path != path.setup.number:
-            raise Malformed("wrong-path", f"made for path {heartbeat.path}")
+        heartbeat = read_heartbeat(content, path.setup.number, transient=transient)
         answered = path.heard(heartbeat.beat, heartbeat.echo, heartbeat.echo_delay_ms, now)
         if heartbeat.HasField("announcement"):
             ctx.out.changes += ctx.session.offer_prekey(heartbeat.announcement, fresh=answered is not None)

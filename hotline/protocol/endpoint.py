@@ -14,7 +14,6 @@ from typing import assert_never
 from hotline.errors import NotOpened, RemoteError
 from hotline.limits import (
     CLOCK_STEP_RECORD,
-    ENVELOPE_BYTES_MAX,
     KEY_REQUEST_INTERVAL,
     TAKEN_DELAY,
     TAKEN_WAITING_MAX,
@@ -58,7 +57,7 @@ from hotline.protocol.session import ASKABLE, Opened, Session
 from hotline.protocol.statements import decode_receipt
 from hotline.protocol.tables import History, LedgerView, Saved
 from hotline.wire.codec import decode_frame, encode
-from hotline.wire.envelope import FLAG_CLEAR, Header, decode_header, envelope_id
+from hotline.wire.envelope import FLAG_CLEAR, Header, envelope_id
 from hotline.wire.inner import ContentType, Inner
 from hotline.wire.v1 import content_pb2, frame_pb2
 
@@ -274,12 +273,7 @@ class Endpoint:
     def _envelope(self, path: Path, envelope: bytes, now: Instant) -> None:
         """Order of trust: length and header, key, commitment and seal, signature, parse, order, act."""
         ctx = self.context
-        if len(envelope) > ENVELOPE_BYTES_MAX:
-            raise RemoteError("too-long")
-        header = decode_header(envelope)
-        setup = ctx.setup
-        if (header.sender, header.recipient) != (setup.remote.number, setup.local.number):
-            raise RemoteError("address")
+        header = ctx.session.header(envelope)
         if header.flags & FLAG_CLEAR:
             self._key_request(path, envelope, now)
             return
@@ -308,9 +302,7 @@ class Endpoint:
             case ContentType.RECEIPT:
                 self._receipt(path, opened, now)
             case ContentType.HEARTBEAT:
-                if not header.transient:
-                    raise RemoteError("durable-heartbeat")
-                self._beats.heard(path, inner.content, now)
+                self._beats.heard(path, inner.content, now, transient=header.transient)
             case _:
                 raise RemoteError("content-type")
         return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hotline.errors import Malformed
 from hotline.limits import CLOCK_SKEW_ALARM, RECEIPT_ITEMS_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put, Reply
 from hotline.protocol.channeltests import ChannelTests
@@ -16,7 +15,7 @@ from hotline.protocol.peerlog import PeerLog
 from hotline.protocol.receipts import Unnoted
 from hotline.protocol.repeats import Repeats
 from hotline.protocol.sending import said
-from hotline.protocol.statements import decode_statement, spans, statement_hash
+from hotline.protocol.statements import decode_statement, read_statement, spans, statement_hash
 from hotline.protocol.tables import Saved
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType, Inner
@@ -76,11 +75,7 @@ class Receiving:
     def statement(self, plane: Plane, inner: Inner, path: str, now: Instant) -> bool:
         """A verified statement arrived. False if it cannot be taken now and must be offered again. Raises Malformed."""
         ctx, setup = self._ctx, self._ctx.setup
-        statement = decode_statement(inner.content)
-        if (statement.from_party, statement.to_party) != (setup.remote.party, setup.local.party):
-            raise Malformed("party", "the statement names other parties than the channel")
-        if plane is not Plane.REAL and statement.kind in UNATTENDED:
-            raise Malformed("kind", "a channel test in an exercise")
+        statement = read_statement(inner.content, plane, setup.remote.party, setup.local.party)
         name = statement_hash(plane, ctx.session.ends_in, inner.content)
         inbox = ctx.inboxes[plane]
         match inbox.judge(statement.serial, name):

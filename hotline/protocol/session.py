@@ -20,7 +20,15 @@ from hotline.protocol.prekeys import OwnPrekey, OwnPrekeys, PeerPrekey, read_pee
 from hotline.protocol.statements import Ends, sign_content, verify_content
 from hotline.protocol.tables import Row
 from hotline.wire.codec import decode, encode
-from hotline.wire.envelope import EPOCH_ID_SIZE, FLAG_CLEAR, FLAG_OPENER, FLAG_TRANSIENT, HEADER_SIZE, Header
+from hotline.wire.envelope import (
+    EPOCH_ID_SIZE,
+    FLAG_CLEAR,
+    FLAG_OPENER,
+    FLAG_TRANSIENT,
+    HEADER_SIZE,
+    Header,
+    decode_header,
+)
 from hotline.wire.inner import ContentType, Inner, decode_inner, encode_inner
 from hotline.wire.v1 import content_pb2
 
@@ -157,6 +165,13 @@ class Session:
         return tag(names[turn % len(names)]) if names else 0
 
     # --- opening -----------------------------------------------------------------------------------------------------
+
+    def header(self, envelope: bytes) -> Header:
+        """The header of an envelope from the peer to us. Raises Malformed."""
+        header = decode_header(envelope)
+        if (header.sender, header.recipient) != (self.ends_in.sender, self.ends_in.recipient):
+            raise Malformed("address", f"from {header.sender} to {header.recipient}")
+        return header
 
     def open(self, header: Header, envelope: bytes, now: Instant) -> Opened:
         """Open a sealed envelope of the peer. Raises NotOpened, Malformed or Untrusted, state unchanged."""

@@ -119,6 +119,16 @@ def decode_statement(content: bytes) -> content_pb2.Statement:
     return statement
 
 
+def read_statement(content: bytes, plane: Plane, sender: str, recipient: str) -> content_pb2.Statement:
+    """A statement as it may arrive from the party `sender` at `recipient` on `plane`. Raises Malformed."""
+    statement = decode_statement(content)
+    if (statement.from_party, statement.to_party) != (sender, recipient):
+        raise Malformed("party", "the statement names other parties than the channel")
+    if plane is not Plane.REAL and statement.kind in UNATTENDED:
+        raise Malformed("kind", "a channel test in an exercise")
+    return statement
+
+
 def _check_kind(statement: content_pb2.Statement) -> None:
     if statement.kind in UNATTENDED and statement.precedence != content_pb2.PRECEDENCE_ROUTINE:
         raise Malformed("kind", "a channel test with a precedence")
@@ -171,6 +181,16 @@ def decode_heartbeat(content: bytes) -> content_pb2.Heartbeat:
         raise Malformed("beat", f"presence {heartbeat.presence}")
     if heartbeat.HasField("log"):
         _check_exchange(heartbeat.log)
+    return heartbeat
+
+
+def read_heartbeat(content: bytes, path: int, *, transient: bool) -> content_pb2.Heartbeat:
+    """A heartbeat as it may arrive over the path of this number. Raises Malformed."""
+    if not transient:
+        raise Malformed("durable-heartbeat")
+    heartbeat = decode_heartbeat(content)
+    if heartbeat.path != path:
+        raise Malformed("wrong-path", f"made for path {heartbeat.path}")
     return heartbeat
 
 
