@@ -14,6 +14,7 @@ from typing import assert_never
 from hotline.errors import NotOpened, RemoteError
 from hotline.limits import (
     CLOCK_STEP_RECORD,
+    FRAMES_PER_PARCEL_MAX,
     KEY_REQUEST_INTERVAL,
     TAKEN_DELAY,
     TAKEN_WAITING_MAX,
@@ -230,7 +231,9 @@ class Endpoint:
         path = self.context.paths.get(event.link)
         if path is None:
             return
-        for data in event.frames:
+        if len(event.frames) > FRAMES_PER_PARCEL_MAX:
+            self.context.refuse(event.link, "too-many-frames", now)
+        for data in event.frames[:FRAMES_PER_PARCEL_MAX]:
             try:
                 self._frame(path, decode_frame(data), now)
             except RemoteError as error:

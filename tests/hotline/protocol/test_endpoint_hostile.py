@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
 from hotline.ledger.note import Ed25519Signer
-from hotline.limits import FRAME_BYTES_MAX, INBOX_HELD_MAX, REFUSALS_RECORDED_PER_MINUTE
+from hotline.limits import FRAME_BYTES_MAX, FRAMES_PER_PARCEL_MAX, INBOX_HELD_MAX, REFUSALS_RECORDED_PER_MINUTE
 from hotline.machine import Output, Plane, Tick
 from hotline.protocol.statements import statement_hash
 from hotline.wire.codec import encode, envelope_frame
@@ -122,6 +122,16 @@ def test_a_frame_at_the_limit_and_one_beyond() -> None:
     pair.alpha.hear("relay-1", envelope_frame(bytes(36_864)))
     pair.alpha.hear("relay-1", envelope_frame(bytes(22)))
     assert pair.alpha.refusals() == ["too-long", "too-long", "version", "too-short"]
+
+
+def test_a_parcel_is_read_to_its_bound() -> None:
+    """One gRPC message of a relay could keep a terminal busy with thirty thousand frames (docs/protocol.md 4.8)."""
+    pair = Pair().open()
+    word = envelope_frame(pair.bravo.endpoint.context.session.key_request(b"", pair.bravo.now()) or b"")
+    lawful = [word] * (FRAMES_PER_PARCEL_MAX - 1)
+    output = pair.alpha.hear("relay-1", b"\xff", *lawful, *[b"\xff"] * 30_000)
+    assert [record.fields["reason"] for record in output.records] == ["too-many-frames", "unreadable"]
+    assert pair.alpha.hear("relay-1", b"\xff", *lawful).records[0].fields["reason"] == "unreadable"
 
 
 def test_frames_of_an_unknown_link_are_nothing() -> None:
