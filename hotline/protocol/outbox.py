@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from hotline.wire.v1 import content_pb2
 
@@ -19,6 +20,27 @@ class SentState(StrEnum):
     READ = "read"
     EXPIRED = "expired"
     RENUMBERED = "renumbered"
+
+
+FOLLOWS: Final[Mapping[SentState, frozenset[SentState]]] = {
+    SentState.QUEUED: frozenset({SentState.RELAYED, SentState.DELIVERED, SentState.EXPIRED}),
+    SentState.RELAYED: frozenset({SentState.RELAYED, SentState.DELIVERED, SentState.EXPIRED}),
+    SentState.DELIVERED: frozenset({SentState.READ}),
+    SentState.READ: frozenset(),
+    SentState.EXPIRED: frozenset({SentState.DELIVERED}),
+    SentState.RENUMBERED: frozenset(),
+}
+"""What a sender may be told next (docs/protocol.md 12.11). RELAYED again: custody is not remembered over a restart."""
+
+FOLLOWS_LOSS: Final[Mapping[SentState, frozenset[SentState]]] = {
+    SentState.QUEUED: frozenset({SentState.RENUMBERED}),
+    SentState.RELAYED: frozenset({SentState.RENUMBERED}),
+    SentState.DELIVERED: frozenset({SentState.RELAYED, SentState.DELIVERED}),
+    SentState.READ: frozenset({SentState.RELAYED, SentState.DELIVERED}),
+    SentState.EXPIRED: frozenset(),
+    SentState.RENUMBERED: frozenset(),
+}
+"""The same once one side has lost state: the peer is owed again what it has forgotten."""
 
 
 @dataclass(slots=True)
