@@ -99,8 +99,8 @@ def epoch(name: bytes, kept: dict[str, Any] | None) -> tuple[dict[str, Any], Sen
         sending = SendingEpoch(binding, Plane.REAL, name, PREKEY.public, lambda n: fixed.get(n) or random.randbytes(n))
     finally:
         epochs.seal_opener = genuine
-    info = epochs._info(binding, Plane.REAL, sending.epoch_id, name)
-    roots = epochs._roots(binding, fixed[32], info, sending.opener)
+    info = epochs.epoch_info(binding, Plane.REAL, sending.epoch_id, name)
+    roots = epochs.epoch_roots(binding, fixed[32], info, sending.opener)
     made = {
         "suite": SUITE,
         "plane": "real",

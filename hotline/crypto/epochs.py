@@ -51,21 +51,25 @@ class Binding:
         return Binding(self.charter, self.recipient, self.sender, self.pairwise)
 
 
-class _Roots(NamedTuple):
+class Roots(NamedTuple):
+    """Where both chains of an epoch begin."""
+
     durable: bytes
     transient: bytes
 
 
-def _info(binding: Binding, plane: Plane, epoch_id: bytes, prekey_hash: bytes) -> bytes:
+def epoch_info(binding: Binding, plane: Plane, epoch_id: bytes, prekey_hash: bytes) -> bytes:
+    """What an epoch is bound to (docs/protocol.md 7.3)."""
     ends = binding.sender.to_bytes(2, "big") + binding.recipient.to_bytes(2, "big")
     parts = (SUITE.encode(), plane.value.encode(), binding.charter, ends, epoch_id, prekey_hash)
     return pae("hotline/v1/epoch", *parts)
 
 
-def _roots(binding: Binding, secret: bytes, info: bytes, opener: bytes) -> _Roots:
+def epoch_roots(binding: Binding, secret: bytes, info: bytes, opener: bytes) -> Roots:
+    """The beginnings of both chains (docs/protocol.md 7.3)."""
     # The opener's hash goes into the derivation and not only beside it: a re-encapsulation gives other keys.
     material = hkdf(binding.pairwise, secret, info + hashlib.sha256(opener).digest(), 64)
-    return _Roots(material[:32], material[32:])
+    return Roots(material[:32], material[32:])
 
 
 class _Chain:
@@ -131,9 +135,9 @@ class SendingEpoch:
         self.prekey_hash = prekey_hash
         self.epoch_id = entropy(EPOCH_ID_SIZE)
         secret = entropy(32)
-        info = _info(binding, plane, self.epoch_id, prekey_hash)
+        info = epoch_info(binding, plane, self.epoch_id, prekey_hash)
         self.opener = seal_opener(secret, prekey_public, info)
-        roots = _roots(binding, secret, info, self.opener)
+        roots = epoch_roots(binding, secret, info, self.opener)
         self._durable = _Chain(roots.durable, 0, 0)
         self._transient = _Chain(roots.transient, 0, 0)
         self.acknowledged = False
@@ -160,8 +164,8 @@ class ReceivingEpoch:
         self, binding: Binding, plane: Plane, epoch_id: bytes, prekey_hash: bytes, key: KemKey, opener: bytes
     ) -> None:
         """Open an epoch that the peer sealed to `key`. Raises NotOpened."""
-        info = _info(binding, plane, epoch_id, prekey_hash)
-        roots = _roots(binding, open_opener(key, opener, info), info, opener)
+        info = epoch_info(binding, plane, epoch_id, prekey_hash)
+        roots = epoch_roots(binding, open_opener(key, opener, info), info, opener)
         self.plane = plane
         self.epoch_id = epoch_id
         self.prekey_hash = prekey_hash

@@ -24,7 +24,7 @@ from hotline.wire.v1 import content_pb2
 _LABEL = "hotline/v1/prekey"
 _BODY_MAX = 2_048
 _PUBLIC_SIZE = 1_216
-_STORAGE_LABEL = "hotline/v1/prekey-secret"
+STORAGE_LABEL = "hotline/v1/prekey-secret"
 
 
 def prekey_hash(charter: bytes, terminal: int, body: bytes) -> bytes:
@@ -74,7 +74,7 @@ class OwnPrekeys:
         assert isinstance(box, bytes)
         assert isinstance(content, bytes)
         assert isinstance(signature, bytes)
-        key = KemKey(storage_open(self._storage_key, _STORAGE_LABEL, box))
+        key = KemKey(storage_open(self._storage_key, STORAGE_LABEL, box))
         signed = content_pb2.SignedPrekey(body=content, signature=signature)
         return OwnPrekey(generation, key, signed, prekey_hash(self._charter, self._terminal, content))
 
@@ -107,7 +107,7 @@ class OwnPrekeys:
         signed = content_pb2.SignedPrekey(body=body, signature=signature)
         self._kept.append(OwnPrekey(generation, key, signed, prekey_hash(*ends[:1], self._terminal, body)))
         self._rotate_at = now.mono + lifetime
-        box = storage_seal(self._storage_key, _STORAGE_LABEL, seed, self._entropy)
+        box = storage_seal(self._storage_key, STORAGE_LABEL, seed, self._entropy)
         changes: list[Change] = [
             Put("prekey", {"generation": generation, "box": box, "content": body, "signature": signature})
         ]
