@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: install demo test check bench proto simulate drills sabotage lock sbom wheel supply clean
+.PHONY: install demo test check bench abuse proto simulate drills sabotage lock sbom wheel supply clean
 
 install: $(VENV)/.installed
 
@@ -32,6 +32,9 @@ check: install ## everything that needs no test run
 
 bench: install ## measure the product beside floors built from the same parts; writes build/bench.json
 	$(RUN)/python -m benchmarks
+
+abuse: install ## a FLASH while somebody floods a relay, beside the same without; writes build/abuse.json
+	$(RUN)/python -m benchmarks.abuse
 
 SEEDS ?= 200
 simulate: install ## the simulator over SEEDS seeds

@@ -69,21 +69,24 @@ class Product:
             assert time.monotonic() < end, "the product did not come up"
             await asyncio.sleep(0.02)
 
-    def submit(self) -> asyncio.Future[float]:
+    def submit(self, precedence: content_pb2.Precedence = content_pb2.PRECEDENCE_ROUTINE) -> asyncio.Future[float]:
         """Hand one statement to the terminal; the future gives the time at which its receipt is verified."""
         serial = self.daemon.endpoint.context.outboxes[Plane.REAL].last_serial + 1
         waiting: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._waiting[serial] = waiting
-        routine, ltr = content_pb2.PRECEDENCE_ROUTINE, content_pb2.DIRECTION_LTR
-        self.daemon.driver.post(Submit(RequestId(0), Plane.REAL, routine, "en", ltr, TEXT, "duty-1"))
+        ltr = content_pb2.DIRECTION_LTR
+        self.daemon.driver.post(Submit(RequestId(0), Plane.REAL, precedence, "en", ltr, TEXT, "duty-1"))
         return waiting
 
-    async def latency(self, count: int) -> list[float]:
-        """Milliseconds from hand-over to DELIVERED, one at a time."""
+    async def latency(
+        self, count: int, precedence: content_pb2.Precedence = content_pb2.PRECEDENCE_ROUTINE, pause: float = 0.0
+    ) -> list[float]:
+        """Milliseconds from hand-over to DELIVERED, one at a time, `pause` seconds apart."""
         taken = []
         for _ in range(count):
             begun = time.perf_counter()
-            taken.append((await asyncio.wait_for(self.submit(), _WAIT_SECONDS) - begun) * 1_000)
+            taken.append((await asyncio.wait_for(self.submit(precedence), _WAIT_SECONDS) - begun) * 1_000)
+            await asyncio.sleep(pause)
         return taken
 
     async def throughput(self, count: int, window: int) -> float:

@@ -188,5 +188,13 @@ WITNESS_EVIDENCE_MAX: Final = 1_000
 RELAY_STREAMS_MAX: Final = 256
 """Open streams at one relay. More: refused at once."""
 
+RELAY_CONNECTIONS_MAX: Final = 12_000
+"""Connections at one relay, most of them of strangers who have not proved anything. More: closed at once. Many more
+than streams, for each is given up when its handshake has lasted too long: who would lock a terminal out must open
+thousands a second. Some 60 kB each. A system that lets a process open fewer files lowers it."""
+
+RELAY_OTHER_FILES: Final = 256
+"""Files that a relay needs besides its connections."""
+
 UNADMITTED_FRAMES_MAX: Final = 1
 """Frames looked at on a stream before it is admitted: the first must be a lawful Hello, else the stream is closed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from hotline.charter.secrets import RelaySecret, decode_secret
 from hotline.crypto.signing import SigningKey
 from hotline.errors import ConfigError, KeyFileError
 from hotline.files import named, read_public, read_secret, replace
+from hotline.limits import RELAY_CONNECTIONS_MAX, RELAY_OTHER_FILES
 from hotline.machine import Delivery
 from hotline.runtime.credentials import OwnTls, server_credentials, server_options
 from hotline.runtime.driver import Driver
@@ -147,11 +149,24 @@ async def serve(config: RelayConfig, materials: Materials, make: MakeRelay = Rel
     log.info("stopped", reason="asked to")
 
 
+def _connections() -> int:
+    """How many connections there may be: RELAY_CONNECTIONS_MAX, or as many files as the system lets us have.
+
+    A relay that ran out of files could not open its own store; so it raises its own limit, and stays below it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = RELAY_CONNECTIONS_MAX + RELAY_OTHER_FILES
+    files = wanted if hard == resource.RLIM_INFINITY else max(soft, min(hard, wanted))
+    if files > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return min(RELAY_CONNECTIONS_MAX, max(1, files - RELAY_OTHER_FILES))
+
+
 async def _listen(
     config: RelayConfig, materials: Materials, driver: Driver[RelayEvent], links: Links
 ) -> tuple[grpc.aio.Server, health_aio.HealthServicer, int]:
     slow = any(entry.profile.name != "fibre" for entry in materials.entries)
-    server = grpc.aio.server(options=server_options(slow))
+    server = grpc.aio.server(options=server_options(slow, _connections()))
     relay_pb2_grpc.add_RelayServiceServicer_to_server(RelayService(driver, links), server)
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)

@@ -15,7 +15,7 @@ import grpc.aio
 
 from hotline.charter.profiles import Profile
 from hotline.crypto.tls import certificate_name, fingerprint_of_pem, pem
-from hotline.limits import PARCEL_BYTES_MAX, RELAY_STREAMS_MAX
+from hotline.limits import PARCEL_BYTES_MAX, RELAY_CONNECTIONS_MAX
 
 Option = tuple[str, str | int]
 
@@ -79,8 +79,8 @@ def server_credentials(own: OwnTls, clients_der: Iterable[bytes]) -> grpc.Server
     )
 
 
-def server_options(slow_links: bool) -> tuple[Option, ...]:
-    """Options of a relay's server; `slow_links` if any terminal comes over a narrow path."""
+def server_options(slow_links: bool, connections: int = RELAY_CONNECTIONS_MAX) -> tuple[Option, ...]:
+    """Options of a relay's server; `slow_links` if any terminal comes over a narrow path, `connections` at one time."""
     return (
         *_COMMON,
         ("grpc.so_reuseport", 0),  # a second relay on one port must fail, not share
@@ -92,7 +92,7 @@ def server_options(slow_links: bool) -> tuple[Option, ...]:
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 500),
         ("grpc.http2.max_ping_strikes", 0),  # honest terminals ping often; floods are bounded by the streams
         ("grpc.max_connection_idle_ms", 60_000),
-        ("grpc.max_allowed_incoming_connections", RELAY_STREAMS_MAX),
+        ("grpc.max_allowed_incoming_connections", connections),
     )
 
 
