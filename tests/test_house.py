@@ -130,6 +130,7 @@ def test_no_file_has_an_empty_name() -> None:
 
 def test_what_decides_reads_nothing_from_the_world() -> None:
     """A replay of a recorded crisis would decide otherwise than the machine did, and the drill would prove nothing."""
+    # docs/protocol.md 3.1
     rooms = [path for path in written_code() if any(path.is_relative_to(room) for room in PURE_ROOMS)]
     pure = [path for path in written_code() if path.as_posix() in PURE] + rooms
     assert Path("hotline/machine.py") in pure

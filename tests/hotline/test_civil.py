@@ -48,6 +48,7 @@ def _ms(*parts: int) -> int:
 )
 def test_date_time_groups(at: tuple[int, ...], group: str) -> None:
     """0000Z belongs to two days in two services' habits: written, it would start a dispute about the day."""
+    # docs/protocol.md 8.8
     assert date_time_group(_ms(*at)) == group
 
 

@@ -463,7 +463,7 @@ def test_two_forms_of_one_log_convict_it(site: Site, store: Path, tmp_path: Path
 
 
 def test_relay_and_witness_hold_no_word_of_it(site: Site) -> None:
-    """Whoever takes a relay or a witness would read what was said, or who was on duty."""
+    """Whoever takes a relay or a witness would read what was said, or who was on duty (docs/protocol.md 1.3)."""
     stage = site.stage
     folders = [stage.relays[0].folder / "store", stage.witnesses[0].folder / "store"]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]

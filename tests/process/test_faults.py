@@ -286,6 +286,7 @@ def test_a_lying_relay_costs_no_statement(site: MakeSite) -> None:
 
 def test_a_withheld_last_statement_is_exposed_by_the_heartbeat(site: MakeSite) -> None:
     """The only relay signs for a statement and keeps it to itself: both sides would believe that nothing was said."""
+    # docs/protocol.md 1.4
     here = site(lying("withhold-last"), relays=1)
     undo = here.undone()
     serial = here.say("the last word")

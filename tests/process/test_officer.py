@@ -34,6 +34,7 @@ def _hotline(*words: object, stdin: bytes = b"", **more: str) -> subprocess.Comp
 
 def test_an_hour_of_duty(stages: Stages, tmp_path: Path) -> None:
     """Every command an officer has, in the order of a watch, in words and in JSON that keeps its schema."""
+    # docs/protocol.md 14.2
     stage = stages(2)
     stage.start(*stage.relays, "ALPHA")
     alpha = stage.socket("ALPHA")
@@ -89,6 +90,7 @@ def _records(stage: Stage) -> None:
 
 def test_hostile_text_cannot_touch_the_readers_screen(stages: Stages) -> None:
     """A peer could rewrite what the officer sees, or the title of the window, with a statement."""
+    # docs/protocol.md 8.8
     stage = stages(1)
     stage.start(*stage.relays, "ALPHA", "BRAVO")
     until(lambda: stage.up("ALPHA") and stage.up("BRAVO"), "every path up")
@@ -148,7 +150,7 @@ def test_no_daemon_is_said_so(tmp_path: Path) -> None:
 
 
 def test_a_caller_who_is_no_officer_may_look_and_not_send(stages: Stages) -> None:
-    """Anyone with an account on the machine could speak for the leader."""
+    """Anyone with an account on the machine could speak for the leader (docs/protocol.md 14.1)."""
     stage = stages(1)
     home = next(item for item in stage.rehearsal.terminals if item.party == "ALPHA")
     config = Path(home.config)

@@ -36,7 +36,7 @@ def _one_sentence(text: str) -> bool:
 
 
 def test_charter_signed_by_one_party_only(stages: Stages) -> None:
-    """A charter that one capital made alone could name its own machines as the other's."""
+    """A charter that one capital made alone could name its own machines as the other's (docs/protocol.md 5.1)."""
     stage = stages(1)
     note = stage.rehearsal.charter.read_text()
     signatures = [line for line in note.splitlines(keepends=True) if line.startswith("— ")]

@@ -61,6 +61,7 @@ def _signed_for(out: Output) -> set[bytes]:
 
 def test_custody_for_many_is_said_in_frames_that_fit() -> None:
     """One frame too long for gRPC breaks the stream just when a terminal has caught up after an outage."""
+    # docs/protocol.md 5.17
     relay = _relay("a", "b")
     names = _send_many(relay)
     later = Instant(NOW.mono + RELAY_LINGER, NOW.wall)
@@ -72,6 +73,7 @@ def test_custody_for_many_is_said_in_frames_that_fit() -> None:
 
 def test_parcel_with_too_many_frames_is_read_to_the_bound() -> None:
     """Without the bound one parcel of tiny frames keeps the relay from everybody else's heartbeats."""
+    # docs/protocol.md 4.8
     relay = _relay("a")
     frames = tuple(envelope_frame(_envelope(number)) for number in range(FRAMES_PER_PARCEL_MAX + 5))
     out = relay.step(FramesReceived("a", frames), NOW)

@@ -95,7 +95,7 @@ def _name(envelope: bytes) -> bytes:
 
 
 def test_terminal_is_admitted_by_its_certificate() -> None:
-    """If the lawful terminal were turned away, the path would be dead from the start."""
+    """If the lawful terminal were turned away, the path would be dead from the start (docs/protocol.md 5.5)."""
     relay = _relay()
     out = _attach(relay, "a", "fp-a", _hello(ALPHA))
     (frame,) = _bodies(out.transmit, "a")
@@ -125,6 +125,7 @@ def test_terminal_is_admitted_by_its_certificate() -> None:
 )
 def test_everybody_else_is_hung_up_on(fingerprint: str, hello: bytes) -> None:
     """Who gets in as BRAVO receives BRAVO's envelopes, and BRAVO never learns of them."""
+    # docs/protocol.md 5.5 and 5.18
     relay = _relay()
     _attach(relay, "b", "fp-b", _hello(BRAVO))
     out = _attach(relay, "s", fingerprint, hello)
@@ -147,6 +148,7 @@ def test_frames_behind_a_refused_hello_are_not_looked_at() -> None:
 
 def test_newer_stream_replaces_the_older() -> None:
     """After a partition the old stream is a zombie: envelopes sent into it are lost until TCP gives up."""
+    # docs/protocol.md 5.5 and 5.18
     relay = _relay()
     _both(relay)
     out = _attach(relay, "b2", "fp-b", _hello(BRAVO))
@@ -159,7 +161,7 @@ def test_newer_stream_replaces_the_older() -> None:
 
 
 def test_second_hello_on_a_stream_is_refused() -> None:
-    """A terminal that could change who it is on a living stream would bypass the admission."""
+    """A terminal that could change who it is on a living stream would bypass the admission (docs/protocol.md 5.18)."""
     relay = _relay()
     _both(relay)
     out = relay.step(FramesReceived("a", (_hello(ALPHA),)), NOW)
@@ -172,6 +174,7 @@ def test_second_hello_on_a_stream_is_refused() -> None:
 
 def test_forward_at_once_and_sign_only_behind_the_commit() -> None:
     """Custody before the commit vouches for what a power cut takes; forwarding after it delays every FLASH."""
+    # docs/protocol.md 5.6
     relay = _relay()
     _both(relay)
     envelope = _envelope()
@@ -195,6 +198,7 @@ def test_storing_waits_no_longer_than_said() -> None:
 
 def test_what_is_taken_at_once_is_neither_stored_nor_signed_for() -> None:
     """Signing for what is not held is a lie; storing what has been taken leaves it in the mailbox for ever."""
+    # docs/protocol.md 5.6
     relay = _relay()
     _both(relay)
     _send(relay, "a", _envelope(1), _envelope(2))
@@ -231,6 +235,7 @@ def test_closing_stores_what_lingers() -> None:
 
 def test_absent_terminal_finds_everything_in_order() -> None:
     """A capital that was cut off for a night must find the night's statements, in their order."""
+    # docs/protocol.md 5.5
     relay = _relay()
     _attach(relay, "a", "fp-a", _hello(ALPHA))
     sent = [_envelope(number) for number in range(5)]
@@ -243,6 +248,7 @@ def test_absent_terminal_finds_everything_in_order() -> None:
 
 def test_transient_envelope_is_never_stored() -> None:
     """Stored heartbeats would fill the mailbox of an absent terminal and push its statements out."""
+    # docs/protocol.md 5.6 and 5.17
     relay = _relay()
     _attach(relay, "a", "fp-a", _hello(ALPHA))
     beat = _envelope(flags=FLAG_TRANSIENT)
@@ -255,6 +261,7 @@ def test_transient_envelope_is_never_stored() -> None:
 
 def test_repeat_gets_custody_again_and_is_stored_once() -> None:
     """A lost custody would otherwise make the sender repeat for ever; a second copy would fill the mailbox."""
+    # docs/protocol.md 5.7
     relay = _relay()
     _both(relay)
     envelope = _envelope()
@@ -271,6 +278,7 @@ def test_repeat_gets_custody_again_and_is_stored_once() -> None:
 
 def test_clash_is_refused_and_changes_nothing() -> None:
     """If a second envelope could take the place of one under custody, the signed custody would be a lie."""
+    # docs/protocol.md 5.7 and 5.17
     relay = _relay()
     _both(relay)
     _send(relay, "a", _envelope())
@@ -291,6 +299,7 @@ def test_clash_is_refused_and_changes_nothing() -> None:
 )
 def test_false_addresses_are_refused(envelope: bytes, reason: Refused) -> None:
     """A terminal that can write in another's name can fill the peer's mailbox under a false flag."""
+    # docs/protocol.md 5.7 and 5.17
     relay = _relay()
     _both(relay)
     out = _send(relay, "a", envelope)
@@ -312,6 +321,7 @@ def test_hotlines_do_not_meet() -> None:
 
 def test_full_mailbox_refuses_but_forwards() -> None:
     """A full mailbox must not stop a FLASH whose reader is attached, nor sign for what it does not hold."""
+    # docs/protocol.md 5.7 and 5.17
     relay = _relay()
     _both(relay)
     mailbox = relay.mailboxes[CHARTER, BRAVO]
@@ -326,6 +336,7 @@ def test_full_mailbox_refuses_but_forwards() -> None:
 
 def test_rate_is_limited_and_recovers() -> None:
     """One terminal gone mad must not take the relay from the others; a quiet second later it is served again."""
+    # docs/protocol.md 5.7 and 5.17
     relay = _relay()
     _both(relay)
     frame = envelope_frame(_envelope(flags=FLAG_TRANSIENT))
@@ -349,6 +360,7 @@ def _taken(*identifiers: bytes) -> bytes:
 
 def test_only_the_own_mailbox_is_emptied() -> None:
     """If ALPHA could take from BRAVO's mailbox, a captured terminal could make statements vanish."""
+    # docs/protocol.md 5.8
     relay = _relay()
     _both(relay)
     envelope = _envelope()
@@ -364,6 +376,7 @@ def test_only_the_own_mailbox_is_emptied() -> None:
 
 def test_old_envelopes_go_and_young_ones_stay() -> None:
     """Kept for ever, mailboxes of a decommissioned terminal fill the disk; dropped early, statements are lost."""
+    # docs/protocol.md 5.8
     relay = _relay()
     _attach(relay, "a", "fp-a", _hello(ALPHA))
     relay.step(Tick(), NOW)
@@ -417,6 +430,7 @@ _hostile = st.one_of(
 @given(st.lists(st.tuples(st.sampled_from(["a", "s", "nobody"]), st.lists(_hostile, max_size=4)), max_size=6))
 def test_hostile_frames_never_raise_and_never_change_mailboxes(parcels: list[tuple[str, list[bytes]]]) -> None:
     """An exception stops the relay, a change loses a statement: either way one hostile terminal owns the path."""
+    # docs/protocol.md 15.2
     relay = _relay()
     _both(relay)
     relay.step(LinkOpened("s", "stranger"), NOW)

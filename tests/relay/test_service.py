@@ -191,6 +191,7 @@ async def test_backlog_larger_than_a_link_queue_arrives(house: House) -> None:
 
 async def test_one_certificate_cannot_take_every_stream(house: House) -> None:
     """A captured terminal that opens stream after stream must not lock the other capital out of the relay."""
+    # docs/protocol.md 5.18
     _, received = await house.attach(BRAVO)
     silent = []
     for _ in range(STREAMS_PER_CERTIFICATE + 5):
@@ -208,6 +209,7 @@ async def test_terminal_that_does_not_read_is_told_when_it_is_given_up(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stream that is dead at the relay and alive at the terminal is a path that nobody ever dials again."""
+    # docs/protocol.md 5.18
     monkeypatch.setattr("relay.service._QUEUE_BYTES_MAX", 300_000)
     call, _ = await house.attach(BRAVO)
     alpha, _ = await house.attach(ALPHA)

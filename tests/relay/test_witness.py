@@ -80,7 +80,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def test_it_answers_as_published(site: Site) -> None:
-    """A log of another program could not be witnessed here."""
+    """A log of another program could not be witnessed here (docs/protocol.md 13.17)."""
     status, _, lines = site.add(LOG.request(0, 5))
     assert status == 200
     note = parse_add_checkpoint(LOG.request(0, 5)).note + lines
@@ -123,6 +123,7 @@ def test_a_body_without_an_honest_length_is_refused(site: Site) -> None:
 
 def test_a_signed_contradiction_is_kept(site: Site) -> None:
     """The words that convict a log would be thrown away by the only one who heard them."""
+    # docs/protocol.md 13.7 and 13.17
     site.add(LOG.request(0, 12))
     site.add(FORK.request(12, 20))
     site.add(b"nonsense")
@@ -132,7 +133,7 @@ def test_a_signed_contradiction_is_kept(site: Site) -> None:
 
 
 def test_what_it_signed_outlives_it(tmp_path: Path) -> None:
-    """A restarted witness would sign a smaller log."""
+    """A restarted witness would sign a smaller log (docs/protocol.md 13.7)."""
     with running(tmp_path) as site:
         site.add(LOG.request(0, 12))
     with running(tmp_path) as site:

@@ -51,6 +51,7 @@ def test_judges_see_a_forgery_when_signatures_are_not_checked() -> None:
 @pytest.mark.parametrize("seed", [101, 102, 104])
 def test_a_lying_relay_changes_nothing(seed: int) -> None:
     """Replayed, altered or cut frames would lose, repeat or forge a statement, or stop a terminal."""
+    # docs/protocol.md 1.2 and 1.3
     liars: list[LyingRelay] = []
 
     def hostile(world: World) -> None:

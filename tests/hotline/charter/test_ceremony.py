@@ -54,7 +54,7 @@ def test_no_byte_of_a_card_can_be_changed(ceremony: Ceremony, kind: str) -> None
 
 
 def test_a_card_is_certified_by_its_own_party_only(ceremony: Ceremony) -> None:
-    """BRAVO could give ALPHA a terminal."""
+    """BRAVO could give ALPHA a terminal (docs/protocol.md 5.12)."""
     bravo = ceremony.keys["BRAVO"].public
     with pytest.raises(Untrusted):
         open_terminal_card(ceremony.terminals["ALPHA"], bravo)
@@ -101,6 +101,7 @@ def test_an_offer_takes_only_cards_of_its_party(ceremony: Ceremony) -> None:
 @pytest.mark.parametrize("name", ["", "a b", "../up", "-x", "x\ny", "é", "x" * 33, "a+b"])
 def test_names_that_could_mislead_are_refused(name: str) -> None:
     """A name becomes a file name and a line on a screen: it could lead out of the folder or imitate another."""
+    # docs/protocol.md 5.10
     key = IdentityKey.generate(os.urandom)
     with pytest.raises(ConfigError, match="party: "):
         make_identity_card(key, name)

@@ -27,7 +27,7 @@ Change = Callable[[CharterText], CharterText]
 
 
 def test_a_charter_says_who_is_who(ceremony: Ceremony) -> None:
-    """A terminal would speak to the wrong machine, or pin the wrong certificate."""
+    """A terminal would speak to the wrong machine, or pin the wrong certificate (docs/protocol.md 5.10)."""
     charter = load_charter(ceremony.signed)
     text, _ = split(ceremony.signed)
     assert charter.hash == hashlib.sha256(text).digest()
@@ -86,7 +86,7 @@ def test_an_interval_of_channel_tests_is_what_was_agreed(ceremony: Ceremony, int
 
 
 def test_one_signature_is_not_enough(ceremony: Ceremony) -> None:
-    """One side could dictate keys and relays to the other."""
+    """One side could dictate keys and relays to the other (docs/protocol.md 5.1)."""
     half = sign_charter(ceremony.draft, "ALPHA", ceremony.keys["ALPHA"])
     with pytest.raises(Untrusted, match="not signed by BRAVO"):
         load_charter(half)
@@ -133,7 +133,7 @@ def test_nothing_can_be_added_or_cut(ceremony: Ceremony, spoil: Callable[[bytes]
 
 
 def test_another_spelling_of_the_same_text_is_refused(ceremony: Ceremony) -> None:
-    """The hash that every key is bound to would differ between the sides."""
+    """The hash that every key is bound to would differ between the sides (docs/protocol.md 5.9)."""
     text, signatures = split(ceremony.signed)
     loose = text.replace(b'"serial": 1', b'"serial":  1')
     assert loose != text
@@ -219,7 +219,7 @@ def _officer_with_key(ceremony: Ceremony, public: bytes) -> bytes:
 
 @pytest.mark.parametrize("which", ["signing", "ledger", "identity", "bravo"])
 def test_no_key_stands_twice(ceremony: Ceremony, which: str) -> None:
-    """A signature made for one purpose would hold for another, or one side's for the other's."""
+    """A signature made for one purpose would hold for another, or one side's for the other's (docs/protocol.md 5.2)."""
     secret = ceremony.secrets["ALPHA"]
     key = {
         "signing": SigningKey(secret.signing).public,
@@ -264,13 +264,13 @@ def _relay(name: str, address: str, number: int = 3) -> Change:
     ],
 )
 def test_a_charter_that_contradicts_itself_is_refused(ceremony: Ceremony, change: Change, fault: str) -> None:
-    """Both sides would sign it, and each would read it another way."""
+    """Both sides would sign it, and each would read it another way (docs/protocol.md 5.13)."""
     with pytest.raises(Untrusted, match=fault):
         load_charter(ceremony.resigned(change))
 
 
 def test_every_fault_is_told_at_once(ceremony: Ceremony) -> None:
-    """Two delegations would meet again for each fault."""
+    """Two delegations would meet again for each fault (docs/protocol.md 5.13)."""
 
     def spoil(text: CharterText) -> CharterText:
         return _relay("relay-1", "127.0.0.1:41001")(text.model_copy(update={"created": "2026-11-17"}))

@@ -49,6 +49,7 @@ def test_shares_that_do_not_fit_are_refused(shares: dict[str, bytes]) -> None:
 
 def test_the_check_value_tells_secrets_apart_and_no_more() -> None:
     """A wrong secret would be noticed only when messages fail to open; or the charter would give the secret away."""
+    # docs/protocol.md 5.3
     secret = derive_pairwise(SHARES, IDENTITIES)
     assert check_value(secret) == check_value(bytes(secret))
     assert check_value(secret) != check_value(secret[::-1])

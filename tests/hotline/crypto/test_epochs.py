@@ -65,13 +65,13 @@ def test_no_key_is_ever_handed_out_twice() -> None:
 def test_an_opener_opens_for_one_charter_direction_plane_and_prekey(
     binding: Binding, plane: Plane, name: bytes
 ) -> None:
-    """An epoch could be carried to another place and be believed there."""
+    """An epoch could be carried to another place and be believed there (docs/protocol.md 7.3)."""
     with pytest.raises(NotOpened):
         receiver(sender(), binding, plane, name)
 
 
 def test_the_pairwise_secret_changes_every_key_though_the_opener_opens() -> None:
-    """Whoever breaks X-Wing alone would read everything."""
+    """Whoever breaks X-Wing alone would read everything (docs/protocol.md 5.3)."""
     epoch = sender()
     other = receiver(epoch, Binding(b"c" * 32, 1, 2, b"q" * 32))
     for transient in (False, True):

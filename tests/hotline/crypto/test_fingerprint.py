@@ -23,7 +23,7 @@ def test_a_fingerprint_is_of_one_kind_and_one_key() -> None:
 
 
 def test_digits_are_the_specified_ones() -> None:
-    """Two versions of the program would read out different numbers for one key."""
+    """Two versions of the program would read out different numbers for one key (docs/protocol.md 5.15)."""
     value = b"f" * 32
     stretched = hashlib.sha512(pae("hotline/v1/fingerprint-digits", value)).digest()
     groups = digits(value).split(" ")
@@ -41,7 +41,7 @@ def test_digits_always_have_the_same_shape(value: bytes) -> None:
 
 @given(NAMES, NAMES)
 def test_the_joint_number_is_the_same_from_either_side(first: bytes, second: bytes) -> None:
-    """Each capital would read out its own number, and every ceremony would fail."""
+    """Each capital would read out its own number, and every ceremony would fail (docs/protocol.md 5.15)."""
     number = joint_safety_number(first, second)
     assert number == joint_safety_number(second, first)
     assert re.fullmatch(r"[0-9]{5}( [0-9]{5}){11}", number)
@@ -63,7 +63,7 @@ def test_each_byte_has_one_word_and_each_word_one_byte() -> None:
 
 
 def test_the_words_are_those_of_the_published_list() -> None:
-    """Somebody with another program for the same list would hear other words."""
+    """Somebody with another program for the same list would hear other words (docs/protocol.md 5.15)."""
     published = (
         "topmost Istanbul Pluto vagabond treadmill Pacific brackish dictator "
         "goldfish Medusa afflict bravado chatter revolver Dupont midsummer"
@@ -84,7 +84,7 @@ def test_a_word_left_out_or_exchanged_is_noticed() -> None:
 
 
 def test_the_qr_text_says_what_it_is() -> None:
-    """A camera would hand over a number that nobody can place."""
+    """A camera would hand over a number that nobody can place (docs/protocol.md 5.15)."""
     assert qr_text("identity", "ALPHA", b"\x01\xff") == "HOTLINE-FP:1:identity:ALPHA:01ff"
 
 

@@ -54,7 +54,7 @@ def test_the_context_is_signed_apart_from_the_message() -> None:
 
 
 def test_neither_half_alone_is_enough() -> None:
-    """A broken lattice, or a quantum computer, would forge a charter by itself."""
+    """A broken lattice, or a quantum computer, would forge a charter by itself (docs/protocol.md 5.11)."""
     foreign = OTHER.sign("hotline/v1/charter", b"text")
     for mixed in (
         SIGNATURE[:MLDSA_SIGNATURE_SIZE] + foreign[MLDSA_SIGNATURE_SIZE:],

@@ -53,7 +53,7 @@ def test_sizes_are_the_specified_ones() -> None:
 
 
 def test_another_library_opens_our_opener() -> None:
-    """Only this version of one library could ever open an epoch."""
+    """Only this version of one library could ever open an epoch (docs/protocol.md 7.3)."""
     cipher = HPKE.new(
         receiver_key=oracle_key(b"k" * 32), aead_id=HPKE.AEAD.CHACHA20_POLY1305, enc=OPENER[:1120], info=INFO
     )
@@ -137,7 +137,7 @@ def test_a_cut_seed_is_not_another_key(size: int) -> None:
 
 
 def test_the_chain_is_the_specified_one() -> None:
-    """A second implementation would lose the chain after the first envelope."""
+    """A second implementation would lose the chain after the first envelope (docs/protocol.md 7.5)."""
     chain = b"c" * 32
     assert next_chain_key(chain) == hmac.digest(chain, b"hotline/v1/chain", "sha256")
     blocks, block = b"", b""
@@ -158,6 +158,7 @@ def test_no_key_of_a_chain_tells_another() -> None:
 
 def test_hkdf_is_rfc_5869s() -> None:
     """Every key of the hotline would be known to this program only (RFC 5869 appendix A, cases 1 and 3)."""
+    # docs/protocol.md 2.5
     ikm = b"\x0b" * 22
     assert hkdf(bytes(range(13)), ikm, bytes(range(0xF0, 0xFA)), 42).hex() == (
         "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"
@@ -202,7 +203,7 @@ def test_every_cut_and_every_other_header_is_refused() -> None:
 
 
 def test_a_text_that_opens_under_a_key_but_commits_to_another_is_refused() -> None:
-    """One envelope could say one thing to us and another thing to an arbiter."""
+    """One envelope could say one thing to us and another thing to an arbiter (docs/protocol.md 7.5)."""
     foreign = MESSAGE_KEY._replace(commit=hashlib.sha256(b"another").digest())
     sealed = seal(foreign, b"header", b"text")
     cipher = ChaCha20_Poly1305.new(key=MESSAGE_KEY.key, nonce=MESSAGE_KEY.nonce)

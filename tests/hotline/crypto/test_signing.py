@@ -40,14 +40,14 @@ SMALL_ORDER = (
 
 
 def test_the_encoding_is_the_specified_one() -> None:
-    """Another implementation would find none of our signatures valid."""
+    """Another implementation would find none of our signatures valid (docs/protocol.md 2.2)."""
     assert pae("hotline/v1/x", b"ab", b"") == b"HLv1 12 hotline/v1/x 2 ab 0 "
     assert pae("") == b"HLv1 0 "
 
 
 @given(st.lists(st.binary(max_size=12), max_size=4), st.lists(st.binary(max_size=12), max_size=4))
 def test_two_inputs_never_give_the_same_bytes(first: list[bytes], second: list[bytes]) -> None:
-    """A signature over one thing would hold for another."""
+    """A signature over one thing would hold for another (docs/protocol.md 2.2)."""
     assert (pae("label", *first) == pae("label", *second)) == (first == second)
 
 
@@ -73,7 +73,7 @@ def test_a_label_that_is_not_ascii_is_our_own_mistake() -> None:
 
 
 def test_a_signature_holds_for_its_label_and_parts_only() -> None:
-    """An acknowledgement could be shown as a statement."""
+    """An acknowledgement could be shown as a statement (docs/protocol.md 7.1)."""
     signature = KEY.sign("hotline/v1/one", b"a", b"b")
     assert len(signature) == SIGNATURE_SIZE
     verify(KEY.public, signature, "hotline/v1/one", b"a", b"b")
@@ -157,7 +157,7 @@ def test_a_key_of_another_length_is_refused(size: int) -> None:
 
 @pytest.mark.parametrize("encoded", SMALL_ORDER)
 def test_a_key_of_small_order_is_refused_and_signs_nothing(encoded: str) -> None:
-    """One signature of zeros would be valid for every message in the world."""
+    """One signature of zeros would be valid for every message in the world (docs/protocol.md 5.2)."""
     public = bytes.fromhex(encoded)
     with pytest.raises(Untrusted) as caught:
         check_public_key(public)

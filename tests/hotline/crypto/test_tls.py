@@ -66,7 +66,7 @@ def _certificate(curve: ec.EllipticCurve, names: list[str]) -> bytes:
 
 
 def test_only_our_kind_of_certificate_is_taken() -> None:
-    """A card could bring a certificate for many names, or with a key that gRPC cannot use."""
+    """A card could bring a certificate for many names, or with a key that gRPC cannot use (docs/protocol.md 5.16)."""
     check_certificate(_certificate(ec.SECP256R1(), ["one.hotline.invalid"]))
     for der in (
         _certificate(ec.SECP384R1(), ["one.hotline.invalid"]),

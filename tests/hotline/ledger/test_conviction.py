@@ -74,7 +74,7 @@ LIAR = Kept(B, [Record("start"), said("never said", "msg.recv"), said("two", "ms
 
 
 def test_one_size_two_roots() -> None:
-    """A capital could show one log to its peer and another to a witness."""
+    """A capital could show one log to its peer and another to a witness (docs/protocol.md 13.8)."""
     found = convict(HONEST.head(), FORKED.head(), POLICY)
     assert found is not None
     assert found.kind is Kind.FORK_SIZE
@@ -84,14 +84,14 @@ def test_one_size_two_roots() -> None:
 
 
 def test_one_index_two_leaves() -> None:
-    """Logs of different sizes could differ in one entry, and no two heads would show it."""
+    """Logs of different sizes could differ in one entry, and no two heads would show it (docs/protocol.md 13.8)."""
     found = convict(HONEST.proof(1, 3), FORKED.proof(1, 4), POLICY)
     assert found is not None
     assert found.kind is Kind.FORK_LEAF
 
 
 def test_a_witness_that_went_back() -> None:
-    """A witness could be restored from a backup and nobody would know."""
+    """A witness could be restored from a backup and nobody would know (docs/protocol.md 13.8)."""
     found = convict(HONEST.head(4, 100), HONEST.head(2, 101), POLICY)
     assert found is not None
     assert found.kind is Kind.ROLLBACK
@@ -99,7 +99,7 @@ def test_a_witness_that_went_back() -> None:
 
 
 def test_two_texts_of_one_statement() -> None:
-    """What one capital said and the other heard could differ, each with a lawful log."""
+    """What one capital said and the other heard could differ, each with a lawful log (docs/protocol.md 13.8)."""
     found = convict(HONEST.proof(1), LIAR.proof(1), POLICY)
     assert found is not None
     assert found.kind is Kind.MISMATCH

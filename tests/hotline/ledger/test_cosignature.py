@@ -72,7 +72,7 @@ def test_it_is_no_signature_of_the_log_and_not_of_another_witness(
 
 
 def test_the_ed25519_message_is_the_published_one() -> None:
-    """No other program could check a cosignature of ours."""
+    """No other program could check a cosignature of ours (docs/protocol.md 13.15)."""
     signature = ED.cosign(TEXT, 1679315147)
     message = b"cosignature/v1\ntime 1679315147\n" + TEXT
     assert signature.value == (1679315147).to_bytes(8, "big") + SigningKey(bytes(range(1, 33))).sign_raw(message)
@@ -81,7 +81,7 @@ def test_the_ed25519_message_is_the_published_one() -> None:
 
 
 def test_the_ml_dsa_message_is_the_published_one() -> None:
-    """No other program could check a post-quantum cosignature of ours."""
+    """No other program could check a post-quantum cosignature of ours (docs/protocol.md 13.15)."""
     from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
     value = PQ.cosign(TEXT, 9).value

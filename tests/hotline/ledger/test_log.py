@@ -34,7 +34,7 @@ def opens(segment: Segment, origin: str) -> bool:
 
 
 def test_times_never_go_back_and_a_late_clock_is_written_down() -> None:
-    """A clock set back would put an entry before its cause."""
+    """A clock set back would put an entry before its cause (docs/protocol.md 13.13)."""
     log = ledger()
     first = log.stage([Record("a")], WALL)
     log.accept(first)
@@ -61,6 +61,7 @@ def test_a_clock_a_little_behind_is_no_news() -> None:
 
 def test_the_head_is_what_was_accepted_and_signed() -> None:
     """We would tell the peer of a head that no stored checkpoint bears out: evidence against ourselves."""
+    # docs/protocol.md 13.2
     log = ledger()
     assert (log.head.size, log.head.root) == (0, EMPTY_ROOT)
     staged = log.stage([Record("a"), Record("b"), Record("c")], WALL)
@@ -94,6 +95,7 @@ def test_nothing_is_signed_for_others_before_somebody_vouches() -> None:
 @pytest.mark.parametrize("freeze", [False, True])
 def test_a_new_log_leaves_the_old_one_unsigned_unless_it_was_frozen(freeze: bool) -> None:
     """What was seen larger than it is would be signed once more, and convict an honest terminal."""
+    # docs/protocol.md 13.5
     log = ledger()
     log.accept(log.stage([Record("a")], WALL))
     last = [Record(FREEZE)] if freeze else []
@@ -114,6 +116,7 @@ def test_a_new_log_leaves_the_old_one_unsigned_unless_it_was_frozen(freeze: bool
 
 def test_private_values_are_committed_to_and_come_back_as_openings() -> None:
     """A text would stand in the record itself, or could never be shown to belong to it, or would be kept twice."""
+    # docs/protocol.md 13.12
     from hotline.ledger.record import Opening, check_opening
 
     log = ledger()

@@ -79,6 +79,7 @@ def test_a_known_key_that_fails_refuses_the_whole_note() -> None:
 @given(st.data())
 def test_no_other_bytes_read_as_the_same_note(data: st.DataObject) -> None:
     """A note that reads differently in two programs would be two records under one signature."""
+    # docs/protocol.md 2.4 and 5.9
     note = sign_note(HEAD.text(), [SIGNER])
     position = data.draw(st.integers(0, len(note) - 1))
     altered = bytearray(note)
@@ -112,13 +113,13 @@ def test_malformed_notes_are_refused(note: bytes) -> None:
 
 @pytest.mark.parametrize("text", ["", "01", "+1", " 1", "1_000", "-1", "1e3", "\u0663", "1" * 20])
 def test_sizes_have_one_spelling(text: str) -> None:
-    """int() would take all of these."""
+    """int() would take all of these (docs/protocol.md 2.4)."""
     with pytest.raises(Malformed):
         parse_size(text)
 
 
 def test_checkpoints_have_three_lines_and_the_expected_origin() -> None:
-    """The head of another log, or of another epoch, would pass for this one's."""
+    """The head of another log, or of another epoch, would pass for this one's (docs/protocol.md 13.14)."""
     note = sign_checkpoint(HEAD, SIGNER)
     assert open_checkpoint(note, HEAD.origin, KEY.public) == HEAD
     with pytest.raises(Untrusted):
@@ -138,7 +139,7 @@ def test_checkpoints_have_three_lines_and_the_expected_origin() -> None:
 
 
 def test_vkeys_must_name_their_own_key() -> None:
-    """A wrong key id would make a verifier pass over the very signature it should check."""
+    """A wrong key id would make a verifier pass over the very signature it should check (docs/protocol.md 5.12)."""
     assert parse_vkey(VERIFIER.vkey()).key_id == VERIFIER.key_id
     name, _, encoded = VERIFIER.vkey().split("+", 2)
     for text in (f"{name}+00000000+{encoded}", f"{name}+{encoded}", name, VERIFIER.vkey() + "A"):

@@ -104,7 +104,7 @@ def test_what_is_no_policy_is_refused(text: str) -> None:
 
 
 def test_a_log_has_no_vote_for_itself() -> None:
-    """One stolen key would make both the log and its witness."""
+    """One stolen key would make both the log and its witness (docs/protocol.md 13.7)."""
     own = Ed25519Cosigner("witness.example/own", KEY)
     text = LOG + f"witness own {own.verifier.vkey()}\nquorum own\n"
     policy = parse_policy(text.encode())

@@ -70,7 +70,7 @@ def test_the_layout_is_the_published_one() -> None:
 
 
 def test_only_the_key_from_outside_counts() -> None:
-    """A forger would hand over the log, the proof and the key together."""
+    """A forger would hand over the log, the proof and the key together (docs/protocol.md 13.18)."""
     other = SigningKey.from_seed(bytes(32))
     stranger = Ed25519Verifier(ORIGIN, other.public)
     with pytest.raises(Untrusted, match="unverified"):
@@ -89,7 +89,7 @@ def test_a_head_of_another_log_under_the_same_key_is_refused() -> None:
 
 
 def test_an_entry_that_names_another_place_is_refused() -> None:
-    """One entry, logged twice, would count as two statements."""
+    """One entry, logged twice, would count as two statements (docs/protocol.md 13.18)."""
     note = sign_checkpoint(Checkpoint(ORIGIN, 1, leaf_hash(LEAVES[7])), SIGNER)
     with pytest.raises(Untrusted, match="entry 0 says it is entry 7"):
         verify_proof(Proof(0, (), note).encode(), LEAVES[7], VERIFIER)
@@ -221,7 +221,7 @@ def test_proofs_for_a_public_log_hold(vectors: Path) -> None:
 
 
 def test_a_policy_decides_whose_word_is_enough() -> None:
-    """A proof that no witness saw would convince a third party that asked for witnesses."""
+    """A proof that no witness saw would convince a third party that asked for witnesses (docs/protocol.md 13.18)."""
     witnesses = [Ed25519Cosigner(f"witness.example/w{n}", SigningKey(bytes([n] * 32))) for n in (1, 2)]
     lines = "".join(f"witness w{n} {one.verifier.vkey()}\n" for n, one in enumerate(witnesses, 1))
     text = policy_text([VERIFIER], lines + "group both all w1 w2\nquorum both\n")

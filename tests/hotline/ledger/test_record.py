@@ -21,7 +21,7 @@ LAWFUL = make_entry(5, WALL, 1, Record("test", {"a": 1}, {"body": Private(b"x")}
 
 @given(st.dictionaries(st.text(max_size=8), st.text(max_size=20) | st.integers(-(2**53) + 1, 2**53 - 1), max_size=5))
 def test_leaves_read_back_and_have_one_spelling(fields: dict[str, str | int]) -> None:
-    """Two auditors would read two records from one entry."""
+    """Two auditors would read two records from one entry (docs/protocol.md 13.1 and 13.11)."""
     body = commitment(bytes(32), "body", b"a private word of nine").hex()
     private = {"body": Private(b"a private word of nine", bytes(32))}
     entry = make_entry(5, WALL, 1, Record("test", fields, private), Random(2).randbytes)
@@ -107,7 +107,7 @@ def test_a_leaf_without_one_of_its_parts_is_refused() -> None:
 
 
 def test_the_longest_leaf_is_written_and_read_and_one_more_byte_is_not() -> None:
-    """What one terminal wrote, the auditor's program would call tampering."""
+    """What one terminal wrote, the auditor's program would call tampering (docs/protocol.md 13.11)."""
     bare = len(make_entry(0, WALL, 1, Record("x", {"a": ""}), Random(1).randbytes).leaf)
     longest = "y" * (LEAF_BYTES_MAX - bare)
     leaf = make_entry(0, WALL, 1, Record("x", {"a": longest}), Random(1).randbytes).leaf
@@ -133,6 +133,7 @@ def test_a_record_that_cannot_be_a_leaf_is_refused() -> None:
 
 def test_a_commitment_is_the_hmac_that_the_specification_names() -> None:
     """The other capital's ledger would hold another commitment for the same text, and neither could prove it."""
+    # docs/protocol.md 13.1 and 13.12
     salt, message = bytes(range(32)), b"body\0" + b"The exercise is over."
     inner = sha256(bytes(byte ^ 0x36 for byte in salt + bytes(32)) + message).digest()
     outer = sha256(bytes(byte ^ 0x5C for byte in salt + bytes(32)) + inner).digest()

@@ -32,7 +32,7 @@ def files_of(leaves: list[bytes]) -> dict[str, bytes]:
 
 @pytest.mark.vectors
 def test_our_files_are_those_of_another_program(vectors: Path) -> None:
-    """No other program could read the record in thirty years."""
+    """No other program could read the record in thirty years (docs/protocol.md 13.18)."""
     folder = vectors / "tessera_testlog"
     last = (folder / "tile/entries/000.p/15").read_bytes()
     leaves = split_bundle(last, 15)

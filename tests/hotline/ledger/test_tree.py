@@ -75,7 +75,7 @@ def test_public_inclusion_and_consistency_vectors(vectors: Path) -> None:
 
 @given(st.integers(0, 70))
 def test_the_root_is_the_definitions(count: int) -> None:
-    """Two implementations of one log would sign different heads."""
+    """Two implementations of one log would sign different heads (docs/protocol.md 13.1 and 13.11)."""
     frontier, _, leaves = grown(count)
     assert frontier.root() == naive_root(leaves)
 

@@ -27,7 +27,7 @@ def test_an_honest_log_verifies() -> None:
 
 @pytest.mark.parametrize("index", [0, 7, 13, 19])
 def test_an_altered_entry_is_named(index: int) -> None:
-    """A changed word in the record would not be found, or the wrong entry blamed."""
+    """A changed word in the record would not be found, or the wrong entry blamed (docs/protocol.md 13.9 and 13.19)."""
     leaves, notes, stored = make_log(20)
     leaves[index] = rewritten(leaves[index], fields={"number": 999})
     verdict = verify_log(leaves, notes[-1], VERIFIER, stored.get, notes)
@@ -66,7 +66,7 @@ def test_a_rewritten_log_with_its_stored_hashes_is_still_found() -> None:
 
 
 def test_what_cannot_be_decided_is_never_good() -> None:
-    """`Nothing to check` would read as `checked`."""
+    """`Nothing to check` would read as `checked` (docs/protocol.md 13.9 and 13.19)."""
     leaves, notes, _ = make_log(4)
     other = Ed25519Verifier(ORIGIN, SigningKey.from_seed(bytes(32)).public)
     for verdict in (
@@ -273,6 +273,7 @@ def test_an_entry_belongs_to_the_epoch_of_its_log() -> None:
 )
 def test_times_must_fit_between_those_of_the_witnesses(cosigned: list[tuple[int, int]], kind: str) -> None:
     """A clock set back or forward would date an order before or after the event that it answers."""
+    # docs/protocol.md 13.9 and 13.19
     leaves, notes = grown(*([Record("a")] for _ in range(6)))
     verdict = verify_log(leaves, notes[-1], VERIFIER, older=notes, cosigned=cosigned)
     assert verdict.kind == kind

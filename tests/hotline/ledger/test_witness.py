@@ -54,7 +54,7 @@ class Held:
 
 
 def test_the_published_order_of_answers() -> None:
-    """Logs of other programs could not be witnessed here, nor ours elsewhere."""
+    """Logs of other programs could not be witnessed here, nor ours elsewhere (docs/protocol.md 13.17)."""
     held = Held()
     steps = [
         (LOG.request(0, 5), Status.OK),
@@ -74,7 +74,7 @@ def test_the_published_order_of_answers() -> None:
 
 
 def test_a_conflict_names_the_size() -> None:
-    """A terminal that lost its memory would not learn how far it had been seen."""
+    """A terminal that lost its memory would not learn how far it had been seen (docs/protocol.md 13.17)."""
     held = Held()
     held.ask(LOG.request(0, 12))
     assert held.ask(LOG.request(0, 13)).held == 12

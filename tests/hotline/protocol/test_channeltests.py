@@ -78,7 +78,7 @@ def asleep(pair: Pair, until_time: int) -> None:
 
 
 def test_terminals_take_turns(pair: Pair) -> None:
-    """Both would test in the same minute, and nobody in the other."""
+    """Both would test in the same minute, and nobody in the other (docs/protocol.md 10.7)."""
     until(pair, FIRST + 4 * I + 1_000)
     seconds, step = FIRST // 1_000, I // 1_000
     assert sent(pair.bravo) == [seconds, seconds + 2 * step, seconds + 4 * step]
@@ -96,6 +96,7 @@ def test_terminals_take_turns(pair: Pair) -> None:
 
 def test_a_test_goes_the_whole_way_of_a_statement_and_says_nothing(pair: Pair) -> None:
     """A path that only tests use proves nothing; a text that could be read as news would be worse than none."""
+    # docs/protocol.md 8.5
     until(pair, FIRST + 1_000)
     row = pair.alpha.memory.tables["received"]["real", 1]
     assert isinstance(row["content"], bytes)
@@ -146,6 +147,7 @@ def test_without_an_interval_nothing_is_sent_and_nothing_missed() -> None:
 
 def test_a_new_terminal_begins_with_its_next_slot_of_its_own(pair: Pair) -> None:
     """A ceremony at five to the hour would be greeted by a test that no one expects, and each restart by another."""
+    # docs/protocol.md 10.7
     assert WALL // I % 2 == 0, "the slot in which both start is ALPHA's"
     until(pair, FIRST)
     assert sent(pair.alpha) == []
@@ -153,6 +155,7 @@ def test_a_new_terminal_begins_with_its_next_slot_of_its_own(pair: Pair) -> None
 
 def test_a_restart_neither_repeats_nor_forgets(pair: Pair) -> None:
     """A terminal that is restarted often would flood the line, one that was down at the full hour would be silent."""
+    # docs/protocol.md 10.7
     until(pair, FIRST + I + 1_000)
     assert len(sent(pair.alpha)) == 1
     for _ in range(3):
@@ -171,7 +174,7 @@ def test_a_restart_neither_repeats_nor_forgets(pair: Pair) -> None:
 
 
 def test_a_clock_that_steps_causes_no_storm(pair: Pair) -> None:
-    """A faulty time server would fill both ledgers with tests."""
+    """A faulty time server would fill both ledgers with tests (docs/protocol.md 10.7)."""
     until(pair, FIRST + I + 1_000)
     start = pair.time
     for number in range(120):
@@ -196,7 +199,7 @@ def test_a_clock_that_was_ahead_does_not_silence_the_schedule(pair: Pair) -> Non
 
 @pytest.mark.parametrize("step", [-10 * I, -I // 2, I // 2, 10 * I])
 def test_a_step_of_our_clock_makes_no_test_missed_and_hides_none(pair: Pair, step: int) -> None:
-    """The alarm would ring for a clock, or be silenced by one."""
+    """The alarm would ring for a clock, or be silenced by one (docs/protocol.md 10.8)."""
     until(pair, FIRST + 1_000)
     pair.alpha.offset = step
     until(pair, FIRST + 2 * I + 1_000)
@@ -213,7 +216,7 @@ def test_a_step_of_our_clock_makes_no_test_missed_and_hides_none(pair: Pair, ste
 
 
 def test_a_test_that_does_not_come_is_told_once_each_and_its_return_too(pair: Pair) -> None:
-    """A dead line would be discovered when it is needed."""
+    """A dead line would be discovered when it is needed (docs/protocol.md 10.8 and 10.9)."""
     until(pair, FIRST + 1_000)
     deaf(pair, "BRAVO")
     until(pair, FIRST + 2 * I + GRACE - 1_000)
@@ -259,7 +262,7 @@ def test_first_contact_gives_the_peer_its_time() -> None:
 
 
 def test_our_own_test_without_a_receipt_is_told_once(pair: Pair) -> None:
-    """We would believe for an hour that we are heard."""
+    """We would believe for an hour that we are heard (docs/protocol.md 10.8)."""
     until(pair, FIRST + I - 1_000)
     deaf(pair, "BRAVO")
     until(pair, FIRST + I + GRACE - 1_000)
@@ -280,7 +283,7 @@ def test_our_own_test_without_a_receipt_is_told_once(pair: Pair) -> None:
 
 
 def test_a_restart_forgets_no_alarm_and_raises_none_anew(pair: Pair) -> None:
-    """The line would look well after every restart, or ring without end."""
+    """The line would look well after every restart, or ring without end (docs/protocol.md 10.9)."""
     until(pair, FIRST + 1_000)
     deaf(pair, "BRAVO")
     until(pair, FIRST + 2 * I + GRACE + 1_000)
@@ -293,7 +296,7 @@ def test_a_restart_forgets_no_alarm_and_raises_none_anew(pair: Pair) -> None:
 
 
 def test_an_expired_test_leaves_nothing_to_read(pair: Pair) -> None:
-    """After a night without a line the officer would find a page of withdrawn serials."""
+    """After a night without a line the officer would find a page of withdrawn serials (docs/protocol.md 8.5)."""
     until(pair, FIRST + I - 1_000)
     deaf(pair, "ALPHA")
     until(pair, FIRST + I + I // 2 + 2_000)
@@ -369,6 +372,7 @@ def differs(memory: Memory) -> Sequence[str]:
 
 def test_the_tables_are_what_the_ledger_tells(pair: Pair) -> None:
     """`hotline audit fsck` would accuse an honest terminal, or pass over a history that was tidied up."""
+    # docs/protocol.md 13.3
     deaf(pair, "ALPHA")
     until(pair, FIRST + 4 * I + GRACE + 1_000)
     pair.weather = losing(lambda sender, relay, envelope: False)
@@ -458,7 +462,7 @@ def test_a_test_that_an_officer_wants_is_refused_when_there_is_no_room(pair: Pai
 
 
 def test_what_an_officer_says_is_never_a_test(pair: Pair) -> None:
-    """A statement could slip by unread because of its words."""
+    """A statement could slip by unread because of its words (docs/protocol.md 8.5)."""
     pair.alpha.submit(TEXTS[0])
     pair.run(1_000)
     assert list(pair.bravo.endpoint.context.unread[Plane.REAL]) == [1]
@@ -486,7 +490,7 @@ def forged(pair: Pair, plane: Plane = Plane.REAL, **changes: object) -> None:
 
 
 def test_a_test_with_words_of_its_own_must_be_read(pair: Pair) -> None:
-    """A peer's terminal could put words on record as told that nobody was ever shown."""
+    """A peer's terminal could put words on record as told that nobody was ever shown (docs/protocol.md 8.5)."""
     forged(pair, text="Our forces will cross the line at dawn.")
     pair.run(5_000)
     assert list(pair.alpha.endpoint.context.unread[Plane.REAL]) == [1]
@@ -506,6 +510,7 @@ def test_a_test_with_words_of_its_own_must_be_read(pair: Pair) -> None:
 )
 def test_a_test_that_is_more_than_a_test_is_refused(pair: Pair, plane: Plane, changes: dict[str, object]) -> None:
     """An exercise could be mixed with the real line, a FLASH could be hidden among tests."""
+    # docs/protocol.md 8.5 and 8.6
     forged(pair, plane, **changes)
     pair.run(5_000)
     assert set(pair.alpha.refusals()) == {"kind"}

@@ -39,7 +39,7 @@ def up(party: Party) -> list[str]:
 
 @pytest.mark.parametrize("plane", list(Plane))
 def test_a_statement_is_delivered_read_and_noted(pair: Pair, plane: Plane) -> None:
-    """The hotline would not be one."""
+    """The hotline would not be one (docs/protocol.md 9.1 and 9.2)."""
     reply = pair.alpha.submit("Our ships leave at noon.", plane=plane)
     assert (reply.ok, reply.code, reply.fields["serial"]) == (True, "queued", 1)
     pair.run(100)
@@ -77,13 +77,14 @@ def _unheard(pair: Pair, sender: Party, count: int) -> list[bytes]:
 
 
 def test_taken_leaves_behind_a_receipt(pair: Pair) -> None:
-    """A relay would store, and sign for, everything that its recipient has long had."""
+    """A relay would store, and sign for, everything that its recipient has long had (docs/protocol.md 5.8)."""
     (statement,) = _unheard(pair, pair.alpha, 1)
     assert _taken(pair.bravo.hear("relay-1", statement)) == ["relay-1"]
 
 
 def test_taken_alone_waits_a_moment_for_company(pair: Pair) -> None:
     """A message of its own for each receipt would cost as much as the statement that follows it."""
+    # docs/protocol.md 5.8
     one, two = _unheard(pair, pair.bravo, 2)
     assert _taken(pair.alpha.hear("relay-1", one)) == []
     waiting = pair.alpha.endpoint.next_deadline()
@@ -120,7 +121,7 @@ def test_both_say_the_same_of_it_in_their_ledgers(pair: Pair) -> None:
 
 
 def test_nothing_leaves_before_it_is_in_the_output_that_commits_it(pair: Pair) -> None:
-    """A statement could be on the line that no disk knows of."""
+    """A statement could be on the line that no disk knows of (docs/protocol.md 1.6 and 12.1)."""
     pair.alpha.submit("x")
     output = pair.alpha.endpoint.context.out
     assert output.durable
@@ -130,7 +131,7 @@ def test_nothing_leaves_before_it_is_in_the_output_that_commits_it(pair: Pair) -
 
 
 def test_a_lost_statement_and_a_lost_receipt_are_repeated(pair: Pair) -> None:
-    """One lost packet would lose a statement, or show it twice."""
+    """One lost packet would lose a statement, or show it twice (docs/protocol.md 9.1 and 12.3)."""
     losses = iter([True, True, True, True, False])
     pair.weather = losing(lambda sender, relay, envelope: durable(envelope) and next(losses, False))
     pair.alpha.submit("x")
@@ -148,7 +149,7 @@ def test_a_lost_statement_and_a_lost_receipt_are_repeated(pair: Pair) -> None:
 
 
 def test_a_lost_read_receipt_and_a_lost_noted_are_repeated(pair: Pair) -> None:
-    """The sender would never learn that it was read; or the reader would tell it for ever."""
+    """The sender would never learn that it was read; or the reader would tell it for ever (docs/protocol.md 9.4)."""
     pair.alpha.submit("x")
     pair.run(100)
     pair.weather = losing(lambda sender, relay, envelope: pair.time < 12_000)
@@ -237,7 +238,7 @@ def test_the_longest_text_arrives_whole(pair: Pair) -> None:
 
 
 def test_a_full_outbox_refuses_and_says_so() -> None:
-    """Words would pile up without anybody being told that none of them arrives."""
+    """Words would pile up without anybody being told that none of them arrives (docs/protocol.md 12.9)."""
     pair = Pair(outbox_max=3).open()
     pair.cut()
     assert [pair.alpha.submit("x").ok for _ in range(4)] == [True, True, True, False]
@@ -250,7 +251,7 @@ def test_a_full_outbox_refuses_and_says_so() -> None:
 
 
 def test_a_full_outbox_counts_bytes(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few long statements would fill the memory."""
+    """A few long statements would fill the memory (docs/protocol.md 12.9)."""
     assert OUTBOX_BYTES_MAX > 1_000 * 4_000
     monkeypatch.setattr("hotline.protocol.sending.OUTBOX_BYTES_MAX", 1_000)
     pair.cut()
@@ -270,6 +271,7 @@ def deaf(pair: Pair) -> bytes:
 
 def test_a_relays_signature_makes_it_relayed_once(pair: Pair) -> None:
     """The officer would not know that a relay has taken over; or the ledger be filled by one that says it again."""
+    # docs/protocol.md 12.4
     name = deaf(pair)
     pair.alpha.hear("relay-1", pair.custody_frame("relay-1", 1, [name]))
     assert pair.alpha.states(1) == ["relayed"]
@@ -284,7 +286,7 @@ def test_a_relays_signature_makes_it_relayed_once(pair: Pair) -> None:
 
 
 def test_custody_that_is_not_signed_by_this_relay_for_us_is_refused(pair: Pair) -> None:
-    """Anybody could say that a relay holds what it never had."""
+    """Anybody could say that a relay holds what it never had (docs/protocol.md 5.19)."""
     name = deaf(pair)
     wrong = [
         pair.custody_frame("relay-1", 1, [name], SigningKey(b"x" * 32)),
@@ -326,7 +328,7 @@ def test_without_custody_the_window_holds_and_flash_passes_it(pair: Pair) -> Non
 
 
 def test_an_expired_statement_leaves_a_void_that_closes_its_place(pair: Pair) -> None:
-    """Everything behind it would be held up for ever."""
+    """Everything behind it would be held up for ever (docs/protocol.md 8.4)."""
     pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
     pair.alpha.submit("short", valid_for_ms=5_000)
     pair.alpha.submit("long")
@@ -343,7 +345,7 @@ def test_an_expired_statement_leaves_a_void_that_closes_its_place(pair: Pair) ->
 
 
 def test_a_late_receipt_turns_expired_into_delivered(pair: Pair) -> None:
-    """The sender would believe for ever that it was not heard, though the peer has read it."""
+    """The sender would believe for ever that it was not heard, though the peer has read it (docs/protocol.md 8.4)."""
     pair.weather = losing(lambda sender, relay, envelope: sender is pair.bravo and durable(envelope))
     pair.alpha.submit("heard", valid_for_ms=5_000)
     pair.run(6_000)
@@ -357,7 +359,7 @@ def test_a_late_receipt_turns_expired_into_delivered(pair: Pair) -> None:
 
 
 def test_expiry_says_who_holds_it(pair: Pair) -> None:
-    """The officer would not know whether the words can still arrive."""
+    """The officer would not know whether the words can still arrive (docs/protocol.md 12.4)."""
     pair.custody = True
     pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
     pair.alpha.submit("x", valid_for_ms=4_000)
@@ -368,6 +370,7 @@ def test_expiry_says_who_holds_it(pair: Pair) -> None:
 
 def test_a_lost_receipt_is_asked_for_by_the_first_repeat(pair: Pair) -> None:
     """All paths are up, the peer has read it, and for a quarter of a minute the sender would not know."""
+    # docs/protocol.md 12.3
     pair.weather = losing(lambda sender, relay, envelope: sender is pair.bravo and durable(envelope))
     pair.alpha.submit("x")
     pair.run(600)
@@ -386,7 +389,7 @@ def beats(pair: Pair, sender: str, relay: str) -> list[bytes]:
 
 
 def test_every_path_comes_up_and_goes_down(pair: Pair) -> None:
-    """The lamp would lie."""
+    """The lamp would lie (docs/protocol.md 11.3)."""
     assert up(pair.alpha) == up(pair.bravo) == ["relay-1", "relay-2"]
     pair.cut("relay-2")
     assert pair.alpha.alarms() == ["single-path"]
@@ -412,7 +415,7 @@ def test_silence_is_noticed_within_the_ceiling(pair: Pair) -> None:
 
 
 def test_a_replayed_heartbeat_proves_nothing(pair: Pair) -> None:
-    """A relay could keep a dead peer alive with recordings."""
+    """A relay could keep a dead peer alive with recordings (docs/protocol.md 10.3)."""
     recorded = [envelope_frame(beat) for beat in beats(pair, "BRAVO", "relay-1")]
     pair.weather = losing(lambda sender, relay, envelope: sender is pair.bravo)
     heard = pair.alpha.endpoint.context.peer.heard_at
@@ -438,7 +441,7 @@ def test_heartbeats_held_back_until_after_a_restart_are_not_fresh(pair: Pair) ->
 
 
 def test_a_heartbeat_of_another_path_is_refused(pair: Pair) -> None:
-    """One relay could keep the lamp of another lit."""
+    """One relay could keep the lamp of another lit (docs/protocol.md 10.2 and 10.11)."""
     pair.weather = losing(lambda sender, relay, envelope: sender is pair.bravo)
     pair.run(600)
     pair.alpha.hear("relay-2", envelope_frame(beats(pair, "BRAVO", "relay-1")[-1]))
@@ -446,7 +449,7 @@ def test_a_heartbeat_of_another_path_is_refused(pair: Pair) -> None:
 
 
 def test_a_withheld_last_statement_is_noticed_within_a_heartbeat(pair: Pair) -> None:
-    """A relay could hold back the one statement that nothing follows."""
+    """A relay could hold back the one statement that nothing follows (docs/protocol.md 1.4 and 10.6)."""
     pair.run(5_000)
     pair.weather = losing(lambda sender, relay, envelope: sender is pair.alpha and durable(envelope))
     pair.alpha.submit("the last word")
@@ -461,7 +464,7 @@ def test_a_withheld_last_statement_is_noticed_within_a_heartbeat(pair: Pair) -> 
 
 
 def test_a_narrow_path_is_spared_while_another_is_up() -> None:
-    """The line of last resort would be full when it is needed."""
+    """The line of last resort would be full when it is needed (docs/protocol.md 11.2)."""
     pair = Pair(profiles=["fibre", "narrow"]).open(60_000)
     assert up(pair.alpha) == ["relay-1", "relay-2"]
 
@@ -484,7 +487,7 @@ def test_a_narrow_path_is_spared_while_another_is_up() -> None:
 
 
 def test_statements_go_over_paths_that_are_not_up() -> None:
-    """A detector that is wrong would silence the terminal."""
+    """A detector that is wrong would silence the terminal (docs/protocol.md 11.2)."""
     pair = Pair().open()
     pair.weather = losing(lambda sender, relay, envelope: not durable(envelope))
     pair.run(60_000)
@@ -496,7 +499,7 @@ def test_statements_go_over_paths_that_are_not_up() -> None:
 
 
 def test_the_peer_is_told_when_a_terminal_closes(pair: Pair) -> None:
-    """A planned stop would look like a broken line."""
+    """A planned stop would look like a broken line (docs/protocol.md 10.13)."""
     pair.alpha.step(Closing())
     pair.run(10)
     assert [d.fields["presence"] for d in pair.bravo.told if d.kind == "presence"][-1] == "PRESENCE_CLOSING"
@@ -507,7 +510,7 @@ def test_the_peer_is_told_when_a_terminal_closes(pair: Pair) -> None:
 
 
 def test_a_step_of_the_clock_is_recorded_and_changes_nothing_else(pair: Pair) -> None:
-    """Written times would jump and nobody could say when and by how much."""
+    """Written times would jump and nobody could say when and by how much (docs/protocol.md 3.7)."""
     pair.alpha.offset += CLOCK_STEP_RECORD
     pair.run(1_000)
     assert "clock.step" not in pair.alpha.kinds()
@@ -521,7 +524,7 @@ def test_a_step_of_the_clock_is_recorded_and_changes_nothing_else(pair: Pair) ->
 
 @pytest.mark.parametrize("years", [-20, 20])
 def test_a_wrong_clock_is_an_alarm_and_silences_nobody(pair: Pair, years: int) -> None:
-    """A set-back clock would end the hotline on the night it is needed."""
+    """A set-back clock would end the hotline on the night it is needed (docs/protocol.md 3.7 and 7.2)."""
     pair.bravo.offset = years * 365 * 86_400_000
     assert abs(pair.bravo.offset) > CLOCK_SKEW_ALARM
     pair.bravo.restart()

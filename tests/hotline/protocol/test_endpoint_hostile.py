@@ -75,7 +75,7 @@ def refused_quietly(output: Output) -> None:
 @settings(max_examples=400, deadline=None)
 @given(st.one_of(bodies, altered, st.binary(max_size=120)))
 def test_a_hostile_relay_gets_at_most_one_record(frame: bytes) -> None:
-    """One relay could stop a terminal, fill its ledger, or change what it believes."""
+    """One relay could stop a terminal, fill its ledger, or change what it believes (docs/protocol.md 3.3 and 15.3)."""
     PAIR.time += MINUTE
     endpoint = PAIR.alpha.endpoint
     before = dict(endpoint.context.peer.sent_through), endpoint.context.session.peer_prekey
@@ -96,7 +96,7 @@ def test_everything_that_was_ever_sent_played_back_changes_nothing(index: int) -
 
 
 def test_a_flood_of_refusals_is_counted_and_not_written() -> None:
-    """Noise from one relay would fill the ledger and the disk."""
+    """Noise from one relay would fill the ledger and the disk (docs/protocol.md 15.1)."""
     pair = Pair().open()
     pair.time -= pair.time % 60_000
     before = len(pair.alpha.records)
@@ -115,7 +115,7 @@ def test_a_flood_of_refusals_is_counted_and_not_written() -> None:
 
 
 def test_a_frame_at_the_limit_and_one_beyond() -> None:
-    """A lawful frame would be refused, or one without end be parsed."""
+    """A lawful frame would be refused, or one without end be parsed (docs/protocol.md 4.3)."""
     pair = Pair().open()
     pair.alpha.hear("relay-1", bytes(FRAME_BYTES_MAX + 1))
     pair.alpha.hear("relay-1", envelope_frame(bytes(36_865)))
@@ -282,14 +282,14 @@ def test_what_the_liar_said_was_not_all_refused() -> None:
     ],
 )
 def test_each_lie_has_its_word(kind: ContentType, content: content_pb2.Statement, word: str) -> None:
-    """Nobody could tell from the record what was wrong."""
+    """Nobody could tell from the record what was wrong (docs/protocol.md 15.1)."""
     pair = Pair().open()
     output = say(pair, kind, encode(content))
     assert [record.fields.get("reason") for record in output.records if record.kind == "refused"] == [word]
 
 
 def test_a_durable_heartbeat_is_refused() -> None:
-    """A relay would store heartbeats and play them all at once."""
+    """A relay would store heartbeats and play them all at once (docs/protocol.md 10.11)."""
     pair = Pair().open()
     session = pair.bravo.endpoint.context.session
     content = encode(content_pb2.Heartbeat(beat=1, path=1, presence=content_pb2.PRESENCE_ALIVE))
@@ -299,7 +299,7 @@ def test_a_durable_heartbeat_is_refused() -> None:
 
 
 def test_a_relays_unknown_reason_is_no_reason_to_stop() -> None:
-    """A newer relay, or a hostile one, would stop every terminal with one frame."""
+    """A newer relay, or a hostile one, would stop every terminal with one frame (docs/protocol.md 5.19 and 15.2)."""
     pair = Pair().open()
     for reason in (4, 0, 77):
         frame = frame_pb2.Frame(refusal=frame_pb2.Refusal(envelope_id=b"x", reason=reason))  # type: ignore[arg-type]
@@ -308,7 +308,7 @@ def test_a_relays_unknown_reason_is_no_reason_to_stop() -> None:
 
 
 def test_a_full_inbox_is_not_acknowledged_and_taken_later() -> None:
-    """A peer that leaves out one serial would fill the disk; or what came behind it be lost."""
+    """A peer that leaves out one serial would fill the disk; or what came behind it be lost (docs/protocol.md 12.9)."""
     pair = Pair().open()
     session = pair.bravo.endpoint.context.session
     fields = {"precedence": 1, "kind": 1, "direction": 1, "language": "en", "from_party": "BRAVO", "to_party": "ALPHA"}
@@ -358,6 +358,7 @@ def test_many_scattered_serials_fit_the_ledger() -> None:
 
 def test_a_replayed_key_request_does_not_drive_the_beat() -> None:
     """A relay could make a terminal fill a narrow path with announcements for as long as it likes."""
+    # docs/protocol.md 7.13
     pair = Pair(seed=21, relays=1).open()
     request = next(envelope for sender, _, envelope in pair.sent if sender == "ALPHA" and envelope[1] & FLAG_CLEAR)
     pair.run(10_000)

@@ -22,7 +22,7 @@ def deaf(sender_name: str) -> object:
 
 
 def test_a_restart_of_the_sender_loses_and_repeats_nothing(pair: Pair) -> None:
-    """A power cut would eat what was queued, or say it twice."""
+    """A power cut would eat what was queued, or say it twice (docs/protocol.md 3.5)."""
     pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
     for text in ("a", "b", "c"):
         pair.alpha.submit(text)
@@ -97,7 +97,7 @@ def test_an_expired_statement_stays_expired_after_a_restart(pair: Pair) -> None:
 
 
 def test_a_sender_from_an_old_backup_gives_its_new_words_a_new_serial(pair: Pair) -> None:
-    """Two statements would have one number, and the second would never be shown."""
+    """Two statements would have one number, and the second would never be shown (docs/protocol.md 9.3 and 12.6)."""
     pair.alpha.submit("one")
     pair.run(1_000)
     backup = pair.alpha.memory.copy()
@@ -138,7 +138,7 @@ def test_the_same_words_after_an_old_backup_are_a_repeat(pair: Pair) -> None:
 
 
 def test_a_sender_that_lost_everything_goes_on_above_what_the_peer_has(pair: Pair) -> None:
-    """After a burnt disk the terminal could not say anything any more."""
+    """After a burnt disk the terminal could not say anything any more (docs/protocol.md 10.5)."""
     for text in ("one", "two", "three"):
         pair.alpha.submit(text)
     pair.run(1_000)
@@ -151,7 +151,7 @@ def test_a_sender_that_lost_everything_goes_on_above_what_the_peer_has(pair: Pai
 
 
 def test_a_receiver_from_an_old_backup_is_offered_everything_again(pair: Pair) -> None:
-    """What the peer had acknowledged would be missing on its side for ever."""
+    """What the peer had acknowledged would be missing on its side for ever (docs/protocol.md 10.5)."""
     pair.alpha.submit("one")
     pair.run(1_000)
     backup = pair.bravo.memory.copy()
@@ -202,7 +202,7 @@ def test_both_from_old_backups_meet_again(pair: Pair) -> None:
 
 
 def test_an_expired_statement_of_a_lost_receiver_comes_back_as_void(pair: Pair) -> None:
-    """What the officer was told was never delivered would be delivered a week later."""
+    """What the officer was told was never delivered would be delivered a week later (docs/protocol.md 12.7)."""
     pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
     pair.alpha.submit("too late", valid_for_ms=1_000)
     pair.run(2_000)
@@ -242,7 +242,7 @@ def _repeats(pair: Pair) -> list[tuple[object, object]]:
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_text_that_comes_under_a_second_serial_is_marked(pair: Pair, restarted: bool) -> None:
-    """An officer would take one statement for two, each a demand of its own."""
+    """An officer would take one statement for two, each a demand of its own (docs/protocol.md 12.6)."""
     backup = _said_twice(pair)
     assert _repeats(pair) == []
     if restarted:

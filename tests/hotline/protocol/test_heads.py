@@ -49,6 +49,7 @@ def test_the_quick_reading_is_the_strict_one() -> None:
 )
 def test_what_is_no_head_of_this_log_says_nothing(bad: bytes) -> None:
     """Another log, another spelling or an endless number would enter the record as the peer's head."""
+    # docs/protocol.md 13.14
     assert said_head(bad, LOG) == {}
     with pytest.raises(RemoteError):
         open_head(bad, LOG)

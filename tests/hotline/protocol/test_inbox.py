@@ -35,7 +35,7 @@ def test_statements_in_order_are_shown_at_once() -> None:
 
 
 def test_one_that_overtook_its_predecessor_waits_for_it() -> None:
-    """The answer would be read before the question."""
+    """The answer would be read before the question (docs/protocol.md 12.5)."""
     box = inbox()
     assert take(box, 3, 2) == []
     assert take(box, 2, 1) == []
@@ -126,7 +126,7 @@ def test_the_first_gap_is_named(received: list[int], sent: int, gap: tuple[int, 
 
 @given(st.lists(st.sampled_from([1, 2, 3, 4]), min_size=1, max_size=30), st.randoms(use_true_random=False))
 def test_any_order_of_arrival_shows_each_once_and_in_order(precedences: list[int], chance: random.Random) -> None:
-    """Two relays of different speed would lose, repeat or reorder what was said."""
+    """Two relays of different speed would lose, repeat or reorder what was said (docs/protocol.md 12.5)."""
     last: dict[int, int] = {}
     previous = []
     for serial, precedence in enumerate(precedences, 1):

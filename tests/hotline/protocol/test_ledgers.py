@@ -49,7 +49,7 @@ def last_checkpoint(party: Party) -> Delivery:
 
 
 def test_each_links_and_cosigns_the_others_ledger() -> None:
-    """A capital could rewrite its past, and nobody would hold anything against it."""
+    """A capital could rewrite its past, and nobody would hold anything against it (docs/protocol.md 13.6 and 13.16)."""
     pair = Pair().open()
     pair.run(3 * WITNESS_INTERVAL)
     for party in (pair.alpha, pair.bravo):
@@ -64,7 +64,7 @@ def test_each_links_and_cosigns_the_others_ledger() -> None:
 
 
 def test_the_peers_cosignature_is_one_that_others_can_check() -> None:
-    """The peer's word would be good between the two only."""
+    """The peer's word would be good between the two only (docs/protocol.md 13.15)."""
     pair = Pair().open()
     pair.run(3 * WITNESS_INTERVAL)
     row = list(pair.alpha.memory.tables["cosignature"].values())[-1]
@@ -97,7 +97,7 @@ def line_value(row: Mapping[str, object]) -> bytes:
 
 
 def test_a_statement_carries_the_head_before_it_and_its_receipt_the_other() -> None:
-    """What was said after the last exchange of heads could be taken back unseen."""
+    """What was said after the last exchange of heads could be taken back unseen (docs/protocol.md 13.6)."""
     pair = Pair().open()
     before = pair.alpha.memory.log.head()
     pair.alpha.submit("One.")
@@ -113,7 +113,7 @@ def test_a_statement_carries_the_head_before_it_and_its_receipt_the_other() -> N
 
 
 def test_heads_seen_in_statements_are_linked_by_the_next_beats() -> None:
-    """A head between two heartbeats could be of another ledger, and nothing would ask."""
+    """A head between two heartbeats could be of another ledger, and nothing would ask (docs/protocol.md 13.16)."""
     pair = Pair().open()
     for _ in range(5):
         pair.alpha.submit("One.")
@@ -179,7 +179,7 @@ def peer_alarms(pair: Pair) -> list[object]:
 
 
 def test_one_size_and_two_roots_are_told_with_both_heads() -> None:
-    """A split view would be seen and forgotten."""
+    """A split view would be seen and forgotten (docs/protocol.md 13.6)."""
     pair = Pair().open()
     pair.run(2 * WITNESS_INTERVAL)
     linked = pair.alpha.endpoint.peer_log.linked
@@ -205,7 +205,7 @@ def test_a_ledger_that_does_not_continue_the_old_one_is_told() -> None:
 
 
 def test_a_longer_ledger_without_a_proof_is_not_linked() -> None:
-    """A step without its proof would be believed."""
+    """A step without its proof would be believed (docs/protocol.md 13.16)."""
     pair = Pair().open()
     pair.run(2 * WITNESS_INTERVAL)
     linked = pair.alpha.endpoint.peer_log.linked
@@ -235,7 +235,7 @@ def test_a_forged_claim_in_a_statement_is_refused_and_the_statement_stands() -> 
 
 
 def test_a_peer_that_goes_on_with_a_log_that_it_left_is_told() -> None:
-    """A stolen key could go on signing where the honest terminal has stopped."""
+    """A stolen key could go on signing where the honest terminal has stopped (docs/protocol.md 13.6)."""
     pair = Pair().open()
     pair.run(2 * WITNESS_INTERVAL)
     say(pair, content_pb2.LogExchange(checkpoint=forged(pair.bravo, 7, epoch=2)))
@@ -252,7 +252,7 @@ def test_a_peer_that_goes_on_with_a_log_that_it_left_is_told() -> None:
 
 
 def test_nothing_is_shown_before_somebody_has_vouched() -> None:
-    """A terminal with an old state would sign what contradicts what it signed before."""
+    """A terminal with an old state would sign what contradicts what it signed before (docs/protocol.md 13.5)."""
     pair = Pair()
     pair.weather = losing(lambda sender, relay, envelope: True)
     pair.open(20_000)
@@ -270,6 +270,7 @@ def test_nothing_is_shown_before_somebody_has_vouched() -> None:
 @pytest.mark.parametrize("longer", [False, True], ids=["smaller than it was", "other than it was"])
 def test_an_old_state_opens_a_new_log_by_itself(longer: bool) -> None:
     """A capital would convict itself by an honest mistake, or its line would stand still until somebody comes."""
+    # docs/protocol.md 13.5
     pair = Pair().open()
     backup = pair.alpha.memory.copy()
     for _ in range(3):
@@ -324,7 +325,7 @@ def test_an_empty_disk_opens_a_new_log() -> None:
 
 
 def test_a_ratchet_file_that_knows_more_opens_a_new_log_without_the_peer() -> None:
-    """Alone, a terminal could not know that its disk is an old one."""
+    """Alone, a terminal could not know that its disk is an old one (docs/protocol.md 13.5)."""
     pair = Pair()
     pair.alpha.suspicion = Suspicion("restored", 4)
     pair.alpha.start()
@@ -368,7 +369,7 @@ def test_a_head_that_we_never_signed_moves_nothing() -> None:
 
 
 def test_a_log_is_closed_at_the_end_of_a_quarter() -> None:
-    """One stolen key would reach back to the first day."""
+    """One stolen key would reach back to the first day (docs/protocol.md 13.5)."""
     pair = Pair().open()
     days = 0
     while pair.alpha.memory.log.epoch == 1 and days < 95:
@@ -418,6 +419,7 @@ def answer(party: Party, *names: str) -> None:
 
 def test_a_quorum_is_noted_missed_and_regained() -> None:
     """Nobody would learn that the record is no longer witnessed, or messages would wait for it."""
+    # docs/protocol.md 13.7
     pair = Pair(policy=POLICY).open()
     pair.run(WITNESS_INTERVAL)
     answer(pair.alpha, "w1", "w3")
@@ -480,7 +482,7 @@ def test_a_witness_that_saw_more_than_the_peer_opens_a_new_log() -> None:
 
 
 def test_the_newest_head_is_offered_in_a_fixed_rhythm() -> None:
-    """Witnesses would learn from the rhythm when the two speak."""
+    """Witnesses would learn from the rhythm when the two speak (docs/protocol.md 13.7)."""
     pair = Pair(policy=POLICY).open()
     pair.alpha.told.clear()
     pair.run(6 * WITNESS_INTERVAL)

@@ -39,13 +39,13 @@ def leave(box: Outbox, messages: int = PLENTY, size: int = PLENTY) -> list[int]:
 
 
 def test_higher_precedence_overtakes_and_serials_keep_their_order_within_it() -> None:
-    """A FLASH would stand in line behind a day's ROUTINE."""
+    """A FLASH would stand in line behind a day's ROUTINE (docs/protocol.md 12.2)."""
     box = outbox(item(1), item(2, PRIORITY), item(3, FLASH), item(4, IMMEDIATE), item(5), item(6, FLASH))
     assert leave(box) == [3, 6, 4, 2, 1, 5]
 
 
 def test_the_window_holds_back_all_but_the_urgent() -> None:
-    """A slow line would be filled for minutes before the FLASH gets through."""
+    """A slow line would be filled for minutes before the FLASH gets through (docs/protocol.md 12.2)."""
     box = outbox(*(item(n) for n in range(1, 6)))
     assert leave(box, messages=2) == [1, 2]
     box.add(item(6, IMMEDIATE))
@@ -61,7 +61,7 @@ def test_the_window_holds_back_all_but_the_urgent() -> None:
 
 
 def test_the_window_counts_bytes_and_lets_one_long_statement_through() -> None:
-    """A statement longer than the window would never leave."""
+    """A statement longer than the window would never leave (docs/protocol.md 12.2 and 12.9)."""
     box = outbox(item(1, size=500), item(2, size=60), item(3, size=40), item(4, size=1))
     assert leave(box, size=100) == [1]
     box.in_custody(b"n1", "relay-1")

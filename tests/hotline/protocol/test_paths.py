@@ -38,7 +38,7 @@ def test_every_pair_is_decided_exactly_once() -> None:
 
 @pytest.mark.parametrize(("state", "what"), EVERY_PAIR)
 def test_every_pair_does_what_the_table_says(state: PathState, what: PathInput) -> None:
-    """The lamp would show a path as up that is not."""
+    """The lamp would show a path as up that is not (docs/protocol.md 11.1)."""
     walked = path(state)
     moved = walked.apply(what, at(77))
     assert moved == ((state, what) in TRANSITIONS)
@@ -83,7 +83,7 @@ def test_a_ragged_rhythm_never_exceeds_the_ceiling() -> None:
 
 
 def test_between_floor_and_ceiling_the_tolerance_is_the_one_of_the_specification() -> None:
-    """The detector would be something else than what was reviewed."""
+    """The detector would be something else than what was reviewed (docs/protocol.md 11.1)."""
     detector, now = Detector(PROFILES["narrow"]), 0
     for gap in [10_000, 11_600] * 20:
         now += gap
@@ -117,7 +117,7 @@ def test_a_new_stream_forgets_the_old_rhythm() -> None:
 
 
 def test_only_an_echo_of_a_recent_beat_is_fresh() -> None:
-    """A recorded heartbeat, played back, would keep a dead path lit."""
+    """A recorded heartbeat, played back, would keep a dead path lit (docs/protocol.md 10.3)."""
     walked = path()
     walked.apply(PathInput.OPENED, at(0))
     numbers = [walked.beat(at(now)) for now in range(FRESH_ECHO_BEATS + 1)]
@@ -141,7 +141,7 @@ def test_a_claimed_delay_never_makes_the_round_trip_negative() -> None:
 
 
 def test_beats_are_rarer_while_nobody_answers() -> None:
-    """An unheard terminal would talk as much as a heard one."""
+    """An unheard terminal would talk as much as a heard one (docs/protocol.md 10.1)."""
     walked = path()
     walked.apply(PathInput.OPENED, at(0))
     assert walked.next_beat_at == 0
@@ -153,7 +153,7 @@ def test_beats_are_rarer_while_nobody_answers() -> None:
 
 
 def test_answers_at_once_are_paced() -> None:
-    """Two terminals that answer each other would fill the line with beats."""
+    """Two terminals that answer each other would fill the line with beats (docs/protocol.md 10.11)."""
     walked = path()
     walked.beat_soon(at(0))
     assert walked.next_beat_at is None, "no stream, no beat"
@@ -167,6 +167,7 @@ def test_answers_at_once_are_paced() -> None:
 
 def test_numbers_start_at_random_and_skip_zero() -> None:
     """An echo of the run before would look fresh after a restart; zero means no beat."""
+    # docs/protocol.md 10.2 and 10.11
     assert Path(PathSetup("r", 1, b"", PROFILE), random.Random(1).randbytes).beat(at(0)) != path().beat(at(0))
     last = Path(PathSetup("r", 1, b"", PROFILE), lambda size: b"\xff" * size)
     assert last.beat(at(0)) == 1

@@ -49,7 +49,7 @@ def test_there_is_none_before_the_first_rotation() -> None:
 
 
 def test_a_prekey_is_made_every_lifetime() -> None:
-    """One key would open everything that was ever sent."""
+    """One key would open everything that was ever sent (docs/protocol.md 7.2)."""
     own = prekeys()
     own.rotate(at(0), LIFETIME)
     first = own.newest
@@ -63,7 +63,7 @@ def test_a_prekey_is_made_every_lifetime() -> None:
 
 
 def test_generations_rise_with_the_clock_and_without_it() -> None:
-    """After a restored backup the peer would hold on to a prekey whose secret is gone."""
+    """After a restored backup the peer would hold on to a prekey whose secret is gone (docs/protocol.md 7.2)."""
     own = prekeys()
     own.rotate(at(0), LIFETIME)
     assert generation(own) == WALL // 1_000
@@ -77,6 +77,7 @@ def test_generations_rise_with_the_clock_and_without_it() -> None:
 
 def test_older_secrets_are_destroyed_after_the_grace_and_not_before() -> None:
     """What is under way would be lost; or a stolen terminal would open what was said last month."""
+    # docs/protocol.md 7.8
     own = prekeys()
     for now in (0, 1, 2):
         own.rotate(at(now), 10 * LIFETIME)
@@ -102,7 +103,7 @@ def test_use_of_an_unknown_prekey_destroys_nothing() -> None:
 
 
 def test_no_more_than_the_bound_are_kept() -> None:
-    """A peer that never moves on would make the secrets pile up."""
+    """A peer that never moves on would make the secrets pile up (docs/protocol.md 7.8)."""
     own = prekeys()
     for now in range(PREKEYS_KEPT_MAX):
         assert len(own.rotate(at(now), LIFETIME)) == 1
@@ -195,7 +196,7 @@ def test_a_prekey_signed_for_something_else_is_refused(made: content_pb2.SignedP
     [signed(public_key=bytes(1215)), signed(public_key=bytes(1217)), signed(generation=0), signed(not_after_ms=WALL)],
 )
 def test_a_prekey_that_makes_no_sense_is_refused(made: content_pb2.SignedPrekey) -> None:
-    """A faulty peer would stop the terminal when it seals."""
+    """A faulty peer would stop the terminal when it seals (docs/protocol.md 7.10)."""
     with pytest.raises(Malformed) as caught:
         read_peer_prekey(CHARTER, NUMBER, SIGNING.public, made)
     assert caught.value.reason == "prekey"

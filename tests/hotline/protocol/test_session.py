@@ -116,7 +116,7 @@ def epoch_of(envelope: bytes) -> bytes:
 
 
 def test_the_opener_rides_until_the_epoch_is_acknowledged() -> None:
-    """If the first envelope is lost, none after it could be opened."""
+    """If the first envelope is lost, none after it could be opened (docs/protocol.md 6.2 and 7.3)."""
     alpha, bravo = ends()
     first, second = alpha.seal(), alpha.seal()
     assert has_opener(first)
@@ -146,7 +146,7 @@ def test_each_plane_has_its_own_epoch_and_says_so_by_turns() -> None:
 
 
 def test_a_newer_prekey_opens_a_new_epoch() -> None:
-    """A stolen key would open everything that is said afterwards."""
+    """A stolen key would open everything that is said afterwards (docs/protocol.md 7.12)."""
     alpha, bravo = ends()
     old = alpha.seal()
     alpha.session.offer_prekey(bravo.rotate(at(5_000)), fresh=True)
@@ -157,7 +157,7 @@ def test_a_newer_prekey_opens_a_new_epoch() -> None:
 
 
 def test_an_epoch_ends_when_it_has_sealed_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One secret would protect an unbounded amount of traffic."""
+    """One secret would protect an unbounded amount of traffic (docs/protocol.md 7.12)."""
     monkeypatch.setattr("hotline.crypto.epochs.EPOCH_MESSAGES_MAX", 3)
     alpha, bravo = ends()
     envelopes = [alpha.seal(transient=bool(i % 2)) for i in range(4)]
@@ -167,7 +167,7 @@ def test_an_epoch_ends_when_it_has_sealed_enough(monkeypatch: pytest.MonkeyPatch
 
 
 def test_old_receiving_epochs_are_forgotten_oldest_first() -> None:
-    """A peer that opens epoch after epoch would fill memory and disk."""
+    """A peer that opens epoch after epoch would fill memory and disk (docs/protocol.md 7.8)."""
     alpha, bravo = ends()
     envelopes = []
     for turn in range(EPOCHS_KEPT_MAX + 1):
@@ -204,7 +204,7 @@ def test_no_envelope_opens_twice(transient: bool) -> None:
 
 
 def test_the_two_chains_share_nothing() -> None:
-    """A heartbeat would use up the key of a statement."""
+    """A heartbeat would use up the key of a statement (docs/protocol.md 7.14)."""
     alpha, bravo = ends()
     beat, words = alpha.seal(transient=True), alpha.seal()
     assert beat[18:22] == words[18:22] == bytes(4)
@@ -215,7 +215,7 @@ def test_the_two_chains_share_nothing() -> None:
 
 
 def test_a_number_too_far_ahead_costs_nothing_and_asks() -> None:
-    """One forged header would keep the processor busy for minutes."""
+    """One forged header would keep the processor busy for minutes (docs/protocol.md 7.11)."""
     alpha, bravo = ends()
     first = alpha.seal()
     bravo.open(first)
@@ -254,7 +254,7 @@ def snapshot(end: End, good: bytes) -> object:
 @pytest.mark.parametrize("known", [False, True], ids=["first of its epoch", "epoch already open"])
 @pytest.mark.parametrize("transient", [False, True], ids=["durable", "transient"])
 def test_any_flipped_bit_is_refused_and_changes_nothing(known: bool, transient: bool) -> None:
-    """Words could be altered on the way, or a terminal be brought out of step by noise."""
+    """Words could be altered on the way, or a terminal be brought out of step by noise (docs/protocol.md 4.1)."""
     alpha, bravo = ends()
     if known:
         bravo.open(alpha.seal(transient=transient))
@@ -343,7 +343,7 @@ def test_the_pairwise_secret_and_the_charter_are_part_of_every_key() -> None:
 
 
 def test_content_of_one_plane_never_validates_in_the_other() -> None:
-    """An exercise order would be obeyed as a real one."""
+    """An exercise order would be obeyed as a real one (docs/protocol.md 8.3)."""
     alpha, bravo = ends()
     inner = alpha.session.sign(ContentType.STATEMENT, Plane.EXERCISE, b"x")
     envelope = alpha.session.seal(Plane.REAL, inner, transient=False)
@@ -376,7 +376,7 @@ def test_an_older_prekey_is_taken_only_when_it_answers_us() -> None:
 
 
 def test_an_expired_prekey_seals_nothing_but_heartbeats_unless_confirmed() -> None:
-    """A key from last year would still be used; or a wrong clock would silence the terminal."""
+    """A key from last year would still be used; or a wrong clock would silence the terminal (docs/protocol.md 7.2)."""
     alpha, bravo = End(1, 2, b"p" * 32, 1), End(2, 1, b"p" * 32, 2)
     signed = bravo.rotate()
     assert not alpha.session.can_seal(NOW)
@@ -397,6 +397,7 @@ def test_an_expired_prekey_seals_nothing_but_heartbeats_unless_confirmed() -> No
 
 def test_a_key_request_is_obeyed_once_and_not_too_often() -> None:
     """Two replayed requests a second would make the terminal seal everything again and again."""
+    # docs/protocol.md 7.7 and 7.13
     alpha, bravo = ends()
     lost = alpha.seal()
     request = bravo.session.key_request(epoch_of(lost), NOW)
@@ -424,7 +425,7 @@ def test_no_request_without_a_prekey() -> None:
 
 
 def test_only_a_request_that_names_the_current_epoch_brings_an_older_prekey() -> None:
-    """A recorded request would make us seal to a prekey that the peer has destroyed."""
+    """A recorded request would make us seal to a prekey that the peer has destroyed (docs/protocol.md 7.7 and 7.10)."""
     alpha, bravo = ends()
     before = alpha.seal()
     past = bravo.session.key_request(epoch_of(before), NOW)
@@ -479,7 +480,7 @@ def test_nothing_but_a_key_request_comes_in_the_clear() -> None:
 
 
 def test_a_request_without_a_prekey_is_refused() -> None:
-    """A faulty peer would stop the terminal."""
+    """A faulty peer would stop the terminal (docs/protocol.md 7.13)."""
     alpha, bravo = ends()
     inner = bravo.session.sign(ContentType.KEY_REQUEST, Plane.REAL, encode(content_pb2.KeyRequest(time_ms=1)))
     with pytest.raises(Malformed):
@@ -490,7 +491,7 @@ def test_a_request_without_a_prekey_is_refused() -> None:
 
 
 def test_what_waited_at_a_relay_opens_after_a_restart() -> None:
-    """Statements that the relay kept through the night would be lost in the morning."""
+    """Statements that the relay kept through the night would be lost in the morning (docs/protocol.md 7.6)."""
     alpha, bravo = ends()
     bravo.open(alpha.seal())
     alpha.session.acknowledge_epoch(bravo.session.opened_epoch(0))
@@ -503,7 +504,7 @@ def test_what_waited_at_a_relay_opens_after_a_restart() -> None:
 
 
 def test_without_the_saved_opener_it_asks() -> None:
-    """After a lost disk the terminal would wait for ever."""
+    """After a lost disk the terminal would wait for ever (docs/protocol.md 7.7)."""
     alpha, bravo = ends()
     bravo.open(alpha.seal())
     alpha.session.acknowledge_epoch(bravo.session.opened_epoch(0))
@@ -513,7 +514,7 @@ def test_without_the_saved_opener_it_asks() -> None:
 
 
 def test_a_sender_never_takes_up_its_old_epoch() -> None:
-    """A key and nonce would seal two different texts after a restored backup."""
+    """A key and nonce would seal two different texts after a restored backup (docs/protocol.md 1.5 and 7.6)."""
     alpha, _ = ends()
     before = alpha.seal()
     alpha.start()
@@ -531,7 +532,7 @@ def padded(size: int) -> int:
 
 @pytest.mark.parametrize("size", [1, 60, 61, 188, 1_000, 4_000, 34_748])
 def test_the_wire_budget_is_kept(size: int) -> None:
-    """A slow line would carry overhead instead of words."""
+    """A slow line would carry overhead instead of words (docs/protocol.md 6.4)."""
     alpha, bravo = ends()
     first = alpha.seal(b"x" * size)
     bravo.open(first)
@@ -544,7 +545,7 @@ def test_the_wire_budget_is_kept(size: int) -> None:
 
 
 def test_the_largest_realistic_heartbeat_fits_two_hundred_bytes() -> None:
-    """Heartbeats alone would fill a narrow line."""
+    """Heartbeats alone would fill a narrow line (docs/protocol.md 10.1)."""
     alpha, bravo = ends()
     bravo.open(alpha.seal())
     alpha.session.acknowledge_epoch(bravo.session.opened_epoch(0))

@@ -99,11 +99,12 @@ BAD_STATEMENTS = [
 @pytest.mark.parametrize(("word", "changes"), BAD_STATEMENTS)
 def test_each_field_is_checked(word: str, changes: dict[str, object]) -> None:
     """A statement that no honest terminal makes would be shown, recorded, or stop the ledger."""
+    # docs/protocol.md 8.1 and 8.6
     assert refusal(decode_statement, statement(**changes)) == word
 
 
 def test_a_void_statement_says_nothing() -> None:
-    """Text could be smuggled in under a kind that is never read."""
+    """Text could be smuggled in under a kind that is never read (docs/protocol.md 8.6)."""
     assert decode_statement(encode(void())).kind == content_pb2.STATEMENT_KIND_VOID
     assert refusal(decode_statement, void(text="x")) == "kind"
     assert refusal(decode_statement, void(body_salt=b"\1" * 32)) == "kind"
@@ -111,7 +112,7 @@ def test_a_void_statement_says_nothing() -> None:
 
 
 def test_everything_at_its_bound_is_accepted() -> None:
-    """A lawful statement would be refused by the other side after it was accepted here."""
+    """A lawful statement would be refused by the other side after it was accepted here (docs/protocol.md 4.3)."""
     decode_statement(encode(statement(serial=SERIAL_MAX, previous_in_precedence=SERIAL_MAX - 1)))
     decode_statement(encode(statement(serial=1, previous_in_precedence=0)))
     decode_statement(encode(statement(text="x" * TEXT_BYTES_MAX, date_time_group="x" * 16, drafter="x" * 64)))
@@ -156,7 +157,7 @@ ITEM = content_pb2.ReceiptItem(serial=1, statement=bytes(32))
     ],
 )
 def test_each_field_of_a_receipt_is_checked(word: str, receipt: content_pb2.Receipt) -> None:
-    """READ without a reader, or a receipt for nothing, would be taken as somebody's word."""
+    """READ without a reader, or a receipt for nothing, would be taken as somebody's word (docs/protocol.md 9.6)."""
     assert refusal(decode_receipt, receipt) == word
 
 
@@ -180,6 +181,7 @@ def test_a_full_receipt_is_accepted() -> None:
 )
 def test_each_field_of_a_heartbeat_is_checked(changes: dict[str, int]) -> None:
     """A number that no ledger can hold would stop the daemon of the peer that hears it."""
+    # docs/protocol.md 10.11 and 13.16
     fields: dict[str, int] = {"beat": 1, "path": 1, "presence": content_pb2.PRESENCE_ALIVE}
     decode_heartbeat(encode(content_pb2.Heartbeat(**fields)))  # type: ignore[arg-type]
     assert refusal(decode_heartbeat, content_pb2.Heartbeat(**{**fields, **changes})) == "beat"  # type: ignore[arg-type]
@@ -187,6 +189,7 @@ def test_each_field_of_a_heartbeat_is_checked(changes: dict[str, int]) -> None:
 
 def test_a_signature_holds_for_one_type_plane_charter_and_pair_of_ends() -> None:
     """An exercise order could be played to the peer as a real one, or a receipt as a statement."""
+    # docs/protocol.md 2.3 and 7.4
     content = encode(statement())
     signed = sign_content(KEY, ContentType.RECEIPT, Plane.REAL, ENDS, content)
     verify_content(KEY.public, signed, Plane.REAL, ENDS)
@@ -219,7 +222,7 @@ def test_labels_are_all_different() -> None:
 
 
 def test_the_name_of_a_statement_depends_on_content_plane_and_sender_and_on_no_signature() -> None:
-    """A second signature over the same words would make a second statement of them."""
+    """A second signature over the same words would make a second statement of them (docs/protocol.md 8.2)."""
     content = encode(statement())
     name = statement_hash(Plane.REAL, ENDS, content)
     other_key = SigningKey(b"\1" * 32)
@@ -250,7 +253,7 @@ def test_the_limit_counts_bytes() -> None:
 
 @pytest.mark.parametrize("tag", ["en", "ur", "hi-Deva-IN", "x-very"])
 def test_languages(tag: str) -> None:
-    """A lawful language could not be named."""
+    """A lawful language could not be named (docs/protocol.md 8.8)."""
     check_language(tag)
 
 
@@ -271,6 +274,7 @@ def test_spans_are_read_as_ranges() -> None:
 @given(st.sets(st.integers(1, SERIAL_MAX), max_size=300))
 def test_spans_name_every_serial_once_and_fit_a_leaf(serials: set[int]) -> None:
     """A receipt that names many scattered serials would make a leaf that the ledger refuses."""
+    # docs/protocol.md 13.13
     found: set[int] = set()
     for line in spans(serials):
         assert len(line) <= 2_048

@@ -42,6 +42,7 @@ def test_a_box_opens_at_its_own_place_only(tmp_path: Path) -> None:
 
 def test_a_destroyed_month_is_gone_and_others_stay(tmp_path: Path) -> None:
     """What was promised to be forgotten would still be read, or more would be lost than was promised."""
+    # docs/protocol.md 13.4
     made = keys(tmp_path)
     old, new = made.seal("a", b"old", NOVEMBER), made.seal("a", b"new", DECEMBER)
     assert made.periods() == [period_of(NOVEMBER), period_of(DECEMBER)] == ["2026-11", "2026-12"]

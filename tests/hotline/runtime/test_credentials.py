@@ -53,13 +53,14 @@ async def test_the_right_terminal_gets_tls13(server: Server, tmp_path: Path) -> 
 
 async def test_tls12_is_refused(server: Server, tmp_path: Path) -> None:
     """TLS 1.2 shows the certificates in clear: who listens on the wire learns which capital is calling."""
+    # docs/protocol.md 5.4 and 5.16
     assert await _refused(server, server.terminal, tmp_path, ssl.TLSVersion.TLSv1_2)
     assert not await _refused(server, server.terminal, tmp_path, ssl.TLSVersion.TLSv1_3)
 
 
 @pytest.mark.parametrize("name", ["stranger", "alpha-main"])
 async def test_certificate_that_is_not_pinned_is_refused(server: Server, tmp_path: Path, name: str) -> None:
-    """If the name in a certificate counted instead of its key, anybody could attach as ALPHA."""
+    """If the name in a certificate counted instead of its key, anybody could attach as ALPHA (docs/protocol.md 5.4)."""
     assert await _refused(server, own_tls(name), tmp_path, ssl.TLSVersion.TLSv1_3)
 
 

@@ -111,6 +111,7 @@ async def _settled(rig: Rig) -> None:
 
 async def test_nothing_is_performed_before_its_commit(rig: Rig) -> None:
     """A receipt or custody that leaves before the commit is a lie after a power cut: the statement is gone."""
+    # docs/protocol.md 3.2
     asking = asyncio.ensure_future(rig.driver.ask(lambda request: Do(_output("a", request=request))))
     await _turns()
     assert rig.stage.told == []
@@ -122,7 +123,7 @@ async def test_nothing_is_performed_before_its_commit(rig: Rig) -> None:
 
 
 async def test_express_does_not_wait_for_the_disk(rig: Rig) -> None:
-    """If forwarding waited for fsync, a relay with a slow disk would delay every FLASH."""
+    """If forwarding waited for fsync, a relay with a slow disk would delay every FLASH (docs/protocol.md 3.2)."""
     rig.driver.post(Do(_output("a", express=True)))
     assert rig.stage.told == ["frame express-a"]
     rig.stage.disk.set()
@@ -222,6 +223,7 @@ async def test_a_disk_that_became_slow_gets_its_thread_back(rig: Rig) -> None:
 
 async def test_failed_commit_stops_everything_after_it(rig: Rig) -> None:
     """After a failed commit the store's state is unknown: any frame sent then may vouch for what is not there."""
+    # docs/protocol.md 3.4
     rig.stage.error = StorageError("disk full")
     first = asyncio.ensure_future(rig.driver.ask(lambda request: Do(_output("a", request=request))))
     second = asyncio.ensure_future(rig.driver.ask(lambda request: Do(_output("b", request=request))))
@@ -255,6 +257,7 @@ async def test_commit_under_way_when_a_step_fails_is_not_answered(rig: Rig) -> N
 
 async def test_exception_out_of_step_stops_the_daemon(rig: Rig) -> None:
     """A machine that has thrown is in an unknown state; going on could send what it never decided."""
+    # docs/protocol.md 3.3
     bug = ZeroDivisionError("bug")
     rig.driver.post(Do(Output(), bug))
     assert rig.driver.failed.result() is bug

@@ -66,12 +66,14 @@ async def _who(path: Path) -> str:
 
 async def test_officer_gets_through_with_a_name(gates: Gates, tmp_path: Path) -> None:
     """If the name were lost, READ receipts could not say which officer has read the statement."""
+    # docs/protocol.md 14.1
     await gates.open(tmp_path / "op.sock", {ME: "duty-1", ME + 1: "duty-2"})
     assert await _who(tmp_path / "op.sock") == "duty-1"
 
 
 async def test_other_user_is_a_visitor(gates: Gates, tmp_path: Path) -> None:
     """If any local user counted as an officer, a web server's account could speak for the head of government."""
+    # docs/protocol.md 14.1
     await gates.open(tmp_path / "op.sock", {ME + 1: "duty-2"})
     assert await _who(tmp_path / "op.sock") == "None"
 
@@ -103,7 +105,7 @@ async def test_inner_servers_are_out_of_reach(gates: Gates, tmp_path: Path) -> N
 
 
 async def test_socket_is_open_to_owner_and_group_only(gates: Gates, tmp_path: Path) -> None:
-    """If everybody could connect, everybody could read the list of statements."""
+    """If everybody could connect, everybody could read the list of statements (docs/protocol.md 14.5)."""
     await gates.open(tmp_path / "run" / "op.sock", {ME: "duty-1"})
     assert stat.S_IMODE((tmp_path / "run" / "op.sock").stat().st_mode) == 0o660
     assert stat.S_IMODE((tmp_path / "run").stat().st_mode) & 0o007 == 0

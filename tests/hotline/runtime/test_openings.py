@@ -70,6 +70,7 @@ def test_every_entry_that_tells_of_a_text_is_opened_by_that_text(tmp_path: Path)
 
 def test_a_text_is_kept_once(tmp_path: Path) -> None:
     """Kept twice, each statement would cost two more pages of every commit, and its text twice the disk."""
+    # docs/protocol.md 13.4
     with contextlib.closing(open_store(tmp_path)) as store:
         leaf = _put(store, "sent", "msg.submit", 1, "x" * 1_024)
         ((box,),) = store.query("SELECT length(box) FROM entry WHERE seq=?", (leaf.seq,))

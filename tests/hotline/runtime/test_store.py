@@ -67,6 +67,7 @@ def test_reopening_gives_the_same_head_and_rows(tmp_path: Path) -> None:
 
 def test_records_and_changes_are_one_transaction(tmp_path: Path) -> None:
     """If the change failed and the record stayed, the ledger would tell of a statement that the outbox never had."""
+    # docs/protocol.md 13.3
     with opened(tmp_path) as store:
         store.commit([statement(1)], NOW)
         head = store.head()
@@ -347,6 +348,7 @@ def test_every_acknowledgement_follows_its_sync(tmp_path: Path, level: str) -> N
 @pytest.mark.parametrize("call", ["fdatasync", "pwrite64"])
 def test_a_disk_that_fails_leaves_nothing_inconsistent(tmp_path: Path, call: str, error: str) -> None:
     """After a failed write or sync nobody knows what is stored: to go on would be to sign over it."""
+    # docs/protocol.md 3.4
     folder = tmp_path / "store"
     for turn, nth in enumerate((1, 2, 3, 5, 9, 17, 33)):
         failing = f"inject={call}:error={error}:when={nth}+"

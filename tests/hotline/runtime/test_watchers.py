@@ -22,6 +22,7 @@ def alarm(number: int) -> Delivery:
 
 async def test_an_alarm_of_the_start_is_heard_by_the_first_who_watches() -> None:
     """A daemon finds at its start that its disk is an old one, and nobody can be connected by then."""
+    # docs/protocol.md 14.4
     watchers = Watchers()
     watchers.tell(Delivery("path", {"path": "relay-1"}))
     watchers.tell(alarm(1))
@@ -41,7 +42,7 @@ async def test_unheard_alarms_are_bounded_and_the_newest_stay() -> None:
 
 
 async def test_a_slow_watcher_is_told_how_many_events_it_missed() -> None:
-    """It would take what it heard for everything."""
+    """It would take what it heard for everything (docs/protocol.md 14.5)."""
     watchers = Watchers()
     queue = watchers.add()
     for number in range(WATCH_QUEUE_MAX + 3):

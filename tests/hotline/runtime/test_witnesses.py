@@ -67,7 +67,7 @@ async def test_heads_are_cosigned_as_the_log_grows(rig: Rig) -> None:
 
 
 async def test_a_restarted_terminal_finds_out_what_the_witness_holds(rig: Rig, site: Site) -> None:
-    """After every restart the witness would refuse everything."""
+    """After every restart the witness would refuse everything (docs/protocol.md 13.17)."""
     site.add(LOG.request(0, 12))
     await rig.submit(20)
     assert [type(event) for event in rig.told] == [Cosigned]

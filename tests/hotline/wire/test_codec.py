@@ -36,6 +36,7 @@ HELLO_BYTES = _field(1, 0, _varint(1)) + _bytes_field(2, b"c" * 32) + _field(3, 
 
 def test_reference_spelling_is_the_one_written() -> None:
     """If the hand-made bytes below were not the lawful ones, every refusal in this file would be for a wrong reason."""
+    # docs/protocol.md 4.5
     assert encode(HELLO) == HELLO_BYTES
     assert decode(frame_pb2.Hello, HELLO_BYTES, 100) == HELLO
 
@@ -66,13 +67,14 @@ def test_reference_spelling_is_the_one_written() -> None:
 )
 def test_other_spellings_of_a_message_are_refused(data: bytes, reason: str) -> None:
     """Otherwise two terminals could read one signed byte string as two things, or carry smuggled bytes unseen."""
+    # docs/protocol.md 4.2
     with pytest.raises(Malformed) as caught:
         decode(frame_pb2.Hello, data, 1_000)
     assert caught.value.reason == reason
 
 
 def test_longer_than_allowed_is_refused_before_parsing() -> None:
-    """Otherwise a peer chooses how much memory our parser takes."""
+    """Otherwise a peer chooses how much memory our parser takes (docs/protocol.md 4.6)."""
     with pytest.raises(Malformed) as caught:
         decode(frame_pb2.Hello, b"\xff" * 200, 199)
     assert caught.value.reason == "too-long"
@@ -80,7 +82,7 @@ def test_longer_than_allowed_is_refused_before_parsing() -> None:
 
 
 def test_text_that_is_not_utf8_is_refused() -> None:
-    """Otherwise a relay's name could be bytes that no screen shows the same way twice."""
+    """Otherwise a relay's name could be bytes that no screen shows the same way twice (docs/protocol.md 4.6)."""
     with pytest.raises(Malformed) as caught:
         decode(frame_pb2.Welcome, _bytes_field(2, b"relay\xff"), 100)
     assert caught.value.reason == "unreadable"
@@ -109,7 +111,7 @@ def test_unknown_field_deep_inside_is_refused() -> None:
 
 
 def test_frame_without_body_is_refused() -> None:
-    """Otherwise an empty frame reaches code that believes every frame has a body."""
+    """Otherwise an empty frame reaches code that believes every frame has a body (docs/protocol.md 4.6)."""
     with pytest.raises(Malformed) as caught:
         decode_frame(b"")
     assert caught.value.reason == "empty"
@@ -118,6 +120,7 @@ def test_frame_without_body_is_refused() -> None:
 @pytest.mark.parametrize(("extra", "lawful"), [(0, True), (1, False)])
 def test_frame_length_bound_is_exact(extra: int, lawful: bool) -> None:
     """Otherwise a lawful largest frame is dropped, or a larger one taken, depending on who implements it."""
+    # docs/protocol.md 4.3
     data = envelope_frame(b"e" * (FRAME_BYTES_MAX - 4 + extra))
     assert len(data) == FRAME_BYTES_MAX + extra
     if lawful:

@@ -28,6 +28,7 @@ def _raw(version: int = 1, flags: int = 0, to: int = 2, sender: int = 1, number:
 
 def test_layout_is_the_written_one() -> None:
     """If a field moved, terminals of two versions would read each other's addresses wrongly."""
+    # docs/protocol.md 2.1 and 6.1
     data = bytes.fromhex("0103 0002 0001 000102030405060708090a0b 00000005".replace(" ", ""))
     assert Header(3, 2, 1, EPOCH, 5).encode() == data
     assert decode_header(data + b"x") == Header(3, 2, 1, EPOCH, 5)
@@ -36,6 +37,7 @@ def test_layout_is_the_written_one() -> None:
 @pytest.mark.parametrize("flags", range(256))
 def test_every_flag_byte(flags: int) -> None:
     """An unlawful flag that passes is a hidden bit in each envelope, or a clear text taken for a sealed one."""
+    # docs/protocol.md 6.1
     if flags in LAWFUL_FLAGS:
         header = decode_header(_raw(flags=flags))
         assert header.flags == flags
@@ -48,7 +50,7 @@ def test_every_flag_byte(flags: int) -> None:
 
 @pytest.mark.parametrize("version", [0, *range(2, 256)])
 def test_every_other_version_is_refused(version: int) -> None:
-    """There is no negotiation: a version read by guess is a downgrade."""
+    """There is no negotiation: a version read by guess is a downgrade (docs/protocol.md 4.4)."""
     with pytest.raises(Malformed) as caught:
         decode_header(_raw(version=version))
     assert caught.value.reason == "version"
@@ -57,6 +59,7 @@ def test_every_other_version_is_refused(version: int) -> None:
 @pytest.mark.parametrize(("to", "sender"), [(0, 1), (1, 0), (0, 0), (3, 3), (65_535, 65_535)])
 def test_impossible_addresses_are_refused(to: int, sender: int) -> None:
     """A terminal that writes to itself, or to nobody, would make a relay store for ever what nobody takes."""
+    # docs/protocol.md 6.5
     with pytest.raises(Malformed) as caught:
         decode_header(_raw(to=to, sender=sender))
     assert caught.value.reason == "address"
@@ -64,7 +67,7 @@ def test_impossible_addresses_are_refused(to: int, sender: int) -> None:
 
 @pytest.mark.parametrize("length", range(HEADER_SIZE + 1))
 def test_every_short_length_is_refused(length: int) -> None:
-    """A header alone, or part of one, is no envelope; reading on would be reading nothing."""
+    """A header alone, or part of one, is no envelope; reading on would be reading nothing (docs/protocol.md 6.5)."""
     with pytest.raises(Malformed) as caught:
         decode_header(_raw()[:length])
     assert caught.value.reason == "too-short"
@@ -74,7 +77,7 @@ def test_every_short_length_is_refused(length: int) -> None:
     ("length", "lawful"), [(HEADER_SIZE + 1, True), (ENVELOPE_BYTES_MAX, True), (ENVELOPE_BYTES_MAX + 1, False)]
 )
 def test_length_bounds_are_exact(length: int, lawful: bool) -> None:
-    """Relays and terminals that disagree by one byte lose the longest statements."""
+    """Relays and terminals that disagree by one byte lose the longest statements (docs/protocol.md 6.5)."""
     data = _raw(rest=b"x" * (length - HEADER_SIZE))
     if lawful:
         assert decode_header(data).number == 5
@@ -94,6 +97,7 @@ def test_length_bounds_are_exact(length: int, lawful: bool) -> None:
 )
 def test_headers_survive_the_wire(flags: int, to: int, sender: int, epoch: bytes, number: int, rest: bytes) -> None:
     """A header that changes on the way is refused by the seal: the statement would never arrive."""
+    # docs/protocol.md 6.3
     header = Header(flags, to, sender, epoch, number)
     if to == sender:
         return

@@ -19,13 +19,14 @@ def _inner(length: int) -> Inner:
 
 
 def test_layout_is_the_written_one() -> None:
-    """If a byte moved, the peer would verify a signature over other bytes than were signed."""
+    """If a byte moved, the peer would verify a signature over other bytes than were signed (docs/protocol.md 7.4)."""
     assert encode_inner(Inner(ContentType.RECEIPT, b"abc", SIGNATURE), padded=False) == b"\2\0\0\3abc" + SIGNATURE
 
 
 @pytest.mark.parametrize("size", PADDING_CLASSES)
 def test_padding_class_bounds_are_exact(size: int) -> None:
     """A content one byte under or over must fall in the class that everybody expects, or its length leaks."""
+    # docs/protocol.md 7.4
     following = next((larger for larger in PADDING_CLASSES if larger > size), None)
     largest = encode_inner(_inner(size - OVERHEAD), padded=True)
     assert len(largest) == size
