@@ -83,7 +83,7 @@ def test_envelopes_open_in_their_order() -> None:
 
 @named(CASES["envelopes"]["rejected"])
 def test_envelopes_are_refused_with_their_word(case: dict[str, Any]) -> None:
-    """What one implementation refuses another would show."""
+    """What one implementation refuses another would show (docs/protocol.md 7.11)."""
     session = recipient()
     for index in case["after"]:
         envelope = raw(CASES["envelopes"]["accepted"][index]["envelope"])
@@ -173,7 +173,7 @@ def test_labels() -> None:
 
 
 def test_prekeys() -> None:
-    """We would seal to a key that the other side never announced."""
+    """We would seal to a key that the other side never announced (docs/protocol.md 7.10)."""
     cases = CASES["prekeys"]
     assert KemKey(raw(cases["prekey_seed"])).public == raw(cases["prekey_public"])
     public = raw(cases["signing_public"])

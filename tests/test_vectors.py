@@ -65,7 +65,7 @@ def test_accepted_and_refused_bytes(part: str, parse: Callable[[bytes], object])
 
 
 def test_an_independent_opener_opens_every_envelope() -> None:
-    """The specification would not be enough to talk to us."""
+    """The specification would not be enough to talk to us (docs/protocol.md 6.2)."""
     epoch, prekey = VECTORS["epoch"], VECTORS["prekey"]
     ends = (VECTORS["sender"], VECTORS["recipient"])
     first = raw(VECTORS["envelopes"][0]["envelope"])
