@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
+from hashlib import sha256
+
 import pytest
 
 from hotline.charter.pairwise import check_value, derive_pairwise
@@ -55,3 +58,19 @@ def test_the_check_value_tells_secrets_apart_and_no_more() -> None:
     assert check_value(secret) != check_value(secret[::-1])
     assert secret.hex() not in check_value(secret)
     assert len(check_value(secret)) == 64
+
+
+def test_the_derivation_is_the_one_that_is_written_down() -> None:
+    """A party with another program would go home with another secret (docs/protocol.md 5.14)."""
+
+    def pae(*parts: bytes) -> bytes:
+        return b"HLv1" + b"".join(b" %d %s" % (len(part), part) for part in parts)
+
+    def hmac256(key: bytes, data: bytes) -> bytes:
+        return hmac.digest(key, data, "sha256")
+
+    names = [part for party in ("ALPHA", "BRAVO") for part in (party.encode(), sha256(IDENTITIES[party]).digest())]
+    extracted = hmac256(bytes(32), SHARES["ALPHA"] + SHARES["BRAVO"])
+    secret = hmac256(extracted, pae(b"hotline/v1/pairwise", *names) + b"\1")
+    assert derive_pairwise(SHARES, IDENTITIES) == secret
+    assert check_value(secret) == sha256(pae(b"hotline/v1/pairwise-check", secret)).hexdigest()

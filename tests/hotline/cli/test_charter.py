@@ -12,7 +12,10 @@ import pytest
 from hotline.charter.ceremony import checks
 from hotline.charter.model import load_charter, load_draft
 from hotline.charter.pairwise import check_value
+from hotline.config import load_endpoint_config
 from hotline.drill.rehearsal import rehearse
+from hotline.endpointd import load_materials
+from hotline.errors import KeyFileError
 from tests.hotline.cli.conftest import Run, sign
 
 
@@ -224,3 +227,15 @@ def test_a_rehearsed_pairwise_secret_is_the_charter_s(tmp_path: Path) -> None:
         secret = bytes.fromhex((terminal.folder / "pairwise.key").read_text().strip())
         assert check_value(secret) == charter.pairwise_check
     assert charter.relay("relay-1").profile.name == "narrow"
+
+
+def test_a_terminal_with_another_pairwise_secret_does_not_start(tmp_path: Path) -> None:
+    """It would run, and nothing that either side says could ever be opened (docs/protocol.md 5.14)."""
+    played = rehearse(tmp_path, [("relay-1", "127.0.0.1:41001")], profile="narrow")
+    terminal = played.terminals[0]
+    config = load_endpoint_config(Path(terminal.config))
+    assert load_materials(config).charter.hash == load_charter(played.charter.read_bytes()).hash
+    secret = terminal.folder / "pairwise.key"
+    secret.write_text(f"{bytes(32).hex()}\n")
+    with pytest.raises(KeyFileError, match="not the pairwise secret of this charter"):
+        load_materials(config)

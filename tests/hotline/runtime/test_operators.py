@@ -1,0 +1,83 @@
+"""What one caller may ask of a terminal, without a socket: the door to it is tested in test_gate.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hotline.machine import Reply, RequestId
+from hotline.protocol.events import EndpointEvent, SendTest, Submit
+from hotline.runtime.operators import OperatorService, Watchers
+from hotline.wire.v1 import operator_pb2
+
+
+class Asked:
+    """A driver that answers like a terminal whose outbox may be full, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.events: list[EndpointEvent] = []
+        self.full = False
+
+    async def ask(self, make: Callable[[RequestId], EndpointEvent]) -> Reply:
+        number = RequestId(len(self.events) + 1)
+        self.events.append(make(number))
+        if self.full:
+            return Reply(number, False, "full", "1000 statements wait: nothing was queued")
+        fields: dict[str, str | int | bytes | None] = {
+            "serial": number,
+            "dtg": "181200Z NOV 26",
+            "hash": bytes(32),
+            "composed": 0,
+        }
+        return Reply(number, True, "queued", f"#{number} queued", fields)
+
+
+def service(asked: Asked, officer: str | None = "watch") -> OperatorService:
+    unused: Any = None
+    return OperatorService(asked, unused, unused, Watchers(), officer, dict)  # type: ignore[arg-type]
+
+
+def words(key: bytes) -> operator_pb2.SubmitRequest:
+    return operator_pb2.SubmitRequest(precedence=1, language="en", direction=1, text="Once.", request_key=key)  # type: ignore[arg-type]
+
+
+async def test_a_repeated_request_says_nothing_twice() -> None:
+    """An officer whose connection broke would say it again, as a second statement (docs/protocol.md 14.3)."""
+    asked, context = Asked(), None
+    operators = service(asked)
+    first = await operators.Submit(words(b"k" * 16), context)  # type: ignore[arg-type]
+    assert await operators.Submit(words(b"k" * 16), context) == first  # type: ignore[arg-type]
+    assert [type(event) for event in asked.events] == [Submit]
+    other = await operators.Submit(words(b"l" * 16), context)  # type: ignore[arg-type]
+    unnamed = [await operators.Submit(words(b""), context) for _ in range(2)]  # type: ignore[arg-type]
+    assert [answer.serial for answer in (first, other, *unnamed)] == [1, 2, 3, 4]
+    test = operator_pb2.TestChannelRequest(request_key=b"k" * 16)
+    assert await operators.TestChannel(test, context) == await operators.TestChannel(test, context)  # type: ignore[arg-type]
+    assert [type(event) for event in asked.events[4:]] == [SendTest]
+
+
+async def test_what_was_refused_may_be_tried_again() -> None:
+    """An officer could never say it under the same request once there is room (docs/protocol.md 14.3 and 14.5)."""
+    asked, context = Asked(), None
+    operators = service(asked)
+    asked.full = True
+    refused = await operators.Submit(words(b"k" * 16), context)  # type: ignore[arg-type]
+    assert (refused.accepted, refused.code) == (False, "full")
+    assert "nothing was queued" in refused.text
+    asked.full = False
+    assert (await operators.Submit(words(b"k" * 16), context)).accepted  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("call", ["Submit", "TestChannel", "Read"])
+async def test_who_is_no_officer_asks_nothing_of_the_machine(call: str) -> None:
+    """Any account of the machine could speak, test or read in a leader's name (docs/protocol.md 14.1 and 14.2)."""
+    asked = Asked()
+    requests = {
+        "Submit": words(b""),
+        "TestChannel": operator_pb2.TestChannelRequest(),
+        "Read": operator_pb2.ReadRequest(serial=1),
+    }
+    answer = await getattr(service(asked, None), call)(requests[call], None)
+    assert (answer.accepted, answer.code, asked.events) == (False, "policy", [])
