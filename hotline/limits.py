@@ -89,6 +89,12 @@ CLOCK_SKEW_ALARM: Final = 30_000
 CLOCK_STEP_RECORD: Final = 5_000
 """Difference between the course of the wall clock and of the monotonic clock that is recorded as a clock step."""
 
+KEY_ELSEWHERE_INTERVAL: Final = 60_000
+"""Least time between two alarms that a relay has given our place to another holder of our key."""
+
+KEY_ELSEWHERE_SHOWN: Final = 3_600_000
+"""How long that alarm stands in the status after the last time."""
+
 IDLE_BEAT_FACTOR: Final = 5
 """Heartbeats on a path where the peer is not heard are this many times rarer."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hotline.errors import RemoteError
-from hotline.limits import CLOCK_SKEW_ALARM, SUMMARY_INTERVAL
+from hotline.limits import CLOCK_SKEW_ALARM, KEY_ELSEWHERE_INTERVAL, SUMMARY_INTERVAL
 from hotline.machine import Instant, Plane
 from hotline.protocol.answers import Answers
 from hotline.protocol.context import Context
@@ -43,6 +43,7 @@ class Beats:
         self._owes_answer = False
         self._counts: dict[str, list[int]] = {name: [0, 0] for name in context.paths}
         self._summary_at: int | None = None
+        self._elsewhere_at: int | None = None
 
     # --- out ---------------------------------------------------------------------------------------------------------
 
@@ -225,6 +226,14 @@ class Beats:
                 ctx.alarm("no-path", "the peer is not heard on any path; statements are queued", up=0)
             elif up == 1 and len(ctx.paths) > 1:
                 ctx.alarm("single-path", "only one path is left", up=1)
+
+    def replaced(self, path: Path, now: Instant) -> None:
+        """Its relay says that a newer stream with our key has taken our place. We have one stream at each relay."""
+        path.replaced_at = now.mono
+        if self._elsewhere_at is None or now.mono - self._elsewhere_at >= KEY_ELSEWHERE_INTERVAL:
+            self._elsewhere_at = now.mono
+            text = "another holder of this terminal's key has our place at a relay: it is stolen, or that relay lies"
+            self._ctx.alarm("key-elsewhere", text, path=path.setup.name)
 
     def silence(self, now: Instant) -> None:
         """Paths that have been silent for too long become SUSPECT."""

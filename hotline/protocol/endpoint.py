@@ -268,6 +268,8 @@ class Endpoint:
                     self._receiving.due(now)
             case "refusal":
                 self.context.refuse(path.setup.name, f"relay-{_reason(frame.refusal.reason)}", now)
+                if frame.refusal.reason == frame_pb2.REFUSAL_REASON_REPLACED:
+                    self._beats.replaced(path, now)
             case _:
                 raise RemoteError("frame-kind")
 

@@ -134,6 +134,8 @@ class Path:
         self.peer_beat = 0
         self._peer_beat_at = 0
         self.next_beat_at: int | None = None
+        self.replaced_at: int | None = None
+        """When its relay last said that another stream with our key has taken the place of ours."""
         # A random start: an echo of a beat from before a restart must not look fresh.
         self._beat = int.from_bytes(entropy(4), "big")
         self._recent: OrderedDict[int, int] = OrderedDict()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hotline.civil import iso_utc
-from hotline.limits import WIRE_VERSION
+from hotline.limits import KEY_ELSEWHERE_SHOWN, WIRE_VERSION
 from hotline.machine import Instant, Plane
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.endpoint import Endpoint
@@ -31,7 +31,7 @@ def status(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
         "keys": _keys(endpoint, now),
         "ledger": _ledger(endpoint),
         "tests": _tests(endpoint.tests, now),
-        "alarms": _alarms(endpoint, up),
+        "alarms": _alarms(endpoint, up, now),
     }
 
 
@@ -112,13 +112,17 @@ def _tests(tests: ChannelTests, now: Instant) -> dict[str, Any]:
     }
 
 
-def _alarms(endpoint: Endpoint, up: int) -> list[dict[str, str]]:
+def _alarms(endpoint: Endpoint, up: int, now: Instant) -> list[dict[str, str]]:
     ctx = endpoint.context
     found = []
     if up == 0:
         found.append({"name": "no-path", "text": "the peer is not heard on any path; statements are queued"})
     elif up == 1 and len(ctx.paths) > 1:
         found.append({"name": "single-path", "text": "only one path is left"})
+    replaced = [path.replaced_at for path in ctx.paths.values() if path.replaced_at is not None]
+    if replaced and now.mono - max(replaced) < KEY_ELSEWHERE_SHOWN:
+        text = "another holder of this terminal's key had our place at a relay: stolen, used twice, or the relay lies"
+        found.append({"name": "key-elsewhere", "text": text})
     for plane, inbox in ctx.inboxes.items():
         if inbox.gap_reported is not None:
             first, last = inbox.gap_reported

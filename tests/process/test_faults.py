@@ -436,6 +436,7 @@ def test_a_thief_is_seen_by_the_robbed_and_by_the_peer(site: MakeSite) -> None:
     wait_until(
         lambda: "relay-replaced" in names(here, "ALPHA", "refused", "reason"), "ALPHA to be pushed off a relay", LONG
     )
+    wait_until(lambda: "key-elsewhere" in names(here, "ALPHA", "alarm", "name"), "the alarm that names it", LONG)
     wait_until(lambda: bool({"single-path", "no-path"} & names(here, "ALPHA", "alarm", "name")), "its alarm", LONG)
     wait_until(
         lambda: bool({"peer-restored", "peer-log"} & names(here, "BRAVO", "alarm", "name")), "BRAVO's alarm", LONG

@@ -10,9 +10,17 @@ from hypothesis import strategies as st
 
 from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
 from hotline.ledger.note import Ed25519Signer
-from hotline.limits import FRAME_BYTES_MAX, FRAMES_PER_PARCEL_MAX, INBOX_HELD_MAX, REFUSALS_RECORDED_PER_MINUTE
+from hotline.limits import (
+    FRAME_BYTES_MAX,
+    FRAMES_PER_PARCEL_MAX,
+    INBOX_HELD_MAX,
+    KEY_ELSEWHERE_INTERVAL,
+    KEY_ELSEWHERE_SHOWN,
+    REFUSALS_RECORDED_PER_MINUTE,
+)
 from hotline.machine import Output, Plane, Tick
 from hotline.protocol.statements import statement_hash
+from hotline.protocol.status import status
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.envelope import FLAG_CLEAR
 from hotline.wire.inner import ContentType
@@ -66,10 +74,14 @@ altered = st.tuples(st.sampled_from(RECORDED), st.integers(0, 10**6), st.integer
 
 def refused_quietly(output: Output) -> None:
     kinds = sorted(record.kind for record in output.records)
-    assert kinds in ([], ["refused"], ["key.request.sent", "refused"]), kinds
+    assert kinds in ([], ["refused"], ["key.request.sent", "refused"], ["alarm", "refused"]), kinds
     assert output.changes == []
     assert output.replies == []
-    assert [delivery.kind for delivery in output.deliver] == ["refused"] * kinds.count("refused")
+    assert sorted(delivery.kind for delivery in output.deliver) == [
+        kind for kind in kinds if kind != "key.request.sent"
+    ]
+    if "alarm" in kinds:
+        assert {record.fields["name"] for record in output.records if record.kind == "alarm"} == {"key-elsewhere"}
 
 
 @settings(max_examples=400, deadline=None)
@@ -112,6 +124,32 @@ def test_a_flood_of_refusals_is_counted_and_not_written() -> None:
     assert [(record.fields["path"], record.fields["count"]) for record in more] == [
         ("relay-1", 1_000 - REFUSALS_RECORDED_PER_MINUTE)
     ]
+
+
+def test_a_relay_that_gives_our_place_away_is_an_alarm_that_names_it() -> None:
+    """A stolen key would be used beside us, and the robbed would see paths come and go (docs/protocol.md 11.3)."""
+    pair = Pair().open()
+    replaced = encode(frame_pb2.Frame(refusal=frame_pb2.Refusal(reason=frame_pb2.REFUSAL_REASON_REPLACED)))
+
+    def raised(*relays: str) -> list[object]:
+        before = len(pair.alpha.records)
+        for relay in relays:
+            pair.alpha.hear(relay, replaced)
+        return [record.fields["path"] for record in pair.alpha.records[before:] if record.kind == "alarm"]
+
+    def shown() -> bool:
+        return "key-elsewhere" in {alarm["name"] for alarm in status(pair.alpha.endpoint, pair.alpha.now())["alarms"]}
+
+    assert not shown()
+    assert raised("relay-1", "relay-2") == ["relay-1"]
+    pair.time += KEY_ELSEWHERE_INTERVAL - 1
+    assert raised("relay-1", "relay-1") == []
+    pair.time += 1
+    assert raised("relay-2", "relay-1") == ["relay-2"], "while it lasts it is said again"
+    pair.time += KEY_ELSEWHERE_SHOWN - 1
+    assert shown()
+    pair.time += 1
+    assert not shown()
 
 
 def test_a_frame_at_the_limit_and_one_beyond() -> None:
