@@ -1,8 +1,8 @@
 """`make abuse`: FLASH statements while somebody floods a relay, beside the same without; writes build/abuse.json.
 
 Every flood is real and runs in a process of its own on this machine, so that what it costs here is an upper bound: a
-stranger would bring a processor of his own. One relay, so that no other path can help, except where the flood uses
-the peer's own certificate.
+stranger would bring a processor of his own. One relay, so that no other path can help. Admitted terminals that flood
+are of another hotline at the same relay: those of one's own hotline can always silence themselves.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any, Final, NamedTuple
 from benchmarks.product import Product, resident_mb
 from hotline.drill import floods
 from hotline.drill.desk import Desk
+from hotline.drill.rehearsal import rehearse
 from hotline.runtime.logs import set_up_logs
 from hotline.wire.v1 import content_pb2
 
@@ -39,26 +40,36 @@ class Abuse(NamedTuple):
     name: str
     kind: str
     count: int
-    relays: int = 1
 
 
 ABUSES: Final = (
     Abuse("10,000 silent connections", "silent-tcp", 10_000),
     Abuse("1,000 half-open TLS handshakes", "silent-tls", 1_000),
     Abuse("200 connections of noise", "garbage", 200),
-    Abuse("500 streams of an admitted terminal, one relay of three", "streams", 500, 3),
-    Abuse("noise of an admitted terminal, one relay of three", "statements", 4, 3),
+    Abuse("500 streams of another hotline's terminal", "streams", 500),
+    Abuse("envelopes of another hotline's terminal", "statements", 4),
     Abuse("ROUTINE of the peer as fast as it is taken", "lawful", 0),
 )
 
 
+class SharedRelay(Product):
+    """A product whose relay serves another hotline too."""
+
+    def prepare(self) -> None:
+        """The other hotline's ceremony."""
+        stage = self.stage
+        relay = stage.relays[0]
+        self.other = rehearse(stage.folder / "other", [(relay.name, relay.address)], sharing=stage.rehearsal)
+        text = relay.config.read_text().replace('"../charter.note"', '"../charter.note", "../other/charter.note"')
+        relay.config.write_text(text)
+
+
 @contextlib.contextmanager
-def _stranger(product: Product, abuse: Abuse) -> Iterator[None]:
-    stage = product.stage
-    relay = stage.relays[0]
+def _stranger(product: SharedRelay, abuse: Abuse) -> Iterator[None]:
+    relay = product.stage.relays[0]
     command = [sys.executable, "-m", floods.MODULE, "--kind", abuse.kind, "--address", relay.address]
-    command += ["--count", str(abuse.count), "--charter", str(stage.rehearsal.charter), "--relay", relay.name]
-    command += ["--key", str(stage.folder_of(floods.PARTY) / "terminal.key")]
+    command += ["--count", str(abuse.count), "--charter", str(product.other.charter), "--relay", relay.name]
+    command += ["--key", str(product.other.terminals[1].folder / "terminal.key")]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdin is not None
     assert process.stdout is not None
@@ -73,7 +84,7 @@ def _stranger(product: Product, abuse: Abuse) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _peer(product: Product) -> Iterator[None]:
+def _peer(product: SharedRelay) -> Iterator[None]:
     """BRAVO says ROUTINE statements, one after the other."""
     ended = threading.Event()
 
@@ -93,7 +104,7 @@ def _peer(product: Product) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _under(product: Product, abuse: Abuse) -> AsyncIterator[None]:
+async def _under(product: SharedRelay, abuse: Abuse) -> AsyncIterator[None]:
     flood = _stranger(product, abuse) if abuse.count else _peer(product)
     await asyncio.to_thread(flood.__enter__)
     try:
@@ -103,7 +114,7 @@ async def _under(product: Product, abuse: Abuse) -> AsyncIterator[None]:
         await asyncio.to_thread(flood.__exit__, None, None, None)
 
 
-async def _restart(product: Product) -> float:
+async def _restart(product: SharedRelay) -> float:
     """Seconds from a kill of the peer until it answers again on some path."""
     stage = product.stage
     begun = time.monotonic()
@@ -118,7 +129,7 @@ async def _measure(abuse: Abuse, folder: Path) -> dict[str, Any]:
     flash = content_pb2.PRECEDENCE_FLASH
     quiet: list[float] = []
     flooded: list[float] = []
-    async with Product(folder, abuse.relays) as product:
+    async with SharedRelay(folder, 1) as product:
         pid = product.stage.pid(product.stage.relays[0].name)
         before = resident_mb(pid)
         highest = before

@@ -31,6 +31,7 @@ class Product:
         self._waiting: dict[int, asyncio.Future[float]] = {}
 
     async def __aenter__(self) -> Product:
+        self.prepare()
         for relay in self.stage.relays:
             self.stage.start_relay(relay)
         self.stage.start_endpoint(self.stage.bravo)
@@ -57,6 +58,9 @@ class Product:
     ) -> None:
         await self.daemon.stop()
         self.stage.stop_all()
+
+    def prepare(self) -> None:
+        """Before anything starts."""
 
     def paths_up(self) -> int:
         """Paths on which the peer answers."""

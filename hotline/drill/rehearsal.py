@@ -51,6 +51,8 @@ class Rehearsal:
     witnesses: tuple[RehearsedRelay, ...] = ()
     identities: Mapping[str, IdentityKey] = field(default_factory=dict, repr=False)
     """Identity keys by party, in memory only: a drill signs what a party might sign without the other."""
+    parts: Mapping[str, tuple[RelaySecret, bytes]] = field(default_factory=dict, repr=False)
+    """Keys and cards of the relays: they can serve another rehearsed hotline too."""
 
 
 def rehearse(
@@ -62,11 +64,13 @@ def rehearse(
     relay_profiles: Mapping[str, ProfileName] | None = None,
     *,
     channel_test_ms: int = CHANNEL_TEST_DEFAULT,
+    sharing: Rehearsal | None = None,
 ) -> Rehearsal:
     """Make keys, cards, offers, charter, pairwise secret and configurations under `folder`.
 
     `relays` and `witnesses` hold (name, host:port); more than half of the witnesses are the quorum. `relay_profiles`
-    names relays whose link profile is not `profile`. Officers are duty-1 of ALPHA and duty-2 of BRAVO, both the
+    names relays whose link profile is not `profile`; those of `sharing` keep their keys and serve this hotline if their
+    configuration names this charter as well. Officers are duty-1 of ALPHA and duty-2 of BRAVO, both the
     calling user.
     Raises ConfigError if something is in the way.
     """
@@ -76,7 +80,7 @@ def rehearse(
     profiles = dict.fromkeys((name for name, _ in relays), profile) | dict(relay_profiles or {})
     relay_parts = {
         name: make_relay(name, "rehearsal", address, profiles[name], entropy, now) for name, address in relays
-    }
+    } | dict(sharing.parts if sharing is not None else {})
     terminal_parts = {party: make_terminal(keys[party], party, "main", entropy, now) for party in PARTIES}
     officers = {
         party: make_officer(keys[party], party, f"duty-{number}", ("duty", "drafter"), entropy, now)
@@ -110,7 +114,7 @@ def rehearse(
         terminals.append(RehearsedTerminal(party, home, config, socket))
     made = [_relay(folder, name, address, relay_parts[name][0]) for name, address in relays]
     watching = [_witness(folder, name, address, secrets[name]) for name, address in witnesses]
-    return Rehearsal(charter, (terminals[0], terminals[1]), tuple(made), tuple(watching), keys)
+    return Rehearsal(charter, (terminals[0], terminals[1]), tuple(made), tuple(watching), keys, relay_parts)
 
 
 def _relay(folder: Path, name: str, address: str, secret: RelaySecret) -> RehearsedRelay:
