@@ -17,6 +17,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -188,21 +189,27 @@ class Written:
     text: str = ""
 
 
+@cache
+def _functions_of(path: Path) -> tuple[ast.FunctionDef, ...]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
 def _functions(folders: Sequence[str], root: Path) -> Iterator[tuple[Path, ast.FunctionDef]]:
     for folder in folders:
         found = sorted((root / folder).glob("*.py")) if (root / folder).is_dir() else [root / folder]
         for path in found:
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.FunctionDef):
-                    yield path.relative_to(root), node
+            yield from ((path.relative_to(root), function) for function in _functions_of(path))
+
+
+@cache
+def _all_calls(function: ast.FunctionDef) -> tuple[tuple[str, ast.Call], ...]:
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+    return tuple((getattr(call.func, "attr", "") or getattr(call.func, "id", ""), call) for call in calls)
 
 
 def _calls(function: ast.FunctionDef, names: Iterable[str]) -> Iterator[ast.Call]:
-    for node in ast.walk(function):
-        if isinstance(node, ast.Call):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if called in names:
-                yield node
+    yield from (call for name, call in _all_calls(function) if name in names)
 
 
 def _kinds(argument: ast.expr) -> tuple[str, ...]:
