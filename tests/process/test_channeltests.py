@@ -74,7 +74,7 @@ def test_an_officer_tests_at_once(stage: Stage) -> None:
 
 
 def test_a_peer_that_is_gone_is_missed_until_it_tests_again(stage: Stage) -> None:
-    """A dead line would be found out when somebody has something to say."""
+    """A dead line would be found out when somebody has something to say (docs/protocol.md 10.8)."""
     until(lambda: bool(stage.status("ALPHA")["tests"]["received"]), "a test of BRAVO", PATIENCE)
     assert "test-missed" not in alarms(stage, "ALPHA")
     stage.kill("BRAVO")

@@ -87,6 +87,7 @@ def _refused(out: Output) -> list[Delivery]:
 
 def test_flood_of_bad_frames_cannot_flood_the_log() -> None:
     """A captured terminal must not push out of the log, or fill the disk with, what an administrator has to see."""
+    # docs/protocol.md 15.2
     relay = _relay("a")
     parcel = FramesReceived("a", (b"\xff",) * 50)
     told = [refusal for _ in range(10) for refusal in _refused(relay.step(parcel, NOW))]

@@ -100,7 +100,7 @@ def test_one_signature_is_not_enough(ceremony: Ceremony) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 def test_no_byte_of_a_charter_can_be_changed(ceremony: Ceremony, place: float, flip: int) -> None:
-    """Somebody on the way could exchange a key, an address or a timer."""
+    """Somebody on the way could exchange a key, an address or a timer (docs/protocol.md 5.1 and 5.9)."""
     data = bytearray(ceremony.signed)
     data[int(place * len(data))] ^= flip
     with pytest.raises(RemoteError):

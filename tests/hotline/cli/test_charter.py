@@ -36,7 +36,7 @@ def test_the_whole_ceremony_ends_in_force(made: Path, run: Run) -> None:
 
 
 def test_both_sides_read_out_the_same_number(made: Path, run: Run) -> None:
-    """An exchanged identity would go unnoticed, or an honest one be taken for exchanged."""
+    """An exchanged identity would go unnoticed, or an honest one be taken for exchanged (docs/protocol.md 5.15)."""
     pictures = [json.loads(run("charter", "show", made / name, "--json").out) for name in ("half.note", "charter.note")]
     numbers = {picture["joint_safety_number"] for picture in pictures}
     assert len(numbers) == 1

@@ -192,7 +192,7 @@ def test_every_altered_bit_of_a_sealed_text_is_refused() -> None:
 
 
 def test_every_cut_and_every_other_header_is_refused() -> None:
-    """A text could be shortened, or moved to another number or epoch."""
+    """A text could be shortened, or moved to another number or epoch (docs/protocol.md 7.5)."""
     sealed = seal(MESSAGE_KEY, b"header", b"Our exercise ends at noon.")
     attempts = [(sealed[:size], b"header") for size in range(len(sealed))]
     attempts += [(sealed + b"\0", b"header"), (sealed, b""), (sealed, b"heade"), (sealed, b"header\0")]

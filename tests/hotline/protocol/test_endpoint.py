@@ -538,7 +538,7 @@ def test_a_wrong_clock_is_an_alarm_and_silences_nobody(pair: Pair, years: int) -
 
 
 def test_prekeys_rotate_while_they_talk() -> None:
-    """After the first rotation nothing would be understood any more."""
+    """After the first rotation nothing would be understood any more (docs/protocol.md 7.2 and 7.8)."""
     pair = Pair(profiles=["satellite"], relays=1).open()
     for turn in range(1, 4):
         pair.run(pair.paths[0].profile.prekey_rotation_ms)

@@ -219,7 +219,7 @@ def test_a_longer_ledger_without_a_proof_is_not_linked() -> None:
 
 
 def test_a_forged_claim_in_a_statement_is_refused_and_the_statement_stands() -> None:
-    """A faulty head would cost a statement, or pass for the peer's."""
+    """A faulty head would cost a statement, or pass for the peer's (docs/protocol.md 13.14)."""
     pair = Pair().open()
     pair.run(1_000)
     own = pair.bravo.endpoint.own_log
@@ -461,7 +461,7 @@ def test_a_word_that_no_witness_gave_does_not_count() -> None:
 
 
 def test_witnesses_vouch_where_the_peer_is_silent() -> None:
-    """A terminal whose peer is down could not sign for days."""
+    """A terminal whose peer is down could not sign for days (docs/protocol.md 13.5 and 13.17)."""
     pair = Pair(policy=POLICY)
     pair.alpha.start()
     pair.alpha.step(HeadSeen("w1", b""))

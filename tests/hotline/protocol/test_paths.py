@@ -47,7 +47,7 @@ def test_every_pair_does_what_the_table_says(state: PathState, what: PathInput) 
 
 
 def test_the_table_in_the_specification_is_the_table_in_the_code() -> None:
-    """Whoever builds the other side from the specification would build another machine."""
+    """Whoever builds the other side from the specification would build another machine (docs/protocol.md 11.1)."""
     text = PROTOCOL.read_text()
     rows = re.findall(r"^\| (DOWN|ATTACHED|UP|SUSPECT) \|(.*)\|(.*)\|(.*)\|(.*)\|$", text, re.MULTILINE)
     header = re.search(r"^\| state \| (\w+) \| (\w+) \| (\w+) \| (\w+) \|$", text, re.MULTILINE)

@@ -255,6 +255,7 @@ def snapshot(end: End, good: bytes) -> object:
 @pytest.mark.parametrize("transient", [False, True], ids=["durable", "transient"])
 def test_any_flipped_bit_is_refused_and_changes_nothing(known: bool, transient: bool) -> None:
     """Words could be altered on the way, or a terminal be brought out of step by noise (docs/protocol.md 4.1)."""
+    # docs/protocol.md 7.11
     alpha, bravo = ends()
     if known:
         bravo.open(alpha.seal(transient=transient))

@@ -218,6 +218,7 @@ def test_a_receipt_counts_only_for_the_statement_that_it_names(pair: Pair) -> No
 
 def test_a_fresh_heartbeat_does_what_is_written() -> None:
     """A terminal of another make would believe other things of its peer than ours does (docs/protocol.md 10.12)."""
+    # docs/protocol.md 10.2
     pair = Pair(relays=1).open()
     ctx = pair.alpha.endpoint.context
     pair.bravo.submit("counted")

@@ -283,6 +283,7 @@ KILLS = int(os.environ.get("HOTLINE_KILLS", "12"))
 
 def test_killed_writer_loses_nothing_acknowledged(tmp_path: Path) -> None:
     """A daemon that is killed between two statements must come back with every one that it said it had."""
+    # docs/protocol.md 12.1
     acknowledged = 0
     for turn in range(KILLS):
         process = _start(tmp_path, 100_000)
@@ -438,6 +439,7 @@ def _serial_in_image(copy: Path, check: Path) -> int:
 @pytest.mark.parametrize(("off", "cuts"), [(False, 15), (True, 4)])
 def test_power_cut_loses_nothing_acknowledged(tmp_path: Path, off: bool, cuts: int) -> None:
     """When the power fails, every acknowledged statement must be on the disk. With OFF the loss must be seen."""
+    # docs/protocol.md 12.1
     if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None:
         pytest.skip("needs root and mkfs.ext4 for a file system of its own")
     image, place = tmp_path / "disk.img", tmp_path / "disk"
