@@ -67,7 +67,7 @@ def decode_secret(kind: type[SecretT], data: bytes, passphrase: bytes | None) ->
         if set(parts) != wanted:
             raise KeyFileError("this key file holds other keys than expected: it is damaged or of another version")
         secret = kind(**{field: base64.b64decode(parts[field], validate=True) for field in wanted})
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise KeyFileError("this key file is damaged") from error
     if any(len(getattr(secret, seed)) != 32 for seed in _SEEDS if seed in wanted):
         raise KeyFileError("this key file is damaged: a key has the wrong length")

@@ -105,11 +105,13 @@ def parse_policy(data: bytes) -> Policy:
         raise Malformed("policy", "the last line does not end")
     reading = _Reading()
     for number, line in enumerate(data[:-1].split(b"\n"), 1):
-        words = [word.decode("utf-8", "surrogateescape") for word in re.split(b"[ \t]+", line.strip(b" \t")) if word]
-        if not words or words[0].startswith("#"):
+        words = [word for word in re.split(b"[ \t]+", line.strip(b" \t")) if word]
+        if not words or words[0].startswith(b"#"):
             continue
         try:
-            reading.line(words)
+            reading.line([word.decode() for word in words])
+        except UnicodeDecodeError as error:
+            raise Malformed("policy", f"line {number}: not UTF-8") from error
         except (Malformed, Untrusted) as error:
             raise type(error)(error.reason, f"line {number}: {error}") from error
     return reading.done()

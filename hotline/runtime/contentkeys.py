@@ -116,5 +116,5 @@ def read_openings(data: bytes) -> tuple[Opening, ...]:
     try:
         values = json.loads(data)
         return tuple(Opening(tag, bytes.fromhex(salt), bytes.fromhex(value)) for tag, (salt, value) in values.items())
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise KeyFileError("sealed openings are not readable: the store is damaged") from error

@@ -44,7 +44,7 @@ def test_kinds_do_not_stand_for_one_another(ceremony: Ceremony) -> None:
         decode_secret(RelaySecret, data, None)
 
 
-@pytest.mark.parametrize("payload", [b"", b"[]", b"7", b"{}", b'{"signing": 1}', b"\xff"])
+@pytest.mark.parametrize("payload", [b"", b"[]", b"7", b"{}", b'{"signing": 1}', b"\xff", b"[" * 40_000])
 def test_a_damaged_key_file_is_told_as_such(payload: bytes) -> None:
     """The daemon would end in a traceback instead of naming the file."""
     with pytest.raises(KeyFileError):

@@ -103,6 +103,14 @@ def test_what_is_no_policy_is_refused(text: str) -> None:
         parse_policy(text.encode())
 
 
+def test_a_name_that_is_no_utf8_is_refused_and_a_comment_may_be_anything() -> None:
+    """An auditor's program would end in a traceback over a file that somebody handed in."""
+    named, key = VERIFIER.vkey().encode().split(b"+", 1)
+    with pytest.raises(Malformed, match="line 2: not UTF-8"):
+        parse_policy(b"# \xff\nlog " + named + b"\xff+" + key + b"\nquorum none\n")
+    assert parse_policy(b"# \xff\n" + LOG.encode() + b"quorum none\n").logs[0].public == VERIFIER.public
+
+
 def test_a_log_has_no_vote_for_itself() -> None:
     """One stolen key would make both the log and its witness (docs/protocol.md 13.7)."""
     own = Ed25519Cosigner("witness.example/own", KEY)

@@ -73,6 +73,6 @@ def test_openings_read_back() -> None:
     """A commitment could never be opened."""
     openings = (Opening("body", os.urandom(32), "\u0648".encode()), Opening("drafter", bytes(32), b""))
     assert read_openings(spell_openings(openings)) == openings
-    for damaged in (b"", b"[]", b"{", b'{"a":["zz",""]}', b'{"a":1}'):
+    for damaged in (b"", b"[]", b"{", b'{"a":["zz",""]}', b'{"a":1}', b"[" * 40_000):
         with pytest.raises(KeyFileError):
             read_openings(damaged)
