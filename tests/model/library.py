@@ -1,0 +1,86 @@
+"""The sizes in which the models are explored: what every test run affords, and what takes minutes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from tests.model import delivery, keys
+from tests.model.explorer import Action, Model, State, walk
+
+USUAL: list[Model] = [
+    delivery.Delivery(delivery.Bounds("two texts, a cut, a loss", relays=1, cuts=1, losses=1)),
+    delivery.Delivery(delivery.Bounds("two relays, a path lost", closings=1)),
+    delivery.Delivery(delivery.Bounds("two precedences, an expiry", lanes=(0, 1), relays=1, expiries=1)),
+    delivery.Delivery(delivery.Bounds("ALPHA from an old copy", relays=1, restores_a=1)),
+    delivery.Delivery(delivery.Bounds("BRAVO from an old copy", relays=1, restores_b=1)),
+    keys.Keys(keys.Bounds("keys: a rotation")),
+    keys.Keys(keys.Bounds("keys: rotation, ALPHA restarts", in_flight=1, restarts_a=1)),
+    keys.Keys(keys.Bounds("keys: BRAVO restarts", in_flight=1, rotations=0, restarts_b=1)),
+    keys.Keys(keys.Bounds("keys: ALPHA from an old copy", in_flight=1, rotations=0, restores_a=1)),
+    keys.Keys(keys.Bounds("keys: BRAVO from an old copy", in_flight=1, rotations=0, restores_b=1)),
+]
+
+LARGE: list[Model] = [
+    delivery.Delivery(
+        delivery.Bounds("one text, two relays, everything", lanes=(0,), cuts=1, losses=1, expiries=1, closings=1)
+    ),
+    delivery.Delivery(delivery.Bounds("two relays, a cut, a path lost", cuts=1, closings=1)),
+    delivery.Delivery(delivery.Bounds("three texts, a loss", lanes=(0, 0, 1), relays=1, losses=1)),
+    delivery.Delivery(delivery.Bounds("two relays, custody, a loss", losses=1, custody=True)),
+    delivery.Delivery(delivery.Bounds("one text, lamps", lanes=(0,), closings=2, lamps=True)),
+    delivery.Delivery(delivery.Bounds("both from old copies", relays=1, restores_a=1, restores_b=1)),
+    delivery.Delivery(delivery.Bounds("ALPHA restored, a cut", relays=1, restores_a=1, cuts=1)),
+    delivery.Delivery(delivery.Bounds("ALPHA restored twice", relays=1, restores_a=2)),
+    delivery.Delivery(delivery.Bounds("BRAVO restored, an expiry", lanes=(0,), relays=1, restores_b=1, expiries=1)),
+    delivery.Delivery(delivery.Bounds("BRAVO restored, two relays", restores_b=1)),
+    delivery.Delivery(delivery.Bounds("ALPHA restored, an expiry", relays=1, restores_a=1, expiries=1)),
+    keys.Keys(keys.Bounds("keys: two texts, a rotation", statements=2, in_flight=1)),
+    keys.Keys(keys.Bounds("keys: two texts, ALPHA restored", statements=2, in_flight=1, rotations=0, restores_a=1)),
+    keys.Keys(keys.Bounds("keys: two in flight, ALPHA restarts", restarts_a=1)),
+    keys.Keys(keys.Bounds("keys: two in flight, BRAVO restarts", restarts_b=1)),
+    keys.Keys(keys.Bounds("keys: rotation, BRAVO restored", in_flight=1, restores_b=1)),
+    keys.Keys(keys.Bounds("keys: BRAVO restored, clock lies", in_flight=1, restores_b=1, clock_lies=True)),
+    keys.Keys(keys.Bounds("keys: both restored", in_flight=1, rotations=0, restores_a=1, restores_b=1)),
+]
+
+SLOW = {"a key request brings only a prekey", "generations only rise", "a prekey is its generation"}
+"""Planted errors that take seconds to find."""
+
+ROAMING = delivery.Bounds(
+    "runs",
+    lanes=(0, 0, 1),
+    cuts=1,
+    losses=1,
+    restores_a=1,
+    restores_b=1,
+    expiries=1,
+    closings=1,
+    custody=True,
+)
+"""The world of the runs that are played on the real machines; too large to be explored whole."""
+
+_WEIGHTS = {
+    "submit": 3.0,
+    "send": 3.0,
+    "deliver": 4.0,
+    "hear": 4.0,
+    "beat": 2.0,
+    "believe": 3.0,
+    "expire": 0.5,
+    "restore": 0.6,
+    "again": 0.5,
+    "cut-submit": 0.5,
+    "cut-deliver": 0.5,
+}
+"""How often an action is taken where several can be; the rest seldom."""
+
+
+def run(seed: int, length: int = 22) -> Iterator[tuple[Action, State]]:
+    """One run of the roaming model, the same for the same seed."""
+    rng = random.Random(seed)
+
+    def choose(steps: list[tuple[Action, State]]) -> tuple[Action, State]:
+        return rng.choices(steps, [_WEIGHTS.get(action[0], 0.3) for action, _ in steps])[0]
+
+    return walk(delivery.Delivery(ROAMING), choose, length)

@@ -1,0 +1,228 @@
+"""The models hold, planted errors are found in them, and the real machines do what they do.
+
+Larger bounds: python -m tests.model --large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+import pytest
+
+from hotline.protocol.answers import Answers
+from hotline.protocol.inbox import Ahead, Inbox, Verdict
+from hotline.protocol.outbox import SentState
+from hotline.protocol.paths import TRANSITIONS, PathInput, PathState
+from hotline.protocol.session import ASKABLE
+from hotline.wire.v1 import content_pb2
+from tests.model import keys
+from tests.model.delivery import Bounds, Delivery, Receiver, Relay, Stmt
+from tests.model.explorer import Action, Model, explore
+from tests.model.library import ROAMING, SLOW, USUAL, run
+from tests.model.planted import DELIVERY, KEYS
+from tests.model.replay import Unreplayable, replay
+
+# --- the models -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", USUAL, ids=[model.name for model in USUAL])
+def test_every_reachable_state_keeps_the_promises(model: Model) -> None:
+    """Some order of losses, cuts and restored copies would lose, repeat, reorder or stop something for ever."""
+    result = explore(model, 30_000)
+    assert result.wrong == "", result.trace
+    assert result.complete
+    assert result.states > 400
+
+
+QUICK = {name: case for name, case in (DELIVERY | KEYS).items() if name not in SLOW}
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_planted_error_is_found(name: str) -> None:
+    """A model that is content with everything proves nothing."""
+    model, complaint = QUICK[name]
+    result = explore(model, 30_000)
+    assert complaint in result.wrong
+    assert result.trace
+
+
+def test_the_slow_ones_are_still_there() -> None:
+    """An error that only the large run looks for could be forgotten with its name."""
+    assert set(KEYS) > SLOW
+
+
+# --- the explorer -----------------------------------------------------------------------------------------------------
+
+
+class Counter:
+    """Counts to six by one or, as a fault, falls into a hole at four."""
+
+    name = "counter"
+
+    def __init__(self, *, hole: bool = False, fair: bool = True, limit: int = 99) -> None:
+        self.hole, self.limit = hole, limit
+        self.faults = frozenset({"fall"} if fair else {"fall", "count"})
+
+    def begin(self) -> int:
+        return 0
+
+    def steps(self, state: int) -> Iterator[tuple[Action, int]]:
+        if 0 <= state < 6:
+            yield ("count",), state + 1
+        if self.hole and state == 4:
+            yield ("fall",), -1
+
+    def same(self, state: int) -> Hashable:
+        return state
+
+    def broken(self, state: int) -> str:
+        return "too far" if state >= self.limit else ""
+
+    def hopeful(self, state: int) -> bool:
+        return True
+
+    def done(self, state: int) -> bool:
+        return state == 6
+
+
+def test_exploring_counts_and_finds() -> None:
+    """The explorer could overlook states, take an unfair step for a way out, or report a detour."""
+    whole = explore(Counter())
+    assert (whole.states, whole.transitions, whole.depth, whole.wrong, whole.complete) == (7, 6, 7, "", True)
+    assert explore(Counter(hole=True)).trace == [("count",)] * 4 + [("fall",)]
+    assert explore(Counter(hole=True)).wrong.startswith("stuck")
+    assert explore(Counter(fair=False)).wrong.startswith("stuck")
+    far = explore(Counter(limit=3))
+    assert (far.wrong, far.trace) == ("too far", [("count",)] * 3)
+    assert not explore(Counter(), limit=3).complete
+
+
+def test_relays_are_alike_and_nothing_else_is() -> None:
+    """Two states that are not the same would be taken for one, and what follows from one never looked at."""
+    model = Delivery(Bounds("x"))
+    first, stmt = model.begin(), Stmt(1, 0, 0, 0)
+    left = first._replace(relays=(first.relays[0]._replace(hold=frozenset({stmt})), first.relays[1]))
+    right = first._replace(relays=(first.relays[0], first.relays[1]._replace(hold=frozenset({stmt}))))
+    assert model.same(left) == model.same(right)
+    assert model.same(left) != model.same(first)
+    assert model.same(left) != model.same(left._replace(said=1))
+
+
+def test_keys_are_the_same_state_only_if_they_open_the_same() -> None:
+    """Counting epochs anew must not make a spent key fresh, or an open epoch closed."""
+    model = keys.Keys(keys.Bounds("x", statements=2))
+    sealed = model.seal(model.begin(), 0)
+    later = sealed._replace(
+        alpha=sealed.alpha._replace(
+            epoch=keys.Epoch(7, keys.Prekey(1, 0), 1),
+            sealed=frozenset(one._replace(epoch=7) for one in sealed.alpha.sealed),
+            recent=frozenset({7}),
+        ),
+        in_flight=frozenset(one._replace(epoch=7) for one in sealed.in_flight),
+        seals=frozenset({(7, 0, 0)}),
+    )
+    assert model.same(later) == model.same(sealed)
+    (envelope,) = sealed.in_flight
+    opened = model.open(sealed, envelope)
+    unused = opened._replace(bravo=opened.bravo._replace(used=frozenset()))
+    closed = opened._replace(bravo=opened.bravo._replace(live=frozenset()))
+    assert len({model.same(state) for state in (sealed, opened, unused, closed)}) == 4
+
+
+# --- in step with the product -----------------------------------------------------------------------------------------
+
+
+def test_the_models_know_every_word_of_the_product() -> None:
+    """A state, a stage or a verdict that the product gains would be missing here, and nobody would notice."""
+    stages = {name.removeprefix("STAGE_") for name, number in content_pb2.Stage.items() if number}
+    left_out = {"READ", "NOTED"}
+    assert stages == {"DELIVERED", "CONFLICT"} | left_out
+    assert {state.name for state in SentState} == {"QUEUED", "RELAYED", "DELIVERED", "EXPIRED", "RENUMBERED", "READ"}
+    # FULL refuses without an acknowledgement: to the sender it is a loss.
+    assert set(Verdict) == {Verdict.NEW, Verdict.REPEAT, Verdict.CONFLICT, Verdict.FULL}
+    assert frozenset({"unknown-epoch", "unknown-prekey", "too-far"}) == ASKABLE
+    reasons = set()
+    for state in (PathState.DOWN, PathState.ATTACHED, PathState.UP, PathState.SUSPECT):
+        reasons |= {what for what in PathInput if (state, what) in TRANSITIONS}
+    assert reasons == set(PathInput)
+
+
+@pytest.mark.parametrize("state", PathState)
+def test_the_model_sends_over_what_the_product_calls_open(state: PathState) -> None:
+    """11.2: a lamp would gate sending here or there, and the models would prove something of another product."""
+    (relay,) = Delivery(Bounds("x")).send((Relay(state, True),), Stmt(1, 0, 0, 0))
+    assert bool(relay.hold) == (state is not PathState.DOWN)
+
+
+def test_the_model_shows_what_the_inbox_shows() -> None:
+    """Order within a precedence is decided twice, here and there: every order of arrival must give the same."""
+    model = Delivery(Bounds("x"))
+    statements = [Stmt(1, 0, 0, 0), Stmt(2, 1, 0, 1), Stmt(3, 0, 1, 2), Stmt(4, 1, 2, 3)]
+
+    def arrivals(left: list[Stmt]) -> Iterator[list[Stmt]]:
+        yield []
+        for one in left:
+            for rest in arrivals([other for other in left if other != one]):
+                yield [one, *rest]
+
+    for order in arrivals(statements):
+        receiver, inbox, shown = Receiver(frozenset(), (), frozenset()), Inbox(0, lambda serial: None), []
+        for stmt in order:
+            receiver, _ = model.receive(receiver, stmt)
+            shown += inbox.accept(stmt.serial, Ahead(stmt.lane, stmt.previous, repr(stmt).encode(), shown=False))
+            assert (receiver.shown, receiver.through()) == (tuple(shown), inbox.through), order
+
+
+PLAYED = (0, 2, 3, 5, 6, 7, 8, 9, 12, 14, 15, 24)
+"""Runs that the real machines can play to the end. Together they take every action of the model."""
+
+
+@pytest.mark.parametrize("seed", PLAYED)
+def test_a_run_of_the_model_is_a_run_of_the_machines(seed: int) -> None:
+    """The models would be right, and the product would do something else."""
+    differences = [(action, difference) for action, difference in replay(run(seed), ROAMING, seed) if difference]
+    assert differences == []
+
+
+def test_the_runs_take_every_action() -> None:
+    """What is never taken is never compared."""
+    taken = {action[0] for seed in PLAYED for action, _ in run(seed)}
+    known = {"submit", "send", "deliver", "hear", "beat", "believe"}
+    assert taken == known | Delivery.faults - {"silent"}  # lamps are left out: they gate nothing (11.2)
+
+
+def _never_offers(self: Answers, plane: Any, after: int, now: Any) -> None:
+    return None
+
+
+def _shows_at_once(self: Inbox, serial: int, ahead: Ahead) -> list[int]:
+    shown = _accept(self, serial, ahead)
+    item = self.ahead.get(serial)
+    if item is not None and not item.shown:
+        item.shown = True
+        shown.append(serial)
+    return shown
+
+
+_accept = Inbox.accept
+
+
+@pytest.mark.parametrize(
+    ("where", "method", "mutant"),
+    [(Answers, "offer_again", _never_offers), (Inbox, "accept", _shows_at_once)],
+    ids=["offers nothing again", "shows at once"],
+)
+def test_a_machine_that_does_otherwise_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, where: type, method: str, mutant: Any
+) -> None:
+    """Comparing could be blind."""
+    monkeypatch.setattr(where, method, mutant)
+    assert any(_differs(seed) for seed in range(60))
+
+
+def _differs(seed: int) -> bool:
+    try:
+        return any(difference for _, difference in replay(run(seed), ROAMING, seed))
+    except Unreplayable:
+        return False
