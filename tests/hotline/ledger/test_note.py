@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hotline.crypto.signing import SigningKey
 from hotline.errors import Malformed, RemoteError, Untrusted
 from hotline.ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint, parse_size, sign_checkpoint
+from hotline.ledger.cosignature import parse_witness_vkey
 from hotline.ledger.note import (
     Ed25519Signer,
     Ed25519Verifier,
@@ -145,3 +146,11 @@ def test_vkeys_must_name_their_own_key() -> None:
     for text in (f"{name}+00000000+{encoded}", f"{name}+{encoded}", name, VERIFIER.vkey() + "A"):
         with pytest.raises(RemoteError):
             parse_vkey(text)
+
+
+def test_a_key_name_that_is_no_utf8_is_refused() -> None:
+    """A key on a command line whose bytes are no UTF-8 would end in a traceback."""
+    name, rest = VERIFIER.vkey().split("+", 1)
+    for parse in (parse_vkey, parse_witness_vkey):
+        with pytest.raises(Malformed, match="key-name"):
+            parse(f"{name}\udcff+{rest}")
