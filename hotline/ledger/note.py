@@ -84,7 +84,7 @@ def key_id(name: str, algorithm: bytes, public: bytes) -> bytes:
 
 
 def check_name(name: str) -> None:
-    """Raises Malformed unless `name` can name a key: not empty, no plus sign, no space of any kind, writable as UTF-8."""
+    """Raises Malformed unless `name` can name a key: not empty, no plus sign, no space of any kind, writable."""
     if not name or "+" in name or any(character.isspace() or ord(character) < 0x20 for character in name):
         raise Malformed("key-name", name[:64])
     if any("\ud800" <= character <= "\udfff" for character in name):  # as a command line gives bytes that are no UTF-8
