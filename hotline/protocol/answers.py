@@ -85,7 +85,9 @@ class Answers:
     def _deliver_one(self, plane: Plane, serial: int, statement: bytes, now: Instant) -> bool:
         outbox = self._ctx.outboxes[plane]
         item = outbox.pending.get(serial)
-        if item is None or statement not in (item.hash, item.original_hash):
+        if item is None:
+            return self._deliver_late(plane, serial, statement, now)
+        if statement not in (item.hash, item.original_hash):
             return False
         outbox.remove(serial, now.mono)
         self._ctx.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
@@ -94,6 +96,20 @@ class Answers:
         self._sending.fact(plane, serial, SentState.DELIVERED, now, self._ctx.setup.remote.name, test=item.is_test)
         if item.is_test:
             self._tests.delivered(serial, now)
+        return True
+
+    def _deliver_late(self, plane: Plane, serial: int, statement: bytes, now: Instant) -> bool:
+        """It had expired and its void was taken; a peer that lost that may still be given the original by a relay."""
+        history = self._ctx.history
+        if not history.has_sent_fact(plane, serial, SentState.EXPIRED.value):
+            return False
+        known = history.sent(plane, serial)
+        if known is None or known.hash != statement:
+            return False
+        if history.has_sent_fact(plane, serial, SentState.DELIVERED.value):
+            return False
+        is_test = decode_statement(known.content).kind == content_pb2.STATEMENT_KIND_TEST
+        self._sending.fact(plane, serial, SentState.DELIVERED, now, self._ctx.setup.remote.name, test=is_test)
         return True
 
     def read(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:

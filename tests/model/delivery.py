@@ -464,7 +464,9 @@ class Delivery:
         if receipt.conflict:
             return self.conflict(state, receipt)
         item = state.sender.owed(receipt.stmt.serial)
-        if item is None or receipt.stmt not in (item.stmt, item.original):
+        if item is None:
+            return state._replace(sender=self.deliver_late(state.sender, receipt.stmt))
+        if receipt.stmt not in (item.stmt, item.original):
             return state
         return self.deliver(state, item, receipt.stmt)
 
@@ -478,6 +480,12 @@ class Delivery:
             sender = sender._replace(high=sender.through())
             beat = None if beat is None else beat._replace(stale=True)
         return state._replace(sender=sender, beat=beat)
+
+    def deliver_late(self, sender: Sender, stmt: Stmt) -> Sender:
+        """8.4: it had expired, the VOID was taken and then lost, and the original arrived after all."""
+        if stmt not in sender.sent or not sender.told(stmt.serial, SentState.EXPIRED):
+            return sender
+        return sender._replace(facts=sender.facts | {(stmt.serial, SentState.DELIVERED)})
 
     def skip_to(self, sender: Sender, serial: int) -> Sender:
         """10.5: serials that the peer has seen are not given out again."""

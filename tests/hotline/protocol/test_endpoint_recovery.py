@@ -7,9 +7,10 @@ import pytest
 from hotline.machine import Plane
 from hotline.protocol.repeats import Repeats
 from hotline.protocol.statements import decode_statement
+from hotline.wire.codec import envelope_frame
 from hotline.wire.v1 import content_pb2
 
-from .pair import Memory, Pair, durable, losing
+from .pair import Memory, Pair, Party, clear, durable, losing
 
 
 @pytest.fixture
@@ -215,6 +216,34 @@ def test_an_expired_statement_of_a_lost_receiver_comes_back_as_void(pair: Pair) 
     pair.run(20_000)
     assert pair.bravo.shown() == [-1, 2]
     assert pair.alpha.states(1) == ["expired"]
+
+
+def test_what_expired_and_then_reached_a_lost_receiver_is_told_as_delivered(pair: Pair) -> None:
+    """The officer would hold to "never delivered" while the peer reads it (docs/protocol.md 8.4)."""
+    withheld: list[tuple[str, bytes]] = []
+
+    def withholding(sender: Party, relay: str, envelope: bytes) -> list[bytes]:
+        if durable(envelope):
+            withheld.append((relay, envelope))
+        return [] if durable(envelope) else [envelope]
+
+    pair.weather = withholding
+    pair.alpha.submit("too late", valid_for_ms=1_000)
+    pair.run(2_000)
+    pair.weather = clear
+    before = pair.bravo.memory.copy()
+    pair.run(20_000)
+    assert (pair.bravo.shown(), pair.alpha.states(1)) == ([-1], ["expired"])
+    assert pair.alpha.endpoint.context.outboxes[Plane.REAL].pending == {}
+    pair.bravo.told.clear()
+    pair.bravo.restart(before)
+    pair.run(0)
+    pair.bravo.hear(withheld[0][0], envelope_frame(withheld[0][1]))
+    pair.run(10)
+    assert (pair.bravo.shown(), pair.bravo.text(1)) == ([1], "too late")
+    pair.run(20_000)
+    assert pair.alpha.states(1) == ["expired", "delivered"]
+    assert [record.fields["serials"] for record in pair.alpha.records if record.kind == "msg.delivered"] == ["1", "1"]
 
 
 def _said_twice(pair: Pair) -> Memory:
