@@ -263,6 +263,7 @@ def events(here: Site, party: str, name: str) -> list[dict[str, Any]]:
 
 def test_a_lying_relay_costs_no_statement(site: MakeSite) -> None:
     """Every lie in turn, while the other relay is honest: all arrives, once, in order, and the lie was really told."""
+    # docs/protocol.md 1.1 and 1.3
     kinds = ("drop", "replay", "reorder", "alter", "forge-custody", "delay")
     here = site(*(lying(how) for how in kinds))
     said = []

@@ -26,7 +26,7 @@ from tests.simulator.run import run_seed
 @pytest.mark.parametrize("seed", range(20))
 def test_no_judge_complains(seed: int) -> None:
     """A statement would be lost, shown twice, forged or out of order when the weather is bad enough."""
-    # docs/protocol.md 1.1, 1.5 and 12.11
+    # docs/protocol.md 1.1 and 1.5
     result = run_seed(seed, idle_hour=seed == 3)
     assert not result.broken, f"seed {seed}: {result.broken}"
     assert result.accepted > 20

@@ -24,6 +24,7 @@ def deaf(sender_name: str) -> object:
 
 def test_a_restart_of_the_sender_loses_and_repeats_nothing(pair: Pair) -> None:
     """A power cut would eat what was queued, or say it twice (docs/protocol.md 3.5)."""
+    # docs/protocol.md 1.1
     pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
     for text in ("a", "b", "c"):
         pair.alpha.submit(text)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import pytest
 
 from hotline.charter.profiles import PROFILES
 from hotline.machine import Instant, LinkOpened, Plane
+from hotline.protocol.outbox import FOLLOWS, FOLLOWS_LOSS, SentState
 from hotline.protocol.paths import PathState
 from hotline.protocol.prekeys import tag
 from hotline.wire.codec import encode, envelope_frame
@@ -15,7 +17,7 @@ from hotline.wire.envelope import FLAG_CLEAR
 from hotline.wire.inner import ContentType, Inner, decode_inner
 from hotline.wire.v1 import content_pb2, frame_pb2
 
-from .pair import WALL, Memory, Pair, Party, durable, losing
+from .pair import FLASH, ROUTINE, WALL, Memory, Pair, Party, durable, losing
 
 Sealed = tuple[Plane, Inner, bool]
 FIBRE = PROFILES["fibre"]
@@ -189,6 +191,7 @@ def test_a_void_is_the_same_bytes_each_time(pair: Pair) -> None:
 
 def test_a_receipt_counts_only_for_the_statement_that_it_names(pair: Pair) -> None:
     """A peer that holds something else under this serial would make us believe that it holds ours."""
+    # docs/protocol.md 1.2
     # docs/protocol.md 9.7
     pair.weather = losing(lambda sender, relay, envelope: True)
     pair.alpha.submit("mine")
@@ -285,3 +288,92 @@ def test_a_welcome_of_another_version_opens_nothing(pair: Pair) -> None:
         welcome = frame_pb2.Frame(welcome=frame_pb2.Welcome(version=version, relay="relay-1"))
         pair.alpha.hear("relay-1", encode(welcome))
         assert path.state is state
+
+
+# --- stages ----------------------------------------------------------------------------------------------------------
+
+Step = tuple[SentState, SentState]
+
+
+class Stages:
+    """What a party is told of each statement, in order; raises where docs/protocol.md says otherwise."""
+
+    def __init__(self, party: Party) -> None:
+        self.party = party
+        self.last: dict[tuple[object, object], SentState] = {}
+        self.seen: set[Step] = set()
+        self._read = 0
+
+    def check(self, *, lost: bool) -> None:
+        """Look at what was told since the last time; `lost` once either side has lost state."""
+        for told in self.party.told[self._read :]:
+            if told.kind != "sent":
+                continue
+            name, state = (told.fields["plane"], told.fields["serial"]), SentState(str(told.fields["state"]))
+            before = self.last.get(name)
+            self.last[name] = state
+            if before is None and lost:  # what its old disk remembers is not known here
+                continue
+            step = (before or SentState.QUEUED, state)
+            self.seen.add(step)
+            assert state in FOLLOWS[step[0]] | (FOLLOWS_LOSS[step[0]] if lost else frozenset()), (name, step)
+        self._read = len(self.party.told)
+
+    def restored(self) -> None:
+        """Its disk is an old one: stages begin anew."""
+        self.last.clear()
+
+
+ORDINARY = ["say", "say", "say", "read", "deaf", "deaf", "clear", "restart"]
+
+
+def _some_hours(seed: int, *, losses: bool) -> set[Step]:
+    """Two endpoints in bad weather; with `losses` one comes back from a backup now and then."""
+    chance = random.Random(seed)
+    pair = Pair(seed, relays=2).open()
+    pair.custody = seed % 2 == 0
+    stages = {party: Stages(party) for party in (pair.alpha, pair.bravo)}
+    backups = {party: party.memory.copy() for party in stages}
+    lost = False
+    for _ in range(30):
+        party = chance.choice(list(stages))
+        act = chance.choice(["say", "say", "read", "keep", "restore", "clear"] if losses else ORDINARY)
+        if act == "say":
+            party.submit(f"{chance.random()}", chance.choice([ROUTINE, FLASH]), valid_for_ms=chance.choice([900, 0]))
+        elif act == "read" and party.endpoint.context.unread[Plane.REAL]:
+            party.read(chance.choice(sorted(party.endpoint.context.unread[Plane.REAL])))
+        elif act == "deaf":
+            silent, half = party, chance.random() < 0.5
+            pair.weather = losing(
+                lambda who, _, data, silent=silent, half=half: who is silent and (half or durable(data))
+            )
+        elif act == "clear":
+            pair.weather = losing(lambda who, relay, data: False)
+        elif act == "restart":
+            party.restart()
+        elif act == "keep":
+            backups[party] = party.memory.copy()
+        elif act == "restore" and losses:
+            lost = True
+            stages[party].check(lost=lost)
+            stages[party].restored()
+            party.restart(backups[party].copy())
+            party.submit("said anew")  # before the peer can tell it what it has lost
+        pair.run(chance.choice([5, 200, 1_500]))
+        for each in stages.values():
+            each.check(lost=lost)
+    pair.weather = losing(lambda who, relay, data: False)
+    pair.run(20_000)
+    for each in stages.values():
+        each.check(lost=lost)
+    return stages[pair.alpha].seen | stages[pair.bravo].seen
+
+
+def test_stages_are_told_in_the_order_that_is_written() -> None:
+    """An officer would see "expired" after "read", and the record of the sender would contradict itself."""
+    # docs/protocol.md 12.4 and 12.11
+    seen = set().union(*(_some_hours(seed, losses=False) for seed in (1, 4)))
+    assert seen == {(state, new) for state in SentState for new in FOLLOWS[state]}
+    lost = set().union(*(_some_hours(seed, losses=True) for seed in (25, 26)))
+    after_loss = {(state, new) for state in SentState for new in FOLLOWS_LOSS[state]}
+    assert after_loss - lost == {(SentState.QUEUED, SentState.RENUMBERED)}, "its disk is new to the test then"
