@@ -144,6 +144,7 @@ class Relay:
             case FramesReceived():
                 self._frames(event, now, out)
             case LinkOpened():
+                self._closed(event.link)  # a name that comes again is another stream, which nobody has admitted
                 self._streams[event.link] = Stream(event.link, event.peer, refilled_at=now.mono)
             case LinkClosed():
                 self._closed(event.link)

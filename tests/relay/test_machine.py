@@ -94,6 +94,15 @@ def _name(envelope: bytes) -> bytes:
 # --- admission ------------------------------------------------------------------------------------------------------
 
 
+def test_a_stream_under_a_known_name_is_not_admitted_for_it() -> None:
+    """Whoever comes next under that name would get what belongs to the terminal before it (docs/protocol.md 5.5)."""
+    relay = _relay()
+    _both(relay)
+    relay.step(LinkOpened("b", "fp-y"), NOW)
+    assert (relay.streams, relay.attached) == (2, 1)
+    assert _send(relay, "a", _envelope()).express == []
+
+
 def test_terminal_is_admitted_by_its_certificate() -> None:
     """If the lawful terminal were turned away, the path would be dead from the start (docs/protocol.md 5.5)."""
     relay = _relay()
