@@ -14,6 +14,7 @@ USUAL: list[Model] = [
     delivery.Delivery(delivery.Bounds("two precedences, an expiry", lanes=(0, 1), relays=1, expiries=1)),
     delivery.Delivery(delivery.Bounds("ALPHA from an old copy", relays=1, restores_a=1)),
     delivery.Delivery(delivery.Bounds("BRAVO from an old copy", relays=1, restores_b=1)),
+    delivery.Delivery(delivery.Bounds("BRAVO restored, an expiry", lanes=(0,), relays=1, restores_b=1, expiries=1)),
     keys.Keys(keys.Bounds("keys: a rotation")),
     keys.Keys(keys.Bounds("keys: rotation, ALPHA restarts", in_flight=1, restarts_a=1)),
     keys.Keys(keys.Bounds("keys: BRAVO restarts", in_flight=1, rotations=0, restarts_b=1)),
@@ -32,7 +33,6 @@ LARGE: list[Model] = [
     delivery.Delivery(delivery.Bounds("both from old copies", relays=1, restores_a=1, restores_b=1)),
     delivery.Delivery(delivery.Bounds("ALPHA restored, a cut", relays=1, restores_a=1, cuts=1)),
     delivery.Delivery(delivery.Bounds("ALPHA restored twice", relays=1, restores_a=2)),
-    delivery.Delivery(delivery.Bounds("BRAVO restored, an expiry", lanes=(0,), relays=1, restores_b=1, expiries=1)),
     delivery.Delivery(delivery.Bounds("BRAVO restored, two relays", restores_b=1)),
     delivery.Delivery(delivery.Bounds("ALPHA restored, an expiry", relays=1, restores_a=1, expiries=1)),
     keys.Keys(keys.Bounds("keys: two texts, a rotation", statements=2, in_flight=1)),
@@ -44,7 +44,12 @@ LARGE: list[Model] = [
     keys.Keys(keys.Bounds("keys: both restored", in_flight=1, rotations=0, restores_a=1, restores_b=1)),
 ]
 
-SLOW = {"a key request brings only a prekey", "generations only rise", "a prekey is its generation"}
+SLOW = {
+    "expired is the last word",
+    "a key request brings only a prekey",
+    "generations only rise",
+    "a prekey is its generation",
+}
 """Planted errors that take seconds to find."""
 
 ROAMING = delivery.Bounds(

@@ -69,6 +69,10 @@ def _original_forgotten(self: Delivery, sender: Sender, item: Pending) -> Sender
     return grown._replace(pending=frozenset(one._replace(original=None) for one in grown.pending))
 
 
+def _never_late(self: Delivery, sender: Sender, stmt: Stmt) -> Sender:
+    return sender
+
+
 def _no_return(self: Delivery, sender: Sender, after: int) -> Sender:
     return sender
 
@@ -107,6 +111,10 @@ DELIVERY: dict[str, tuple[Model, str]] = {
     "expiry is silent": (delivery({"expire": _expired_untold}, **ONE, expiries=1), "lost"),
     "an expired serial is left empty": (delivery({"expire": _expired_without_void}, **TWO, expiries=1), "stuck"),
     "a late receipt finds nothing": (delivery({"expire": _original_forgotten}, **ONE, expiries=1), "stuck"),
+    "expired is the last word": (
+        delivery({"deliver_late": _never_late}, **ONE, restores_b=1, expiries=1),
+        "stuck",
+    ),
     "what a restored peer lost stays lost": (delivery({"offer_again": _no_return}, **ONE, restores_b=1), "stuck"),
     "a conflict is ignored": (delivery({"conflict": _conflict_ignored}, **TWO, restores_a=1), "stuck"),
     "a conflict is taken for a receipt": (
