@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -23,11 +23,10 @@ from hotline.protocol.neutral import UNATTENDED, kind_of
 from hotline.protocol.statements import decode_statement
 from hotline.protocol.status import status
 from hotline.runtime.driver import Driver, system_clock
+from hotline.runtime.onceonly import OnceOnly
 from hotline.runtime.store import EndpointStore
 from hotline.runtime.testlist import channel_tests
 from hotline.wire.v1 import operator_pb2, operator_pb2_grpc
-
-_REMEMBERED_REQUESTS = 1_024
 
 _NOT_AN_OFFICER = (
     "you are no officer of this terminal: an administrator adds you to [[operator.officer]] in its configuration"
@@ -100,8 +99,8 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         self._watchers = watchers
         self._officer = officer
         self._extra_status = extra_status
-        self._answered: OrderedDict[bytes, operator_pb2.SubmitResponse] = OrderedDict()
-        self._tested: OrderedDict[bytes, operator_pb2.TestChannelResponse] = OrderedDict()
+        self._submits: OnceOnly[operator_pb2.SubmitResponse] = OnceOnly()
+        self._tests: OnceOnly[operator_pb2.TestChannelResponse] = OnceOnly()
 
     # --- statements --------------------------------------------------------------------------------------------------
 
@@ -123,27 +122,25 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         officer = self._officer
         if officer is None:
             return operator_pb2.SubmitResponse(code="policy", text=_NOT_AN_OFFICER)
-        key = bytes(request.request_key)
-        if key in self._answered:
-            return self._answered[key]
         plane = _plane(request.exercise)
-        reply = await self._ask(
-            context,
-            lambda number: Submit(
-                number,
-                plane,
-                request.precedence,
-                request.language,
-                request.direction,
-                request.text,
-                officer,
-                request.valid_for_ms,
-            ),
-        )
-        response = _submit_response(reply)
-        if key and reply.ok:
-            _remember(self._answered, key, response)
-        return response
+
+        async def ask() -> operator_pb2.SubmitResponse:
+            reply = await self._ask(
+                context,
+                lambda number: Submit(
+                    number,
+                    plane,
+                    request.precedence,
+                    request.language,
+                    request.direction,
+                    request.text,
+                    officer,
+                    request.valid_for_ms,
+                ),
+            )
+            return _submit_response(reply)
+
+        return await self._submits.answer(bytes(request.request_key), ask)
 
     async def TestChannel(  # noqa: N802
         self,
@@ -154,20 +151,18 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         officer = self._officer
         if officer is None:
             return operator_pb2.TestChannelResponse(code="policy", text=_NOT_AN_OFFICER)
-        key = bytes(request.request_key)
-        if key in self._tested:
-            return self._tested[key]
-        made = _submit_response(await self._ask(context, lambda number: SendTest(number, officer)))
-        response = operator_pb2.TestChannelResponse(
-            accepted=made.accepted,
-            code=made.code,
-            text=made.text,
-            serial=made.serial,
-            date_time_group=made.date_time_group,
-        )
-        if key and made.accepted:
-            _remember(self._tested, key, response)
-        return response
+
+        async def ask() -> operator_pb2.TestChannelResponse:
+            made = _submit_response(await self._ask(context, lambda number: SendTest(number, officer)))
+            return operator_pb2.TestChannelResponse(
+                accepted=made.accepted,
+                code=made.code,
+                text=made.text,
+                serial=made.serial,
+                date_time_group=made.date_time_group,
+            )
+
+        return await self._tests.answer(bytes(request.request_key), ask)
 
     async def ListTests(  # noqa: N802
         self,
@@ -306,15 +301,6 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
                 yield await queue.get()
         finally:
             self._watchers.remove(queue)
-
-
-AnswerT = TypeVar("AnswerT")
-
-
-def _remember(answers: OrderedDict[bytes, AnswerT], key: bytes, answer: AnswerT) -> None:
-    answers[key] = answer
-    while len(answers) > _REMEMBERED_REQUESTS:
-        answers.popitem(last=False)
 
 
 def _plane(exercise: bool) -> Plane:

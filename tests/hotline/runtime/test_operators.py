@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from hotline.errors import StorageError
 from hotline.machine import Reply, RequestId
 from hotline.protocol.events import EndpointEvent, SendTest, Submit
+from hotline.runtime.onceonly import REMEMBERED_KEYS, OnceOnly
 from hotline.runtime.operators import OperatorService, Watchers
 from hotline.wire.v1 import operator_pb2
 
@@ -19,10 +22,13 @@ class Asked:
     def __init__(self) -> None:
         self.events: list[EndpointEvent] = []
         self.full = False
+        self.slow: asyncio.Event | None = None
 
     async def ask(self, make: Callable[[RequestId], EndpointEvent]) -> Reply:
         number = RequestId(len(self.events) + 1)
         self.events.append(make(number))
+        if self.slow is not None:
+            await self.slow.wait()
         if self.full:
             return Reply(number, False, "full", "1000 statements wait: nothing was queued")
         fields: dict[str, str | int | bytes | None] = {
@@ -56,6 +62,42 @@ async def test_a_repeated_request_says_nothing_twice() -> None:
     test = operator_pb2.TestChannelRequest(request_key=b"k" * 16)
     assert await operators.TestChannel(test, context) == await operators.TestChannel(test, context)  # type: ignore[arg-type]
     assert [type(event) for event in asked.events[4:]] == [SendTest]
+
+
+async def test_a_client_that_hung_up_and_asks_again_says_nothing_twice() -> None:
+    """The disk is slow, the officer's command gives up and is typed again: two demands instead of one."""
+    # docs/protocol.md 14.3
+    asked, context = Asked(), None
+    asked.slow = asyncio.Event()
+    operators = service(asked)
+    first = asyncio.create_task(operators.Submit(words(b"k" * 16), context))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    first.cancel()
+    again = [asyncio.create_task(operators.Submit(words(b"k" * 16), context)) for _ in range(2)]  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    asked.slow.set()
+    assert [answer.serial for answer in await asyncio.gather(*again)] == [1, 1]
+    assert len(asked.events) == 1
+
+
+async def test_a_request_that_failed_is_not_remembered() -> None:
+    """A terminal that was stopping would refuse for ever what it never took (docs/protocol.md 14.3)."""
+    once: OnceOnly[operator_pb2.SubmitResponse] = OnceOnly()
+
+    async def fail() -> operator_pb2.SubmitResponse:
+        raise StorageError("stopping")
+
+    async def take() -> operator_pb2.SubmitResponse:
+        return operator_pb2.SubmitResponse(accepted=True, serial=7)
+
+    with pytest.raises(StorageError):
+        await once.answer(b"k", fail)
+    await asyncio.sleep(0)
+    assert (await once.answer(b"k", take)).serial == 7
+    for number in range(REMEMBERED_KEYS):
+        await once.answer(b"%d" % number, take)
+    assert len(once._asked) == REMEMBERED_KEYS
 
 
 async def test_what_was_refused_may_be_tried_again() -> None:
