@@ -48,9 +48,10 @@ from hotline.runtime.gate import Gate
 from hotline.runtime.logs import get_logger
 from hotline.runtime.metrics import EndpointMetrics
 from hotline.runtime.notify import notify
-from hotline.runtime.operators import OperatorService, Watchers
+from hotline.runtime.operators import OperatorService
 from hotline.runtime.ratchet import Ratchet, suspicion
 from hotline.runtime.store import KEY_FOLDER, EndpointStore
+from hotline.runtime.watchers import Watchers
 from hotline.runtime.witnesses import Submitter
 
 _CLOSE_SECONDS = 1.5

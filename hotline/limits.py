@@ -89,6 +89,27 @@ CLOCK_SKEW_ALARM: Final = 30_000
 CLOCK_STEP_RECORD: Final = 5_000
 """Difference between the course of the wall clock and of the monotonic clock that is recorded as a clock step."""
 
+BUNDLE_BYTES_MAX: Final = 48 * 1_048_576
+"""One courier bundle. Statements that do not fit it wait for the next one, and whoever asked is told how many."""
+
+BUNDLE_PIECE_BYTES: Final = 65_536
+"""A piece of a bundle on the operator socket."""
+
+BUNDLE_ENVELOPES_MAX: Final = 2_500
+"""Envelopes in one bundle. The same."""
+
+BUNDLE_RECEIPTS_MAX: Final = 1_024
+"""The newest statements of each plane that a bundle acknowledges. Older ones are acknowledged when a path lives."""
+
+COURIER_ROTATION: Final = 7 * 86_400_000
+"""How old the newest courier prekey may be before another is made."""
+
+COURIER_VALIDITY: Final = 90 * 86_400_000
+"""How long a courier prekey may be used, counted from its making."""
+
+COURIER_PREKEYS_KEPT_MAX: Final = 16
+"""Own courier prekey secrets kept: more than rotation makes within their validity. Full: the oldest is destroyed."""
+
 KEY_ELSEWHERE_INTERVAL: Final = 60_000
 """Least time between two alarms that a relay has given our place to another holder of our key."""
 

@@ -196,6 +196,13 @@ class Read(Inject):
     target: Party
 
 
+class Courier(Inject):
+    """A bundle of everything that the other side lacks, taken by hand; it arrives after `for`."""
+
+    fault: Literal["courier"]
+    sender: Party = Field(alias="from")
+
+
 Fault = Annotated[
     Kill
     | Stop
@@ -214,10 +221,11 @@ Fault = Annotated[
     | Interface
     | Thief
     | Roster
+    | Courier
     | Say
     | Read,
     Field(discriminator="fault"),
 ]
 
-NOT_A_FAULT = (Start, Backup, Say, Read)
+NOT_A_FAULT = (Start, Backup, Courier, Say, Read)
 """Injects that break nothing."""

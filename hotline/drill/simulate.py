@@ -19,6 +19,7 @@ from hotline.civil import iso_utc
 from hotline.drill.durations import milliseconds
 from hotline.drill.injects import (
     NOT_A_FAULT,
+    Courier,
     DiskFault,
     Fault,
     Flood,
@@ -73,6 +74,8 @@ def _unplayable(plan: Plan) -> Iterator[str]:
                 yield f"disk {inject.how}: a disk of memory can be slow, but its writes do not fail"
             case Thief():
                 yield "thief: the simulator has one terminal for each key"
+            case Courier():
+                yield "courier: the simulator has no files that could be carried"
             case Roster():
                 yield "roster: the simulator has no charter that could be exchanged"
     for partition in (one for one in plan.inject if one.fault == "partition"):

@@ -7,6 +7,7 @@ from hotline.limits import CLOCK_SKEW_ALARM, KEY_ELSEWHERE_INTERVAL, SUMMARY_INT
 from hotline.machine import Instant, Plane
 from hotline.protocol.answers import Answers
 from hotline.protocol.context import Context
+from hotline.protocol.courierkeys import CourierKeys
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathInput, PathState
 from hotline.protocol.peerlog import PeerLog
@@ -25,6 +26,7 @@ class Beats:
     def __init__(
         self,
         context: Context,
+        courier: CourierKeys,
         sending: Sending,
         answers: Answers,
         receiving: Receiving,
@@ -32,6 +34,9 @@ class Beats:
         peer_log: PeerLog,
     ) -> None:
         self._ctx = context
+        self._courier = courier
+        self._courier_held: int | None = None
+        self._courier_at = 0
         self._own_log = own_log
         self._peer_log = peer_log
         self._sending = sending
@@ -88,6 +93,9 @@ class Beats:
         exchange = self._exchange(path, now)
         if exchange is not None:
             heartbeat.log.CopyFrom(exchange)
+        if path.state is PathState.UP and now.mono >= self._courier_at:
+            self._courier_at = now.mono + path.setup.profile.checkpoint_ms
+            heartbeat.courier.CopyFrom(self._courier.word(self._courier_held))
         inner = ctx.session.sign(ContentType.HEARTBEAT, Plane.REAL, encode(heartbeat))
         ctx.send(ctx.session.seal(Plane.REAL, inner, transient=True), [path])
 
@@ -126,6 +134,10 @@ class Beats:
         answered = path.heard(heartbeat.beat, heartbeat.echo, heartbeat.echo_delay_ms, now)
         if heartbeat.HasField("announcement"):
             ctx.out.changes += ctx.session.offer_prekey(heartbeat.announcement, fresh=answered is not None)
+        if heartbeat.HasField("courier") and answered is not None:
+            if heartbeat.courier.HasField("prekey"):
+                ctx.out.changes += self._courier.offer(heartbeat.courier.prekey, fresh=True)
+            self._courier_held = heartbeat.courier.held
         if answered is None:
             path.beat_soon(now)  # it does not know that we hear it: answer at once
             return

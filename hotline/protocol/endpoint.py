@@ -37,12 +37,16 @@ from hotline.protocol.answers import Answers
 from hotline.protocol.beats import Beats
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context, EndpointSetup
+from hotline.protocol.courier import Courier
+from hotline.protocol.courierkeys import CourierKeys
 from hotline.protocol.events import (
     Audited,
     Closing,
     Cosigned,
     EndpointEvent,
+    ExportBundle,
     HeadSeen,
+    ImportBundle,
     MarkRead,
     SendTest,
     Started,
@@ -72,7 +76,12 @@ class Endpoint:
         prekeys = OwnPrekeys(
             setup.charter, setup.local.number, setup.signing, setup.storage_key, entropy, saved.rows("prekey")
         )
-        session = Session(setup.charter, setup.local, setup.remote, setup.pairwise, setup.signing, prekeys, entropy)
+        local, remote = setup.local, setup.remote
+        courier_keys = CourierKeys(
+            setup.charter, local.number, remote.number, remote.signing, setup.signing, setup.storage_key, entropy
+        )
+        courier_keys.restore(saved.rows("courier_prekey"), saved.rows("peer_courier"))
+        session = Session(setup.charter, local, remote, setup.pairwise, setup.signing, prekeys, entropy, courier_keys)
         session.restore(saved.rows("peer_prekey"), saved.rows("peer_epoch"))
         self.context = Context(setup, session, prekeys, entropy, history, ledger, saved)
         self.own_log = OwnLog(self.context)
@@ -82,7 +91,9 @@ class Endpoint:
         self._receiving = Receiving(self.context, self.own_log, self.peer_log, self.tests)
         self._answers = Answers(self.context, self._sending, self.tests)
         parts = (self._sending, self._answers, self._receiving, self.own_log, self.peer_log)
-        self._beats = Beats(self.context, *parts)
+        self._courier_keys = courier_keys
+        self._courier = Courier(self.context, courier_keys, self._receiving, self._envelope)
+        self._beats = Beats(self.context, courier_keys, *parts)
         self._sending.restore(saved, now)
         self._receiving.restore(saved, now)
         self.tests.restore(saved, now)
@@ -112,6 +123,11 @@ class Endpoint:
                 self._receiving.mark_read(event, now)
             case SendTest():
                 self.tests.ask(event, now)
+            case ExportBundle():
+                self._courier.export(event, now)
+            case ImportBundle():
+                self._courier.take_in(event, now)
+                self._settle(now)
             case LinkOpened():
                 self._link_opened(event, now)
             case LinkClosed():
@@ -137,7 +153,8 @@ class Endpoint:
     def next_deadline(self) -> int | None:
         """When something is due."""
         ctx = self.context
-        deadlines = [self._gap_at, self._taken_at, ctx.prekeys.next_deadline(), ctx.reads.next_deadline()]
+        deadlines = [self._gap_at, self._taken_at, ctx.reads.next_deadline()]
+        deadlines += [ctx.prekeys.next_deadline(), self._courier_keys.next_deadline()]
         deadlines += [part.next_deadline() for part in (self.own_log, self.peer_log, self._beats, self.tests)]
         deadlines += [outbox.next_deadline() for outbox in ctx.outboxes.values()]
         for path in ctx.paths.values():
@@ -151,6 +168,7 @@ class Endpoint:
         ctx.out.changes += changes
         if rotated and ctx.prekeys.newest is not None:
             ctx.record("key.prekey", generation=ctx.prekeys.newest.generation, name=ctx.prekeys.newest.name.hex())
+        ctx.out.changes += self._courier_keys.due(now)
         self._beats.silence(now)
         self._sending.due(now)
         self._receiving.due(now)
@@ -184,6 +202,7 @@ class Endpoint:
         self.tests.started(now)
         lifetime = min(path.setup.profile.prekey_rotation_ms for path in ctx.paths.values())
         ctx.out.changes += ctx.prekeys.rotate(now, lifetime)
+        ctx.out.changes += self._courier_keys.due(now)
         assert ctx.prekeys.newest is not None
         ctx.record("key.prekey", generation=ctx.prekeys.newest.generation, name=ctx.prekeys.newest.name.hex())
 
@@ -238,9 +257,13 @@ class Endpoint:
                 self._frame(path, decode_frame(data), now)
             except RemoteError as error:
                 self.context.refuse(event.link, error.reason, now)
-        self._receiving.flush(now)
         if self._taken and self._taken_at is None:
             self._taken_at = now.mono + TAKEN_DELAY
+        self._settle(now)
+
+    def _settle(self, now: Instant) -> None:
+        """After statements were taken: receipts for them, and a look at what is missing."""
+        self._receiving.flush(now)
         self._look_for_gaps(now)
 
     def _say_taken(self, due: int, now: Instant) -> None:
@@ -290,13 +313,14 @@ class Endpoint:
                 ctx.record("key.epoch.opened", epoch=opened.new_epoch.hex(), plane=opened.plane.value)
             settled = self._act(path, header, opened, now)
         except NotOpened as error:
-            if error.reason in ASKABLE:
-                self._beats.ask_for_key(header.epoch, now, [other for other in ctx.paths.values() if other.open])
+            usable = [other for other in ctx.paths.values() if other.open]
+            if error.reason in ASKABLE and usable and path.setup.name in ctx.paths:
+                self._beats.ask_for_key(header.epoch, now, usable)
             if error.reason != "used":
                 raise
         finally:
             # What cannot be opened now cannot be opened later either; the sender repeats what matters.
-            if settled and not header.transient:
+            if settled and not header.transient and path.setup.name in ctx.paths:
                 self._taken.setdefault(path.setup.name, []).append(envelope_id(envelope))
 
     def _act(self, path: Path, header: Header, opened: Opened, now: Instant) -> bool:

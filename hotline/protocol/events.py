@@ -41,6 +41,23 @@ class SendTest:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportBundle:
+    """An officer asks for a bundle for the courier."""
+
+    request: RequestId
+    officer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportBundle:
+    """An officer hands in a bundle file that a courier has brought."""
+
+    request: RequestId
+    officer: str
+    bundle: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
     """The daemon is about to stop; the peer is told so in a last heartbeat."""
 
@@ -91,6 +108,8 @@ EndpointEvent = (
     Submit
     | MarkRead
     | SendTest
+    | ExportBundle
+    | ImportBundle
     | Closing
     | Started
     | HeadSeen

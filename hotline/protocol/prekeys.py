@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from hotline.crypto.epochs import PREKEY_TAG_SIZE
 from hotline.crypto.sealing import KemKey
@@ -21,15 +22,17 @@ from hotline.protocol.tables import Row
 from hotline.wire.codec import decode, encode
 from hotline.wire.v1 import content_pb2
 
-_LABEL = "hotline/v1/prekey"
+LABEL: Final = "hotline/v1/prekey"
+COURIER_LABEL: Final = "hotline/v1/courier-prekey"
+"""What courier prekeys are signed and named with: neither kind is ever taken for the other."""
 _BODY_MAX = 2_048
 _PUBLIC_SIZE = 1_216
 STORAGE_LABEL = "hotline/v1/prekey-secret"
 
 
-def prekey_hash(charter: bytes, terminal: int, body: bytes) -> bytes:
+def prekey_hash(charter: bytes, terminal: int, body: bytes, label: str = LABEL) -> bytes:
     """The name of a prekey: 32 bytes."""
-    return hashlib.sha256(pae(_LABEL, charter, terminal.to_bytes(2, "big"), body)).digest()
+    return hashlib.sha256(pae(label, charter, terminal.to_bytes(2, "big"), body)).digest()
 
 
 def tag(name: bytes) -> int:
@@ -47,6 +50,53 @@ class OwnPrekey:
     name: bytes
 
 
+class Keyring:
+    """Makes, stores and loads the prekeys of one kind."""
+
+    def __init__(
+        self, label: str, table: str, charter: bytes, terminal: int, signing: SigningKey, storage_key: bytes
+    ) -> None:
+        self._label = label
+        self._table = table
+        self._charter = charter
+        self._terminal = terminal
+        self._signing = signing
+        self._storage_key = storage_key
+
+    def load(self, row: Row) -> OwnPrekey:
+        """A prekey as it was stored."""
+        generation, box, content, signature = row["generation"], row["box"], row["content"], row["signature"]
+        assert isinstance(generation, int)
+        assert isinstance(box, bytes)
+        assert isinstance(content, bytes)
+        assert isinstance(signature, bytes)
+        key = KemKey(storage_open(self._storage_key, STORAGE_LABEL, box))
+        signed = content_pb2.SignedPrekey(body=content, signature=signature)
+        return OwnPrekey(generation, key, signed, prekey_hash(self._charter, self._terminal, content, self._label))
+
+    def make(self, last: int, wall: int, validity: int, entropy: Entropy) -> tuple[OwnPrekey, Change]:
+        """A new prekey, valid for `validity` from `wall`, of a generation beyond `last`; and the row that keeps it."""
+        # The clock only keeps generations rising after a restored backup; a key request overrides it if the clock lies.
+        generation = max(last + 1, wall // 1_000)
+        seed = entropy(32)
+        key = KemKey(seed)
+        body = encode(
+            content_pb2.PrekeyBody(
+                generation=generation, public_key=key.public, created_ms=wall, not_after_ms=wall + validity
+            )
+        )
+        signature = self._signing.sign(self._label, self._charter, self._terminal.to_bytes(2, "big"), body)
+        signed = content_pb2.SignedPrekey(body=body, signature=signature)
+        made = OwnPrekey(generation, key, signed, prekey_hash(self._charter, self._terminal, body, self._label))
+        box = storage_seal(self._storage_key, STORAGE_LABEL, seed, entropy)
+        row: Row = {"generation": generation, "box": box, "content": body, "signature": signature}
+        return made, Put(self._table, row)
+
+    def destroy(self, generation: int) -> Change:
+        """Its row goes, and with it the secret."""
+        return Delete(self._table, {"generation": generation})
+
+
 class OwnPrekeys:
     """The secrets that open what the peer seals to us, newest last."""
 
@@ -59,24 +109,11 @@ class OwnPrekeys:
         entropy: Entropy,
         saved: Iterable[Row],
     ) -> None:
-        self._charter = charter
-        self._terminal = terminal
-        self._signing = signing
-        self._storage_key = storage_key
+        self._ring = Keyring(LABEL, "prekey", charter, terminal, signing, storage_key)
         self._entropy = entropy
-        self._kept: list[OwnPrekey] = [self._load(row) for row in saved]
+        self._kept: list[OwnPrekey] = [self._ring.load(row) for row in saved]
         self._rotate_at: int | None = None
         self._destroy_at: dict[int, int] = {}
-
-    def _load(self, row: Row) -> OwnPrekey:
-        generation, box, content, signature = row["generation"], row["box"], row["content"], row["signature"]
-        assert isinstance(generation, int)
-        assert isinstance(box, bytes)
-        assert isinstance(content, bytes)
-        assert isinstance(signature, bytes)
-        key = KemKey(storage_open(self._storage_key, STORAGE_LABEL, box))
-        signed = content_pb2.SignedPrekey(body=content, signature=signature)
-        return OwnPrekey(generation, key, signed, prekey_hash(self._charter, self._terminal, content))
 
     @property
     def newest(self) -> OwnPrekey | None:
@@ -93,24 +130,11 @@ class OwnPrekeys:
 
     def rotate(self, now: Instant, lifetime: int) -> list[Change]:
         """Make a new newest prekey."""
-        # The clock only keeps generations rising after a restored backup; a key request overrides it if the clock lies.
-        generation = max(self._kept[-1].generation + 1 if self._kept else 1, now.wall // 1_000)
-        seed = self._entropy(32)
-        key = KemKey(seed)
-        body = encode(
-            content_pb2.PrekeyBody(
-                generation=generation, public_key=key.public, created_ms=now.wall, not_after_ms=now.wall + 2 * lifetime
-            )
-        )
-        ends = (self._charter, self._terminal.to_bytes(2, "big"))
-        signature = self._signing.sign(_LABEL, *ends, body)
-        signed = content_pb2.SignedPrekey(body=body, signature=signature)
-        self._kept.append(OwnPrekey(generation, key, signed, prekey_hash(*ends[:1], self._terminal, body)))
+        last = self._kept[-1].generation if self._kept else 0
+        made, row = self._ring.make(last, now.wall, 2 * lifetime, self._entropy)
+        self._kept.append(made)
         self._rotate_at = now.mono + lifetime
-        box = storage_seal(self._storage_key, STORAGE_LABEL, seed, self._entropy)
-        changes: list[Change] = [
-            Put("prekey", {"generation": generation, "box": box, "content": body, "signature": signature})
-        ]
+        changes = [row]
         while len(self._kept) > PREKEYS_KEPT_MAX:
             changes += self._destroy(self._kept[0].generation)
         return changes
@@ -141,7 +165,7 @@ class OwnPrekeys:
     def _destroy(self, generation: int) -> list[Change]:
         self._destroy_at.pop(generation, None)
         self._kept = [prekey for prekey in self._kept if prekey.generation != generation]
-        return [Delete("prekey", {"generation": generation})]
+        return [self._ring.destroy(generation)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +179,15 @@ class PeerPrekey:
     name: bytes
 
 
-def read_peer_prekey(charter: bytes, terminal: int, public: bytes, signed: content_pb2.SignedPrekey) -> PeerPrekey:
+def read_peer_prekey(
+    charter: bytes, terminal: int, public: bytes, signed: content_pb2.SignedPrekey, label: str = LABEL
+) -> PeerPrekey:
     """Verify and parse a prekey of the peer. Raises Untrusted or Malformed."""
     if len(signed.signature) != SIGNATURE_SIZE:
         raise Untrusted("signature", "prekey")
-    verify(public, signed.signature, _LABEL, charter, terminal.to_bytes(2, "big"), signed.body)
+    verify(public, signed.signature, label, charter, terminal.to_bytes(2, "big"), signed.body)
     body = decode(content_pb2.PrekeyBody, signed.body, _BODY_MAX)
     if len(body.public_key) != _PUBLIC_SIZE or not body.generation or body.not_after_ms <= body.created_ms:
         raise Malformed("prekey", f"generation {body.generation}")
-    name = prekey_hash(charter, terminal, signed.body)
+    name = prekey_hash(charter, terminal, signed.body, label)
     return PeerPrekey(body.generation, body.public_key, body.not_after_ms, signed, name)

@@ -52,6 +52,10 @@ class ReadReceipts:
         """Those to send now."""
         return [item for item in self._pending.values() if item.retry_at is not None and item.retry_at <= now]
 
+    def of(self, plane: Plane) -> list[Unnoted]:
+        """All of one plane, oldest first."""
+        return [item for item in self._pending.values() if item.plane is plane]
+
     def all_now(self, now: int) -> None:
         """Everything is due at once: the peer cannot have opened what it was sealed in."""
         for item in self._pending.values():

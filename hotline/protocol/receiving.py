@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hotline.limits import CLOCK_SKEW_ALARM, RECEIPT_ITEMS_MAX
+from collections.abc import Iterator
+
+from hotline.limits import BUNDLE_RECEIPTS_MAX, CLOCK_SKEW_ALARM, RECEIPT_ITEMS_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put, Reply
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
@@ -193,6 +195,12 @@ class Receiving:
     def _send_receipt(
         self, plane: Plane, stage: content_pb2.Stage.ValueType, items: list[tuple[int, bytes]], now: Instant
     ) -> None:
+        content = self._receipt(plane, stage, items, now)
+        self._ctx.send_content(plane, ContentType.RECEIPT, content, now, transient=False, urgent=self._urgent)
+
+    def _receipt(
+        self, plane: Plane, stage: content_pb2.Stage.ValueType, items: list[tuple[int, bytes]], now: Instant
+    ) -> bytes:
         receipt = content_pb2.Receipt(
             stage=stage,
             item=[content_pb2.ReceiptItem(serial=serial, statement=name) for serial, name in items],
@@ -200,7 +208,18 @@ class Receiving:
             received_through=self._ctx.inboxes[plane].highest,
             checkpoint=self._own_log.shown() if stage == content_pb2.STAGE_DELIVERED else b"",
         )
-        self._ctx.send_content(plane, ContentType.RECEIPT, encode(receipt), now, transient=False, urgent=self._urgent)
+        return encode(receipt)
+
+    def courier_receipts(self, plane: Plane, now: Instant) -> Iterator[bytes]:
+        """For a bundle: DELIVERED for the newest statements of the peer, and READ for what it has not noted."""
+        inbox = self._ctx.inboxes[plane]
+        serials = [*sorted(inbox.ahead, reverse=True), *range(inbox.through, 0, -1)][:BUNDLE_RECEIPTS_MAX]
+        known = [(serial, inbox.known_hash(serial)) for serial in reversed(serials)]
+        items = [(serial, name) for serial, name in known if name is not None]
+        for start in range(0, len(items), RECEIPT_ITEMS_MAX):
+            yield self._receipt(plane, content_pb2.STAGE_DELIVERED, items[start : start + RECEIPT_ITEMS_MAX], now)
+        for read in self._ctx.reads.of(plane):
+            yield _read_receipt(read)
 
     def doubt(self, plane: Plane, peer_sent: int, now: Instant) -> None:
         """The peer says it has sent less than we have received: it has lost state and will repeat serials; tell it."""
@@ -245,16 +264,10 @@ class Receiving:
     def due(self, now: Instant) -> None:
         """Repeat READ receipts until they are noted."""
         for item in self._ctx.reads.due(now.mono):
-            receipt = content_pb2.Receipt(
-                stage=content_pb2.STAGE_READ,
-                item=[content_pb2.ReceiptItem(serial=item.serial, statement=item.hash)],
-                officer=item.officer,
-                time_ms=item.at,
-            )
             routes = self._ctx.routes(urgent=False)
             profile = (routes or list(self._ctx.paths.values()))[0].setup.profile
             sent = self._ctx.send_content(
-                item.plane, ContentType.RECEIPT, encode(receipt), now, transient=False, urgent=False
+                item.plane, ContentType.RECEIPT, _read_receipt(item), now, transient=False, urgent=False
             )
             item.attempts += 1 if sent else 0
             delay = min(profile.retransmit_ms << min(item.attempts, 16), profile.retransmit_max_ms)
@@ -293,6 +306,17 @@ class Receiving:
                 text = f"the peer has sent #{gap[0]} to #{gap[1]}, which have not arrived"
                 ctx.alarm("gap", text, plane=plane.value, first=gap[0], last=gap[1])
         return min(again, default=None)
+
+
+def _read_receipt(item: Unnoted) -> bytes:
+    return encode(
+        content_pb2.Receipt(
+            stage=content_pb2.STAGE_READ,
+            item=[content_pb2.ReceiptItem(serial=item.serial, statement=item.hash)],
+            officer=item.officer,
+            time_ms=item.at,
+        )
+    )
 
 
 def _held_row(plane: Plane, serial: int, item: Ahead) -> dict[str, str | int | bytes | None]:

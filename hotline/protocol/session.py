@@ -6,7 +6,7 @@ Opening changes no state unless everything held: length, header, key, commitment
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -16,6 +16,7 @@ from hotline.crypto.signing import SigningKey
 from hotline.errors import Malformed, NotOpened, Untrusted
 from hotline.limits import EPOCHS_KEPT_MAX, KEY_REQUEST_INTERVAL
 from hotline.machine import Change, Delete, Entropy, Instant, Plane, Put
+from hotline.protocol.courierkeys import CourierKeys
 from hotline.protocol.prekeys import OwnPrekey, OwnPrekeys, PeerPrekey, read_peer_prekey, tag
 from hotline.protocol.statements import Ends, sign_content, verify_content
 from hotline.protocol.tables import Row
@@ -77,12 +78,14 @@ class Session:
         signing: SigningKey,
         prekeys: OwnPrekeys,
         entropy: Entropy,
+        courier: CourierKeys | None = None,
     ) -> None:
         self._out = Binding(charter, local.number, remote.number, pairwise)
         self._in = self._out.reversed()
         self._remote = remote
         self._signing = signing
         self._prekeys = prekeys
+        self._courier = courier
         self._entropy = entropy
         self.ends_out = Ends(charter, local.number, remote.number)
         self.ends_in = Ends(charter, remote.number, local.number)
@@ -148,6 +151,24 @@ class Session:
                 self._recent_sending.popitem(last=False)
         return epoch
 
+    def courier_epoch(self, plane: Plane, prekey: PeerPrekey) -> Callable[[Inner], bytes]:
+        """Seals what one bundle carries on one plane, in the order of its opening: an epoch to a courier prekey.
+
+        Only the first envelope carries the opener: in a bundle nothing overtakes it.
+        """
+        epoch = SendingEpoch(self._out, plane, prekey.name, prekey.public, self._entropy)
+
+        def seal_next(inner: Inner) -> bytes:
+            number, key = epoch.take(transient=False)
+            flags, prefix = 0, b""
+            if number == 0:
+                self._begun.append((epoch.epoch_id, plane))
+                flags, prefix = FLAG_OPENER, prekey.name[:PREKEY_TAG_SIZE] + epoch.opener
+            header = Header(flags, self._out.recipient, self._out.sender, epoch.epoch_id, number).encode()
+            return header + prefix + seal(key, header, encode_inner(inner, padded=True))
+
+        return seal_next
+
     def take_begun(self) -> list[tuple[bytes, Plane]]:
         """The epochs opened since the last call, for the record."""
         begun, self._begun = self._begun, []
@@ -191,6 +212,8 @@ class Session:
         if not opener:
             raise NotOpened("unknown-epoch")
         candidates = self._prekeys.with_tag(prekey_tag)
+        if self._courier is not None:
+            candidates += self._courier.with_tag(prekey_tag)
         if not candidates:
             raise NotOpened("unknown-prekey")
         for prekey in candidates:
@@ -219,11 +242,15 @@ class Session:
     def _reopen(self, epoch_id: bytes) -> ReceivingEpoch | None:
         """Rebuild an epoch that was open before a restart, from its opener and the prekey secret."""
         row = self._saved_openers.get(epoch_id)
-        prekey = self._prekeys.named(_blob(row, "prekey")) if row is not None else None
+        prekey = self._secret_of(_blob(row, "prekey")) if row is not None else None
         if row is None or prekey is None:
             return None
         plane = Plane(str(row["plane"]))
         return ReceivingEpoch(self._in, plane, epoch_id, prekey.name, prekey.key, _blob(row, "opener"))
+
+    def _secret_of(self, name: bytes) -> OwnPrekey | None:
+        found = self._prekeys.named(name)
+        return self._courier.named(name) if found is None and self._courier is not None else found
 
     def _adopt(self, epoch: ReceivingEpoch, prekey: OwnPrekey, opener: bytes, now: Instant) -> list[Change]:
         self._prekeys.used(prekey.name, now)
@@ -247,7 +274,9 @@ class Session:
     def _remember(self, epoch: ReceivingEpoch) -> None:
         if epoch.epoch_id not in self._receiving:
             self._receiving[epoch.epoch_id] = epoch
-            self.newest_peer_epochs[epoch.plane] = epoch.epoch_id
+            # What a bundle opened is not what the peer's heartbeats wait to hear of.
+            if self._prekeys.named(epoch.prekey_hash) is not None:
+                self.newest_peer_epochs[epoch.plane] = epoch.epoch_id
 
     # --- prekeys and key requests ------------------------------------------------------------------------------------
 

@@ -85,6 +85,11 @@ TABLES: Final[Mapping[str, Table]] = {
         ("generation",),
     ),
     "peer_prekey": Table({"terminal": "INTEGER", "content": "BLOB", "signature": "BLOB"}, ("terminal",)),
+    "courier_prekey": Table(
+        {"generation": "INTEGER", "box": "BLOB", "content": "BLOB", "signature": "BLOB"},
+        ("generation",),
+    ),
+    "peer_courier": Table({"terminal": "INTEGER", "content": "BLOB", "signature": "BLOB"}, ("terminal",)),
     "peer_epoch": Table(
         {"epoch": "BLOB", "plane": "TEXT", "prekey": "BLOB", "opener": "BLOB", "at": "INTEGER"}, ("epoch",)
     ),

@@ -5,9 +5,7 @@ A caller who is no officer may look, but neither send nor read.
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -15,10 +13,10 @@ import grpc
 import grpc.aio
 
 from hotline.errors import StorageError
-from hotline.limits import STATUS_JSON_MAX, UNHEARD_ALARMS_MAX, WATCH_QUEUE_MAX
-from hotline.machine import Delivery, Plane, Reply, RequestId
+from hotline.limits import BUNDLE_BYTES_MAX, BUNDLE_PIECE_BYTES, STATUS_JSON_MAX
+from hotline.machine import Plane, Reply, RequestId
 from hotline.protocol.endpoint import Endpoint
-from hotline.protocol.events import EndpointEvent, MarkRead, SendTest, Submit
+from hotline.protocol.events import EndpointEvent, ExportBundle, ImportBundle, MarkRead, SendTest, Submit
 from hotline.protocol.neutral import UNATTENDED, kind_of
 from hotline.protocol.statements import decode_statement
 from hotline.protocol.status import status
@@ -26,6 +24,7 @@ from hotline.runtime.driver import Driver, system_clock
 from hotline.runtime.onceonly import OnceOnly
 from hotline.runtime.store import EndpointStore
 from hotline.runtime.testlist import channel_tests
+from hotline.runtime.watchers import Watchers
 from hotline.wire.v1 import operator_pb2, operator_pb2_grpc
 
 _NOT_AN_OFFICER = (
@@ -34,51 +33,6 @@ _NOT_AN_OFFICER = (
 
 _SENT = "SELECT s.serial, s.content, s.hash FROM sent s"
 _RECEIVED = "SELECT r.serial, r.content, r.hash, r.at FROM received r"
-
-
-class Watchers:
-    """Everyone who watches; a slow one is told how many events it missed."""
-
-    def __init__(self) -> None:
-        self._queues: dict[asyncio.Queue[operator_pb2.WatchResponse], int] = {}
-        self._unheard: deque[operator_pb2.WatchResponse] = deque(maxlen=UNHEARD_ALARMS_MAX)
-
-    def add(self) -> asyncio.Queue[operator_pb2.WatchResponse]:
-        """A new watcher's queue. Alarms that were raised while nobody watched come first, with their own times."""
-        queue: asyncio.Queue[operator_pb2.WatchResponse] = asyncio.Queue(WATCH_QUEUE_MAX)
-        for alarm in self._unheard:
-            queue.put_nowait(alarm)
-        self._unheard.clear()
-        self._queues[queue] = 0
-        return queue
-
-    def remove(self, queue: asyncio.Queue[operator_pb2.WatchResponse]) -> None:
-        """The watcher is gone."""
-        self._queues.pop(queue, None)
-
-    def tell(self, delivery: Delivery) -> None:
-        """Give one event to everyone."""
-        if not self._queues and delivery.kind != "alarm":
-            return
-        fields = {name: value.hex() if isinstance(value, bytes) else value for name, value in delivery.fields.items()}
-        event = operator_pb2.WatchResponse(
-            time_ms=system_clock().wall, kind=delivery.kind, json=json.dumps(fields, sort_keys=True)
-        )
-        if not self._queues:
-            self._unheard.append(event)
-        for queue in self._queues:
-            if queue.full():
-                self._queues[queue] += 1
-                continue
-            missed = self._queues[queue]
-            if missed and queue.qsize() < WATCH_QUEUE_MAX - 1:
-                self._queues[queue] = 0
-                queue.put_nowait(
-                    operator_pb2.WatchResponse(
-                        time_ms=event.time_ms, kind="missed", json=json.dumps({"events": missed})
-                    )
-                )
-            queue.put_nowait(event)
 
 
 class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
@@ -272,6 +226,53 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
                     view.repeats = int(str(by))
             views.append(view)
         return views
+
+    # --- courier -----------------------------------------------------------------------------------------------------
+
+    async def ExportBundle(  # noqa: N802
+        self,
+        request: operator_pb2.ExportBundleRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.ExportBundleRequest, operator_pb2.ExportBundleResponse],
+    ) -> AsyncIterator[operator_pb2.ExportBundleResponse]:
+        """A bundle of what the peer lacks; that it was made is in the ledger before the first piece leaves."""
+        del request
+        officer = self._officer
+        if officer is None:
+            yield operator_pb2.ExportBundleResponse(code="policy", text=_NOT_AN_OFFICER)
+            return
+        reply = await self._ask(context, lambda number: ExportBundle(number, officer))
+        data = reply.fields["bundle"]
+        assert isinstance(data, bytes)
+        first = operator_pb2.ExportBundleResponse(
+            accepted=reply.ok, code=reply.code, text=reply.text, statements=_int(reply.fields["statements"])
+        )
+        for start in range(0, len(data), BUNDLE_PIECE_BYTES):
+            first.piece = data[start : start + BUNDLE_PIECE_BYTES]
+            yield first
+            first = operator_pb2.ExportBundleResponse(accepted=True)
+
+    async def ImportBundle(  # noqa: N802
+        self,
+        request_iterator: AsyncIterator[operator_pb2.ImportBundleRequest],
+        context: grpc.aio.ServicerContext[operator_pb2.ImportBundleRequest, operator_pb2.ImportBundleResponse],
+    ) -> operator_pb2.ImportBundleResponse:
+        """A bundle that a courier has brought; the answer comes when all that was in it is durable."""
+        officer = self._officer
+        if officer is None:
+            return operator_pb2.ImportBundleResponse(code="policy", text=_NOT_AN_OFFICER)
+        data = bytearray()
+        async for request in request_iterator:
+            data += request.piece
+            if len(data) > BUNDLE_BYTES_MAX:
+                return operator_pb2.ImportBundleResponse(code="too-long", text="no terminal makes so large a bundle")
+        reply = await self._ask(context, lambda number: ImportBundle(number, officer, bytes(data)))
+        response = operator_pb2.ImportBundleResponse(accepted=reply.ok, code=reply.code, text=reply.text)
+        if reply.ok:
+            response.envelopes = _int(reply.fields["envelopes"])
+            response.statements = _int(reply.fields["statements"])
+            response.delivered = _int(reply.fields["delivered"])
+            response.refused = _int(reply.fields["refused"])
+        return response
 
     # --- state and events --------------------------------------------------------------------------------------------
 

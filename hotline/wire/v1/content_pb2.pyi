@@ -280,6 +280,7 @@ class Heartbeat(_message.Message):
     ANNOUNCEMENT_FIELD_NUMBER: _builtins.int
     ECHO_DELAY_MS_FIELD_NUMBER: _builtins.int
     LOG_FIELD_NUMBER: _builtins.int
+    COURIER_FIELD_NUMBER: _builtins.int
     beat: _builtins.int
     echo: _builtins.int
     path: _builtins.int
@@ -299,6 +300,8 @@ class Heartbeat(_message.Message):
     def announcement(self) -> Global___SignedPrekey: ...
     @_builtins.property
     def log(self) -> Global___LogExchange: ...
+    @_builtins.property
+    def courier(self) -> Global___CourierKey: ...
     def __init__(
         self,
         *,
@@ -318,14 +321,43 @@ class Heartbeat(_message.Message):
         announcement: Global___SignedPrekey | None = ...,
         echo_delay_ms: _builtins.int = ...,
         log: Global___LogExchange | None = ...,
+        courier: Global___CourierKey | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "log", b"log"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "courier", b"courier", "log", b"log"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "beat", b"beat", "echo", b"echo", "echo_delay_ms", b"echo_delay_ms", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "log", b"log", "log_size", b"log_size", "path", b"path", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "received_through", b"received_through", "sent_through", b"sent_through", "time_ms", b"time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "beat", b"beat", "courier", b"courier", "echo", b"echo", "echo_delay_ms", b"echo_delay_ms", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "log", b"log", "log_size", b"log_size", "path", b"path", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "received_through", b"received_through", "sent_through", b"sent_through", "time_ms", b"time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
+
+@_typing.final
+class CourierKey(_message.Message):
+    """Keys for the time when no path lives. docs/protocol.md section 17."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREKEY_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    held: _builtins.int
+    """Tag of the peer's courier prekey that we hold."""
+    @_builtins.property
+    def prekey(self) -> Global___SignedPrekey:
+        """Our newest courier prekey, until the peer holds it."""
+
+    def __init__(
+        self,
+        *,
+        prekey: Global___SignedPrekey | None = ...,
+        held: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["prekey", b"prekey"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "prekey", b"prekey"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CourierKey: _TypeAlias = CourierKey  # noqa: Y015
 
 @_typing.final
 class LogExchange(_message.Message):

@@ -64,6 +64,16 @@ class OperatorServiceStub:
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsRequest.SerializeToString,
                 response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsResponse.FromString,
                 _registered_method=True)
+        self.ExportBundle = channel.unary_stream(
+                '/hotline.wire.v1.OperatorService/ExportBundle',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ExportBundleRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ExportBundleResponse.FromString,
+                _registered_method=True)
+        self.ImportBundle = channel.stream_unary(
+                '/hotline.wire.v1.OperatorService/ImportBundle',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ImportBundleRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ImportBundleResponse.FromString,
+                _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/hotline.wire.v1.OperatorService/Watch',
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.WatchRequest.SerializeToString,
@@ -116,6 +126,20 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportBundle(self, request, context):
+        """Everything that the peer lacks as a bundle for a courier, in pieces.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportBundle(self, request_iterator, context):
+        """A bundle that a courier has brought, in pieces.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Watch(self, request, context):
         """What happens from now on, one event at a time.
         """
@@ -155,6 +179,16 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.ListTests,
                     request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsRequest.FromString,
                     response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsResponse.SerializeToString,
+            ),
+            'ExportBundle': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportBundle,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ExportBundleRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ExportBundleResponse.SerializeToString,
+            ),
+            'ImportBundle': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportBundle,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ImportBundleRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ImportBundleResponse.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -324,6 +358,60 @@ class OperatorService:
             '/hotline.wire.v1.OperatorService/ListTests',
             hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsRequest.SerializeToString,
             hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportBundle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/ExportBundle',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.ExportBundleRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.ExportBundleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportBundle(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/hotline.wire.v1.OperatorService/ImportBundle',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.ImportBundleRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.ImportBundleResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,10 @@ class OperatorServiceStub:
     """Send a channel test at once. The daemon chooses the text: nothing that an officer writes can become a test."""
     ListTests: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ListTestsRequest, _operator_pb2.ListTestsResponse]
     """Channel tests sent, received and missed, newest last."""
+    ExportBundle: _grpc.UnaryStreamMultiCallable[_operator_pb2.ExportBundleRequest, _operator_pb2.ExportBundleResponse]
+    """Everything that the peer lacks as a bundle for a courier, in pieces."""
+    ImportBundle: _grpc.StreamUnaryMultiCallable[_operator_pb2.ImportBundleRequest, _operator_pb2.ImportBundleResponse]
+    """A bundle that a courier has brought, in pieces."""
     Watch: _grpc.UnaryStreamMultiCallable[_operator_pb2.WatchRequest, _operator_pb2.WatchResponse]
     """What happens from now on, one event at a time."""
 
@@ -61,6 +65,10 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Send a channel test at once. The daemon chooses the text: nothing that an officer writes can become a test."""
     ListTests: _aio.UnaryUnaryMultiCallable[_operator_pb2.ListTestsRequest, _operator_pb2.ListTestsResponse]  # type: ignore[assignment]
     """Channel tests sent, received and missed, newest last."""
+    ExportBundle: _aio.UnaryStreamMultiCallable[_operator_pb2.ExportBundleRequest, _operator_pb2.ExportBundleResponse]  # type: ignore[assignment]
+    """Everything that the peer lacks as a bundle for a courier, in pieces."""
+    ImportBundle: _aio.StreamUnaryMultiCallable[_operator_pb2.ImportBundleRequest, _operator_pb2.ImportBundleResponse]  # type: ignore[assignment]
+    """A bundle that a courier has brought, in pieces."""
     Watch: _aio.UnaryStreamMultiCallable[_operator_pb2.WatchRequest, _operator_pb2.WatchResponse]  # type: ignore[assignment]
     """What happens from now on, one event at a time."""
 
@@ -112,6 +120,22 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.ListTestsResponse, _abc.Awaitable[_operator_pb2.ListTestsResponse]]:
         """Channel tests sent, received and missed, newest last."""
+
+    @_abc_1.abstractmethod
+    def ExportBundle(
+        self,
+        request: _operator_pb2.ExportBundleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_operator_pb2.ExportBundleResponse], _abc.AsyncIterator[_operator_pb2.ExportBundleResponse]]:
+        """Everything that the peer lacks as a bundle for a courier, in pieces."""
+
+    @_abc_1.abstractmethod
+    def ImportBundle(
+        self,
+        request_iterator: _MaybeAsyncIterator[_operator_pb2.ImportBundleRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.ImportBundleResponse, _abc.Awaitable[_operator_pb2.ImportBundleResponse]]:
+        """A bundle that a courier has brought, in pieces."""
 
     @_abc_1.abstractmethod
     def Watch(

@@ -517,7 +517,7 @@ def test_what_has_no_counterpart_is_refused_with_a_reason(made: Plan, reason: st
 def test_every_kind_of_fault_is_mapped_or_refused() -> None:
     """A new kind would be forgotten, and end a drill in its middle."""
     kinds = {one.model_fields["fault"].annotation.__args__[0] for one in Fault.__origin__.__args__}  # type: ignore[attr-defined]
-    assert kinds - set(FAULTS) == {"say", "read", "flood", "thief", "roster"}
+    assert kinds - set(FAULTS) == {"say", "read", "flood", "thief", "roster", "courier"}
     assert not cannot_simulate(plan(fault("disk", target="ALPHA", how="slow")))
 
 

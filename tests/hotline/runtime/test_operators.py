@@ -12,7 +12,8 @@ from hotline.errors import StorageError
 from hotline.machine import Reply, RequestId
 from hotline.protocol.events import EndpointEvent, SendTest, Submit
 from hotline.runtime.onceonly import REMEMBERED_KEYS, OnceOnly
-from hotline.runtime.operators import OperatorService, Watchers
+from hotline.runtime.operators import OperatorService
+from hotline.runtime.watchers import Watchers
 from hotline.wire.v1 import operator_pb2
 
 

@@ -7,7 +7,7 @@ import json
 
 from hotline.limits import UNHEARD_ALARMS_MAX, WATCH_QUEUE_MAX
 from hotline.machine import Delivery
-from hotline.runtime.operators import Watchers
+from hotline.runtime.watchers import Watchers
 from hotline.wire.v1 import operator_pb2
 
 

@@ -1,0 +1,274 @@
+"""Bundles for a courier (docs/protocol.md section 17)."""
+
+from __future__ import annotations
+
+import pytest
+
+from hotline.crypto.signing import SigningKey
+from hotline.errors import Malformed, Untrusted
+from hotline.limits import (
+    BUNDLE_ENVELOPES_MAX,
+    COURIER_PREKEYS_KEPT_MAX,
+    COURIER_ROTATION,
+    COURIER_VALIDITY,
+    PREKEY_GRACE,
+)
+from hotline.machine import Plane, Reply, RequestId, Tick
+from hotline.protocol import courier
+from hotline.protocol.bundle import MAGIC, bundle_name, encode_bundle, read_bundle, verify_bundle
+from hotline.protocol.events import ExportBundle, ImportBundle
+from hotline.wire.codec import encode
+from hotline.wire.envelope import FLAG_OPENER
+from hotline.wire.v1 import bundle_pb2, content_pb2
+
+from .pair import CHARTER, WALL, Pair, Party
+
+FLASH = content_pb2.PRECEDENCE_FLASH
+DAY = 86_400_000
+
+
+def exported(party: Party) -> bytes:
+    request = RequestId(len(party.replies) + 1)
+    party.step(ExportBundle(request, "watch"))
+    data = party.replies[request].fields["bundle"]
+    assert isinstance(data, bytes)
+    return data
+
+
+def imported(party: Party, data: bytes) -> Reply:
+    request = RequestId(len(party.replies) + 1)
+    party.step(ImportBundle(request, "watch", data))
+    return party.replies[request]
+
+
+def counts(reply: Reply) -> tuple[object, ...]:
+    assert reply.ok, reply
+    return tuple(reply.fields[name] for name in ("statements", "delivered", "refused"))
+
+
+@pytest.fixture
+def pair() -> Pair:
+    """Two terminals that have met and then lost every path."""
+    pair = Pair().open()
+    pair.cut()
+    return pair
+
+
+def test_what_no_path_carries_goes_by_hand_and_so_do_its_receipts(pair: Pair) -> None:
+    """With every relay dead nothing could be said any more (docs/protocol.md 17.4 to 17.6)."""
+    pair.alpha.submit("the first")
+    pair.alpha.submit("the urgent one", FLASH)
+    pair.alpha.submit("for the exercise", plane=Plane.EXERCISE)
+    assert counts(imported(pair.bravo, exported(pair.alpha))) == (3, 0, 0)
+    assert (pair.bravo.shown(), pair.bravo.shown(Plane.EXERCISE)) == ([2, 1], [1]), "the urgent one is opened first"
+    assert pair.bravo.text(2) == "the urgent one"
+    pair.bravo.read(1)
+    pair.bravo.submit("an answer")
+    assert pair.alpha.states(1) == []
+    assert counts(imported(pair.alpha, exported(pair.bravo))) == (1, 3, 0)
+    assert pair.alpha.states(1) == ["delivered", "read"]
+    assert pair.alpha.states(2) == ["delivered"]
+    assert pair.alpha.shown() == [1]
+    assert not pair.alpha.endpoint.context.outboxes[Plane.REAL].pending
+
+
+def test_a_bundle_taken_twice_and_what_also_came_over_a_path_is_shown_once(pair: Pair) -> None:
+    """A courier who is late would make two of one (docs/protocol.md 17.6)."""
+    pair.alpha.submit("said once")
+    first, second = exported(pair.alpha), exported(pair.alpha)
+    assert counts(imported(pair.bravo, first)) == (1, 0, 0)
+    assert counts(imported(pair.bravo, first)) == (0, 0, 0)
+    assert counts(imported(pair.bravo, second)) == (0, 0, 0)
+    pair.join()
+    pair.run(5_000)
+    assert pair.alpha.states(1)[-1] == "delivered"
+    third = exported(pair.alpha)
+    assert counts(imported(pair.bravo, third)) == (0, 0, 0)
+    assert pair.bravo.shown() == [1]
+    assert pair.bravo.endpoint.context.session.newest_peer_epochs.get(Plane.REAL) is not None
+
+
+def test_keys_are_exchanged_ahead_and_outlive_the_line_by_weeks(pair: Pair) -> None:
+    """An ordinary prekey is gone an hour after the line: a courier takes days (docs/protocol.md 17.1)."""
+    pair.alpha.submit("by the long road", valid_for_ms=200 * DAY)
+    data = exported(pair.alpha)
+    pair.time += 6 * COURIER_ROTATION
+    for _ in range(8):
+        pair.bravo.step(Tick())
+        pair.time += PREKEY_GRACE
+    pair.bravo.restart()
+    assert counts(imported(pair.bravo, data)) == (1, 0, 0)
+
+
+def test_without_a_key_of_the_peer_a_bundle_brings_ours_and_the_next_one_brings_the_words() -> None:
+    """Two capitals whose terminals never met on a line could not begin by courier (docs/protocol.md 17.2, 17.4)."""
+    pair = Pair()
+    pair.alpha.start()
+    pair.bravo.start()
+    pair.alpha.submit("a first word")
+    request = RequestId(90)
+    pair.alpha.step(ExportBundle(request, "watch"))
+    reply = pair.alpha.replies[request]
+    assert "carries ours alone" in reply.text
+    bundle = read_bundle(bytes(reply.fields["bundle"]))  # type: ignore[arg-type]
+    assert not bundle.envelopes
+    assert counts(imported(pair.bravo, bytes(reply.fields["bundle"]))) == (0, 0, 0)  # type: ignore[arg-type]
+    pair.bravo.submit("so we can speak")
+    assert counts(imported(pair.alpha, exported(pair.bravo))) == (1, 0, 0)
+    assert counts(imported(pair.bravo, exported(pair.alpha))) == (1, 1, 0)
+
+
+def test_an_expired_courier_key_is_not_used(pair: Pair) -> None:
+    """What is sealed to a key that its owner has destroyed is lost (docs/protocol.md 17.1)."""
+    pair.alpha.submit("too late for this key", valid_for_ms=300 * DAY)
+    pair.time += COURIER_VALIDITY + 1
+    assert not read_bundle(exported(pair.alpha)).envelopes
+
+
+def test_a_terminal_that_lost_its_courier_secrets_asks_with_a_newer_key(pair: Pair) -> None:
+    """The answer would be sealed to the lost key again (docs/protocol.md 17.5)."""
+    pair.alpha.submit("sealed to a key that is lost")
+    data = exported(pair.alpha)
+    pair.bravo.memory.tables.pop("courier_prekey")
+    pair.bravo.restart()
+    assert counts(imported(pair.bravo, data))[2] == 1
+    assert pair.bravo.refusals() == ["unknown-prekey"]
+    assert pair.bravo.kinds().count("key.request.sent") == 0
+    before = pair.alpha.endpoint.context
+    assert counts(imported(pair.alpha, exported(pair.bravo))) == (0, 0, 0)
+    assert before is pair.alpha.endpoint.context
+    assert counts(imported(pair.bravo, exported(pair.alpha))) == (1, 0, 0)
+
+
+def test_an_old_bundle_does_not_bring_back_an_old_key(pair: Pair) -> None:
+    """Whoever keeps old bundles could make us seal to a key that has leaked since (docs/protocol.md 17.2)."""
+    old = exported(pair.bravo)
+    pair.time += COURIER_ROTATION + 1
+    new = exported(pair.bravo)
+    assert read_bundle(old).prekey != read_bundle(new).prekey
+    for data in (old, new, old):
+        imported(pair.alpha, data)
+    pair.alpha.submit("to the newer key")
+    envelope = read_bundle(exported(pair.alpha)).envelopes[0]
+    newest = pair.bravo.endpoint._courier_keys.newest
+    assert newest is not None
+    assert envelope[22:26] == newest.name[:4]
+
+
+def test_courier_keys_rotate_and_old_secrets_go(pair: Pair) -> None:
+    """Secrets that open old bundles would pile up (docs/protocol.md 17.1)."""
+    for _ in range(COURIER_PREKEYS_KEPT_MAX + 3):
+        pair.time += COURIER_ROTATION
+        pair.bravo.step(Tick())
+    rows = pair.bravo.memory.rows("courier_prekey")
+    assert len(rows) == COURIER_PREKEYS_KEPT_MAX
+    pair.bravo.restart()
+    assert pair.bravo.memory.rows("courier_prekey") == rows, "a start is no reason for another"
+
+
+def test_neither_kind_of_prekey_is_taken_for_the_other(pair: Pair) -> None:
+    """A long-lived key would be used on the line, or a short-lived one in a bag (docs/protocol.md 17.1)."""
+    alpha, bravo = pair.alpha.endpoint, pair.bravo.endpoint
+    ordinary, long_lived = bravo.context.prekeys.newest, bravo._courier_keys.newest
+    assert ordinary is not None
+    assert long_lived is not None
+    with pytest.raises(Untrusted):
+        alpha._courier_keys.offer(ordinary.signed, fresh=True)
+    with pytest.raises(Untrusted):
+        alpha.context.session.offer_prekey(long_lived.signed, fresh=True)
+
+
+def test_only_the_first_envelope_of_a_plane_carries_the_opener(pair: Pair) -> None:
+    """A bundle of a thousand would be a megabyte longer (docs/protocol.md 17.4)."""
+    for number in range(5):
+        pair.alpha.submit(f"number {number}")
+    envelopes = read_bundle(exported(pair.alpha)).envelopes
+    assert [bool(envelope[1] & FLAG_OPENER) for envelope in envelopes] == [True] + [False] * 4
+    again = read_bundle(exported(pair.alpha)).envelopes
+    assert envelopes[0][6:18] != again[0][6:18], "each bundle is an epoch of its own"
+
+
+def test_a_bundle_that_is_altered_in_any_byte_changes_nothing(pair: Pair) -> None:
+    """A courier could take out what he does not like (docs/protocol.md 17.5)."""
+    pair.alpha.submit("as it was said")
+    data = exported(pair.alpha)
+    before = len(pair.bravo.records)
+    for place in range(0, len(data), 37):
+        altered = data[:place] + bytes((data[place] ^ 1,)) + data[place + 1 :]
+        assert not imported(pair.bravo, altered).ok
+    for end in (0, 5, len(MAGIC), len(data) - 1):
+        assert not imported(pair.bravo, data[:end]).ok
+    assert {record.kind for record in pair.bravo.records[before:]} <= {"refused", "refused.more"}
+    assert pair.bravo.shown() == []
+    assert counts(imported(pair.bravo, data)) == (1, 0, 0)
+
+
+def test_a_bundle_with_an_envelope_taken_out_and_signed_by_somebody_else_is_refused(pair: Pair) -> None:
+    """docs/protocol.md 17.3: only the sender's terminal can say that a bundle is whole."""
+    pair.alpha.submit("kept")
+    bundle = read_bundle(exported(pair.alpha))
+    body = bundle_pb2.BundleBody(
+        charter=CHARTER, from_terminal=1, to_terminal=2, made_ms=WALL, prekey=bundle.prekey, envelope=[]
+    )
+    forged = encode_bundle(SigningKey(bytes(32)), body)
+    with pytest.raises(Untrusted):
+        verify_bundle(read_bundle(forged), pair.alpha.signing.public)
+    assert imported(pair.bravo, forged).code == "signature"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"charter": bytes(32)}, "address"),
+        ({"charter": b"short"}, "address"),
+        ({"from_terminal": 2, "to_terminal": 1}, "address"),
+        ({"from_terminal": 1, "to_terminal": 1}, "address"),
+        ({"made_ms": 2**60}, "field-length"),
+        ({"envelope": [b"x"] * (BUNDLE_ENVELOPES_MAX + 1)}, "too-long"),
+        ({"envelope": [bytes(40_000)]}, "too-long"),
+    ],
+)
+def test_what_is_for_somebody_else_or_no_bundle_is_refused(pair: Pair, changes: dict[str, object], reason: str) -> None:
+    """docs/protocol.md 17.3 and 17.5."""
+    fields: dict[str, object] = {"charter": CHARTER, "from_terminal": 1, "to_terminal": 2, "made_ms": WALL}
+    data = encode_bundle(pair.alpha.signing, bundle_pb2.BundleBody(**(fields | changes)))  # type: ignore[arg-type]
+    reply = imported(pair.bravo, data)
+    assert (reply.ok, reply.code) == (False, reason)
+    assert reply.text.endswith("nothing was imported") or reason == "field-length"
+
+
+def test_a_terminal_that_is_none_and_another_version_are_no_bundle() -> None:
+    """docs/protocol.md 17.3."""
+    body = encode(bundle_pb2.BundleBody(charter=CHARTER, from_terminal=1, to_terminal=70_000))
+    with pytest.raises(Malformed, match="field-length"):
+        read_bundle(MAGIC + encode(bundle_pb2.Bundle(body=body, signature=bytes(64))))
+    with pytest.raises(Malformed, match="version"):
+        read_bundle(b"hotline-courier/2\n" + encode(bundle_pb2.Bundle()))
+
+
+def test_what_does_not_fit_waits_and_is_told(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An officer would believe that all of it is in the bag (docs/protocol.md 17.3)."""
+    monkeypatch.setattr(courier, "BUNDLE_ENVELOPES_MAX", 2)
+    for number in range(4):
+        pair.alpha.submit(f"routine {number}")
+    pair.alpha.submit("urgent", FLASH)
+    request = RequestId(91)
+    pair.alpha.step(ExportBundle(request, "watch"))
+    reply = pair.alpha.replies[request]
+    assert reply.text == "2 statements in 2 envelopes; 3 more did not fit and wait for the next bundle"
+    assert counts(imported(pair.bravo, bytes(reply.fields["bundle"]))) == (2, 0, 0)  # type: ignore[arg-type]
+    assert 5 in pair.bravo.shown()
+
+
+def test_both_sides_write_down_what_went_and_what_came(pair: Pair) -> None:
+    """Nobody could show afterwards what the courier had been given (docs/protocol.md 17.7)."""
+    pair.alpha.submit("for the record")
+    data = exported(pair.alpha)
+    imported(pair.bravo, data)
+    (out,) = [record for record in pair.alpha.records if record.kind == "courier.export"]
+    (came,) = [record for record in pair.bravo.records if record.kind == "courier.import"]
+    assert out.fields["bundle"] == came.fields["bundle"] == bundle_name(data).hex()
+    assert (out.fields["statements"], came.fields["statements"], came.fields["refused"]) == (1, 1, 0)
+    assert set(out.private) == set(came.private) == {"officer"}
+    ways = [record.fields["paths"] for record in pair.alpha.records if record.kind == "msg.sent"]
+    assert ways == ["(courier)"]
