@@ -11,8 +11,8 @@ from tests.hotline.protocol.pair import Pair, Party
 ROTATION = 200_000
 CALM = replace(
     PROFILES["fibre"],
-    heartbeat_ms=5_000,
-    silent_floor_ms=20_000,
+    heartbeat_ms=10_000,
+    silent_floor_ms=30_000,
     silent_ceiling_ms=60_000,
     prekey_rotation_ms=ROTATION,
 )
@@ -24,7 +24,7 @@ def calm_pair(seed: int = 1) -> Pair:
     pair.paths = tuple(replace(path, profile=CALM) for path in pair.paths)
     for party in (pair.alpha, pair.bravo):
         party.prepare()
-    return pair.open(15_000)
+    return pair.open(25_000)
 
 
 def converse(pair: Pair, text: str) -> None:
