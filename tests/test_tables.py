@@ -43,7 +43,7 @@ def rows(title: str) -> list[list[str]]:
 
 
 def test_the_tables_are_those_of_the_code(capsys: pytest.CaptureFixture[str]) -> None:
-    """A second implementation would be built from numbers that are no longer ours (docs/protocol.md 2.6)."""
+    """A second implementation would be built from numbers that are no longer ours (docs/protocol.md 2.6 and 4.7)."""
     status = gen_tables.main(["--check"])
     assert (status, capsys.readouterr().err) == (0, ""), "run python tools/gen_tables.py"
 

@@ -364,8 +364,10 @@ def _limits() -> str:
     parts = [(source[: match.start()].count("\n") + 1, match[1]) for match in re.finditer(r"# --- (.+?) -+\n", source)]
     nodes = ast.parse(source).body
     rows: dict[str, list[tuple[str, str, str]]] = {title: [] for _, title in parts}
-    for node, after in itertools.pairwise(nodes):
-        if isinstance(node, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+    for node, after in itertools.pairwise([*nodes, ast.Pass()]):
+        if isinstance(node, ast.AnnAssign):
+            if not isinstance(after, ast.Expr) or not isinstance(after.value, ast.Constant):
+                raise TableError(f"a bound of which nobody says what happens: {ast.unparse(node.target)}")
             name = ast.unparse(node.target)
             title = [title for line, title in parts if line < node.lineno][-1]
             value = getattr(limits, name)

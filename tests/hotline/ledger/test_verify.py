@@ -268,8 +268,21 @@ def test_an_entry_belongs_to_the_epoch_of_its_log() -> None:
         ([(3, WALL // 1_000 + 3 + 3_600)], "bracket"),
         ([(3, WALL // 1_000 - 3_600)], "bracket"),
         ([(6, WALL // 1_000 + 3_600)], "ok"),
+        ([(3, WALL // 1_000 + 3 + 300)], "ok"),
+        ([(3, WALL // 1_000 + 3 + 301)], "bracket"),
+        ([(3, WALL // 1_000 + 2 - 300)], "ok"),
+        ([(3, WALL // 1_000 + 2 - 301)], "bracket"),
     ],
-    ids=["honest", "entries after it claim to be older", "entries before it claim to be younger", "at the end"],
+    ids=[
+        "honest",
+        "entries after it claim to be older",
+        "entries before it claim to be younger",
+        "at the end",
+        "five minutes late",
+        "a second more",
+        "five minutes early",
+        "a second less",
+    ],
 )
 def test_times_must_fit_between_those_of_the_witnesses(cosigned: list[tuple[int, int]], kind: str) -> None:
     """A clock set back or forward would date an order before or after the event that it answers."""

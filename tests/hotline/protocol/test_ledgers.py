@@ -216,6 +216,7 @@ def test_a_longer_ledger_without_a_proof_is_not_linked() -> None:
     ):
         say(pair, exchange)
     assert pair.alpha.endpoint.peer_log.linked == linked
+    assert "peer-fork" not in pair.alpha.alarms(), "what cannot be checked is no accusation"
 
 
 def test_a_forged_claim_in_a_statement_is_refused_and_the_statement_stands() -> None:
