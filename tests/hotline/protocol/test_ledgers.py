@@ -213,6 +213,7 @@ def test_a_longer_ledger_without_a_proof_is_not_linked() -> None:
     for exchange in (
         content_pb2.LogExchange(checkpoint=forged(pair.bravo, linked.size + 9)),
         content_pb2.LogExchange(checkpoint=forged(pair.bravo, linked.size + 8), proof=[bytes(32)], proof_from=3),
+        content_pb2.LogExchange(checkpoint=forged(pair.bravo, linked.size + 7), proof_from=linked.size),
     ):
         say(pair, exchange)
     assert pair.alpha.endpoint.peer_log.linked == linked
