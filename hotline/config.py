@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ from hotline.files import read_public
 from hotline.limits import OUTBOX_MAX
 
 CONFIG_BYTES_MAX = 262_144
+_KEY_PARTS_MAX: Final = 64
+_TOKEN: Final = re.compile(rb"""[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*'|[^ \t]""")
 _PORT_MAX: Final = 65_535
 ModelT = TypeVar("ModelT", bound="Settings")
 
@@ -180,6 +183,8 @@ def load_toml(path: Path, model: type[ModelT], variables: Mapping[str, str]) -> 
     data = read_public(path, CONFIG_BYTES_MAX)
     if data.startswith(b"\xef\xbb\xbf"):
         raise ConfigError(f"{path}: begins with a byte order mark; save it as plain UTF-8")
+    if _longest_key(data) > _KEY_PARTS_MAX:
+        raise ConfigError(f"{path}: a key of more than {_KEY_PARTS_MAX} parts")
     try:
         values: dict[str, Any] = tomllib.loads(data.decode())
     except UnicodeDecodeError as error:
@@ -195,6 +200,21 @@ def load_toml(path: Path, model: type[ModelT], variables: Mapping[str, str]) -> 
         return model.model_validate(values)
     except ValidationError as error:
         raise ConfigError("\n".join(f"{path}: {problem}" for problem in _problems(error, model))) from error
+
+
+def _longest_key(data: bytes) -> int:
+    """Parts of the longest dotted key: reading one takes the square of that, minutes for a file of dots."""
+    longest = parts = 0
+    after_dot = False
+    for token in _TOKEN.finditer(data):
+        word = len(token[0]) > 1 or token[0].isalnum() or token[0] in b"_-"
+        if word:
+            parts = parts + 1 if after_dot else 1
+            longest = max(longest, parts)
+        elif token[0] != b".":
+            parts = 0
+        after_dot = token[0] == b"." and parts > 0
+    return longest
 
 
 def _problems(error: ValidationError, model: type[BaseModel]) -> list[str]:

@@ -202,6 +202,18 @@ def test_one_user_is_one_officer(file: Path) -> None:
     assert "one uid" in _refusal(file, GOOD + officers)
 
 
+@pytest.mark.parametrize("key", ["a" + ".a" * 120_000, "a . a" + '."b"' * 60_000, "[" + "a." * 64 + "a]"])
+def test_a_key_without_end_is_refused(file: Path, key: str) -> None:
+    """A file of dots would hold a daemon, or whoever looks at a drill, for minutes."""
+    assert "parts" in _refusal(file, f"{key} = 1\n")
+
+
+def test_prose_with_many_dots_is_no_key(file: Path) -> None:
+    """A long text in a drill would be refused for its sentences."""
+    text = "One. Two. " * 200 + "..." * 100 + " 1.2.3"
+    assert "parts" not in _refusal(file, f"{GOOD}x = '{text}'\n")
+
+
 # --- relay ----------------------------------------------------------------------------------------------------------
 
 
