@@ -22,7 +22,7 @@ from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2, frame_pb2
 
 _CUSTODY_LABEL = "hotline/v1/custody"
-_READ_REMEMBERED = 4_096
+_REMEMBERED = 4_096
 
 
 def read_custody(relay: bytes, charter: bytes, terminal: int, frame: frame_pb2.Custody) -> frame_pb2.CustodyBody:
@@ -42,6 +42,8 @@ class Answers:
         self._sending = sending
         self._tests = tests
         self._read_lately: dict[tuple[Plane, int], None] = {}
+        self._delivered_lately: dict[tuple[Plane, int], None] = {}
+        """History does not know yet what the commit under way holds."""
         self._told_restored: set[Plane] = set()
 
     def custody(self, path: Path, frame: frame_pb2.Custody, now: Instant) -> None:
@@ -93,7 +95,7 @@ class Answers:
         self._ctx.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
         if item.is_void and statement == item.hash:
             return True
-        self._sending.fact(plane, serial, SentState.DELIVERED, now, self._ctx.setup.remote.name, test=item.is_test)
+        self._tell_delivered(plane, serial, now, test=item.is_test)
         if item.is_test:
             self._tests.delivered(serial, now)
         return True
@@ -106,11 +108,17 @@ class Answers:
         known = history.sent(plane, serial)
         if known is None or known.hash != statement:
             return False
+        if (plane, serial) in self._delivered_lately:
+            return False
         if history.has_sent_fact(plane, serial, SentState.DELIVERED.value):
             return False
         is_test = decode_statement(known.content).kind == content_pb2.STATEMENT_KIND_TEST
-        self._sending.fact(plane, serial, SentState.DELIVERED, now, self._ctx.setup.remote.name, test=is_test)
+        self._tell_delivered(plane, serial, now, test=is_test)
         return True
+
+    def _tell_delivered(self, plane: Plane, serial: int, now: Instant, *, test: bool) -> None:
+        _remember(self._delivered_lately, (plane, serial))
+        self._sending.fact(plane, serial, SentState.DELIVERED, now, self._ctx.setup.remote.name, test=test)
 
     def read(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
         """A named officer of the peer opened these statements; they are noted whether or not they are news."""
@@ -124,7 +132,7 @@ class Answers:
                 continue
             if (plane, item.serial) in self._read_lately or self._ctx.history.has_sent_fact(plane, item.serial, "read"):
                 continue
-            self._remember_read(plane, item.serial)
+            _remember(self._read_lately, (plane, item.serial))
             self._sending.fact(plane, item.serial, SentState.READ, now, receipt.officer)
             officer = {"officer": Private(receipt.officer.encode())}
             self._ctx.record("msg.read", officer, plane=plane.value, serial=item.serial, receipt=name.hex())
@@ -132,11 +140,6 @@ class Answers:
             answer = content_pb2.Receipt(stage=content_pb2.STAGE_NOTED, item=noted, time_ms=now.wall)
             content = encode(answer)
             self._ctx.send_content(plane, ContentType.RECEIPT, content, now, transient=True, urgent=False)
-
-    def _remember_read(self, plane: Plane, serial: int) -> None:
-        self._read_lately[plane, serial] = None
-        while len(self._read_lately) > _READ_REMEMBERED:
-            del self._read_lately[next(iter(self._read_lately))]
 
     # --- after loss of state -----------------------------------------------------------------------------------------
 
@@ -237,3 +240,10 @@ class Answers:
             ctx.out.changes.append(Put("outbox", key))
         outbox.restored()
         self._sending.pump(now)
+
+
+def _remember(lately: dict[tuple[Plane, int], None], what: tuple[Plane, int]) -> None:
+    """Until long after its commit; the oldest is forgotten."""
+    lately[what] = None
+    while len(lately) > _REMEMBERED:
+        del lately[next(iter(lately))]
