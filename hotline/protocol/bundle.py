@@ -80,5 +80,14 @@ def verify_bundle(bundle: Bundle, public: bytes) -> None:
         raise Untrusted("signature", "the bundle is not as its sender made it") from error
 
 
+def open_bundle(data: bytes, charter: bytes, sender: int, recipient: int, public: bytes) -> Bundle:
+    """A bundle that `sender`, whose key is `public`, made for `recipient`. Raises Malformed or Untrusted."""
+    bundle = read_bundle(data)
+    if (bundle.charter, bundle.sender, bundle.recipient) != (charter, sender, recipient):
+        raise Malformed("address", "the bundle is for another terminal, another peer or another charter")
+    verify_bundle(bundle, public)
+    return bundle
+
+
 def _ends(charter: bytes, sender: int, recipient: int) -> tuple[bytes, bytes]:
     return charter, sender.to_bytes(2, "big") + recipient.to_bytes(2, "big")

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from hotline.errors import Malformed, RemoteError
+from hotline.errors import RemoteError
 from hotline.limits import BUNDLE_BYTES_MAX, BUNDLE_ENVELOPES_MAX
 from hotline.machine import Instant, Plane, Private, Reply
-from hotline.protocol.bundle import Bundle, bundle_name, encode_bundle, read_bundle, verify_bundle
+from hotline.protocol.bundle import Bundle, bundle_name, encode_bundle, open_bundle
 from hotline.protocol.context import Context
 from hotline.protocol.courierkeys import CourierKeys
 from hotline.protocol.events import ExportBundle, ImportBundle
@@ -162,12 +162,7 @@ class Courier:
 
     def _checked(self, data: bytes) -> Bundle:
         setup = self._ctx.setup
-        bundle = read_bundle(data)
-        addressed = (bundle.charter, bundle.sender, bundle.recipient)
-        if addressed != (setup.charter, setup.remote.number, setup.local.number):
-            raise Malformed("address", "the bundle is for another terminal, another peer or another charter")
-        verify_bundle(bundle, setup.remote.signing)
-        return bundle
+        return open_bundle(data, setup.charter, setup.remote.number, setup.local.number, setup.remote.signing)
 
 
 _SENTENCES: Final = {
