@@ -1,0 +1,145 @@
+"""Contents: statements, receipts, heartbeats, prekeys (docs/protocol.md 7.2, 8, 9, 10). Bounds are those of 4.3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.oracle.primitives import need, pae, sha256, signed
+from tests.oracle.protobuf import Value, read, shown
+
+TEXT_MAX, SERIAL_MAX, TIME_MAX, ITEMS_MAX = 32_768, 2**40, 253_402_300_799_999, 256
+CONTENT_MAX, HEARTBEAT_MAX, PREKEY_MAX = 34_816, 8_192, 2_048
+CHECKPOINT_MAX, NAME_MAX, GROUP_MAX, LANGUAGE_MAX, PROOF_MAX = 1_024, 64, 16, 35, 63
+TEXT, VOID, TEST, TEST_VOID = 1, 2, 3, 4
+DELIVERED, READ = 1, 2
+WITH_TIME = (3, 5, 6)
+BUNDLE_LINE, BUNDLE_MAX = b"hotline-courier/1\n", 48 * 1_048_576
+raw = bytes.fromhex
+Json = dict[str, Any]
+
+
+def word(number: int) -> bytes:
+    """A u16."""
+    return number.to_bytes(2, "big")
+
+
+def statement(given: Json, asked: Json) -> Json:
+    """Clauses 8.1 to 8.5."""
+    content = raw(asked["content"])
+    made = read("Statement", content, CONTENT_MAX)
+    need(0 < made["serial"] <= SERIAL_MAX and made["previous_in_precedence"] < made["serial"], "serial")
+    need(not made["first_serial"] or made["first_serial"] < made["serial"], "serial")
+    need(made["precedence"] in (1, 2, 3, 4), "precedence")
+    need(made["direction"] in (1, 2), "direction")
+    need(len(made["body_salt"]) == 32, "salt")
+    names = (made["from_party"], made["to_party"], made["drafter"])
+    need(len(made["date_time_group"]) <= GROUP_MAX and max(map(len, names)) <= NAME_MAX, "field-length")
+    need(max(made["composed_ms"], made["valid_for_ms"]) <= TIME_MAX, "field-length")
+    need(len(made["checkpoint"]) <= CHECKPOINT_MAX, "field-length")
+    _kind(made)
+    need((made["from_party"], made["to_party"]) == (given["from_party"], given["to_party"]), "party")
+    need(asked["plane"] == "real" or made["kind"] in (TEXT, VOID), "kind")
+    label = f"hotline/v1/statement/{asked['plane']}"
+    name = sha256(pae(label, raw(given["charter"]), word(given["from"]), content))
+    is_test = made["kind"] == TEST_VOID or (made["kind"] == TEST and made["text"] in given["test_texts"])
+    return {"statement": shown(made), "name": name.hex(), "test": is_test}
+
+
+def _kind(made: Value) -> None:
+    kind = made["kind"]
+    need(kind in (TEXT, VOID, TEST, TEST_VOID), "kind")
+    need(kind not in (TEST, TEST_VOID) or made["precedence"] == 1, "kind")
+    if kind in (VOID, TEST_VOID):
+        silent = not (made["text"] or made["language"] or made["drafter"] or made["first_serial"])
+        need(silent and made["body_salt"] == bytes(32), "kind")
+        return
+    need(kind != TEST or made["drafter"] == "channel-test", "kind")
+    text, tag = made["text"], made["language"]
+    need(0 < len(text.encode()) <= TEXT_MAX and "\0" not in text and not text.isspace(), "text")
+    need(len(tag) <= LANGUAGE_MAX, "text")
+    need(all(part.isascii() and part.isalnum() and len(part) <= 8 for part in tag.split("-")), "text")
+
+
+def receipt(given: Json, asked: Json) -> Json:
+    """Clauses 9.1 to 9.3."""
+    made = read("Receipt", raw(asked["content"]), CONTENT_MAX)
+    need(made["stage"] in (1, 2, 3, 4), "stage")
+    need(0 < len(made["item"]) <= ITEMS_MAX and made["received_through"] <= SERIAL_MAX, "items")
+    need(all(0 < item["serial"] <= SERIAL_MAX and len(item["statement"]) == 32 for item in made["item"]), "items")
+    need(len(made["checkpoint"]) <= (CHECKPOINT_MAX if made["stage"] == DELIVERED else 0), "field-length")
+    need((made["stage"] == READ) == bool(made["officer"]) and len(made["officer"]) <= NAME_MAX, "officer")
+    return {"receipt": shown(made)}
+
+
+def heartbeat(given: Json, asked: Json) -> Json:
+    """Clauses 10.1 to 10.4 and the form of what 13.6 sends."""
+    need(asked["transient"], "durable-heartbeat")
+    made = read("Heartbeat", raw(asked["content"]), HEARTBEAT_MAX)
+    serials = ("sent_through", "received_through", "exercise_sent_through", "exercise_received_through", "log_size")
+    need(made["beat"] and max(made[name] for name in serials) <= SERIAL_MAX, "beat")
+    need(made["time_ms"] <= TIME_MAX and 1 <= made["presence"] <= 6, "beat")
+    need(made["presence_until_ms"] <= (TIME_MAX if made["presence"] in WITH_TIME else 0), "beat")
+    log = made["log"]
+    if log is not None:
+        sizes = ("proof_from", "claimed_from", "claimed_to", "linked", "linked_epoch")
+        need(max(log[name] for name in sizes) <= SERIAL_MAX, "beat")
+        need(max(len(log["proof"]), len(log["claimed_proof"])) <= PROOF_MAX, "beat")
+        need(max(len(log["checkpoint"]), len(log["seen"])) <= CHECKPOINT_MAX, "beat")
+        need(all(len(step) == 32 for step in log["proof"] + log["claimed_proof"]), "beat")
+    need(made["path"] == given["path"], "wrong-path")
+    return {"heartbeat": shown(made)}
+
+
+def read_prekey(
+    charter: bytes, terminal: int, public: bytes, body: bytes, signature: bytes, label: str = "hotline/v1/prekey"
+) -> tuple[Value, bytes]:
+    """Clause 7.2: the fields of a prekey and its name. Raises Refused."""
+    covered = pae(label, charter, word(terminal), body)
+    need(signed(public, signature, covered), "signature")
+    made = read("PrekeyBody", body, PREKEY_MAX)
+    need(made["generation"] and len(made["public_key"]) == 1216, "prekey")
+    need(made["not_after_ms"] > made["created_ms"], "prekey")
+    return made, sha256(covered)
+
+
+def prekey(given: Json, asked: Json, label: str = "hotline/v1/prekey") -> Json:
+    """Clause 7.2."""
+    charter, signer = raw(given["charter"]), raw(given["public"])
+    made, name = read_prekey(charter, given["terminal"], signer, raw(asked["body"]), raw(asked["signature"]), label)
+    return {"prekey": shown(made), "name": name.hex(), "tag": int.from_bytes(name[:4], "big") or 1}
+
+
+def courier_prekey(given: Json, asked: Json) -> Json:
+    """Clause 17.1."""
+    return prekey(given, asked, "hotline/v1/courier-prekey")
+
+
+def bundle(given: Json, asked: Json) -> Json:
+    """Clauses 17.3 and 17.5."""
+    data = raw(asked["bytes"])
+    need(data.startswith(BUNDLE_LINE), "version")
+    outer = read("Bundle", data[len(BUNDLE_LINE) :], BUNDLE_MAX)
+    made = read("BundleBody", outer["body"], BUNDLE_MAX)
+    ends = (made["from_terminal"], made["to_terminal"])
+    need(len(made["charter"]) == 32 and ends[0] != ends[1], "address")
+    need(max(ends) < 2**16 and made["made_ms"] <= TIME_MAX, "field-length")
+    need(len(made["envelope"]) <= 2_500 and all(len(one) <= 36_864 for one in made["envelope"]), "too-long")
+    need(len(outer["signature"]) == 64, "signature")
+    need((made["charter"], ends) == (raw(given["charter"]), (given["from"], given["to"])), "address")
+    covered = pae("hotline/v1/courier", made["charter"], word(ends[0]) + word(ends[1]), outer["body"])
+    need(signed(raw(given["public"]), outer["signature"], covered), "signature")
+    return {
+        "name": sha256(data).hex(),
+        "made_ms": made["made_ms"],
+        "prekey": shown(made["prekey"] or {}),
+        "envelopes": shown(made["envelope"]),
+    }
+
+
+def custody(given: Json, asked: Json) -> Json:
+    """Clause 5.6."""
+    body = raw(asked["body"])
+    need(signed(raw(given["relay"]), raw(asked["signature"]), pae("hotline/v1/custody", body)), "signature")
+    made = read("CustodyBody", body, 40_960)
+    need((made["charter"], made["terminal"]) == (raw(given["charter"]), given["terminal"]), "custody-address")
+    return {"custody": shown(made)}

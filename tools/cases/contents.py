@@ -1,0 +1,287 @@
+"""Statements, receipts, heartbeats, as they are signed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hotline.protocol.neutral import DRAFTER, LANGUAGE, TEXTS
+from hotline.wire.codec import encode
+from hotline.wire.v1 import content_pb2
+from tools.cases.keys import ALPHA, BRAVO, BRAVO_PREKEY, CHARTER, NAME, NOW, PREKEY, seed, signed_prekey
+from tools.cases.writing import Cases
+
+SALT = seed("body salt")
+CHECKPOINT = b"hotline/alpha-bravo/ALPHA/main/1\n7\n" + b"A" * 43 + b"=\n"
+
+
+def made() -> list[Cases]:
+    """Three kinds."""
+    return [_statements(), _receipts(), _heartbeats()]
+
+
+def statement(**changes: Any) -> bytes:
+    """A statement of ALPHA."""
+    fields: dict[str, Any] = {
+        "serial": 3, "previous_in_precedence": 2, "precedence": content_pb2.PRECEDENCE_IMMEDIATE,
+        "kind": content_pb2.STATEMENT_KIND_TEXT, "date_time_group": "181106Z NOV 26", "composed_ms": NOW,
+        "language": "ur", "direction": content_pb2.DIRECTION_RTL, "from_party": "ALPHA", "to_party": "BRAVO",
+        "drafter": "duty-1", "text": "ہم امن چاہتے ہیں۔", "body_salt": SALT, "valid_for_ms": 86_400_000,
+    }  # fmt: skip
+    return encode(content_pb2.Statement(**{**fields, **changes}))
+
+
+TEST = {
+    "kind": content_pb2.STATEMENT_KIND_TEST, "precedence": content_pb2.PRECEDENCE_ROUTINE, "drafter": DRAFTER,
+    "text": TEXTS[3], "language": LANGUAGE, "direction": content_pb2.DIRECTION_LTR, "valid_for_ms": 1_800_000,
+}  # fmt: skip
+SILENT = {"text": "", "language": "", "drafter": "", "body_salt": bytes(32)}
+VOID = {"kind": content_pb2.STATEMENT_KIND_VOID, **SILENT}
+TEST_VOID = {**TEST, **SILENT, "kind": content_pb2.STATEMENT_KIND_TEST_VOID}
+
+
+def _statements() -> Cases:
+    given = {
+        "charter": CHARTER.hex(), "from": ALPHA, "to": BRAVO, "from_party": "ALPHA", "to_party": "BRAVO",
+        "test_texts": list(TEXTS),
+    }  # fmt: skip
+    cases = Cases("statement", "8.1 to 8.6", "The content of a statement, its name, and whether it is a test.", given)
+    for plane in ("real", "exercise"):
+        cases.good(f"a text, plane {plane}", plane=plane, content=statement().hex())
+        cases.good(f"a void statement, plane {plane}", plane=plane, content=statement(**VOID).hex())
+    good: dict[str, dict[str, Any]] = {
+        **{f"precedence {number}": {"precedence": number} for number in (1, 2, 3, 4)},
+        "left to right": {"direction": content_pb2.DIRECTION_LTR, "language": "en", "text": "The exercise has ended."},
+        "the first serial": {"serial": 1, "previous_in_precedence": 0},
+        "the highest serial": {"serial": 2**40, "previous_in_precedence": 2**40 - 1},
+        "renumbered": {"serial": 9, "first_serial": 8},
+        "with a head": {"checkpoint": CHECKPOINT},
+        "with a head of 1024 bytes": {"checkpoint": b"x" * 1_024},
+        "the longest text": {"text": "x" * 32_768},
+        "a text of one sign": {"text": "."},
+        "names of 64 characters of several bytes": {"drafter": "ہ" * 64},
+        "the longest language tag": {"language": "abcdefgh-abcdefgh-abcdefgh-abcdefgh"},
+        "the last millisecond of the year 9999": {"composed_ms": 253_402_300_799_999, "valid_for_ms": 0},
+        "hostile signs are carried as they are": {"text": "\u202eevil\u202c \x1b[31mred\x1b[0m \u0301"},
+        "both spellings of one look": {"text": "\u00e9 e\u0301"},
+        "no date-time group, language of three letters": {"date_time_group": "", "language": "und"},
+        "a test that is withdrawn": TEST_VOID,
+        "a void statement that nothing is known of": {
+            **VOID, "previous_in_precedence": 0, "precedence": 1, "date_time_group": "", "composed_ms": 0,
+            "direction": content_pb2.DIRECTION_LTR, "valid_for_ms": 0,
+        },
+        "a test with a text of its own is no test": TEST | {"text": "We shall move at dawn."},
+    }  # fmt: skip
+    for number, text in enumerate(TEXTS):
+        good[f"neutral text {number}"] = TEST | {"text": text}
+    for why, changes in good.items():
+        cases.good(why, plane="real", content=statement(**changes).hex())
+    bad: list[tuple[str, str, dict[str, Any]]] = [
+        ("serial", "serial 0", {"serial": 0, "previous_in_precedence": 0}),
+        ("serial", "its own predecessor", {"previous_in_precedence": 3}),
+        ("serial", "a later predecessor", {"previous_in_precedence": 4}),
+        ("serial", "a serial beyond SERIAL_MAX", {"serial": 2**40 + 1}),
+        ("serial", "renumbered from its own serial", {"first_serial": 3}),
+        ("serial", "renumbered from a later serial", {"first_serial": 4}),
+        ("precedence", "no precedence", {"precedence": 0}),
+        ("precedence", "an unknown precedence", {"precedence": 5}),
+        ("direction", "no direction", {"direction": 0}),
+        ("direction", "an unknown direction", {"direction": 3}),
+        ("salt", "no salt", {"body_salt": b""}),
+        ("salt", "a salt of 31 bytes", {"body_salt": bytes(31)}),
+        ("salt", "a salt of 33 bytes", {"body_salt": bytes(33)}),
+        ("field-length", "a drafter of 65 characters", {"drafter": "x" * 65}),
+        ("field-length", "a party of 65 characters", {"from_party": "x" * 65}),
+        ("field-length", "a recipient of 65 characters", {"to_party": "x" * 65}),
+        ("field-length", "a date-time group of 17 characters", {"date_time_group": "x" * 17}),
+        ("field-length", "composed in the year 10000", {"composed_ms": 253_402_300_800_000}),
+        ("field-length", "valid beyond the calendar", {"valid_for_ms": 253_402_300_800_000}),
+        ("field-length", "a head of 1025 bytes", {"checkpoint": b"x" * 1_025}),
+        ("kind", "no kind", {"kind": 0}),
+        ("kind", "an unknown kind", {"kind": 5}),
+        ("kind", "a void statement with text", {**VOID, "text": "x"}),
+        ("kind", "a void statement with a language", {**VOID, "language": "en"}),
+        ("kind", "a void statement with a drafter", {**VOID, "drafter": "duty-1"}),
+        ("kind", "a void statement with a salt", {**VOID, "body_salt": SALT}),
+        ("kind", "a void statement that was renumbered", {**VOID, "first_serial": 2}),
+        ("kind", "a test that is urgent", TEST | {"precedence": 3}),
+        ("kind", "a test by an officer", TEST | {"drafter": "duty-1"}),
+        ("kind", "an urgent test withdrawn", TEST_VOID | {"precedence": 2}),
+        ("kind", "a withdrawn test with text", TEST_VOID | {"text": "x"}),
+        ("text", "a test without text", TEST | {"text": ""}),
+        ("text", "no text", {"text": ""}),
+        ("text", "a text of blanks and line ends", {"text": " \t\n\u2003"}),
+        ("text", "a text of 32769 bytes", {"text": "x" * 32_769}),
+        ("text", "a text of 32769 bytes in 16385 signs", {"text": "é" * 16_384 + "x"}),
+        ("text", "NUL", {"text": "a\0b"}),
+        ("text", "no language", {"language": ""}),
+        ("text", "a language with a blank", {"language": "e n"}),
+        ("text", "a language part of nine letters", {"language": "abcdefghi"}),
+        ("text", "a language that ends in a hyphen", {"language": "en-"}),
+        ("text", "a language in other letters", {"language": "ур"}),
+        ("text", "a language tag of 36 characters", {"language": "abcdefgh-abcdefgh-abcdefgh-abcdefg-a"}),
+        ("party", "from another party", {"from_party": "CHARLIE"}),
+        ("party", "to another party", {"to_party": "CHARLIE"}),
+        ("party", "back to its sender", {"from_party": "BRAVO", "to_party": "ALPHA"}),
+        ("party", "in small letters", {"from_party": "alpha"}),
+    ]
+    for word, why, changes in bad:
+        cases.bad(word, why, plane="real", content=statement(**changes).hex())
+    cases.bad("kind", "a test in an exercise", plane="exercise", content=statement(**TEST).hex())
+    cases.bad("kind", "a withdrawn test in an exercise", plane="exercise", content=statement(**TEST_VOID).hex())
+    _spellings(cases, statement(), {"plane": "real"})
+    return cases
+
+
+def _spellings(cases: Cases, data: bytes, asked: dict[str, Any]) -> None:
+    """What any message is refused for, whatever it says."""
+    for word, why, wrong in (
+        ("spelling", "the first field once more", data + data[:2]),
+        ("spelling", "an unknown field", data + b"\xc2\x3e\x01x"),
+        ("spelling", "a first value of five bytes more", data[:1] + bytes((data[1] | 0x80, 0)) + data[2:]),
+        ("unreadable", "cut", data[:-1]),
+        ("unreadable", "a byte behind it", data + b"\x08"),
+        ("too-long", "longer than any", data + b"\xc2\x3e" + bytes(34_816)),
+    ):
+        cases.bad(word, why, **asked, content=wrong.hex())
+
+
+ITEM = content_pb2.ReceiptItem(serial=9, statement=seed("name of a statement"))
+
+
+def receipt(**changes: Any) -> bytes:
+    """A receipt of ALPHA for a statement of BRAVO."""
+    fields = {"stage": content_pb2.STAGE_DELIVERED, "item": [ITEM], "time_ms": NOW, "received_through": 9}
+    return encode(content_pb2.Receipt(**{**fields, **changes}))
+
+
+def _receipts() -> Cases:
+    cases = Cases("receipt", "9.1 to 9.6", "The content of a receipt.")
+    item = content_pb2.ReceiptItem
+    good: dict[str, dict[str, Any]] = {
+        "DELIVERED": {},
+        "DELIVERED with a head": {"checkpoint": CHECKPOINT},
+        "DELIVERED with a head of 1024 bytes": {"checkpoint": b"x" * 1_024},
+        "READ": {"stage": content_pb2.STAGE_READ, "officer": "duty-1", "received_through": 0},
+        "READ by an officer of 64 characters": {"stage": content_pb2.STAGE_READ, "officer": "ہ" * 64},
+        "NOTED": {"stage": content_pb2.STAGE_NOTED, "received_through": 0},
+        "CONFLICT": {"stage": content_pb2.STAGE_CONFLICT},
+        "256 statements": {"item": [item(serial=n, statement=bytes(32)) for n in range(1, 257)]},
+        "the highest serial": {"item": [item(serial=2**40, statement=bytes(32))], "received_through": 2**40},
+        "one statement twice": {"item": [ITEM, ITEM]},
+        "no time": {"time_ms": 0},
+    }
+    for why, changes in good.items():
+        cases.good(why, content=receipt(**changes).hex())
+    bad: list[tuple[str, str, dict[str, Any]]] = [
+        ("stage", "no stage", {"stage": 0}),
+        ("stage", "an unknown stage", {"stage": 5}),
+        ("items", "no item", {"item": []}),
+        ("items", "257 items", {"item": [ITEM] * 257}),
+        ("items", "a statement of serial 0", {"item": [item(statement=bytes(32))]}),
+        ("items", "a serial beyond SERIAL_MAX", {"item": [item(serial=2**40 + 1, statement=bytes(32))]}),
+        ("items", "a hash of 31 bytes", {"item": [item(serial=1, statement=bytes(31))]}),
+        ("items", "a second item without a hash", {"item": [ITEM, item(serial=1)]}),
+        ("items", "received beyond SERIAL_MAX", {"received_through": 2**40 + 1}),
+        ("officer", "READ by nobody", {"stage": content_pb2.STAGE_READ}),
+        ("officer", "READ by an officer of 65 characters", {"stage": content_pb2.STAGE_READ, "officer": "x" * 65}),
+        ("officer", "DELIVERED by an officer", {"officer": "duty-1"}),
+        ("officer", "NOTED by an officer", {"stage": content_pb2.STAGE_NOTED, "officer": "duty-1"}),
+        ("field-length", "a head of 1025 bytes", {"checkpoint": b"x" * 1_025}),
+        ("field-length", "a head on NOTED", {"stage": content_pb2.STAGE_NOTED, "checkpoint": CHECKPOINT}),
+        ("field-length", "a head on CONFLICT", {"stage": content_pb2.STAGE_CONFLICT, "checkpoint": CHECKPOINT}),
+    ]
+    for word, why, changes in bad:
+        cases.bad(word, why, content=receipt(**changes).hex())
+    _spellings(cases, receipt(), {})
+    return cases
+
+
+def heartbeat(**changes: Any) -> bytes:
+    """A heartbeat of ALPHA."""
+    fields: dict[str, Any] = {
+        "beat": 0xFFFF_FFFF, "echo": 77, "path": 1, "sent_through": 3, "received_through": 9, "time_ms": NOW,
+        "prekey": 0x0102_0304, "prekey_held": int.from_bytes(NAME[:4], "big"), "log_size": 1_234,
+        "presence": content_pb2.PRESENCE_ALIVE, "echo_delay_ms": 250,
+    }  # fmt: skip
+    return encode(content_pb2.Heartbeat(**{**fields, **changes}))
+
+
+def _exchange(**changes: Any) -> content_pb2.LogExchange:
+    fields: dict[str, Any] = {
+        "checkpoint": CHECKPOINT, "proof": [seed("a"), seed("b")], "proof_from": 5, "claimed_proof": [seed("c")],
+        "claimed_from": 3, "claimed_to": 5, "seen": CHECKPOINT, "linked": 4, "linked_epoch": 1,
+        "cosignature": seed("cosignature", 72), "asked": True, "answered": True,
+    }  # fmt: skip
+    return content_pb2.LogExchange(**{**fields, **changes})
+
+
+def _heartbeats() -> Cases:
+    about = "The content of a heartbeat that came over the path of this number."
+    cases = Cases("heartbeat", "10.1 to 10.4, 10.11, 13.16", about, {"path": 1})
+    good: dict[str, dict[str, Any]] = {
+        "alive": {},
+        "the first of a run": {"beat": 1, "echo": 0, "echo_delay_ms": 0},
+        "closing": {"presence": content_pb2.PRESENCE_CLOSING},
+        "both planes": {"exercise_sent_through": 2, "exercise_received_through": 1},
+        "an epoch opened": {"epoch_opened": 0x0A0B_0C0D},
+        "the highest numbers": {"sent_through": 2**40, "log_size": 2**40, "time_ms": 253_402_300_799_999},
+        "with a prekey": {"announcement": signed_prekey("ALPHA", PREKEY, ALPHA)},
+        "with an announcement of nothing": {"announcement": content_pb2.SignedPrekey()},
+        "with a whole log exchange": {"log": _exchange()},
+        "with a log exchange that only asks": {"log": content_pb2.LogExchange(asked=True)},
+        "with an empty log exchange": {"log": content_pb2.LogExchange()},
+        "with an empty answer": {"log": content_pb2.LogExchange(answered=True)},
+        "with the longest proof": {"log": _exchange(proof=[bytes(32)] * 63)},
+        "with everything": {"log": _exchange(), "announcement": BRAVO_PREKEY, "epoch_opened": 1},
+        "late by a long wait": {"echo_delay_ms": 999_999},
+        "with a courier key": {"courier": content_pb2.CourierKey(prekey=BRAVO_PREKEY, held=0x0E0F_1011)},
+        "with a courier key that says nothing": {"courier": content_pb2.CourierKey()},
+        "presence asked for": {"presence_asked": 0x1234_5678},
+        "presence answered": {"presence_answered": 0x1234_5678},
+        **{f"presence {number}": {"presence": number} for number in (3, 4, 5, 6)},
+        **{f"presence {number} until a time": {"presence": number, "presence_until_ms": NOW} for number in (3, 5, 6)},
+    }
+    for why, changes in good.items():
+        cases.good(why, transient=True, content=heartbeat(**changes).hex())
+    bad: list[tuple[str, str, dict[str, Any]]] = [
+        ("beat", "beat 0", {"beat": 0}),
+        ("beat", "no presence", {"presence": 0}),
+        ("beat", "an unknown presence", {"presence": 7}),
+        *[
+            ("beat", f"presence {number} until a time", {"presence": number, "presence_until_ms": NOW})
+            for number in (1, 2, 4)
+        ],
+        ("beat", "until a time beyond TIME_MAX", {"presence": 3, "presence_until_ms": 253_402_300_800_000}),
+        *[
+            ("beat", f"{name} beyond SERIAL_MAX", {name: 2**40 + 1})
+            for name in ("sent_through", "received_through", "exercise_sent_through", "exercise_received_through")
+        ],
+        ("beat", "a ledger beyond SERIAL_MAX", {"log_size": 2**40 + 1}),
+        ("beat", "a time beyond TIME_MAX", {"time_ms": 253_402_300_800_000}),
+        *[
+            ("beat", f"an exchange with {name} beyond SERIAL_MAX", {"log": _exchange(**{name: 2**40 + 1})})
+            for name in ("proof_from", "claimed_from", "claimed_to", "linked", "linked_epoch")
+        ],
+        ("beat", "a proof of 64 hashes", {"log": _exchange(proof=[bytes(32)] * 64)}),
+        ("beat", "a claimed proof of 64 hashes", {"log": _exchange(claimed_proof=[bytes(32)] * 64)}),
+        ("beat", "a hash of 31 bytes in a proof", {"log": _exchange(proof=[bytes(31)])}),
+        ("beat", "a hash of 33 bytes in a claimed proof", {"log": _exchange(claimed_proof=[bytes(33)])}),
+        ("beat", "a head of 1025 bytes", {"log": _exchange(checkpoint=b"x" * 1_025)}),
+        ("beat", "a seen head of 1025 bytes", {"log": _exchange(seen=b"x" * 1_025)}),
+        ("wrong-path", "made for another path", {"path": 2}),
+        ("wrong-path", "made for no path", {"path": 0}),
+    ]
+    for word, why, changes in bad:
+        cases.bad(word, why, transient=True, content=heartbeat(**changes).hex())
+    cases.bad("durable-heartbeat", "in a durable envelope", transient=False, content=heartbeat().hex())
+    data = heartbeat()
+    for word, why, wrong in (
+        ("spelling", "a field twice", data + b"\x18\x01"),
+        ("spelling", "an echo of 0 spelled out", heartbeat(echo=0)[:5] + b"\x15" + bytes(4) + heartbeat(echo=0)[5:]),
+        ("spelling", "a beat as a varint", b"\x08\x01" + data[5:]),
+        ("spelling", "a truth that is 2", heartbeat(log=content_pb2.LogExchange(asked=True))[:-1] + b"\x02"),
+        ("unreadable", "cut", data[:-1]),
+        ("too-long", "8193 bytes", heartbeat(log=_exchange(cosignature=bytes(8_193)))),
+    ):
+        cases.bad(word, why, transient=True, content=wrong.hex())
+    return cases
