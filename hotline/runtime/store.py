@@ -20,7 +20,7 @@ from hotline.files import sync_folder
 from hotline.ledger.log import Ledger
 from hotline.ledger.record import Entry
 from hotline.ledger.tree import Frontier
-from hotline.machine import Change, Instant, Output, Plane, Put
+from hotline.machine import Change, Delete, Instant, Output, Plane, Put
 from hotline.protocol.tables import TABLES, Head, Row, SentRow
 from hotline.runtime.contentkeys import ContentKeys, spell_openings
 from hotline.runtime.ledgerstore import LEDGER_SCHEMA, Loaded, append, consistency, head_of, load, root_at
@@ -29,6 +29,11 @@ SCHEMA_VERSION = 4
 KEY_FOLDER = "keys"
 _LOG_FILE_ROOM = 4_300_000
 """A little more than the log file holds when SQLite begins it anew, after 1000 pages."""
+
+_BUSY_MS = 5_000
+"""How long a statement waits for another process that holds the database: what SQLite's module does by itself."""
+_WIPE_AGAIN_MS = 10_000
+"""How soon writing over the log file is tried again where a reader of an older state was in the way."""
 
 _REQUESTS = """
 CREATE TABLE audit_request (id INTEGER PRIMARY KEY, at INTEGER, kind TEXT, who TEXT, what TEXT) STRICT;
@@ -82,27 +87,47 @@ def _check(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> No
         return
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=ON")  # a prekey secret that was destroyed stays in no free page
     mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
     level = connection.execute("PRAGMA synchronous").fetchone()[0]
     if (mode, level) != ("wal", 2):
         raise StorageError(f"{path}: this file system does not give WAL with synchronous=FULL (got {mode}, {level})")
 
 
-def _make_room(connection: sqlite3.Connection) -> None:
+def _make_room(connection: sqlite3.Connection) -> bool:
     """Let the log file grow now and not under each commit: a sync of a file that has grown takes a quarter longer.
 
-    What is rolled back has been written into the log file, which keeps its size; the database never sees it.
+    What is rolled back has been written into the log file, which keeps its size; the database never sees it. Says
+    whether it was written: a disk that is full or ill says so at the next commit.
     """
     connection.execute("PRAGMA cache_size=16")
     try:
-        with contextlib.suppress(sqlite3.Error):  # speed only: a disk that is full or ill says so at the first commit
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("CREATE TABLE room (filling BLOB)")
-            connection.execute("INSERT INTO room VALUES (zeroblob(?))", (_LOG_FILE_ROOM,))
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("CREATE TABLE room (filling BLOB)")
+        connection.execute("INSERT INTO room VALUES (zeroblob(?))", (_LOG_FILE_ROOM,))
+    except sqlite3.Error:
+        return False
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         connection.execute("PRAGMA cache_size=-2000")
+    return True
+
+
+def _write_over(connection: sqlite3.Connection, path: Path) -> bool:
+    """Write over everything that the log file holds: a destroyed secret is not to be found there. False: not yet."""
+    log_file = path.with_name(path.name + "-wal")
+    try:
+        # Room is written where the old frames lie; a file that has outgrown it, because somebody read long, is cut.
+        grown = log_file.exists() and log_file.stat().st_size > _LOG_FILE_ROOM * 1.02
+        connection.execute("PRAGMA busy_timeout=0")
+        if connection.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if grown else 'RESTART'})").fetchone()[0]:
+            return False
+        return _make_room(connection)
+    except (sqlite3.Error, OSError):
+        return False
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
 
 
 def _unusable(path: Path, error: sqlite3.Error) -> StorageError:
@@ -125,7 +150,11 @@ class EndpointStore:
             undo.callback(self._writer.close)
             if is_new or self._writer.execute("PRAGMA user_version").fetchone()[0] == 0:
                 self._create()
-            _make_room(self._writer)
+            self._wipe_at: int | None = None
+            """When the log file is to be written over, because a secret was destroyed that it may still hold."""
+            if not _write_over(self._writer, self.path):
+                self._wipe_at = 0
+                _make_room(self._writer)
             self._reader = connect(self.path, read_only=True)
             undo.callback(self._reader.close)
             self.loaded = self._load()
@@ -168,12 +197,20 @@ class EndpointStore:
             self._writer.execute("COMMIT")
         except (sqlite3.Error, KeyFileError) as error:
             raise StorageError(f"{self.path}: a commit failed ({error}); whether it was stored is unknown") from error
+        if self._wipe_at is None and any(_destroys_secret(change) for output in batch for change in output.changes):
+            self._wipe_at = now.mono
+        self._wipe_when_due(now.mono)
         if staged is not None:
             self._ledger.accept(staged)
             last = staged.segments[-1]
             self._head = Head(
                 last.epoch, last.checkpoint.size, last.checkpoint.root, last.note if last.vouched else b""
             )
+
+    def _wipe_when_due(self, mono: int) -> None:
+        """Try until nobody reads an older state, but not at every commit."""
+        if self._wipe_at is not None and self._wipe_at <= mono:
+            self._wipe_at = None if _write_over(self._writer, self.path) else mono + _WIPE_AGAIN_MS
 
     def _seal_openings(self, now: Instant, epoch: int, entry: Entry) -> bytes:
         return self.keys.seal(f"opening/{epoch}/{entry.seq}", spell_openings(entry.openings), now.wall)
@@ -268,6 +305,10 @@ class EndpointStore:
         self._reader.close()
         self._writer.close()
         self._lock.close()
+
+
+def _destroys_secret(change: Change) -> bool:
+    return isinstance(change, Delete) and "box" in TABLES[change.table].columns
 
 
 def stored_rows(database: sqlite3.Connection, table: str) -> list[Row]:

@@ -18,6 +18,7 @@ from hotline.errors import ConfigError, StorageError
 from hotline.ledger.note import Ed25519Verifier
 from hotline.ledger.verify import Outcome, Verdict, verify_log
 from hotline.machine import Delete, Instant, Output, Plane, Put, Record
+from hotline.runtime import store as store_module
 from hotline.runtime.recordfiles import open_record
 from hotline.runtime.store import SCHEMA_VERSION, EndpointStore, connect
 from tests.hotline.runtime.store_writer import BASE, KEY, open_store, statement, stored_serial
@@ -169,6 +170,86 @@ def test_commits_find_room_in_the_log_file(tmp_path: Path) -> None:
             store.commit([statement(serial)], NOW)
         assert log.stat().st_size == room
         assert store.path.stat().st_size > database, "the log file was never begun anew: this test shows nothing"
+
+
+# --- a destroyed secret ---------------------------------------------------------------------------------------------
+
+BOX = b"a sealed prekey secret".ljust(72, b".")
+
+
+def _prekey(generation: int, box: bytes = BOX) -> Output:
+    row = {"generation": generation, "box": box, "content": b"c" * 1_250, "signature": b"s" * 64}
+    return Output(records=[Record("key.prekey", {"generation": generation})], changes=[Put("prekey", row)])
+
+
+DESTROY = Output(changes=[Delete("prekey", {"generation": 1})])
+
+
+def _files_with(secret: bytes, folder: Path) -> list[str]:
+    return [file.name for file in sorted(folder.iterdir()) if file.is_file() and secret in file.read_bytes()]
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_destroyed_secret_is_in_no_file(tmp_path: Path, moved: bool) -> None:
+    """Whoever copies the disk would open what a relay recorded long ago (docs/protocol.md 7.8)."""
+    with opened(tmp_path) as store:
+        store.commit([_prekey(1)], NOW)
+        if moved:
+            store._writer.execute("PRAGMA wal_checkpoint(FULL)")
+        assert _files_with(BOX, tmp_path) == ["ledger.db"] * moved + ["ledger.db-wal"]
+        room = store.path.with_name("ledger.db-wal").stat().st_size
+        store.commit([DESTROY], NOW)
+        assert _files_with(BOX, tmp_path) == []
+        for generation in range(2, 5):
+            store.commit([_prekey(generation, b"x" * 72)], NOW)
+            store.commit([Output(changes=[Delete("prekey", {"generation": generation})])], NOW)
+        assert store.path.with_name("ledger.db-wal").stat().st_size == room, "it does not grow with each"
+        assert store.rows("prekey") == []
+
+
+def test_a_secret_that_is_only_deleted_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search could be blind."""
+    monkeypatch.setattr(store_module, "_write_over", lambda connection, path: True)
+    with opened(tmp_path) as store:
+        store.commit([_prekey(1)], NOW)
+        store.commit([DESTROY], NOW)
+        assert _files_with(BOX, tmp_path) == ["ledger.db-wal"]
+
+
+def test_a_reader_delays_the_destruction_and_does_not_prevent_it(tmp_path: Path) -> None:
+    """An audit that runs for a minute must neither stop commits nor keep a secret for ever."""
+    with opened(tmp_path) as store:
+        store.commit([_prekey(1)], NOW)
+        with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM prekey").fetchone()
+            store.commit([DESTROY], NOW)
+            box = b"x" * 30_000
+            for generation in range(2, 202):
+                store.commit([_prekey(generation, box)], NOW)
+            log = store.path.with_name("ledger.db-wal")
+            assert log.stat().st_size > 5_000_000, "the reader was not in the way: this test shows nothing"
+            reader.execute("ROLLBACK")
+        store.commit([_prekey(202, b"y")], NOW)
+        assert _files_with(BOX, tmp_path), "not tried at every commit"
+        store.commit([Output(changes=[Delete("prekey", {"generation": 202})])], Instant(NOW.mono + 10_000, NOW.wall))
+        assert _files_with(BOX, tmp_path) == []
+        assert log.stat().st_size < 5_000_000
+
+
+def test_a_power_cut_after_the_deletion_leaves_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The start after it would go on writing behind the old frames, and never over them."""
+    (tmp_path / "cut").mkdir()
+    with monkeypatch.context() as cut, opened(tmp_path / "whole") as store:
+        store.commit([_prekey(1)], NOW)
+        cut.setattr(store_module, "_write_over", lambda connection, path: False)
+        store.commit([DESTROY], NOW)
+        for name in ("ledger.db", "ledger.db-wal"):
+            shutil.copy(tmp_path / "whole" / name, tmp_path / "cut" / name)
+    assert _files_with(BOX, tmp_path / "cut")
+    with opened(tmp_path / "cut") as store:
+        assert _files_with(BOX, tmp_path / "cut") == []
+        assert store.head().size == 1
 
 
 def test_place_that_cannot_be_durable_is_refused() -> None:
