@@ -10,6 +10,9 @@
     crash NODE / start NODE                               backup NODE / restore NODE
     alpha tests the line                                  wait 5s
 
+With `weather=drawn` in the first line the world is that of a seed of the simulator (tests/simulator/shrink.py writes
+such files), and the commands of its weather, adversaries and people are understood too.
+
 A transcript has statements (`envelope #1`), receipts, custody, paths, alarms and what people are told; not heartbeats.
 """
 
@@ -17,7 +20,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -29,36 +31,55 @@ from hotline.drill.simulator.disk import Disk
 from hotline.drill.simulator.nodes import EndpointNode
 from hotline.drill.simulator.world import World
 from hotline.machine import Delivery, Plane, Reply, RequestId
-from hotline.protocol.events import MarkRead, SendTest, Submit
+from hotline.protocol.events import MarkRead, SendTest
 from hotline.wire.codec import decode_frame
 from hotline.wire.v1 import content_pb2, frame_pb2
+from tests.simulator.adversary import Hostile
+from tests.simulator.people import said
+from tests.simulator.weather import milliseconds
 
 HERE = Path(__file__).resolve().parent
 SCENARIOS = sorted(HERE.glob("*.txt"))
 RULE = "----"
-PRECEDENCES = {name.removeprefix("PRECEDENCE_").lower(): value for name, value in content_pb2.Precedence.items()}
-
-
-def milliseconds(text: str) -> int:
-    number, unit = re.fullmatch(r"(\d+)(ms|s|min|h)", text).groups()  # type: ignore[union-attr]
-    return int(number) * {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000}[unit]
 
 
 class Stage:
     """A world, and the transcript of what happens in it."""
 
-    def __init__(self, relays: str = "2", profile: str = "fibre", seed: str = "1", tests: str = "0s") -> None:
-        self.world = World(int(seed), int(relays), profile, channel_test_ms=milliseconds(tests))
-        self.world.weather.delay_min = self.world.weather.delay_max = 3
-        self.world.weather.disk_max = 0
+    def __init__(
+        self,
+        relays: str = "2",
+        profile: str = "fibre",
+        seed: str = "1",
+        tests: str = "0s",
+        weather: str = "still",
+        narrow: str = "0",
+        ratchets: str = "no",
+    ) -> None:
+        self.world = World(
+            int(seed),
+            int(relays),
+            profile,
+            profiles={f"relay-{number}": "narrow" for number in range(1, int(narrow) + 1)},
+            channel_test_ms=milliseconds(tests),
+            ratchets=ratchets == "yes",
+        )
+        self.drawn = weather == "drawn"
+        if not self.drawn:
+            self.world.weather.delay_min = self.world.weather.delay_max = 3
+            self.world.weather.disk_max = 0
         self.world.on_delivery = self.told
+        self.started = False
+        self.due = 0
+        self.storm = Hostile(self.world)
+        if not self.drawn:
+            self.storm.be_honest()
         self.lines: list[str] = []
         self.names: dict[bytes, str] = {}
         self.withheld: set[str] = set()
         self.backups: dict[str, Disk] = {}
         for cable in self.world.cables.values():
             self.listen(cable)
-        self.world.start()
 
     # --- what is written down ----------------------------------------------------------------------------------------
 
@@ -138,11 +159,34 @@ class Stage:
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
+    def perform(self, commands: list[str]) -> None:
+        """Commands one after the other; those of a drawn world each at its time, as in the simulator."""
+        if self.drawn:
+            for command in commands:
+                if command.startswith("wait "):
+                    self.due += milliseconds(command.removeprefix("wait "))
+                else:
+                    self.world.at(self.due, lambda command=command: self.obey(command))  # type: ignore[misc]
+        if not self.started:
+            self.started = True
+            self.world.start()
+        if self.drawn:
+            self.world.run_until(self.due)
+        else:
+            for command in commands:
+                self.obey(command)
+
     def obey(self, command: str) -> None:
         words = shlex.split(command)
         match words:
             case ["wait", time]:
                 self.world.run_until(self.world.time + milliseconds(time))
+            case [node, "reads", "all"]:
+                self.reads_all(self.world.endpoints[node.upper()])
+            case [_, _, *_] if self.drawn and words[1] != "says":
+                self.storm.obey(command)
+            case ["clear"]:
+                self.storm.obey(command)
             case ["cut" | "join" as verb, node, relay]:
                 cable = self.world.cables[node.upper(), relay]
                 cable.cut = verb == "cut"
@@ -176,14 +220,16 @@ class Stage:
         return self.world.relays.get(name) or self.world.endpoints[name.upper()]
 
     def says(self, node: EndpointNode, text: str, how: list[str]) -> None:
-        plane = Plane.EXERCISE if "exercise" in how else Plane.REAL
-        precedence = next((PRECEDENCES[word] for word in how if word in PRECEDENCES), content_pb2.PRECEDENCE_ROUTINE)
-        validity = milliseconds(how[how.index("within") + 1]) if "within" in how else 0
-        direction = content_pb2.DIRECTION_LTR
-        self.ask(
-            node.name,
-            lambda r: Submit(RequestId(r), plane, precedence, "en", direction, text, "watch", validity),  # type: ignore[arg-type]
-        )
+        if node.up:
+            what = said(text, how)
+            self.ask(node.name, lambda request: what.event(RequestId(request), "watch"))
+
+    def reads_all(self, node: EndpointNode) -> None:
+        if node.machine is None:
+            return
+        for plane, unread in node.machine.context.unread.items():
+            for number in list(unread)[:5]:
+                self.ask(node.name, lambda r, plane=plane, n=number: MarkRead(RequestId(r), plane, n, "watch"))  # type: ignore[misc]
 
     def ask(self, name: str, make: Any) -> None:
         def answered(reply: Reply) -> None:
@@ -201,8 +247,7 @@ def play(script: str) -> str:
     for line in script.splitlines():
         if line == RULE:
             assert stage is not None, "the first command is world"
-            for command in commands:
-                stage.obey(command)
+            stage.perform(commands)
             out += [RULE, *stage.lines, ""]
             commands, stage.lines, below = [], [], True
         elif below and line:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from hotline.drill.simulator.nodes import CHARTER, EndpointNode, RelayNode
 from hotline.drill.simulator.world import World
+from hotline.ledger.checkpoint import parse_checkpoint
+from hotline.ledger.note import parse_note
 from hotline.ledger.record import parse_leaf
 from hotline.ledger.tree import Frontier, leaf_hash
-from hotline.limits import DURABLE_SKIP_MAX, EPOCHS_KEPT_MAX, TRANSIENT_KEYS_KEPT
+from hotline.limits import DURABLE_SKIP_MAX, EPOCHS_KEPT_MAX, INBOX_HELD_MAX, OUTBOX_MAX, TRANSIENT_KEYS_KEPT
 from hotline.machine import Plane
 from hotline.protocol.heads import open_head
 from hotline.protocol.statements import Ends, decode_statement, statement_hash, verify_content
@@ -14,30 +16,45 @@ from hotline.wire.inner import ContentType, Inner
 
 UNLINKED = 100
 """Entries of the peer's ledger that may wait for the next exchange of heads."""
+OFFERED_MAX = 2 * OUTBOX_MAX
+"""Statements pending: those accepted, and those offered again to a peer that has lost them."""
 UNDER_WAY = 1_000
 """How long an envelope may lie in a mailbox whose recipient is attached under a clear sky."""
 
 
-def audit(world: World, restored: frozenset[str], forgers: frozenset[str] = frozenset()) -> str:
-    """The first thing that is wrong, or nothing. `restored` names terminals that lost state, `forgers` stolen ones."""
+def audit(
+    world: World,
+    restored: frozenset[str],
+    forgers: frozenset[str] = frozenset(),
+    liars: frozenset[str] = frozenset(),
+) -> str:
+    """The first thing that is wrong, or nothing.
+
+    `restored` names terminals that lost state, `forgers` those with a rewritten ledger, `liars` those that are not
+    looked at and whose peers may be left with unfinished work.
+    """
     for node in world.endpoints.values():
+        if node.name in liars or not node.up:
+            continue
+        lied_to = node.peer in liars
         wrong = (
-            _received(world, node)
-            or _ledger(node)
-            or (node.peer not in forgers and _peer_head(world, node, restored))
-            or _memory_is_disk(node)
-            or _keys_and_caches(node)
+            received_is_signed(world, node)
+            or (node.name not in forgers and ledger_is_whole(node))
+            or (node.peer not in forgers and not lied_to and _peer_head(world, node, restored))
+            or memory_is_disk(node)
+            or caches_are_bounded(node)
+            or (not lied_to and _nothing_is_left(node))
         )
         if wrong:
             return f"{node.name}: {wrong}"
     for relay in world.relays.values():
-        wrong = _relay(relay)
+        wrong = "" if liars else _relay(relay)
         if wrong:
             return f"{relay.name}: {wrong}"
     return ""
 
 
-def _received(world: World, node: EndpointNode) -> str:
+def received_is_signed(world: World, node: EndpointNode) -> str:
     """Every statement kept was signed by the peer, and is kept under its own name and serial."""
     peer = world.endpoints[node.peer]
     ends = Ends(CHARTER, peer.number, node.number)
@@ -52,8 +69,22 @@ def _received(world: World, node: EndpointNode) -> str:
     return ""
 
 
-def _ledger(node: EndpointNode) -> str:
-    """Leaves are whole and in order, and their root is the one that was signed."""
+def ledger_is_whole(node: EndpointNode) -> str:
+    """Leaves are whole and in order, and their root is the one that was signed for others."""
+    log = node.disk.log
+    wrong = leaves_are_whole(node)
+    if wrong:
+        return wrong
+    if not log.note:
+        return "nobody has vouched for the log"
+    signed = open_head(log.note, node.log)
+    if (signed.epoch, signed.size, signed.root) != (log.epoch, log.frontier.size, log.frontier.root()):
+        return "the ledger does not give its signed head"
+    return ""
+
+
+def leaves_are_whole(node: EndpointNode) -> str:
+    """Leaves are whole and in order, and give the head that was signed last, if only for the terminal itself."""
     log = node.disk.log
     for epoch, one in log.epochs.items():
         frontier = Frontier()
@@ -64,11 +95,12 @@ def _ledger(node: EndpointNode) -> str:
                 return f"entry {frontier.size} of log {epoch} is out of order"
             before = entry.ts
             frontier.append(leaf_hash(leaf))
-    if not log.note:
-        return "nobody has vouched for the log"
-    signed = open_head(log.note, node.log)
-    if (signed.epoch, signed.size, signed.root) != (log.epoch, frontier.size, frontier.root()):
-        return "the ledger does not give its signed head"
+        if epoch == log.epoch and (frontier.size, frontier.root()) != (log.frontier.size, log.frontier.root()):
+            return f"the leaves of log {epoch} do not give its tree"
+        if one.notes:
+            head = parse_checkpoint(parse_note(one.notes[-1]).text)
+            if (head.size, head.root) != (frontier.size, frontier.root()):
+                return f"the leaves of log {epoch} do not give the head that was signed last"
     return ""
 
 
@@ -102,7 +134,7 @@ def _peer_head(world: World, node: EndpointNode, restored: frozenset[str]) -> st
     return ""
 
 
-def _memory_is_disk(node: EndpointNode) -> str:
+def memory_is_disk(node: EndpointNode) -> str:
     """A restart now would find what the running terminal believes."""
     assert node.machine is not None
     ctx, tables = node.machine.context, node.disk.tables
@@ -123,7 +155,7 @@ def _memory_is_disk(node: EndpointNode) -> str:
     return ""
 
 
-def _keys_and_caches(node: EndpointNode) -> str:
+def caches_are_bounded(node: EndpointNode) -> str:
     """Nothing grows without a bound."""
     assert node.machine is not None
     ctx = node.machine.context
@@ -133,8 +165,21 @@ def _keys_and_caches(node: EndpointNode) -> str:
     for epoch in session._receiving.values():
         if len(epoch._transient.kept) > TRANSIENT_KEYS_KEPT or len(epoch._durable.kept) > DURABLE_SKIP_MAX:
             return "more skipped keys than it may keep"
+    if len(ctx._refusals) > 2 * len(ctx.paths) + 2:
+        return f"refusals of {len(ctx._refusals)} minutes are counted"
+    if any(len(inbox.ahead) > INBOX_HELD_MAX for inbox in ctx.inboxes.values()):
+        return "more statements are held back than may be"
     for plane in Plane:
         outbox = ctx.outboxes[plane]
+        if len(outbox.pending) > OFFERED_MAX or len(outbox._by_envelope) > len(outbox.pending):
+            return f"{len(outbox.pending)} pending, {len(outbox._by_envelope)} envelopes"
+    return ""
+
+
+def _nothing_is_left(node: EndpointNode) -> str:
+    """An outbox that is empty costs nothing."""
+    assert node.machine is not None
+    for outbox in node.machine.context.outboxes.values():
         if outbox._by_envelope:
             return f"{len(outbox._by_envelope)} envelopes of an empty outbox are remembered"
         if len(outbox._retries) > 5_000 or len(outbox._waiting) > 5_000:

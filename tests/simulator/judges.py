@@ -1,21 +1,66 @@
-"""What must hold: after every delivery (safety) and after the sky has cleared (liveness, bounds)."""
+"""What must hold of statements: after every delivery (safety), and after the sky has cleared (nothing lost).
+
+Each complaint names its judge, so that a schedule can be thinned while the same judge complains. Paths, alarms and
+deadlines are judged in promises.py, what relays can see in secrecy.py, disks and memories in audit.py.
+
+| judge | promise |
+|---|---|
+| accepted | `queued` is said of what is on the disk (docs/protocol.md 12.1) |
+| forged, altered, plane | nobody is shown what the other side did not say, on that plane, in those words (1.1, 8.3) |
+| twice, order | each once, in the order of its precedence (1.1, 12.5) |
+| lost, told, legal | what was accepted arrives or its sender is told; the states follow the tables below (12.4) |
+| receipt | delivered and read are told when the peer holds it, and when a person has opened it (1.2) |
+| key | no key and nonce pair seals two plaintexts (1.5) |
+| fork, accused | one head for one size of one log; nobody is accused who did not lie (13.5, 13.6) |
+| noticed | a rewritten ledger and a second log are noticed by the peer (13.6) |
+| settled, bounds, audit | everything owed is paid, nothing is kept for ever, disk and memory agree |
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
 
 from hotline.drill.simulator.nodes import EndpointNode
 from hotline.drill.simulator.world import World
-from hotline.machine import Delivery, Output, Plane, Put
+from hotline.machine import Delivery, Output, Plane, Put, Reply
 from hotline.protocol.paths import PathState
 from hotline.protocol.statements import decode_statement
 from hotline.wire.v1 import content_pb2
-from tests.simulator.adversary import rewrite
 from tests.simulator.audit import audit
+from tests.simulator.clone import STOLEN_WORDS
+from tests.simulator.forgery import rewrite
+
+TOLD: Final = {
+    ("queued", "relayed"): "a relay signs for it",
+    ("queued", "delivered"): "the peer's receipt is quicker than any relay's",
+    ("queued", "expired"): "nobody took it in time",
+    ("relayed", "delivered"): "the peer's receipt",
+    ("relayed", "expired"): "a relay holds it, the peer did not answer in time",
+    ("delivered", "read"): "a person opened it",
+    ("expired", "delivered"): "it had arrived all the same",
+}
+"""What a sender is told of a statement, and after what."""
+TOLD_AGAIN: Final = {
+    ("relayed", "relayed"): "after a restart: custody rests in the history, not in the outbox",
+    ("delivered", "relayed"): "offered again to a peer that has lost it",
+    ("delivered", "delivered"): "and taken again",
+    ("read", "relayed"): "offered again",
+    ("read", "delivered"): "and taken again",
+    ("queued", "renumbered"): "its serial had been given out by a state that was lost",
+    ("relayed", "renumbered"): "the same",
+}
+"""After a restart, or a loss of state on either side."""
+_RANK: Final = ("queued", "relayed", "expired", "delivered", "read")
 
 
 class Broken(AssertionError):
-    """A promise does not hold."""
+    """A promise does not hold; `judge` says which."""
+
+    def __init__(self, judge: str, text: str) -> None:
+        super().__init__(text)
+        self.judge = judge
 
 
 @dataclass
@@ -27,13 +72,10 @@ class Shown:
     repeats: set[tuple[str, int]] = field(default_factory=set)
     """Marked as said before."""
 
-    def copy(self) -> Shown:
-        return Shown(dict(self.texts), dict(self.last), set(self.repeats))
-
 
 @dataclass
 class Accepted:
-    """A statement that a terminal answered for, and what its sender was told last."""
+    """A statement that a terminal answered for, or that its disk holds, and what its sender was told last."""
 
     sender: str
     text: str
@@ -47,29 +89,35 @@ class Judges:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.said: dict[str, str] = {}
+        """Text to sender, of all that was handed in."""
         self.accepted: dict[str, Accepted] = {}
         self.shown = {name: Shown() for name in world.endpoints}
-        self._backups: dict[str, tuple[Shown, dict[str, str]]] = {}
-        self._restored: set[str] = set()
-        self._heads: dict[tuple[bytes, bytes], bytes] = {}
-        self.forgers: set[str] = set()
+        self.restored: set[str] = set()
+        self.crashed: set[str] = set()
+        self.rewritten: set[str] = set()
         """Terminals whose ledger a thief has rewritten."""
         self.noticed: set[str] = set()
         """Terminals whose peer has raised an alarm over their ledger."""
+        self.cloned: set[str] = set()
+        self.perjured: dict[str, set[str]] = {}
+        """Terminals whose own words are worth nothing, and how they lie."""
+        self.rows: Counter[str] = Counter()
+        """Rows of the tables above that were seen."""
+        self._heads: dict[tuple[bytes, bytes], bytes] = {}
         self._ever_held: dict[str, set[tuple[str, int, bytes]]] = {name: set() for name in world.endpoints}
+        self._ever_read: dict[str, set[tuple[str, int]]] = {name: set() for name in world.endpoints}
         self._keys: dict[tuple[bytes, bytes], tuple[bytes, bytes]] = {}
-        self.recovered_at: int | None = None
         world.on_delivery = self.on_delivery
         for node in world.endpoints.values():
-            self._watch_commits(node)
+            self._watch(node)
 
-    # --- safety ------------------------------------------------------------------------------------------------------
+    def _watch(self, node: EndpointNode) -> None:
+        """Remember what a disk ever held, whatever is restored over it later; look at the disk after each crash."""
+        commit, crash = node.commit, node.crash
+        held, opened = self._ever_held[node.name], self._ever_read[node.name]
 
-    def _watch_commits(self, node: EndpointNode) -> None:
-        """Remember every statement that a disk ever held, whatever is restored over it later."""
-        commit, held = node.commit, self._ever_held[node.name]
-
-        def watched(batch: list[Output]) -> None:
+        def watched_commit(batch: list[Output]) -> None:
             commit(batch)
             self._signed(node)
             for output in batch:
@@ -77,33 +125,65 @@ class Judges:
                     if isinstance(change, Put) and change.table == "received":
                         row = change.row
                         held.add((str(row["plane"]), int(str(row["serial"])), row["hash"]))  # type: ignore[arg-type]
+                    elif isinstance(change, Put) and change.table == "unnoted":
+                        opened.add((str(change.row["plane"]), int(str(change.row["serial"]))))
 
-        node.commit = watched  # type: ignore[method-assign]
+        def watched_crash() -> None:
+            crash()
+            self.crashed.add(node.name)
+            self._resync(node)
+
+        node.commit, node.crash = watched_commit, watched_crash  # type: ignore[method-assign]
+
+    # --- keys and heads ----------------------------------------------------------------------------------------------
 
     def _signed(self, node: EndpointNode) -> None:
-        """Whatever a terminal lost or was restored to: it never signs two logs of one origin and size for others."""
-        if not node.disk.log.note or node.name in self.forgers:
+        """Whatever a terminal lost or was restored to: it never signs two logs of one origin and size for others.
+
+        Without a ratchet file it can know only what others have seen; what those accuse it of is judged.
+        """
+        if not (self.world.ratchets and node.disk.log.note) or node.name in self.rewritten:
             return
         origin, size, root = node.disk.log.note.split(b"\n", 3)[:3]
         if self._heads.setdefault((origin, size), root) != root:
-            raise Broken(f"{node.name} signed two different logs of {size.decode()} entries as {origin.decode()}")
+            text = f"{node.name} signed two different logs of {size.decode()} entries as {origin.decode()}"
+            raise Broken("fork", text)
 
-    def forge(self, node: EndpointNode) -> None:
-        """A thief rewrites an entry that the peer has linked, under the running terminal."""
-        assert node.machine is not None
-        size = node.machine.own_log.peer_linked
+    def on_rewrite(self, node: EndpointNode) -> bool:
+        """A thief rewrites an entry that the peer has linked, under the running terminal; False if there is none."""
+        size = node.machine.own_log.peer_linked if node.machine is not None and node.up else 0
         if size:
-            self.forgers.add(node.name)
+            self.rewritten.add(node.name)
+            self.noticed.discard(node.name)
             rewrite(node.disk.log, self.world.rng.randrange(size))
+        return bool(size)
+
+    def on_clone(self, node: EndpointNode) -> None:
+        """From now on the peer believes what a thief says in the name of this terminal."""
+        self.cloned.add(node.name)
+        self.restored.add(node.name)
+
+    def on_perjury(self, node: EndpointNode, how: str) -> None:
+        """From now on nothing that this terminal says need be true."""
+        self.perjured.setdefault(node.name, set()).add(how)
 
     def spy_seal(self, key: bytes, nonce: bytes, header: bytes, plaintext: bytes) -> None:
         """No key and nonce pair seals two envelopes."""
         if self._keys.setdefault((key, nonce), (header, plaintext)) != (header, plaintext):
-            raise Broken("a key and nonce pair sealed two envelopes")
+            raise Broken("key", "a key and nonce pair sealed two envelopes")
 
-    def on_accepted(self, sender: str, text: str) -> None:
+    # --- what people are told ----------------------------------------------------------------------------------------
+
+    def on_said(self, sender: str, text: str) -> None:
+        """An officer hands something in: durable and told may be the same instant."""
+        self.said[text] = sender
+
+    def on_accepted(self, node: EndpointNode, plane: Plane, text: str, reply: Reply) -> None:
         """A terminal said `queued`."""
-        self.accepted[text] = Accepted(sender, text)
+        row = node.disk.tables.get("sent", {}).get((plane.value, reply.fields["serial"]))
+        if row is None or decode_statement(row["content"]).text != text:  # type: ignore[arg-type]
+            raise Broken("accepted", f"{node.name} said queued of what is not on its disk")
+        self.accepted.setdefault(text, Accepted(node.name, text))
 
     def on_delivery(self, node: EndpointNode, delivery: Delivery) -> None:
         """A person is told something."""
@@ -117,94 +197,109 @@ class Judges:
             self._told(node, delivery)
 
     def _alarm(self, node: EndpointNode, name: str) -> None:
-        if name in ("peer-fork", "peer-old-log") and node.peer not in self.forgers:
-            raise Broken(f"{node.name} accused an honest peer: {name}")
-        if name in ("peer-fork", "peer-log"):
+        lies = {*self.rewritten, *self.cloned, *(who for who, how in self.perjured.items() if "head" in how)}
+        if name in ("peer-fork", "peer-old-log") and node.peer not in lies:
+            raise Broken("accused", f"{node.name} accused an honest peer: {name}")
+        if name in ("peer-fork", "peer-log", "peer-old-log"):
             self.noticed.add(node.peer)
+        if name == "log-epoch" and node.name in self.cloned:
+            self.noticed.add(node.name)
 
     def _received(self, node: EndpointNode, delivery: Delivery) -> None:
         plane, serial = str(delivery.fields["plane"]), delivery.fields["serial"]
         assert isinstance(serial, int)
         row = node.disk.tables["received"].get((plane, serial))
         if row is None:
-            raise Broken("shown before it was durable")
+            raise Broken("receipt", f"{node.name} was shown #{serial} before it was durable")
         statement = decode_statement(row["content"])  # type: ignore[arg-type]
         shown = self.shown[node.name]
         if (plane, serial) in shown.texts:
-            raise Broken(f"{node.name} was shown #{serial} twice")
+            raise Broken("twice", f"{node.name} was shown #{serial} twice")
         lane = (plane, statement.precedence)
         # A restored sender fills old gaps: what it says now it really said later than what was shown before.
-        if shown.last.get(lane, 0) >= serial and node.peer not in self._restored:
-            raise Broken(f"{node.name} was shown #{serial} after #{shown.last[lane]} of one precedence")
+        # A liar upsets its own list: whoever claims to have lost what it holds is offered it again.
+        lawful = node.peer not in self.restored and not self.perjured
+        if shown.last.get(lane, 0) >= serial and lawful:
+            raise Broken("order", f"{node.name} was shown #{serial} after #{shown.last[lane]} of one precedence")
         shown.last[lane] = max(serial, shown.last.get(lane, 0))
         shown.texts[plane, serial] = statement.text
-        if statement.kind == content_pb2.STATEMENT_KIND_TEXT:
-            known = self.accepted.get(statement.text)
-            if known is None or known.sender == node.name:
-                raise Broken(f"{node.name} was shown a statement that nobody said")
+        if statement.kind == content_pb2.STATEMENT_KIND_TEXT and node.peer not in self.perjured:
+            stolen = node.peer in self.cloned and statement.text.startswith(STOLEN_WORDS)
+            if self.said.get(statement.text) != node.peer and not stolen:
+                raise Broken("forged", f"{node.name} was shown a statement that nobody said")
             if statement.text[:4] != plane[:4]:
-                raise Broken("a statement changed its plane")
+                raise Broken("plane", "a statement changed its plane")
 
     def _told(self, node: EndpointNode, delivery: Delivery) -> None:
         plane, serial, state = str(delivery.fields["plane"]), delivery.fields["serial"], str(delivery.fields["state"])
+        assert isinstance(serial, int)
         row = node.disk.tables["sent"].get((plane, serial))
         if row is None:
             return
         text = decode_statement(row["content"]).text  # type: ignore[arg-type]
-        if text in self.accepted:
-            if state == "expired" and self.accepted[text].told in ("delivered", "read"):
-                raise Broken(f"{node.name} was told expired for #{serial} after {self.accepted[text].told}")
-            self.accepted[text].told = state
-            self.accepted[text].expired |= state == "expired"
-        if state in ("delivered", "read"):
-            peer = self.world.endpoints[node.peer]
-            stored = peer.disk.tables.get("received", {}).get((plane, serial))
-            held = stored is not None and stored["hash"] == row["hash"]
-            if peer.name in self._restored:
-                held = (plane, serial, row["hash"]) in self._ever_held[peer.name]
-            if not held:
-                raise Broken(f"{node.name} was told {state} for #{serial}, which {peer.name} does not hold")
+        item = self.accepted.get(text)
+        if item is not None and item.sender == node.name:
+            self._legal(node, item, serial, state)
+            item.told = "queued" if state == "renumbered" else state
+            item.expired |= state == "expired"
+        if state not in ("delivered", "read") or node.peer in self.perjured or node.peer in self.cloned:
+            return
+        peer = self.world.endpoints[node.peer]
+        stored = peer.disk.tables.get("received", {}).get((plane, serial))
+        held = stored is not None and stored["hash"] == row["hash"]
+        if peer.name in self.restored:
+            held = (plane, serial, row["hash"]) in self._ever_held[peer.name]
+        if not held:
+            raise Broken("receipt", f"{node.name} was told {state} for #{serial}, which {peer.name} does not hold")
+        if state == "read" and (plane, serial) not in self._ever_read[peer.name]:
+            raise Broken("receipt", f"{node.name} was told read for #{serial}, which nobody at {peer.name} opened")
+
+    def _legal(self, node: EndpointNode, item: Accepted, serial: int, state: str) -> None:
+        step = (item.told, state)
+        disturbed = self.restored or node.name in self.crashed or self.perjured
+        if step in TOLD or (disturbed and step in TOLD_AGAIN):
+            self.rows["told " + " > ".join(step)] += 1
+        elif item.told != "forgotten":
+            raise Broken("legal", f"{node.name} was told {state} for #{serial} after {item.told}")
 
     # --- crashes and restores ----------------------------------------------------------------------------------------
 
-    def on_backup(self, node: EndpointNode) -> None:
-        """A disk is copied: so is what its people have seen, for people have a paper of their own."""
-        texts = {text: item.told for text, item in self.accepted.items() if item.sender == node.name}
-        self._backups[node.name] = (self.shown[node.name].copy(), texts)
-        self._resync(node, self._backups[node.name][0])
+    def on_restore(self, node: EndpointNode) -> None:
+        """An old disk is back: what was accepted after the backup may be forgotten, unless the peer has it."""
+        self.restored.add(node.name)
+        self._resync(node)
 
-    def on_crash(self, node: EndpointNode) -> None:
-        """Committed but not yet told: the inbox shows it after the restart, without a new event."""
-        self._resync(node, self.shown[node.name])
-
-    def _resync(self, node: EndpointNode, shown: Shown) -> None:
-        facts = node.disk.tables.get("received_fact", {})
+    def _resync(self, node: EndpointNode) -> None:
+        """After a crash or a restore people know what the lists of the terminal say, and no event told them."""
+        shown, tables = self.shown[node.name], node.disk.tables
         shown.texts.clear()
         shown.last.clear()
         shown.repeats.clear()
-        for plane, serial, stage in facts:
+        for plane, serial, stage in tables.get("received_fact", {}):
+            place = (str(plane), int(str(serial)))
             if stage == "repeat":
-                shown.repeats.add((str(plane), int(str(serial))))
+                shown.repeats.add(place)
             if stage != "shown":
                 continue
-            row = node.disk.tables["received"][plane, serial]
-            statement = decode_statement(row["content"])  # type: ignore[arg-type]
-            shown.texts[str(plane), int(str(serial))] = statement.text
-            lane = (str(plane), statement.precedence)
-            shown.last[lane] = max(shown.last.get(lane, 0), int(str(serial)))
-
-    def on_restore(self, node: EndpointNode) -> None:
-        """An old disk is back: what was accepted after the backup may be forgotten, unless the peer has it."""
-        self._restored.add(node.name)
-        _, texts = self._backups[node.name]
-        for text, item in list(self.accepted.items()):
-            if item.sender == node.name:
-                item.told = texts.get(text, "forgotten")
-        self._resync(node, self.shown[node.name])
-
-    def complain(self, text: str) -> None:
-        """A promise does not hold."""
-        raise Broken(text)
+            statement = decode_statement(tables["received"][plane, serial]["content"])  # type: ignore[arg-type]
+            shown.texts[place] = statement.text
+            lane = (place[0], statement.precedence)
+            shown.last[lane] = max(shown.last.get(lane, 0), place[1])
+        stages: dict[tuple[object, object], str] = {}
+        for plane, serial, stage, _ in tables.get("sent_fact", {}):
+            if stage in _RANK:
+                stages[plane, serial] = max(stages.get((plane, serial), "queued"), str(stage), key=_RANK.index)
+        known: dict[str, str] = {}
+        for place, row in tables.get("sent", {}).items():
+            text = decode_statement(row["content"]).text  # type: ignore[arg-type]
+            known[text] = max(known.get(text, "queued"), stages.get(place, "queued"), key=_RANK.index)  # type: ignore[call-overload]
+        for text, told in known.items():
+            # Committed and never answered for: it stands in the list of what was said, and is owed like the rest.
+            if self.said.get(text) == node.name:
+                self.accepted.setdefault(text, Accepted(node.name, text)).told = told
+        for text, item in self.accepted.items():
+            if item.sender == node.name and text not in known:
+                item.told = "forgotten"
 
     # --- in the end --------------------------------------------------------------------------------------------------
 
@@ -222,45 +317,54 @@ class Judges:
                 return False
         return all(not relay.disk.tables.get("mailbox") for relay in self.world.relays.values())
 
-    def final(self) -> None:
-        """Nothing lost, nothing left, both ledgers whole."""
+    def final(self, forked: set[str]) -> None:
+        """Nothing lost, nothing left, both ledgers whole. Beside a liar only what concerns the other side.
+
+        `forked` names those who showed heads of another ledger often enough for one to have arrived.
+        """
         world = self.world
-        for text, item in self.accepted.items():
-            peer = world.endpoints[item.sender].peer
-            shown = self.shown[peer]
-            count = sum(1 for key, seen in shown.texts.items() if seen == text and key not in shown.repeats)
-            if item.told in ("expired", "forgotten"):
-                continue
-            if count > 1:
-                raise Broken(f"{peer} was shown {text!r} {count} times")
-            # docs/protocol.md 12.7; that the peer did hold it was checked when its sender was told so.
-            if count == 0 and item.expired and item.told in ("delivered", "read") and peer in self._restored:
-                continue
-            if count == 0:
-                raise Broken(f"lost: {item.sender} was told {item.told!r} for {text!r}, {peer} never saw it")
-            if item.told not in ("delivered", "read"):
-                raise Broken(f"{item.sender} was last told {item.told!r} for {text!r}, which arrived")
+        if not self.perjured:
+            for item in self.accepted.values():
+                self._paid(item)
         for node in world.endpoints.values():
-            self._bounds(node)
-        if self.forgers - self.noticed:
-            raise Broken(f"nobody noticed that a thief rewrote the ledger of {', '.join(self.forgers - self.noticed)}")
-        wrong = audit(world, frozenset(self._restored), frozenset(self.forgers))
+            if node.name not in self.perjured:
+                self._bounds(node)
+        for who in (self.rewritten | self.cloned | forked) - self.noticed:
+            raise Broken("noticed", f"nobody noticed that the ledger of {who} was rewritten, forked or doubled")
+        wrong = audit(world, frozenset(self.restored), frozenset(self.rewritten), frozenset(self.perjured))
         if wrong:
-            raise Broken(wrong)
+            raise Broken("audit", wrong)
+
+    def _paid(self, item: Accepted) -> None:
+        peer = self.world.endpoints[item.sender].peer
+        shown = self.shown[peer]
+        count = sum(1 for key, seen in shown.texts.items() if seen == item.text and key not in shown.repeats)
+        if item.told in ("expired", "forgotten"):
+            return
+        if count > 1:
+            raise Broken("twice", f"{peer} was shown {item.text[:60]!r} {count} times")
+        # docs/protocol.md 12.7; that the peer did hold it was checked when its sender was told so.
+        if count == 0 and item.expired and item.told in ("delivered", "read") and peer in self.restored:
+            return
+        if count == 0:
+            raise Broken("lost", f"{item.sender} was told {item.told!r} for {item.text[:60]!r}, {peer} never saw it")
+        if item.told not in ("delivered", "read"):
+            raise Broken("told", f"{item.sender} was last told {item.told!r} for {item.text[:60]!r}, which arrived")
 
     def _bounds(self, node: EndpointNode) -> None:
-        assert node.machine is not None
+        if node.machine is None or self.perjured:
+            return
         ctx = node.machine.context
         for plane in Plane:
             outbox = ctx.outboxes[plane]
             if outbox.window_messages or outbox.window_bytes or outbox.bytes:
-                raise Broken(f"{node.name} keeps {outbox.bytes} bytes in an empty outbox")
+                raise Broken("bounds", f"{node.name} keeps {outbox.bytes} bytes in an empty outbox")
         tables = node.disk.tables
         for live in ("outbox", "held", "unnoted"):
             if tables.get(live):
-                raise Broken(f"{node.name} keeps rows in {live}")
+                raise Broken("bounds", f"{node.name} keeps rows in {live}")
         if len(tables.get("prekey", {})) > 6 or len(tables.get("peer_epoch", {})) > 8:
-            raise Broken(f"{node.name} keeps more keys than it may")
+            raise Broken("bounds", f"{node.name} keeps more keys than it may")
 
     def idle_hour(self) -> None:
         """A quiet hour costs beats and nothing else."""
@@ -271,12 +375,12 @@ class Judges:
         profile = next(iter(world.relays.values())).profile
         beats = 3_600_000 // profile.heartbeat_ms * len(world.relays)
         for node in world.endpoints.values():
-            if node.frames_out - before[node.name] > beats * 1.2 + 200:
-                raise Broken(f"{node.name} sent {node.frames_out - before[node.name]} frames in a quiet hour")
-            if len(node.disk.log.leaves) - entries[node.name] > 400:
-                raise Broken(
-                    f"{node.name} wrote {len(node.disk.log.leaves) - entries[node.name]} entries in a quiet hour"
-                )
+            sent, written = node.frames_out - before[node.name], len(node.disk.log.leaves) - entries[node.name]
+            if sent > beats * 1.2 + 200:
+                raise Broken("bounds", f"{node.name} sent {sent} frames in a quiet hour")
+            if written > 400:
+                raise Broken("bounds", f"{node.name} wrote {written} entries in a quiet hour")
             # One in use, its successor, and one in its grace period: the rest can open old mail and must be gone.
-            if len(node.disk.tables.get("prekey", {})) > 4:
-                raise Broken(f"{node.name} keeps {len(node.disk.tables['prekey'])} prekey secrets after a quiet hour")
+            kept = len(node.disk.tables.get("prekey", {}))
+            if kept > 4:
+                raise Broken("bounds", f"{node.name} keeps {kept} prekey secrets after a quiet hour")

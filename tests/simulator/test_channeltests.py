@@ -10,7 +10,7 @@ from hotline.machine import Plane
 from hotline.protocol.neutral import UNATTENDED, kind_of
 from hotline.protocol.rebuild import REBUILT, differences, rebuild
 from hotline.protocol.statements import decode_statement
-from tests.simulator.run import run_seed
+from tests.simulator.play import run_seed
 
 INTERVAL = 30_000
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # a world is made of cables, and a cable lies in its world
 
 RECONNECT_MIN: Final = 100
 RECONNECT_MAX: Final = 5_000
+_FRAMING: Final = 40
+"""Bytes around one frame on a narrow line, as in lines.py."""
 
 
 class Cable:
@@ -21,6 +23,13 @@ class Cable:
         self.world, self.endpoint, self.relay = world, endpoint, relay
         self.cut = False
         self.mute_up = self.mute_down = False
+        self.swallowed = 0
+        """Frames that a mute stream took and did not carry."""
+        self.rate = 0
+        """Bits per second each way; 0: no narrower than the weather."""
+        self.queued = 0
+        """Frames that had to wait for a narrow line."""
+        self._free_at = {"up": 0, "down": 0}
         self.link = ""
         self.opened = 0
         self._backoff = RECONNECT_MIN
@@ -70,13 +79,32 @@ class Cable:
     def to_relay(self, frame: bytes) -> None:
         """Carry one frame of the terminal."""
         link = self.link
-        if link and not self.mute_up:
-            self.world.carry(lambda: self._arrive_at_relay(link, frame))
+        if link and self.mute_up:
+            self.swallowed += 1
+        elif link:
+            later = self._crawl("up", frame) if self.rate else 0
+            self.world.carry(lambda: self._arrive_at_relay(link, frame), later)
 
     def to_endpoint(self, frame: bytes, link: str) -> None:
         """Carry one frame of the relay, if it was meant for the stream that there is now."""
-        if link == self.link and not self.mute_down:
-            self.world.carry(lambda: self._arrive_at_endpoint(link, frame))
+        if link == self.link and self.mute_down:
+            self.swallowed += 1
+        elif link == self.link:
+            later = self._crawl("down", frame) if self.rate else 0
+            self.world.carry(lambda: self._arrive_at_endpoint(link, frame), later)
+
+    def _crawl(self, way: str, frame: bytes) -> int:
+        """How long a frame waits for the narrow line and is under way on it, in milliseconds."""
+        now = self.world.time
+        self.queued += self._free_at[way] > now
+        self._free_at[way] = max(self._free_at[way], now) + (len(frame) + _FRAMING) * 8_000 // self.rate
+        return self._free_at[way] - now
+
+    def widen(self) -> None:
+        """The line is no longer narrow; what waited for it is gone with its stream."""
+        self.rate = 0
+        self._free_at = {"up": 0, "down": 0}
+        self.break_now("the line is changed")
 
     def _arrive_at_relay(self, link: str, frame: bytes) -> None:
         if link == self.link:

@@ -16,16 +16,24 @@ class Disk:
     tables: dict[str, dict[tuple[object, ...], Row]] = field(default_factory=dict)
     log: MemoryLog = field(default_factory=MemoryLog)
 
+    stages: set[tuple[object, ...]] = field(default_factory=set)
+    """Index of the table `sent_fact`: plane, serial and stage, whoever said so."""
+
     def copy(self) -> Disk:
         """A backup."""
         tables = {name: dict(rows) for name, rows in self.tables.items()}
-        return Disk(tables, self.log.copy())
+        return Disk(tables, self.log.copy(), set(self.stages))
 
     def apply(self, change: Change, key: tuple[str, ...]) -> None:
         """One change; `key` names the columns of the table's key."""
         rows = self.tables.setdefault(change.table, {})
         if isinstance(change, Put):
-            rows[tuple(change.row[column] for column in key)] = change.row
+            place = tuple([change.row[column] for column in key])
+            rows[place] = change.row
+            if change.table == "sent_fact":
+                self.stages.add(place[:3])
+        elif len(change.match) == len(key):
+            rows.pop(tuple([change.match[column] for column in key]), None)
         else:
             for found in [k for k, row in rows.items() if all(row[c] == v for c, v in change.match.items())]:
                 del rows[found]

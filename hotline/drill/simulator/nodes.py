@@ -24,7 +24,8 @@ from relay.machine import Closing as RelayClosing
 from relay.machine import Hotline, Relay, RelayEvent
 from relay.mailbox import Held
 
-if TYPE_CHECKING:  # a world is made of nodes, and a node stands in its world
+if TYPE_CHECKING:  # a world is made of nodes and cables, and a node stands in its world
+    from hotline.drill.simulator.cables import Cable
     from hotline.drill.simulator.world import World
 
 DAY: Final = 86_400_000
@@ -76,7 +77,11 @@ class EndpointNode(Node[EndpointEvent]):
         self.machine = Endpoint(setup, world.entropy, self, self.disk.log, self, self.now())
         self.post(Started(self._suspicion() if world.ratchets else None))
         for relay in world.relays.values():
-            world.cables[self.name, relay.name].wake()
+            self.cable(relay.name).wake()
+
+    def cable(self, relay: str) -> Cable:
+        """Its cable to a relay."""
+        return self.world.cables[self.name, relay]
 
     def _suspicion(self) -> Suspicion | None:
         """What the daemon concludes at its start from the ratchet file, which is in no backup (13.5)."""
@@ -109,8 +114,7 @@ class EndpointNode(Node[EndpointEvent]):
 
     def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
         """Whether this stage is already known of our statement."""
-        facts = self.disk.tables.get("sent_fact", {})
-        return any(key[:3] == (plane.value, serial, stage) for key in facts)
+        return (plane.value, serial, stage) in self.disk.stages
 
     # The node.
 
@@ -140,7 +144,7 @@ class EndpointNode(Node[EndpointEvent]):
     def transmit(self, transmissions: Iterable[Transmission]) -> None:
         for item in transmissions:
             self.frames_out += 1
-            self.world.cables[self.name, item.link].to_relay(item.frame)
+            self.cable(item.link).to_relay(item.frame)
 
     def deliver(self, delivery: Delivery) -> None:
         self.world.on_delivery(self, delivery)

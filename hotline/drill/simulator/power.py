@@ -7,7 +7,7 @@ waits, then frames, deliveries and replies in order. A crash loses everything th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
 
 from hotline.drill.simulator.disk import Disk
 from hotline.machine import Delivery, Instant, Output, Reply, Tick, Transmission
@@ -17,6 +17,12 @@ if TYPE_CHECKING:  # a world is made of nodes, and a node stands in its world
 
 EPOCH_WALL: Final = 1_795_000_000_000
 """Unix milliseconds at which every world begins."""
+
+SUPERVISOR_MS: Final = 3_000
+"""RestartSec of the unit files: how long a supervisor waits before it starts a daemon that stopped by itself."""
+
+DiskFault = Literal["", "full", "unsure"]
+"""A commit raises. On a full disk nothing of it is there; otherwise it may be or not (docs/protocol.md 3.4)."""
 
 EventT = TypeVar("EventT")
 
@@ -36,6 +42,12 @@ class Node(Generic[EventT]):
         self._drifts_since = 0
         self.disk_delay = 0
         """Milliseconds that each commit takes longer."""
+        self.disk_fault: DiskFault = ""
+        self.failed_commits = 0
+        self.cut_after: int | None = None
+        """The power goes after the next commit, when so many of its frames have left."""
+        self.torn = 0
+        """How often it went in the middle of an output."""
         self.frozen = False
         self._asleep: list[Callable[[], None]] = []
         self._waiting: list[Output] = []
@@ -71,6 +83,10 @@ class Node(Generic[EventT]):
         self._arm()
 
     # What a terminal and a relay do each in its way.
+
+    def start(self) -> None:
+        """Power on: the machine is made from what the disk holds."""
+        raise NotImplementedError
 
     def closing(self) -> EventT:
         """The event that says that the daemon is about to stop."""
@@ -114,10 +130,37 @@ class Node(Generic[EventT]):
         if self.frozen:
             self._asleep.append(lambda: self._end_commit(batch, run))
             return
+        if self.disk_fault:
+            self._fail(batch)
+            return
         self.commit(batch)
         self._committing = False
+        if self.cut_after is not None:
+            self._tear(batch, self.cut_after)
+            return
         self._perform(batch)
         self._begin_commit()
+
+    def _fail(self, batch: list[Output]) -> None:
+        """The commit raised: the daemon stops, performs nothing, and is started again by its supervisor."""
+        if self.disk_fault == "unsure" and self.world.rng.random() < 0.5:
+            self.commit(batch)
+        self.failed_commits += 1
+        self.crash()
+        self.world.after(SUPERVISOR_MS, self.bring_back)
+
+    def _tear(self, batch: list[Output], left: int) -> None:
+        """The power goes between a commit and its effects."""
+        self.cut_after = None
+        self.torn += 1
+        self.transmit([item for output in batch for item in output.transmit][:left])
+        self.crash()
+        self.world.after(SUPERVISOR_MS, self.bring_back)
+
+    def bring_back(self) -> None:
+        """Power on, unless it is on."""
+        if not self.up:
+            self.start()
 
     def _perform(self, batch: list[Output]) -> None:
         for output in batch:

@@ -46,7 +46,8 @@ class World:
         self.channel_test_ms = channel_test_ms
         self.ratchets = ratchets
         self.rng = random.Random(seed)  # noqa: S311 - a history that can be repeated is the purpose
-        self.entropy = self.rng.randbytes
+        # Apart from the weather: a machine that draws one key more must not change what happens to it.
+        self.entropy = random.Random(f"entropy {seed}").randbytes  # noqa: S311
         self.time = 0
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._order = 0
@@ -94,19 +95,20 @@ class World:
         """Do something in `delay` milliseconds."""
         self.at(self.time + delay, action)
 
-    def carry(self, arrive: Callable[[], None]) -> None:
-        """One frame over one cable, through the weather."""
+    def carry(self, arrive: Callable[[], None], later: int = 0) -> None:
+        """One frame over one cable, through the weather; `later` milliseconds are lost on the line itself."""
         weather, rng = self.weather, self.rng
         if rng.random() < weather.loss:
             return
-        self.after(rng.randint(weather.delay_min, weather.delay_max), arrive)
+        self.after(later + rng.randint(weather.delay_min, weather.delay_max), arrive)
         if rng.random() < weather.duplicate:
-            self.after(rng.randint(weather.delay_min, weather.delay_max * 2), arrive)
+            self.after(later + rng.randint(weather.delay_min, weather.delay_max * 2), arrive)
 
     def run_until(self, time: int, check: Callable[[], None] | None = None) -> None:
         """Let time pass; `check` is called after everything that happens."""
-        while self._agenda and self._agenda[0][0] <= time:
-            self.time, _, action = heapq.heappop(self._agenda)
+        agenda, take = self._agenda, heapq.heappop
+        while agenda and agenda[0][0] <= time:
+            self.time, _, action = take(agenda)
             self.steps += 1
             action()
             if check is not None:

@@ -1,0 +1,232 @@
+"""Faults that somebody could make, planted one at a time: judges that cannot see one would let a real one pass.
+
+`python -m tests.simulator.planted` plays short seeds from 0 on over each until a judge complains, and prints the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+from hotline.crypto.epochs import SendingEpoch
+from hotline.drill.simulator.power import EPOCH_WALL, Node
+from hotline.machine import Instant, Output
+from hotline.protocol.answers import Answers
+from hotline.protocol.beats import Beats
+from hotline.protocol.channeltests import ChannelTests
+from hotline.protocol.context import Context
+from hotline.protocol.endpoint import Endpoint
+from hotline.protocol.inbox import Inbox, Verdict
+from hotline.protocol.outbox import Outbox, SentState
+from hotline.protocol.ownlog import OwnLog
+from hotline.protocol.paths import Path
+from hotline.protocol.peerlog import PeerLog
+from hotline.protocol.receiving import Receiving
+from hotline.protocol.repeats import Repeats
+from hotline.protocol.sending import Sending
+from hotline.protocol.session import KeyRequested, Session
+from hotline.wire.inner import Inner, decode_inner, encode_inner
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """One fault: `where` a name is replaced by `fault`. It is seen within so many seeds from 0 on."""
+
+    name: str
+    where: Any
+    attribute: str
+    fault: Callable[..., Any]
+    within: int
+    seed: int = 0
+    """The first seed that shows it."""
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """While this lasts the product has the fault."""
+        if self.attribute == "encode_inner":
+            with (
+                patch("hotline.protocol.session.decode_inner", _either),
+                patch(f"{self.where}.encode_inner", self.fault),
+            ):
+                yield
+        elif isinstance(self.where, str):
+            with patch(f"{self.where}.{self.attribute}", self.fault):
+                yield
+        else:
+            with patch.object(self.where, self.attribute, self.fault):
+                yield
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """What should be done is not."""
+
+
+def _everything_new(self: Inbox, serial: int, statement: bytes) -> Verdict:
+    return Verdict.NEW
+
+
+def _any_order(self: Inbox, serial: int, ahead: Any) -> list[int]:
+    self.ahead[serial] = ahead
+    self._recent[serial] = ahead.hash
+    while self.through + 1 in self.ahead:
+        self.through += 1
+        del self.ahead[self.through]
+        self._released.append(self.through)
+    return [serial]
+
+
+def _obeys_nothing(self: Session, envelope: bytes, now: Any) -> KeyRequested:
+    return KeyRequested([], b"", False)
+
+
+def _drop_on_custody(self: Outbox, name: bytes, relay: str) -> None:
+    item = self.pending.get(self._by_envelope.get(name, 0))
+    if item is not None:
+        self.remove(item.serial, 0)
+
+
+def _act_before_commit(self: Node[Any], event: Any) -> None:
+    if not self.up or self.frozen:
+        return
+    output = self.step(event)
+    self.transmit(output.express)
+    self._perform([output])
+    if output.durable:
+        self._waiting.append(Output(records=output.records, changes=output.changes))
+        self._begin_commit()
+    self._arm()
+
+
+def _read_once(self: Receiving, now: Any) -> None:
+    for item in self._ctx.reads.due(now.mono):
+        item.retry_at = None
+
+
+def _leaves_a_hole(self: Sending, plane: Any, item: Any, now: Any) -> None:
+    self._ctx.outboxes[plane].remove(item.serial, now.mono)
+
+
+def _same_key_again(self: SendingEpoch, *, transient: bool) -> tuple[int, Any]:
+    return copy.copy(self._transient if transient else self._durable).take()
+
+
+def _expires_by_the_wall(self: Sending, now: Instant) -> None:
+    for plane, outbox in self._ctx.outboxes.items():
+        for item in outbox.due_expiries(now.wall - EPOCH_WALL):
+            self._expire(plane, item, now)
+        for item in outbox.due_retries(now.mono):
+            self._repeat(plane, item, now)
+    self.pump(now)
+
+
+def _every_beat_fresh(self: Path, beat: int, echo: int, echo_delay_ms: int, now: Instant) -> int:
+    self.peer_beat, self._peer_beat_at = beat, now.mono
+    self.heard_at = now.mono
+    self.detector.heard(now.mono)
+    return now.mono
+
+
+def _unpadded(inner: Inner, *, padded: bool) -> bytes:
+    return encode_inner(inner, padded=False)
+
+
+def _either(data: bytes, *, padded: bool) -> Inner:
+    return decode_inner(data, padded=False)
+
+
+def _silent_expiry(
+    self: Sending, plane: Any, serial: int, state: Any, now: Any, by: str, *, test: bool = False
+) -> None:
+    if state.value != "expired":
+        _true_fact(self, plane, serial, state, now, by, test=test)
+
+
+_true_fact = Sending.fact
+
+
+def _keeps_the_row(self: Answers, plane: Any, serial: int, statement: bytes, now: Any) -> bool:
+    done = _true_deliver(self, plane, serial, statement, now)
+    changes = self._ctx.out.changes
+    changes[:] = [change for change in changes if change.table != "outbox" or not hasattr(change, "match")]
+    return done
+
+
+_true_deliver = Answers._deliver_one
+
+
+def _forgets_the_commit(self: Answers, plane: Any, serial: int, now: Any, *, test: bool) -> None:
+    self._sending.fact(plane, serial, SentState.DELIVERED, now, self._ctx.setup.remote.name, test=test)
+
+
+PLANTED: tuple[Planted, ...] = (
+    Planted("statements are not repeated", Sending, "_repeat", _nothing, 10),
+    Planted("repeats are shown again", Inbox, "judge", _everything_new, 10),
+    Planted("statements are shown in any order", Inbox, "accept", _any_order, 10),
+    Planted("nobody asks for a key", Session, "key_request", _nothing, 10),
+    Planted("key requests are ignored", Session, "read_key_request", _obeys_nothing, 10),
+    Planted("custody counts as delivery", Outbox, "in_custody", _drop_on_custody, 20),
+    Planted("what is said leaves before the commit", Node, "post", _act_before_commit, 10),
+    Planted("serials given out twice stay", Answers, "conflict", _nothing, 40),
+    Planted("what a restored peer lost stays lost", Answers, "offer_again", _nothing, 40),
+    Planted("READ receipts are not repeated", Receiving, "due", _read_once, 10),
+    Planted("an expired statement leaves a hole", Sending, "_expire", _leaves_a_hole, 10),
+    Planted("an expiry is not told", Sending, "fact", _silent_expiry, 10),
+    Planted("validity runs by the wall clock", Sending, "due", _expires_by_the_wall, 40),
+    Planted("a key seals twice", SendingEpoch, "take", _same_key_again, 10),
+    Planted("signatures are not checked", "hotline.protocol.session", "verify_content", _nothing, 60),
+    Planted("nothing is padded", "hotline.protocol.session", "encode_inner", _unpadded, 2),
+    Planted("replayed beats count as fresh", Path, "heard", _every_beat_fresh, 60),
+    Planted("silence is not looked for", Beats, "silence", _nothing, 10),
+    Planted("no alarm when a path is lost", Context, "alarm", _nothing, 10),
+    Planted("a withheld statement is not reported", Receiving, "gaps", _nothing, 40),
+    Planted("a set clock is not recorded", Endpoint, "_watch_clock", _nothing, 40),
+    Planted("refusals are not recorded", Context, "refuse", _nothing, 60),
+    Planted("a missed channel test is not reported", ChannelTests, "_missed", _nothing, 60),
+    Planted("what the peer saw of our ledger is ignored", OwnLog, "seen", _nothing, 60),
+    Planted("contradicting heads are passed over", PeerLog, "_accuse", _nothing, 60),
+    Planted("delivered statements stay in the outbox on disk", Answers, "_deliver_one", _keeps_the_row, 10),
+    Planted("delivered is told again within one commit", Answers, "_tell_delivered", _forgets_the_commit, 60),
+    Planted("what waits is forgotten at a restart", Sending, "restore", _nothing, 10),
+    Planted("the window is never given back", Outbox, "_leave_window", _nothing, 10),
+    Planted("a statement said anew is not marked", Repeats, "take", lambda *_: 0, 60),
+)
+"""Each is found; `main` says in which seed, and fails if it took more."""
+
+
+def first_complaint(planted: Planted, seeds: range) -> tuple[int, str] | None:
+    """The first of `seeds` in which a judge complains of this fault, and which; None if none does."""
+    from tests.simulator.run import guarded
+
+    with planted.in_place():
+        for seed in seeds:
+            result = guarded(seed, short=True)
+            if result.broken:
+                return seed, result.judge
+    return None
+
+
+def main() -> int:
+    """Print the table; exit 1 if a fault was not seen in time."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulator.planted", description=__doc__)
+    parser.add_argument("names", nargs="*", help="parts of the names of faults (default: all)")
+    names: list[str] = parser.parse_args().names
+    missed = 0
+    print(f"{'fault':52} {'judge':14} {'seed':>4}  within")
+    for planted in PLANTED:
+        if names and not any(name in planted.name for name in names):
+            continue
+        found = first_complaint(planted, range(planted.within))
+        missed += found is None
+        judge, seed = (found[1], str(found[0])) if found else ("NOT SEEN", "")
+        print(f"{planted.name:52} {judge:14} {seed:>4}  {planted.within}", flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

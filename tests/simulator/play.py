@@ -1,0 +1,196 @@
+"""One schedule from its first command to the verdict."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+from unittest.mock import patch
+
+from hotline.crypto.sealing import MessageKey, seal
+from hotline.drill.simulator.world import World
+from hotline.machine import Instant
+from hotline.protocol.paths import IGNORED, TRANSITIONS, Path, PathInput
+from tests.simulator.adversary import Hostile
+from tests.simulator.judges import TOLD, TOLD_AGAIN, Broken, Judges
+from tests.simulator.people import People
+from tests.simulator.promises import Promises
+from tests.simulator.schedule import SHORT_REST_MS, Schedule, draw
+from tests.simulator.secrecy import Secrecy
+from tests.simulator.speed import hastened
+
+REST_MS: Final = 90_000
+"""Clear sky at least, before anything is judged."""
+RECOVERY_MS: Final = 180_000
+"""Within this, ten times that with a narrow profile, everything owed is paid after a storm."""
+CALM_MS: Final = 1_800_000
+HEARD_BY_THEN: Final = 3
+"""Of so many beats one has arrived, whatever the weather."""
+
+ROWS: Final = (
+    *(f"path {state.value}+{what.value}" for state, what in (*TRANSITIONS, *IGNORED)),
+    *("told " + " > ".join(step) for step in (*TOLD, *TOLD_AGAIN)),
+)
+"""Every row of the tables of transitions."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one schedule came to."""
+
+    seed: int
+    virtual_ms: int
+    digest: str
+    recovered_ms: int
+    accepted: int
+    judge: str = ""
+    broken: str = ""
+    played: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+
+    def line(self) -> dict[str, Any]:
+        """For a file of results."""
+        return asdict(self)
+
+
+@contextmanager
+def spied(judges: Judges) -> Iterator[None]:
+    """Every seal of the session passes the judge, every input of a path is counted."""
+    apply = Path.apply
+
+    def watched(key: MessageKey, header: bytes, plaintext: bytes) -> bytes:
+        judges.spy_seal(key.key, key.nonce, header, plaintext)
+        return seal(key, header, plaintext)
+
+    def counted(self: Path, what: PathInput, now: Instant) -> bool:
+        judges.rows[f"path {self.state.value}+{what.value}"] += 1
+        return apply(self, what, now)
+
+    with patch("hotline.protocol.session.seal", watched), patch.object(Path, "apply", counted):
+        yield
+
+
+class Play:
+    """A world with everybody in it, ready to be run."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+        profiles = {f"relay-{number}": "narrow" for number in range(1, schedule.narrow + 1)}
+        self.world = World(
+            schedule.seed,
+            schedule.relays,
+            schedule.profile,
+            profiles=profiles,
+            channel_test_ms=schedule.tests_ms,
+            ratchets=schedule.ratchets,
+        )
+        self.judges = Judges(self.world)
+        self.promises = Promises(self.world, self.judges)
+        self.secrecy = Secrecy(self.world)
+        self.people = People(self.world, self.judges)
+        self.people.on_valid = self.promises.on_valid
+        self.storm = storm = Hostile(self.world)
+        storm.on_clock, storm.on_rewrite, storm.on_clone = (
+            self.promises.on_clock,
+            self.judges.on_rewrite,
+            self.judges.on_clone,
+        )
+        storm.on_restore = lambda node: (self.promises.on_restore(node), self.judges.on_restore(node))  # type: ignore[func-returns-value]
+        storm.on_perjury = self.judges.on_perjury
+        for event in schedule.events:
+            self.world.at(event.at, lambda command=event.command: self._obey(command))  # type: ignore[misc]
+        self.world.at(schedule.storm_ms, lambda: storm.obey("clear"))
+
+    def _obey(self, command: str) -> None:
+        if not self.people.obeys(command):
+            self.storm.obey(command)
+
+    def verdict(self, since: int, rest: int) -> int:
+        """Everything owed must be paid in time; then judge. Returns how long it took, in virtual milliseconds."""
+        world, judges = self.world, self.judges
+        slow = any(relay.profile.name == "narrow" for relay in world.relays.values())
+        limit = RECOVERY_MS * (10 if slow else 1)
+        paid = 0
+        while world.time < since + limit and not judges.perjured and not judges.settled():
+            world.run_until(world.time + 1_000)
+            paid = world.time - since
+        world.run_until(max(world.time, since + rest))
+        while world.time < since + limit and not judges.perjured and not judges.settled():
+            world.run_until(world.time + 1_000)
+        if not judges.perjured and not judges.settled():
+            raise Broken("settled", f"not settled {world.time - since} ms after the sky cleared: {unsettled(world)}")
+        judges.final({one.liar for one in self.storm.perjurers if one.forked_beats >= HEARD_BY_THEN})
+        self.promises.final(self.storm.lied_to)
+        return paid
+
+
+def play(
+    schedule: Schedule,
+    *,
+    rest_ms: int = REST_MS,
+    calm_ms: int = 0,
+    idle_hour: bool = False,
+    prepare: Callable[[World], None] | None = None,
+) -> Result:
+    """Storm, clear sky, verdict; then ordinary traffic for `calm_ms`, and a verdict on that."""
+    scene = Play(schedule)
+    world, judges = scene.world, scene.judges
+    if prepare is not None:
+        prepare(world)
+    judge, broken, recovered = "", "", 0
+    try:
+        with hastened(), spied(judges):
+            world.start()
+            world.run_until(schedule.storm_ms)
+            recovered = scene.verdict(schedule.storm_ms, rest_ms)
+            if calm_ms and not judges.perjured:
+                end = world.time + calm_ms
+                scene.people.calm(random.Random(f"calm {schedule.seed}"), end)
+                world.run_until(end)
+                scene.verdict(end, REST_MS)
+            if idle_hour and not judges.perjured:
+                judges.idle_hour()
+    except Broken as error:
+        judge, broken = error.judge, f"at {world.time} ms: {error}"
+    played = Counter({name: count for name, count in scene.storm.played.items() if count})
+    rows = {name: judges.rows[name] for name in sorted(judges.rows)}
+    return Result(
+        schedule.seed, world.time, world.digest(), recovered, len(judges.accepted), judge, broken, dict(played), rows
+    )
+
+
+def run_seed(
+    seed: int,
+    *,
+    short: bool = False,
+    storm_ms: int | None = None,
+    calm_ms: int = CALM_MS,
+    idle_hour: bool = False,
+    prepare: Callable[[World], None] | None = None,
+) -> Result:
+    """Draw the schedule of a seed and play it; a short one has no calm after it."""
+    schedule = draw(seed, short=short, storm_ms=storm_ms)
+    if short:
+        return play(schedule, rest_ms=SHORT_REST_MS, prepare=prepare)
+    return play(schedule, calm_ms=calm_ms, idle_hour=idle_hour, prepare=prepare)
+
+
+def unsettled(world: World) -> str:
+    """What is still owed, for people."""
+    parts = []
+    for node in world.endpoints.values():
+        if node.machine is None:
+            parts.append(f"{node.name} is down")
+            continue
+        ctx = node.machine.context
+        pending = {plane.value: sorted(outbox.pending) for plane, outbox in ctx.outboxes.items() if outbox.pending}
+        ahead = {
+            plane.value: (inbox.through, sorted(inbox.ahead)) for plane, inbox in ctx.inboxes.items() if inbox.ahead
+        }
+        paths = [path.state.value for path in ctx.paths.values()]
+        parts.append(f"{node.name} pending {pending} ahead {ahead} unnoted {len(ctx.reads)} paths {paths}")
+    mailboxes = [len(relay.disk.tables.get("mailbox", {})) for relay in world.relays.values()]
+    return "; ".join([*parts, f"mailboxes {mailboxes}"])

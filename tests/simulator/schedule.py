@@ -1,0 +1,259 @@
+"""What happens to one world and when, drawn from a seed and written as commands: a scenario before it is played.
+
+Every event stands for itself, so that any of them can be left out (shrink.py): what one draws depends on no other.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from typing import Final
+
+STORM_MS: Final = 180_000
+"""From the first command of a storm to its end."""
+SHORT_STORM_MS: Final = 200_000
+SHORT_REST_MS: Final = 100_000
+"""Clear sky after a short storm: five minutes with it, more if something is still owed."""
+DAY: Final = 86_400_000
+
+_PROFILES: Final = ("fibre", "satellite", "satellite", "narrow")
+_SHORT_PROFILES: Final = ("fibre", "satellite", "fibre", "satellite", "satellite", "fibre", "satellite", "narrow")
+ENDPOINTS: Final = ("ALPHA", "BRAVO")
+PERJURIES: Final = ("through", "time", "receipt", "read", "conflict", "two-texts", "head")
+"""Ways in which a peer lies (perjury.py)."""
+PRECEDENCES: Final = ("routine", "priority", "immediate", "flash")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Event:
+    """A command, and the virtual millisecond at which it is given."""
+
+    at: int
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A world and its events. `storm_ms`: when everything clears."""
+
+    seed: int
+    relays: int
+    profile: str
+    storm_ms: int
+    events: tuple[Event, ...]
+    narrow: int = 0
+    """So many of the relays have the narrow profile."""
+    tests_ms: int = 0
+    ratchets: bool = False
+
+    def thinned(self, events: tuple[Event, ...]) -> Schedule:
+        """The same world with other events."""
+        return replace(self, events=events)
+
+
+def draw(seed: int, *, short: bool, storm_ms: int | None = None) -> Schedule:
+    """The schedule of a seed."""
+    rng = random.Random(f"schedule {seed}")
+    profile = _SHORT_PROFILES[seed % 8] if short else _PROFILES[seed % 4]
+    relays = 2 + seed % 2
+    storm_ms = storm_ms or (SHORT_STORM_MS if short else STORM_MS)
+    drawing = _Drawing(rng, [f"relay-{number}" for number in range(1, relays + 1)], storm_ms)
+    drawing.people(pace=2.5 if short else 1.0)
+    drawing.storm()
+    drawing.adversary(seed)
+    return Schedule(
+        seed,
+        relays,
+        profile,
+        storm_ms,
+        tuple(sorted(drawing.events)),
+        narrow=int(seed % 5 == 4 and profile != "narrow"),
+        tests_ms=40_000 if seed % 6 == 5 and profile != "narrow" else 0,
+        ratchets=seed % 3 == 1,
+    )
+
+
+class _Drawing:
+    """Draws events until the end of the storm."""
+
+    def __init__(self, rng: random.Random, relays: list[str], end: int) -> None:
+        self._rng, self._relays, self._end = rng, relays, end
+        self.events: list[Event] = []
+        self._said = 0
+
+    def _add(self, at: int, command: str) -> None:
+        if at < self._end:
+            self.events.append(Event(at, command))
+
+    # --- people ------------------------------------------------------------------------------------------------------
+
+    def people(self, pace: float) -> None:
+        """They say things and read, all the time and in bursts."""
+        rng, at = self._rng, 500
+        while at < self._end:
+            sender = rng.choice(ENDPOINTS)
+            for _ in range(rng.choice((1, 1, 1, 5, 20))):
+                self._add(at, self._statement(sender))
+            at += int(pace * rng.randint(100, 8_000))
+        at = 1_000
+        while at < self._end:
+            self._add(at, f"{rng.choice(ENDPOINTS).lower()} reads all")
+            at += rng.randint(500, 6_000)
+
+    def _statement(self, sender: str) -> str:
+        rng = self._rng
+        self._said += 1
+        plane = rng.choice(("real", "real", "exercise"))
+        words = [f'{sender.lower()} says "{plane} statement {self._said} of {sender}"', rng.choice(PRECEDENCES)]
+        words += ["exercise"] if plane == "exercise" else []
+        words += ["within 5s"] if rng.random() < 0.2 else []
+        length = rng.choice((0, 0, 0, 0, 0, 300, 1_500, 9_000))
+        words += [f"long {length}"] if length else []
+        return " ".join(words)
+
+    # --- weather -----------------------------------------------------------------------------------------------------
+
+    def storm(self) -> None:
+        """Some of the weathers, again and again."""
+        rng = self._rng
+        menu = [
+            self._gust, self._cut, self._mute, self._swizzle, self._narrow, self._crash, self._relay_crash, self._stop,
+            self._freeze, self._relay_freeze, self._torn, self._relay_torn, self._slow_disk, self._full_disk,
+            self._relay_full_disk, self._unsure_disk, self._wipe, self._backups, self._relay_backups, self._clock,
+            self._drift,
+        ]  # fmt: skip
+        chosen = rng.sample(menu, rng.randint(4, 12))
+        at = 3_000
+        while at < self._end:
+            rng.choice(chosen)(at)
+            at += rng.randint(200, 15_000)
+
+    def _endpoint(self) -> str:
+        return self._rng.choice(ENDPOINTS).lower()
+
+    def _relay(self) -> str:
+        return self._rng.choice(self._relays)
+
+    def _lasting(self, longest: int = 30_000) -> str:
+        return f"for {self._rng.randint(100, longest)}ms"
+
+    def _gust(self, at: int) -> None:
+        rng = self._rng
+        loss, duplicate = rng.choice((0, 1, 10, 30)), rng.choice((0, 5, 20))
+        delay, disk = rng.choice((5, 50, 300, 2_000)), rng.choice((1, 5, 100))
+        self._add(at, f"gust loss={loss} duplicate={duplicate} delay={delay} disk={disk}")
+
+    def _cut(self, at: int) -> None:
+        self._add(at, f"cut {self._endpoint()} {self._relay()} {self._lasting()}")
+
+    def _mute(self, at: int) -> None:
+        self._add(at, f"mute {self._endpoint()} {self._relay()} {self._rng.choice(('up', 'down'))} {self._lasting()}")
+
+    def _swizzle(self, at: int) -> None:
+        self._add(at, f"swizzle {self._rng.randrange(10**6)}")
+
+    def _narrow(self, at: int) -> None:
+        rate = self._rng.choice((2_400, 9_600))
+        self._add(at, f"narrow {self._endpoint()} {self._relay()} {rate} {self._lasting()}")
+
+    def _crash(self, at: int) -> None:
+        self._add(at, f"crash {self._endpoint()} {self._lasting(10_000)}")
+
+    def _relay_crash(self, at: int) -> None:
+        self._add(at, f"crash {self._relay()} {self._lasting()}")
+
+    def _stop(self, at: int) -> None:
+        self._add(at, f"stop {self._rng.choice((self._endpoint(), self._relay()))} {self._lasting(10_000)}")
+
+    def _freeze(self, at: int) -> None:
+        self._add(at, f"freeze {self._endpoint()} {self._lasting(10_000)}")
+
+    def _relay_freeze(self, at: int) -> None:
+        self._add(at, f"freeze {self._relay()} {self._lasting()}")
+
+    def _torn(self, at: int) -> None:
+        self._add(at, f"torn {self._endpoint()} {self._rng.randint(0, 4)}")
+
+    def _relay_torn(self, at: int) -> None:
+        self._add(at, f"torn {self._relay()} {self._rng.randint(0, 2)}")
+
+    def _slow_disk(self, at: int) -> None:
+        who = self._rng.choice((self._endpoint(), self._relay()))
+        self._add(at, f"slow-disk {who} {self._rng.choice((400, 2_000))}ms {self._lasting()}")
+
+    def _full_disk(self, at: int) -> None:
+        self._add(at, f"full-disk {self._endpoint()} {self._lasting(15_000)}")
+
+    def _relay_full_disk(self, at: int) -> None:
+        self._add(at, f"full-disk {self._relay()} {self._lasting()}")
+
+    def _unsure_disk(self, at: int) -> None:
+        self._add(at, f"unsure-disk {self._endpoint()} {self._lasting(15_000)}")
+
+    def _wipe(self, at: int) -> None:
+        self._add(at, f"wipe {self._relay()}")
+
+    def _backups(self, at: int) -> None:
+        """Copies now and then, and one of them is put back."""
+        who = self._endpoint()
+        self._add(at, f"backup {who}")
+        if self._rng.random() < 0.6:
+            self._add(at + self._rng.randint(1_000, 60_000), f"restore {who}")
+
+    def _relay_backups(self, at: int) -> None:
+        who = self._relay()
+        self._add(at, f"backup {who}")
+        self._add(at + self._rng.randint(500, 20_000), f"restore {who}")
+
+    def _clock(self, at: int) -> None:
+        self._add(at, f"clock {self._endpoint()} {self._rng.randint(-DAY, DAY)}")
+
+    def _drift(self, at: int) -> None:
+        self._add(at, f"drift {self._endpoint()} {self._rng.choice((-100, -1, 1, 100))}")
+
+    # --- adversaries -------------------------------------------------------------------------------------------------
+
+    def adversary(self, seed: int) -> None:
+        """Every second seed has some; seldom one that nothing but silence could disarm."""
+        match seed % 16:
+            case 1 | 9:
+                self._perjury(seed)
+            case 3:
+                self._clones()
+            case 6:
+                # The thief comes when the sky is clear, so that only he can be accused.
+                self.events.append(Event(self._end + 30_000, f"rewrite {self._endpoint()}"))
+            case odd if odd % 2:
+                for _ in range(self._rng.randint(4, 9)):
+                    self._trick(self._rng.randint(5_000, max(6_000, self._end - 20_000)))
+
+    def _perjury(self, seed: int) -> None:
+        liar, rng = self._endpoint(), self._rng
+        for number in range(2):
+            how = PERJURIES[(seed // 8 + number * rng.randint(1, 6)) % len(PERJURIES)]
+            at = rng.randint(15_000, max(16_000, self._end // 2)) + number * self._end // 4
+            self._add(at, f"perjure {liar} {how} {self._lasting(60_000)}")
+
+    def _clones(self) -> None:
+        victim, rng = self._endpoint(), self._rng
+        at = rng.randint(10_000, 60_000)
+        self._add(at, f"backup {victim}")
+        self._add(at + rng.randint(5_000, 60_000), f"clone {victim} for {rng.randint(5_000, 25_000)}ms")
+
+    def _trick(self, at: int) -> None:
+        rng, relay, who = self._rng, self._relay(), self._endpoint()
+        match rng.choice(("lie", "lie", "lie", "split", "babble", "flood", "steal-stream", "stray-charter", "forge")):
+            case "lie":
+                how = rng.choice(("drop", "replay", "reorder", "alter", "forge-custody", "withhold-last", "delay"))
+                self._add(at, f"lie {relay} {how} {rng.randint(1, 4)} {self._lasting(40_000)}")
+            case "split" | "babble" as trick:
+                self._add(at, f"{trick} {who} {relay} {self._lasting(40_000)}")
+            case "flood":
+                self._add(at, f"babble {who} {relay} for 100ms")
+                self._add(at + 5_000, f"flood {who} {relay} {rng.choice((300, 1_000))}")
+            case "steal-stream":
+                self._add(at, f"steal-stream {who} {relay} {self._lasting(20_000)}")
+            case "forge":
+                self._add(at, f"forge {who} {relay} {rng.choice(('statement', 'key-request', 'receipt'))}")
+            case _:
+                self._add(at, f"stray-charter {who} {relay}")

@@ -1,0 +1,119 @@
+"""A failing schedule made short: events are left out while the same judge complains, then it is written as a scenario.
+
+`python -m tests.simulator.shrink SEED` looks for what the product does wrong; `--planted NAME` for a planted fault.
+The scenario has the world and the commands that are left, and below the line what happens now: with a fault of the
+product that is the fault, so read it, mend the product, and let HOTLINE_REWRITE=1 write what happens then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from tests.scenarios.test_scenarios import HERE, RULE
+from tests.scenarios.test_scenarios import play as transcript
+from tests.simulator.planted import PLANTED
+from tests.simulator.play import REST_MS, Result, play
+from tests.simulator.schedule import Event, Schedule, draw
+
+Complaint = Callable[[Schedule], str]
+"""The judge that complains of a schedule; empty if none does."""
+
+
+def judge_of(schedule: Schedule) -> Result:
+    """Play it; an exception counts as a judge of its own."""
+    try:
+        return play(schedule)
+    except Exception as error:  # noqa: BLE001 - whatever a step raises is what is looked for
+        return Result(schedule.seed, 0, "", 0, 0, type(error).__name__, str(error))
+
+
+def thin(schedule: Schedule, complains: Complaint) -> Schedule:
+    """Leave out as many events as possible while `complains` says the same. What is left: no single one can go."""
+    judge = complains(schedule)
+    if not judge:
+        raise ValueError("nobody complains of this schedule")
+    events = list(schedule.events)
+    size = len(events) // 2
+    while size:
+        at, shorter = 0, False
+        while at < len(events):
+            fewer = events[:at] + events[at + size :]
+            if complains(schedule.thinned(tuple(fewer))) == judge:
+                events, shorter = fewer, True
+            else:
+                at += size
+        # Once nothing of this size can go, and again from the start after something went: then nothing can go.
+        size = size if size == 1 and shorter else size // 2
+    return schedule.thinned(tuple(events))
+
+
+def hasten(schedule: Schedule, complains: Complaint) -> Schedule:
+    """End the storm as soon after its last event as the same judge still complains."""
+    judge = complains(schedule)
+    last = max((event.at for event in schedule.events), default=0)
+    for spare in (100, 5_000, 20_000, 60_000):
+        sooner = replace(schedule, storm_ms=last + spare)
+        if sooner.storm_ms < schedule.storm_ms and complains(sooner) == judge:
+            return sooner
+    return schedule
+
+
+def scenario(schedule: Schedule, why: str) -> str:
+    """The schedule in the language of the scenarios, and below the line what happens."""
+    settings = f"relays={schedule.relays} profile={schedule.profile} seed={schedule.seed} weather=drawn"
+    settings += f" narrow={schedule.narrow}" if schedule.narrow else ""
+    settings += f" tests={schedule.tests_ms}ms" if schedule.tests_ms else ""
+    settings += " ratchets=yes" if schedule.ratchets else ""
+    lines = [f"# {line}" for line in why.splitlines()] + [f"world {settings}", ""]
+    now = 0
+    for event in (*schedule.events, Event(schedule.storm_ms, "clear"), Event(schedule.storm_ms + REST_MS, "")):
+        lines += [f"wait {event.at - now}ms"] if event.at > now else []
+        lines += [event.command] if event.command else []
+        now = event.at
+    return transcript("\n".join([*lines, RULE]) + "\n")
+
+
+def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulator.shrink", description=__doc__)
+    parser.add_argument("seed", type=int)
+    parser.add_argument("--long", action="store_true", help="the long form of the seed, without its calm")
+    parser.add_argument("--planted", choices=[planted.name for planted in PLANTED], help="with this fault in place")
+    parser.add_argument("--out", type=Path, default=HERE, help="folder for the scenario (default: tests/scenarios)")
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Shrink one seed; exit 1 if nobody complains of it."""
+    arguments = _arguments(words)
+    schedule = draw(arguments.seed, short=not arguments.long)
+    planted = next((one for one in PLANTED if one.name == arguments.planted), None)
+    with planted.in_place() if planted else nullcontext():
+        result = judge_of(schedule)
+        if not result.broken:
+            print(f"nobody complains of seed {arguments.seed}", file=sys.stderr)
+            return 1
+        tries = 0
+
+        def complains(candidate: Schedule) -> str:
+            nonlocal tries
+            tries += 1
+            return judge_of(candidate).judge
+
+        small = hasten(thin(hasten(schedule, complains), complains), complains)
+    why = f'Found by seed {arguments.seed}: "{result.judge}" complained of {len(schedule.events)} events;'
+    why += f" these {len(small.events)} were enough."
+    if planted:
+        why += f"\nThe fault was planted: {planted.name}. Below is what happens without it."
+    name = f"{result.judge}-{arguments.seed}.txt"
+    (arguments.out / name).write_text(scenario(small, why))
+    print(f"{name}: {len(schedule.events)} events became {len(small.events)} in {tries} plays")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
