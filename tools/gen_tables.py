@@ -552,7 +552,12 @@ def _labels(root: Path = ROOT) -> str:
                 found.setdefault(f"{text}(statement, receipt, heartbeat, key-request)/(real, exercise)", set()).add(
                     path.relative_to(root).as_posix()
                 )
-    return _table(["label", "used in"], [(f"`{text}`", ", ".join(sorted(found[text]))) for text in sorted(found)])
+    return _table(["label", "used in"], [(f"`{text}`", ", ".join(_rooms(found[text]))) for text in sorted(found)])
+
+
+def _rooms(files: Iterable[str]) -> list[str]:
+    """The rooms of files: what moves from one file to its neighbour is no news for a reader."""
+    return sorted({name.rpartition("/")[0] for name in files})
 
 
 def render() -> str:
@@ -561,7 +566,7 @@ def render() -> str:
     written, raised = records(), alarms()
     _check_fields(written, raised)
     texts = _table(["number", "text"], enumerate(TEXTS))
-    said = [(f"`{word}`", ", ".join(sorted(files))) for word, files in sorted(refusals().items())]
+    said = [(f"`{word}`", ", ".join(_rooms(files))) for word, files in sorted(refusals().items())]
     parts = {
         "Limits": _limits(),
         "Profiles": "Milliseconds, messages and bytes; a charter MAY give others.\n\n" + _profiles(),
