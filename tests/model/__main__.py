@@ -8,9 +8,10 @@ import time
 from collections import Counter
 
 from tests.model.explorer import explore
-from tests.model.library import LARGE, ROAMING, SLOW, USUAL, run
+from tests.model.library import LARGE, ROAMING, ROAMING_KEYS, SLOW, USUAL, run, run_of_keys
 from tests.model.planted import DELIVERY, KEYS
 from tests.model.replay import Unreplayable, replay
+from tests.model.sessions import replay_keys
 
 
 def hold(*, large: bool, limit: int) -> bool:
@@ -64,6 +65,19 @@ def play(runs: int) -> bool:
     return not count["different"]
 
 
+def play_keys(runs: int) -> bool:
+    """The real sessions do what the model of keys does."""
+    actions = 0
+    for seed in range(runs):
+        for action, difference in replay_keys(run_of_keys(seed), ROAMING_KEYS):
+            actions += 1
+            if difference:
+                print(f"run {seed}, at {action}: {difference}")
+                return False
+    print(f"{runs} runs on real sessions: {actions} actions, no difference")
+    return True
+
+
 def main() -> int:
     """Explore, find, play."""
     parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
@@ -72,7 +86,7 @@ def main() -> int:
     parser.add_argument("--limit", type=int, default=600_000, help="states at which exploring one model ends")
     options = parser.parse_args()
     runs = options.runs or (1_000 if options.large else 20)
-    good = [hold(large=options.large, limit=options.limit), find(large=options.large), play(runs)]
+    good = [hold(large=options.large, limit=options.limit), find(large=options.large), play(runs), play_keys(runs)]
     print("everything holds" if all(good) else "SOMETHING IS WRONG")
     return 0 if all(good) else 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from tests.model import delivery, keys
 from tests.model.explorer import Action, Model, State, walk
@@ -65,6 +65,18 @@ ROAMING = delivery.Bounds(
 )
 """The world of the runs that are played on the real machines; too large to be explored whole."""
 
+ROAMING_KEYS = keys.Bounds(
+    "runs of keys",
+    statements=4,
+    in_flight=4,
+    rotations=3,
+    restarts_a=1,
+    restarts_b=1,
+    restores_a=1,
+    restores_b=1,
+)
+"""The same for keys."""
+
 _WEIGHTS = {
     "submit": 3.0,
     "send": 3.0,
@@ -80,12 +92,29 @@ _WEIGHTS = {
 }
 """How often an action is taken where several can be; the rest seldom."""
 
+_WEIGHTS_OF_KEYS = {
+    "seal": 1.0,
+    "deliver": 1.0,
+    "hear": 0.1,
+    "beat": 1.0,
+    "believe": 1.0,
+    "obey": 3.0,
+    "rotate": 1.0,
+    "destroy": 4.0,
+    "restore": 1.0,
+}
+
+
+def _choose(seed: int, weights: Mapping[str, float]) -> Callable[[list[tuple[Action, State]]], tuple[Action, State]]:
+    rng = random.Random(seed)
+    return lambda steps: rng.choices(steps, [weights.get(action[0], 0.3) for action, _ in steps])[0]
+
 
 def run(seed: int, length: int = 22) -> Iterator[tuple[Action, State]]:
-    """One run of the roaming model, the same for the same seed."""
-    rng = random.Random(seed)
+    """One run of the roaming model of delivery, the same for the same seed."""
+    return walk(delivery.Delivery(ROAMING), _choose(seed, _WEIGHTS), length)
 
-    def choose(steps: list[tuple[Action, State]]) -> tuple[Action, State]:
-        return rng.choices(steps, [_WEIGHTS.get(action[0], 0.3) for action, _ in steps])[0]
 
-    return walk(delivery.Delivery(ROAMING), choose, length)
+def run_of_keys(seed: int, length: int = 60) -> Iterator[tuple[Action, State]]:
+    """The same for keys."""
+    return walk(keys.Keys(ROAMING_KEYS), _choose(seed, _WEIGHTS_OF_KEYS), length)

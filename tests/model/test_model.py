@@ -14,14 +14,15 @@ from hotline.protocol.answers import Answers
 from hotline.protocol.inbox import Ahead, Inbox, Verdict
 from hotline.protocol.outbox import SentState
 from hotline.protocol.paths import TRANSITIONS, PathInput, PathState
-from hotline.protocol.session import ASKABLE
+from hotline.protocol.session import ASKABLE, Session
 from hotline.wire.v1 import content_pb2
 from tests.model import keys
 from tests.model.delivery import Bounds, Delivery, Receiver, Relay, Stmt
 from tests.model.explorer import Action, Model, explore
-from tests.model.library import ROAMING, SLOW, USUAL, run
+from tests.model.library import ROAMING, ROAMING_KEYS, SLOW, USUAL, run, run_of_keys
 from tests.model.planted import DELIVERY, KEYS
 from tests.model.replay import Unreplayable, replay
+from tests.model.sessions import replay_keys
 
 # --- the models -------------------------------------------------------------------------------------------------------
 
@@ -190,6 +191,51 @@ def test_the_runs_take_every_action() -> None:
     taken = {action[0] for seed in PLAYED for action, _ in run(seed)}
     known = {"submit", "send", "deliver", "hear", "beat", "believe"}
     assert taken == known | Delivery.faults - {"silent"}  # lamps are left out: they gate nothing (11.2)
+
+
+PLAYED_KEYS = (*range(11), 53)
+
+
+@pytest.mark.parametrize("seed", PLAYED_KEYS)
+def test_a_run_of_keys_is_a_run_of_the_sessions(seed: int) -> None:
+    """The model of keys would be right, and sessions would seal, open and ask otherwise."""
+    differences = [(action, difference) for action, difference in replay_keys(run_of_keys(seed), ROAMING_KEYS)]
+    assert [one for one in differences if one[1]] == []
+
+
+def test_the_runs_of_keys_take_every_action_and_meet_every_reason() -> None:
+    """What never happens is never compared."""
+    taken, reasons = set(), set()
+    for seed in PLAYED_KEYS:
+        before = keys.Keys(ROAMING_KEYS).begin()
+        for action, state in run_of_keys(seed):
+            taken.add(action[0])
+            if action[0] in ("deliver", "again"):
+                reasons.add(keys.Keys(ROAMING_KEYS).reason(before.bravo, action[1]))
+            before = state
+    known = {"seal", "repeat", "reseal", "deliver", "hear", "beat", "believe", "obey"}
+    assert taken == known | keys.Keys.faults
+    assert reasons == {"", "used", "unknown-epoch", "unknown-prekey"}
+
+
+def _any_epoch(self: Session, epoch_tag: int) -> None:
+    for epoch in self._sending.values():
+        epoch.acknowledged = True
+
+
+def _forgets_openers(self: Session, epoch_id: bytes) -> None:
+    return None
+
+
+@pytest.mark.parametrize(
+    ("method", "mutant"),
+    [("acknowledge_epoch", _any_epoch), ("_reopen", _forgets_openers)],
+    ids=["any word acknowledges", "openers are forgotten"],
+)
+def test_a_session_that_does_otherwise_is_noticed(monkeypatch: pytest.MonkeyPatch, method: str, mutant: Any) -> None:
+    """Comparing could be blind."""
+    monkeypatch.setattr(Session, method, mutant)
+    assert any(difference for seed in PLAYED_KEYS for _, difference in replay_keys(run_of_keys(seed), ROAMING_KEYS))
 
 
 def _never_offers(self: Answers, plane: Any, after: int, now: Any) -> None:
