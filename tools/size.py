@@ -27,6 +27,7 @@ ZONES = {
     "runtime": ("hotline/runtime", "hotline/endpointd.py", "hotline/config.py"),
     "cli": ("hotline/cli", "hotline/__main__.py"),
     "drill": ("hotline/drill",),
+    "conformance": ("hotline/conformance",),
 }
 """Folders and files of each zone."""
 BOUNDS = {"crypto": 600}
@@ -112,12 +113,12 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="fail if a zone has more code lines than it may")
     check: bool = parser.parse_args().check
     sizes = {zone: measure(zone) for zone in ZONES}
-    print(f"{'zone':<10}{'files':>6}{'code':>7}{'lines':>7}{'bound':>7}  packages")
+    print(f"{'zone':<12}{'files':>6}{'code':>7}{'lines':>7}{'bound':>7}  packages")
     for zone, size in sizes.items():
         bound = str(BOUNDS.get(zone, ""))
-        print(f"{zone:<10}{size.files:>6}{size.code:>7}{size.lines:>7}{bound:>7}  {' '.join(sorted(size.packages))}")
+        print(f"{zone:<12}{size.files:>6}{size.code:>7}{size.lines:>7}{bound:>7}  {' '.join(sorted(size.packages))}")
     total = [sum(size[part] for size in sizes.values()) for part in (0, 1, 2)]
-    print(f"{'all':<10}{total[0]:>6}{total[1]:>7}{total[2]:>7}")
+    print(f"{'all':<12}{total[0]:>6}{total[1]:>7}{total[2]:>7}")
     wrong = excess(sizes)
     for line in wrong:
         print(line, file=sys.stderr)
