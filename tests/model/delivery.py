@@ -1,6 +1,6 @@
 """Delivery, receipts and failover as a model (docs/protocol.md sections 8, 9, 11 and 12): ALPHA says, BRAVO is told.
 
-What is left out: keys (tests/model/keys.py), time (whatever a timer may do can happen at any moment), the window.
+What is left out: keys (tests/model/keys.py), READ, time (whatever a timer may do can happen at any moment), the window.
 A step and its commit are one action, because a driver lets nothing out before the commit; a power cut before it is a
 step that did not happen, and one right after it keeps what was committed and loses what should have left: the action
 `cut`. A fresh beat and its answer are one action, `beat`, whose answer may arrive late or never. The network is a set
@@ -239,9 +239,17 @@ class Delivery:
             delivered = sender.told(stmt.serial, SentState.DELIVERED)
             # docs/protocol.md 12.7: what had expired first may have a VOID in its place at a peer that was restored.
             lost = delivered and stmt not in receiver.received and not sender.told(stmt.serial, SentState.EXPIRED)
-            if lost or (stmt in receiver.received and not delivered):
+            if lost or (stmt in receiver.received and not delivered and not self._told_by_reading(state, stmt)):
                 return False
         return True
+
+    def _told_by_reading(self, state: State, stmt: Stmt) -> bool:
+        """8.4 after a lost receipt: nothing is owed any more and nobody asks again. READ, which the peer repeats until it
+        is noted (9.4) and this model leaves out, tells it once an officer has opened the statement.
+        """
+        spent = (CUTS, self.bounds.cuts), (LOSSES, self.bounds.losses), (CLOSINGS, self.bounds.closings)
+        lost = any(state.budget[what] < bound for what, bound in spent)
+        return lost and state.restored[1] and state.sender.told(stmt.serial, SentState.EXPIRED)
 
     # --- what can happen ---------------------------------------------------------------------------------------------
 

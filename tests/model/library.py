@@ -33,6 +33,9 @@ LARGE: list[Model] = [
     delivery.Delivery(delivery.Bounds("both from old copies", relays=1, restores_a=1, restores_b=1)),
     delivery.Delivery(delivery.Bounds("ALPHA restored, a cut", relays=1, restores_a=1, cuts=1)),
     delivery.Delivery(delivery.Bounds("ALPHA restored twice", relays=1, restores_a=2)),
+    delivery.Delivery(
+        delivery.Bounds("BRAVO restored, an expiry, a loss", lanes=(0,), relays=1, restores_b=1, expiries=1, losses=1)
+    ),
     delivery.Delivery(delivery.Bounds("BRAVO restored, two relays", restores_b=1)),
     delivery.Delivery(delivery.Bounds("ALPHA restored, an expiry", relays=1, restores_a=1, expiries=1)),
     keys.Keys(keys.Bounds("keys: two texts, a rotation", statements=2, in_flight=1)),
