@@ -244,8 +244,8 @@ class Delivery:
         return True
 
     def _told_by_reading(self, state: State, stmt: Stmt) -> bool:
-        """8.4 after a lost receipt: nothing is owed any more and nobody asks again. READ, which the peer repeats until it
-        is noted (9.4) and this model leaves out, tells it once an officer has opened the statement.
+        """8.4 after a lost receipt: nothing is owed any more and nobody asks again. READ tells it, once an officer has
+        opened the statement: the peer repeats it until it is noted (9.4). This model leaves that out.
         """
         spent = (CUTS, self.bounds.cuts), (LOSSES, self.bounds.losses), (CLOSINGS, self.bounds.closings)
         lost = any(state.budget[what] < bound for what, bound in spent)
@@ -273,7 +273,7 @@ class Delivery:
             if state.budget[CUTS]:
                 cut = then._replace(budget=self._spend(state, CUTS))
                 yield ("cut-submit",), self.cut_in_submit(state, self._restart(cut))
-        for item in state.sender.pending:
+        for item in sorted(state.sender.pending, key=_serial):
             serial = item.stmt.serial
             relays = self.send(state.relays, item.stmt)
             if relays != state.relays:
@@ -285,7 +285,7 @@ class Delivery:
 
     def _network(self, state: State) -> Iterator[tuple[Action, State]]:
         for index, relay in enumerate(state.relays):
-            for stmt in relay.hold if relay.far else ():
+            for stmt in sorted(relay.hold) if relay.far else ():
                 receiver, receipt = self.receive(state.receiver, stmt)
                 then = state._replace(receiver=receiver, ever=state.ever | (receiver.received - state.ever))
                 answered = self._answer(then, receipt)
@@ -295,7 +295,7 @@ class Delivery:
                 if state.budget[CUTS] and receiver is not state.receiver:
                     cut = self.cut_in_receive(state, then, receipt)
                     yield ("cut-deliver", index, stmt), cut._replace(budget=self._spend(state, CUTS))
-            for receipt in relay.back if relay.near is not PathState.DOWN else ():
+            for receipt in sorted(relay.back) if relay.near is not PathState.DOWN else ():
                 then = self.hear(state, receipt)
                 left = then.relays[index]
                 relays = list(then.relays)
@@ -305,7 +305,7 @@ class Delivery:
                 yield from self._custody(state, index)
 
     def _custody(self, state: State, index: int) -> Iterator[tuple[Action, State]]:
-        for item in state.sender.pending:
+        for item in sorted(state.sender.pending, key=_serial):
             relay = state.relays[index]
             if item.stmt in relay.hold and relay.near is not PathState.DOWN and not item.relayed:
                 yield ("custody", index, item.stmt.serial), state._replace(sender=self.custody(state.sender, item))
@@ -353,7 +353,7 @@ class Delivery:
                 empty = relay._replace(hold=frozenset(), back=frozenset())
                 lost = state._replace(budget=self._spend(state, LOSSES))
                 yield ("wipe", index), self._with(lost, index, empty)
-                for stmt in relay.hold:
+                for stmt in sorted(relay.hold):
                     if len(relay.hold) > 1:
                         yield ("lose", index, stmt), self._without(lost, index, stmt)
             for what in PathInput:
@@ -550,3 +550,8 @@ class Delivery:
                 pending.add(Pending(stmt))
         sender = sender._replace(pending=frozenset(pending))
         return sender._replace(high=sender.through())
+
+
+def _serial(item: Pending) -> int:
+    """Sets are gone through in order: a run must be the same in every process."""
+    return item.stmt.serial

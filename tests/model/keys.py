@@ -223,7 +223,7 @@ class Keys:
 
     def _sealing(self, state: State) -> Iterator[tuple[Action, State]]:
         alpha = state.alpha
-        for stmt in alpha.owed:
+        for stmt in sorted(alpha.owed):
             sealed = next((one for one in alpha.sealed if one.stmt == stmt), None)
             if sealed is None:
                 yield ("seal", stmt), self.seal(state, stmt)
@@ -240,14 +240,15 @@ class Keys:
         return state._replace(in_flight=frozenset(in_flight))
 
     def _opening(self, state: State) -> Iterator[tuple[Action, State]]:
-        for envelope in state.in_flight:
+        # In order: a run must be the same in every process, and None has another hash in each.
+        for envelope in sorted(state.in_flight):
             opened = self.open(state, envelope)
             yield ("deliver", envelope), opened._replace(in_flight=opened.in_flight - {envelope})
             if self.bounds.hostile and opened != state:
                 yield ("again", envelope), opened
             if self.bounds.hostile:
                 yield ("lose", envelope), state._replace(in_flight=state.in_flight - {envelope})
-        for stmt in state.back:
+        for stmt in sorted(state.back):
             alpha = state.alpha
             sealed = frozenset(one for one in alpha.sealed if one.stmt != stmt)
             heard = alpha._replace(owed=alpha.owed - {stmt}, sealed=sealed)
