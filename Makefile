@@ -29,6 +29,7 @@ check: install ## everything that needs no test run
 	$(RUN)/lint-imports --no-logo
 	$(RUN)/buf lint proto
 	$(RUN)/python tools/gen_proto.py --check
+	$(RUN)/python tools/gen_tables.py --check
 
 bench: install ## measure the product beside floors built from the same parts; writes build/bench.json
 	$(RUN)/python -m benchmarks

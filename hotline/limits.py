@@ -116,6 +116,9 @@ KEY_ELSEWHERE_INTERVAL: Final = 60_000
 KEY_ELSEWHERE_SHOWN: Final = 3_600_000
 """How long that alarm stands in the status after the last time."""
 
+PRESENCE_ASK_INTERVAL: Final = 10_000
+"""Least time between two questions to the peer's duty officer. Earlier ones are refused."""
+
 IDLE_BEAT_FACTOR: Final = 5
 """Heartbeats on a path where the peer is not heard are this many times rarer."""
 

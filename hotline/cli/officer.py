@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from hotline.civil import iso_utc
 from hotline.cli.exits import Exit, leave
 from hotline.cli.follow import STAGES, follow, print_stages
 from hotline.cli.output import (
@@ -60,13 +61,24 @@ def status(socket: str | None, as_json: bool) -> None:
         sys.exit(int(Exit.NO_PATH))
 
 
+def _until(time: str | None) -> str:
+    return f" until {time}" if time else ""
+
+
+def _presence(peer: dict[str, Any]) -> str:
+    return f"{peer['presence']}{_until(peer['presence_until'])}"
+
+
 def _print_status(picture: dict[str, Any]) -> None:
     peer, real = picture["peer"], picture["planes"]["real"]
     line(f"HOTLINE  {picture['party']}/{picture['terminal']} to {peer['party']}/{peer['terminal']}   {picture['time']}")
     for alarm in picture["alarms"]:
         line(f"# ALARM {alarm['name']}: {alarm['text']}")
     state = "UP" if picture["link"] == "up" else "NO PATH"
-    line(f"LINK    {state:8} peer heard {ago(peer['heard_ms_ago'])}, says it is {peer['presence']}")
+    line(f"LINK    {state:8} peer heard {ago(peer['heard_ms_ago'])}, says it is {_presence(peer)}")
+    own = picture["presence"]
+    if own["word"] != "alive":
+        line(f"HERE    we say that we are {own['word']}{_until(own['until'])}")
     for path in picture["paths"]:
         trip = "" if path["round_trip_ms"] is None else f"round trip {path['round_trip_ms']} ms"
         error = safe_line(picture["stream_errors"].get(path["name"], ""))
@@ -329,7 +341,14 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
         case "alarm":
             return f"ALARM {safe_line(str(fields['name']))}: {safe_line(str(fields['meaning']))}"
         case "presence":
-            return f"the peer says it is {str(fields['presence']).removeprefix('PRESENCE_').lower()}"
+            who = "the peer says it is" if fields["by"] == "peer" else "we say that we are"
+            return f"{who} {fields['presence']}{_until(iso_utc(fields['until']) if fields['until'] else None)}"
+        case "presence-asked":
+            return f"the peer's terminal has rung for its duty officer; its word is {fields['presence']}"
+        case "courier" if fields["way"] == "out":
+            return f"a bundle with {fields['statements']} statements was made for a courier"
+        case "courier":
+            return f"a courier's bundle brought {fields['statements']} statements and {fields['delivered']} receipts"
         case "refused":
             return f"refused over {safe_line(str(fields['path']))}: {safe_line(str(fields['reason']))}"
         case "test-resumed":

@@ -12,6 +12,7 @@ from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathInput, PathState
 from hotline.protocol.peerlog import PeerLog
 from hotline.protocol.prekeys import tag
+from hotline.protocol.presence import Presence
 from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
 from hotline.protocol.statements import read_heartbeat
@@ -26,6 +27,7 @@ class Beats:
     def __init__(
         self,
         context: Context,
+        presence: Presence,
         courier: CourierKeys,
         sending: Sending,
         answers: Answers,
@@ -34,6 +36,7 @@ class Beats:
         peer_log: PeerLog,
     ) -> None:
         self._ctx = context
+        self._presence = presence
         self._courier = courier
         self._courier_held: int | None = None
         self._courier_at = 0
@@ -86,8 +89,8 @@ class Beats:
             epoch_opened=ctx.session.opened_epoch(number),
             log_size=head.size,
             echo_delay_ms=path.echo_delay(now),
-            presence=content_pb2.PRESENCE_CLOSING if self.closing else content_pb2.PRESENCE_ALIVE,
         )
+        self._presence.write(heartbeat, closing=self.closing)
         if newest is not None and ctx.peer.prekey_held != tag(newest.name):
             heartbeat.announcement.CopyFrom(newest.signed)
         exchange = self._exchange(path, now)
@@ -158,11 +161,8 @@ class Beats:
         if not ctx.session.confirm_prekey(heartbeat.prekey) and heartbeat.prekey:
             for path in ctx.paths.values():
                 path.beat_soon(now)
-        if peer.presence != heartbeat.presence:
-            ctx.record("peer.presence", presence=content_pb2.Presence.Name(heartbeat.presence))
-            ctx.tell("presence", presence=content_pb2.Presence.Name(heartbeat.presence))
+        self._presence.read(heartbeat, now)
         peer.heard_at, peer.heard_wall = now.mono, now.wall
-        peer.presence = heartbeat.presence
         peer.log_size = heartbeat.log_size
         peer.prekey_held = heartbeat.prekey_held
         peer.clock_offset_ms = heartbeat.time_ms - now.wall

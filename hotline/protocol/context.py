@@ -65,6 +65,9 @@ class PeerView:
     heard_at: int | None = None
     heard_wall: int | None = None
     presence: content_pb2.Presence.ValueType = content_pb2.PRESENCE_UNSPECIFIED
+    presence_until: int = 0
+    asked: int = 0
+    """The last question of the peer that people were told of."""
     sent_through: dict[Plane, int] = field(default_factory=lambda: dict.fromkeys(Plane, 0))
     received_through: dict[Plane, int] = field(default_factory=lambda: dict.fromkeys(Plane, 0))
     log_size: int = 0

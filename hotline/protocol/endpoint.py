@@ -40,6 +40,7 @@ from hotline.protocol.context import Context, EndpointSetup
 from hotline.protocol.courier import Courier
 from hotline.protocol.courierkeys import CourierKeys
 from hotline.protocol.events import (
+    AskPresence,
     Audited,
     Closing,
     Cosigned,
@@ -49,6 +50,7 @@ from hotline.protocol.events import (
     ImportBundle,
     MarkRead,
     SendTest,
+    SetPresence,
     Started,
     Submit,
 )
@@ -56,6 +58,7 @@ from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathInput
 from hotline.protocol.peerlog import PeerLog
 from hotline.protocol.prekeys import OwnPrekeys
+from hotline.protocol.presence import Presence
 from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
 from hotline.protocol.session import ASKABLE, Opened, Session
@@ -93,10 +96,12 @@ class Endpoint:
         parts = (self._sending, self._answers, self._receiving, self.own_log, self.peer_log)
         self._courier_keys = courier_keys
         self._courier = Courier(self.context, courier_keys, self._receiving, self._envelope)
-        self._beats = Beats(self.context, courier_keys, *parts)
+        self.presence = Presence(self.context)
+        self._beats = Beats(self.context, self.presence, courier_keys, *parts)
         self._sending.restore(saved, now)
         self._receiving.restore(saved, now)
         self.tests.restore(saved, now)
+        self.presence.restore(saved, now)
         self.own_log.restore(saved)
         self.peer_log.restore(saved)
         self._known = {str(row["name"]): row["value"] for row in saved.rows("fact")}
@@ -123,6 +128,10 @@ class Endpoint:
                 self._receiving.mark_read(event, now)
             case SendTest():
                 self.tests.ask(event, now)
+            case SetPresence():
+                self.presence.set(event, now)
+            case AskPresence():
+                self.presence.ask(event, now)
             case ExportBundle():
                 self._courier.export(event, now)
             case ImportBundle():
@@ -155,7 +164,9 @@ class Endpoint:
         ctx = self.context
         deadlines = [self._gap_at, self._taken_at, ctx.reads.next_deadline()]
         deadlines += [ctx.prekeys.next_deadline(), self._courier_keys.next_deadline()]
-        deadlines += [part.next_deadline() for part in (self.own_log, self.peer_log, self._beats, self.tests)]
+        deadlines += [
+            part.next_deadline() for part in (self.own_log, self.peer_log, self._beats, self.tests, self.presence)
+        ]
         deadlines += [outbox.next_deadline() for outbox in ctx.outboxes.values()]
         for path in ctx.paths.values():
             deadlines += [path.next_beat_at, path.silent_at()]
@@ -169,6 +180,7 @@ class Endpoint:
         if rotated and ctx.prekeys.newest is not None:
             ctx.record("key.prekey", generation=ctx.prekeys.newest.generation, name=ctx.prekeys.newest.name.hex())
         ctx.out.changes += self._courier_keys.due(now)
+        self.presence.due(now)
         self._beats.silence(now)
         self._sending.due(now)
         self._receiving.due(now)

@@ -41,6 +41,24 @@ class SendTest:
 
 
 @dataclass(frozen=True, slots=True)
+class SetPresence:
+    """An officer says what this side is; `until` is a written time, 0 for no end."""
+
+    request: RequestId
+    officer: str
+    word: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskPresence:
+    """An officer asks the peer's duty officer for a word."""
+
+    request: RequestId
+    officer: str
+
+
+@dataclass(frozen=True, slots=True)
 class ExportBundle:
     """An officer asks for a bundle for the courier."""
 
@@ -108,6 +126,8 @@ EndpointEvent = (
     Submit
     | MarkRead
     | SendTest
+    | SetPresence
+    | AskPresence
     | ExportBundle
     | ImportBundle
     | Closing

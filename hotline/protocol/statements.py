@@ -165,6 +165,12 @@ def decode_receipt(content: bytes) -> content_pb2.Receipt:
     return receipt
 
 
+PRESENCE_WITH_TIME: Final = frozenset(
+    {content_pb2.PRESENCE_CONSULTING, content_pb2.PRESENCE_PRINCIPAL_ABSENT, content_pb2.PRESENCE_DEGRADED}
+)
+"""What may say until when it holds."""
+
+
 def decode_heartbeat(content: bytes) -> content_pb2.Heartbeat:
     """Parse and check a heartbeat; what it says of paths and keys is checked by who knows them. Raises Malformed."""
     heartbeat = decode(content_pb2.Heartbeat, content, _HEARTBEAT_MAX)
@@ -177,8 +183,10 @@ def decode_heartbeat(content: bytes) -> content_pb2.Heartbeat:
     )
     if not heartbeat.beat or max(serials) > SERIAL_MAX or heartbeat.time_ms > TIME_MAX:
         raise Malformed("beat", "a number that is none")
-    if heartbeat.presence not in (content_pb2.PRESENCE_ALIVE, content_pb2.PRESENCE_CLOSING):
+    if heartbeat.presence not in content_pb2.Presence.values() or not heartbeat.presence:
         raise Malformed("beat", f"presence {heartbeat.presence}")
+    if heartbeat.presence_until_ms > (TIME_MAX if heartbeat.presence in PRESENCE_WITH_TIME else 0):
+        raise Malformed("beat", "an end of what has none")
     if heartbeat.HasField("log"):
         _check_exchange(heartbeat.log)
     return heartbeat

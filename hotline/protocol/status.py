@@ -10,7 +10,7 @@ from hotline.machine import Instant, Plane
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.paths import Path, PathState
-from hotline.wire.v1 import content_pb2
+from hotline.protocol.presence import presence_word
 
 
 def status(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
@@ -30,6 +30,10 @@ def status(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
         "planes": {plane.value: _plane(endpoint, plane) for plane in Plane},
         "keys": _keys(endpoint, now),
         "ledger": _ledger(endpoint),
+        "presence": {
+            "word": presence_word(endpoint.presence.word),
+            "until": iso_utc(endpoint.presence.until) if endpoint.presence.until else None,
+        },
         "tests": _tests(endpoint.tests, now),
         "alarms": _alarms(endpoint, up, now),
     }
@@ -41,7 +45,8 @@ def _peer(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
         "party": ctx.setup.remote.party,
         "terminal": ctx.setup.remote.name,
         "heard_ms_ago": None if peer.heard_at is None else now.mono - peer.heard_at,
-        "presence": content_pb2.Presence.Name(peer.presence).removeprefix("PRESENCE_").lower(),
+        "presence": presence_word(peer.presence),
+        "presence_until": iso_utc(peer.presence_until) if peer.presence_until else None,
         "ledger_size": peer.log_size,
         "clock_offset_ms": peer.clock_offset_ms,
     }

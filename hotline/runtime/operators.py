@@ -16,23 +16,29 @@ from hotline.errors import StorageError
 from hotline.limits import BUNDLE_BYTES_MAX, BUNDLE_PIECE_BYTES, STATUS_JSON_MAX
 from hotline.machine import Plane, Reply, RequestId
 from hotline.protocol.endpoint import Endpoint
-from hotline.protocol.events import EndpointEvent, ExportBundle, ImportBundle, MarkRead, SendTest, Submit
-from hotline.protocol.neutral import UNATTENDED, kind_of
-from hotline.protocol.statements import decode_statement
+from hotline.protocol.events import (
+    AskPresence,
+    EndpointEvent,
+    ExportBundle,
+    ImportBundle,
+    MarkRead,
+    SendTest,
+    SetPresence,
+    Submit,
+)
+from hotline.protocol.neutral import UNATTENDED
 from hotline.protocol.status import status
 from hotline.runtime.driver import Driver, system_clock
 from hotline.runtime.onceonly import OnceOnly
 from hotline.runtime.store import EndpointStore
 from hotline.runtime.testlist import channel_tests
+from hotline.runtime.views import StatementViews
 from hotline.runtime.watchers import Watchers
 from hotline.wire.v1 import operator_pb2, operator_pb2_grpc
 
 _NOT_AN_OFFICER = (
     "you are no officer of this terminal: an administrator adds you to [[operator.officer]] in its configuration"
 )
-
-_SENT = "SELECT s.serial, s.content, s.hash FROM sent s"
-_RECEIVED = "SELECT r.serial, r.content, r.hash, r.at FROM received r"
 
 
 class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
@@ -50,6 +56,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         self._driver = driver
         self._endpoint = endpoint
         self._store = store
+        self._views = StatementViews(store)
         self._watchers = watchers
         self._officer = officer
         self._extra_status = extra_status
@@ -132,7 +139,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
             )
 
         limit = min(request.limit or 50, 500)
-        found = channel_tests(self._store, one(self._sent), one(self._received), limit)
+        found = channel_tests(self._store, one(self._views.sent), one(self._views.received), limit)
         return operator_pb2.ListTestsResponse(test=found)
 
     async def Read(  # noqa: N802
@@ -148,7 +155,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         reply = await self._ask(context, lambda number: MarkRead(number, plane, serial, officer))
         response = operator_pb2.ReadResponse(accepted=reply.ok, code=reply.code, text=reply.text)
         if reply.ok:
-            views = self._received(plane, "WHERE r.plane=? AND r.serial=?", (plane.value, serial))
+            views = self._views.received(plane, "WHERE r.plane=? AND r.serial=?", (plane.value, serial))
             if views:
                 response.statement.CopyFrom(views[0])
         return response
@@ -163,69 +170,50 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         plane = _plane(request.exercise)
         limit = min(request.limit or 50, 500)
         if request.serial:
-            views = (self._sent if request.sent else self._received)(
+            views = (self._views.sent if request.sent else self._views.received)(
                 plane, "WHERE plane=? AND serial=?", (plane.value, request.serial)
             )
         elif request.sent:
-            views = self._sent(plane, "WHERE plane=? ORDER BY serial DESC LIMIT ?", (plane.value, limit))
+            views = self._views.sent(plane, "WHERE plane=? ORDER BY serial DESC LIMIT ?", (plane.value, limit))
         elif request.unread_only:
             clause = (
                 "JOIN unread u ON u.plane=r.plane AND u.serial=r.serial WHERE r.plane=? ORDER BY r.serial DESC LIMIT ?"
             )
-            views = self._received(plane, clause, (plane.value, limit))
+            views = self._views.received(plane, clause, (plane.value, limit))
         else:
-            views = self._received(plane, "WHERE plane=? ORDER BY serial DESC LIMIT ?", (plane.value, limit))
+            views = self._views.received(plane, "WHERE plane=? ORDER BY serial DESC LIMIT ?", (plane.value, limit))
         for view in views:
             if not view.sent and not view.read_ms and view.kind not in UNATTENDED:
                 view.text = ""
         return operator_pb2.ListStatementsResponse(statement=views[::-1])
 
-    def _sent(self, plane: Plane, clause: str, parameters: tuple[str | int, ...]) -> list[operator_pb2.StatementView]:
-        views = []
-        for serial, content, name in self._store.query(f"{_SENT} {clause}", parameters):
-            assert isinstance(serial, int)
-            view = self._view(plane, serial, content, name, sent=True)
-            view.state = "queued"
-            facts = self._store.query(
-                "SELECT stage, at, by FROM sent_fact WHERE plane=? AND serial=? ORDER BY at", (plane.value, serial)
-            )
-            _apply_sent_facts(view, facts)
-            views.append(view)
-        return views
+    # --- presence ----------------------------------------------------------------------------------------------------
 
-    def _view(self, plane: Plane, serial: int, box: object, name: object, *, sent: bool) -> operator_pb2.StatementView:
-        assert isinstance(box, bytes)
-        assert isinstance(name, bytes)
-        content = self._store.content("sent" if sent else "received", plane.value, serial, box)
-        if content is None:
-            reason = "its content was destroyed when its time was over; the ledger still proves that it was said"
-            return operator_pb2.StatementView(
-                exercise=plane is Plane.EXERCISE, sent=sent, serial=serial, statement=name, reason=reason
-            )
-        return _view(plane, content, name, sent=sent)
+    async def SetPresence(  # noqa: N802
+        self,
+        request: operator_pb2.SetPresenceRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.SetPresenceRequest, operator_pb2.SetPresenceResponse],
+    ) -> operator_pb2.SetPresenceResponse:
+        """Say what this side is; the answer comes when it is durable."""
+        officer = self._officer
+        if officer is None:
+            return operator_pb2.SetPresenceResponse(code="policy", text=_NOT_AN_OFFICER)
+        word, until = request.presence, request.until_ms
+        reply = await self._ask(context, lambda number: SetPresence(number, officer, word, until))
+        return operator_pb2.SetPresenceResponse(accepted=reply.ok, code=reply.code, text=reply.text)
 
-    def _received(
-        self, plane: Plane, clause: str, parameters: tuple[str | int, ...]
-    ) -> list[operator_pb2.StatementView]:
-        views = []
-        for serial, content, name, at in self._store.query(f"{_RECEIVED} {clause}", parameters):
-            assert isinstance(serial, int)
-            assert isinstance(at, int)
-            view = self._view(plane, serial, content, name, sent=False)
-            view.received_ms = at
-            view.state = "held"
-            facts = self._store.query(
-                "SELECT stage, at, by FROM received_fact WHERE plane=? AND serial=? ORDER BY at", (plane.value, serial)
-            )
-            for stage, fact_at, by in facts:
-                if stage == "shown" and view.state == "held":
-                    view.state = "shown" if view.kind in UNATTENDED else "unread"
-                elif stage == "read":
-                    view.state, view.read_ms, view.read_by = "read", _int(fact_at), str(by)
-                elif stage == "repeat":
-                    view.repeats = int(str(by))
-            views.append(view)
-        return views
+    async def AskPresence(  # noqa: N802
+        self,
+        request: operator_pb2.AskPresenceRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.AskPresenceRequest, operator_pb2.AskPresenceResponse],
+    ) -> operator_pb2.AskPresenceResponse:
+        """Ask the peer's duty officer for a word."""
+        del request
+        officer = self._officer
+        if officer is None:
+            return operator_pb2.AskPresenceResponse(code="policy", text=_NOT_AN_OFFICER)
+        reply = await self._ask(context, lambda number: AskPresence(number, officer))
+        return operator_pb2.AskPresenceResponse(accepted=reply.ok, code=reply.code, text=reply.text)
 
     # --- courier -----------------------------------------------------------------------------------------------------
 
@@ -328,40 +316,3 @@ def _submit_response(reply: Reply) -> operator_pb2.SubmitResponse:
 def _int(value: object) -> int:
     assert isinstance(value, int)
     return value
-
-
-def _view(plane: Plane, content: bytes, name: bytes, *, sent: bool) -> operator_pb2.StatementView:
-    statement = decode_statement(content)
-    return operator_pb2.StatementView(
-        exercise=plane is Plane.EXERCISE,
-        sent=sent,
-        serial=statement.serial,
-        precedence=statement.precedence,
-        kind=kind_of(statement),
-        date_time_group=statement.date_time_group,
-        composed_ms=statement.composed_ms,
-        language=statement.language,
-        direction=statement.direction,
-        from_party=statement.from_party,
-        to_party=statement.to_party,
-        drafter=statement.drafter,
-        text=statement.text,
-        statement=name,
-    )
-
-
-def _apply_sent_facts(view: operator_pb2.StatementView, facts: list[tuple[object, ...]]) -> None:
-    rank = {"queued": 0, "expired": 1, "relayed": 1, "delivered": 2, "read": 3, "renumbered": 4}
-    for stage, at, by in facts:
-        name = str(stage)
-        if rank[name] >= rank[view.state]:
-            view.state = name
-        match name:
-            case "relayed":
-                view.relayed_ms, view.relayed_by = _int(at), str(by)
-            case "delivered":
-                view.delivered_ms = _int(at)
-            case "read":
-                view.read_ms, view.read_by = _int(at), str(by)
-            case "expired" | "renumbered":
-                view.reason = str(by)

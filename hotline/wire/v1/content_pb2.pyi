@@ -122,12 +122,28 @@ class _PresenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Presence.Val
     PRESENCE_UNSPECIFIED: _Presence.ValueType  # 0
     PRESENCE_ALIVE: _Presence.ValueType  # 1
     PRESENCE_CLOSING: _Presence.ValueType  # 2
+    PRESENCE_CONSULTING: _Presence.ValueType  # 3
+    """There, and asking the leadership."""
+    PRESENCE_DECLINED: _Presence.ValueType  # 4
+    """There, and will not answer."""
+    PRESENCE_PRINCIPAL_ABSENT: _Presence.ValueType  # 5
+    """The officer is there, the principal cannot be reached."""
+    PRESENCE_DEGRADED: _Presence.ValueType  # 6
+    """There, with less than the usual means."""
 
 class Presence(_Presence, metaclass=_PresenceEnumTypeWrapper): ...
 
 PRESENCE_UNSPECIFIED: Presence.ValueType  # 0
 PRESENCE_ALIVE: Presence.ValueType  # 1
 PRESENCE_CLOSING: Presence.ValueType  # 2
+PRESENCE_CONSULTING: Presence.ValueType  # 3
+"""There, and asking the leadership."""
+PRESENCE_DECLINED: Presence.ValueType  # 4
+"""There, and will not answer."""
+PRESENCE_PRINCIPAL_ABSENT: Presence.ValueType  # 5
+"""The officer is there, the principal cannot be reached."""
+PRESENCE_DEGRADED: Presence.ValueType  # 6
+"""There, with less than the usual means."""
 Global___Presence: _TypeAlias = Presence  # noqa: Y015
 
 @_typing.final
@@ -281,6 +297,9 @@ class Heartbeat(_message.Message):
     ECHO_DELAY_MS_FIELD_NUMBER: _builtins.int
     LOG_FIELD_NUMBER: _builtins.int
     COURIER_FIELD_NUMBER: _builtins.int
+    PRESENCE_UNTIL_MS_FIELD_NUMBER: _builtins.int
+    PRESENCE_ASKED_FIELD_NUMBER: _builtins.int
+    PRESENCE_ANSWERED_FIELD_NUMBER: _builtins.int
     beat: _builtins.int
     echo: _builtins.int
     path: _builtins.int
@@ -296,6 +315,12 @@ class Heartbeat(_message.Message):
     presence: Global___Presence.ValueType
     echo_delay_ms: _builtins.int
     """How long the echoed beat waited here: round trip without our own rhythm."""
+    presence_until_ms: _builtins.int
+    """Until when `presence` holds by the sender's word; 0: until another is said."""
+    presence_asked: _builtins.int
+    """A question for the duty officer, by a random name; 0 for none."""
+    presence_answered: _builtins.int
+    """The question that this terminal has told its people of."""
     @_builtins.property
     def announcement(self) -> Global___SignedPrekey: ...
     @_builtins.property
@@ -322,10 +347,13 @@ class Heartbeat(_message.Message):
         echo_delay_ms: _builtins.int = ...,
         log: Global___LogExchange | None = ...,
         courier: Global___CourierKey | None = ...,
+        presence_until_ms: _builtins.int = ...,
+        presence_asked: _builtins.int = ...,
+        presence_answered: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "courier", b"courier", "log", b"log"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "beat", b"beat", "courier", b"courier", "echo", b"echo", "echo_delay_ms", b"echo_delay_ms", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "log", b"log", "log_size", b"log_size", "path", b"path", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "received_through", b"received_through", "sent_through", b"sent_through", "time_ms", b"time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "beat", b"beat", "courier", b"courier", "echo", b"echo", "echo_delay_ms", b"echo_delay_ms", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "log", b"log", "log_size", b"log_size", "path", b"path", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "presence_answered", b"presence_answered", "presence_asked", b"presence_asked", "presence_until_ms", b"presence_until_ms", "received_through", b"received_through", "sent_through", b"sent_through", "time_ms", b"time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -64,6 +64,16 @@ class OperatorServiceStub:
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsRequest.SerializeToString,
                 response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsResponse.FromString,
                 _registered_method=True)
+        self.SetPresence = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/SetPresence',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SetPresenceRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SetPresenceResponse.FromString,
+                _registered_method=True)
+        self.AskPresence = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/AskPresence',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.AskPresenceRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.AskPresenceResponse.FromString,
+                _registered_method=True)
         self.ExportBundle = channel.unary_stream(
                 '/hotline.wire.v1.OperatorService/ExportBundle',
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ExportBundleRequest.SerializeToString,
@@ -126,6 +136,20 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetPresence(self, request, context):
+        """Say what this side is, until when.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AskPresence(self, request, context):
+        """Ask the peer's duty officer for a word.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExportBundle(self, request, context):
         """Everything that the peer lacks as a bundle for a courier, in pieces.
         """
@@ -179,6 +203,16 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.ListTests,
                     request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsRequest.FromString,
                     response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsResponse.SerializeToString,
+            ),
+            'SetPresence': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPresence,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SetPresenceRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SetPresenceResponse.SerializeToString,
+            ),
+            'AskPresence': grpc.unary_unary_rpc_method_handler(
+                    servicer.AskPresence,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.AskPresenceRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.AskPresenceResponse.SerializeToString,
             ),
             'ExportBundle': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportBundle,
@@ -358,6 +392,60 @@ class OperatorService:
             '/hotline.wire.v1.OperatorService/ListTests',
             hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsRequest.SerializeToString,
             hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPresence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/SetPresence',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.SetPresenceRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.SetPresenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AskPresence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/AskPresence',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.AskPresenceRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.AskPresenceResponse.FromString,
             options,
             channel_credentials,
             insecure,

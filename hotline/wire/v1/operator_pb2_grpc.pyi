@@ -43,6 +43,10 @@ class OperatorServiceStub:
     """Send a channel test at once. The daemon chooses the text: nothing that an officer writes can become a test."""
     ListTests: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ListTestsRequest, _operator_pb2.ListTestsResponse]
     """Channel tests sent, received and missed, newest last."""
+    SetPresence: _grpc.UnaryUnaryMultiCallable[_operator_pb2.SetPresenceRequest, _operator_pb2.SetPresenceResponse]
+    """Say what this side is, until when."""
+    AskPresence: _grpc.UnaryUnaryMultiCallable[_operator_pb2.AskPresenceRequest, _operator_pb2.AskPresenceResponse]
+    """Ask the peer's duty officer for a word."""
     ExportBundle: _grpc.UnaryStreamMultiCallable[_operator_pb2.ExportBundleRequest, _operator_pb2.ExportBundleResponse]
     """Everything that the peer lacks as a bundle for a courier, in pieces."""
     ImportBundle: _grpc.StreamUnaryMultiCallable[_operator_pb2.ImportBundleRequest, _operator_pb2.ImportBundleResponse]
@@ -65,6 +69,10 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Send a channel test at once. The daemon chooses the text: nothing that an officer writes can become a test."""
     ListTests: _aio.UnaryUnaryMultiCallable[_operator_pb2.ListTestsRequest, _operator_pb2.ListTestsResponse]  # type: ignore[assignment]
     """Channel tests sent, received and missed, newest last."""
+    SetPresence: _aio.UnaryUnaryMultiCallable[_operator_pb2.SetPresenceRequest, _operator_pb2.SetPresenceResponse]  # type: ignore[assignment]
+    """Say what this side is, until when."""
+    AskPresence: _aio.UnaryUnaryMultiCallable[_operator_pb2.AskPresenceRequest, _operator_pb2.AskPresenceResponse]  # type: ignore[assignment]
+    """Ask the peer's duty officer for a word."""
     ExportBundle: _aio.UnaryStreamMultiCallable[_operator_pb2.ExportBundleRequest, _operator_pb2.ExportBundleResponse]  # type: ignore[assignment]
     """Everything that the peer lacks as a bundle for a courier, in pieces."""
     ImportBundle: _aio.StreamUnaryMultiCallable[_operator_pb2.ImportBundleRequest, _operator_pb2.ImportBundleResponse]  # type: ignore[assignment]
@@ -120,6 +128,22 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.ListTestsResponse, _abc.Awaitable[_operator_pb2.ListTestsResponse]]:
         """Channel tests sent, received and missed, newest last."""
+
+    @_abc_1.abstractmethod
+    def SetPresence(
+        self,
+        request: _operator_pb2.SetPresenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.SetPresenceResponse, _abc.Awaitable[_operator_pb2.SetPresenceResponse]]:
+        """Say what this side is, until when."""
+
+    @_abc_1.abstractmethod
+    def AskPresence(
+        self,
+        request: _operator_pb2.AskPresenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.AskPresenceResponse, _abc.Awaitable[_operator_pb2.AskPresenceResponse]]:
+        """Ask the peer's duty officer for a word."""
 
     @_abc_1.abstractmethod
     def ExportBundle(

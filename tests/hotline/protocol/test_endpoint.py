@@ -502,7 +502,7 @@ def test_the_peer_is_told_when_a_terminal_closes(pair: Pair) -> None:
     """A planned stop would look like a broken line (docs/protocol.md 10.13)."""
     pair.alpha.step(Closing())
     pair.run(10)
-    assert [d.fields["presence"] for d in pair.bravo.told if d.kind == "presence"][-1] == "PRESENCE_CLOSING"
+    assert [d.fields["presence"] for d in pair.bravo.told if d.kind == "presence"][-1] == "closing"
     assert pair.alpha.kinds()[-1] == "daemon.stop"
 
 

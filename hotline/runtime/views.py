@@ -1,0 +1,110 @@
+"""Statements as officers see them: what the store holds, with what is known of their way."""
+
+from __future__ import annotations
+
+from hotline.machine import Plane
+from hotline.protocol.neutral import UNATTENDED, kind_of
+from hotline.protocol.statements import decode_statement
+from hotline.runtime.store import EndpointStore
+from hotline.wire.v1 import operator_pb2
+
+_SENT = "SELECT s.serial, s.content, s.hash FROM sent s"
+_RECEIVED = "SELECT r.serial, r.content, r.hash, r.at FROM received r"
+
+
+class StatementViews:
+    """Reads statements out of the store. A clause of SQL picks them; it is ours, and its values are parameters."""
+
+    def __init__(self, store: EndpointStore) -> None:
+        self._store = store
+
+    def sent(self, plane: Plane, clause: str, parameters: tuple[str | int, ...]) -> list[operator_pb2.StatementView]:
+        """Ours that `clause` picks."""
+        views = []
+        for serial, content, name in self._store.query(f"{_SENT} {clause}", parameters):
+            assert isinstance(serial, int)
+            view = self._view(plane, serial, content, name, sent=True)
+            view.state = "queued"
+            facts = self._store.query(
+                "SELECT stage, at, by FROM sent_fact WHERE plane=? AND serial=? ORDER BY at", (plane.value, serial)
+            )
+            _apply_sent_facts(view, facts)
+            views.append(view)
+        return views
+
+    def _view(self, plane: Plane, serial: int, box: object, name: object, *, sent: bool) -> operator_pb2.StatementView:
+        assert isinstance(box, bytes)
+        assert isinstance(name, bytes)
+        content = self._store.content("sent" if sent else "received", plane.value, serial, box)
+        if content is None:
+            reason = "its content was destroyed when its time was over; the ledger still proves that it was said"
+            return operator_pb2.StatementView(
+                exercise=plane is Plane.EXERCISE, sent=sent, serial=serial, statement=name, reason=reason
+            )
+        return _view(plane, content, name, sent=sent)
+
+    def received(
+        self, plane: Plane, clause: str, parameters: tuple[str | int, ...]
+    ) -> list[operator_pb2.StatementView]:
+        """The peer's that `clause` picks."""
+        views = []
+        for serial, content, name, at in self._store.query(f"{_RECEIVED} {clause}", parameters):
+            assert isinstance(serial, int)
+            assert isinstance(at, int)
+            view = self._view(plane, serial, content, name, sent=False)
+            view.received_ms = at
+            view.state = "held"
+            facts = self._store.query(
+                "SELECT stage, at, by FROM received_fact WHERE plane=? AND serial=? ORDER BY at", (plane.value, serial)
+            )
+            for stage, fact_at, by in facts:
+                if stage == "shown" and view.state == "held":
+                    view.state = "shown" if view.kind in UNATTENDED else "unread"
+                elif stage == "read":
+                    view.state, view.read_ms, view.read_by = "read", _int(fact_at), str(by)
+                elif stage == "repeat":
+                    view.repeats = int(str(by))
+            views.append(view)
+        return views
+
+
+def _int(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _view(plane: Plane, content: bytes, name: bytes, *, sent: bool) -> operator_pb2.StatementView:
+    statement = decode_statement(content)
+    return operator_pb2.StatementView(
+        exercise=plane is Plane.EXERCISE,
+        sent=sent,
+        serial=statement.serial,
+        precedence=statement.precedence,
+        kind=kind_of(statement),
+        date_time_group=statement.date_time_group,
+        composed_ms=statement.composed_ms,
+        language=statement.language,
+        direction=statement.direction,
+        from_party=statement.from_party,
+        to_party=statement.to_party,
+        drafter=statement.drafter,
+        text=statement.text,
+        statement=name,
+    )
+
+
+def _apply_sent_facts(view: operator_pb2.StatementView, facts: list[tuple[object, ...]]) -> None:
+    rank = {"queued": 0, "expired": 1, "relayed": 1, "delivered": 2, "read": 3, "renumbered": 4}
+    for stage, at, by in facts:
+        name = str(stage)
+        if rank[name] >= rank[view.state]:
+            view.state = name
+        match name:
+            case "relayed":
+                view.relayed_ms, view.relayed_by = _int(at), str(by)
+            case "delivered":
+                view.delivered_ms = _int(at)
+            case "read":
+                view.read_ms, view.read_by = _int(at), str(by)
+            case "expired" | "renumbered":
+                view.reason = str(by)
