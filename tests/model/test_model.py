@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Hashable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,8 @@ from tests.model.library import ROAMING, ROAMING_KEYS, SLOW, USUAL, run, run_of_
 from tests.model.planted import DELIVERY, KEYS
 from tests.model.replay import Unreplayable, replay
 from tests.model.sessions import replay_keys
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # --- the models -------------------------------------------------------------------------------------------------------
 
@@ -196,7 +199,11 @@ def test_a_run_is_the_same_in_every_process() -> None:
     )
     said = {
         subprocess.run(
-            [sys.executable, "-c", script], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
         ).stdout
         for seed in ("1", "2")
     }
