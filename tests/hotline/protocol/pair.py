@@ -100,6 +100,8 @@ class Party:
         self.records: list[Record] = []
         self.told: list[Delivery] = []
         self.replies: dict[int, Reply] = {}
+        self.lies = False
+        """Whether a test has made it say what no endpoint would: then its record is no measure of its tables."""
         self.suspicion: Suspicion | None = None
         """What a ratchet file would say at the next start."""
         self.setup: EndpointSetup

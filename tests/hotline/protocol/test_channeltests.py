@@ -484,6 +484,7 @@ def forged(pair: Pair, plane: Plane = Plane.REAL, **changes: object) -> None:
     sending = pair.bravo.endpoint._sending
     sending.say(plane, statement, pair.bravo.now())
     pair.bravo.memory.apply(pair.bravo.endpoint.context.out)
+    pair.bravo.lies = True
     sending.pump(pair.bravo.now())
     pair.bravo.step(Tick())
     pair.run(1_000)
