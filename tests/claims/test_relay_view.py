@@ -1,4 +1,4 @@
-"""What a relay sees: who, to whom, when, and a size class; no text, no precedence, no length (docs/protocol.md 1.3).
+"""What a relay sees: who, to whom, when, which epoch, a size class; no text, precedence or length (docs/protocol.md 1.3).
 
 Two worlds that differ in one statement only are run to the same millisecond, over real relay machines with their real
 SQLite stores. What a relay could write down of both must be the same: moment, direction and length of every frame in
@@ -17,12 +17,13 @@ import pytest
 from hotline.charter.profiles import PROFILES
 from hotline.crypto.sealing import seal
 from hotline.limits import PADDING_CLASSES
-from hotline.machine import FramesReceived, LinkClosed, LinkOpened, Output, Tick
+from hotline.machine import FramesReceived, LinkClosed, LinkOpened, Output, Plane, Tick
 from hotline.protocol import session
 from hotline.protocol.context import Context
 from hotline.protocol.paths import Path as Route
 from hotline.protocol.paths import PathState
 from hotline.wire.codec import decode_frame
+from hotline.wire.envelope import FLAG_CLEAR, decode_header
 from hotline.wire.inner import Inner, decode_inner, encode_inner
 from hotline.wire.v1 import content_pb2
 from relay.machine import Hotline, Relay, RelayEvent
@@ -57,6 +58,7 @@ class Watched(Pair):
         for party in (self.alpha, self.bravo):
             party.prepare()
         self.seen: list[Seen] = []
+        self.envelopes: list[tuple[str, str, bytes]] = []
         self.raw = b""
         self.rows: list[tuple[object, ...]] = []
         hotline = Hotline(CHARTER, {"ALPHA": 1, "BRAVO": 2})
@@ -94,6 +96,9 @@ class Watched(Pair):
 
     def carry(self, sender: Party, relay: str, data: bytes) -> None:
         self._note(relay, sender.name, "in", data)
+        frame = decode_frame(data)
+        if frame.WhichOneof("body") == "envelope":
+            self.envelopes.append((sender.name, relay, frame.envelope))
         self.after(self.latency, lambda: self.relay(relay, FramesReceived(sender.name, (data,))))
 
     def leave(self, party: Party) -> None:
@@ -307,3 +312,26 @@ def test_on_a_narrow_path_it_shows_that_something_is_urgent_and_no_more(tmp_path
 
 def _durable_on(one: Seen, relay: str) -> bool:
     return (one.relay, one.direction, one.kind) == (relay, "in", "envelope") and one.length > 400
+
+
+def _epochs(folder: Path, plane: Plane) -> tuple[set[bytes], set[bytes]]:
+    """The epochs of ALPHA's beats and of its statements, as headers show them."""
+    watched = Watched(folder)
+    try:
+        watched.alpha.submit("x" * 300, plane=plane)
+        watched.run(3_000)
+        headers = [decode_header(envelope) for name, _, envelope in watched.envelopes if name == "ALPHA"]
+        sealed = [header for header in headers if not header.flags & FLAG_CLEAR]
+        beats = {header.epoch for header in sealed if header.transient}
+        return beats, {header.epoch for header in sealed if not header.transient}
+    finally:
+        watched.close()
+
+
+def test_the_plane_shows_by_the_epoch(tmp_path: Path) -> None:
+    """By design (7.3, 10.1): planes have epochs of their own, and beats ride in those of REAL."""
+    beats, statements = _epochs(tmp_path / "real", Plane.REAL)
+    assert statements <= beats
+    beats, statements = _epochs(tmp_path / "exercise", Plane.EXERCISE)
+    assert statements
+    assert not statements & beats
