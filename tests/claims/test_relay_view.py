@@ -1,4 +1,4 @@
-"""What a relay sees: who, to whom, when, which epoch, a size class; no text, precedence or length (docs/protocol.md 1.3).
+"""What a relay sees: who, to whom, when, epoch, a size class; no text, precedence or length (docs/protocol.md 1.3).
 
 Two worlds that differ in one statement only are run to the same millisecond, over real relay machines with their real
 SQLite stores. What a relay could write down of both must be the same: moment, direction and length of every frame in
