@@ -18,6 +18,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from hotline.conformance.answers import answer
 from hotline.conformance.kit import CaseSet, Json, default_vectors, load
 from hotline.crypto.signing import SigningKey
@@ -25,11 +27,14 @@ from hotline.errors import RemoteError
 from hotline.ledger.note import parse_note, sign_note
 from hotline.ledger.tree import leaf_hash
 from hotline.machine import Plane
+from hotline.protocol.bundle import MAGIC
+from hotline.wire.codec import encode
 from hotline.wire.envelope import FLAG_CLEAR, FLAG_TRANSIENT, Header
 from hotline.wire.inner import ContentType, encode_inner
+from hotline.wire.v1 import bundle_pb2
 from tests import oracle
 from tools.cases import agreement, signed
-from tools.cases.keys import ALPHA, BRAVO, Epoch, resigned_prekey, seed
+from tools.cases.keys import ALPHA, BRAVO, CHARTER, SIGNING, Epoch, resigned_prekey, seed
 
 SLOW = {
     "charter": 6,
@@ -289,9 +294,22 @@ def rebuilt_proof(asked: Json, random: Random) -> Json:
     return {"policy": "none", "leaf": leaf, "proof": log.proof(0, log.head()).encode().decode()}
 
 
+def resign_bundle(asked: Json, random: Random) -> Json:
+    """A bundle whose body is altered and then signed."""
+    outer = bundle_pb2.Bundle()
+    try:
+        outer.ParseFromString(bytes.fromhex(asked["bytes"])[len(MAGIC) :])
+    except DecodeError:  # not every case is a bundle
+        return asked
+    body = altered_bytes(outer.body, b"", random)
+    signature = SIGNING["ALPHA"].sign("hotline/v1/courier", CHARTER, b"\0\1\0\2", body)
+    return {"bytes": (MAGIC + encode(bundle_pb2.Bundle(body=body, signature=signature))).hex()}
+
+
 DEEPER: dict[str, Callable[[Json, Random], Json]] = {
     "prekey": resign_prekey,
     "custody": resign_custody,
+    "bundle": resign_bundle,
     "checkpoint": resign_checkpoint,
     "envelope": reseal,
     "charter": resign_charter,

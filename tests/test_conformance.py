@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from hotline.cli.conformance import conformance
 from hotline.cli.exits import Exit, exit_for
+from hotline.conformance import kit
 from hotline.conformance.answers import KINDS, answer
 from hotline.conformance.kit import CaseSet, default_vectors, is_right, load, whole
 from hotline.errors import ConfigError
@@ -255,7 +256,7 @@ def test_a_wrong_answer_is_named(given: Path) -> None:
     _change(given, "header", change)
     code, text = call("run", str(given))
     assert code == Exit.DRILL_BROKEN
-    assert "header         22 right    2 wrong    1 missing" in text
+    assert "header           22 right    2 wrong    1 missing" in text
     assert "header-001: flags 0\n    expected output.number: 3\n    given    output.number: 4\n" in text
     assert '    expected word: "version"\n    given    word: "address"\n' in text
     (report,) = printed(call("run", str(given), "--json")[1])
@@ -284,7 +285,7 @@ def test_answers_that_cannot_be_read_are_missing(given: Path, text: str) -> None
     (given / "header.json").write_text(text)
     code, told = call("run", str(given))
     assert code == Exit.FIXABLE
-    assert f"header          0 right    0 wrong {len(BY_KIND['header'].cases):4} missing" in told
+    assert f"header            0 right    0 wrong {len(BY_KIND['header'].cases):4} missing" in told
 
 
 def test_a_file_that_is_not_there_and_a_folder_that_is_none(given: Path) -> None:
@@ -329,6 +330,13 @@ def test_the_oracle_answers_the_same_files(answers: Path, tmp_path: Path) -> Non
 def test_what_is_right(expected: Any, given: Any, right: bool) -> None:
     """A wrong answer would pass as right, or a right one as wrong."""
     assert is_right(expected, given) is right
+
+
+def test_the_cases_that_came_with_the_program_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed program would look for a clone, or a clone for an installed program."""
+    assert default_vectors() == VECTORS
+    monkeypatch.setattr(kit, "_PACKAGED", tmp_path)
+    assert default_vectors() == tmp_path
 
 
 def test_pieces() -> None:

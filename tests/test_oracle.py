@@ -132,7 +132,7 @@ def test_its_ed25519_is_as_strict_as_libsodium(vectors: Path) -> None:
         for case in json.loads((vectors / "novifinancial-ed25519-speccheck-cases.json").read_text())
     ]
     assert len(cases) == 926
-    for texts in cases[:: 3 if len(cases) > 900 else 1]:
+    for texts in cases:
         public, signature, message = (bytes.fromhex(text) for text in texts)
         theirs = primitives.signed(public, signature, message), primitives.is_signing_key(public)
         assert theirs == verdicts(public, signature, message), texts

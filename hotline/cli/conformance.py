@@ -164,7 +164,7 @@ def _report(results: Sequence[Result]) -> dict[str, Any]:
 
 def _tell(results: Sequence[Result]) -> None:
     for result in results:
-        line(f"{result.kind:12} {result.right:4} right {len(result.wrong):4} wrong {len(result.missing):4} missing")
+        line(f"{result.kind:14} {result.right:4} right {len(result.wrong):4} wrong {len(result.missing):4} missing")
         if result.fault:
             line(f"  {safe_line(result.fault)}")
         for one in result.wrong[:_SHOWN]:
@@ -174,7 +174,7 @@ def _tell(results: Sequence[Result]) -> None:
             line(f"    given    {safe_line(given)}")
     right, wrong = sum(result.right for result in results), sum(len(result.wrong) for result in results)
     missing = sum(len(result.missing) for result in results)
-    line(f"{'together':12} {right:4} right {wrong:4} wrong {missing:4} missing")
+    line(f"{'together':14} {right:4} right {wrong:4} wrong {missing:4} missing")
 
 
 def _differing(expected: Any, given: Any) -> tuple[str, str]:

@@ -42,9 +42,11 @@ def signer(name: str, key: str = "") -> IdentitySigner:
 
 
 @cache
-def certificate(name: str, first: str = "2026-11-16", years: int = 10, curve: ec.EllipticCurve | None = None) -> bytes:
+def certificate(
+    name: str, first: str = "2026-11-16", years: int = 10, curve: ec.EllipticCurve | None = None, key_of: str = ""
+) -> bytes:
     """A self-signed certificate like those of terminals and relays, without any randomness."""
-    number = int.from_bytes(seed(f"TLS key of {name}"), "big") % (2**255)
+    number = int.from_bytes(seed(f"TLS key of {key_of or name}"), "big") % (2**255)
     key = ec.derive_private_key(number, curve or ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{name}.hotline.invalid")])
     begin = datetime.fromisoformat(first).replace(tzinfo=UTC)
@@ -239,6 +241,19 @@ def _charters() -> Cases:
     unlawful("an officer of no party", officers=(officer("CHARLIE"),))
     unlawful("an officer twice", officers=(officer("BRAVO"), officer("BRAVO", signing=ed25519("3"))))
     unlawful("a relay of an unknown profile", relays=(RelayEntryText(number=1, card=relay(profile="narrow")),))
+    unlawful("two certificates of one name", terminals=(
+             one, card(2, terminal("BRAVO", tls=encode(certificate("alpha-main", key_of="other"))))))  # fmt: skip
+    unlawful("one TLS key in two certificates", terminals=(
+             one, card(2, terminal("BRAVO", tls=encode(certificate("bravo-main", key_of="alpha-main"))))))  # fmt: skip
+    spare = {"signing": ed25519("1"), "ledger": ed25519("2"), "tls": encode(certificate("bravo-spare"))}
+    unlawful("one terminal name twice", terminals=(one, two, card(3, terminal("BRAVO", **spare))))
+    other = {"address": "127.0.0.1:41002", "signing": ed25519("signing of relay-2")}
+    twin = relay("relay-1", "signing of relay-2", tls=encode(certificate("relay-2")), **other)
+    unlawful(
+        "one relay name twice", relays=tuple(RelayEntryText(number=n, card=c) for n, c in ((1, relay()), (2, twin)))
+    )
+    far = relay("relay-2", address="127.0.0.1:41002")
+    unlawful("one relay number twice", relays=tuple(RelayEntryText(number=1, card=data) for data in (relay(), far)))
     second = relay("relay-2")
     unlawful(
         "one address of two relays",
