@@ -50,6 +50,11 @@ class Clone:
         world.after(3_000, self._speak)
 
     @property
+    def of(self) -> str:
+        """In whose name it runs."""
+        return self._ghost.name
+
+    @property
     def heard(self) -> int:
         """How often it had the peer on a path."""
         return self._ghost.heard

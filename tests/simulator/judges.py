@@ -100,6 +100,8 @@ class Judges:
         self.noticed: set[str] = set()
         """Terminals whose peer has raised an alarm over their ledger."""
         self.cloned: set[str] = set()
+        self.alarmed: set[str] = set()
+        """Those of them of whom a person on either side was told that something is wrong."""
         self.perjured: dict[str, set[str]] = {}
         """Terminals whose own words are worth nothing, and how they lie."""
         self.rows: Counter[str] = Counter()
@@ -202,8 +204,10 @@ class Judges:
             raise Broken("accused", f"{node.name} accused an honest peer: {name}")
         if name in ("peer-fork", "peer-log", "peer-old-log"):
             self.noticed.add(node.peer)
-        if name == "log-epoch" and node.name in self.cloned:
-            self.noticed.add(node.name)
+        if node.peer in self.cloned and name in ("peer-fork", "peer-log", "peer-old-log", "peer-restored"):
+            self.alarmed.add(node.peer)
+        if node.name in self.cloned and name in ("no-path", "restored", "log-epoch"):
+            self.alarmed.add(node.name)
 
     def _received(self, node: EndpointNode, delivery: Delivery) -> None:
         plane, serial = str(delivery.fields["plane"]), delivery.fields["serial"]
@@ -304,7 +308,11 @@ class Judges:
     # --- in the end --------------------------------------------------------------------------------------------------
 
     def settled(self) -> bool:
-        """Whether everything owed has been paid."""
+        """Whether everything owed has been paid, and relays hold nothing."""
+        return self.paid() and all(not relay.disk.tables.get("mailbox") for relay in self.world.relays.values())
+
+    def paid(self) -> bool:
+        """Whether terminals owe each other nothing, and hear each other on every path."""
         for node in self.world.endpoints.values():
             if node.machine is None or not node.up:
                 return False
@@ -315,12 +323,13 @@ class Judges:
                 return False
             if any(path.state is not PathState.UP for path in ctx.paths.values()):
                 return False
-        return all(not relay.disk.tables.get("mailbox") for relay in self.world.relays.values())
+        return True
 
-    def final(self, forked: set[str]) -> None:
+    def final(self, forked: set[str], doubled: set[str]) -> None:
         """Nothing lost, nothing left, both ledgers whole. Beside a liar only what concerns the other side.
 
-        `forked` names those who showed heads of another ledger often enough for one to have arrived.
+        `forked` names those who showed heads of another ledger often enough for one to have arrived, `doubled` those
+        whose clone has had the peer on a path.
         """
         world = self.world
         if not self.perjured:
@@ -329,8 +338,10 @@ class Judges:
         for node in world.endpoints.values():
             if node.name not in self.perjured:
                 self._bounds(node)
-        for who in (self.rewritten | self.cloned | forked) - self.noticed:
-            raise Broken("noticed", f"nobody noticed that the ledger of {who} was rewritten, forked or doubled")
+        for who in (self.rewritten | forked) - self.noticed:
+            raise Broken("noticed", f"nobody noticed that the ledger of {who} was rewritten or forked")
+        for who in doubled - self.alarmed:
+            raise Broken("noticed", f"nobody was alarmed while a second terminal ran in the name of {who}")
         wrong = audit(world, frozenset(self.restored), frozenset(self.rewritten), frozenset(self.perjured))
         if wrong:
             raise Broken("audit", wrong)

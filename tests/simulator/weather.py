@@ -247,8 +247,10 @@ class Storm:
         """Everything works again; what was lost stays lost, and clocks stay wrong."""
         self.world.weather = Weather()
         for cable in self.world.cables.values():
+            zombie = cable.mute_up or cable.mute_down
             cable.cut = cable.mute_up = cable.mute_down = False
-            cable.widen()  # and a stream that was muted may be a zombie: TCP gives it up in the end
+            if zombie or cable.rate:
+                cable.widen()  # TCP gives it up in the end; the others live on, with what was lost on them
         for node in self.world.nodes:
             self.played["relay-torn" if self._is_relay(node) else "torn"] += node.torn
             node.torn, node.cut_after, node.disk_delay = 0, None, 0

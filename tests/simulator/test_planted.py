@@ -1,0 +1,85 @@
+"""Planted faults are seen by a judge, and a failing schedule becomes short enough to read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hotline.drill.simulator.world import World
+from tests.scenarios.test_scenarios import play as transcript
+from tests.simulator.planted import PLANTED, Planted, first_complaint
+from tests.simulator.play import play
+from tests.simulator.schedule import Event, Schedule, draw
+from tests.simulator.shrink import hasten, judge_of, main, scenario, thin
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=[planted.name for planted in PLANTED])
+def test_a_planted_fault_is_seen(planted: Planted) -> None:
+    """Judges that cannot see this fault would let a real one pass."""
+    assert first_complaint(planted, range(planted.seed, planted.seed + 1)) is not None
+    assert planted.seed < planted.within
+
+
+def test_a_product_without_fault_is_not_accused() -> None:
+    """What is seen would be the judge and not the fault: `test_no_judge_complains` has the same seeds."""
+    assert {planted.seed for planted in PLANTED} <= set(range(50))
+
+
+def test_events_that_do_not_matter_are_left_out() -> None:
+    """Nobody reads a hundred commands to find the two that break a promise."""
+    events = tuple(Event(1_000 * at, f"crash relay-{at % 2 + 1} for 5s") for at in range(40))
+    schedule = Schedule(1, 2, "fibre", 100_000, events)
+    needed = {events[7], events[31]}
+
+    def complains(candidate: Schedule) -> str:
+        return "lost" if needed <= set(candidate.events) else "told" if events[7] in candidate.events else ""
+
+    assert set(thin(schedule, complains).events) == needed
+    with pytest.raises(ValueError, match="nobody complains"):
+        thin(schedule, lambda candidate: "")
+
+
+def test_a_storm_ends_soon_after_what_broke_the_promise() -> None:
+    """A transcript would go on for minutes in which nothing happens."""
+    schedule = Schedule(1, 2, "fibre", 100_000, (Event(9_000, "clear"),))
+    assert hasten(schedule, lambda candidate: "lost").storm_ms == 9_100
+    assert hasten(schedule, lambda candidate: "lost" if candidate.storm_ms > 20_000 else "").storm_ms == 29_000
+
+
+def test_a_planted_fault_becomes_a_scenario(tmp_path: Path) -> None:
+    """A complaint that cannot be read is not understood; one that is not kept comes back."""
+    fault = next(planted for planted in PLANTED if planted.name == "repeats are shown again")
+    assert main(["0", "--planted", fault.name, "--out", str(tmp_path)]) == 0
+    (written,) = tmp_path.glob("*.txt")
+    text = written.read_text()
+    assert transcript(text) == text
+    commands = [line for line in text.split("----")[0].splitlines() if line and line[0] != "#"]
+    assert len(commands) < 12, text
+    with fault.in_place():
+        assert transcript(text) != text, "the scenario would not have caught it"
+
+
+def test_a_scenario_is_the_schedule_that_was_judged() -> None:
+    """What is read would not be what happened."""
+    schedule = draw(12, short=True, storm_ms=30_000)
+    worlds: list[World] = []
+    played = play(schedule, prepare=worlds.append)
+    assert played.digest == judge_of(schedule).digest
+    text = scenario(schedule, "a test")
+    assert f"seed={schedule.seed}" in text
+    assert all(event.command in text for event in schedule.events)
+    (world,) = worlds
+    for node in world.endpoints.values():
+        shown = {
+            serial for plane, serial, stage in node.disk.tables["received_fact"] if (plane, stage) == ("real", "shown")
+        }
+        assert shown
+        assert {f"{node.name.lower()} shows #{serial}  " in text for serial in shown} == {True}
+
+
+def test_nobody_complains_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong seed would give an empty scenario."""
+    assert main(["2", "--out", str(tmp_path)]) == 1
+    assert "nobody complains of seed 2" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
