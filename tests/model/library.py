@@ -15,6 +15,7 @@ USUAL: list[Model] = [
     delivery.Delivery(delivery.Bounds("ALPHA from an old copy", relays=1, restores_a=1)),
     delivery.Delivery(delivery.Bounds("BRAVO from an old copy", relays=1, restores_b=1)),
     delivery.Delivery(delivery.Bounds("BRAVO restored, an expiry", lanes=(0,), relays=1, restores_b=1, expiries=1)),
+    delivery.Delivery(delivery.Bounds("one text, both restored", lanes=(0,), relays=1, restores_a=1, restores_b=1)),
     keys.Keys(keys.Bounds("keys: a rotation")),
     keys.Keys(keys.Bounds("keys: rotation, ALPHA restarts", in_flight=1, restarts_a=1)),
     keys.Keys(keys.Bounds("keys: BRAVO restarts", in_flight=1, rotations=0, restarts_b=1)),
@@ -33,6 +34,9 @@ LARGE: list[Model] = [
     delivery.Delivery(delivery.Bounds("both from old copies", relays=1, restores_a=1, restores_b=1)),
     delivery.Delivery(delivery.Bounds("ALPHA restored, a cut", relays=1, restores_a=1, cuts=1)),
     delivery.Delivery(delivery.Bounds("ALPHA restored twice", relays=1, restores_a=2)),
+    delivery.Delivery(
+        delivery.Bounds("one text, ALPHA restored, an expiry", lanes=(0,), relays=1, restores_a=1, expiries=1)
+    ),
     delivery.Delivery(
         delivery.Bounds("BRAVO restored, an expiry, a loss", lanes=(0,), relays=1, restores_b=1, expiries=1, losses=1)
     ),
