@@ -106,7 +106,8 @@ def test_a_drill_promises_what_every_drill_must(name: str) -> None:
     """It would pass while the ledgers do not hold, or while words are lost."""
     plan = PLANS[name]
     kinds = {promise.promise for promise in plan.promise}
-    assert "ledgers" in kinds
+    # Whoever has a stolen ledger key may begin a log under the stolen name, and the comparison is to show it.
+    assert ("ledgers" in kinds) != any(inject.fault == "thief" for inject in plan.inject)
     says = plan.traffic or any(inject.fault == "say" for inject in plan.inject)
     assert not says or "none-lost" in kinds
     assert plan.inject, "nothing happens in it"
