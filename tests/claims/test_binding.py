@@ -126,19 +126,23 @@ def holds_elsewhere(places: list[Place]) -> set[tuple[ContentType, Place, Conten
     return found
 
 
+SIGNED_IN = [place for place in PLACES if 1 in (place.sender, place.recipient)]
+"""Fewer, for each signature is tried in each: still every way in which two places can differ."""
+
+
 def expected_elsewhere() -> set[tuple[ContentType, Place, ContentType, Place]]:
     """A statement is signed once for every terminal of the recipient (7.4); nothing else holds anywhere else."""
     kind = ContentType.STATEMENT
     return {
         (kind, place, kind, other)
-        for place, other in itertools.permutations(PLACES, 2)
+        for place, other in itertools.permutations(SIGNED_IN, 2)
         if place[:3] == other[:3] and place.recipient != other.recipient
     }
 
 
 def test_what_is_signed_in_one_place_holds_in_no_other() -> None:
     """A receipt could be made of a statement, or an order given in an exercise be evidence in court."""
-    assert holds_elsewhere(PLACES) == expected_elsewhere()
+    assert holds_elsewhere(SIGNED_IN) == expected_elsewhere()
 
 
 def test_a_label_without_plane_or_type_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
