@@ -1,0 +1,383 @@
+"""Single clauses of docs/protocol.md, each at its edge: what one wrong sign or word in the code would break."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from hotline.civil import date_time_group
+from hotline.errors import Malformed
+from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
+from hotline.ledger.note import Ed25519Signer
+from hotline.limits import REFUSALS_RECORDED_PER_MINUTE, SERIAL_MAX
+from hotline.machine import LinkClosed, Plane
+from hotline.protocol.paths import PathState
+from hotline.protocol.statements import (
+    CHECKPOINT_MAX,
+    PROOF_HASHES_MAX,
+    decode_heartbeat,
+    decode_receipt,
+    decode_statement,
+)
+from hotline.protocol.status import status
+from hotline.wire.codec import decode_frame, encode, envelope_frame
+from hotline.wire.envelope import FLAG_CLEAR, FLAG_TRANSIENT, decode_header
+from hotline.wire.inner import ContentType
+from hotline.wire.v1 import content_pb2
+from tests.hotline.protocol.pair import WALL, Memory, Pair, durable, losing
+
+MINUTE = 60_000
+
+
+@pytest.fixture
+def pair() -> Pair:
+    return Pair().open()
+
+
+def envelopes(pair: Pair, name: str) -> list[bytes]:
+    """What this party has sent over relay-1."""
+    return [envelope for sender, relay, envelope in pair.sent if (sender, relay) == (name, "relay-1")]
+
+
+# --- statements ------------------------------------------------------------------------------------------------------
+
+
+def test_a_statement_bears_the_moment_it_was_accepted(pair: Pair) -> None:
+    """Both capitals would file it under another date-time group than it was said (docs/protocol.md 8.1)."""
+    pair.alpha.submit("x")
+    pair.run(500)
+    (row,) = pair.bravo.memory.rows("received")
+    said = content_pb2.Statement.FromString(row["content"])  # type: ignore[arg-type]
+    assert said.composed_ms == WALL + pair.time - 500
+    assert said.date_time_group == date_time_group(said.composed_ms)
+    recorded = [r.fields["dtg"] for r in (*pair.alpha.records, *pair.bravo.records) if "dtg" in r.fields]
+    assert recorded == [said.date_time_group] * 2
+
+
+def test_the_void_of_a_text_must_be_opened_like_any_other(pair: Pair) -> None:
+    """A statement that expired would be passed over as if it had been a channel test (docs/protocol.md 8.4 and 8.5)."""
+    pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
+    pair.alpha.submit("x", valid_for_ms=1_000)
+    pair.run(2_000)
+    pair.weather = lambda sender, relay, envelope: [envelope]
+    pair.run(20_000)
+    (shown,) = [told.fields for told in pair.bravo.told if told.kind == "received"]
+    assert (shown["void"], shown["test"]) == (1, 0)
+    assert list(pair.bravo.endpoint.context.unread[Plane.REAL]) == [1]
+    (row,) = pair.bravo.memory.rows("received")
+    assert content_pb2.Statement.FromString(row["content"]).kind == content_pb2.STATEMENT_KIND_VOID  # type: ignore[arg-type]
+
+
+def test_a_void_that_clashes_is_not_given_a_new_serial(pair: Pair) -> None:
+    """After a loss of state the officer would be told that something empty was renumbered (docs/protocol.md 12.6)."""
+    pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
+    pair.alpha.submit("x", valid_for_ms=1_000)
+    pair.run(2_000)
+    assert pair.alpha.states(1)[-1] == "expired"
+    session = pair.bravo.endpoint.context.session
+    word = content_pb2.Receipt(
+        stage=content_pb2.STAGE_CONFLICT,
+        item=[content_pb2.ReceiptItem(serial=1, statement=b"other".ljust(32, b"\0"))],
+        received_through=1,
+    )
+    inner = session.sign(ContentType.RECEIPT, Plane.REAL, encode(word))
+    pair.alpha.hear("relay-1", envelope_frame(session.seal(Plane.REAL, inner, transient=False)))
+    assert "msg.renumbered" not in pair.alpha.kinds()
+    assert pair.alpha.submit("y").fields["serial"] == 2
+
+
+def test_a_higher_precedence_that_was_shown_early_is_not_shown_again_after_a_restart(pair: Pair) -> None:
+    """An order would be carried out twice (docs/protocol.md 1.1 and 12.5)."""
+    lost = list[bytes]()
+
+    def first_is_held_back(sender: object, relay: str, envelope: bytes) -> list[bytes]:
+        if durable(envelope) and not lost:
+            lost.append(envelope)
+        return [] if envelope in lost else [envelope]
+
+    pair.weather = first_is_held_back
+    pair.alpha.submit("first")
+    pair.alpha.submit("second", content_pb2.PRECEDENCE_FLASH)
+    pair.run(100)
+    assert pair.bravo.shown() == [2]
+    pair.bravo.restart()
+    pair.weather = lambda sender, relay, envelope: [envelope]
+    pair.run(20_000)
+    assert pair.bravo.shown() == [2, 1]
+
+
+# --- receipts --------------------------------------------------------------------------------------------------------
+
+
+def test_a_read_receipt_is_durable_and_repeated_ever_more_rarely(pair: Pair) -> None:
+    """No relay would hold it for a peer that is away, or it would fill a narrow line (docs/protocol.md 9.4, 9.5)."""
+    pair.alpha.submit("x")
+    pair.run(1_000)
+    pair.sent.clear()
+    times = list[int]()
+
+    def lost(sender: object, relay: str, envelope: bytes) -> list[bytes]:
+        is_read = sender is pair.bravo and durable(envelope)
+        times.extend([pair.time] if is_read and relay == "relay-1" else [])
+        return [] if is_read else [envelope]
+
+    pair.weather = lost
+    pair.bravo.read(1)
+    assert not decode_header(envelopes(pair, "BRAVO")[0]).transient
+    pair.run(60_000)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert len(gaps) >= 3
+    assert gaps[0] < gaps[-1]
+    assert gaps == sorted(gaps)
+    assert pair.alpha.states(1)[-1] == "delivered"
+
+
+def test_an_older_tests_receipt_says_nothing_of_the_newest() -> None:
+    """`status` would call a test delivered that is still under way (docs/protocol.md 10.8)."""
+    pair = Pair(channel_test_ms=600_000).open()
+    tests = pair.alpha.endpoint.tests
+    pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
+    for _ in range(2):
+        tests._send(tests._statement(), pair.alpha.now())
+        pair.alpha.memory.apply(pair.alpha.endpoint.context.out)
+    pair.alpha.lies = True
+    row = next(row for row in pair.alpha.memory.rows("sent") if row["serial"] == 1)
+    session = pair.bravo.endpoint.context.session
+    word = content_pb2.Receipt(
+        stage=content_pb2.STAGE_DELIVERED,
+        item=[content_pb2.ReceiptItem(serial=1, statement=row["hash"])],  # type: ignore[arg-type]
+    )
+    inner = session.sign(ContentType.RECEIPT, Plane.REAL, encode(word))
+    pair.alpha.hear("relay-1", envelope_frame(session.seal(Plane.REAL, inner, transient=False)))
+    assert pair.alpha.states(1)[-1] == "delivered"
+    assert tests.outcome() == "queued"
+
+
+def test_the_alarm_of_a_test_without_receipt_comes_with_the_grace() -> None:
+    """A dead line would be told too late, or a slow one as dead (docs/protocol.md 10.8)."""
+    interval = 600_000
+    pair = Pair(channel_test_ms=interval).open()
+    pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
+    while not pair.alpha.memory.rows("channel_test"):
+        pair.run(1_000)
+    begun = int(str(pair.alpha.memory.rows("channel_test")[0]["at"])) - WALL
+    pair.run(begun + interval // 4 - 1 - pair.time)
+    assert "test-undelivered" not in pair.alpha.alarms()
+    pair.run(1)
+    (alarm,) = [r.fields for r in pair.alpha.records if r.kind == "alarm" and r.fields["name"] == "test-undelivered"]
+    assert alarm["missed"] == 1
+
+
+# --- paths -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_narrow_path_carries_everything_while_no_wide_one_is_up() -> None:
+    """A statement would wait although a line is there (docs/protocol.md 11.2)."""
+    pair = Pair(profiles=("fibre", "narrow")).open(60_000)
+    pair.weather = losing(lambda sender, relay, envelope: relay == "relay-1")
+    pair.run(60_000)
+    assert pair.alpha.endpoint.context.paths["relay-1"].state is not PathState.UP
+    pair.sent.clear()
+    pair.alpha.submit("x")
+    assert {relay for sender, relay, envelope in pair.sent if durable(envelope)} == {"relay-1", "relay-2"}
+
+
+def test_refusals_are_counted_by_whole_minutes(pair: Pair) -> None:
+    """Nobody could tell from the record how much noise there was (docs/protocol.md 15.1)."""
+    pair.time += MINUTE - pair.time % MINUTE
+    for _ in range(REFUSALS_RECORDED_PER_MINUTE):
+        pair.alpha.hear("relay-1", b"\xff")
+    pair.time += MINUTE - 1
+    assert [record.kind for record in pair.alpha.hear("relay-1", b"\xff").records] == []
+    pair.time += 1
+    kinds = [record.kind for record in pair.alpha.hear("relay-1", b"\xff").records]
+    assert kinds == ["refused.more", "refused"]
+
+
+def test_prekeys_ride_until_they_are_held_and_no_longer(pair: Pair) -> None:
+    """Every heartbeat would cost seven times its size (docs/protocol.md 10.1 and 10.4)."""
+    pair.run(10_000)
+    pair.sent.clear()
+    pair.run(4_000)
+    assert len(envelopes(pair, "ALPHA")) >= 6
+    assert max(len(envelope) for envelope in envelopes(pair, "ALPHA")) < 1_216
+
+
+def test_a_peer_that_lost_everything_is_given_the_prekey_again(pair: Pair) -> None:
+    """Two terminals would never speak again after one was installed anew (docs/protocol.md 7.7 and 10.4)."""
+    pair.run(10_000)
+    pair.sent.clear()
+    pair.bravo.restart(Memory())
+    pair.run(3_000)
+    assert any(len(envelope) > 1_216 for envelope in envelopes(pair, "ALPHA"))
+    pair.bravo.submit("I am back.")
+    pair.run(3_000)
+    assert pair.bravo.states(1)[-1] == "delivered"
+
+
+def test_what_waited_at_a_relay_opens_after_a_restart_without_a_question(pair: Pair) -> None:
+    """Everything that waited would be sent twice (docs/protocol.md 7.6)."""
+    pair.run(3_000)
+    pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
+    pair.alpha.submit("x")
+    waiting = next(envelope for sender, _, envelope in pair.sent if sender == "ALPHA" and durable(envelope))
+    pair.bravo.restart()
+    before = len(pair.bravo.records)
+    pair.bravo.hear("relay-1", envelope_frame(waiting))
+    kinds = [record.kind for record in pair.bravo.records[before:]]
+    assert "msg.recv" in kinds
+    assert "key.request.sent" not in kinds
+
+
+def test_each_epoch_that_we_begin_is_recorded(pair: Pair) -> None:
+    """An auditor could not tell which keys sealed what (docs/protocol.md 1.6 and 7.3)."""
+    pair.alpha.submit("x", plane=Plane.EXERCISE)
+    begun = [record.fields["plane"] for record in pair.alpha.records if record.kind == "key.epoch.begun"]
+    assert begun == ["real", "exercise"]
+
+
+def test_a_key_request_has_number_zero_and_a_random_epoch(pair: Pair) -> None:
+    """Another implementation would refuse it (docs/protocol.md 7.7)."""
+    requests = [envelope for _, _, envelope in pair.sent if envelope[1] & FLAG_CLEAR]
+    headers = {decode_header(envelope) for envelope in requests}
+    assert {(header.flags, header.number) for header in headers} == {(FLAG_CLEAR | FLAG_TRANSIENT, 0)}
+    assert len({header.epoch for header in headers}) == len({bytes(envelope) for envelope in requests})
+
+
+# --- bounds ----------------------------------------------------------------------------------------------------------
+
+
+def statement(**fields: object) -> bytes:
+    plain = {
+        "serial": 1, "precedence": 1, "kind": 1, "direction": 1, "language": "en", "from_party": "ALPHA",
+        "to_party": "BRAVO", "text": "x", "body_salt": bytes(32),
+    }  # fmt: skip
+    return encode(content_pb2.Statement(**(plain | fields)))  # type: ignore[arg-type]
+
+
+def receipt(**fields: object) -> bytes:
+    item = content_pb2.ReceiptItem(serial=1, statement=bytes(32))
+    return encode(content_pb2.Receipt(**({"stage": 1, "item": [item]} | fields)))  # type: ignore[arg-type]
+
+
+def heartbeat(**log: object) -> bytes:
+    exchange = content_pb2.LogExchange(**log)  # type: ignore[arg-type]
+    return encode(content_pb2.Heartbeat(beat=1, presence=content_pb2.PRESENCE_ALIVE, log=exchange))
+
+
+@pytest.mark.parametrize(
+    ("decode", "lawful", "beyond"),
+    [
+        (
+            decode_statement,
+            statement(checkpoint=bytes(CHECKPOINT_MAX)),
+            statement(checkpoint=bytes(CHECKPOINT_MAX + 1)),
+        ),
+        (decode_receipt, receipt(checkpoint=bytes(CHECKPOINT_MAX)), receipt(checkpoint=bytes(CHECKPOINT_MAX + 1))),
+        (decode_receipt, receipt(stage=3), receipt(stage=3, checkpoint=b"x")),
+        (decode_receipt, receipt(received_through=SERIAL_MAX), receipt(received_through=SERIAL_MAX + 1)),
+        (
+            decode_heartbeat,
+            heartbeat(checkpoint=bytes(CHECKPOINT_MAX)),
+            heartbeat(checkpoint=bytes(CHECKPOINT_MAX + 1)),
+        ),
+        (decode_heartbeat, heartbeat(seen=bytes(CHECKPOINT_MAX)), heartbeat(seen=bytes(CHECKPOINT_MAX + 1))),
+        (decode_heartbeat, heartbeat(linked=SERIAL_MAX), heartbeat(linked=SERIAL_MAX + 1)),
+        (decode_heartbeat, heartbeat(proof_from=SERIAL_MAX), heartbeat(proof_from=SERIAL_MAX + 1)),
+        (
+            decode_heartbeat,
+            heartbeat(proof=[bytes(32)] * PROOF_HASHES_MAX),
+            heartbeat(proof=[bytes(32)] * (PROOF_HASHES_MAX + 1)),
+        ),
+        (decode_heartbeat, heartbeat(claimed_proof=[bytes(32)]), heartbeat(claimed_proof=[bytes(31)])),
+    ],
+)
+def test_what_is_said_of_ledgers_is_bounded(decode: object, lawful: bytes, beyond: bytes) -> None:
+    """Evidence would not fit into one entry, or a proof cost more than any honest one (docs/protocol.md 4.3)."""
+    decode(lawful)  # type: ignore[operator]
+    with pytest.raises(Malformed):
+        decode(beyond)  # type: ignore[operator]
+
+
+# --- ledgers ---------------------------------------------------------------------------------------------------------
+
+
+def say_log(pair: Pair, log: content_pb2.LogExchange) -> None:
+    """BRAVO's next fresh beat brings this exchange."""
+    path = pair.alpha.endpoint.context.paths["relay-1"]
+    beat = content_pb2.Heartbeat(beat=1, path=1, echo=path._beat, presence=content_pb2.PRESENCE_ALIVE, log=log)
+    session = pair.bravo.endpoint.context.session
+    inner = session.sign(ContentType.HEARTBEAT, Plane.REAL, encode(beat))
+    pair.alpha.hear("relay-1", envelope_frame(session.seal(Plane.REAL, inner, transient=True)))
+
+
+def test_a_proof_to_a_head_that_nobody_showed_is_passed_over(pair: Pair) -> None:
+    """A peer could stop the daemon with a number (docs/protocol.md 13.6)."""
+    pair.run(20_000)
+    linked = pair.alpha.endpoint.peer_log.linked
+    say_log(pair, content_pb2.LogExchange(claimed_proof=[bytes(32)], claimed_from=1, claimed_to=SERIAL_MAX))
+    assert pair.alpha.endpoint.peer_log.linked is linked
+    assert "peer-fork" not in pair.alpha.alarms()
+
+
+def test_a_head_of_a_left_log_stops_nobody_after_a_restart(pair: Pair) -> None:
+    """A peer that shows an old head would end the daemon (docs/protocol.md 3.3 and 13.6)."""
+    pair.run(20_000)
+    pair.weather = losing(lambda sender, relay, envelope: True)
+    for epoch in (2, 1):
+        origin = f"{pair.bravo.log.base}/{epoch}"
+        note = sign_checkpoint(Checkpoint(origin, 300, b"r" * 32), Ed25519Signer(origin, pair.bravo.ledger_key))
+        say_log(pair, content_pb2.LogExchange(checkpoint=note))
+        assert pair.alpha.endpoint.peer_log.linked is not None
+        assert pair.alpha.endpoint.peer_log.linked.epoch == 2
+        pair.alpha.restart()
+        pair.run(100)
+    assert "peer-log" in pair.alpha.alarms()
+
+
+def test_a_receipt_brings_the_peers_head(pair: Pair) -> None:
+    """What the peer held when it acknowledged could be denied later (docs/protocol.md 13.6)."""
+    pair.run(30_000)
+    before = pair.alpha.endpoint.peer_log.seen
+    pair.weather = losing(lambda sender, relay, envelope: sender is pair.bravo and not durable(envelope))
+    for _ in range(2):  # the second receipt carries a head that holds the first statement
+        pair.alpha.submit("x")
+        pair.run(1_000)
+    after = pair.alpha.endpoint.peer_log.seen
+    assert before is not None
+    assert after is not None
+    assert after.size > before.size
+
+
+# --- status ----------------------------------------------------------------------------------------------------------
+
+
+def test_status_tells_how_long_a_path_has_been_as_it_is(pair: Pair) -> None:
+    """An officer would take a line that has just come back for a steady one."""
+    pair.run(7_000)
+    (since,) = {path["for_ms"] for path in status(pair.alpha.endpoint, pair.alpha.now())["paths"]}
+    assert isinstance(since, int)
+    assert 7_000 <= since <= 10_000
+    pair.alpha.step(LinkClosed("relay-1", "cut"))
+    pair.time += 2_500
+    found = {path["name"]: path["for_ms"] for path in status(pair.alpha.endpoint, pair.alpha.now())["paths"]}
+    assert found["relay-1"] == 2_500
+
+
+def test_status_lists_a_gap_while_it_is_there(pair: Pair) -> None:
+    """A withheld statement would be told once and then forgotten (docs/protocol.md 10.6)."""
+    pair.weather = losing(lambda sender, relay, envelope: sender is pair.alpha and durable(envelope))
+    pair.alpha.submit("x")
+    pair.run(3_000)
+    names = [alarm["name"] for alarm in status(pair.bravo.endpoint, pair.bravo.now())["alarms"]]
+    assert "gap" in names
+    pair.weather = lambda sender, relay, envelope: [envelope]
+    pair.run(20_000)
+    names = [alarm["name"] for alarm in status(pair.bravo.endpoint, pair.bravo.now())["alarms"]]
+    assert "gap" not in names
+
+
+def test_frames_are_what_they_say(pair: Pair) -> None:
+    """Everything above would look at other bytes than were sent."""
+    assert decode_frame(envelope_frame(envelopes(pair, "ALPHA")[0])).envelope == envelopes(pair, "ALPHA")[0]
