@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hotline.ledger.comparison import Side, compare
+from hotline.ledger.comparison import Side, compare, roots_at, serials
 from hotline.ledger.record import make_entry, parse_leaf
+from hotline.ledger.tree import EMPTY_ROOT, leaf_hash
 from hotline.machine import Private, Record
 
 
@@ -44,3 +45,71 @@ def test_a_withdrawal_must_be_the_senders(original: str, empty: str) -> None:
     submitted, received = said(original, "msg.submit"), said(empty, "msg.recv", "bb")
     assert findings(side("ALPHA", submitted, expired), side("BRAVO", received)) == []
     assert findings(side("ALPHA", submitted), side("BRAVO", received)) == ["withdrawn"]
+
+
+DELIVERED = Record("msg.delivered", {"plane": "real", "serials": "1", "receipt": "cc"})
+RESTORED = Record("log.open", {"log_epoch": 2, "reason": "restored"})
+
+
+def test_a_receipt_for_what_never_arrived_is_found() -> None:
+    """A capital could prove with a receipt that it said what the other never got."""
+    sender = side("ALPHA", said("text", "msg.submit"), DELIVERED)
+    assert findings(sender, side("BRAVO")) == ["unreceived"]
+    assert findings(sender, side("BRAVO", said("text", "msg.recv"))) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([RESTORED], [said("text", "msg.recv")]),
+        ([said("text", "msg.submit"), RESTORED], [said("void", "msg.recv", "bb")]),
+        ([said("text", "msg.submit"), RESTORED], [said("text", "msg.recv", "bb")]),
+        ([said("text", "msg.submit"), DELIVERED], [RESTORED]),
+    ],
+)
+def test_what_a_side_admits_to_have_lost_is_no_contradiction(one: list[Record], other: list[Record]) -> None:
+    """An honest terminal would be accused for having been restored from a backup."""
+    assert findings(side("ALPHA", *one), side("BRAVO", *other)) == []
+    calendar = Record("log.open", {"log_epoch": 2, "reason": "calendar"})
+    honest = [[calendar if record is RESTORED else record for record in records] for records in (one, other)]
+    assert len(findings(side("ALPHA", *honest[0]), side("BRAVO", *honest[1]))) == 1
+
+
+def test_a_renumbered_statement_may_be_withdrawn_and_goes_on_under_its_new_serial() -> None:
+    """A loss of state would look like a forgery ever after (docs/protocol.md 12.6)."""
+    body = {"body": Private(b"A text.", bytes(range(32)))}
+    moved = Record("msg.renumbered", {"plane": "real", "serial": 1, "new": 2, "statement": "bb"}, body)
+    got = Record("msg.recv", {"plane": "real", "serial": 2, "statement": "bb", "kind": "text"}, body)
+    sender = side("ALPHA", said("text", "msg.submit"), moved)
+    assert findings(sender, side("BRAVO", said("void", "msg.recv", "cc"), got)) == []
+
+
+def head_of(size: int, root: str) -> Record:
+    return Record("peer.log", {"log_epoch": 1, "size": size, "root": root})
+
+
+def test_heads_that_the_other_side_never_had_are_found() -> None:
+    """A log could be shown to the peer that its owner never kept (docs/protocol.md 13.6)."""
+    leaves = [b"one", b"two"]
+    roots = {(1, size): root for size, root in roots_at(leaves, {0, 2}).items()}
+    assert roots == {(1, 0): EMPTY_ROOT.hex(), (1, 2): roots[1, 2]}
+    true, false = head_of(2, roots[1, 2]), head_of(2, leaf_hash(b"x").hex())
+    for record, wanted in ((true, ""), (false, "has another one"), (head_of(3, "dd"), "has no such log")):
+        found = compare(side("ALPHA", record), side("BRAVO"), {"ALPHA": {}, "BRAVO": roots})
+        assert [one.kind for one in found] == ["head"] * bool(wanted)
+        assert all(wanted in one.text and (one.side, one.seq) == ("ALPHA", 0) for one in found)
+    lost = compare(side("ALPHA", head_of(3, "dd")), side("BRAVO", RESTORED), {"ALPHA": {}, "BRAVO": roots})
+    assert lost == [], "the other side says itself that it has lost it"
+
+
+def test_findings_come_in_the_order_of_the_entries() -> None:
+    """A reader would not find the first contradiction, which is the one that matters."""
+    records = [head_of(size, "dd") for size in (9, 8, 7)]
+    found = compare(side("ALPHA", *records), side("BRAVO"), {"ALPHA": {}, "BRAVO": {}})
+    assert [one.seq for one in found] == [0, 1, 2]
+
+
+def test_ranges_are_read_as_they_are_written() -> None:
+    """A receipt for three statements would count for two."""
+    assert list(serials("3-5 8 10-10")) == [3, 4, 5, 8, 10]
+    assert list(serials("")) == []

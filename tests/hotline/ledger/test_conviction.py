@@ -124,3 +124,29 @@ def test_forged_evidence_convicts_nobody() -> None:
         convict(HONEST.head(), Exhibit(FORKED.proof(1).data, HONEST.leaves[1]), POLICY)
     with pytest.raises(RemoteError):
         convict(HONEST.head(), Exhibit(b"nothing"), POLICY)
+
+
+def test_what_proves_nothing_convicts_nobody() -> None:
+    """A witness that cosigned twice in one second, or the same head twice, would be called a liar."""
+    assert convict(HONEST.head(4, 100), HONEST.head(2, 100), POLICY) is None
+    assert convict(HONEST.head(4, 100), HONEST.head(4, 101), POLICY) is None
+
+
+@pytest.mark.parametrize("field", ["statement", "body"])
+def test_one_difference_is_enough(field: str) -> None:
+    """A text could be exchanged under an old name, or a name under an old text (docs/protocol.md 13.8)."""
+    name, body = leaf_hash(b"one").hex(), Private(b"one", bytes([1] * 32))
+    if field == "statement":
+        name = leaf_hash(b"other").hex()
+    else:
+        body = Private(b"other", bytes([1] * 32))
+    record = Record("msg.recv", {"plane": "real", "serial": 1, "statement": name}, {"body": body})
+    found = convict(HONEST.proof(1), Kept(B, [Record("start"), record]).proof(1), POLICY)
+    assert found is not None
+    assert found.kind is Kind.MISMATCH
+
+
+def test_statements_of_other_serials_are_not_compared() -> None:
+    """Every two logs would contradict each other."""
+    assert convict(HONEST.proof(1), LIAR.proof(2), POLICY) is None
+    assert convict(HONEST.proof(2), LIAR.proof(1), POLICY) is None
