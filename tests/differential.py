@@ -255,6 +255,15 @@ def resign_checkpoint(asked: Json, random: Random) -> Json:
     }
 
 
+def resign_request(asked: Json, random: Random) -> Json:
+    """A request whose checkpoint is altered and then signed."""
+    head, gap, note = asked["request"].partition("\n\n")
+    if not gap or "\n\n" not in note or asked["request"].startswith("hex:"):
+        return asked
+    signed_note = resign_checkpoint({"note": note}, random)["note"]
+    return asked if signed_note.startswith("hex:") else asked | {"request": f"{head}\n\n{signed_note}"}
+
+
 def reseal(asked: Json, random: Random) -> Json:
     """An envelope whose content, or what is sealed around it, is altered and then sealed."""
     kind = random.choice(list(ContentType))
@@ -311,6 +320,7 @@ DEEPER: dict[str, Callable[[Json, Random], Json]] = {
     "custody": resign_custody,
     "bundle": resign_bundle,
     "checkpoint": resign_checkpoint,
+    "witness": resign_request,
     "envelope": reseal,
     "charter": resign_charter,
     "proof": rebuilt_proof,

@@ -23,6 +23,7 @@ from hotline.charter.pairwise import check_value, derive_pairwise
 from hotline.charter.parts import Officer, RelayEntry, Terminal
 from hotline.conformance.kit import Json
 from hotline.conformance.record import text_bytes
+from hotline.crypto.fingerprint import digits, fingerprint, joint_safety_number, qr_text, words
 from hotline.errors import ConfigError, Malformed
 from hotline.ledger.note import parse_note
 
@@ -83,3 +84,16 @@ def _officer(one: Officer) -> Json:
 def _relay(one: RelayEntry) -> Json:
     places = {"number": one.number, "name": one.name, "operator": one.operator, "address": one.address}
     return places | {"signing": one.signing.hex(), "tls": one.tls_fingerprint}
+
+
+def compared(given: Json, asked: Json) -> Json:
+    """What people compare of a key, and of two keys together."""
+    del given
+    value, other = fingerprint(asked["kind"], raw(asked["key"])), fingerprint(asked["kind"], raw(asked["other"]))
+    return {
+        "fingerprint": value.hex(),
+        "digits": digits(value),
+        "words": words(value),
+        "code": qr_text(asked["kind"], asked["name"], value),
+        "safety_number": joint_safety_number(value, other),
+    }

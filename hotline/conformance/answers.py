@@ -36,6 +36,7 @@ KINDS: Final[Mapping[str, Callable[[Json, Json], Json]]] = {
     "card": agreement.card,
     "charter": agreement.charter,
     "pairwise": agreement.pairwise,
+    "fingerprint": agreement.compared,
     "leaf": record.leaf,
     "opening": record.opening,
     "tree": record.tree,
@@ -46,6 +47,7 @@ KINDS: Final[Mapping[str, Callable[[Json, Json], Json]]] = {
     "policy": record.policy,
     "proof": record.proof,
     "conviction": record.conviction,
+    "witness": record.witness,
 }
 """Every kind; a kind that is not here is of another version of the kit."""
 

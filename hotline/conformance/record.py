@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from hotline.conformance.kit import Json
+from hotline.crypto.signing import SigningKey
 from hotline.errors import Malformed
-from hotline.ledger.checkpoint import open_checkpoint_with
+from hotline.ledger.checkpoint import Checkpoint, open_checkpoint_with
 from hotline.ledger.conviction import Exhibit, convict
-from hotline.ledger.cosignature import check_cosignature, parse_witness_vkey
+from hotline.ledger.cosignature import Ed25519Cosigner, check_cosignature, parse_witness_vkey
 from hotline.ledger.note import parse_note, parse_vkey
 from hotline.ledger.policy import parse_policy
 from hotline.ledger.proof import parse_proof, verify_cosigned
 from hotline.ledger.record import Opening, check_opening, commitment, parse_leaf
 from hotline.ledger.tree import Frontier, leaf_hash, verify_consistency, verify_inclusion
+from hotline.ledger.witness import Status, Witness
 
 raw = bytes.fromhex
 _HEX = "hex:"
@@ -127,3 +129,22 @@ def conviction(given: Json, asked: Json) -> Json:
 def _exhibit(shown: Json) -> Exhibit:
     leaf_text = shown.get("leaf")
     return Exhibit(text_bytes(shown["data"]), None if leaf_text is None else text_bytes(leaf_text))
+
+
+def witness(given: Json, asked: Json) -> Json:
+    """What a witness answers to a request, given what it holds of the log."""
+    logs = {key.name: key for key in map(parse_vkey, given["logs"])}
+    cosigner = Ed25519Cosigner(given["witness"], SigningKey(raw(given["seed"])))
+    judge = Witness(logs.get, [cosigner])
+    held = asked["held"]
+    judged = judge.judge(
+        text_bytes(asked["request"]),
+        lambda origin: None if held is None else Checkpoint(origin, held["size"], raw(held["root"])),
+    )
+    answered = judged.status is Status.OK
+    return {
+        "status": int(judged.status),
+        "held": judged.held if judged.status is Status.CONFLICT else None,
+        "evidence": judged.evidence,
+        "answer": judge.cosign(judged.text, given["time"]).decode() if answered else "",
+    }

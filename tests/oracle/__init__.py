@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.oracle import charter, content, ledger, notes, sealing
+from tests.oracle import charter, content, ledger, notes, sealing, witness
 from tests.oracle.primitives import Refused, pae
 
 Json = dict[str, Any]
@@ -44,6 +44,7 @@ KINDS: dict[str, Callable[[Json, Json], Json]] = {
     "card": charter.card,
     "charter": charter.charter,
     "pairwise": charter.pairwise,
+    "fingerprint": charter.fingerprint,
     "leaf": ledger.leaf,
     "opening": ledger.opening,
     "tree": ledger.tree,
@@ -54,6 +55,7 @@ KINDS: dict[str, Callable[[Json, Json], Json]] = {
     "policy": notes.policy,
     "proof": ledger.proof,
     "conviction": ledger.conviction,
+    "witness": witness.witness,
 }
 """Every kind of case, by the name of its file."""
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import date
+from hashlib import sha512
 from typing import Any
 
 from tests.oracle.certificate import Certificate, read_certificate
@@ -153,6 +154,26 @@ def pairwise(given: Json, asked: Json) -> Json:
     named = [part for party in sorted(shares) for part in (party.encode(), sha256(raw(given["identities"][party])))]
     secret = hkdf(b"", b"".join(shares[party] for party in sorted(shares)), pae("hotline/v1/pairwise", *named), 32)
     return {"secret": secret.hex(), "check": sha256(pae("hotline/v1/pairwise-check", secret)).hex()}
+
+
+def _digits(value: bytes) -> str:
+    made = sha512(pae("hotline/v1/fingerprint-digits", value)).digest()
+    return " ".join(f"{int.from_bytes(made[at : at + 5], 'big') % 100_000:05d}" for at in range(0, 60, 5))
+
+
+def fingerprint(given: Json, asked: Json) -> Json:
+    """Clause 5.15."""
+    mine, other = (
+        sha256(pae("hotline/v1/fingerprint", asked["kind"].encode(), raw(asked[name]))) for name in ("key", "other")
+    )
+    joint = sha256(pae("hotline/v1/joint-safety-number", min(mine, other), max(mine, other)))
+    return {
+        "fingerprint": mine.hex(),
+        "digits": _digits(mine),
+        "words": [given["odd" if place % 2 else "even"][byte] for place, byte in enumerate(mine[:16])],
+        "code": f"HOTLINE-FP:1:{asked['kind']}:{asked['name']}:{mine.hex()}",
+        "safety_number": _digits(joint),
+    }
 
 
 # --- the charter -----------------------------------------------------------------------------------------------------

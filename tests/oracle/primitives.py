@@ -113,6 +113,12 @@ def signed(public: bytes, signature: bytes, message: bytes) -> bool:
     return _encoded(_GENERATOR * scalar + (-key) * challenge) == signature[:32]
 
 
+def sign(seed: bytes, message: bytes) -> tuple[bytes, bytes]:
+    """(public key, signature) of an Ed25519 seed."""
+    key = eddsa.import_private_key(seed)
+    return key.public_key().export_key(format="raw"), bytes(eddsa.new(key, "rfc8032").sign(message))
+
+
 def signed_composite(public: bytes, signature: bytes, message: bytes, context: bytes) -> bool:
     """Clause 5.1: whether both halves of an `id-MLDSA65-Ed25519-SHA512` signature hold."""
     if len(public) != _COMPOSITE_KEY + 32 or len(signature) != _COMPOSITE_SIGNATURE + 64:

@@ -21,6 +21,7 @@ from hotline.charter.pairwise import check_value, derive_pairwise
 from hotline.charter.profiles import PROFILES
 from hotline.crypto.derivation import SUITE
 from hotline.crypto.signing import SigningKey
+from hotline.crypto.words import EVEN, ODD
 from hotline.ledger.note import Ed25519Signer, parse_note, sign_note
 from tools.cases.keys import FixedIdentity, seed
 from tools.cases.writing import Cases
@@ -32,8 +33,8 @@ WEEK = 7 * 86_400_000
 
 
 def made() -> list[Cases]:
-    """Three kinds."""
-    return [_pairwise(), _cards(), _charters()]
+    """Four kinds."""
+    return [_pairwise(), _fingerprints(), _cards(), _charters()]
 
 
 def signer(name: str, key: str = "") -> IdentitySigner:
@@ -109,6 +110,17 @@ def _pairwise() -> Cases:
     cases.bad("", "a share of 31 bytes", shares={"ALPHA": SHARES["ALPHA"].hex(), "BRAVO": SHARES["BRAVO"].hex()[2:]})
     cases.bad("", "one share", shares={"ALPHA": SHARES["ALPHA"].hex()})
     cases.bad("", "of another party", shares={"ALPHA": SHARES["ALPHA"].hex(), "CHARLIE": SHARES["BRAVO"].hex()})
+    return cases
+
+
+def _fingerprints() -> Cases:
+    about = "What people compare of a key; `safety_number` is that of `key` and `other`, whichever side reads it out."
+    cases = Cases("fingerprint", "5.15", about, {"even": list(EVEN), "odd": list(ODD)})
+    alpha, bravo = (IDENTITIES[party].public.hex() for party in ("ALPHA", "BRAVO"))
+    cases.good("one side", kind="identity", name="ALPHA", key=alpha, other=bravo)
+    cases.good("the other side", kind="identity", name="BRAVO", key=bravo, other=alpha)
+    cases.good("one key twice", kind="identity", name="ALPHA", key=alpha, other=alpha)
+    cases.good("a key of another kind", kind="relay", name="relay-1", key="00" * 32, other="ff" * 32)
     return cases
 
 

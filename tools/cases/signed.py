@@ -1,4 +1,4 @@
-"""Checkpoints, cosignatures of both kinds, policies, proofs, evidence."""
+"""Checkpoints, cosignatures of both kinds, policies, proofs, evidence, and what a witness answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
 from hotline.ledger.cosignature import Ed25519Cosigner, MlDsa44CosignatureVerifier, _mldsa44_message
 from hotline.ledger.note import Ed25519Signer, Ed25519Verifier, Note, Signature, key_id, parse_note, sign_note
 from hotline.ledger.proof import Proof, make_proof
-from hotline.ledger.tree import Frontier, leaf_hash
+from hotline.ledger.tree import Frontier, consistency_proof, leaf_hash
+from hotline.ledger.witness import AddCheckpoint
 from tools.cases.keys import NOW, fixed_mldsa44, flip, seed
 from tools.cases.record import leaf
 from tools.cases.sealed import NO_POINT, unlawful
@@ -23,8 +24,8 @@ UNIX = NOW // 1_000
 
 
 def made() -> list[Cases]:
-    """Five kinds."""
-    return [_checkpoints(), _cosignatures(), _policies(), _proofs(), _convictions()]
+    """Six kinds."""
+    return [_checkpoints(), _cosignatures(), _policies(), _proofs(), _convictions(), _witnesses()]
 
 
 def signer(origin: str, key: str = "", name: str = "") -> Ed25519Signer:
@@ -263,7 +264,11 @@ class _Log:
 
     def proof(self, index: int, note: bytes, extra: bytes = b"") -> Proof:
         """A C2SP proof."""
-        return make_proof(index, note, lambda level, place: self.nodes[level, place], extra)
+        return make_proof(index, note, self.node, extra)
+
+    def node(self, level: int, place: int) -> bytes:
+        """A node of the tree."""
+        return self.nodes[level, place]
 
 
 def _log(origin: str, size: int, *changed: tuple[int, bytes], kind: str = "note") -> _Log:
@@ -410,4 +415,64 @@ def _convictions() -> Cases:
         ("nothing", {"data": ""}),
     ):
         cases.bad("", f"it does not hold by itself: {why}", policy="two", one=one, other=head(fork.head()))
+    return cases
+
+
+def _witnesses() -> Cases:
+    given = {
+        "logs": [Ed25519Verifier(origin, key.public).vkey() for origin, key in KEYS.items()],
+        "witness": "north", "seed": WITNESSES["north"].seed.hex(), "time": UNIX,
+    }  # fmt: skip
+    about = "The status of an add-checkpoint request, and the cosignature, given what the witness `held` of the log."
+    cases = Cases("witness", "13.7, 13.17", about, given)
+    logs = {size: _log(ALPHA, size) for size in range(1, 8)}
+    fork = _log(ALPHA, 7, (2, leaf(2, "note", {"n": 99})))
+
+    def held(size: int) -> dict[str, Any]:
+        return {"size": size, "root": (logs[size].root if size else Frontier().root()).hex()}
+
+    def request(old: int, new: _Log, *, by: str = "", wrong: int | None = None) -> bytes:
+        size = len(new.leaves)
+        proof = consistency_proof(old, size, new.node) if 0 < old < size else []
+        return AddCheckpoint(old if wrong is None else wrong, tuple(proof), new.head(key=by)).encode()
+
+    empty = sign_checkpoint(Checkpoint(ALPHA, 0, Frontier().root()), signer(ALPHA))
+    good = request(3, logs[7])
+    steps = consistency_proof(3, 7, logs[7].node)
+    for why, data, before in (
+        ("200: the first head", request(0, logs[7]), None),
+        ("200: the first head after an empty one", request(0, logs[7]), held(0)),
+        ("200: an empty log", AddCheckpoint(0, (), empty).encode(), None),
+        ("200: a larger one", good, held(3)),
+        ("200: the same once more", request(7, logs[7]), held(7)),
+        ("200: after a power of two", request(4, logs[7]), held(4)),
+        ("200: with cosignatures of others", request(7, logs[7]).replace(
+            logs[7].head(), logs[7].head(("south", UNIX))), held(7)),
+        ("400: nothing", b"", None),
+        ("400: no old size", good.replace(b"old 3\n", b""), held(3)),
+        ("400: an old size with a leading zero", good.replace(b"old 3", b"old 03"), held(3)),
+        ("400: an old size with a sign", good.replace(b"old 3", b"old +3"), held(3)),
+        ("400: an old size that is larger than the head", request(3, logs[7], wrong=8), held(3)),
+        ("400: a proof line of 31 bytes", AddCheckpoint(3, (steps[0][1:],), logs[7].head()).encode(), held(3)),
+        ("400: 64 proof lines", AddCheckpoint(3, (steps[0],) * 64, logs[7].head()).encode(), held(3)),
+        ("400: no checkpoint", good[: good.index(b"\n\n") + 2], held(3)),
+        ("400: an extension line", good.replace(b"\n7\n", b"\n7\nx\n"), held(3)),
+        ("403: signed by another key", request(3, logs[7], by=BRAVO), held(3)),
+        ("403: a size altered", good.replace(b"\n7\n", b"\n8\n"), held(3)),
+        ("404: a log that is not pinned", AddCheckpoint(0, (), _unknown_head()).encode(), None),
+        ("409: another size is held", good, held(4)),
+        ("409: nothing is held", good, None),
+        ("409: an old size of 0, and something is held", request(0, logs[7]), held(3)),
+        ("422: no proof", AddCheckpoint(3, (), logs[7].head()).encode(), held(3)),
+        ("422: a step less", AddCheckpoint(3, tuple(steps[:-1]), logs[7].head()).encode(), held(3)),
+        ("422: a step more", AddCheckpoint(3, (*steps, steps[0]), logs[7].head()).encode(), held(3)),
+        ("422: another history", request(3, fork), held(3)),
+        ("422: another root of the size held", request(7, fork), held(7)),
+        ("422: a proof from nothing", AddCheckpoint(0, (steps[0],), logs[7].head()).encode(), None),
+        ("422: a root over no entries", AddCheckpoint(0, (), sign_checkpoint(
+            Checkpoint(ALPHA, 0, seed("root")), signer(ALPHA))).encode(), None),
+    ):  # fmt: skip
+        cases.good(why, request=spelled(data), held=before)
+        status = cases.cases[-1]["expect"]["output"]["status"]
+        assert why.startswith(f"{status}:"), (why, status)
     return cases
