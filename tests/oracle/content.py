@@ -10,7 +10,7 @@ from tests.oracle.protobuf import Value, read, shown
 TEXT_MAX, SERIAL_MAX, TIME_MAX, ITEMS_MAX = 32_768, 2**40, 253_402_300_799_999, 256
 CONTENT_MAX, HEARTBEAT_MAX, PREKEY_MAX = 34_816, 8_192, 2_048
 CHECKPOINT_MAX, NAME_MAX, GROUP_MAX, LANGUAGE_MAX, PROOF_MAX = 1_024, 64, 16, 35, 63
-TEXT, VOID, TEST, TEST_VOID = 1, 2, 3, 4
+TEXT, VOID, TEST, TEST_VOID, CORRECTION, RETRACTION = 1, 2, 3, 4, 5, 6
 DELIVERED, READ = 1, 2
 WITH_TIME = (3, 5, 6)
 BUNDLE_LINE, BUNDLE_MAX = b"hotline-courier/1\n", 48 * 1_048_576
@@ -36,18 +36,28 @@ def statement(given: Json, asked: Json) -> Json:
     need(len(made["date_time_group"]) <= GROUP_MAX and max(map(len, names)) <= NAME_MAX, "field-length")
     need(max(made["composed_ms"], made["valid_for_ms"]) <= TIME_MAX, "field-length")
     need(len(made["checkpoint"]) <= CHECKPOINT_MAX, "field-length")
+    _references(made)
     _kind(made)
     need((made["from_party"], made["to_party"]) == (given["from_party"], given["to_party"]), "party")
-    need(asked["plane"] == "real" or made["kind"] in (TEXT, VOID), "kind")
+    need(asked["plane"] == "real" or made["kind"] not in (TEST, TEST_VOID), "kind")
     label = f"hotline/v1/statement/{asked['plane']}"
     name = sha256(pae(label, raw(given["charter"]), word(given["from"]), content))
     is_test = made["kind"] == TEST_VOID or (made["kind"] == TEST and made["text"] in given["test_texts"])
     return {"statement": shown(made), "name": name.hex(), "test": is_test}
 
 
+def _references(made: Value) -> None:
+    """Clause 8.1: what answers or corrects names a statement, and nothing else corrects."""
+    for name, highest in (("in_reply_to", SERIAL_MAX), ("corrects", made["serial"] - 1)):
+        named = made[name]
+        need(named is None or (0 < named["serial"] <= highest and len(named["statement"]) == 32), "reference")
+    need((made["corrects"] is not None) == (made["kind"] in (CORRECTION, RETRACTION)), "reference")
+    need(made["in_reply_to"] is None or made["kind"] in (TEXT, CORRECTION, RETRACTION), "reference")
+
+
 def _kind(made: Value) -> None:
     kind = made["kind"]
-    need(kind in (TEXT, VOID, TEST, TEST_VOID), "kind")
+    need(TEXT <= kind <= RETRACTION, "kind")
     need(kind not in (TEST, TEST_VOID) or made["precedence"] == 1, "kind")
     if kind in (VOID, TEST_VOID):
         silent = not (made["text"] or made["language"] or made["drafter"] or made["first_serial"])

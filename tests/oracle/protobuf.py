@@ -58,7 +58,10 @@ MESSAGES: dict[str, dict[int, Field]] = {
         14: Field("valid_for_ms", "u64"),
         15: Field("checkpoint", "bytes"),
         16: Field("first_serial", "u64"),
+        17: Field("in_reply_to", "Reference"),
+        18: Field("corrects", "Reference"),
     },
+    "Reference": {1: Field("serial", "u64"), 2: Field("statement", "bytes")},
     "Receipt": {
         1: Field("stage", "enum"),
         2: Field("item", "ReceiptItem", "many"),
@@ -233,7 +236,8 @@ def _number(field: Field, data: bytes, at: int) -> tuple[Any, int]:
     if field.kind == "f32":
         return int.from_bytes(data[at : at + 4], "little"), at + 4
     value, end = _varint(data, at)
-    need(end - at == _minimal(value), "spelling")
+    # Of ten bytes the last holds one bit: more in it would be dropped, and is another spelling.
+    need(end - at == _minimal(value) and (end - at < 10 or data[end - 1] == 1), "spelling")
     if field.kind == "enum":
         need(value < 2**31 or value >= 2**64 - 2**31, "spelling")
         return value - (2**64 if value >= 2**63 else 0), end

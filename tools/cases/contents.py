@@ -71,6 +71,13 @@ def _statements() -> Cases:
         },
         "a test with a text of its own is no test": TEST | {"text": "We shall move at dawn."},
     }  # fmt: skip
+    earlier = content_pb2.Reference(serial=2, statement=seed("name of a statement"))
+    good |= {
+        "an answer": {"in_reply_to": content_pb2.Reference(serial=2**40, statement=bytes(32))},
+        "a correction": {"kind": 5, "corrects": earlier},
+        "a correction that answers": {"kind": 5, "corrects": earlier, "in_reply_to": earlier},
+        "a retraction": {"kind": 6, "corrects": earlier},
+    }
     for number, text in enumerate(TEXTS):
         good[f"neutral text {number}"] = TEST | {"text": text}
     for why, changes in good.items():
@@ -83,9 +90,9 @@ def _statements() -> Cases:
         ("serial", "renumbered from its own serial", {"first_serial": 3}),
         ("serial", "renumbered from a later serial", {"first_serial": 4}),
         ("precedence", "no precedence", {"precedence": 0}),
-        ("precedence", "an unknown precedence", {"precedence": 5}),
+        ("precedence", "an unknown precedence", {"precedence": 99}),
         ("direction", "no direction", {"direction": 0}),
-        ("direction", "an unknown direction", {"direction": 3}),
+        ("direction", "an unknown direction", {"direction": 99}),
         ("salt", "no salt", {"body_salt": b""}),
         ("salt", "a salt of 31 bytes", {"body_salt": bytes(31)}),
         ("salt", "a salt of 33 bytes", {"body_salt": bytes(33)}),
@@ -97,7 +104,7 @@ def _statements() -> Cases:
         ("field-length", "valid beyond the calendar", {"valid_for_ms": 253_402_300_800_000}),
         ("field-length", "a head of 1025 bytes", {"checkpoint": b"x" * 1_025}),
         ("kind", "no kind", {"kind": 0}),
-        ("kind", "an unknown kind", {"kind": 5}),
+        ("kind", "an unknown kind", {"kind": 99}),
         ("kind", "a void statement with text", {**VOID, "text": "x"}),
         ("kind", "a void statement with a language", {**VOID, "language": "en"}),
         ("kind", "a void statement with a drafter", {**VOID, "drafter": "duty-1"}),
@@ -123,6 +130,19 @@ def _statements() -> Cases:
         ("party", "to another party", {"to_party": "CHARLIE"}),
         ("party", "back to its sender", {"from_party": "BRAVO", "to_party": "ALPHA"}),
         ("party", "in small letters", {"from_party": "alpha"}),
+        ("reference", "a correction of nothing", {"kind": 5}),
+        ("reference", "a retraction of nothing", {"kind": 6}),
+        ("reference", "a text that corrects", {"corrects": earlier}),
+        ("reference", "a void statement that corrects", {**VOID, "corrects": earlier}),
+        ("reference", "a void statement that answers", {**VOID, "in_reply_to": earlier}),
+        ("reference", "a test that answers", TEST | {"in_reply_to": earlier}),
+        ("reference", "an answer to serial 0", {"in_reply_to": _named(0)}),
+        ("reference", "an answer beyond SERIAL_MAX", {"in_reply_to": _named(2**40 + 1)}),
+        ("reference", "an answer to a name of 31 bytes", {"in_reply_to": _named(1, 31)}),
+        ("reference", "a correction of itself", {"kind": 5, "corrects": _named(3)}),
+        ("reference", "a correction of serial 0", {"kind": 5, "corrects": _named(0)}),
+        ("reference", "a correction of a name of 33 bytes", {"kind": 5, "corrects": _named(1, 33)}),
+        ("text", "a correction without text", {"kind": 5, "corrects": earlier, "text": ""}),
     ]
     for word, why, changes in bad:
         cases.bad(word, why, plane="real", content=statement(**changes).hex())
@@ -130,6 +150,10 @@ def _statements() -> Cases:
     cases.bad("kind", "a withdrawn test in an exercise", plane="exercise", content=statement(**TEST_VOID).hex())
     _spellings(cases, statement(), {"plane": "real"})
     return cases
+
+
+def _named(serial: int, size: int = 32) -> content_pb2.Reference:
+    return content_pb2.Reference(serial=serial, statement=bytes(size))
 
 
 def _spellings(cases: Cases, data: bytes, asked: dict[str, Any]) -> None:
@@ -174,7 +198,7 @@ def _receipts() -> Cases:
         cases.good(why, content=receipt(**changes).hex())
     bad: list[tuple[str, str, dict[str, Any]]] = [
         ("stage", "no stage", {"stage": 0}),
-        ("stage", "an unknown stage", {"stage": 5}),
+        ("stage", "an unknown stage", {"stage": 99}),
         ("items", "no item", {"item": []}),
         ("items", "257 items", {"item": [ITEM] * 257}),
         ("items", "a statement of serial 0", {"item": [item(statement=bytes(32))]}),
@@ -246,7 +270,7 @@ def _heartbeats() -> Cases:
     bad: list[tuple[str, str, dict[str, Any]]] = [
         ("beat", "beat 0", {"beat": 0}),
         ("beat", "no presence", {"presence": 0}),
-        ("beat", "an unknown presence", {"presence": 7}),
+        ("beat", "an unknown presence", {"presence": 99}),
         *[
             ("beat", f"presence {number} until a time", {"presence": number, "presence_until_ms": NOW})
             for number in (1, 2, 4)
