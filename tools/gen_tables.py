@@ -51,6 +51,7 @@ EXPANDED: Final = {
 }
 """Kinds that are put together at run time."""
 SPREAD: Final = {
+    "references(statement)": ("reply_to", "corrects"),
     "said_head(statement.checkpoint, setup.remote_log)": HEAD_FIELDS,
     "head": HEAD_FIELDS,
     "fields": (),
@@ -122,6 +123,8 @@ HASH, TIME = "string, 64 hex digits", "integer, Unix ms"
 FIELDS: Final = {
     "at": (TIME, "when a test was missed"),
     "beats": (TEXT, "`path=sent/heard` for each path, in the charter's order"),
+    "corrects": (NUMBER, "serial of the statement that this one corrects or retracts (8.10)"),
+    "reply_to": (NUMBER, "serial of the peer's statement that this one answers (8.9)"),
     "bundle": (HASH, "the bundle's file"),
     "by": (TEXT, "the peer's base, the witness, or `witnesses`"),
     "by_ms": (NUMBER, "how far the wall clock moved against the monotonic one"),

@@ -16,6 +16,7 @@ from hotline.cli.follow import STAGES, follow, print_stages
 from hotline.cli.output import (
     ago,
     clock,
+    corrected,
     duration_ms,
     line,
     precedence_word,
@@ -25,10 +26,10 @@ from hotline.cli.output import (
 )
 from hotline.errors import TextError
 from hotline.limits import TEXT_BYTES_MAX
-from hotline.protocol.neutral import UNATTENDED
+from hotline.protocol.neutral import UNATTENDED, kind_word
 from hotline.runtime.client import daemon
 from hotline.safetext import safe_line
-from hotline.wire.v1 import content_pb2, operator_pb2
+from hotline.wire.v1 import content_pb2, operator_pb2, operator_pb2_grpc
 
 _RTL = frozenset({"ar", "dv", "fa", "he", "ks", "ku", "ps", "sd", "ug", "ur", "yi"})
 _PRECEDENCES = ("routine", "priority", "immediate", "flash")
@@ -146,10 +147,15 @@ def _print_ledger(ledger: dict[str, Any], peer_size: int) -> None:
 
 @click.command()
 @click.argument("text", required=False)
-@click.option("-p", "--precedence", type=click.Choice(_PRECEDENCES), default="routine", show_default=True)
+@click.option(
+    "-p", "--precedence", type=click.Choice(_PRECEDENCES), help="[default: routine; that of what is corrected]"
+)
 @click.option("--lang", default="en", show_default=True, help="Language tag of the text: en, ur, hi, ...")
 @click.option("--dir", "direction", type=click.Choice(("ltr", "rtl")), help="Writing direction; follows --lang.")
 @click.option("--file", "file", type=click.Path(path_type=Path), help="Take the text from a file.")
+@click.option("--reply-to", type=click.IntRange(1), metavar="SERIAL", help="The peer's statement that this answers.")
+@click.option("--corrects", type=click.IntRange(1), metavar="SERIAL", help="Our statement that this one corrects.")
+@click.option("--retracts", type=click.IntRange(1), metavar="SERIAL", help="Our statement that this one takes back.")
 @click.option("--wait", type=click.Choice(STAGES), default="queued", show_default=True, help="Wait until then.")
 @click.option("--timeout", metavar="30s", help="How long to wait.  [default: 30s]")
 @click.option("--valid-for", metavar="2h", help="Give up if not delivered by then.  [default: by the charter]")
@@ -158,10 +164,13 @@ def _print_ledger(ledger: dict[str, Any], peer_size: int) -> None:
 @json_option
 def send(
     text: str | None,
-    precedence: str,
+    precedence: str | None,
     lang: str,
     direction: str | None,
     file: Path | None,
+    reply_to: int | None,
+    corrects: int | None,
+    retracts: int | None,
     wait: str,
     timeout: str | None,
     valid_for: str | None,
@@ -175,8 +184,12 @@ def send(
     Examples:
       hotline send "Our exercise begins at 14:30." -p priority
       hotline send --lang ur --file statement.txt -p flash --wait read --timeout 10m
-      echo "Received, thank you." | hotline send
+      echo "Received, thank you." | hotline send --reply-to 3
+      hotline send "It begins at 15:30, not at 14:30." --corrects 4
+      hotline send "There is no exercise on Friday." --retracts 5
 
+    What is corrected or retracted is shown with a mark from then on, and stays on record on both sides; what does it
+    goes with at least the same precedence, and is to be read and acknowledged anew.
     Exit 0 when the stage waited for is reached, 3 if there is no path, 5 if it was not reached in time; in both
     cases the statement is queued and goes on by itself.
     """
@@ -188,25 +201,39 @@ def send(
     except UnicodeEncodeError as error:
         raise TextError("the text is not UTF-8: nothing was queued") from error
     way = direction or ("rtl" if lang.split("-")[0].lower() in _RTL else "ltr")
+    if corrects is not None and retracts is not None:
+        raise TextError("a statement corrects or retracts, not both: nothing was queued")
+    named = corrects or retracts or 0
     request = operator_pb2.SubmitRequest(
         exercise=exercise,
-        precedence=content_pb2.Precedence.Value(f"PRECEDENCE_{precedence.upper()}"),
         language=lang,
         direction=content_pb2.Direction.Value(f"DIRECTION_{way.upper()}"),
         text=body,
         valid_for_ms=validity,
         request_key=secrets.token_bytes(16),
+        in_reply_to=reply_to or 0,
+        corrects=named,
+        retracts=retracts is not None,
     )
     with daemon(socket) as stub:
+        level = precedence or _precedence_of(stub, exercise, named)
+        request.precedence = content_pb2.Precedence.Value(f"PRECEDENCE_{level.upper()}")
         answer = stub.Submit(request)
         if not answer.accepted:
             leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
         if not as_json:
-            line(f"#{answer.serial:04d} {precedence.upper()} queued, {answer.date_time_group}")
+            line(f"#{answer.serial:04d} {level.upper()} queued, {answer.date_time_group}")
         view, code = follow(stub, answer.serial, exercise, wait, limit, quiet=as_json)
     if as_json:
         print_json(statement_json(view))
     sys.exit(int(code))
+
+
+def _precedence_of(stub: operator_pb2_grpc.OperatorServiceStub, exercise: bool, serial: int) -> str:
+    """That of our statement with this serial; routine where there is none."""
+    request = operator_pb2.ListStatementsRequest(exercise=exercise, sent=True, serial=serial)
+    found = stub.ListStatements(request).statement if serial else ()
+    return precedence_word(found[0].precedence).lower() if found else "routine"
 
 
 @click.command()
@@ -273,6 +300,8 @@ def _list(socket: str | None, exercise: bool, *, sent: bool, unread: bool, limit
     for view in views:
         state = view.state.upper() + (f" by {safe_line(view.read_by, 40)}" if view.read_by else "")
         state += f", repeats #{view.repeats:04d}" if view.repeats else ""
+        state += f", {corrected(view).upper()}" if view.corrected_by else ""
+        state += f", {kind_word(view.kind).upper()} OF #{view.corrects:04d}" if view.corrects else ""
         state = f"TEST {state}" if view.kind in UNATTENDED else state
         group, lang = safe_line(view.date_time_group, 16), safe_line(view.language, 16)
         line(f"{view.serial:04d}  {precedence_word(view.precedence):12}{group:17}{lang:6}{state}")
@@ -355,6 +384,9 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
             return f"TEST {number} {safe_line(str(fields['way']))}: the line is well again, {fields['missed']} missed"
         case "repeat":
             return f"{exercise}statement {number} says again what #{fields['of']:04d} said"
+        case "corrected":
+            whose = "our statement" if fields["way"] == "sent" else "statement"
+            return f"{exercise}{whose} {number} is {str(fields['state']).upper()} by #{fields['by']:04d}"
         case "renumbered":
             return f"statement {number} now has the serial #{fields['new']:04d}"
         case _:

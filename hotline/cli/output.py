@@ -90,8 +90,19 @@ def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
         "read_by": view.read_by or None,
         "statement": view.statement.hex(),
         "repeats": view.repeats or None,
+        "in_reply_to": view.in_reply_to or None,
+        "corrects": view.corrects or None,
+        "corrected_by": view.corrected_by or None,
+        "retracted": view.retracted,
         "text": view.text or None,
     }
+
+
+def corrected(view: operator_pb2.StatementView) -> str:
+    """What became of a statement by a later one: corrected by #0007; empty if nothing did."""
+    if not view.corrected_by:
+        return ""
+    return f"{'retracted' if view.retracted else 'corrected'} by #{view.corrected_by:04d}"
 
 
 def print_statement(view: operator_pb2.StatementView) -> None:
@@ -100,7 +111,14 @@ def print_statement(view: operator_pb2.StatementView) -> None:
     banner += "TEST TEST TEST  " if view.kind in UNATTENDED else ""
     number = f"#{view.serial:04d}"
     ends = f"from {safe_line(view.from_party)} to {safe_line(view.to_party)}"
+    if view.corrected_by:
+        line(f"*** {corrected(view).upper()}: that one is to be read, and this one stays on record ***")
     line(f"{banner}{number} {precedence_word(view.precedence)} {ends}")
+    if view.corrects:
+        what = "RETRACTS" if view.kind == content_pb2.STATEMENT_KIND_RETRACTION else "CORRECTS"
+        line(f"*** {what} #{view.corrects:04d} ***")
+    if view.in_reply_to:
+        line(f"  in reply to      #{view.in_reply_to:04d} from {safe_line(view.to_party)}")
     line(f"  date-time group  {safe_line(view.date_time_group)}")
     line(f"  language         {safe_line(view.language)}, written {direction_word(view.direction)}")
     line(f"  drafter          {safe_line(view.drafter)}")

@@ -10,7 +10,10 @@ from hotline.wire.v1 import content_pb2
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """An officer hands in a statement. `valid_for_ms` 0 means the charter's default for the precedence."""
+    """An officer hands in a statement. `valid_for_ms` 0 means the charter's default for the precedence.
+
+    `in_reply_to` is a serial of the peer's, `corrects` one of ours; 0 for none. `retracts`: it takes that one back.
+    """
 
     request: RequestId
     plane: Plane
@@ -20,6 +23,9 @@ class Submit:
     text: str
     drafter: str
     valid_for_ms: int = 0
+    in_reply_to: int = 0
+    corrects: int = 0
+    retracts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,12 @@ TEXTS: Final = (
 VOIDS: Final = (content_pb2.STATEMENT_KIND_VOID, content_pb2.STATEMENT_KIND_TEST_VOID)
 """Empty statements that keep the serial of another one."""
 
+CORRECTING: Final = (content_pb2.STATEMENT_KIND_CORRECTION, content_pb2.STATEMENT_KIND_RETRACTION)
+"""What changes how an earlier statement of the same side is to be read."""
+
+SPOKEN: Final = (content_pb2.STATEMENT_KIND_TEXT, *CORRECTING)
+"""What an officer has said."""
+
 UNATTENDED: Final = (content_pb2.STATEMENT_KIND_TEST, content_pb2.STATEMENT_KIND_TEST_VOID)
 """What no officer need open."""
 
@@ -41,5 +47,5 @@ def kind_of(statement: content_pb2.Statement) -> content_pb2.StatementKind.Value
 
 
 def kind_word(kind: content_pb2.StatementKind.ValueType) -> str:
-    """text, void, test or test-void, as records and schemas spell it."""
+    """text, void, test, test-void, correction or retraction, as records and schemas spell it."""
     return content_pb2.StatementKind.Name(kind).removeprefix("STATEMENT_KIND_").lower().replace("_", "-")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from hotline.ledger.comparison import serials
 from hotline.ledger.record import Leaf
@@ -15,6 +16,9 @@ _Name = tuple[str, int]
 
 REBUILT = ("sent", "received", "sent_fact", "received_fact", "unread", "outbox", "custody", "counter", "channel_test")
 """The tables that the ledger tells of."""
+
+
+_CORRECTIONS: Final = {"correction": "corrected", "retraction": "retracted"}
 
 
 @dataclass(slots=True)
@@ -29,6 +33,8 @@ class Rebuilt:
     custody: set[str] = field(default_factory=set)
     unattended: set[_Name] = field(default_factory=set)
     """Received statements that nobody need open."""
+    corrected: set[tuple[str, str, _Name]] = field(default_factory=set)
+    """Table, stage and name of what a correction or retraction names."""
     tests: set[_Name] = field(default_factory=set)
     """Channel tests: way and serial; for one that was missed, the time."""
 
@@ -41,6 +47,7 @@ class Rebuilt:
         match leaf.type:
             case "msg.submit":
                 self.sent[name] = str(fields["statement"])
+                self._correction("sent_fact", plane, fields)
                 if fields.get("kind") == "test":
                     self.tests.add(("sent", name[1]))
             case "msg.renumbered":
@@ -57,6 +64,7 @@ class Rebuilt:
                 self.stages["delivered"] |= many
             case "msg.recv":
                 self.received[name] = str(fields["statement"])
+                self._correction("received_fact", plane, fields)
                 self._kind(name, str(fields.get("kind")))
                 if fields.get("shown"):
                     self.shown.add(name)
@@ -66,6 +74,11 @@ class Rebuilt:
                 self.opened.add(name)
             case "alarm" if fields.get("name") == "test-missed":
                 self.tests.add(("missed", int(fields["at"])))
+
+    def _correction(self, table: str, plane: str, fields: Mapping[str, str | int]) -> None:
+        stage = _CORRECTIONS.get(str(fields.get("kind")))
+        if stage is not None:
+            self.corrected.add((table, stage, (plane, int(fields["corrects"]))))
 
     def _kind(self, name: _Name, kind: str) -> None:
         if kind in ("test", "test-void"):
@@ -96,6 +109,16 @@ def differences(made: Rebuilt, tables: Mapping[str, Sequence[Row]]) -> list[str]
     for stage, expected in facts.items():
         stored_facts = {_name(row) for row in tables["received_fact"] if row["stage"] == stage}
         found += _sets(f"received_fact {stage}", expected, stored_facts)
+    marked = {
+        (table, str(row["stage"]), _name(row))
+        for table in ("sent_fact", "received_fact")
+        for row in tables[table]
+        if row["stage"] in _CORRECTIONS.values()
+    }
+    found += [
+        f"{table} {stage} {_said(name)}: in one of ledger and table only"
+        for table, stage, name in sorted(marked ^ made.corrected)
+    ]
     unread = made.shown - made.opened - made.unattended
     found += _sets("unread", unread, {_name(row) for row in tables["unread"]})
     tests = {(str(row["way"]), int(str(row["serial"] or row["at"]))) for row in tables["channel_test"]}
@@ -110,7 +133,8 @@ def differences(made: Rebuilt, tables: Mapping[str, Sequence[Row]]) -> list[str]
 def _stages(made: Rebuilt, rows: Sequence[Row]) -> list[str]:
     stored: dict[str, set[_Name]] = {state.value: set() for state in SentState}
     for row in rows:
-        stored[str(row["stage"])].add(_name(row))
+        if row["stage"] not in _CORRECTIONS.values():
+            stored[str(row["stage"])].add(_name(row))
     found = []
     for stage in ("read", "expired", "renumbered"):
         found += _sets(f"sent_fact {stage}", made.stages[stage], stored[stage])

@@ -11,12 +11,12 @@ from hotline.protocol.context import Context
 from hotline.protocol.events import MarkRead
 from hotline.protocol.heads import said_head
 from hotline.protocol.inbox import Ahead, Verdict
-from hotline.protocol.neutral import UNATTENDED, VOIDS, kind_of, kind_word
+from hotline.protocol.neutral import CORRECTING, UNATTENDED, VOIDS, kind_of, kind_word
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.peerlog import PeerLog
 from hotline.protocol.receipts import Unnoted
 from hotline.protocol.repeats import Repeats
-from hotline.protocol.sending import said
+from hotline.protocol.sending import corrected_word, references, said
 from hotline.protocol.statements import decode_statement, read_statement, spans, statement_hash
 from hotline.protocol.tables import Saved
 from hotline.wire.codec import encode
@@ -127,6 +127,7 @@ class Receiving:
             statement=name.hex(),
             path=path,
             composed=statement.composed_ms,
+            **references(statement),
             **said_head(statement.checkpoint, setup.remote_log),
         )
         if abs(statement.composed_ms - now.wall) > CLOCK_SKEW_ALARM and ctx.peer.clock_offset_ms is not None:
@@ -136,6 +137,8 @@ class Receiving:
             ctx.record("msg.repeat", plane=plane.value, serial=serial, of=repeats)
             ctx.out.changes.append(Put("received_fact", {**key, "stage": "repeat", "at": now.wall, "by": str(repeats)}))
             ctx.tell("repeat", plane=plane.value, serial=serial, of=repeats, at=now.wall)
+        if statement.kind in CORRECTING:
+            self._correct(plane, statement, now)
         self._keep_held(plane, serial)
         for number in shown:
             self._show(plane, number, now)
@@ -145,6 +148,19 @@ class Receiving:
             for line in spans(shown):
                 ctx.record("msg.shown", plane=plane.value, serials=line)
         ctx.out.changes.append(Put("counter", {"name": f"through:{plane}", "value": inbox.through}))
+
+    def _correct(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
+        """What was said before stays; from now on it is shown with what became of it."""
+        named = statement.corrects
+        key: dict[str, str | int] = {"plane": plane.value, "serial": named.serial}
+        word = corrected_word(statement.kind)
+        row = {**key, "stage": word, "at": now.wall, "by": str(statement.serial)}
+        self._ctx.out.changes.append(Put("received_fact", row))
+        if self._ctx.inboxes[plane].known_hash(named.serial) not in (named.statement, None):
+            return  # another statement has that number here: whoever looks at it is not told that it is corrected
+        self._ctx.tell(
+            "corrected", plane=plane.value, serial=named.serial, state=word, by=statement.serial, way="received"
+        )
 
     def _keep_held(self, plane: Plane, serial: int) -> None:
         """Bring the `held` table up to what the inbox holds beyond its first gap."""

@@ -10,7 +10,7 @@ from hotline.limits import OUTBOX_BYTES_MAX, TIME_MAX
 from hotline.machine import Instant, Plane, Private, Put, Reply, RequestId
 from hotline.protocol.context import Context
 from hotline.protocol.events import Submit
-from hotline.protocol.neutral import UNATTENDED, kind_word
+from hotline.protocol.neutral import SPOKEN, UNATTENDED, kind_word
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathState
@@ -40,6 +40,17 @@ def said(statement: content_pb2.Statement) -> dict[str, Private]:
         "drafter": Private(statement.drafter.encode()),
         "precedence": Private(precedence_name(statement.precedence).encode()),
     }
+
+
+def corrected_word(kind: content_pb2.StatementKind.ValueType) -> str:
+    """What becomes of a statement that one of this kind names."""
+    return "retracted" if kind == content_pb2.STATEMENT_KIND_RETRACTION else "corrected"
+
+
+def references(statement: content_pb2.Statement) -> dict[str, int]:
+    """What enters a ledger of a statement's references: serials, and nothing where there is none."""
+    named = {"reply_to": statement.in_reply_to.serial, "corrects": statement.corrects.serial}
+    return {name: serial for name, serial in named.items() if serial}
 
 
 class Sending:
@@ -90,9 +101,32 @@ class Sending:
             text=event.text,
             valid_for_ms=event.valid_for_ms or self._ctx.setup.validity_ms[event.precedence],
         )
+        self._refer(event, statement)
         item = self.say(event.plane, statement, now)
+        if event.corrects:
+            self._corrected(event.plane, statement, now)
         self.answer(event.request, item, statement)
         self.pump(now)
+
+    def _refer(self, event: Submit, statement: content_pb2.Statement) -> None:
+        """Name what this one answers, corrects or retracts. `_check` has seen that it is there."""
+        if event.in_reply_to:
+            answered = self._ctx.inboxes[event.plane].known_hash(event.in_reply_to) or b""
+            statement.in_reply_to.CopyFrom(content_pb2.Reference(serial=event.in_reply_to, statement=answered))
+        if event.corrects:
+            row = self._ctx.history.sent(event.plane, event.corrects)
+            assert row is not None
+            kind = content_pb2.STATEMENT_KIND_RETRACTION if event.retracts else content_pb2.STATEMENT_KIND_CORRECTION
+            statement.kind = kind
+            statement.corrects.CopyFrom(content_pb2.Reference(serial=event.corrects, statement=row.hash))
+
+    def _corrected(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
+        """What was said stays, and is shown with what became of it."""
+        serial, word = statement.corrects.serial, corrected_word(statement.kind)
+        key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
+        row = {**key, "stage": word, "at": now.wall, "by": str(statement.serial), "evidence": None}
+        self._ctx.out.changes.append(Put("sent_fact", row))
+        self._ctx.tell("corrected", plane=plane.value, serial=serial, state=word, by=statement.serial, way="sent")
 
     def say(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> Pending:
         """Give `statement` serial, times, parties and salt; record it and make it pending. `pump` sends it."""
@@ -112,6 +146,7 @@ class Sending:
             dtg=statement.date_time_group,
             lang=statement.language,
             statement=item.hash.hex(),
+            **references(statement),
         )
         return item
 
@@ -134,7 +169,26 @@ class Sending:
             raise TextError("no such writing direction: use ltr or rtl")
         if not 0 <= event.valid_for_ms <= TIME_MAX:
             raise TextError("no such validity: nothing was queued; give one that ends before the year 9999")
+        self._check_references(event)
         self.check_room(event.plane)
+
+    def _check_references(self, event: Submit) -> None:
+        ctx, serial = self._ctx, event.corrects
+        if event.in_reply_to and ctx.inboxes[event.plane].known_hash(event.in_reply_to) is None:
+            raise TextError(f"there is no statement #{event.in_reply_to} of the peer to answer: nothing was queued")
+        if event.retracts and not serial:
+            raise TextError("a retraction names what it takes back: nothing was queued")
+        if not serial:
+            return
+        row = ctx.history.sent(event.plane, serial)
+        if row is None:
+            raise TextError(f"#{serial} was not sent from here, or is in this very moment: nothing was queued")
+        original = decode_statement(row.content)
+        if original.kind not in SPOKEN:
+            raise TextError(f"#{serial} is a channel test, which says nothing: nothing was queued")
+        if event.precedence < original.precedence:
+            name = precedence_name(original.precedence)
+            raise TextError(f"#{serial} went as {name}: what corrects it goes at least as high; nothing was queued")
 
     def check_room(self, plane: Plane) -> None:
         """Raises LocalError while the outbox takes no more."""

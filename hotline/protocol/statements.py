@@ -16,7 +16,7 @@ from hotline.errors import Malformed, TextError
 from hotline.ledger.tree import HASH_SIZE
 from hotline.limits import PADDING_CLASSES, RECEIPT_ITEMS_MAX, SERIAL_MAX, TEXT_BYTES_MAX, TIME_MAX
 from hotline.machine import Plane
-from hotline.protocol.neutral import DRAFTER, UNATTENDED, VOIDS
+from hotline.protocol.neutral import CORRECTING, DRAFTER, SPOKEN, UNATTENDED, VOIDS
 from hotline.wire.codec import decode
 from hotline.wire.inner import ContentType, Inner
 from hotline.wire.v1 import content_pb2
@@ -115,6 +115,7 @@ def decode_statement(content: bytes) -> content_pb2.Statement:
         raise Malformed("field-length", "a time beyond the calendar")
     if len(statement.checkpoint) > CHECKPOINT_MAX:
         raise Malformed("field-length", "a checkpoint")
+    _check_references(statement)
     _check_kind(statement)
     return statement
 
@@ -129,6 +130,22 @@ def read_statement(content: bytes, plane: Plane, sender: str, recipient: str) ->
     return statement
 
 
+def _check_references(statement: content_pb2.Statement) -> None:
+    answers, corrects = statement.HasField("in_reply_to"), statement.HasField("corrects")
+    if answers and not _names(statement.in_reply_to, SERIAL_MAX):
+        raise Malformed("reference", "an answer to nothing")
+    if corrects and not _names(statement.corrects, statement.serial - 1):
+        raise Malformed("reference", "a correction of nothing that was said before")
+    if corrects != (statement.kind in CORRECTING):
+        raise Malformed("reference", "what corrects names what it corrects, and nothing else does")
+    if answers and statement.kind not in SPOKEN:
+        raise Malformed("reference", "an answer that nobody gave")
+
+
+def _names(reference: content_pb2.Reference, highest: int) -> bool:
+    return 1 <= reference.serial <= highest and len(reference.statement) == 32
+
+
 def _check_kind(statement: content_pb2.Statement) -> None:
     if statement.kind in UNATTENDED and statement.precedence != content_pb2.PRECEDENCE_ROUTINE:
         raise Malformed("kind", "a channel test with a precedence")
@@ -140,7 +157,7 @@ def _check_kind(statement: content_pb2.Statement) -> None:
     if statement.kind == content_pb2.STATEMENT_KIND_TEST:
         if statement.drafter != DRAFTER:
             raise Malformed("kind", "a channel test with a drafter of its own")
-    elif statement.kind != content_pb2.STATEMENT_KIND_TEXT:
+    elif statement.kind not in SPOKEN:
         raise Malformed("kind", str(statement.kind))
     try:
         check_text(statement.text)

@@ -97,6 +97,9 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
                     request.text,
                     officer,
                     request.valid_for_ms,
+                    request.in_reply_to,
+                    request.corrects,
+                    request.retracts,
                 ),
             )
             return _submit_response(reply)

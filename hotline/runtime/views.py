@@ -43,6 +43,12 @@ class StatementViews:
             )
         return _view(plane, content, name, sent=sent)
 
+    def _is_named(self, plane: Plane, correction: int, name: bytes) -> bool:
+        """Whether a received correction means this statement: it may have come first, and have meant another."""
+        rows = self._store.query(f"{_RECEIVED} WHERE plane=? AND serial=?", (plane.value, correction))
+        content = self._store.content("received", plane.value, correction, rows[0][1]) if rows else None
+        return content is None or decode_statement(content).corrects.statement == name
+
     def received(
         self, plane: Plane, clause: str, parameters: tuple[str | int, ...]
     ) -> list[operator_pb2.StatementView]:
@@ -64,6 +70,8 @@ class StatementViews:
                     view.state, view.read_ms, view.read_by = "read", _int(fact_at), str(by)
                 elif stage == "repeat":
                     view.repeats = int(str(by))
+                elif self._is_named(plane, int(str(by)), name):
+                    _apply_correction(view, str(stage), by)
             views.append(view)
         return views
 
@@ -90,14 +98,23 @@ def _view(plane: Plane, content: bytes, name: bytes, *, sent: bool) -> operator_
         drafter=statement.drafter,
         text=statement.text,
         statement=name,
+        in_reply_to=statement.in_reply_to.serial,
+        corrects=statement.corrects.serial,
     )
+
+
+def _apply_correction(view: operator_pb2.StatementView, stage: str, by: object) -> None:
+    """The newest that corrects or retracts is the one to be read."""
+    if stage in ("corrected", "retracted") and int(str(by)) > view.corrected_by:
+        view.corrected_by, view.retracted = int(str(by)), stage == "retracted"
 
 
 def _apply_sent_facts(view: operator_pb2.StatementView, facts: list[tuple[object, ...]]) -> None:
     rank = {"queued": 0, "expired": 1, "relayed": 1, "delivered": 2, "read": 3, "renumbered": 4}
     for stage, at, by in facts:
         name = str(stage)
-        if rank[name] >= rank[view.state]:
+        _apply_correction(view, name, by)
+        if name in rank and rank[name] >= rank[view.state]:
             view.state = name
         match name:
             case "relayed":

@@ -71,6 +71,50 @@ def test_an_hour_of_duty(stages: Stages, tmp_path: Path) -> None:
     _records(stage)
 
 
+def test_a_mistake_is_corrected_a_side_consults_and_a_courier_rides(stages: Stages, tmp_path: Path) -> None:
+    """What officers do when something has gone wrong (docs/protocol.md 8.10, 17.5 and 18.3)."""
+    stage = stages(1)
+    stage.start(*stage.relays, "ALPHA", "BRAVO")
+    until(lambda: stage.up("ALPHA") and stage.up("BRAVO"), "every path up")
+    stage.cli("ALPHA", "send", "It begins at 14:30.", "-p", "immediate", "--wait", "delivered")
+    stage.cli("BRAVO", "read", "1")
+    refused = stage.cli("ALPHA", "send", "At 15:30.", "--corrects", "1", "-p", "routine")
+    assert (refused.returncode, "goes at least as high" in refused.stderr) == (1, True)
+    (told,) = printed(
+        stage.cli("ALPHA", "send", "At 15:30.", "--corrects", "1", "--wait", "delivered", "--json").stdout
+    )
+    assert (told["kind"], told["precedence"], told["corrects"]) == ("correction", "immediate", 1)
+    stage.cli("ALPHA", "send", "It does not take place.", "--retracts", "2", "--wait", "delivered")
+    first, second, third = printed(stage.cli("BRAVO", "inbox", "--json").stdout)
+    assert (first["corrected_by"], first["retracted"], first["text"]) == (2, False, "It begins at 14:30.")
+    assert (second["corrected_by"], second["retracted"], second["state"]) == (3, True, "unread")
+    assert (third["kind"], third["corrects"], third["corrected_by"]) == ("retraction", 2, None)
+    assert "CORRECTED BY #0002" in stage.cli("ALPHA", "sent", "1").stdout
+    opened = stage.cli("BRAVO", "read", "2").stdout
+    assert "*** RETRACTED BY #0003" in opened
+    assert "*** CORRECTS #0001 ***" in opened
+    answer = stage.cli("BRAVO", "send", "Noted.", "--reply-to", "3", "--wait", "delivered", "--json").stdout
+    assert printed(answer)[0]["in_reply_to"] == 3
+
+    assert stage.cli("BRAVO", "presence", "set", "consulting", "--for", "30m").returncode == 0
+    until(lambda: stage.status("ALPHA")["peer"]["presence"] == "consulting", "the word of the other side")
+    assert "we say that we are consulting until" in stage.cli("BRAVO", "status").stdout
+    assert "says it is consulting until" in stage.cli("ALPHA", "status").stdout
+    assert stage.cli("BRAVO", "presence", "set", "declined", "--for", "1h").returncode == 1
+    assert stage.cli("ALPHA", "presence", "ask").returncode == 0
+
+    stage.kill(stage.relays[0])
+    stage.cli("ALPHA", "send", "By hand.", "-p", "flash")
+    bundle = tmp_path / "to-bravo.bundle"
+    (manifest,) = printed(stage.cli("ALPHA", "courier", "export", str(bundle), "--json").stdout)
+    assert printed(_hotline("courier", "show", bundle, "--json").stdout.decode()) == [manifest]
+    assert stage.cli("ALPHA", "courier", "export", str(bundle)).returncode == 1
+    assert stage.cli("ALPHA", "courier", "import", str(bundle)).returncode == 4
+    (came,) = printed(stage.cli("BRAVO", "courier", "import", str(bundle), "--json").stdout)
+    assert (came["statements"], came["refused"], came["bundle"]) == (1, 0, manifest["sha256"])
+    assert "By hand." in stage.cli("BRAVO", "read", "4").stdout
+
+
 def _records(stage: Stage) -> None:
     """Offline commands and `doctor`, on what the watch has left."""
     home = next(item for item in stage.rehearsal.terminals if item.party == "ALPHA")

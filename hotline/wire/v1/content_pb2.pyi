@@ -71,6 +71,10 @@ class _StatementKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stateme
     """A channel test: a neutral text that nobody need open."""
     STATEMENT_KIND_TEST_VOID: _StatementKind.ValueType  # 4
     """Takes the place of a channel test that expired."""
+    STATEMENT_KIND_CORRECTION: _StatementKind.ValueType  # 5
+    """Says what should have been said: the one it names stands corrected, and stays."""
+    STATEMENT_KIND_RETRACTION: _StatementKind.ValueType  # 6
+    """Takes back the one it names, which stays in both records."""
 
 class StatementKind(_StatementKind, metaclass=_StatementKindEnumTypeWrapper): ...
 
@@ -82,6 +86,10 @@ STATEMENT_KIND_TEST: StatementKind.ValueType  # 3
 """A channel test: a neutral text that nobody need open."""
 STATEMENT_KIND_TEST_VOID: StatementKind.ValueType  # 4
 """Takes the place of a channel test that expired."""
+STATEMENT_KIND_CORRECTION: StatementKind.ValueType  # 5
+"""Says what should have been said: the one it names stands corrected, and stays."""
+STATEMENT_KIND_RETRACTION: StatementKind.ValueType  # 6
+"""Takes back the one it names, which stays in both records."""
 Global___StatementKind: _TypeAlias = StatementKind  # noqa: Y015
 
 class _Stage:
@@ -168,6 +176,8 @@ class Statement(_message.Message):
     VALID_FOR_MS_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     FIRST_SERIAL_FIELD_NUMBER: _builtins.int
+    IN_REPLY_TO_FIELD_NUMBER: _builtins.int
+    CORRECTS_FIELD_NUMBER: _builtins.int
     serial: _builtins.int
     previous_in_precedence: _builtins.int
     precedence: Global___Precedence.ValueType
@@ -186,6 +196,14 @@ class Statement(_message.Message):
     """The sender's newest signed head, a C2SP checkpoint; empty while nobody has vouched for its log."""
     first_serial: _builtins.int
     """The serial under which this text was first given out, if it has been renumbered since; 0 otherwise."""
+    @_builtins.property
+    def in_reply_to(self) -> Global___Reference:
+        """The peer's statement that this one answers."""
+
+    @_builtins.property
+    def corrects(self) -> Global___Reference:
+        """Our statement that this one corrects or retracts."""
+
     def __init__(
         self,
         *,
@@ -205,14 +223,40 @@ class Statement(_message.Message):
         valid_for_ms: _builtins.int = ...,
         checkpoint: _builtins.bytes = ...,
         first_serial: _builtins.int = ...,
+        in_reply_to: Global___Reference | None = ...,
+        corrects: Global___Reference | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["corrects", b"corrects", "in_reply_to", b"in_reply_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "checkpoint", b"checkpoint", "composed_ms", b"composed_ms", "date_time_group", b"date_time_group", "direction", b"direction", "drafter", b"drafter", "first_serial", b"first_serial", "from_party", b"from_party", "kind", b"kind", "language", b"language", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "serial", b"serial", "text", b"text", "to_party", b"to_party", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "checkpoint", b"checkpoint", "composed_ms", b"composed_ms", "corrects", b"corrects", "date_time_group", b"date_time_group", "direction", b"direction", "drafter", b"drafter", "first_serial", b"first_serial", "from_party", b"from_party", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "serial", b"serial", "text", b"text", "to_party", b"to_party", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Statement: _TypeAlias = Statement  # noqa: Y015
+
+@_typing.final
+class Reference(_message.Message):
+    """A statement of the same plane, by number and name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERIAL_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    serial: _builtins.int
+    statement: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        serial: _builtins.int = ...,
+        statement: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["serial", b"serial", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reference: _TypeAlias = Reference  # noqa: Y015
 
 @_typing.final
 class Receipt(_message.Message):

@@ -30,6 +30,9 @@ class SubmitRequest(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     VALID_FOR_MS_FIELD_NUMBER: _builtins.int
     REQUEST_KEY_FIELD_NUMBER: _builtins.int
+    IN_REPLY_TO_FIELD_NUMBER: _builtins.int
+    CORRECTS_FIELD_NUMBER: _builtins.int
+    RETRACTS_FIELD_NUMBER: _builtins.int
     exercise: _builtins.bool
     precedence: _content_pb2.Precedence.ValueType
     language: _builtins.str
@@ -38,6 +41,11 @@ class SubmitRequest(_message.Message):
     valid_for_ms: _builtins.int
     request_key: _builtins.bytes
     """Chosen by the client so that a repeated call does not say the same thing twice. 16 bytes, or empty for none."""
+    in_reply_to: _builtins.int
+    """Serial of the peer's statement that is answered; 0 for none."""
+    corrects: _builtins.int
+    """Serial of our statement that is corrected, or retracted; 0 for none."""
+    retracts: _builtins.bool
     def __init__(
         self,
         *,
@@ -48,10 +56,13 @@ class SubmitRequest(_message.Message):
         text: _builtins.str = ...,
         valid_for_ms: _builtins.int = ...,
         request_key: _builtins.bytes = ...,
+        in_reply_to: _builtins.int = ...,
+        corrects: _builtins.int = ...,
+        retracts: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["direction", b"direction", "exercise", b"exercise", "language", b"language", "precedence", b"precedence", "request_key", b"request_key", "text", b"text", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corrects", b"corrects", "direction", b"direction", "exercise", b"exercise", "in_reply_to", b"in_reply_to", "language", b"language", "precedence", b"precedence", "request_key", b"request_key", "retracts", b"retracts", "text", b"text", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -350,6 +361,10 @@ class StatementView(_message.Message):
     READ_BY_FIELD_NUMBER: _builtins.int
     STATEMENT_FIELD_NUMBER: _builtins.int
     REPEATS_FIELD_NUMBER: _builtins.int
+    IN_REPLY_TO_FIELD_NUMBER: _builtins.int
+    CORRECTS_FIELD_NUMBER: _builtins.int
+    CORRECTED_BY_FIELD_NUMBER: _builtins.int
+    RETRACTED_FIELD_NUMBER: _builtins.int
     exercise: _builtins.bool
     sent: _builtins.bool
     serial: _builtins.int
@@ -374,6 +389,13 @@ class StatementView(_message.Message):
     statement: _builtins.bytes
     repeats: _builtins.int
     """The serial under which this text was received before; 0 if it was not."""
+    in_reply_to: _builtins.int
+    """Serial of the other side's statement that this one answers; 0 for none."""
+    corrects: _builtins.int
+    """Serial of the same side's earlier statement that this one corrects or retracts; 0 for none."""
+    corrected_by: _builtins.int
+    """Serial of the newest one that corrects or retracts this one; 0 for none."""
+    retracted: _builtins.bool
     def __init__(
         self,
         *,
@@ -400,10 +422,14 @@ class StatementView(_message.Message):
         read_by: _builtins.str = ...,
         statement: _builtins.bytes = ...,
         repeats: _builtins.int = ...,
+        in_reply_to: _builtins.int = ...,
+        corrects: _builtins.int = ...,
+        corrected_by: _builtins.int = ...,
+        retracted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["composed_ms", b"composed_ms", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "from_party", b"from_party", "kind", b"kind", "language", b"language", "precedence", b"precedence", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "repeats", b"repeats", "sent", b"sent", "serial", b"serial", "state", b"state", "statement", b"statement", "text", b"text", "to_party", b"to_party"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["composed_ms", b"composed_ms", "corrected_by", b"corrected_by", "corrects", b"corrects", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "from_party", b"from_party", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "precedence", b"precedence", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "repeats", b"repeats", "retracted", b"retracted", "sent", b"sent", "serial", b"serial", "state", b"state", "statement", b"statement", "text", b"text", "to_party", b"to_party"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
