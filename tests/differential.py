@@ -298,7 +298,7 @@ def rebuilt_proof(asked: Json, random: Random) -> Json:
     """A leaf that is altered and then truly in a log."""
     leaf = altered_text(asked["leaf"], asked["leaf"], random)
     data = bytes.fromhex(leaf[4:]) if leaf.startswith("hex:") else leaf.encode()
-    log = signed._Log(signed.ALPHA, [data])
+    log = signed.Log(signed.ALPHA, [data])
     assert log.root == leaf_hash(data)
     return {"policy": "none", "leaf": leaf, "proof": log.proof(0, log.head()).encode().decode()}
 

@@ -17,6 +17,7 @@ from hotline.limits import FRAMES_PER_PARCEL_MAX, PARCEL_BYTES_MAX
 from hotline.machine import Instant, Plane
 from hotline.protocol.answers import read_custody
 from hotline.protocol.bundle import bundle_name, open_bundle
+from hotline.protocol.courierkeys import CourierKeys
 from hotline.protocol.neutral import UNATTENDED, kind_of
 from hotline.protocol.prekeys import COURIER_LABEL, LABEL, STORAGE_LABEL, OwnPrekeys, read_peer_prekey, tag
 from hotline.protocol.session import Session, Side
@@ -28,6 +29,10 @@ from hotline.wire.inner import decode_inner
 from hotline.wire.v1 import content_pb2, frame_pb2, relay_pb2
 
 _NOW: Final = Instant(10_000, 1_795_000_000_000)
+_STORAGE: Final = bytes(32)
+_ZEROS: Final = bytes
+"""Nothing is sealed for anyone here: zeros will do for the storage key and for entropy."""
+
 raw = bytes.fromhex
 
 
@@ -94,22 +99,27 @@ def envelope(given: Json, asked: Json) -> Json:
 def _session(given: Json) -> Session:
     """The session of the recipient, made of nothing but what is published."""
     own, peer = given["recipient"], given["sender"]
-    # Nothing is sealed for anyone here: zeros will do for the storage key and for entropy.
-    charter, storage, entropy = raw(given["charter"]), bytes(32), bytes
+    charter, public = raw(given["charter"]), raw(peer["public"])
     signing = SigningKey(raw(own["signing_seed"]))
-    rows: list[Row] = [
+    prekeys = OwnPrekeys(charter, own["number"], signing, _STORAGE, _ZEROS, _rows(own["prekeys"]))
+    courier = CourierKeys(charter, own["number"], peer["number"], public, signing, _STORAGE, _ZEROS)
+    courier.restore(_rows(own["courier_prekeys"]), [])
+    local = Side(own["number"], "BRAVO", "main", signing.public)
+    remote = Side(peer["number"], "ALPHA", "main", public)
+    return Session(charter, local, remote, raw(given["pairwise"]), signing, prekeys, _ZEROS, courier)
+
+
+def _rows(kept: Sequence[Json]) -> list[Row]:
+    """Prekeys as a terminal stores them."""
+    return [
         {
             "generation": number,
-            "box": storage_seal(storage, STORAGE_LABEL, raw(kept["seed"]), entropy),
-            "content": raw(kept["body"]),
-            "signature": raw(kept["signature"]),
+            "box": storage_seal(_STORAGE, STORAGE_LABEL, raw(one["seed"]), _ZEROS),
+            "content": raw(one["body"]),
+            "signature": raw(one["signature"]),
         }
-        for number, kept in enumerate(own["prekeys"], 1)
+        for number, one in enumerate(kept, 1)
     ]
-    prekeys = OwnPrekeys(charter, own["number"], signing, storage, entropy, rows)
-    local = Side(own["number"], "BRAVO", "main", signing.public)
-    remote = Side(peer["number"], "ALPHA", "main", raw(peer["public"]))
-    return Session(charter, local, remote, raw(given["pairwise"]), signing, prekeys, entropy)
 
 
 def _open(session: Session, data: bytes) -> Json:

@@ -1,7 +1,7 @@
 """An independent implementation of what docs/protocol.md says of bytes, on PyCryptodome and plain Python.
 
-It was written from the specification and shares no line with the product: where both give one answer, the
-specification was enough. It imports nothing of hotline or relay; tests/test_oracle.py sees to that.
+It follows the specification and shares no line with the product. It imports nothing of hotline or relay;
+tests/test_oracle.py sees to that.
 
     python -m tests.oracle QUESTIONS ANSWERS      answer a folder of questions (docs/conformance.md)
 """

@@ -222,9 +222,10 @@ class Receiver:
         self.ends = (peer["number"], own["number"])
         self.peer = raw(peer["public"])
         self.prekeys: list[tuple[bytes, bytes]] = []
-        for kept in own["prekeys"]:
-            covered = pae("hotline/v1/prekey", self.charter, word(own["number"]), raw(kept["body"]))
-            self.prekeys.insert(0, (sha256(covered), raw(kept["seed"])))
+        for sort, label in (("courier_prekeys", "hotline/v1/courier-prekey"), ("prekeys", "hotline/v1/prekey")):
+            for kept in own[sort]:
+                covered = pae(label, self.charter, word(own["number"]), raw(kept["body"]))
+                self.prekeys.insert(0, (sha256(covered), raw(kept["seed"])))
         self.epochs: dict[bytes, Epoch] = {}
 
     def open(self, envelope: bytes) -> Json:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from hotline.crypto.sealing import KemKey
 from hotline.crypto.signing import SigningKey
 from hotline.machine import Plane
 from hotline.protocol.bundle import MAGIC
+from hotline.protocol.prekeys import COURIER_LABEL, prekey_hash
 from hotline.protocol.statements import Ends, sign_content
 from hotline.wire.codec import encode
 from hotline.wire.envelope import FLAG_CLEAR, FLAG_OPENER, FLAG_TRANSIENT, HEADER_SIZE, Header
@@ -35,6 +38,7 @@ from tools.cases.keys import (
 )
 from tools.cases.writing import Cases
 
+Add = Callable[..., None]
 NO_POINT = bytes.fromhex("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")
 ORDER = 2**252 + 27742317777372353535851937790883648493
 
@@ -91,15 +95,20 @@ def _prekeys() -> Cases:
     return cases
 
 
-COURIER = "hotline/v1/courier-prekey"
+COURIER_PREKEY = KemKey(seed("courier prekey of BRAVO"))
+_COURIER_BODY = signed_prekey("BRAVO", COURIER_PREKEY, BRAVO).body
+BRAVO_COURIER_PREKEY = content_pb2.SignedPrekey(
+    body=_COURIER_BODY, signature=SIGNING["BRAVO"].sign(COURIER_LABEL, CHARTER, BRAVO.to_bytes(2, "big"), _COURIER_BODY)
+)
+COURIER_NAME = prekey_hash(CHARTER, BRAVO, _COURIER_BODY, COURIER_LABEL)
 
 
 def _courier_prekeys() -> Cases:
     given = {"charter": CHARTER.hex(), "terminal": BRAVO, "public": SIGNING["BRAVO"].public.hex()}
     cases = Cases("courier-prekey", "17.1, 7.2, 7.10", "A signed courier prekey of terminal 2.", given)
-    body = BRAVO_OLD_PREKEY.body
+    body = _COURIER_BODY
 
-    def asked(body: bytes = body, label: str = COURIER, terminal: int = BRAVO) -> dict[str, str]:
+    def asked(body: bytes = body, label: str = COURIER_LABEL, terminal: int = BRAVO) -> dict[str, str]:
         signature = SIGNING["BRAVO"].sign(label, CHARTER, terminal.to_bytes(2, "big"), body)
         return {"body": body.hex(), "signature": signature.hex()}
 
@@ -191,6 +200,7 @@ def _receiver() -> dict[str, object]:
             "number": BRAVO,
             "signing_seed": SIGNING["BRAVO"].seed.hex(),
             "prekeys": [kept(OLD_PREKEY.seed, BRAVO_OLD_PREKEY), kept(PREKEY.seed, BRAVO_PREKEY)],
+            "courier_prekeys": [kept(COURIER_PREKEY.seed, BRAVO_COURIER_PREKEY)],
         },
     }
 
@@ -228,6 +238,11 @@ def _envelopes() -> Cases:
     good("both planes side by side", exercise.send(kinds.STATEMENT, words, 0, 1), "first", "exercise")
     good("sealed to the older prekey", older.send(kinds.STATEMENT, words, FLAG_OPENER, 0))
     good("sealed to the older prekey after the newer one", older.send(kinds.HEARTBEAT, beat, 3, 5), "first")
+    by_hand = Epoch("by hand", Plane.REAL, COURIER_PREKEY, COURIER_NAME)
+    good("sealed to the courier prekey", by_hand.send(kinds.STATEMENT, words, FLAG_OPENER, 0))
+    confused = Epoch("confused", Plane.REAL, COURIER_PREKEY, prekey_hash(CHARTER, BRAVO, BRAVO_COURIER_PREKEY.body))
+    bad("unknown-prekey", "sealed to the courier prekey under the name of the other sort",
+        confused.send(kinds.STATEMENT, words, FLAG_OPENER, 0))  # fmt: skip
     good("as far ahead as may be", real.send(kinds.STATEMENT, words, 0, 4_097), "first")
     good("the largest padding class", real.send(kinds.STATEMENT, statement(text="x" * 32_768), FLAG_OPENER, 0))
     _refused_headers(bad, arrived["first"])
@@ -236,7 +251,7 @@ def _envelopes() -> Cases:
     return cases
 
 
-def _refused_headers(bad, first: bytes) -> None:  # type: ignore[no-untyped-def]
+def _refused_headers(bad: Add, first: bytes) -> None:
     bad("too-long", "too long", first.ljust(36_865, b"\0"))
     bad("too-short", "a header alone", first[:22])
     bad("version", "version 2", b"\2" + first[1:])
@@ -247,7 +262,7 @@ def _refused_headers(bad, first: bytes) -> None:  # type: ignore[no-untyped-def]
     bad("address", "reflected to its sender", first[:2] + b"\0\1\0\2" + first[6:])
 
 
-def _refused_seals(bad, real: Epoch, exercise: Epoch, arrived: dict[str, bytes]) -> None:  # type: ignore[no-untyped-def]
+def _refused_seals(bad: Add, real: Epoch, exercise: Epoch, arrived: dict[str, bytes]) -> None:
     kinds, words, first, later = ContentType, statement(), arrived["first"], arrived["receipt"]
     padded = encode_inner(real.content(kinds.STATEMENT, words), padded=True)
     bad("unknown-epoch", "no opener, an epoch that is not known", later)
@@ -312,7 +327,7 @@ def _refused_seals(bad, real: Epoch, exercise: Epoch, arrived: dict[str, bytes])
             bad("signature", why, real.seal(padded[:end] + wrong + padded[end + 64 :], 0, 1), "first")
 
 
-def _requests(good, bad) -> None:  # type: ignore[no-untyped-def]
+def _requests(good: Add, bad: Add) -> None:
     """Key requests, in the clear."""
     kind, head = (
         ContentType.KEY_REQUEST,

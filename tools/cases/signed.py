@@ -243,7 +243,7 @@ def _policies() -> Cases:
     return cases
 
 
-class _Log:
+class Log:
     """A log of the cases: its leaves, tree and heads."""
 
     def __init__(self, origin: str, leaves: list[bytes]) -> None:
@@ -271,11 +271,11 @@ class _Log:
         return self.nodes[level, place]
 
 
-def _log(origin: str, size: int, *changed: tuple[int, bytes], kind: str = "note") -> _Log:
+def _log(origin: str, size: int, *changed: tuple[int, bytes], kind: str = "note") -> Log:
     leaves = [leaf(n, kind, {"n": n}) for n in range(size)]
     for index, data in changed:
         leaves[index] = data
-    return _Log(origin, leaves)
+    return Log(origin, leaves)
 
 
 def _proofs() -> Cases:
@@ -335,7 +335,7 @@ def _proofs() -> Cases:
     return cases
 
 
-def _with_wrong_cosignature(made_: _Log) -> bytes:
+def _with_wrong_cosignature(made_: Log) -> bytes:
     note = parse_note(made_.head(("north", UNIX), ("east", UNIX)))
     last = note.signatures[-1]
     return Note(note.text, (*note.signatures[:-1], Signature(last.name, last.key_id, flip(last.value, -1)))).encode()
@@ -344,7 +344,7 @@ def _with_wrong_cosignature(made_: _Log) -> bytes:
 UNKNOWN = "hotline/alpha-bravo/ALPHA/main/2"
 
 
-def _unknown() -> _Log:
+def _unknown() -> Log:
     return _log(UNKNOWN, 2)
 
 
@@ -359,7 +359,7 @@ def _convictions() -> Cases:
     def head(note: bytes) -> dict[str, Any]:
         return {"data": spelled(note)}
 
-    def proved(made_: _Log, index: int, note: bytes = b"") -> dict[str, Any]:
+    def proved(made_: Log, index: int, note: bytes = b"") -> dict[str, Any]:
         return {
             "data": spelled(made_.proof(index, note or made_.head()).encode()),
             "leaf": made_.leaves[index].decode(),
@@ -389,10 +389,10 @@ def _convictions() -> Cases:
     add("two logs", head(seven.head()), head(_log(BRAVO, 7).head()))
     fields = {"plane": "real", "serial": 3, "statement": seed("name").hex()}
 
-    def said(**changes: Any) -> _Log:
+    def said(**changes: Any) -> Log:
         return _log(ALPHA, 3, (1, leaf(1, "msg.submit", {**fields, **changes}, ("body",))))
 
-    def heard(private: tuple[str, ...] = ("body",), kind: str = "msg.recv", **changes: Any) -> _Log:
+    def heard(private: tuple[str, ...] = ("body",), kind: str = "msg.recv", **changes: Any) -> Log:
         return _log(BRAVO, 4, (2, leaf(2, kind, {**fields, **changes}, private)))
 
     for why, one, other in (
@@ -431,7 +431,7 @@ def _witnesses() -> Cases:
     def held(size: int) -> dict[str, Any]:
         return {"size": size, "root": (logs[size].root if size else Frontier().root()).hex()}
 
-    def request(old: int, new: _Log, *, by: str = "", wrong: int | None = None) -> bytes:
+    def request(old: int, new: Log, *, by: str = "", wrong: int | None = None) -> bytes:
         size = len(new.leaves)
         proof = consistency_proof(old, size, new.node) if 0 < old < size else []
         return AddCheckpoint(old if wrong is None else wrong, tuple(proof), new.head(key=by)).encode()
