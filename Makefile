@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: install demo test check bench abuse proto simulate drills sabotage lock sbom wheel supply clean
+.PHONY: install demo test check bench abuse proto simulate drills sabotage size model conformance fuzz mutants lock sbom wheel supply clean
 
 install: $(VENV)/.installed
 
@@ -50,6 +50,28 @@ sabotage: install ## every drill on daemons that lack a protection: each must tu
 
 proto: install ## generate hotline/wire/v1 from proto/
 	$(RUN)/python tools/gen_proto.py
+
+size: install ## lines of code of each trusted zone, and what it stands on
+	$(RUN)/python tools/size.py --check
+
+model: install ## delivery and keys, every state within larger bounds
+	$(RUN)/python -m tests.model --large
+
+conformance: install ## the published cases, answered by the product and by the oracle
+	rm -rf build/conformance && mkdir -p build/conformance
+	$(RUN)/hotline conformance questions build/conformance/questions
+	$(RUN)/hotline conformance answer build/conformance/product
+	$(RUN)/python -m tests.oracle build/conformance/questions build/conformance/oracle
+	$(RUN)/hotline conformance run build/conformance/product
+	$(RUN)/hotline conformance run build/conformance/oracle
+
+MINUTES ?= 10
+fuzz: install ## every parser and machine under mutated input
+	$(RUN)/python -m tests.fuzz --minutes $(MINUTES)
+
+SAMPLE ?= 400
+mutants: install ## the tests against SAMPLE altered programs
+	$(RUN)/python tools/mutants.py --sample $(SAMPLE)
 
 lock: install ## write requirements.lock for pyproject.toml; needs pip-tools in .venv
 	$(RUN)/python tools/lock.py
