@@ -1,0 +1,9 @@
+"""Fuzzing: every parser, and the step of both machines.
+
+targets     what is fuzzed, what must hold of what is accepted, and where the first inputs come from
+machines    both machines under events made of bytes, with peers who sign nonsense with their real keys
+mutation    blind mutation of inputs, the same for the same seed
+__main__    `python -m tests.fuzz`: long runs, coverage-guided by Atheris where it is installed
+corpus      inputs that reach different code, some tens for a target
+regressions inputs that once broke something; replayed with every test run
+"""

@@ -1,0 +1,147 @@
+"""Long fuzzing: python -m tests.fuzz [--executions N] [--minutes N] [--target NAME]... [--keep]
+
+With Atheris (pip install atheris) inputs are chosen by the code that they reach; without it they are mutated blindly.
+What is found is written to build/fuzz/<target>/: `corpus` grows from run to run; `crash-*`, `timeout-*` and `oom-*` are
+inputs that broke something. Mend what one shows, and move it to tests/fuzz/regressions/<target>/, where every test run
+replays it. `--keep` writes the smallest inputs that reach all the code that is reached into tests/fuzz/corpus/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.fuzz.machines import MACHINES
+from tests.fuzz.mutation import mutated
+from tests.fuzz.targets import FOLDER, TARGETS, Target, refused, replayed
+
+ROOT = FOLDER.parent.parent
+WORK = ROOT / "build" / "fuzz"
+EVERY = {**TARGETS, **MACHINES}
+SECONDS_MAX = 10
+"""One input that takes longer is a hang."""
+MEMORY_MB = 2_048
+KEPT_MAX = 40
+"""Files of the corpus for one target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run of one target came to."""
+
+    executions: int
+    seconds: float
+    finds: tuple[str, ...]
+
+
+def prepared(name: str) -> Path:
+    """The folder of one target, its corpus filled with what the tree and the vectors have."""
+    folder = WORK / name
+    corpus = folder / "corpus"
+    corpus.mkdir(parents=True, exist_ok=True)
+    for data in (*EVERY[name].seeds(), *(path.read_bytes() for path in replayed(name))):
+        (corpus / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
+    return folder
+
+
+def finds(folder: Path) -> tuple[str, ...]:
+    """Inputs that broke something."""
+    return tuple(
+        str(path.relative_to(ROOT)) for kind in ("crash", "timeout", "oom") for path in folder.glob(f"{kind}-*")
+    )
+
+
+def guided(name: str, executions: int, seconds: float) -> Result:
+    """A run under Atheris."""
+    folder, begun = prepared(name), time.monotonic()
+    options = [
+        f"-max_len={EVERY[name].size}",
+        f"-timeout={SECONDS_MAX}",
+        f"-rss_limit_mb={MEMORY_MB}",
+        "-print_final_stats=1",
+    ]
+    options += [f"-artifact_prefix={folder}/", "-verbosity=0", "-seed=1"]
+    options += [f"-runs={executions}"] if executions else []
+    options += [f"-max_total_time={int(seconds)}"] if seconds else []
+    done = _atheris(name, options, folder / "corpus")
+    (folder / "log.txt").write_text(done.stderr)
+    found = re.search(r"stat::number_of_executed_units: +(\d+)", done.stderr)
+    return Result(int(found.group(1)) if found else 0, time.monotonic() - begun, finds(folder))
+
+
+def _atheris(name: str, options: Sequence[str], *folders: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.fuzz.guided", name, *options, *map(str, folders)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace")
+
+
+def blind(name: str, executions: int, seconds: float) -> Result:
+    """A run without Atheris: no hang is ended, and nothing is learnt."""
+    folder, begun, done = prepared(name), time.monotonic(), 0
+    target: Target = EVERY[name]
+    seeds = [path.read_bytes() for path in sorted((folder / "corpus").iterdir())]
+    batch = 0
+    while not (executions and done >= executions) and not (seconds and time.monotonic() - begun >= seconds):
+        batch += 1
+        for data in mutated(seeds, 1_000, batch, target.size):
+            done += 1
+            try:
+                refused(target.run, data)
+            except Exception:  # noqa: BLE001 - whatever it is, it is what was looked for
+                (folder / f"crash-{hashlib.sha256(data).hexdigest()[:16]}").write_bytes(data)
+    return Result(done, time.monotonic() - begun, finds(folder))
+
+
+def keep(name: str) -> int:
+    """Write the smallest inputs that reach all the code that is reached into the tree. Returns how many."""
+    source, wanted = prepared(name) / "corpus", FOLDER / "corpus" / name
+    merged = WORK / name / "merged"
+    shutil.rmtree(merged, ignore_errors=True)
+    merged.mkdir()
+    _atheris(name, ["-merge=1", f"-max_len={EVERY[name].size}"], merged, source)
+    chosen = sorted(merged.iterdir(), key=lambda path: (path.stat().st_size, path.name))[:KEPT_MAX]
+    shutil.rmtree(wanted, ignore_errors=True)
+    wanted.mkdir(parents=True)
+    for path in chosen:
+        (wanted / hashlib.sha256(path.read_bytes()).hexdigest()[:16]).write_bytes(path.read_bytes())
+    return len(chosen)
+
+
+def main() -> int:
+    """The command line; 1 if anything was found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Fuzz every parser and both machines.")
+    parser.add_argument("--executions", type=int, default=0, help="how many inputs for each target")
+    parser.add_argument("--minutes", type=float, default=0, help="how long for all targets together")
+    parser.add_argument("--target", action="append", choices=sorted(EVERY), help="only this one; may be repeated")
+    parser.add_argument("--keep", action="store_true", help="write what was learnt into the tree; needs Atheris")
+    options = parser.parse_args()
+    names = options.target or list(EVERY)
+    has_atheris = importlib.util.find_spec("atheris") is not None
+    print(
+        f"{len(names)} targets, {'guided by Atheris' if has_atheris else 'blind: Atheris is not installed'}", flush=True
+    )
+    seconds = options.minutes * 60 / len(names)
+    broken = 0
+    for name in names:
+        if options.executions or seconds:
+            result = (guided if has_atheris else blind)(name, options.executions, seconds)
+            rate = result.executions / max(result.seconds, 0.001)
+            print(
+                f"{name:<18}{result.executions:>12,} executions {rate:>10,.0f}/s  {' '.join(result.finds)}", flush=True
+            )
+            broken += len(result.finds) or not result.executions
+        if options.keep and has_atheris:
+            print(f"{name:<18}{keep(name):>12,} files kept", flush=True)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

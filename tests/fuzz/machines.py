@@ -1,0 +1,434 @@
+"""Both machines under events made of bytes: lawful ones, altered ones, and nonsense that a peer really signed.
+
+An input is a program: each operation takes its arguments from the bytes that follow. Every execution starts from a copy
+of one prepared state, so that an input alone repeats what it showed.
+"""
+
+from __future__ import annotations
+
+import copy
+import copyreg
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from hotline.crypto.sealing import KemKey
+from hotline.crypto.signing import SigningKey
+from hotline.errors import HotlineError
+from hotline.limits import FRAME_BYTES_MAX, MAILBOX_ENVELOPES_MAX, SERIAL_MAX
+from hotline.machine import FramesReceived, Instant, LinkClosed, LinkOpened, Output, Plane, Put, RequestId, Tick
+from hotline.protocol.bundle import encode_bundle
+from hotline.protocol.events import Cosigned, HeadSeen, ImportBundle, MarkRead, SendTest, Submit
+from hotline.wire.codec import decode_frame, encode, envelope_frame
+from hotline.wire.envelope import FLAG_CLEAR, FLAG_TRANSIENT, Header
+from hotline.wire.inner import ContentType, Inner, encode_inner
+from hotline.wire.v1 import bundle_pb2, content_pb2, frame_pb2
+from relay.machine import Closing, Hotline, Relay
+from tests.fuzz.targets import Target, asked, holds
+from tests.hotline.protocol.pair import CHARTER, WALL, Pair
+
+STATEMENTS = asked("statement", "content")[:8]
+STEPS_MAX = 24
+"""Operations of one input."""
+
+# Keys never change: a copy of a machine may share them.
+copyreg.pickle(type(KemKey(bytes(32))._private), lambda _: "shared")  # type: ignore[arg-type]
+
+
+class Arguments:
+    """Takes numbers and byte strings from an input; zeros when it has ended."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    @property
+    def over(self) -> bool:
+        """Whether everything was taken."""
+        return self._at >= len(self._data)
+
+    def take(self, count: int) -> bytes:
+        """The next bytes, fewer at the end."""
+        part = self._data[self._at : self._at + count]
+        self._at += count
+        return part
+
+    def byte(self) -> int:
+        """0 to 255."""
+        return int.from_bytes(self.take(1), "big")
+
+    def text(self) -> bytes:
+        """A byte string after its length."""
+        return self.take(int.from_bytes(self.take(2), "big"))
+
+    def number(self) -> int:
+        """A number of the sizes that matter: small, large, and beside the bounds."""
+        kind = self.byte()
+        if kind < 0xC0:
+            return kind % 12
+        if kind < 0xE0:
+            return (SERIAL_MAX, SERIAL_MAX + 1, 2**63, 2**64 - 1, 2**53)[kind % 5]
+        return int.from_bytes(self.take(8), "big")
+
+
+def argument(number: int) -> bytes:
+    """How `Arguments.number` spells a number."""
+    return bytes((number,)) if number < 12 else b"\xff" + number.to_bytes(8, "big")
+
+
+def text(data: bytes) -> bytes:
+    """How `Arguments.text` spells a byte string."""
+    return len(data).to_bytes(2, "big") + data
+
+
+# --- the endpoint ----------------------------------------------------------------------------------------------------
+@cache
+def prepared() -> Pair:
+    """Two terminals that have talked: statements both ways, delivered and read, one still waiting."""
+    pair = Pair(seed=5, relays=2).open(2_000)
+    pair.alpha.submit("one")
+    pair.bravo.submit("two")
+    pair.run(1_500)
+    pair.alpha.read(1)
+    pair.bravo.submit("three", plane=Plane.EXERCISE)
+    pair.run(1_500)
+    pair.cut("relay-2")
+    for kept in (pair.sent, pair.alpha.records, pair.bravo.records, pair.alpha.told, pair.bravo.told):
+        kept.clear()
+    pair._agenda.clear()
+    return pair
+
+
+class Scene:
+    """One copy of the prepared pair; ALPHA is what is fuzzed, BRAVO's keys are what the liar has."""
+
+    def __init__(self, data: bytes) -> None:
+        self.pair = copy.deepcopy(prepared())
+        self.arguments = Arguments(data)
+
+    def run(self) -> None:
+        """Every operation, and after them an officer and a restart."""
+        operations: Sequence[Callable[[], object]] = (
+            *(self.raw, self.signed, self.statement, self.receipt, self.beat, self.altered, self.key_request),
+            *(self.time, self.link, self.officer, self.witness, self.custody, self.parcel, self.bundle),
+        )
+        for _ in range(STEPS_MAX):
+            if self.arguments.over:
+                break
+            operations[self.arguments.byte() % len(operations)]()
+            self.check()
+        alpha = self.pair.alpha
+        holds(alpha.submit("still there").code in {"queued", "full"}, "an officer is not served any more")
+        alpha.restart()
+        holds(alpha.submit("and after a restart").code in {"queued", "full"}, "the tables do not start again")
+
+    def check(self) -> None:
+        """What holds after every step."""
+        alpha = self.pair.alpha
+        deadline = alpha.endpoint.next_deadline()
+        holds(deadline is None or isinstance(deadline, int), "a deadline that is no time")
+        for inbox in alpha.endpoint.context.inboxes.values():
+            holds(inbox.through <= SERIAL_MAX, "a serial that no ledger can write down")
+        shown = [(d.fields["plane"], d.fields["serial"]) for d in alpha.told if d.kind == "received"]
+        holds(len(shown) == len(set(shown)), "a statement was shown twice (docs/protocol.md 1.1)")
+
+    def link_name(self) -> str:
+        return f"relay-{1 + self.arguments.byte() % 3}"
+
+    def hear(self, *frames: bytes) -> Output:
+        return self.pair.alpha.hear(self.link_name(), *frames)
+
+    def raw(self) -> None:
+        self.hear(self.arguments.text())
+
+    def parcel(self) -> None:
+        count = self.arguments.byte()
+        part = self.arguments.text()
+        self.hear(*[part] * count)
+
+    def say(self, kind: ContentType, plane: Plane, content: bytes, *, transient: bool) -> None:
+        session = self.pair.bravo.endpoint.context.session
+        envelope = session.seal(plane, session.sign(kind, plane, content[:34_000]), transient=transient)
+        self.hear(envelope_frame(envelope))
+
+    def plane(self) -> Plane:
+        return list(Plane)[self.arguments.byte() % 2]
+
+    def signed(self) -> None:
+        kind = list(ContentType)[self.arguments.byte() % 4]
+        flags = self.arguments.byte()
+        self.say(kind, list(Plane)[flags & 1], self.arguments.text(), transient=bool(flags & 2))
+
+    def statement(self) -> None:
+        take = self.arguments
+        plane = self.plane()
+        said = content_pb2.Statement(
+            serial=take.number() % 2**64,
+            previous_in_precedence=take.number() % 2**64,
+            precedence=take.byte() % 6,  # type: ignore[arg-type]
+            kind=take.byte() % 6,  # type: ignore[arg-type]
+            direction=1 + take.byte() % 2,  # type: ignore[arg-type]
+            from_party="BRAVO",
+            to_party="ALPHA",
+            valid_for_ms=take.number() % 2**64,
+            composed_ms=take.number() % 2**64,
+            first_serial=take.number() % 2**64,
+        )
+        if said.kind not in (content_pb2.STATEMENT_KIND_VOID, content_pb2.STATEMENT_KIND_TEST_VOID):
+            said.language, said.text = "en", take.text().decode("utf-8", "replace") or "x"
+            said.drafter = "channel-test" if said.kind == content_pb2.STATEMENT_KIND_TEST else "liar"
+        said.body_salt = bytes((take.byte() % 4,)).ljust(32, b"\0") if said.text else bytes(32)
+        said.checkpoint = take.text()[:1_100]
+        self.say(ContentType.STATEMENT, plane, encode(said), transient=bool(take.byte() & 1))
+
+    def receipt(self) -> None:
+        take = self.arguments
+        plane = self.plane()
+        rows = [row["hash"] for row in self.pair.alpha.memory.rows("sent")]
+        items = [
+            content_pb2.ReceiptItem(
+                serial=take.number() % 2**64,
+                statement=rows[take.byte() % len(rows)] if rows and take.byte() & 1 else take.take(32),  # type: ignore[arg-type]
+            )
+            for _ in range(take.byte() % 5)
+        ]
+        stage = take.byte() % 6
+        said = content_pb2.Receipt(
+            stage=stage,  # type: ignore[arg-type]
+            item=items,
+            officer="liar" if stage == content_pb2.STAGE_READ else "",
+            time_ms=take.number() % 2**64,
+            received_through=take.number() % 2**64,
+            checkpoint=take.text()[:1_100],
+        )
+        self.say(ContentType.RECEIPT, plane, encode(said), transient=bool(take.byte() & 1))
+
+    def beat(self) -> None:
+        take = self.arguments
+        path = self.pair.alpha.endpoint.context.paths["relay-1"]
+        said = content_pb2.Heartbeat(
+            beat=1 + take.byte(),
+            echo=(path._beat - take.byte() % 80) % 2**32,
+            path=1 + take.byte() % 2,
+            presence=1 + take.byte() % 2,  # type: ignore[arg-type]
+            time_ms=WALL + take.number() % 2**63,
+            sent_through=take.number() % 2**64,
+            received_through=take.number() % 2**64,
+            exercise_sent_through=take.number() % 2**64,
+            exercise_received_through=take.number() % 2**64,
+            prekey_held=take.byte(),
+            epoch_opened=take.byte(),
+            log_size=take.number() % 2**64,
+            echo_delay_ms=take.number() % 2**32,
+        )
+        flags = take.byte()
+        if flags & 1:
+            said.announcement.CopyFrom(content_pb2.SignedPrekey(body=take.text(), signature=take.take(64)))
+        if flags & 2:
+            self.exchange(said.log)
+        self.say(ContentType.HEARTBEAT, Plane.REAL, encode(said), transient=not flags & 4)
+
+    def exchange(self, log: content_pb2.LogExchange) -> None:
+        take = self.arguments
+        notes = [*self.pair.bravo.memory.log.current.notes, *self.pair.alpha.memory.log.current.notes]
+        log.checkpoint = notes[take.byte() % len(notes)] if take.byte() & 1 else take.text()
+        log.seen = notes[take.byte() % len(notes)] if take.byte() & 1 else take.text()
+        log.proof.extend(take.take(32) for _ in range(take.byte() % 4))
+        log.claimed_proof.extend(take.take(32) for _ in range(take.byte() % 4))
+        log.proof_from, log.claimed_from, log.claimed_to = (take.number() % 2**64 for _ in range(3))
+        log.linked, log.linked_epoch = take.number() % 2**64, take.number() % 2**64
+        log.cosignature = take.take(72)
+        log.asked, log.answered = bool(take.byte() & 1), bool(take.byte() & 1)
+
+    def altered(self) -> None:
+        """What BRAVO would have sent, with one byte changed."""
+        session = self.pair.bravo.endpoint.context.session
+        said = STATEMENTS[self.arguments.byte() % len(STATEMENTS)]
+        envelope = bytearray(
+            session.seal(Plane.REAL, session.sign(ContentType.STATEMENT, Plane.REAL, said), transient=False)
+        )
+        place = int.from_bytes(self.arguments.take(2), "big") % len(envelope)
+        envelope[place] ^= 1 << self.arguments.byte() % 8
+        self.hear(envelope_frame(bytes(envelope)))
+
+    def key_request(self) -> None:
+        """Signed by BRAVO, in the clear, saying whatever."""
+        session = self.pair.bravo.endpoint.context.session
+        inner = session.sign(ContentType.KEY_REQUEST, Plane.REAL, self.arguments.text()[:8_000])
+        header = Header(
+            FLAG_CLEAR | FLAG_TRANSIENT, 1, 2, self.arguments.take(12).ljust(12, b"\0"), self.arguments.byte()
+        )
+        body = encode_inner(Inner(inner.type, inner.content, inner.signature), padded=False)
+        self.hear(envelope_frame(header.encode() + body))
+
+    def time(self) -> None:
+        self.pair.time += self.arguments.number() % 100_000 * 100
+        self.pair.alpha.offset += self.arguments.byte() * 100 if self.arguments.byte() & 1 else 0
+        self.pair.alpha.step(Tick())
+
+    def link(self) -> None:
+        name = self.link_name()
+        self.pair.alpha.step(LinkOpened(name) if self.arguments.byte() & 1 else LinkClosed(name, "fuzz"))
+
+    def officer(self) -> None:
+        take, alpha = self.arguments, self.pair.alpha
+        request, plane = RequestId(1 + take.byte()), self.plane()
+        match take.byte() % 3:
+            case 0:
+                said = take.text().decode("utf-8", "surrogateescape")
+                alpha.step(
+                    Submit(request, plane, take.byte() % 6, "en", 1 + take.byte() % 2, said, "watch", take.number())
+                )  # type: ignore[arg-type]
+            case 1:
+                alpha.step(MarkRead(request, plane, take.number(), "watch"))
+            case _:
+                alpha.step(SendTest(request, "watch"))
+
+    def witness(self) -> None:
+        take, alpha = self.arguments, self.pair.alpha
+        notes = alpha.memory.log.current.notes
+        note = notes[take.byte() % len(notes)] if take.byte() & 1 else take.text()
+        alpha.step(HeadSeen("w", note) if take.byte() & 1 else Cosigned(note, take.text()))
+
+    def custody(self) -> None:
+        names = [self.arguments.take(32) for _ in range(self.arguments.byte() % 4)]
+        self.pair.alpha.hear("relay-1", self.pair.custody_frame("relay-1", self.arguments.byte() % 3, names))
+
+    def bundle(self) -> None:
+        """A bundle that BRAVO signed, whatever is in it, or just a file."""
+        take, session = self.arguments, self.pair.bravo.endpoint.context.session
+        if not take.byte() & 1:
+            self.pair.alpha.step(ImportBundle(RequestId(300), "watch", take.text()))
+            return
+        inner = session.sign(ContentType.STATEMENT, Plane.REAL, take.text()[:34_000])
+        sealed = session.seal(Plane.REAL, inner, transient=bool(take.byte() & 1))
+        prekey = content_pb2.SignedPrekey(body=take.text(), signature=take.take(64))
+        body = bundle_pb2.BundleBody(
+            charter=CHARTER,
+            from_terminal=2,
+            to_terminal=1,
+            made_ms=take.number() % 2**64,
+            envelope=[sealed, take.text()],
+            prekey=prekey,
+        )
+        self.pair.alpha.step(ImportBundle(RequestId(301), "watch", encode_bundle(self.pair.bravo.signing, body)))
+
+
+def endpoint(data: bytes) -> None:
+    """A refusal out of `step` is a find as well: it MUST NOT raise (docs/protocol.md 3.3)."""
+    try:
+        Scene(data).run()
+    except HotlineError as error:
+        raise AssertionError(f"step raised {error!r}") from error
+
+
+def endpoint_seeds() -> list[bytes]:
+    """A short program for each operation, and some that play contents from the vectors."""
+    lawful = (
+        bytes((2, 0))
+        + b"".join(map(argument, (2, 1)))
+        + bytes((1, 1, 0, 0, 0, 0))
+        + text(b"hello")
+        + b"\1"
+        + text(b"")
+        + b"\0\0"
+    )
+    beat = bytes((4, 9, 0, 0, 0)) + b"".join(map(argument, (0, 2, 2, 1, 1))) + bytes((0, 0, 5, 0, 0, 0))
+    played = [
+        bytes((1, number, 0)) + text(content) + b"\0"
+        for number, kind in enumerate(("statement", "receipt", "heartbeat"))
+        for content in asked(kind, "content")[:4]
+    ]
+    hello = encode(frame_pb2.Frame(welcome=frame_pb2.Welcome(version=1, relay="relay-2")))
+    frames = [bytes((0,)) + text(hello) + b"\1", bytes((12, 20)) + text(b"\xff") + b"\0"]
+    others = [bytes((number, *range(1, 40))) for number in range(14)]
+    return [lawful, lawful + lawful, lawful + beat, beat, *played, *frames, *others]
+
+
+# --- the relay -------------------------------------------------------------------------------------------------------
+HOTLINE = Hotline(CHARTER, {"fp-a": 1, "fp-b": 2, "fp-c": 3})
+STREAMS = ("a", "b", "c", "d")
+
+
+def relay(data: bytes) -> None:
+    """A relay with three terminals, of which some are admitted."""
+    take, now = Arguments(data), Instant(1_000, WALL)
+    machine = Relay("relay-1", SigningKey(b"r" * 32), [HOTLINE], [])
+    stored: set[bytes] = set()
+    operations = 0
+    while not take.over and operations < 4 * STEPS_MAX:
+        operations += 1
+        link = STREAMS[take.byte() % 4]
+        event: Any
+        match take.byte() % 8:
+            case 0:
+                event = LinkOpened(link, f"fp-{link}")
+            case 1:
+                event = LinkClosed(link, "fuzz")
+            case 2:
+                hello = frame_pb2.Hello(
+                    version=take.byte() % 3, charter=CHARTER if take.byte() else b"", terminal=take.byte() % 5
+                )
+                event = FramesReceived(link, (encode(frame_pb2.Frame(hello=hello)),))
+            case 3 | 4:
+                header = Header(
+                    take.byte() % 8, take.byte() % 5, take.byte() % 5, take.take(1).ljust(12, b"e"), take.byte() % 4
+                )
+                event = FramesReceived(link, (envelope_frame(header.encode() + take.text()),) * (1 + take.byte() % 3))
+            case 5:
+                names = [
+                    bytes((0, take.byte() % 5)) + take.take(1).ljust(12, b"e") + take.byte().to_bytes(4, "big")
+                    for _ in range(take.byte() % 4)
+                ]
+                event = FramesReceived(link, (encode(frame_pb2.Frame(taken=frame_pb2.Taken(envelope_id=names))),))
+            case 6:
+                event = FramesReceived(link, (take.text(),))
+            case _:
+                later = take.number() % 10**9
+                now = Instant(now.mono + later, now.wall + later)
+                event = Tick() if take.byte() else Closing()
+        try:
+            out = machine.step(event, now)
+        except HotlineError as error:
+            raise AssertionError(f"step raised {error!r}") from error
+        _check_relay(machine, out, stored)
+
+
+def _check_relay(machine: Relay, out: Output, stored: set[bytes]) -> None:
+    """Custody only for what this or an earlier transaction stored; nothing to strangers; bounded mailboxes."""
+    for change in out.changes:
+        if isinstance(change, Put):
+            frame = change.row["frame"]
+            assert isinstance(frame, bytes)
+            stored.add(hashlib.sha256(decode_frame(frame).envelope).digest())
+    for item in (*out.express, *out.transmit):
+        holds(len(item.frame) <= FRAME_BYTES_MAX and item.link in STREAMS, "a frame that no terminal would take")
+        body = decode_frame(item.frame)
+        if body.WhichOneof("body") == "custody":
+            names = set(frame_pb2.CustodyBody.FromString(body.custody.body).envelope)
+            holds(names <= stored, "custody for what is not stored (docs/protocol.md 5.6)")
+    holds(all(len(mailbox) <= MAILBOX_ENVELOPES_MAX for mailbox in machine.mailboxes.values()), "a mailbox without end")
+    holds(machine.attached <= machine.streams, "attached without a stream")
+
+
+def relay_seeds() -> list[bytes]:
+    """Two terminals attach, one sends, the other takes."""
+    attach = bytes((0, 0, 0, 2, 1, 1, 1, 1, 0, 1, 2, 1, 1, 2))
+    send = bytes((0, 3, 0, 2, 1, 7, 0)) + text(b"sealed") + b"\0"
+    taken = bytes((1, 5, 1, 1, 7, 0))
+    wait = bytes((0, 7)) + argument(100) + b"\1"
+    return [
+        attach,
+        attach + send + wait,
+        attach + send + taken + wait,
+        send,
+        bytes((3, 6)) + text(b"\xff"),
+        attach + wait + send * 3,
+    ]
+
+
+MACHINES: dict[str, Target] = {
+    "endpoint": Target(endpoint, endpoint_seeds, 3_000),
+    "relay": Target(relay, relay_seeds, 1_000),
+}
+"""Name to target, as in `targets.TARGETS`."""
