@@ -23,7 +23,7 @@ from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.inbox import Inbox, Verdict
-from hotline.protocol.outbox import Outbox, SentState
+from hotline.protocol.outbox import Outbox
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path
 from hotline.protocol.peerlog import PeerLog
@@ -160,39 +160,34 @@ def _keeps_the_row(self: Answers, plane: Any, serial: int, statement: bytes, now
 _true_deliver = Answers._deliver_one
 
 
-def _forgets_the_commit(self: Answers, plane: Any, serial: int, now: Any, *, test: bool) -> None:
-    self._sending.fact(plane, serial, SentState.DELIVERED, now, self._ctx.setup.remote.name, test=test)
-
-
 PLANTED: tuple[Planted, ...] = (
-    Planted("statements are not repeated", Sending, "_repeat", _nothing, 10),
+    Planted("statements are not repeated", Sending, "_repeat", _nothing, 10, 7),
     Planted("repeats are shown again", Inbox, "judge", _everything_new, 10),
     Planted("statements are shown in any order", Inbox, "accept", _any_order, 10),
     Planted("nobody asks for a key", Session, "key_request", _nothing, 10),
     Planted("key requests are ignored", Session, "read_key_request", _obeys_nothing, 10),
     Planted("custody counts as delivery", Outbox, "in_custody", _drop_on_custody, 20),
     Planted("what is said leaves before the commit", Node, "post", _act_before_commit, 10),
-    Planted("serials given out twice stay", Answers, "conflict", _nothing, 40),
-    Planted("what a restored peer lost stays lost", Answers, "offer_again", _nothing, 40),
+    Planted("serials given out twice stay", Answers, "conflict", _nothing, 40, 13),
+    Planted("what a restored peer lost stays lost", Answers, "offer_again", _nothing, 40, 2),
     Planted("READ receipts are not repeated", Receiving, "due", _read_once, 10),
     Planted("an expired statement leaves a hole", Sending, "_expire", _leaves_a_hole, 10),
     Planted("an expiry is not told", Sending, "fact", _silent_expiry, 10),
-    Planted("validity runs by the wall clock", Sending, "due", _expires_by_the_wall, 40),
+    Planted("validity runs by the wall clock", Sending, "due", _expires_by_the_wall, 40, 7),
     Planted("a key seals twice", SendingEpoch, "take", _same_key_again, 10),
-    Planted("signatures are not checked", "hotline.protocol.session", "verify_content", _nothing, 60),
+    Planted("signatures are not checked", "hotline.protocol.session", "verify_content", _nothing, 60, 5),
     Planted("nothing is padded", "hotline.protocol.session", "encode_inner", _unpadded, 2),
-    Planted("replayed beats count as fresh", Path, "heard", _every_beat_fresh, 60),
+    Planted("replayed beats count as fresh", Path, "heard", _every_beat_fresh, 60, 2),
     Planted("silence is not looked for", Beats, "silence", _nothing, 10),
     Planted("no alarm when a path is lost", Context, "alarm", _nothing, 10),
-    Planted("a withheld statement is not reported", Receiving, "gaps", _nothing, 40),
-    Planted("a set clock is not recorded", Endpoint, "_watch_clock", _nothing, 40),
-    Planted("refusals are not recorded", Context, "refuse", _nothing, 60),
-    Planted("a missed channel test is not reported", ChannelTests, "_missed", _nothing, 60),
-    Planted("what the peer saw of our ledger is ignored", OwnLog, "seen", _nothing, 60),
-    Planted("contradicting heads are passed over", PeerLog, "_accuse", _nothing, 60),
-    Planted("delivered statements stay in the outbox on disk", Answers, "_deliver_one", _keeps_the_row, 10),
-    Planted("delivered is told again within one commit", Answers, "_tell_delivered", _forgets_the_commit, 60),
-    Planted("what waits is forgotten at a restart", Sending, "restore", _nothing, 10),
+    Planted("a withheld statement is not reported", Receiving, "gaps", _nothing, 40, 13),
+    Planted("a set clock is not recorded", Endpoint, "_watch_clock", _nothing, 40, 7),
+    Planted("refusals are not recorded", Context, "refuse", _nothing, 60, 15),
+    Planted("a missed channel test is not reported", ChannelTests, "_missed", _nothing, 60, 11),
+    Planted("what the peer saw of our ledger is ignored", OwnLog, "seen", _nothing, 60, 18),
+    Planted("contradicting heads are passed over", PeerLog, "_accuse", _nothing, 60, 6),
+    Planted("delivered statements stay in the outbox on disk", Answers, "_deliver_one", _keeps_the_row, 10, 19),
+    Planted("what waits is forgotten at a restart", Sending, "restore", _nothing, 10, 1),
     Planted("the window is never given back", Outbox, "_leave_window", _nothing, 10),
     Planted("a statement said anew is not marked", Repeats, "take", lambda *_: 0, 60),
 )

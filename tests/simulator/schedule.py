@@ -61,6 +61,8 @@ def draw(seed: int, *, short: bool, storm_ms: int | None = None) -> Schedule:
     drawing.people(pace=2.5 if short else 1.0)
     drawing.storm()
     drawing.adversary(seed)
+    if seed % 12 == 11:
+        drawing.outage()
     return Schedule(
         seed,
         relays,
@@ -211,6 +213,16 @@ class _Drawing:
     def _drift(self, at: int) -> None:
         self._add(at, f"drift {self._endpoint()} {self._rng.choice((-100, -1, 1, 100))}")
 
+    def outage(self) -> None:
+        """One side is away for longer than channel tests may be missed, and nothing else happens meanwhile."""
+        at = self._rng.randint(40_000, 60_000)
+        quiet = range(at - 40_000, at + 125_000)
+        people = (" says ", " reads ")
+        self.events = [
+            event for event in self.events if event.at not in quiet or any(verb in event.command for verb in people)
+        ]
+        self._add(at, f"crash {self._endpoint()} for 120s")
+
     # --- adversaries -------------------------------------------------------------------------------------------------
 
     def adversary(self, seed: int) -> None:
@@ -220,6 +232,11 @@ class _Drawing:
                 self._perjury(seed)
             case 3:
                 self._clones()
+            case 13:
+                # All relays withhold together, and no path looks any worse for it.
+                at = self._rng.randint(20_000, max(21_000, self._end // 2))
+                for relay in self._relays:
+                    self._add(at, f"lie {relay} withhold-last 1 for 70s")
             case 6:
                 # The thief comes when the sky is clear, so that only he can be accused.
                 self.events.append(Event(self._end + 30_000, f"rewrite {self._endpoint()}"))

@@ -120,39 +120,44 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
+def shrunk(schedule: Schedule) -> tuple[Schedule, str, int]:
+    """The short one, the judge who complains of both, and how many plays it took. Raises ValueError if none does."""
+    result = judge_of(schedule)
+    # What broke on the way is looked for on the way only; what was found in the end needs the end.
+    early = 0 < result.virtual_ms < schedule.storm_ms
+    until = result.virtual_ms + _MARGIN_MS if early else None
+    tries = 1
+
+    def complains(candidate: Schedule) -> str:
+        nonlocal tries
+        tries += 1
+        return judge_of(candidate, until).judge
+
+    if early:
+        schedule = schedule.thinned(tuple(event for event in schedule.events if event.at <= result.virtual_ms))
+    small = thin(schedule, complains)
+    until = None
+    return hasten(small, complains), result.judge, tries
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Shrink one seed; exit 1 if nobody complains of it."""
     arguments = _arguments(words)
     schedule = draw(arguments.seed, short=not arguments.long)
     planted = next((one for one in PLANTED if one.name == arguments.planted), None)
-    with planted.in_place() if planted else nullcontext():
-        result = judge_of(schedule)
-        if not result.broken:
-            print(f"nobody complains of seed {arguments.seed}", file=sys.stderr)
-            return 1
-        # What broke on the way is looked for on the way only; what was found in the end needs the end.
-        early = 0 < result.virtual_ms < schedule.storm_ms
-        until = result.virtual_ms + _MARGIN_MS if early else None
-        tries = 0
-
-        def complains(candidate: Schedule) -> str:
-            nonlocal tries
-            tries += 1
-            return judge_of(candidate, until).judge
-
-        if early:
-            schedule = schedule.thinned(tuple(event for event in schedule.events if event.at <= result.virtual_ms))
-        small = thin(schedule, complains)
-        until = None
-        small = hasten(small, complains)
-    count = len(draw(arguments.seed, short=not arguments.long).events)
-    why = f'Found by seed {arguments.seed}: "{result.judge}" complained of {count} events;'
+    try:
+        with planted.in_place() if planted else nullcontext():
+            small, judge, tries = shrunk(schedule)
+    except ValueError:
+        print(f"nobody complains of seed {arguments.seed}", file=sys.stderr)
+        return 1
+    why = f'Found by seed {arguments.seed}: "{judge}" complained of {len(schedule.events)} events;'
     why += f" these {len(small.events)} were enough."
     if planted:
         why += f"\nThe fault was planted: {planted.name}. Below is what happens without it."
-    name = f"{result.judge}-{arguments.seed}.txt"
+    name = f"{judge}-{arguments.seed}.txt"
     (arguments.out / name).write_text(scenario(small, why))
-    print(f"{name}: {count} events became {len(small.events)} in {tries} plays")
+    print(f"{name}: {len(schedule.events)} events became {len(small.events)} in {tries} plays")
     return 0
 
 

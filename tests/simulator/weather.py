@@ -247,7 +247,9 @@ class Storm:
         """Everything works again; what was lost stays lost, and clocks stay wrong."""
         self.world.weather = Weather()
         for cable in self.world.cables.values():
-            zombie = cable.mute_up or cable.mute_down
+            machine = cable.endpoint.machine
+            unwelcome = machine is not None and not machine.context.paths[cable.relay.name].open
+            zombie = cable.mute_up or cable.mute_down or unwelcome  # its Hello was lost, which TCP would not have done
             cable.cut = cable.mute_up = cable.mute_down = False
             if zombie or cable.rate:
                 cable.widen()  # TCP gives it up in the end; the others live on, with what was lost on them
