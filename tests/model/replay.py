@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hotline.charter.profiles import PROFILES
+from hotline.errors import NotOpened
 from hotline.machine import (
     Delivery,
     FramesReceived,
@@ -28,6 +29,7 @@ from hotline.protocol.outbox import SentState
 from hotline.protocol.paths import PathState
 from hotline.protocol.statements import statement_hash
 from hotline.wire.codec import decode_frame, envelope_frame
+from hotline.wire.envelope import decode_header
 from hotline.wire.inner import ContentType, Inner
 from hotline.wire.v1 import content_pb2
 from relay.machine import Hotline, Relay
@@ -362,11 +364,24 @@ class Player:
             return
         if found is None:
             raise Unreplayable("no such receipt: what it answers to was no news, or used a key that is gone")
+        if receipt.stmt.serial in owed and self._is_used(decode_frame(found.frame).envelope):
+            raise Unreplayable("the same receipt was opened over another path: its key is used")
         stage.asked.clear()
         stage.hear(stage.alpha, relay, found.frame)
         if stage.asked:
             raise Unreplayable("the receipt does not open")
         self._drop(index, receipt, "ALPHA")
+
+    def _is_used(self, envelope: bytes) -> bool:
+        """Whether ALPHA has opened this envelope in its present run and would pass over it without a word."""
+        header = decode_header(envelope)
+        epoch = self.stage.alpha.endpoint.context.session._receiving.get(header.epoch)
+        try:
+            if epoch is not None:
+                epoch.look(header.number, transient=header.transient)
+        except NotOpened as error:
+            return error.reason == "used"
+        return False
 
     def do_custody(self, index: int, serial: int) -> None:
         stage, name = self.stage, self.name(index)
