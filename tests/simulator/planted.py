@@ -18,7 +18,6 @@ from hotline.crypto.epochs import SendingEpoch
 from hotline.drill.simulator.power import EPOCH_WALL, Node
 from hotline.machine import Instant, Output
 from hotline.protocol.answers import Answers
-from hotline.protocol.beats import Beats
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
 from hotline.protocol.endpoint import Endpoint
@@ -178,7 +177,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("signatures are not checked", "hotline.protocol.session", "verify_content", _nothing, 60, 5),
     Planted("nothing is padded", "hotline.protocol.session", "encode_inner", _unpadded, 2),
     Planted("replayed beats count as fresh", Path, "heard", _every_beat_fresh, 60, 2),
-    Planted("silence is not looked for", Beats, "silence", _nothing, 10),
+    Planted("silence is not looked for", Path, "silent_at", _nothing, 20),
     Planted("no alarm when a path is lost", Context, "alarm", _nothing, 10),
     Planted("a withheld statement is not reported", Receiving, "gaps", _nothing, 40, 13),
     Planted("a set clock is not recorded", Endpoint, "_watch_clock", _nothing, 40, 7),

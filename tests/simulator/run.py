@@ -26,6 +26,8 @@ UNREACHED = {
 """Rows of the tables of transitions that no weather can reach, and why."""
 RARE = {
     "path suspect+opened": "a welcome that was repeated on its way, and silence between the two",
+    "told queued > renumbered": "a restored sender whose statement had not left when its peer told it of the loss",
+    "told relayed > renumbered": "the same, and a relay was quicker than the peer",
 }
 """Rows that the first ENOUGH_SEEDS do not reach and more of them do."""
 ENOUGH_SEEDS = 50

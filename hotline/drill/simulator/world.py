@@ -7,11 +7,15 @@ import heapq
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from hotline.charter.profiles import PROFILES
 from hotline.drill.simulator.cables import Cable
 from hotline.drill.simulator.nodes import EndpointNode, RelayNode
 from hotline.machine import Delivery
+
+STANDSTILL: Final = 20_000
+"""So many things in one millisecond: a machine asks for a moment that has passed, for ever."""
 
 
 @dataclass(slots=True)
@@ -105,9 +109,14 @@ class World:
             self.after(later + rng.randint(weather.delay_min, weather.delay_max * 2), arrive)
 
     def run_until(self, time: int, check: Callable[[], None] | None = None) -> None:
-        """Let time pass; `check` is called after everything that happens."""
+        """Let time pass; `check` is called after everything that happens. Raises AssertionError on a standstill."""
         agenda, take = self._agenda, heapq.heappop
+        begun = self.steps
         while agenda and agenda[0][0] <= time:
+            if agenda[0][0] > self.time:
+                begun = self.steps
+            elif self.steps - begun > STANDSTILL:
+                raise AssertionError(f"time stands still at {self.time} ms")
             self.time, _, action = take(agenda)
             self.steps += 1
             action()
