@@ -1,6 +1,11 @@
 """The same Endpoint and Relay under virtual time (hotline/drill/simulator), hostile weather and judges.
 
-weather   what goes wrong, drawn from a seed
-judges    what must hold after every step, and in the end
-run       one seed from storm to verdict; `python -m tests.simulator.run --seeds 20`
+schedule   what happens and when: commands, drawn from a seed
+weather    what they do to cables, machines, disks and clocks; adversary, clone, perjury, forgery: who is hostile
+people     officers on both sides
+judges     what must hold of statements; promises: of time; secrecy: of what relays see; audit: of disks and memories
+play       one schedule from its first command to the verdict; speed: what makes that faster
+run        many seeds; `python -m tests.simulator.run --seeds 2000 --short --results FILE`
+shrink     a failing seed made short; `python -m tests.simulator.shrink SEED`
+planted    faults that judges must see; `python -m tests.simulator.planted`
 """

@@ -102,6 +102,8 @@ class Play:
         )
         storm.on_restore = lambda node: (self.promises.on_restore(node), self.judges.on_restore(node))  # type: ignore[func-returns-value]
         storm.on_perjury = self.judges.on_perjury
+        if not any(event.command.startswith("lie ") for event in schedule.events):
+            storm.be_honest()
         for event in schedule.events:
             self.world.at(event.at, lambda command=event.command: self._obey(command))  # type: ignore[misc]
         self.world.at(schedule.storm_ms, lambda: storm.obey("clear"))

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from hotline.crypto.epochs import OPENER_SIZE, PREKEY_TAG_SIZE
@@ -23,6 +24,7 @@ from tests.simulator.judges import Broken
 
 CANARIES: Final = (b" statement ", b" answer ", b"FLASH", b"IMMEDIATE", b"PRIORITY", b"ROUTINE")
 """Every text of the players has one of the first two."""
+_CANARY: Final = re.compile(b"|".join(CANARIES))
 _SEALED_OVERHEAD: Final = 32 + 16
 """Commitment and tag of the AEAD."""
 _KEY_REQUEST_MAX: Final = 1_500
@@ -62,7 +64,7 @@ class Secrecy:
 
     @staticmethod
     def _tells(frame: object) -> bool:
-        return isinstance(frame, bytes) and any(canary in frame for canary in CANARIES)
+        return isinstance(frame, bytes) and _CANARY.search(frame) is not None
 
     def judge(self, frame: bytes) -> None:
         """One frame of an honest terminal."""

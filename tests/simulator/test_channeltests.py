@@ -15,7 +15,7 @@ from tests.simulator.play import run_seed
 INTERVAL = 30_000
 
 
-@pytest.mark.parametrize("seed", [1, 2, 5, 7, 13])
+@pytest.mark.parametrize("seed", [2, 4, 5, 7, 12])
 def test_tests_keep_every_promise_and_call_nobody(seed: int) -> None:
     """What tests the line would itself lose statements, repeat them, or fill an inbox."""
     worlds: list[World] = []
