@@ -277,3 +277,24 @@ def test_a_second_spelling_is_refused() -> None:
 def test_another_schema_is_told_apart_from_damage(sealed: bytes) -> None:
     """An officer with a newer key would throw it away as broken."""
     assert "another version" in refusal(spelled(sealed, schema="hotline.key/2"))
+
+
+def test_a_file_of_the_largest_size_is_read_and_one_byte_more_is_not() -> None:
+    """A lawful key would be refused, or a file without end be parsed."""
+    empty = len(plain_secret("identity", "", b""))
+    name = "A" * ((FILE_BYTES_MAX - empty) % 4)
+    secret = bytes((FILE_BYTES_MAX - len(plain_secret("identity", name, b""))) // 4 * 3)
+    data = plain_secret("identity", name, secret)
+    assert len(data) == FILE_BYTES_MAX
+    assert open_secret(data, "identity") == (name, secret)
+    with pytest.raises(KeyFileError, match="too long"):
+        open_secret(data + b" ", "identity")
+
+
+def test_the_cheapest_lawful_derivation_is_accepted(sealed: bytes) -> None:
+    """A file that another program sealed within the bounds would be called damaged."""
+    kdf = json.loads(sealed)["kdf"] | {"iterations": 1, "lanes": 1, "memory_kib": 8}
+    data = spelled(sealed, kdf=kdf)
+    assert "passphrase does not open" in refusal(data, passphrase=b"x")
+    for worse in ({"iterations": 0}, {"lanes": 0}, {"memory_kib": 7}, {"iterations": 17}, {"lanes": 17}):
+        assert "not a key file" in refusal(spelled(sealed, kdf=kdf | worse))

@@ -138,3 +138,14 @@ def test_private_values_are_committed_to_and_come_back_as_openings() -> None:
     ):
         with pytest.raises(Untrusted):
             check_opening(leaf, wrong)
+
+
+def test_a_new_log_that_opens_the_transaction_leaves_no_empty_segment() -> None:
+    """A head over nothing new would be signed under the log that was left (docs/protocol.md 13.5)."""
+    log = ledger()
+    log.accept(log.stage([Record("a")], WALL))
+    segment = only(log.stage([Record(OPEN, {"log_epoch": 2, "reason": "restored"}), Record("b")], WALL))
+    assert segment.epoch == 2
+    first = parse_leaf(segment.entries[0].leaf)
+    assert (first.fields["previous"], first.fields["size"], first.fields["root"]) == (ORIGIN, 1, log.head.root.hex())
+    assert [parse_leaf(entry.leaf).seq for entry in segment.entries] == [0, 1]

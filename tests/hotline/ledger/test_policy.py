@@ -138,3 +138,21 @@ def test_who_must_have_signed() -> None:
         open_cosigned(sign_checkpoint(bravo, Ed25519Signer(bravo.origin, KEY)), policy)
     strangers = Ed25519CosignatureVerifier("x", SigningKey(bytes(32)).public)
     assert strangers.name not in open_cosigned(cosigned("w1"), policy).witnesses
+
+
+def test_names_are_bounded_and_lines_are_counted_from_one() -> None:
+    """A lawful policy would be refused, or one without end be read; and a slip be looked for in the wrong line."""
+    vkeys = [
+        Ed25519Cosigner(f"w.example/{n}", SigningKey(n.to_bytes(32, "big"))).verifier.vkey() for n in range(1, 130)
+    ]
+    lines = [f"witness n{number} {vkey}\n" for number, vkey in enumerate(vkeys)]
+    assert len(parse_policy("".join([*lines[:128], "quorum none\n"]).encode()).witnesses) == 128
+    with pytest.raises(Malformed, match=r"line 129: .*too many names"):
+        parse_policy("".join([*lines, "quorum none\n"]).encode())
+
+
+@pytest.mark.parametrize("byte", [0x00, 0x0B, 0x0D, 0x1B, 0x1F, 0x7F])
+def test_control_characters_are_refused_wherever_they_stand(byte: int) -> None:
+    """A comment could hide a line from whoever looks at the file."""
+    with pytest.raises(Malformed, match="control character"):
+        parse_policy(b"# a" + bytes((byte,)) + b"b\nquorum none\n")

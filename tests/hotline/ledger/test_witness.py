@@ -170,3 +170,21 @@ def test_a_request_is_written_as_it_is_read() -> None:
     """What a terminal sends would not be what a witness judges."""
     data = LOG.request(5, 12)
     assert parse(data).encode() == data
+
+
+def test_a_request_says_that_its_number_is_the_old_size() -> None:
+    """Bytes of another protocol would be taken for a request (docs/protocol.md 13.7)."""
+    lawful = LOG.request(0, 5)
+    for start in (b"0", b"new 0", b" old 0", b"old  0", b"old 00", b"old -0", b"old"):
+        changed = start + lawful.removeprefix(b"old 0")
+        assert Held().ask(changed).status is Status.BAD_REQUEST
+    assert Held().ask(lawful).status is Status.OK
+
+
+def test_what_contradicts_is_told_with_what_is_held() -> None:
+    """The operator could not see from the log line which head was contradicted."""
+    held = Held()
+    held.ask(LOG.request(0, 5))
+    answer = held.ask(AddCheckpoint(5, (), sign_checkpoint(FORK.head(5), SIGNER)).encode())
+    assert (answer.status, answer.held, answer.evidence) == (Status.UNPROCESSABLE, 5, True)
+    assert not held.ask(LOG.request(5, 9)).evidence

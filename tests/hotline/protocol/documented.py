@@ -22,6 +22,7 @@ TOLD = {
     "gap-closed": {"plane", "through"},
     "refused": {"path", "reason"},
     "test-resumed": {"way", "serial", "missed", "at"},
+    "quorum": {"state", "size"},
     "checkpoint": {"note", "size", "log_epoch"},
 }
 """What whoever watches may rely upon (docs/protocol.md 3.6)."""
@@ -97,7 +98,7 @@ def _recorded(entries: list[Record]) -> Iterator[str]:
             always |= alarms().get(str(record.fields["name"]), frozenset({"an alarm of this name"}))
         if not always <= names <= always | shape.perhaps:
             yield f"{record.kind} has {sorted(names)}, documented are {sorted(always)}"
-        if frozenset(record.private) != shape.committed and record.private:
+        if frozenset(record.private) != shape.committed:
             yield f"{record.kind} commits to {sorted(record.private)}"
         yield from (
             f"{record.kind}: {name} is {value!r}" for name, value in record.fields.items() if _wrong(name, value)

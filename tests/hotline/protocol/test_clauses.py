@@ -10,7 +10,7 @@ from hotline.civil import date_time_group
 from hotline.errors import Malformed
 from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
 from hotline.ledger.note import Ed25519Signer
-from hotline.limits import REFUSALS_RECORDED_PER_MINUTE, SERIAL_MAX
+from hotline.limits import REFUSALS_RECORDED_PER_MINUTE, ROUNDS_KEPT, SERIAL_MAX, WITNESS_INTERVAL
 from hotline.machine import LinkClosed, Plane
 from hotline.protocol.paths import PathState
 from hotline.protocol.statements import (
@@ -381,3 +381,84 @@ def test_status_lists_a_gap_while_it_is_there(pair: Pair) -> None:
 def test_frames_are_what_they_say(pair: Pair) -> None:
     """Everything above would look at other bytes than were sent."""
     assert decode_frame(envelope_frame(envelopes(pair, "ALPHA")[0])).envelope == envelopes(pair, "ALPHA")[0]
+
+
+def alarms_of(pair: Pair) -> set[str]:
+    """What `status` at ALPHA lists."""
+    return {alarm["name"] for alarm in status(pair.alpha.endpoint, pair.alpha.now())["alarms"]}
+
+
+def test_status_lists_the_alarms_that_stand() -> None:
+    """Who comes to the desk later would not learn what was told before (docs/protocol.md 11.3)."""
+    pair = Pair().open()
+    assert alarms_of(pair) == set()
+    pair.cut("relay-1")
+    assert alarms_of(pair) == {"single-path"}
+    pair.cut("relay-2")
+    assert alarms_of(pair) == {"no-path"}
+    pair.join()
+    pair.run(3_000)
+    assert alarms_of(pair) == set()
+    pair.bravo.offset += 3_600_000
+    pair.run(2_000)
+    assert alarms_of(pair) == {"clock"}
+
+
+def test_a_hotline_of_one_relay_is_not_alarmed_for_it() -> None:
+    """An alarm that stands for ever is looked at by nobody (docs/protocol.md 11.3)."""
+    pair = Pair(relays=1).open()
+    assert alarms_of(pair) == set()
+
+
+def test_status_tells_of_keys_and_ledgers(pair: Pair) -> None:
+    """An officer could not read out to the other side what both should see."""
+    pair.run(20_000)
+    said = status(pair.alpha.endpoint, pair.alpha.now())
+    linked, newest = pair.alpha.endpoint.peer_log.linked, pair.alpha.endpoint.context.prekeys.newest
+    assert linked is not None
+    assert newest is not None
+    assert (said["ledger"]["peer_log_epoch"], said["ledger"]["peer_size"]) == (1, linked.size)
+    assert said["keys"]["prekey_generation"] == newest.generation
+    assert {path["name"]: path["state"] for path in said["paths"]} == {"relay-1": "up", "relay-2": "up"}
+
+
+def test_the_summary_of_heartbeats_counts_each_once(pair: Pair) -> None:
+    """A record of a silent line would look like one of a living line, or the other way round."""
+    before = len(pair.alpha.records)
+    pair.sent.clear()
+    while "hb.summary" not in [record.kind for record in pair.alpha.records[before:]]:
+        pair.run(500)
+    before = len(pair.alpha.records)
+    pair.sent.clear()
+    while "hb.summary" not in [record.kind for record in pair.alpha.records[before:]]:
+        pair.run(1)
+    (summary,) = [record for record in pair.alpha.records[before:] if record.kind == "hb.summary"]
+    counts = dict(part.split("=") for part in str(summary.fields["beats"]).split())
+    assert set(counts) == {"relay-1", "relay-2"}
+    for relay, count in counts.items():
+        sent, heard = map(int, count.split("/"))
+        assert abs(sent - len([1 for who, where, _ in pair.sent if (who, where) == ("ALPHA", relay)])) <= 2
+        assert abs(heard - len([1 for who, where, _ in pair.sent if (who, where) == ("BRAVO", relay)])) <= 2
+        assert min(sent, heard) >= 100
+
+
+def test_an_envelope_for_another_terminal_is_refused(pair: Pair) -> None:
+    """Our own words, sent back by a relay, would be taken for the peer's (docs/protocol.md 6.1)."""
+    pair.alpha.submit("x")
+    own = next(envelope for sender, _, envelope in pair.sent if sender == "ALPHA" and durable(envelope))
+    pair.alpha.hear("relay-1", envelope_frame(own))
+    other = bytearray(own)
+    other[2:6] = bytes((0, 1, 0, 3))
+    pair.alpha.hear("relay-1", envelope_frame(bytes(other)))
+    assert pair.alpha.refusals() == ["address", "address"]
+
+
+def test_an_old_round_is_forgotten(pair: Pair) -> None:
+    """A witness that answers years later would keep every head in memory (docs/protocol.md 13.7)."""
+    rounds = pair.alpha.endpoint.own_log._rounds
+    sizes = set[int]()
+    for _ in range(ROUNDS_KEPT + 4):
+        pair.alpha.submit("x")
+        pair.run(WITNESS_INTERVAL)
+        sizes.add(len(rounds))
+    assert max(sizes) == ROUNDS_KEPT

@@ -116,6 +116,28 @@ def test_a_new_stream_forgets_the_old_rhythm() -> None:
     assert walked.peer_beat == 0
 
 
+def test_a_detector_that_is_reset_knows_nothing() -> None:
+    """The rhythm of the stream before would judge the new one (docs/protocol.md 11.1)."""
+    detector, now = Detector(PROFILE), 0
+    for _ in range(20):
+        now += PROFILE.heartbeat_ms
+        detector.heard(now)
+    assert detector.tolerance() == PROFILE.silent_floor_ms
+    detector.reset()
+    assert detector.tolerance() == PROFILE.silent_ceiling_ms
+    detector.heard(now + 10_000)
+    assert detector.deadline() == now + 10_000 + PROFILE.silent_ceiling_ms
+
+
+def test_an_echo_says_how_long_the_beat_waited_here() -> None:
+    """The peer would take our rhythm for the way (docs/protocol.md 10.2)."""
+    walked = path()
+    walked.apply(PathInput.OPENED, at(0))
+    assert walked.echo_delay(at(50)) == 0, "nothing was heard yet"
+    walked.heard(7, walked.beat(at(60)), 0, at(100))
+    assert walked.echo_delay(at(130)) == 30
+
+
 def test_only_an_echo_of_a_recent_beat_is_fresh() -> None:
     """A recorded heartbeat, played back, would keep a dead path lit (docs/protocol.md 10.3)."""
     walked = path()
