@@ -108,6 +108,9 @@ def _recorded(entries: list[Record]) -> Iterator[str]:
 def _told(deliveries: list[Delivery]) -> Iterator[str]:
     for delivery in deliveries:
         wanted = TOLD.get(delivery.kind)
+        if delivery.kind == "courier":
+            ways = {"out": {"statements"}, "in": {"statements", "delivered", "refused"}}
+            wanted = {"way", "bundle"} | ways[str(delivery.fields["way"])]
         if delivery.kind == "alarm":
             wanted = {"name", "meaning", *alarms().get(str(delivery.fields["name"]), ())}
         if wanted is not None and set(delivery.fields) != wanted:

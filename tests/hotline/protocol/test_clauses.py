@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from collections import OrderedDict
 
 import pytest
 
 from hotline.civil import date_time_group
+from hotline.crypto.signing import SigningKey
 from hotline.errors import Malformed
 from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
-from hotline.ledger.note import Ed25519Signer
+from hotline.ledger.cosignature import Ed25519Cosigner
+from hotline.ledger.note import Ed25519Signer, parse_note
+from hotline.ledger.policy import parse_policy
 from hotline.limits import REFUSALS_RECORDED_PER_MINUTE, ROUNDS_KEPT, SERIAL_MAX, WITNESS_INTERVAL
 from hotline.machine import LinkClosed, Plane
+from hotline.protocol import answers
+from hotline.protocol.events import Cosigned
 from hotline.protocol.paths import PathState
 from hotline.protocol.statements import (
     CHECKPOINT_MAX,
@@ -462,3 +468,93 @@ def test_an_old_round_is_forgotten(pair: Pair) -> None:
         pair.run(WITNESS_INTERVAL)
         sizes.add(len(rounds))
     assert max(sizes) == ROUNDS_KEPT
+
+
+# --- repetition, gaps, restarts --------------------------------------------------------------------------------------
+
+
+def test_a_statement_is_repeated_at_the_times_of_its_profile(pair: Pair) -> None:
+    """A lost statement would wait, or a narrow line be filled with repeats (docs/protocol.md 12.3)."""
+    times = list[int]()
+
+    def lost(sender: object, relay: str, envelope: bytes) -> list[bytes]:
+        gone = sender is pair.alpha and durable(envelope)
+        times.extend([pair.time] if gone and relay == "relay-1" else [])
+        return [] if gone else [envelope]
+
+    pair.weather = lost
+    pair.alpha.submit("x")
+    pair.run(60_000)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    profile = pair.paths[0].profile
+    assert gaps[:2] == [profile.retransmit_ms, 2 * profile.retransmit_ms]
+    assert max(gaps) == profile.retransmit_max_ms
+    assert pair.alpha.states(1) == []
+
+
+def test_each_gap_is_reported_and_each_closes(pair: Pair) -> None:
+    """The second withheld statement would not be noticed (docs/protocol.md 10.6)."""
+    for number in (1, 2):
+        pair.weather = losing(lambda sender, relay, envelope: sender is pair.alpha and durable(envelope))
+        pair.alpha.submit("x")
+        pair.run(3_000)
+        assert pair.bravo.alarms().count("gap") == number
+        pair.weather = lambda sender, relay, envelope: [envelope]
+        pair.run(20_000)
+        assert [told.kind for told in pair.bravo.told].count("gap-closed") == number
+        assert pair.bravo.shown() == list(range(1, number + 1))
+
+
+def test_a_log_whose_quarter_ended_while_the_terminal_was_off_is_closed_at_the_start() -> None:
+    """The log of one quarter would go on into the next, under the same key (docs/protocol.md 13.5)."""
+    pair = Pair().open()
+    pair.run(3 * WITNESS_INTERVAL)
+    assert pair.alpha.endpoint.own_log.peer_linked > 0
+    for party in (pair.alpha, pair.bravo):
+        party.offset += 95 * 86_400_000
+        party.restart()
+    pair.run(2 * WITNESS_INTERVAL)
+    openings = [record.fields["reason"] for record in pair.alpha.records if record.kind == "log.open"]
+    assert openings == ["calendar"]
+    assert pair.alpha.memory.log.epoch == 2
+    assert pair.alpha.endpoint.own_log.peer_linked <= len(pair.alpha.memory.log.current.leaves)
+
+
+def test_what_opened_an_old_epoch_may_be_gone_after_a_restart(pair: Pair) -> None:
+    """A daemon would not start again, or end with the first old envelope (docs/protocol.md 7.8)."""
+    pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
+    pair.alpha.submit("x")
+    waiting = next(envelope for sender, _, envelope in pair.sent if sender == "ALPHA" and durable(envelope))
+    pair.bravo.memory.tables["prekey"].clear()
+    pair.bravo.restart()
+    pair.bravo.hear("relay-1", envelope_frame(waiting))
+    assert pair.bravo.refusals()[-1] in {"unknown-epoch", "unknown-prekey"}
+
+
+def test_a_prekey_that_is_held_is_not_taken_again(pair: Pair) -> None:
+    """Every beat with an announcement would cost a write (docs/protocol.md 7.2)."""
+    newest = pair.bravo.endpoint.context.prekeys.newest
+    assert newest is not None
+    assert pair.alpha.endpoint.context.session.offer_prekey(newest.signed, fresh=True) == []
+
+
+def test_what_was_told_lately_is_bounded() -> None:
+    """A year of receipts would stay in memory."""
+    lately: OrderedDict[int, None] = OrderedDict()
+    for number in range(answers._REMEMBERED + 10):
+        answers._remember(lately, number)  # type: ignore[arg-type]
+    assert len(lately) == answers._REMEMBERED
+    assert next(iter(lately)) == 10
+
+
+def test_witnesses_without_a_quorum_line_make_no_quorum() -> None:
+    """`status` would call a ledger witnessed that nobody asked to be (docs/protocol.md 13.7)."""
+    cosigner = Ed25519Cosigner("witness.example/w", SigningKey(b"w" * 32))
+    policy = parse_policy(f"witness w {cosigner.verifier.vkey()}\nquorum none\n".encode())
+    pair = Pair(policy=policy).open()
+    pair.run(2 * WITNESS_INTERVAL)
+    note = next(told.fields["note"] for told in reversed(pair.alpha.told) if told.kind == "checkpoint")
+    assert isinstance(note, bytes)
+    line = cosigner.cosign(parse_note(note).text, 1_795_000_000).line()
+    pair.alpha.step(Cosigned(note, f"{line}\n".encode()))
+    assert pair.alpha.endpoint.own_log.witnessed == 0
