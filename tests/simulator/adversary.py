@@ -40,10 +40,9 @@ from relay.machine import Relay
 from tests.simulator import forgery
 from tests.simulator.clone import Clone
 from tests.simulator.perjury import Perjurer
-from tests.simulator.schedule import PERJURIES
+from tests.simulator.schedule import LIES, PERJURIES
 from tests.simulator.weather import Storm
 
-LIES: Final = ("drop", "replay", "reorder", "alter", "forge-custody", "withhold-last", "delay")
 ADVERSARIES: Final = (
     *(f"lie-{how}" for how in LIES), "split", "babble", "flood", "steal-stream", "stray-charter", "forge-statement",
     "forge-receipt", "forge-key-request", "clone", "rewrite", *(f"perjure-{how}" for how in PERJURIES),

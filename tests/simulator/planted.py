@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import copy
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +42,7 @@ class Planted:
     fault: Callable[..., Any]
     within: int
     seed: int = 0
-    """The first seed that shows it."""
+    """Where to look first: it showed the fault when this was written."""
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -190,12 +190,12 @@ PLANTED: tuple[Planted, ...] = (
 )
 """Each is found; `main` says in which seed, and fails if it took more.
 
-Not among them, for too few seeds show them: a statement said anew after two restores that is not marked as a repeat, and
-a receipt within a commit that is told twice (tests/scenarios/8-told-once.txt).
+Not among them, for too few seeds show them: a statement said anew after two restores that is not marked as a repeat,
+and a receipt within a commit that is told twice (tests/scenarios/8-told-once.txt).
 """
 
 
-def first_complaint(planted: Planted, seeds: range) -> tuple[int, str] | None:
+def first_complaint(planted: Planted, seeds: Iterable[int]) -> tuple[int, str] | None:
     """The first of `seeds` in which a judge complains of this fault, and which; None if none does."""
     from tests.simulator.run import guarded
 

@@ -21,6 +21,12 @@ _SHORT_PROFILES: Final = ("fibre", "satellite", "fibre", "satellite", "satellite
 ENDPOINTS: Final = ("ALPHA", "BRAVO")
 PERJURIES: Final = ("through", "time", "receipt", "read", "conflict", "two-texts", "head")
 """Ways in which a peer lies (perjury.py)."""
+LIES: Final = ("drop", "replay", "reorder", "alter", "forge-custody", "withhold-last", "delay")
+"""Ways in which a relay lies (hotline/drill/lies.py)."""
+TRICKS: Final = (
+    "split", "babble", "flood", "steal-stream", "stray-charter", "statement", "key-request", "receipt", "receipt",
+)  # fmt: skip
+"""What else a relay or a thief does (adversary.py); the last four are forged."""
 PRECEDENCES: Final = ("routine", "priority", "immediate", "flash")
 
 
@@ -241,14 +247,14 @@ class _Drawing:
                 # The thief comes when the sky is clear, so that only he can be accused.
                 self.events.append(Event(self._end + 30_000, f"rewrite {self._endpoint()}"))
             case odd if odd % 2:
-                for _ in range(self._rng.randint(4, 9)):
-                    self._trick(self._rng.randint(5_000, max(6_000, self._end - 20_000)))
+                for trick in (*TRICKS, *self._rng.choices(LIES, k=4)):
+                    self._trick(self._rng.randint(5_000, max(6_000, self._end - 20_000)), trick)
 
     def _perjury(self, seed: int) -> None:
         liar, rng = self._endpoint(), self._rng
-        for number in range(2):
-            how = PERJURIES[(seed // 8 + number * rng.randint(1, 6)) % len(PERJURIES)]
-            at = rng.randint(15_000, max(16_000, self._end // 2)) + number * self._end // 4
+        for number in range(3):
+            how = PERJURIES[(seed // 8 + 2 * number) % len(PERJURIES)]
+            at = rng.randint(15_000, max(16_000, self._end // 3)) + number * self._end // 5
             self._add(at, f"perjure {liar} {how} {self._lasting(60_000)}")
 
     def _clones(self) -> None:
@@ -257,20 +263,19 @@ class _Drawing:
         self._add(at, f"backup {victim}")
         self._add(at + rng.randint(5_000, 60_000), f"clone {victim} for {rng.randint(5_000, 25_000)}ms")
 
-    def _trick(self, at: int) -> None:
+    def _trick(self, at: int, trick: str) -> None:
         rng, relay, who = self._rng, self._relay(), self._endpoint()
-        match rng.choice(("lie", "lie", "lie", "split", "babble", "flood", "steal-stream", "stray-charter", "forge")):
-            case "lie":
-                how = rng.choice(("drop", "replay", "reorder", "alter", "forge-custody", "withhold-last", "delay"))
-                self._add(at, f"lie {relay} {how} {rng.randint(1, 4)} {self._lasting(40_000)}")
-            case "split" | "babble" as trick:
+        match trick:
+            case "split" | "babble":
                 self._add(at, f"{trick} {who} {relay} {self._lasting(40_000)}")
             case "flood":
                 self._add(at, f"babble {who} {relay} for 100ms")
                 self._add(at + 5_000, f"flood {who} {relay} {rng.choice((300, 1_000))}")
             case "steal-stream":
                 self._add(at, f"steal-stream {who} {relay} {self._lasting(20_000)}")
-            case "forge":
-                self._add(at, f"forge {who} {relay} {rng.choice(('statement', 'key-request', 'receipt'))}")
-            case _:
+            case "statement" | "key-request" | "receipt":
+                self._add(at, f"forge {who} {relay} {trick}")
+            case "stray-charter":
                 self._add(at, f"stray-charter {who} {relay}")
+            case how:
+                self._add(at, f"lie {relay} {how} {rng.randint(1, 4)} {self._lasting(40_000)}")

@@ -81,7 +81,7 @@ def test_judges_see_prekeys_that_are_never_destroyed() -> None:
     """Old mail could be read with a terminal that is captured later."""
 
     with patch.object(OwnPrekeys, "used", lambda *_: None):
-        result = run_seed(1, storm_ms=20_000, calm_ms=0, idle_hour=True)
+        result = run_seed(2, storm_ms=20_000, calm_ms=0, idle_hour=True)
     assert "prekey secrets after a quiet hour" in result.broken
 
 

@@ -20,11 +20,11 @@ from tests.simulator.schedule import Event, Schedule, draw
 from tests.simulator.shrink import hasten, judge_of, main, scenario, shrunk, thin
 
 
+@pytest.mark.timeout(600)  # one seed as a rule; all of them after a change of the product that shifts every history
 @pytest.mark.parametrize("planted", PLANTED, ids=[planted.name for planted in PLANTED])
 def test_a_planted_fault_is_seen(planted: Planted) -> None:
     """Judges that cannot see this fault would let a real one pass."""
-    assert first_complaint(planted, range(planted.seed, planted.seed + 1)) is not None
-    assert planted.seed < planted.within
+    assert first_complaint(planted, dict.fromkeys((planted.seed, *range(planted.within)))) is not None
 
 
 def test_a_product_without_fault_is_not_accused() -> None:

@@ -32,7 +32,7 @@ def test_no_judge_complains(seed: int) -> None:
     assert result.virtual_ms >= 300_000
 
 
-@pytest.mark.parametrize(("seed", "idle_hour"), [(3, True), (6, False), (8, False), (9, False)])
+@pytest.mark.parametrize(("seed", "idle_hour"), [(2, True), (6, False), (7, False), (8, False)])
 def test_no_judge_complains_of_an_ordinary_day_after_the_storm(seed: int, idle_hour: bool) -> None:
     """What a storm leaves behind would grow, or break a promise, when nobody looks any more."""
     result = run_seed(seed, idle_hour=idle_hour)
@@ -51,7 +51,8 @@ def test_what_is_called_out_of_reach_is_out_of_reach() -> None:
     """A list of excuses that nobody prunes becomes the rule."""
     assert set(UNREACHED) | set(RARE) <= set(ROWS)
     reached = {row for seed in SEEDS for row in short(seed).rows}
-    assert reached & (set(UNREACHED) | set(RARE)) == set()
+    assert reached & set(UNREACHED) == set()
+    assert set(RARE) - reached, "none of them is rare any more"
 
 
 def test_a_campaign_that_lacks_a_weather_fails() -> None:
