@@ -16,13 +16,17 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from tests.fuzz.machines import MACHINES
 from tests.fuzz.mutation import mutated
 from tests.fuzz.targets import FOLDER, TARGETS, Target, refused, replayed
+
+TraceFunction = Callable[[FrameType, str, Any], Any]
 
 ROOT = FOLDER.parent.parent
 WORK = ROOT / "build" / "fuzz"
@@ -100,18 +104,47 @@ def blind(name: str, executions: int, seconds: float) -> Result:
     return Result(done, time.monotonic() - begun, finds(folder))
 
 
+def reached(run: Callable[[bytes], object], data: bytes) -> set[tuple[str, int, int]]:
+    """(file, line before, line) of everything of ours that runs for an input."""
+    found: set[tuple[str, int, int]] = set()
+
+    def called(frame: FrameType, event: str, argument: object) -> TraceFunction | None:
+        file = frame.f_code.co_filename
+        if not file.startswith((str(ROOT / "hotline"), str(ROOT / "relay"))):
+            return None
+        before = 0
+
+        def stepped(frame: FrameType, event: str, argument: object) -> TraceFunction:
+            nonlocal before
+            found.add((file, before, frame.f_lineno))
+            before = frame.f_lineno
+            return stepped
+
+        return stepped
+
+    sys.settrace(called)
+    try:
+        refused(run, data)
+    finally:
+        sys.settrace(None)
+    return found
+
+
 def keep(name: str) -> int:
     """Write the smallest inputs that reach all the code that is reached into the tree. Returns how many."""
     source, wanted = prepared(name) / "corpus", FOLDER / "corpus" / name
-    merged = WORK / name / "merged"
-    shutil.rmtree(merged, ignore_errors=True)
-    merged.mkdir()
-    _atheris(name, ["-merge=1", f"-max_len={EVERY[name].size}"], merged, source)
-    chosen = sorted(merged.iterdir(), key=lambda path: (path.stat().st_size, path.name))[:KEPT_MAX]
+    inputs = sorted((path.read_bytes() for path in source.iterdir()), key=lambda data: (len(data), data))
+    known: set[tuple[str, int, int]] = set()
+    chosen = []
+    for data in inputs:
+        new = reached(EVERY[name].run, data) - known
+        if new and len(chosen) < KEPT_MAX:
+            known |= new
+            chosen.append(data)
     shutil.rmtree(wanted, ignore_errors=True)
     wanted.mkdir(parents=True)
-    for path in chosen:
-        (wanted / hashlib.sha256(path.read_bytes()).hexdigest()[:16]).write_bytes(path.read_bytes())
+    for data in chosen:
+        (wanted / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
     return len(chosen)
 
 
@@ -121,7 +154,7 @@ def main() -> int:
     parser.add_argument("--executions", type=int, default=0, help="how many inputs for each target")
     parser.add_argument("--minutes", type=float, default=0, help="how long for all targets together")
     parser.add_argument("--target", action="append", choices=sorted(EVERY), help="only this one; may be repeated")
-    parser.add_argument("--keep", action="store_true", help="write what was learnt into the tree; needs Atheris")
+    parser.add_argument("--keep", action="store_true", help="write what was learnt into the tree")
     options = parser.parse_args()
     names = options.target or list(EVERY)
     has_atheris = importlib.util.find_spec("atheris") is not None
@@ -138,7 +171,7 @@ def main() -> int:
                 f"{name:<18}{result.executions:>12,} executions {rate:>10,.0f}/s  {' '.join(result.finds)}", flush=True
             )
             broken += len(result.finds) or not result.executions
-        if options.keep and has_atheris:
+        if options.keep:
             print(f"{name:<18}{keep(name):>12,} files kept", flush=True)
     return 1 if broken else 0
 
