@@ -410,11 +410,11 @@ def accepted_list(path: Path = ACCEPTED) -> dict[tuple[str, str, str], str]:
 
 def stale_entries(accepted: dict[tuple[str, str, str], str], modules: dict[str, str]) -> list[str]:
     """Entries that name no mutant any more: the code has changed, and the reason may be gone with it."""
-    named = {(module, function) for module, function, _ in accepted}
     found: set[tuple[str, str, str]] = set()
-    for module in {module for module, _ in named} & set(modules):
+    for module in {module for module, _, _ in accepted} & set(modules):
         for candidate in candidates(module, modules[module]):
-            if (module, candidate.function) in named and (mutant := candidate.build()) is not None:
+            wanted = {diff for there, function, diff in accepted if (there, function) == (module, candidate.function)}
+            if wanted and wanted & set(candidate.diffs()) and (mutant := candidate.build()) is not None:
                 found.add((module, mutant.function, mutant.diff))
     return [
         f"{module} {function}\n{diff}" for module, function, diff in accepted if (module, function, diff) not in found

@@ -72,16 +72,23 @@ class Candidate:
     node: ast.AST
     new: ast.AST
 
+    def texts(self) -> Iterator[str]:
+        """The mutated source, without and with parentheses around what is new; one of them says what is meant."""
+        old, new = self._parts()
+        text = ast.unparse(new)
+        yield _spliced(self.source, old, text)
+        if isinstance(new, ast.expr):
+            yield _spliced(self.source, old, f"({text})")
+
+    def diffs(self) -> Iterator[str]:
+        """How the mutant may be shown; cheaper than building it."""
+        return (_diff(self.source, text) for text in self.texts())
+
     def build(self) -> Mutant | None:
         """The mutant; None where the fault cannot be spelled in that place."""
-        old, new = self.node, self.new
-        if isinstance(old, ast.If | ast.While):
-            old, new = old.test, new.test  # type: ignore[attr-defined]
-        assert isinstance(old, ast.expr | ast.stmt)
-        text = ast.unparse(new)
+        old, new = self._parts()
         wanted = ast.dump(_replaced(self.tree, old, new))
-        for spelling in (text, f"({text})") if isinstance(new, ast.expr) else (text,):
-            mutated = _spliced(self.source, old, spelling)
+        for mutated in self.texts():
             try:
                 right = ast.dump(ast.parse(mutated)) == wanted
             except SyntaxError:
@@ -90,6 +97,14 @@ class Candidate:
                 lines = range(old.lineno, (old.end_lineno or old.lineno) + 1)
                 return Mutant(self.module, self.function, self.operator, lines, _diff(self.source, mutated), mutated)
         return None
+
+    def _parts(self) -> tuple[ast.expr | ast.stmt, ast.AST]:
+        """What is exchanged, and for what: of an if or a while only the condition."""
+        old, new = self.node, self.new
+        if isinstance(old, ast.If | ast.While):
+            old, new = old.test, new.test  # type: ignore[attr-defined]
+        assert isinstance(old, ast.expr | ast.stmt)
+        return old, new
 
 
 @dataclass(slots=True)

@@ -148,3 +148,51 @@ def test_a_bent_proof_is_refused(size: int, data: st.DataObject) -> None:
     for proof in (bent, path[:-1], [*path, bytes(32)]):
         with pytest.raises(Untrusted):
             verify_consistency(old, size, proof, naive_root(leaves[:old]), frontier.root())
+
+
+@pytest.mark.parametrize(("index", "size"), [(1, 8), (0, 5), (3, 7)])
+def test_a_root_of_a_smaller_tree_proves_nothing_in_a_larger_one(index: int, size: int) -> None:
+    """A log that signs a size with the root of another one could prove an entry at a place of its choice."""
+    frontier, nodes, leaves = grown(4)
+    proof = inclusion_proof(index, 4, lambda level, position: nodes[level, position])
+    verify_inclusion(index, 4, leaf_hash(leaves[index]), proof, frontier.root())
+    with pytest.raises(Untrusted, match="too short"):
+        verify_inclusion(index, size, leaf_hash(leaves[index]), proof, frontier.root())
+
+
+def test_a_step_too_many_is_refused_though_it_leads_to_the_roots() -> None:
+    """The same for the roots of larger trees than the sizes say (RFC 9162 2.1.3.2 and 2.1.4.2)."""
+    frontier, nodes, leaves = grown(8)
+
+    def read(level: int, position: int) -> bytes:
+        return nodes[level, position]
+
+    more = b"m" * 32
+    proof = [*inclusion_proof(7, 8, read), more]
+    with pytest.raises(Untrusted, match="too long"):
+        verify_inclusion(7, 8, leaf_hash(leaves[7]), proof, node_hash(more, frontier.root()))
+    small, _, _ = grown(4)
+    proof = [*consistency_proof(4, 8, read), more]
+    with pytest.raises(Untrusted, match="too long"):
+        verify_consistency(4, 8, proof, node_hash(more, small.root()), node_hash(more, frontier.root()))
+
+
+@pytest.mark.parametrize(("old", "new"), [(3, 5), (4, 8), (1, 2), (7, 8)])
+def test_an_empty_proof_leads_from_no_size_to_another(old: int, new: int) -> None:
+    """A peer could end a terminal with it, or be believed without proof."""
+    roots = [grown(size)[0].root() for size in (old, new)]
+    with pytest.raises(Untrusted):
+        verify_consistency(old, new, [], *roots)
+    with pytest.raises(Untrusted):
+        verify_consistency(old, new, [], roots[0], roots[0])
+
+
+def test_a_size_below_zero_or_an_older_one_is_refused() -> None:
+    """Nothing is proved about nothing (docs/protocol.md 13.6)."""
+    root = grown(3)[0].root()
+    for old, new in ((0, 3), (-1, 3), (4, 3), (0, 0)):
+        with pytest.raises(Untrusted):
+            verify_consistency(old, new, [], root, root)
+    for index in (-1, 3, 4):
+        with pytest.raises(Untrusted, match="no leaf"):
+            verify_inclusion(index, 3, root, [], root)
