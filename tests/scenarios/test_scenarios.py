@@ -138,7 +138,7 @@ class Stage:
             case "received":
                 row = node.disk.tables["received"][fields["plane"], fields["serial"]]
                 text = content_pb2.Statement.FromString(row["content"]).text  # type: ignore[arg-type]
-                text = text if len(text) <= 80 else f"{text[:80]}..."
+                text = text if len(text) <= 120 else f"{text[:120]}..."
                 what = f"shows #{fields['serial']}{mark}  " + (f'"{text}"' if text else "(void)")
             case "sent":
                 what = f"learns #{fields['serial']}{mark} {fields['state']}: {fields['by']}"

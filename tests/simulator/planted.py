@@ -83,7 +83,7 @@ def _obeys_nothing(self: Session, envelope: bytes, now: Any) -> KeyRequested:
     return KeyRequested([], b"", False)
 
 
-def _drop_on_custody(self: Outbox, name: bytes, relay: str) -> None:
+def _drop_on_custody(self: Outbox, name: bytes, *_: Any) -> None:
     item = self.pending.get(self._by_envelope.get(name, 0))
     if item is not None:
         self.remove(item.serial, 0)
