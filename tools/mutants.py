@@ -44,12 +44,12 @@ from tools.mutations import Candidate, Mutant, candidates
 ROOT = Path(__file__).resolve().parent.parent
 
 ROOMS = ("hotline/protocol", "hotline/crypto", "hotline/ledger", "relay")
-SHELLS = {"relay/__main__.py", "relay/cli.py", "relay/relayd.py", "relay/witnessd.py"}
+SHELLS = {"relay/__main__.py", "relay/cli.py", "relay/health.py", "relay/relayd.py", "relay/witnessd.py"}
 """Daemons and commands: what they do is seen by the process tests, which are too slow and too real for this."""
 
 TESTS = (
     *("hotline/charter", "hotline/crypto", "hotline/ledger", "hotline/protocol", "hotline/wire", "relay", "simulator"),
-    *("test_conformance.py", "test_oracle.py", "fuzz"),
+    *("hotline/test_config.py", "test_conformance.py", "test_oracle.py", "fuzz"),
 )
 SEEDS = ("tests/simulator/test_simulator.py", [f"test_no_judge_complains[{seed}]" for seed in (15, 19, 3, 11)], 8.0)
 """Whole conversations in virtual time: the quickest seeds, offered last to what decides."""

@@ -126,12 +126,11 @@ class _Chain:
 class SendingEpoch:
     """The sending side of one epoch. Never written to disk."""
 
-    __slots__ = ("_durable", "_sealed", "_transient", "acknowledged", "epoch_id", "opener", "plane", "prekey_hash")
+    __slots__ = ("_durable", "_sealed", "_transient", "acknowledged", "epoch_id", "opener", "prekey_hash")
 
     def __init__(
         self, binding: Binding, plane: Plane, prekey_hash: bytes, prekey_public: bytes, entropy: Entropy
     ) -> None:
-        self.plane = plane
         self.prekey_hash = prekey_hash
         self.epoch_id = entropy(EPOCH_ID_SIZE)
         secret = entropy(32)

@@ -11,7 +11,6 @@ from hotline.errors import Untrusted
 
 PUBLIC_SIZE: Final = 1312
 SIGNATURE_SIZE: Final = 2420
-SEED_SIZE: Final = 32
 
 
 class PostQuantumKey:

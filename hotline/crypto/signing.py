@@ -15,7 +15,6 @@ from hotline.errors import Untrusted
 
 SIGNATURE_SIZE: Final = 64
 PUBLIC_KEY_SIZE: Final = 32
-SEED_SIZE: Final = 32
 
 
 def pae(label: str, *parts: bytes) -> bytes:

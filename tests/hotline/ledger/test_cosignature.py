@@ -13,6 +13,7 @@ from hotline.errors import Malformed, RemoteError, Untrusted
 from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
 from hotline.ledger.cosignature import (
     Ed25519Cosigner,
+    MlDsa44CosignatureVerifier,
     MlDsa44Cosigner,
     check_cosignature,
     parse_witness_vkey,
@@ -118,3 +119,20 @@ def test_a_note_carries_several() -> None:
     opened = open_note(whole, [Ed25519Verifier(ORIGIN, KEY.public), ED.verifier, PQ.verifier])
     assert [timestamp(signature.value) for signature in opened.verified[1:]] == [5, 6]
     assert repr(PostQuantumKey(bytes(32))).startswith("PostQuantumKey(")
+
+
+@pytest.mark.parametrize("length", [254, 255])
+def test_a_name_is_as_long_as_one_byte_counts(length: int) -> None:
+    """A lawful witness would be refused, or two names of different lengths be signed as one."""
+    lawful = MlDsa44Cosigner("w" * length, PostQuantumKey(bytes(range(2, 34))))
+    assert lawful.name == lawful.verifier.name
+    assert check_cosignature(TEXT, lawful.cosign(TEXT, 5), lawful.verifier) == 5
+    with pytest.raises(Malformed, match="longer than 255"):
+        MlDsa44Cosigner("w" * 256, PostQuantumKey(bytes(range(2, 34)))).cosign(TEXT, 5)
+
+
+@pytest.mark.parametrize("size", [0, 1_311, 1_313])
+def test_a_key_of_another_length_is_no_key(size: int) -> None:
+    """A cut key would be taken for a witness that never signs."""
+    with pytest.raises(Untrusted, match="1312"):
+        MlDsa44CosignatureVerifier(NAME, bytes(size))

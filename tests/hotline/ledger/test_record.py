@@ -78,6 +78,8 @@ def test_another_spelling_is_refused(leaf: bytes) -> None:
         {"seq": -1},
         {"seq": 2**53},
         {"epoch": 1.0},
+        {"epoch": -1},
+        {"epoch": 2**53},
         {"type": 7},
         {"rnd": ""},
         {"rnd": "0" * 31 + "G"},
