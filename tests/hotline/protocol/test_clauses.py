@@ -15,9 +15,9 @@ from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.ledger.note import Ed25519Signer, parse_note
 from hotline.ledger.policy import parse_policy
 from hotline.limits import REFUSALS_RECORDED_PER_MINUTE, ROUNDS_KEPT, SERIAL_MAX, WITNESS_INTERVAL
-from hotline.machine import Instant, LinkClosed, Output, Plane
+from hotline.machine import Instant, LinkClosed, Output, Plane, RequestId
 from hotline.protocol import answers
-from hotline.protocol.events import Closing, Cosigned
+from hotline.protocol.events import Closing, Cosigned, SendTest
 from hotline.protocol.paths import PathState
 from hotline.protocol.statements import (
     CHECKPOINT_MAX,
@@ -568,14 +568,49 @@ def test_what_was_told_lately_is_bounded() -> None:
     assert next(iter(lately)) == 10
 
 
-def test_witnesses_without_a_quorum_line_make_no_quorum() -> None:
-    """`status` would call a ledger witnessed that nobody asked to be (docs/protocol.md 13.7)."""
+@pytest.mark.parametrize(("quorum", "counts"), [("w", True), ("none", False)])
+def test_a_quorum_is_what_the_policy_asks_for(quorum: str, counts: bool) -> None:
+    """`status` would call a ledger witnessed that is not, or never one that is (docs/protocol.md 13.7)."""
     cosigner = Ed25519Cosigner("witness.example/w", SigningKey(b"w" * 32))
-    policy = parse_policy(f"witness w {cosigner.verifier.vkey()}\nquorum none\n".encode())
+    policy = parse_policy(f"witness w {cosigner.verifier.vkey()}\nquorum {quorum}\n".encode())
     pair = Pair(policy=policy).open()
-    pair.run(2 * WITNESS_INTERVAL)
-    note = next(told.fields["note"] for told in reversed(pair.alpha.told) if told.kind == "checkpoint")
+    pair.run(WITNESS_INTERVAL)
+    told = next(told for told in reversed(pair.alpha.told) if told.kind == "checkpoint")
+    note, size = told.fields["note"], told.fields["size"]
     assert isinstance(note, bytes)
     line = cosigner.cosign(parse_note(note).text, 1_795_000_000).line()
     pair.alpha.step(Cosigned(note, f"{line}\n".encode()))
-    assert pair.alpha.endpoint.own_log.witnessed == 0
+    assert pair.alpha.endpoint.own_log.witnessed == (size if counts else 0)
+    (row,) = [row for row in pair.alpha.memory.rows("cosignature") if row["name"] == cosigner.name]
+    assert (row["size"], row["line"]) == (size, line)
+
+
+def test_what_was_tested_last_is_known_after_a_restart() -> None:
+    """A test would be sent again, or called one that was never sent (docs/protocol.md 10.7)."""
+    pair = Pair(channel_test_ms=600_000).open()
+    pair.alpha.step(SendTest(RequestId(1), "watch"))
+    pair.alpha.restart()
+    assert pair.alpha.endpoint.tests.kept.sent == 1
+    pair.run(2_000)
+    assert pair.alpha.endpoint.tests.outcome() == "delivered"
+    pair.bravo.restart()
+    assert (pair.bravo.endpoint.tests.kept.received, pair.bravo.endpoint.tests.kept.sent) == (1, 0)
+
+
+def test_after_a_silence_what_waits_is_repeated_as_if_it_were_new(pair: Pair) -> None:
+    """A statement would wait ten seconds although the line is back (docs/protocol.md 12.3)."""
+    pair.weather = losing(lambda sender, relay, envelope: True)
+    pair.alpha.submit("x")
+    pair.run(60_000)
+    times = list[int]()
+
+    def lost(sender: object, relay: str, envelope: bytes) -> list[bytes]:
+        gone = sender is pair.alpha and durable(envelope)
+        times.extend([pair.time] if gone and relay == "relay-1" else [])
+        return [] if gone else [envelope]
+
+    pair.weather = lost
+    pair.run(20_000)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    profile = pair.paths[0].profile
+    assert gaps[:2] == [2 * profile.retransmit_ms, 4 * profile.retransmit_ms]
