@@ -368,7 +368,10 @@ def try_mutant(mutant: Mutant, stages: Sequence[Stage]) -> dict[str, str]:
         plugin = Chosen(tests)
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
         resource.setrlimit(resource.RLIMIT_CPU, (min(hard, int(time.process_time() + 4 + 4 * seconds)), hard))
-        code = pytest.main([*OPTIONS, "-x", file], plugins=[plugin])
+        try:
+            code = int(pytest.main([*OPTIONS, "-x", file], plugins=[plugin]))
+        except Exception:  # noqa: BLE001 - pytest itself raises for what a mutant leaves open at the end
+            code = 1
         if code not in {0, 5}:
             return {"outcome": "killed", "test": plugin.failed or f"{file} cannot be loaded"}
     return {"outcome": "survived", "test": ""}
