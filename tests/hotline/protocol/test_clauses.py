@@ -162,7 +162,7 @@ def test_an_older_tests_receipt_says_nothing_of_the_newest() -> None:
 
 def test_the_alarm_of_a_test_without_receipt_comes_with_the_grace() -> None:
     """A dead line would be told too late, or a slow one as dead (docs/protocol.md 10.8)."""
-    interval = 600_000
+    interval = 60_000
     pair = Pair(channel_test_ms=interval).open()
     pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
     while not pair.alpha.memory.rows("channel_test"):
