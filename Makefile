@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: install demo test check bench abuse proto simulate drills sabotage size model conformance fuzz mutants lock sbom wheel supply clean
+.PHONY: install demo test check bench abuse proto simulate planted drills sabotage size model conformance fuzz mutants lock sbom wheel supply clean
 
 install: $(VENV)/.installed
 
@@ -30,6 +30,7 @@ check: install ## everything that needs no test run
 	$(RUN)/buf lint proto
 	$(RUN)/python tools/gen_proto.py --check
 	$(RUN)/python tools/gen_tables.py --check
+	$(RUN)/python tools/size.py --check
 
 bench: install ## measure the product beside floors built from the same parts; writes build/bench.json
 	$(RUN)/python -m benchmarks
@@ -38,8 +39,12 @@ abuse: install ## a FLASH while somebody floods a relay, beside the same without
 	$(RUN)/python -m benchmarks.abuse
 
 SEEDS ?= 200
-simulate: install ## the simulator over SEEDS seeds
-	$(RUN)/python -m tests.simulator.run --seeds $(SEEDS)
+simulate: install ## short storms over SEEDS seeds; goes on where build/simulate.jsonl ends, which goes after a change of code
+	mkdir -p build
+	$(RUN)/python -m tests.simulator.run --seeds $(SEEDS) --short --results build/simulate.jsonl
+
+planted: install ## faults planted into the product: each must be seen by a judge
+	$(RUN)/python -m tests.simulator.planted
 
 drills: install ## every drill of the library on this machine, two at a time; reports in build/drills
 	rm -rf build/drills

@@ -37,7 +37,7 @@ _INSTALLERS: Final = frozenset({"pip", "setuptools", "pip-audit"})
 _PIN: Final = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?==(?P<version>\S+)")
 _HASH: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _NAMESPACE: Final = uuid.UUID("5d0f8f0e-7c3f-5a0b-9a53-3c1f0f2b6f11")
-_WHEEL_INPUTS: Final = ("hotline", "relay", "pyproject.toml", "README.md")
+_WHEEL_INPUTS: Final = ("hotline", "relay", "docs/vectors", "pyproject.toml", "README.md")
 
 
 class Locked:

@@ -55,7 +55,7 @@ class Answers:
         held: dict[Plane, list[int]] = {}
         for plane, outbox in self._ctx.outboxes.items():
             for name in body.envelope:
-                item = outbox.in_custody(name, path.setup.name)
+                item = outbox.in_custody(name, path.setup.name, now.mono)
                 if item is None:
                     continue
                 held.setdefault(plane, []).append(item.serial)

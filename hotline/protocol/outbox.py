@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from hotline.protocol.pace import Pace
 from hotline.wire.v1 import content_pb2
 
 
@@ -64,6 +65,10 @@ class Pending:
     name: bytes = b""
     """SHA-256 of the envelope, as custody receipts name it."""
     custody: set[str] = field(default_factory=set)
+    sent_at: int = 0
+    """When `envelope` was sealed."""
+    alone: bool = False
+    """Nothing else was under way then."""
     attempts: int = 0
     retry_at: int | None = None
     relayed_by: str | None = None
@@ -91,6 +96,11 @@ class Outbox:
         self._retries: list[tuple[int, int]] = []
         self._expiries: list[tuple[int, int]] = []
         self._by_envelope: dict[bytes, int] = {}
+        self.pace = Pace()
+        self._held_back = False
+        """A statement waits because the bytes under way are at their bound."""
+        self._urgent: dict[int, Pending] = {}
+        """Urgent ones that are sealed and in nobody's custody."""
         self.window_messages = 0
         self.window_bytes = 0
         self.delivered_since = 0
@@ -115,6 +125,7 @@ class Outbox:
         if item is None:
             return None
         self.bytes -= len(item.content)
+        self._arrived(item, now)
         self._leave_window(item)
         self._by_envelope.pop(item.name, None)
         through = self.delivered_through
@@ -127,33 +138,48 @@ class Outbox:
         """Every serial up to here is acknowledged."""
         return min(self.pending, default=self.last_serial + 1) - 1
 
-    def next_to_send(self, window_messages: int, window_bytes: int) -> Pending | None:
-        """The most urgent waiting statement that the window admits; it is taken out of the waiting line."""
+    def next_to_send(self, window_messages: int, window_bytes: int, since: int) -> Pending | None:
+        """The most urgent waiting statement that the window admits; it is taken out of the waiting line.
+
+        Others wait for an urgent one under way that was sealed after `since`: what follows it would delay its receipt.
+        """
         while self._waiting:
             item = self.pending.get(self._waiting[0][1])
             if item is None or item.envelope is not None:
                 heapq.heappop(self._waiting)
                 continue
-            full = self.window_messages >= window_messages or self.window_bytes + len(item.content) > window_bytes
-            if full and self.window_messages and not item.urgent:
+            room = min(window_bytes, self.pace.bound)
+            full = self.window_messages >= window_messages or self.window_bytes + len(item.content) > room
+            passed = any(one.sent_at > since for one in self._urgent.values())
+            if (passed or (full and self.window_messages)) and not item.urgent:
+                self._held_back = self._held_back or not passed
                 return None
             heapq.heappop(self._waiting)
             return item
+        self._held_back = False
         return None
 
-    def sealed(self, item: Pending, envelope: bytes, name: bytes) -> None:
+    def sealed(self, item: Pending, envelope: bytes, name: bytes, now: int) -> None:
         """`item` leaves in `envelope`, whose SHA-256 is `name`."""
         self._leave_window(item)
+        item.sent_at, item.alone = now, not self.window_messages
         self._by_envelope.pop(item.name, None)
         item.custody.clear()
         item.envelope = envelope
         item.name = name
         self._by_envelope[name] = item.serial
+        if item.urgent:
+            self._urgent[item.serial] = item
         self.window_messages += 1
         self.window_bytes += len(item.content)
 
+    def _arrived(self, item: Pending, now: int) -> None:
+        if item.in_window:
+            self.pace.left(len(item.content), item.sent_at, now, alone=item.alone, held_back=self._held_back)
+
     def _leave_window(self, item: Pending) -> None:
         if item.in_window:
+            self._urgent.pop(item.serial, None)
             self.window_messages -= 1
             self.window_bytes -= len(item.content)
 
@@ -166,11 +192,12 @@ class Outbox:
         item.custody.clear()
         heapq.heappush(self._waiting, (-item.precedence, item.serial))
 
-    def in_custody(self, name: bytes, relay: str) -> Pending | None:
+    def in_custody(self, name: bytes, relay: str, now: int) -> Pending | None:
         """A relay holds the envelope of this SHA-256; None if that is no news, or none of ours is still pending."""
         item = self.pending.get(self._by_envelope.get(name, 0))
         if item is None or relay in item.custody:
             return None
+        self._arrived(item, now)
         self._leave_window(item)
         item.custody.add(relay)
         return item

@@ -230,7 +230,8 @@ class Sending:
         for plane, outbox in self._ctx.outboxes.items():
             while routes := self._ctx.routes(urgent=False):
                 profile = routes[0].setup.profile
-                item = outbox.next_to_send(profile.window_messages, profile.window_bytes)
+                since = now.mono - profile.retransmit_ms
+                item = outbox.next_to_send(profile.window_messages, profile.window_bytes, since)
                 if item is None:
                     break
                 self._send_new(plane, item, now)
@@ -240,7 +241,7 @@ class Sending:
         inner = Inner(ContentType.STATEMENT, item.content, item.signature)
         envelope = ctx.session.seal(plane, inner, transient=False)
         name = hashlib.sha256(envelope).digest()
-        ctx.outboxes[plane].sealed(item, envelope, name)
+        ctx.outboxes[plane].sealed(item, envelope, name, now.mono)
         routes = ctx.routes(urgent=item.urgent)
         ctx.send(envelope, routes)
         ctx.record(

@@ -18,6 +18,7 @@ from hotline.limits import (
 )
 from hotline.machine import LinkClosed, LinkOpened, Output, Plane, RequestId, Tick
 from hotline.protocol.events import Closing, Submit
+from hotline.protocol.pace import START
 from hotline.protocol.paths import PathState
 from hotline.wire.codec import decode_frame, encode, envelope_frame
 from hotline.wire.v1 import content_pb2, frame_pb2
@@ -318,10 +319,37 @@ def test_without_custody_the_window_holds_and_flash_passes_it(pair: Pair) -> Non
     pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
     for _ in range(100):
         pair.alpha.submit("x")
-    assert pair.alpha.kinds().count("msg.sent") == pair.paths[0].profile.window_messages
+    outbox = pair.alpha.endpoint.context.outboxes[Plane.REAL]
+    assert 1 <= pair.alpha.kinds().count("msg.sent") == outbox.window_messages < 100
+    assert outbox.window_bytes <= START
     pair.alpha.submit("now", FLASH)
     pair.alpha.submit("soon", IMMEDIATE)
     assert [r.fields["serial"] for r in pair.alpha.records if r.kind == "msg.sent"][-2:] == [101, 102]
+
+
+def test_with_custody_the_window_opens_as_far_as_the_profile_says(pair: Pair) -> None:
+    """A fast line would carry a few statements at a time for ever (docs/protocol.md 12.2)."""
+    pair.custody = True
+    most = 0
+    for _ in range(400):
+        pair.alpha.submit("x" * 1_000)
+    for _ in range(60):
+        pair.run(2)
+        most = max(most, pair.alpha.endpoint.context.outboxes[Plane.REAL].window_messages)
+    assert most == pair.paths[0].profile.window_messages
+    assert not pair.alpha.endpoint.context.outboxes[Plane.REAL].window_messages
+
+
+def test_what_is_less_urgent_waits_while_a_flash_is_under_way(pair: Pair) -> None:
+    """Its receipt would come behind theirs on a slow line (docs/protocol.md 12.2)."""
+    pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
+    pair.alpha.submit("now", FLASH)
+    pair.alpha.submit("later")
+    sent = [r.fields["serial"] for r in pair.alpha.records if r.kind == "msg.sent"]
+    assert sent == [1]
+    pair.run(pair.paths[0].profile.retransmit_ms + 1)
+    sent = [r.fields["serial"] for r in pair.alpha.records if r.kind == "msg.sent"]
+    assert sent == [1, 2], "but not for ever: the FLASH may be what no relay takes"
 
 
 # --- expiry ----------------------------------------------------------------------------------------------------------
@@ -471,7 +499,9 @@ def test_a_narrow_path_is_spared_while_another_is_up() -> None:
     def routes(precedence: content_pb2.Precedence.ValueType) -> set[str]:
         start = len(pair.sent)
         pair.alpha.submit("x", precedence)
-        return {relay for who, relay, envelope in pair.sent[start:] if who == "ALPHA" and durable(envelope)}
+        found = {relay for who, relay, envelope in pair.sent[start:] if who == "ALPHA" and durable(envelope)}
+        pair.run(20)
+        return found
 
     assert routes(ROUTINE) == {"relay-1"}
     assert routes(content_pb2.PRECEDENCE_PRIORITY) == {"relay-1"}

@@ -32,8 +32,8 @@ def outbox(*items: Pending, last: int = 0) -> Outbox:
 def leave(box: Outbox, messages: int = PLENTY, size: int = PLENTY) -> list[int]:
     """Serials that leave, each sealed in an envelope of its own."""
     left = []
-    while (chosen := box.next_to_send(messages, size)) is not None:
-        box.sealed(chosen, b"e%d" % chosen.serial, b"n%d" % chosen.serial)
+    while (chosen := box.next_to_send(messages, size, 0)) is not None:
+        box.sealed(chosen, b"e%d" % chosen.serial, b"n%d" % chosen.serial, 0)
         left.append(chosen.serial)
     return left
 
@@ -53,7 +53,7 @@ def test_the_window_holds_back_all_but_the_urgent() -> None:
     assert leave(box, messages=2) == [7, 6]
     assert box.window_messages == 4
     box.remove(1, 0)
-    box.in_custody(b"n6", "relay-1")
+    box.in_custody(b"n6", "relay-1", 0)
     assert leave(box, messages=2) == []
     box.remove(2, 0)
     box.remove(7, 0)
@@ -64,7 +64,7 @@ def test_the_window_counts_bytes_and_lets_one_long_statement_through() -> None:
     """A statement longer than the window would never leave (docs/protocol.md 12.2 and 12.9)."""
     box = outbox(item(1, size=500), item(2, size=60), item(3, size=40), item(4, size=1))
     assert leave(box, size=100) == [1]
-    box.in_custody(b"n1", "relay-1")
+    box.in_custody(b"n1", "relay-1", 0)
     assert leave(box, size=100) == [2, 3]
     assert box.window_bytes == 100
 
@@ -73,14 +73,14 @@ def test_custody_leaves_the_window_once_and_is_news_once_for_each_relay() -> Non
     """Two relays that sign for one envelope would open the window twice; one could write our ledger full."""
     box = outbox(item(1), item(2))
     leave(box)
-    assert box.in_custody(b"n1", "relay-1") is box.pending[1]
-    assert box.in_custody(b"n1", "relay-1") is None
-    assert box.in_custody(b"n1", "relay-2") is box.pending[1]
-    assert box.in_custody(b"n9", "relay-1") is None
+    assert box.in_custody(b"n1", "relay-1", 0) is box.pending[1]
+    assert box.in_custody(b"n1", "relay-1", 0) is None
+    assert box.in_custody(b"n1", "relay-2", 0) is box.pending[1]
+    assert box.in_custody(b"n9", "relay-1", 0) is None
     assert (box.window_messages, box.window_bytes) == (1, 10)
     assert box.pending[1].custody == {"relay-1", "relay-2"}
     box.remove(1, 0)
-    assert box.in_custody(b"n1", "relay-3") is None
+    assert box.in_custody(b"n1", "relay-3", 0) is None
     assert (box.window_messages, box.window_bytes, box.bytes) == (1, 10, 10)
 
 
@@ -88,17 +88,17 @@ def test_a_worthless_envelope_is_replaced_and_its_custody_with_it() -> None:
     """The relays would be believed to hold something that the peer cannot open."""
     box = outbox(item(1))
     leave(box)
-    box.in_custody(b"n1", "relay-1")
+    box.in_custody(b"n1", "relay-1", 0)
     box.unseal(box.pending[1])
     assert box.pending[1].envelope is None
     assert box.pending[1].custody == set()
-    assert box.in_custody(b"n1", "relay-1") is None
+    assert box.in_custody(b"n1", "relay-1", 0) is None
     assert leave(box) == [1]
     assert box.window_messages == 1
-    box.sealed(box.pending[1], b"e2", b"n2")
+    box.sealed(box.pending[1], b"e2", b"n2", 0)
     assert box.window_messages == 1
-    assert box.in_custody(b"n1", "relay-1") is None
-    assert box.in_custody(b"n2", "relay-1") is not None
+    assert box.in_custody(b"n1", "relay-1", 0) is None
+    assert box.in_custody(b"n2", "relay-1", 0) is not None
 
 
 def test_only_the_last_schedule_counts() -> None:
@@ -171,7 +171,7 @@ def test_the_window_is_always_what_is_sealed_and_in_nobodys_custody(acts: list[t
             case "send":
                 leave(box, messages=3, size=30)
             case "custody":
-                box.in_custody(b"n%d" % which, f"relay-{which % 2}")
+                box.in_custody(b"n%d" % which, f"relay-{which % 2}", 0)
             case "ack":
                 box.remove(which, which)
             case "unseal" if chosen is not None and chosen.envelope is not None:
