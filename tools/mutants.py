@@ -2,7 +2,8 @@
 
     python -m tools.mutants --sample 400 --seed 1   a sample; results in build/mutants/seed-1.jsonl
     python -m tools.mutants --module relay.machine  every mutant of one module
-    python -m tools.mutants --resume ...            go on where the same call was ended; survivors are tried again
+    python -m tools.mutants --resume ...            go on where the same call was ended; survivors are tried again,
+                                                    with --seconds 60 by more tests
     python -m tools.mutants --check                 only: does every entry of the accepted list still name a mutant?
 
 Nothing is written into the tree. This process has imported the heavy libraries and none of the rooms; a mutant is a
@@ -64,7 +65,7 @@ LEFT_OUT = {
 WORK = ROOT / "build/mutants"
 ACCEPTED = ROOT / "tests/mutants/accepted.toml"
 USUAL_SECONDS_MAX = 12.0
-"""Tests offered to one mutant, in seconds of their usual time."""
+"""Tests offered to one mutant, in seconds of their usual time, unless the call says otherwise."""
 MEMORY_MAX = 6 << 30
 OPTIONS = [
     "-q",
@@ -378,7 +379,7 @@ def try_mutant(mutant: Mutant, stages: Sequence[Stage]) -> dict[str, str]:
     return {"outcome": "survived", "test": ""}
 
 
-def stages_of(mutant: Mutant, known: dict[str, Known]) -> list[Stage]:
+def stages_of(mutant: Mutant, known: dict[str, Known], limit: float = USUAL_SECONDS_MAX) -> list[Stage]:
     """The tests that execute the mutant, by file: its module's first, then some of every file."""
     wanted = sum(1 << line for line in mutant.lines)
     covering = [test for test, item in known.items() if item.lines.get(mutant.module, 0) & wanted]
@@ -394,7 +395,7 @@ def stages_of(mutant: Mutant, known: dict[str, Known]) -> list[Stage]:
     covering.sort(key=lambda test: (not test.startswith(own), ranks[test], known[test].seconds))
     total, files = 0.0, dict[str, list[str]]()
     for test in covering:
-        if total + known[test].seconds <= USUAL_SECONDS_MAX:
+        if total + known[test].seconds <= limit:
             total += known[test].seconds
             files.setdefault(test.partition("::")[0], []).append(test)
     stages: list[Stage] = [(file, tests, sum(known[test].seconds for test in tests)) for file, tests in files.items()]
@@ -478,7 +479,7 @@ def run(options: argparse.Namespace) -> int:
 
     def tasks() -> Iterator[tuple[str, Any, float]]:
         for name in ids:
-            stages = stages_of(mutants[name], known)
+            stages = stages_of(mutants[name], known, options.seconds)
             if name not in done and stages:
                 seconds = sum(4 + 4 * usual for _, _, usual in stages)
                 yield name, lambda m=mutants[name], s=stages: try_mutant(m, s), seconds
@@ -496,7 +497,7 @@ def run(options: argparse.Namespace) -> int:
                 print(f"{len(done)} of {len(ids)}", flush=True)
 
         for name in ids:
-            if name not in done and not stages_of(mutants[name], known):
+            if name not in done and not stages_of(mutants[name], known, options.seconds):
                 note(name, "uncovered", "")
         for name, answer in Pool(options.jobs).run(tasks()):
             if answer and "broken" in answer:
@@ -532,6 +533,7 @@ def main() -> int:
     parser.add_argument("--module", default="", help="only modules whose dotted name begins so")
     parser.add_argument("--resume", action="store_true", help="keep the results of the same call that was ended")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--seconds", type=float, default=USUAL_SECONDS_MAX, help="tests offered to one mutant")
     parser.add_argument("--check", action="store_true", help="only check the accepted list")
     return run(parser.parse_args())
 

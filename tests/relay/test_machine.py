@@ -94,6 +94,15 @@ def _name(envelope: bytes) -> bytes:
 # --- admission ------------------------------------------------------------------------------------------------------
 
 
+def test_what_comes_before_hello_is_told_as_not_admitted() -> None:
+    """The operator could not tell a stranger who sends from one who says a wrong name (docs/protocol.md 5.5)."""
+    relay = _relay()
+    relay.step(LinkOpened("a", "fp-a"), NOW)
+    out = _send(relay, "a", _envelope())
+    assert [told.fields["reason"] for told in out.deliver] == ["not-admitted", "REFUSAL_REASON_NOT_ADMITTED"]
+    assert [told.kind for told in out.deliver] == ["refused", "hang-up"]
+
+
 def test_a_stream_under_a_known_name_is_not_admitted_for_it() -> None:
     """Whoever comes next under that name would get what belongs to the terminal before it (docs/protocol.md 5.5)."""
     relay = _relay()

@@ -21,7 +21,7 @@ from hotline.limits import (
 )
 from hotline.machine import Change, Delete, Instant, Plane, Put
 from hotline.protocol.prekeys import OwnPrekeys, tag
-from hotline.protocol.session import Opened, Session, Side
+from hotline.protocol.session import _RECENT_EPOCHS, Opened, Session, Side
 from hotline.protocol.tables import Row
 from hotline.wire.codec import encode
 from hotline.wire.envelope import FLAG_CLEAR, FLAG_OPENER, FLAG_TRANSIENT, HEADER_SIZE, Header, decode_header
@@ -391,6 +391,34 @@ def test_an_expired_prekey_seals_nothing_but_heartbeats_unless_confirmed() -> No
     assert not alpha.session.can_seal(at(2 * HOUR + 1))
     assert alpha.session.confirm_prekey(tag(bravo.prekeys.newest.name))
     assert alpha.session.can_seal(at(2 * HOUR + 1))
+
+
+def test_a_fresh_word_counts_for_the_prekey_that_it_names() -> None:
+    """A relay could hold a terminal to an expired key with an old announcement (docs/protocol.md 7.2)."""
+    alpha, bravo = ends()
+    late = at(3 * HOUR)
+    assert alpha.session.can_seal(late), "the peer has just named the one we hold"
+    newer = bravo.rotate(at(1_000))
+    assert len(alpha.session.offer_prekey(newer, fresh=False)) == 1
+    assert not alpha.session.can_seal(late)
+    assert alpha.session.offer_prekey(newer, fresh=True) == []
+    assert alpha.session.can_seal(late)
+    assert alpha.session.offer_prekey(newer, fresh=False) == []
+    assert alpha.session.can_seal(late), "a word that proves nothing takes nothing away"
+
+
+def test_only_recent_epochs_of_ours_are_sealed_again_and_the_newest_is_one() -> None:
+    """A request could name an epoch of last year, or the one under way be unknown (docs/protocol.md 7.7)."""
+    alpha, bravo = ends()
+    names = []
+    for number in range(_RECENT_EPOCHS + 1):
+        alpha.keep(alpha.session.offer_prekey(bravo.rotate(at(1_000 * number)), fresh=True))
+        names.append(epoch_of(alpha.seal()))
+    for number, name in enumerate((names[0], names[-1])):
+        request = bravo.session.key_request(name, at(100_000 * (number + 1)))
+        assert request is not None
+        asked = alpha.session.read_key_request(request, at(100_000 * (number + 1)))
+        assert asked.reseal == (name if number else b"")
 
 
 # --- key requests ----------------------------------------------------------------------------------------------------
