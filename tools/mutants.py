@@ -55,6 +55,17 @@ TESTS = (
 SEEDS = ("tests/simulator/test_simulator.py", [f"test_no_judge_complains[{seed}]" for seed in (15, 19, 3, 11)], 8.0)
 """Whole conversations in virtual time: the quickest seeds, offered last to what decides."""
 
+OWN = {
+    "hotline.protocol.ownlog": "test_ledgers",
+    "hotline.protocol.peerlog": "test_ledgers",
+    "hotline.protocol.answers": "test_clauses",
+    "hotline.protocol.beats": "test_clauses",
+    "hotline.protocol.receiving": "test_clauses",
+    "hotline.protocol.sending": "test_clauses",
+    "hotline.protocol.status": "test_clauses",
+}
+"""Modules whose own tests bear another name than theirs."""
+
 LEFT_OUT = {
     "tests/relay/test_witness_cli.py": "starts programs",
     "tests/simulator/test_simulator.py": "a seed takes seconds: see SEEDS",
@@ -386,7 +397,7 @@ def stages_of(mutant: Mutant, known: dict[str, Known], limit: float = USUAL_SECO
     if not mutant.function or not covering:  # it runs when the module is loaded, before any test
         covering = [test for test, item in known.items() if mutant.module in item.lines]
     names = mutant.module.split(".")
-    own = f"tests/{'/'.join(names[:-1])}/test_{names[-1]}"
+    own = f"tests/{'/'.join(names[:-1])}/{OWN.get(mutant.module, f'test_{names[-1]}')}"
     ranks, seen = dict[str, int](), dict[str, int]()
     for test in sorted(covering, key=lambda test: known[test].seconds):
         file = test.partition("::")[0]
