@@ -614,3 +614,71 @@ def test_after_a_silence_what_waits_is_repeated_as_if_it_were_new(pair: Pair) ->
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     profile = pair.paths[0].profile
     assert gaps[:2] == [2 * profile.retransmit_ms, 4 * profile.retransmit_ms]
+
+
+# --- a quiet line ----------------------------------------------------------------------------------------------------
+
+
+def test_a_quiet_line_records_nothing_and_keeps_its_rhythm(pair: Pair) -> None:
+    """A year of silence would fill the disk, or a narrow line, with nothing (docs/protocol.md 1.6 and 10.1)."""
+    pair.run(12_000)
+    before = len(pair.alpha.records)
+    pair.sent.clear()
+    tables = list[str]()
+    plain = pair.alpha.memory.apply
+
+    def apply(output: Output) -> None:
+        tables.extend(change.table for change in output.changes)
+        plain(output)
+
+    pair.alpha.memory.apply = apply  # type: ignore[method-assign]
+    pair.run(20_000)
+    assert {record.kind for record in pair.alpha.records[before:]} <= {"hb.summary"}
+    assert set(tables) <= {"peer_head", "cosignature"}
+    assert tables.count("peer_head") <= 2
+    beats = len(envelopes(pair, "ALPHA"))
+    assert 40 <= beats <= 46, "one in half a second, and a few at once with what is said of the ledgers"
+
+
+def test_a_serial_that_the_peer_knows_is_not_given_out_after_a_restart_either(pair: Pair) -> None:
+    """Two texts would bear one serial (docs/protocol.md 10.5)."""
+    backup = pair.alpha.memory.copy()
+    pair.alpha.submit("one")
+    pair.run(1_000)
+    pair.alpha.restart(backup)
+    pair.run(3_000)
+    assert pair.alpha.endpoint.context.outboxes[Plane.REAL].last_serial == 1
+    pair.alpha.restart()
+    assert pair.alpha.submit("two").fields["serial"] == 2
+
+
+def test_the_quarter_of_a_log_outlives_a_restart(pair: Pair) -> None:
+    """A log would be closed at every start, or never (docs/protocol.md 13.5)."""
+    quarter = pair.alpha.endpoint.own_log._quarter
+    assert quarter
+    pair.alpha.restart()
+    assert pair.alpha.endpoint.own_log._quarter == quarter
+
+
+def test_a_receipt_for_another_statement_acknowledges_nothing(pair: Pair) -> None:
+    """A statement would be called delivered that the peer holds otherwise (docs/protocol.md 9.1)."""
+    pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
+    pair.alpha.submit("x")
+    session = pair.bravo.endpoint.context.session
+    word = receipt(item=[content_pb2.ReceiptItem(serial=1, statement=b"other".ljust(32, b"\0"))])
+    inner = session.sign(ContentType.RECEIPT, Plane.REAL, word)
+    before = len(pair.alpha.records)
+    pair.alpha.hear("relay-1", envelope_frame(session.seal(Plane.REAL, inner, transient=False)))
+    assert [record.kind for record in pair.alpha.records[before:]] == []
+    assert list(pair.alpha.endpoint.context.outboxes[Plane.REAL].pending) == [1]
+    assert pair.alpha.states(1) == []
+
+
+def test_a_test_is_sent_in_every_slot_of_ones_own() -> None:
+    """Every second test would be missing, and the peer be alarmed (docs/protocol.md 10.7)."""
+    pair = Pair(channel_test_ms=20_000).open(1_000)
+    pair.run(160_000)
+    for party in (pair.alpha, pair.bravo):
+        slots = [int(str(row["at"])) // 20_000 for row in party.memory.rows("channel_test") if row["way"] == "sent"]
+        assert len(slots) == 4
+        assert [later - earlier for earlier, later in itertools.pairwise(sorted(slots))] == [2, 2, 2]
