@@ -19,9 +19,13 @@ from tests.simulator.play import Result, play
 from tests.simulator.schedule import Event, Schedule, draw
 from tests.simulator.shrink import hasten, judge_of, main, scenario, shrunk, thin
 
+COMMON = [planted for planted in PLANTED if planted.within <= 10]
+"""Seen in nearly every storm. `make planted` plays the others too: a change of the product shifts every history, and
+with it the storms in which a rare fault shows."""
 
-@pytest.mark.timeout(600)  # one seed as a rule; all of them after a change of the product that shifts every history
-@pytest.mark.parametrize("planted", PLANTED, ids=[planted.name for planted in PLANTED])
+
+@pytest.mark.timeout(600)  # one seed as a rule
+@pytest.mark.parametrize("planted", COMMON, ids=[planted.name for planted in COMMON])
 def test_a_planted_fault_is_seen(planted: Planted) -> None:
     """Judges that cannot see this fault would let a real one pass."""
     assert first_complaint(planted, dict.fromkeys((planted.seed, *range(planted.within)))) is not None
