@@ -113,3 +113,12 @@ def test_ranges_are_read_as_they_are_written() -> None:
     """A receipt for three statements would count for two."""
     assert list(serials("3-5 8 10-10")) == [3, 4, 5, 8, 10]
     assert list(serials("")) == []
+
+
+@pytest.mark.parametrize("kind", ["msg.recv", "msg.delivered", "hb.summary"])
+def test_heads_are_read_wherever_they_are_written_down(kind: str) -> None:
+    """A head that came with a statement would be held against nothing (docs/protocol.md 13.6)."""
+    head = {"peer_log_epoch": 1, "peer_size": 2, "peer_root": "dd"}
+    fields = {"plane": "real", "serials": "", "serial": 0} if kind != "hb.summary" else {"beats": ""}
+    made = side("ALPHA", Record(kind, fields | head), Record(kind, fields | head))
+    assert made.heads == {(1, 2): ("dd", 1, 0)}, "at the first entry that tells of it"

@@ -136,3 +136,11 @@ def test_a_key_of_another_length_is_no_key(size: int) -> None:
     """A cut key would be taken for a witness that never signs."""
     with pytest.raises(Untrusted, match="1312"):
         MlDsa44CosignatureVerifier(NAME, bytes(size))
+
+
+def test_a_signature_that_is_shorter_than_its_time_has_none() -> None:
+    """A cut line would pass for a cosignature of the year 1970."""
+    for length in range(8):
+        with pytest.raises(Malformed):
+            timestamp(bytes(length))
+    assert timestamp((5).to_bytes(8, "big")) == 5

@@ -300,3 +300,15 @@ def test_a_false_time_hides_no_altered_entry() -> None:
     altered = [*leaves[:4], rewritten(leaves[4], type="b"), leaves[5]]
     verdict = verify_log(altered, notes[-1], VERIFIER, older=notes, cosigned=[(3, WALL // 1_000 + 3 + 3_600)])
     assert (verdict.outcome, verdict.first_bad) == (Outcome.TAMPERED, 4)
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_name_without_a_number_says_nothing_of_the_log_epoch(epoch: int) -> None:
+    """A log that is named otherwise would be called tampered with."""
+    verifier = Ed25519Verifier("log.example/ours", KEY.public)
+    leaves = [rewritten(leaf, epoch=epoch) for leaf in make_log(3)[0]]
+    frontier = Frontier()
+    for leaf in leaves:
+        frontier.append(leaf_hash(leaf))
+    note = sign_checkpoint(Checkpoint(verifier.name, 3, frontier.root()), Ed25519Signer(verifier.name, KEY))
+    assert verify_log(leaves, note, verifier).outcome is Outcome.VERIFIED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections import OrderedDict
 
@@ -682,3 +683,13 @@ def test_a_test_is_sent_in_every_slot_of_ones_own() -> None:
         slots = [int(str(row["at"])) // 20_000 for row in party.memory.rows("channel_test") if row["way"] == "sent"]
         assert len(slots) == 4
         assert [later - earlier for earlier, later in itertools.pairwise(sorted(slots))] == [2, 2, 2]
+
+
+def test_what_left_in_which_envelope_over_which_paths_is_recorded(pair: Pair) -> None:
+    """Nobody could say later which bytes a relay was given (docs/protocol.md 1.6)."""
+    pair.sent.clear()
+    pair.alpha.submit("x")
+    (envelope,) = {envelope for sender, _, envelope in pair.sent if durable(envelope)}
+    (record,) = [record for record in pair.alpha.records if record.kind == "msg.sent"]
+    assert record.fields["envelope"] == hashlib.sha256(envelope).hexdigest()
+    assert (record.fields["paths"], record.fields["serial"]) == ("relay-1 relay-2", 1)
