@@ -397,8 +397,8 @@ def stages_of(mutant: Mutant, known: dict[str, Known], limit: float = USUAL_SECO
     for test in sorted(covering, key=lambda test: known[test].seconds):
         file = test.partition("::")[0]
         ranks[test] = seen[file] = seen.get(file, 0) + 1
-    # Two thirds of the time for the module's own tests, the rest for the quickest of every file, then the second of every file:
-    # each looks elsewhere.
+    # Two thirds of the time for the module's own tests, the rest for the quickest of every file, then the second of
+    # every file, and so on: each looks elsewhere.
     covering.sort(key=lambda test: (ranks[test], known[test].seconds))
     first = [test for test in covering if test.startswith((own, EDGES))]
     total, files = 0.0, dict[str, list[str]]()
