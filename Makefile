@@ -75,8 +75,9 @@ fuzz: install ## every parser and machine under mutated input
 	$(RUN)/python -m tests.fuzz --minutes $(MINUTES)
 
 SAMPLE ?= 400
+SEED ?= 1
 mutants: install ## the tests against SAMPLE altered programs
-	$(RUN)/python tools/mutants.py --sample $(SAMPLE)
+	$(RUN)/python -m tools.mutants --sample $(SAMPLE) --seed $(SEED)
 
 lock: install ## write requirements.lock for pyproject.toml; needs pip-tools in .venv
 	$(RUN)/python tools/lock.py

@@ -183,7 +183,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("refusals are not recorded", Context, "refuse", _nothing, 60, 15),
     Planted("a missed channel test is not reported", ChannelTests, "_missed", _nothing, 60, 11),
     Planted("what the peer saw of our ledger is ignored", OwnLog, "seen", _nothing, 60, 18),
-    Planted("contradicting heads are passed over", PeerLog, "_accuse", _nothing, 60, 6),
+    Planted("contradicting heads are passed over", PeerLog, "_accuse", _nothing, 80, 6),
     Planted("delivered statements stay in the outbox on disk", Answers, "_deliver_one", _keeps_the_row, 10, 19),
     Planted("what waits is forgotten at a restart", Sending, "restore", _nothing, 10, 1),
     Planted("the window is never given back", Outbox, "_leave_window", _nothing, 10),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from unittest.mock import patch
 
 from Crypto.Protocol import HPKE
 from Crypto.PublicKey import MLDSA, Hybrid
@@ -59,12 +60,9 @@ OLD_NAME = prekey_hash(CHARTER, BRAVO, BRAVO_OLD_PREKEY.body)
 def fixed_opener(secret: bytes, key: KemKey, info: bytes, name: str) -> bytes:
     """An opener like any other, whose encapsulation draws on `name` instead of randomness."""
     public = Hybrid.generate(param_set=Hybrid.MLKEM768_X25519, randfunc=lambda size: key.seed[:size]).public_key()
-    genuine = HPKE.HPKE_Cipher._encap_pq
-    HPKE.HPKE_Cipher._encap_pq = staticmethod(lambda to, _=None: to._encaps(seed(name, 64)))  # type: ignore[assignment]
-    try:
+    fixed = staticmethod(lambda to, _=None: to._encaps(seed(name, 64)))
+    with patch.object(HPKE.HPKE_Cipher, "_encap_pq", fixed):
         cipher = HPKE.new(receiver_key=public, aead_id=HPKE.AEAD.CHACHA20_POLY1305, info=info)
-    finally:
-        HPKE.HPKE_Cipher._encap_pq = genuine  # type: ignore[assignment]
     return bytes(cipher.enc + cipher.seal(secret))
 
 
