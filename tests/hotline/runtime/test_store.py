@@ -66,6 +66,16 @@ def test_reopening_gives_the_same_head_and_rows(tmp_path: Path) -> None:
         assert store.head().size == 4
 
 
+def test_the_request_of_an_auditor_that_was_told_is_gone(tmp_path: Path) -> None:
+    """Each who reads the record would stop the daemon, or be told of for ever (docs/protocol.md 13.3)."""
+    with opened(tmp_path) as store:
+        store.request_audit(NOW.wall, "read", "an auditor", "the record")
+        ((number,),) = store.query("SELECT id FROM audit_request", ())
+        told = Output(records=[Record("audit.read", {})], changes=[Delete("audit_request", {"id": number})])
+        store.commit([told], NOW)
+        assert store.query("SELECT id FROM audit_request", ()) == []
+
+
 def test_records_and_changes_are_one_transaction(tmp_path: Path) -> None:
     """If the change failed and the record stayed, the ledger would tell of a statement that the outbox never had."""
     # docs/protocol.md 13.3
