@@ -76,8 +76,8 @@ def cli() -> None:
     \b
     Exit codes: 0 done, 1 you can fix it, 2 wrong use, 3 no path (the statement is queued), 4 identity or signature
     not trusted, 5 not acknowledged in time (still queued), 6 evidence of tampering, 7 promise broken
-    (drill, conformance), 8 refused by policy, 9 local store or key unusable, 10 verification cannot decide, 70 internal,
-    130 interrupted.
+    (drill, conformance), 8 refused by policy, 9 local store or key unusable, 10 verification cannot decide,
+    70 internal, 130 interrupted.
     """
 
 
