@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from hotline.crypto.signing import SigningKey
 from hotline.limits import COURIER_PREKEYS_KEPT_MAX, COURIER_ROTATION, COURIER_VALIDITY
 from hotline.machine import Change, Entropy, Instant, Put
-from hotline.protocol.prekeys import COURIER_LABEL, Keyring, OwnPrekey, PeerPrekey, read_peer_prekey, tag
+from hotline.protocol.prekeys import COURIER_LABEL, KeptPrekeys, Keyring, PeerPrekey, read_peer_prekey, tag
 from hotline.protocol.tables import Row
 from hotline.wire.v1 import content_pb2
 
 
-class CourierKeys:
+class CourierKeys(KeptPrekeys):
     """Our courier prekeys, newest last, and the newest one of the peer."""
 
     def __init__(
@@ -30,7 +30,7 @@ class CourierKeys:
         self._remote = remote
         self._remote_signing = remote_signing
         self._entropy = entropy
-        self._kept: list[OwnPrekey] = []
+        self._kept = []
         self._rotate_at: int | None = None
         self.peer: PeerPrekey | None = None
 
@@ -43,19 +43,6 @@ class CourierKeys:
             assert isinstance(signature, bytes)
             if row["terminal"] == self._remote:
                 self.peer = self._read(content_pb2.SignedPrekey(body=content, signature=signature))
-
-    @property
-    def newest(self) -> OwnPrekey | None:
-        """The one that the peer should use."""
-        return self._kept[-1] if self._kept else None
-
-    def with_tag(self, prekey_tag: bytes) -> list[OwnPrekey]:
-        """Those whose name begins with `prekey_tag`, newest first."""
-        return [prekey for prekey in reversed(self._kept) if prekey.name.startswith(prekey_tag)]
-
-    def named(self, name: bytes) -> OwnPrekey | None:
-        """The one with this name."""
-        return next((prekey for prekey in self._kept if prekey.name == name), None)
 
     def rotate(self, now: Instant) -> list[Change]:
         """Make a new newest one. Older ones stay: a bundle may be under way to them."""

@@ -97,23 +97,10 @@ class Keyring:
         return Delete(self._table, {"generation": generation})
 
 
-class OwnPrekeys:
-    """The secrets that open what the peer seals to us, newest last."""
+class KeptPrekeys:
+    """Our prekeys of one kind, newest last."""
 
-    def __init__(
-        self,
-        charter: bytes,
-        terminal: int,
-        signing: SigningKey,
-        storage_key: bytes,
-        entropy: Entropy,
-        saved: Iterable[Row],
-    ) -> None:
-        self._ring = Keyring(LABEL, "prekey", charter, terminal, signing, storage_key)
-        self._entropy = entropy
-        self._kept: list[OwnPrekey] = [self._ring.load(row) for row in saved]
-        self._rotate_at: int | None = None
-        self._destroy_at: dict[int, int] = {}
+    _kept: list[OwnPrekey]
 
     @property
     def newest(self) -> OwnPrekey | None:
@@ -127,6 +114,25 @@ class OwnPrekeys:
     def named(self, name: bytes) -> OwnPrekey | None:
         """The one with this name."""
         return next((prekey for prekey in self._kept if prekey.name == name), None)
+
+
+class OwnPrekeys(KeptPrekeys):
+    """The secrets that open what the peer seals to us, newest last."""
+
+    def __init__(
+        self,
+        charter: bytes,
+        terminal: int,
+        signing: SigningKey,
+        storage_key: bytes,
+        entropy: Entropy,
+        saved: Iterable[Row],
+    ) -> None:
+        self._ring = Keyring(LABEL, "prekey", charter, terminal, signing, storage_key)
+        self._entropy = entropy
+        self._kept = [self._ring.load(row) for row in saved]
+        self._rotate_at: int | None = None
+        self._destroy_at: dict[int, int] = {}
 
     def rotate(self, now: Instant, lifetime: int) -> list[Change]:
         """Make a new newest prekey."""
