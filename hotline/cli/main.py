@@ -16,7 +16,7 @@ _COMMANDS = {
     "sent": ("hotline.cli.officer", "sent", "What became of sent statements."),
     "inbox": ("hotline.cli.officer", "inbox", "List received statements without opening them."),
     "read": ("hotline.cli.officer", "read", "Open a received statement; the peer is told."),
-    "watch": ("hotline.cli.officer", "watch", "One line per event until Ctrl-C."),
+    "watch": ("hotline.cli.watching", "watch", "One line per event until Ctrl-C."),
     "presence": ("hotline.cli.presence", "presence", "What this side says of itself, and asking the other."),
     "test": ("hotline.cli.channeltest", "test", "Channel tests: send one now, or see what became of them."),
     "courier": ("hotline.cli.courier", "courier", "Bundles for a courier, when no path lives."),

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from hotline.cli.channeltest import _json, _row
-from hotline.cli.officer import _sentence
+from hotline.cli.watching import _sentence
 from hotline.wire.v1 import operator_pb2
 from tests.hotline.cli.conftest import Run
 from tests.schemas import printed

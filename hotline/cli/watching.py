@@ -1,0 +1,80 @@
+"""`hotline watch`: what happens, one line per event."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from hotline.civil import iso_utc
+from hotline.cli.officer import json_option, socket_option, until_words
+from hotline.cli.output import clock, line, print_json
+from hotline.runtime.client import daemon
+from hotline.safetext import safe_line
+from hotline.wire.v1 import operator_pb2
+
+
+@click.command()
+@socket_option
+@json_option
+def watch(socket: str | None, as_json: bool) -> None:
+    """Print one line per event until Ctrl-C.
+
+    \b
+    Examples:
+      hotline watch
+      hotline watch --json | jq -c 'select(.kind == "alarm")'
+    """
+    with daemon(socket) as stub:
+        for event in stub.Watch(operator_pb2.WatchRequest()):
+            fields = json.loads(event.json)
+            if as_json:
+                print_json({"schema": "hotline.event/1", "time": event.time_ms, "kind": event.kind, **fields})
+            else:
+                line(f"{clock(event.time_ms)} {_sentence(event.kind, fields)}")
+            sys.stdout.flush()
+
+
+def _sentence(kind: str, fields: dict[str, Any]) -> str:
+    """One event in words."""
+    number = f"#{fields['serial']:04d}" if "serial" in fields else ""
+    exercise = "EXERCISE " if fields.get("plane") == "exercise" else ""
+    exercise += "TEST " if fields.get("test") else ""
+    match kind:
+        case "received" if fields.get("test"):
+            return f"{exercise}{number} received; nobody need open it"
+        case "received":
+            return f"{exercise}statement {number} received; open it with: hotline read {fields['serial']}"
+        case "sent":
+            return f"{exercise}statement {number} is {str(fields['state']).upper()} ({safe_line(str(fields['by']))})"
+        case "read":
+            return f"{exercise}statement {number} opened by {safe_line(str(fields['officer']))}"
+        case "path":
+            return f"path {safe_line(str(fields['path']))} is {str(fields['state']).upper()}"
+        case "alarm":
+            return f"ALARM {safe_line(str(fields['name']))}: {safe_line(str(fields['meaning']))}"
+        case "presence":
+            who = "the peer says it is" if fields["by"] == "peer" else "we say that we are"
+            return f"{who} {fields['presence']}{until_words(iso_utc(fields['until']) if fields['until'] else None)}"
+        case "presence-asked":
+            return f"the peer's terminal has rung for its duty officer; its word is {fields['presence']}"
+        case "courier" if fields["way"] == "out":
+            return f"a bundle with {fields['statements']} statements was made for a courier"
+        case "courier":
+            return f"a courier's bundle brought {fields['statements']} statements and {fields['delivered']} receipts"
+        case "refused":
+            return f"refused over {safe_line(str(fields['path']))}: {safe_line(str(fields['reason']))}"
+        case "test-resumed":
+            return f"TEST {number} {safe_line(str(fields['way']))}: the line is well again, {fields['missed']} missed"
+        case "repeat":
+            return f"{exercise}statement {number} says again what #{fields['of']:04d} said"
+        case "corrected":
+            whose = "our statement" if fields["way"] == "sent" else "statement"
+            return f"{exercise}{whose} {number} is {str(fields['state']).upper()} by #{fields['by']:04d}"
+        case "renumbered":
+            return f"statement {number} now has the serial #{fields['new']:04d}"
+        case _:
+            details = " ".join(f"{name}={safe_line(str(value))}" for name, value in sorted(fields.items()))
+            return f"{kind} {details}"
