@@ -20,7 +20,8 @@ demo: install ## a complete hotline on this machine: keys, three relays, two cap
 test: install ## lint, types, import contracts, generated code, every test
 	$(MAKE) --no-print-directory check
 	$(RUN)/python -m pytest -q -n 2 --dist loadfile -m "not process and not root"
-	$(RUN)/python -m pytest -q -m "process or root"
+	$(RUN)/python -m pytest -q -n 2 --dist loadfile -m "(process or root) and not alone"
+	$(RUN)/python -m pytest -q -m alone
 
 check: install ## everything that needs no test run
 	$(RUN)/ruff check .

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from hotline.drill.rehearsal import Rehearsal, rehearse
+from hotline.drill.stage import free_ports
 from hotline.errors import HotlineError
 from hotline.runtime.client import daemon
 from hotline.wire.v1 import content_pb2, operator_pb2
@@ -33,17 +33,6 @@ def until(condition: Callable[[], bool], what: str, limit: float = LIMIT_SECONDS
         if time.monotonic() > end:
             pytest.fail(f"not within {limit} s: {what}")
         time.sleep(POLL_SECONDS)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on."""
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [int(one.getsockname()[1]) for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 def environment() -> dict[str, str]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.process.conftest import HOTLINE, ROOT, Stage, environment, free_ports, until
+from hotline.drill.stage import free_ports
+from tests.process.conftest import HOTLINE, ROOT, Stage, environment, until
 from tests.schemas import printed
 
 pytestmark = pytest.mark.process

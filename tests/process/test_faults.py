@@ -17,6 +17,7 @@ from typing import Any
 import grpc
 import pytest
 
+from hotline.charter.model import load_charter
 from hotline.drill import faults
 from hotline.drill.plan import Plan
 from hotline.drill.processes import stands_still
@@ -204,9 +205,10 @@ def test_a_wiped_relay_has_lost_what_it_held(site: MakeSite) -> None:
 
 
 def stored(here: Site, relay: str) -> int:
-    """How many envelopes a running relay has on its disk."""
+    """How many envelopes for BRAVO a running relay has on its disk; what ALPHA is there to take goes at any moment."""
+    (bravo,) = load_charter(here.stage.rehearsal.charter.read_bytes()).terminals_of("BRAVO")
     with closing(sqlite3.connect(here.stage.folder_of(relay) / "store" / "mailbox.db")) as database:
-        return int(database.execute("SELECT count(*) FROM mailbox").fetchone()[0])
+        return int(database.execute("SELECT count(*) FROM mailbox WHERE terminal = ?", (bravo.number,)).fetchone()[0])
 
 
 def held_at_start(here: Site, relay: str) -> int:
