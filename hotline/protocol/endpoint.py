@@ -54,6 +54,7 @@ from hotline.protocol.events import (
     Started,
     Submit,
 )
+from hotline.protocol.ladder import Ladder
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathInput
 from hotline.protocol.peerlog import PeerLog
@@ -91,7 +92,8 @@ class Endpoint:
         self.peer_log = PeerLog(self.context)
         self._sending = Sending(self.context, self.own_log)
         self.tests = ChannelTests(self.context, self._sending)
-        self._receiving = Receiving(self.context, self.own_log, self.peer_log, self.tests)
+        self._ladder = Ladder(self.context)
+        self._receiving = Receiving(self.context, self.own_log, self.peer_log, self.tests, self._ladder)
         self._answers = Answers(self.context, self._sending, self.tests)
         parts = (self._sending, self._answers, self._receiving, self.own_log, self.peer_log)
         self._courier_keys = courier_keys
@@ -99,7 +101,8 @@ class Endpoint:
         self.presence = Presence(self.context)
         self._beats = Beats(self.context, self.presence, courier_keys, *parts)
         self._sending.restore(saved, now)
-        self._receiving.restore(saved, now)
+        self._receiving.restore(saved)
+        self._ladder.restore(saved, now)
         self.tests.restore(saved, now)
         self.presence.restore(saved, now)
         self.own_log.restore(saved)
@@ -125,7 +128,7 @@ class Endpoint:
             case Submit():
                 self._sending.submit(event, now)
             case MarkRead():
-                self._receiving.mark_read(event, now)
+                self._ladder.mark_read(event, now)
             case SendTest():
                 self.tests.ask(event, now)
             case SetPresence():
@@ -183,7 +186,7 @@ class Endpoint:
         self.presence.due(now)
         self._beats.silence(now)
         self._sending.due(now)
-        self._receiving.due(now)
+        self._ladder.due(now)
         self.tests.due(now)
         self._look_for_gaps(now)
         self.peer_log.due(now)
@@ -300,7 +303,7 @@ class Endpoint:
                 if frame.welcome.version == WIRE_VERSION and path.apply(PathInput.OPENED, now):
                     self._beats.path_changed(path, now)
                     self._sending.path_opened(path, now)
-                    self._receiving.due(now)
+                    self._ladder.due(now)
             case "refusal":
                 self.context.refuse(path.setup.name, f"relay-{_reason(frame.refusal.reason)}", now)
                 if frame.refusal.reason == frame_pb2.REFUSAL_REASON_REPLACED:
@@ -359,7 +362,7 @@ class Endpoint:
             case content_pb2.STAGE_READ:
                 self._answers.read(opened.plane, receipt, name, now)
             case content_pb2.STAGE_NOTED:
-                self._receiving.noted(opened.plane, receipt)
+                self._ladder.noted(opened.plane, receipt)
             case content_pb2.STAGE_CONFLICT:
                 self._answers.conflict(opened.plane, receipt, name, now)
             case _:

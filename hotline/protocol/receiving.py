@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hotline.limits import BUNDLE_RECEIPTS_MAX, CLOCK_SKEW_ALARM, RECEIPT_ITEMS_MAX
-from hotline.machine import Delete, Instant, Plane, Private, Put, Reply
+from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
-from hotline.protocol.events import MarkRead
 from hotline.protocol.heads import said_head
 from hotline.protocol.inbox import Ahead, Verdict
+from hotline.protocol.ladder import Ladder
 from hotline.protocol.neutral import CORRECTING, UNATTENDED, VOIDS, kind_of, kind_word
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.peerlog import PeerLog
-from hotline.protocol.receipts import Unnoted
 from hotline.protocol.repeats import Repeats
 from hotline.protocol.sending import corrected_word, references, said
 from hotline.protocol.statements import decode_statement, read_statement, spans, statement_hash
@@ -30,8 +29,11 @@ _DOUBT_INTERVAL = 1_000
 class Receiving:
     """Everything an endpoint does for the peer's statements."""
 
-    def __init__(self, context: Context, own_log: OwnLog, peer_log: PeerLog, tests: ChannelTests) -> None:
+    def __init__(
+        self, context: Context, own_log: OwnLog, peer_log: PeerLog, tests: ChannelTests, ladder: Ladder
+    ) -> None:
         self._ctx = context
+        self._ladder = ladder
         self._own_log = own_log
         self._peer_log = peer_log
         self._tests = tests
@@ -43,8 +45,8 @@ class Receiving:
         self._doubted_at: dict[Plane, int] = {}
         self._repeats = Repeats(context)
 
-    def restore(self, saved: Saved, now: Instant) -> None:
-        """Take up what was unread, held back or not yet noted when the last run ended."""
+    def restore(self, saved: Saved) -> None:
+        """Take up what was unread or held back when the last run ended."""
         self._repeats.restore(saved)
         for row in saved.rows("unread"):
             serial, name = row["serial"], row["hash"]
@@ -64,13 +66,6 @@ class Receiving:
             content = None if ahead.shown else self._ctx.history.received(plane, serial)
             if content is not None:
                 self._kinds[plane, serial] = kind_of(decode_statement(content))
-        for row in saved.rows("unnoted"):
-            serial, name, at = row["serial"], row["hash"], row["at"]
-            assert isinstance(serial, int)
-            assert isinstance(name, bytes)
-            assert isinstance(at, int)
-            unnoted = Unnoted(Plane(str(row["plane"])), serial, name, str(row["officer"]), at, retry_at=now.mono)
-            self._ctx.reads.add(unnoted)
 
     # --- statements --------------------------------------------------------------------------------------------------
 
@@ -234,8 +229,7 @@ class Receiving:
         items = [(serial, name) for serial, name in known if name is not None]
         for start in range(0, len(items), RECEIPT_ITEMS_MAX):
             yield self._receipt(plane, content_pb2.STAGE_DELIVERED, items[start : start + RECEIPT_ITEMS_MAX], now)
-        for read in self._ctx.reads.of(plane):
-            yield _read_receipt(read)
+        yield from self._ladder.receipts(plane)
 
     def doubt(self, plane: Plane, peer_sent: int, now: Instant) -> None:
         """The peer says it has sent less than we have received: it has lost state and will repeat serials; tell it."""
@@ -247,53 +241,6 @@ class Receiving:
         if peer_sent < highest and name is not None and due:
             self._doubted_at[plane] = now.mono
             self._send_receipt(plane, content_pb2.STAGE_CONFLICT, [(highest, name)], now)
-
-    # --- reading -----------------------------------------------------------------------------------------------------
-
-    def mark_read(self, event: MarkRead, now: Instant) -> None:
-        """A named officer opens a statement; the peer is told until it has noted it."""
-        ctx = self._ctx
-        name = ctx.unread[event.plane].get(event.serial)
-        if name is None:
-            known = ctx.inboxes[event.plane].known_hash(event.serial)
-            text = f"there is no statement #{event.serial} to read"
-            if known:
-                text = f"#{event.serial} was read before, or is a channel test, which nobody need read"
-            ctx.out.replies.append(Reply(event.request, known is not None, "again" if known else "unknown", text))
-            return
-        del ctx.unread[event.plane][event.serial]
-        key: dict[str, str | int] = {"plane": event.plane.value, "serial": event.serial}
-        ctx.out.changes += [
-            Delete("unread", key),
-            Put("received_fact", {**key, "stage": "read", "at": now.wall, "by": event.officer}),
-            Put("unnoted", {**key, "hash": name, "officer": event.officer, "at": now.wall}),
-        ]
-        officer = {"officer": Private(event.officer.encode())}
-        ctx.record("msg.opened", officer, plane=event.plane.value, serial=event.serial)
-        unnoted = Unnoted(event.plane, event.serial, name, event.officer, now.wall, retry_at=now.mono)
-        for plane, serial in ctx.reads.add(unnoted):
-            ctx.out.changes.append(Delete("unnoted", {"plane": plane.value, "serial": serial}))
-        ctx.tell("read", plane=event.plane.value, serial=event.serial, officer=event.officer, at=now.wall)
-        ctx.out.replies.append(Reply(event.request, True, "read", f"#{event.serial} read by {event.officer}"))
-        self.due(now)
-
-    def due(self, now: Instant) -> None:
-        """Repeat READ receipts until they are noted."""
-        for item in self._ctx.reads.due(now.mono):
-            routes = self._ctx.routes(urgent=False)
-            profile = (routes or list(self._ctx.paths.values()))[0].setup.profile
-            sent = self._ctx.send_content(
-                item.plane, ContentType.RECEIPT, _read_receipt(item), now, transient=False, urgent=False
-            )
-            item.attempts += 1 if sent else 0
-            delay = min(profile.retransmit_ms << min(item.attempts, 16), profile.retransmit_max_ms)
-            item.retry_at = now.mono + (delay if self._ctx.peer_is_heard else 6 * profile.retransmit_max_ms)
-
-    def noted(self, plane: Plane, receipt: content_pb2.Receipt) -> None:
-        """The peer has noted our READ receipts."""
-        for item in receipt.item:
-            if self._ctx.reads.noted(plane, item.serial, item.statement):
-                self._ctx.out.changes.append(Delete("unnoted", {"plane": plane.value, "serial": item.serial}))
 
     # --- gaps --------------------------------------------------------------------------------------------------------
 
@@ -322,17 +269,6 @@ class Receiving:
                 text = f"the peer has sent #{gap[0]} to #{gap[1]}, which have not arrived"
                 ctx.alarm("gap", text, plane=plane.value, first=gap[0], last=gap[1])
         return min(again, default=None)
-
-
-def _read_receipt(item: Unnoted) -> bytes:
-    return encode(
-        content_pb2.Receipt(
-            stage=content_pb2.STAGE_READ,
-            item=[content_pb2.ReceiptItem(serial=item.serial, statement=item.hash)],
-            officer=item.officer,
-            time_ms=item.at,
-        )
-    )
 
 
 def _held_row(plane: Plane, serial: int, item: Ahead) -> dict[str, str | int | bytes | None]:
