@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: install demo test check bench abuse proto simulate planted drills sabotage size model conformance fuzz mutants lock sbom wheel supply clean
+.PHONY: install demo tour test check bench abuse proto simulate planted drills sabotage size model conformance fuzz mutants lock sbom wheel supply clean
 
 install: $(VENV)/.installed
 
@@ -16,6 +16,9 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 
 demo: install ## a complete hotline on this machine: keys, three relays, two capitals, a relay killed, ledgers verified
 	$(RUN)/hotline demo
+
+tour: install ## docs/tour.md, an invented day on the line: every command typed, every print compared
+	$(RUN)/python -m tools.tour
 
 test: install ## lint, types, import contracts, generated code, every test
 	$(MAKE) --no-print-directory check

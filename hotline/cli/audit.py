@@ -177,21 +177,26 @@ def _vouched_lines(one: Checked) -> Iterator[str]:
 @charter_option
 @party_option
 @terminal_option
+@click.option("--entry", type=click.IntRange(0), metavar="SEQ", help="Does the quorum hold for this entry?")
 @json_option
-def witness_status(store: Path, charter_path: Path, party: str, terminal: str, as_json: bool) -> None:
+def witness_status(
+    store: Path, charter_path: Path, party: str, terminal: str, entry: int | None, as_json: bool
+) -> None:
     """Who cosigned the current ledger up to which entry, when, and whether that is a quorum.
 
     \b
-    Example:
+    Examples:
       hotline audit witness-status --store /var/lib/hotline/alpha --charter charter.note --party ALPHA
+      hotline audit witness-status --store copy.db --charter charter.note --party ALPHA --entry 17
 
-    Exit 0 if the quorum of the charter is reached for some head, 10 if not, 6 if a cosignature does not hold.
+    Exit 0 if the quorum of the charter is reached for some head (for one that holds SEQ), 10 if not, 6 if a
+    cosignature does not hold.
     """
     charter = read_charter(charter_path)
-    entry = charter.terminal(party, terminal)
+    holder = charter.terminal(party, terminal)
     with open_record(store) as logs:
         log = logs[-1]
-        policy = policy_of(charter, entry, log.epoch)
+        policy = policy_of(charter, holder, log.epoch)
         known: dict[str, tuple[int, int]] = {}
         quorum = 0
         try:
@@ -221,7 +226,8 @@ def witness_status(store: Path, charter_path: Path, party: str, terminal: str, a
             else "the charter asks for no quorum"
         )
         line(said)
-    sys.exit(int(Exit.DONE if quorum or (not asked and known) else Exit.UNDECIDED))
+    reached = quorum > (entry or 0) if asked else bool(known) and entry is None
+    sys.exit(int(Exit.DONE if reached else Exit.UNDECIDED))
 
 
 for _command in (prove, disclose, verify_proof, export, destroy, compare_records, conviction, fsck):

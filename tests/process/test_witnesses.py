@@ -56,6 +56,23 @@ def test_a_majority_witnesses_the_ledgers_and_one_may_die(stage: Stage) -> None:
     stage.start_witness(stage.witnesses[0])
 
 
+def test_whether_a_quorum_has_seen_an_entry_is_said_by_the_exit_code(stage: Stage) -> None:
+    """An entry would be disclosed whose proof nobody need believe."""
+    store = (
+        "--store",
+        str(stage.alpha.folder / "store"),
+        "--charter",
+        str(stage.rehearsal.charter),
+        "--party",
+        "ALPHA",
+    )
+    wait_until(lambda: ledger(stage).get("witnessed", 0) > 0, "a quorum to cosign", LONG)
+    last = ledger(stage)["witnessed"] - 1
+    for entry, code in ((0, 0), (last, 0), (last + 1_000_000, 10)):
+        command = [sys.executable, "-m", "hotline", "audit", "witness-status", *store, "--entry", str(entry)]
+        assert subprocess.run(command, capture_output=True, timeout=60).returncode == code, entry
+
+
 def kinds(stage: Stage) -> list[str]:
     """Types of every entry of ALPHA's ledger."""
     with open_record(stage.alpha.folder / "store") as logs:
