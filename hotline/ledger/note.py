@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -16,6 +17,8 @@ ED25519: Final = b"\x01"
 SIGNATURES_MAX: Final = 64
 NOTE_BYTES_MAX: Final = 1_048_576
 _DASH: Final = "\u2014 "
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_NO_NAME: Final = re.compile(r"[+\s\x00-\x1f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def key_id(name: str, algorithm: bytes, public: bytes) -> bytes:
 
 def check_name(name: str) -> None:
     """Raises Malformed unless `name` can name a key: not empty, no plus sign, no space of any kind, writable."""
-    if not name or "+" in name or any(character.isspace() or ord(character) < 0x20 for character in name):
+    if not name or _NO_NAME.search(name):
         raise Malformed("key-name", name[:64])
     if any("\ud800" <= character <= "\udfff" for character in name):  # as a command line gives bytes that are no UTF-8
         raise Malformed("key-name", "not UTF-8")
@@ -173,7 +176,7 @@ def parse_note(data: bytes) -> Note:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise Malformed("note", "not UTF-8") from error
-    if any(ord(character) < 0x20 and character != "\n" for character in text):
+    if _CONTROL.search(text):
         raise Malformed("note", "a control character")
     cut = text.rfind("\n\n")
     if cut < 0 or not text.endswith("\n") or cut + 2 == len(text):
