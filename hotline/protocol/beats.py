@@ -28,7 +28,7 @@ class Beats:
         self,
         context: Context,
         presence: Presence,
-        courier: CourierKeys,
+        courier: CourierKeys | None,
         sending: Sending,
         answers: Answers,
         receiving: Receiving,
@@ -60,6 +60,14 @@ class Beats:
         for path in self._ctx.paths.values():
             if path.open and path.next_beat_at is not None and path.next_beat_at <= now.mono:
                 self.beat(path, now)
+
+    def close(self, now: Instant) -> None:
+        """The last beat on every open path."""
+        self.closing = True
+        for path in self._ctx.paths.values():
+            if path.open:
+                self.beat(path, now)
+        self.summary(now)
 
     def beat(self, path: Path, now: Instant) -> None:
         """One beat on one path; without a key of the peer it is a key request, which carries ours."""
@@ -96,7 +104,7 @@ class Beats:
         exchange = self._exchange(path, now)
         if exchange is not None:
             heartbeat.log.CopyFrom(exchange)
-        if path.state is PathState.UP and now.mono >= self._courier_at:
+        if self._courier is not None and path.state is PathState.UP and now.mono >= self._courier_at:
             self._courier_at = now.mono + path.setup.profile.checkpoint_ms
             heartbeat.courier.CopyFrom(self._courier.word(self._courier_held))
         inner = ctx.session.sign(ContentType.HEARTBEAT, Plane.REAL, encode(heartbeat))
@@ -115,7 +123,7 @@ class Beats:
             self._peer_log.answer(exchange, now)
             self._owes_answer = False
         if due and not asking:
-            self._own_log.offer(exchange)
+            self._own_log.offer(exchange, self._ctx.setup.remote_log.base)
             self._checkpoint_at = now.mono + path.setup.profile.checkpoint_ms
             self._told_epoch = offered.epoch if offered is not None else self._told_epoch
         return exchange
@@ -137,7 +145,7 @@ class Beats:
         answered = path.heard(heartbeat.beat, heartbeat.echo, heartbeat.echo_delay_ms, now)
         if heartbeat.HasField("announcement"):
             ctx.out.changes += ctx.session.offer_prekey(heartbeat.announcement, fresh=answered is not None)
-        if heartbeat.HasField("courier") and answered is not None:
+        if heartbeat.HasField("courier") and answered is not None and self._courier is not None:
             if heartbeat.courier.HasField("prekey"):
                 ctx.out.changes += self._courier.offer(heartbeat.courier.prekey, fresh=True)
             self._courier_held = heartbeat.courier.held
@@ -191,7 +199,7 @@ class Beats:
             path.beat_soon(now)
         try:
             if log.answered:
-                self._own_log.peer_told(log, now)
+                self._own_log.peer_told(log, ctx.setup.remote_log.base, now)
             before = self._peer_log.linked
             self._peer_log.heard(log, now)
             if self._peer_log.linked is not before:

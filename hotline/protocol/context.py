@@ -33,6 +33,14 @@ class LogIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class Other:
+    """A terminal beside `remote` to which there is a line: another one of the peer's, or one of our own party."""
+
+    side: Side
+    log: LogIdentity
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointSetup:
     """Everything an endpoint is given once. Keys come from files, the rest from the charter and the configuration."""
 
@@ -56,6 +64,7 @@ class EndpointSetup:
     """Interval of the channel tests; 0: none by schedule."""
     config: str = ""
     """Hex SHA-256 of the configuration; a change of it is recorded."""
+    others: tuple[Other, ...] = ()
 
 
 @dataclass(slots=True)

@@ -1,21 +1,19 @@
 """Endpoint: one terminal's machine. Dispatches events; the parts decide (docs/protocol.md section 3).
 
 Out:  Submit -> Sending.submit -> Session.seal -> every route            (records and rows commit first)
-In:   FramesReceived -> Session.open -> Receiving.statement -> receipts  (they leave after the commit)
+In:   FramesReceived -> Line.envelope -> Session.open -> Receiving.statement -> receipts  (they leave after the commit)
 Back: receipts and custody -> Answers; heartbeats -> Beats
 Time: Tick -> whatever is due; there is no other timer.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import assert_never
 
-from hotline.errors import NotOpened, RemoteError
+from hotline.errors import RemoteError
 from hotline.limits import (
     CLOCK_STEP_RECORD,
     FRAMES_PER_PARCEL_MAX,
-    KEY_REQUEST_INTERVAL,
     TAKEN_DELAY,
     TAKEN_WAITING_MAX,
     WIRE_VERSION,
@@ -55,6 +53,7 @@ from hotline.protocol.events import (
     Submit,
 )
 from hotline.protocol.ladder import Ladder
+from hotline.protocol.line import Line
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathInput
 from hotline.protocol.peerlog import PeerLog
@@ -62,13 +61,11 @@ from hotline.protocol.prekeys import OwnPrekeys
 from hotline.protocol.presence import Presence
 from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
-from hotline.protocol.session import ASKABLE, Opened, Session
-from hotline.protocol.statements import decode_receipt
+from hotline.protocol.session import Session
 from hotline.protocol.tables import History, LedgerView, Saved
 from hotline.wire.codec import decode_frame, encode
-from hotline.wire.envelope import FLAG_CLEAR, Header, envelope_id
-from hotline.wire.inner import ContentType, Inner
-from hotline.wire.v1 import content_pb2, frame_pb2
+from hotline.wire.envelope import decode_header
+from hotline.wire.v1 import frame_pb2
 
 
 class Endpoint:
@@ -85,40 +82,54 @@ class Endpoint:
             setup.charter, local.number, remote.number, remote.signing, setup.signing, setup.storage_key, entropy
         )
         courier_keys.restore(saved.rows("courier_prekey"), saved.rows("peer_courier"))
-        session = Session(setup.charter, local, remote, setup.pairwise, setup.signing, prekeys, entropy, courier_keys)
-        session.restore(saved.rows("peer_prekey"), saved.rows("peer_epoch"))
-        self.context = Context(setup, session, prekeys, entropy, history, ledger, saved)
+        self._courier_keys = courier_keys
+
+        def context(setup: EndpointSetup, courier: CourierKeys | None) -> Context:
+            session = Session(
+                setup.charter, local, setup.remote, setup.pairwise, setup.signing, prekeys, entropy, courier
+            )
+            session.restore(saved.rows("peer_prekey"), saved.rows("peer_epoch"))
+            return Context(setup, session, prekeys, entropy, history, ledger, saved)
+
+        self.context = context(setup, courier_keys)
         self.own_log = OwnLog(self.context)
-        self.peer_log = PeerLog(self.context)
         self._sending = Sending(self.context, self.own_log)
         self.tests = ChannelTests(self.context, self._sending)
-        self._ladder = Ladder(self.context)
-        self._receiving = Receiving(self.context, self.own_log, self.peer_log, self.tests, self._ladder)
-        self._answers = Answers(self.context, self._sending, self.tests)
-        parts = (self._sending, self._answers, self._receiving, self.own_log, self.peer_log)
-        self._courier_keys = courier_keys
+        ladder = Ladder(self.context)
+        self._receiving = Receiving(self.context, self.own_log, self.tests, ladder)
         self._courier = Courier(self.context, courier_keys, self._receiving, self._envelope)
         self.presence = Presence(self.context)
-        self._beats = Beats(self.context, self.presence, courier_keys, *parts)
+        self._first = self._line(self.context, self._sending, ladder, courier_keys, now)
+        self.peer_log = self._first.peer_log
+        self._lines = {remote.number: self._first}
         self._sending.restore(saved, now)
         self._receiving.restore(saved)
-        self._ladder.restore(saved, now)
+        ladder.restore(saved, now)
         self.tests.restore(saved, now)
         self.presence.restore(saved, now)
         self.own_log.restore(saved)
-        self.peer_log.restore(saved)
+        for line in self._lines.values():
+            line.peer_log.restore(saved)
         self._known = {str(row["name"]): row["value"] for row in saved.rows("fact")}
         self._taken: dict[str, list[bytes]] = {}
         self._taken_at: int | None = None
         self._gap_at: int | None = None
-        self._hastened_at = now.mono - KEY_REQUEST_INTERVAL
         self._clocks = now
+
+    def _line(
+        self, context: Context, sending: Sending, ladder: Ladder, courier: CourierKeys | None, now: Instant
+    ) -> Line:
+        peer_log, answers = PeerLog(context), Answers(context, sending, self.tests)
+        beats = Beats(context, self.presence, courier, sending, answers, self._receiving, self.own_log, peer_log)
+        return Line(context, sending, answers, ladder, beats, peer_log, self._receiving, now)
 
     # --- the machine -------------------------------------------------------------------------------------------------
 
     def step(self, event: EndpointEvent, now: Instant) -> Output:
         """Take one event; what it decided is in the output, and nowhere else."""
-        out = self.context.out = Output()
+        out = Output()
+        for line in self._lines.values():
+            line.context.out = out
         self._watch_clock(now)
         match event:
             case FramesReceived():
@@ -128,7 +139,7 @@ class Endpoint:
             case Submit():
                 self._sending.submit(event, now)
             case MarkRead():
-                self._ladder.mark_read(event, now)
+                self._first.ladder.mark_read(event, now)
             case SendTest():
                 self.tests.ask(event, now)
             case SetPresence():
@@ -156,23 +167,20 @@ class Endpoint:
                 self._closing(now)
             case _:
                 assert_never(event)
-        for epoch, plane in self.context.session.take_begun():
-            self.context.record("key.epoch.begun", epoch=epoch.hex(), plane=plane.value)
+        for line in self._lines.values():
+            for epoch, plane in line.context.session.take_begun():
+                line.context.record("key.epoch.begun", epoch=epoch.hex(), plane=plane.value)
         if self._taken_at is not None:
             self._say_taken(self._taken_at, now)
         return out
 
     def next_deadline(self) -> int | None:
         """When something is due."""
-        ctx = self.context
-        deadlines = [self._gap_at, self._taken_at, ctx.reads.next_deadline()]
-        deadlines += [ctx.prekeys.next_deadline(), self._courier_keys.next_deadline()]
-        deadlines += [
-            part.next_deadline() for part in (self.own_log, self.peer_log, self._beats, self.tests, self.presence)
-        ]
-        deadlines += [outbox.next_deadline() for outbox in ctx.outboxes.values()]
-        for path in ctx.paths.values():
-            deadlines += [path.next_beat_at, path.silent_at()]
+        deadlines = [self._gap_at, self._taken_at]
+        deadlines += [self.context.prekeys.next_deadline(), self._courier_keys.next_deadline()]
+        deadlines += [part.next_deadline() for part in (self.own_log, self.tests, self.presence)]
+        for line in self._lines.values():
+            deadlines += line.deadlines()
         return min((at for at in deadlines if at is not None), default=None)
 
     def _tick(self, now: Instant) -> None:
@@ -184,15 +192,22 @@ class Endpoint:
             ctx.record("key.prekey", generation=ctx.prekeys.newest.generation, name=ctx.prekeys.newest.name.hex())
         ctx.out.changes += self._courier_keys.due(now)
         self.presence.due(now)
-        self._beats.silence(now)
-        self._sending.due(now)
-        self._ladder.due(now)
+        lines = self._lines.values()
+        for line in lines:
+            line.beats.silence(now)
+        for line in lines:
+            line.sending.due(now)
+        for line in lines:
+            line.ladder.due(now)
         self.tests.due(now)
         self._look_for_gaps(now)
-        self.peer_log.due(now)
+        for line in lines:
+            line.peer_log.due(now)
         self.own_log.due(now)
-        self._beats.summary(now)
-        self._beats.due(now)
+        for line in lines:
+            line.beats.summary(now)
+        for line in lines:
+            line.beats.due(now)
 
     def _look_for_gaps(self, now: Instant) -> None:
         self._gap_at = self._receiving.gaps(now)
@@ -239,11 +254,8 @@ class Endpoint:
         self.context.out.changes.append(Delete("audit_request", {"id": event.request}))
 
     def _closing(self, now: Instant) -> None:
-        self._beats.closing = True
-        for path in self.context.paths.values():
-            if path.open:
-                self._beats.beat(path, now)
-        self._beats.summary(now)
+        for line in self._lines.values():
+            line.beats.close(now)
         self.context.record("daemon.stop")
 
     # --- links -------------------------------------------------------------------------------------------------------
@@ -257,9 +269,10 @@ class Endpoint:
         del now
 
     def _link_closed(self, event: LinkClosed, now: Instant) -> None:
-        path = self.context.paths.get(event.link)
-        if path is not None and path.apply(PathInput.CLOSED, now):
-            self._beats.path_changed(path, now)
+        for line in self._lines.values():
+            path = line.context.paths.get(event.link)
+            if path is not None and path.apply(PathInput.CLOSED, now):
+                line.beats.path_changed(path, now)
 
     def _frames(self, event: FramesReceived, now: Instant) -> None:
         path = self.context.paths.get(event.link)
@@ -298,93 +311,36 @@ class Endpoint:
             case "envelope":
                 self._envelope(path, frame.envelope, now)
             case "custody":
-                self._answers.custody(path, frame.custody, now)
+                for line in self._lines.values():
+                    line.answers.custody(path, frame.custody, now)
             case "welcome":
-                if frame.welcome.version == WIRE_VERSION and path.apply(PathInput.OPENED, now):
-                    self._beats.path_changed(path, now)
-                    self._sending.path_opened(path, now)
-                    self._ladder.due(now)
+                if frame.welcome.version == WIRE_VERSION:
+                    self._welcome(path.setup.name, now)
             case "refusal":
                 self.context.refuse(path.setup.name, f"relay-{_reason(frame.refusal.reason)}", now)
                 if frame.refusal.reason == frame_pb2.REFUSAL_REASON_REPLACED:
-                    self._beats.replaced(path, now)
+                    self._first.beats.replaced(path, now)
             case _:
                 raise RemoteError("frame-kind")
+
+    def _welcome(self, link: str, now: Instant) -> None:
+        for line in self._lines.values():
+            path = line.context.paths[link]
+            if path.apply(PathInput.OPENED, now):
+                line.beats.path_changed(path, now)
+                line.sending.path_opened(path, now)
+                line.ladder.due(now)
 
     # --- envelopes ---------------------------------------------------------------------------------------------------
 
     def _envelope(self, path: Path, envelope: bytes, now: Instant) -> None:
-        """Order of trust: length and header, key, commitment and seal, signature, parse, order, act."""
-        ctx = self.context
-        header = ctx.session.header(envelope)
-        if header.flags & FLAG_CLEAR:
-            self._key_request(path, envelope, now)
-            return
-        settled = True
-        try:
-            opened = ctx.session.open(header, envelope, now)
-            ctx.out.changes += opened.changes
-            if opened.new_epoch is not None:
-                ctx.record("key.epoch.opened", epoch=opened.new_epoch.hex(), plane=opened.plane.value)
-            settled = self._act(path, header, opened, now)
-        except NotOpened as error:
-            usable = [other for other in ctx.paths.values() if other.open]
-            if error.reason in ASKABLE and usable and path.setup.name in ctx.paths:
-                self._beats.ask_for_key(header.epoch, now, usable)
-            if error.reason != "used":
-                raise
-        finally:
-            # What cannot be opened now cannot be opened later either; the sender repeats what matters.
-            if settled and not header.transient and path.setup.name in ctx.paths:
-                self._taken.setdefault(path.setup.name, []).append(envelope_id(envelope))
+        """Whoever it is from says its header; a header that names nobody whom we know is refused by the first line."""
+        sender = decode_header(envelope).sender
+        line = self._lines.get(sender, self._first)
+        line.envelope(line.context.paths.get(path.setup.name, path), envelope, now, self._settled)
 
-    def _act(self, path: Path, header: Header, opened: Opened, now: Instant) -> bool:
-        inner: Inner = opened.inner
-        match inner.type:
-            case ContentType.STATEMENT:
-                return self._receiving.statement(opened.plane, inner, path.setup.name, now)
-            case ContentType.RECEIPT:
-                self._receipt(path, opened, now)
-            case ContentType.HEARTBEAT:
-                self._beats.heard(path, inner.content, now, transient=header.transient)
-            case _:
-                raise RemoteError("content-type")
-        return True
-
-    def _receipt(self, path: Path, opened: Opened, now: Instant) -> None:
-        receipt = decode_receipt(opened.inner.content)
-        name = hashlib.sha256(opened.inner.content).digest()
-        match receipt.stage:
-            case content_pb2.STAGE_DELIVERED:
-                if receipt.checkpoint:
-                    self.peer_log.claim(receipt.checkpoint, path.setup.name, now)
-                self._answers.delivered(opened.plane, receipt, name, now)
-            case content_pb2.STAGE_READ:
-                self._answers.read(opened.plane, receipt, name, now)
-            case content_pb2.STAGE_NOTED:
-                self._ladder.noted(opened.plane, receipt)
-            case content_pb2.STAGE_CONFLICT:
-                self._answers.conflict(opened.plane, receipt, name, now)
-            case _:
-                raise RemoteError("stage")
-
-    def _key_request(self, path: Path, envelope: bytes, now: Instant) -> None:
-        ctx = self.context
-        asked = ctx.session.read_key_request(envelope, now)
-        ctx.out.changes += asked.changes
-        # It may have lost everything, our prekey too: announce ours until a fresh heartbeat says that it holds it.
-        ctx.peer.prekey_held = 0
-        # A relay may replay old requests for ever: what brings no news hastens beats no more often than an honest one.
-        news = asked.reseal or asked.new_prekey or now.mono - self._hastened_at >= KEY_REQUEST_INTERVAL
-        if news:
-            self._hastened_at = now.mono
-            for other in ctx.paths.values():
-                other.beat_soon(now)
-        if asked.reseal:
-            ctx.record("key.request.obeyed", epoch=asked.reseal.hex(), path=path.setup.name)
-            self._sending.reseal(asked.reseal, now)
-        if asked.new_prekey:
-            self._sending.pump(now)
+    def _settled(self, link: str, name: bytes) -> None:
+        self._taken.setdefault(link, []).append(name)
 
 
 def _reason(number: int) -> str:

@@ -36,6 +36,17 @@ class _Round:
     names: set[str] = field(default_factory=set)
 
 
+@dataclass(slots=True)
+class Acquaintance:
+    """What one other terminal has told that it knows of our current log."""
+
+    linked: int = 0
+    """Entries that it has linked by proofs."""
+    seen: SignedHead | None = None
+    """The largest head that it says it has seen."""
+    cosigned: int = 0
+
+
 class OwnLog:
     """What an endpoint knows of others' knowledge of its ledger."""
 
@@ -45,11 +56,9 @@ class OwnLog:
         self.vouched = False
         self.witnessed = 0
         """Entries of the current log that a quorum has cosigned."""
-        self.peer_linked = 0
-        """Entries of the current log that the peer has linked by proofs."""
-        self.peer_seen: SignedHead | None = None
-        """The largest head of the current log that the peer says it has seen."""
-        self.peer_cosigned = 0
+        others = (self._setup.remote_log, *(one.log for one in self._setup.others))
+        self._known = {log.base: Acquaintance() for log in others}
+        """By the base of the other terminal's log."""
         self.quorum_lost = False
         self._epoch = context.ledger.head().epoch
         self._quarter = ""
@@ -57,15 +66,19 @@ class OwnLog:
         self._rounds: OrderedDict[tuple[int, int], _Round] = OrderedDict()
         self._round_at = 0
         self._quorum_at = 0
-        remote = self._setup.remote_log
-        peer = Ed25519CosignatureVerifier(remote.base, remote.key)
         self._voters: dict[str, tuple[str, CosignatureVerifier]] = {}
         """Cosigner's key name to its name in the policy and its key; our own key has no vote."""
         for witness in self._policy.witnesses:
             if witness.verifier.public != self._setup.local_log.key:
                 self._voters[witness.verifier.name] = (witness.name, witness.verifier)
         self._counting = {name for name, _ in self._voters.values()} if self._policy.quorum else set()
-        self._voters.setdefault(peer.name, (peer.name, peer))
+        for log in others:
+            peer = Ed25519CosignatureVerifier(log.base, log.key)
+            self._voters.setdefault(peer.name, (peer.name, peer))
+
+    def known_to(self, base: str) -> Acquaintance:
+        """What the terminal whose log has this base knows of ours."""
+        return self._known[base]
 
     @property
     def _policy(self) -> Policy:
@@ -110,8 +123,8 @@ class OwnLog:
         ctx.record(OPEN, log_epoch=self._epoch, reason=reason)
         self._rounds.clear()
         self._round_at = now.mono
-        self.witnessed = self.peer_linked = self.peer_cosigned = 0
-        self.peer_seen = None
+        self.witnessed = 0
+        self._known = {base: Acquaintance() for base in self._known}
         self._note_quarter(now)
         text = f"a new log of this terminal was begun ({reason}); the old one is kept and never signed again"
         ctx.alarm("log-epoch", text, log_epoch=self._epoch, reason=reason)
@@ -141,13 +154,13 @@ class OwnLog:
         head = self._ctx.ledger.head()
         return head.root if size == head.size else self._ctx.ledger.root_at(size)
 
-    def offer(self, exchange: content_pb2.LogExchange) -> None:
-        """Our head for the peer to cosign, with proofs from what it has linked and by way of what it has seen."""
+    def offer(self, exchange: content_pb2.LogExchange, base: str) -> None:
+        """Our head for the terminal of `base` to cosign, with proofs by way of what it has linked and seen."""
         offered = self.round_head()
         if offered is None:
             return
         exchange.checkpoint = offered.note
-        start, seen = self.peer_linked, self.peer_seen
+        start, seen = self._known[base].linked, self._known[base].seen
         if seen is not None and 0 < start < seen.size:
             exchange.claimed_proof.extend(self._ctx.ledger.consistency(start, seen.size))
             exchange.claimed_from, exchange.claimed_to = start, seen.size
@@ -156,19 +169,19 @@ class OwnLog:
             exchange.proof.extend(self._ctx.ledger.consistency(start, offered.size))
             exchange.proof_from = start
 
-    def peer_told(self, log: content_pb2.LogExchange, now: Instant) -> None:
-        """The peer has told what it has seen and linked of our log. Raises RemoteError if it shows what is not ours."""
+    def peer_told(self, log: content_pb2.LogExchange, base: str, now: Instant) -> None:
+        """Another terminal has told what it has seen and linked of our log. Raises RemoteError if that is not ours."""
         if log.seen:
-            self.seen(log.seen, self._setup.remote_log.base, now)
-        head = self._ctx.ledger.head()
+            self.seen(log.seen, base, now)
+        head, known = self._ctx.ledger.head(), self._known[base]
         if log.seen and head.epoch == self._epoch:
             told = open_head(log.seen, self._setup.local_log)
-            self.peer_seen = told if told.epoch == self._epoch else None
+            known.seen = told if told.epoch == self._epoch else None
         if log.linked_epoch == self._epoch == head.epoch and log.linked <= head.size:
-            self.peer_linked = log.linked
+            known.linked = log.linked
             if log.cosignature:
-                self.peer_cosignature(log.linked, log.cosignature, now)
-        self._vouch(self._setup.remote_log.base)
+                self.peer_cosignature(base, log.linked, log.cosignature, now)
+        self._vouch(base)
 
     # --- witnesses ---------------------------------------------------------------------------------------------------
 
@@ -196,12 +209,12 @@ class OwnLog:
             if signature.name in self._voters:
                 self._count(head, signature, now)
 
-    def peer_cosignature(self, size: int, value: bytes, now: Instant) -> None:
-        """The peer cosigned our head of `size` entries; one over a head that we no longer remember is dropped."""
+    def peer_cosignature(self, base: str, size: int, value: bytes, now: Instant) -> None:
+        """Another terminal cosigned our head of `size` entries; one over a head that we have forgotten is dropped."""
         found = self._rounds.get((self._epoch, size))
         if found is None:
             return
-        _, verifier = self._voters[self._setup.remote_log.base]
+        _, verifier = self._voters[base]
         self._count(found.head, Signature(verifier.name, verifier.key_id, value), now)
 
     def _count(self, head: SignedHead, signature: Signature, now: Instant) -> None:
@@ -214,8 +227,9 @@ class OwnLog:
         except RemoteError as error:
             self._ctx.refuse(signature.name, f"cosignature-{error.reason}", now)
             return
-        if signature.name == self._setup.remote_log.base:
-            self.peer_cosigned = max(self.peer_cosigned, head.size)
+        if signature.name in self._known:
+            known = self._known[signature.name]
+            known.cosigned = max(known.cosigned, head.size)
         if name in found.names:
             return
         found.names.add(name)

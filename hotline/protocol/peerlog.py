@@ -43,6 +43,8 @@ class PeerLog:
     def restore(self, saved: Saved) -> None:
         """Take up the newest heads that we hold."""
         for row in saved.rows("peer_head"):
+            if row["terminal"] != self._ctx.setup.remote.number:
+                continue
             linked, claimed, at = row["linked"], row["claimed"], row["at"]
             assert isinstance(at, int)
             self._cosigned_at = max(self._cosigned_at, at)
@@ -172,6 +174,7 @@ class PeerLog:
     def _save(self) -> None:
         if self.linked is not None and self.seen is not None:
             row: Row = {
+                "terminal": self._ctx.setup.remote.number,
                 "epoch": self.linked.epoch,
                 "linked": self.linked.note,
                 "claimed": self.seen.note,

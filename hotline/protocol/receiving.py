@@ -16,6 +16,7 @@ from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.peerlog import PeerLog
 from hotline.protocol.repeats import Repeats
 from hotline.protocol.sending import corrected_word, references, said
+from hotline.protocol.session import Opened
 from hotline.protocol.statements import decode_statement, read_statement, spans, statement_hash
 from hotline.protocol.tables import Saved
 from hotline.wire.codec import encode
@@ -29,13 +30,10 @@ _DOUBT_INTERVAL = 1_000
 class Receiving:
     """Everything an endpoint does for the peer's statements."""
 
-    def __init__(
-        self, context: Context, own_log: OwnLog, peer_log: PeerLog, tests: ChannelTests, ladder: Ladder
-    ) -> None:
+    def __init__(self, context: Context, own_log: OwnLog, tests: ChannelTests, ladder: Ladder) -> None:
         self._ctx = context
         self._ladder = ladder
         self._own_log = own_log
-        self._peer_log = peer_log
         self._tests = tests
         self._kinds: dict[tuple[Plane, int], content_pb2.StatementKind.ValueType] = {}
         """Of statements that are not shown yet."""
@@ -69,11 +67,11 @@ class Receiving:
 
     # --- statements --------------------------------------------------------------------------------------------------
 
-    def statement(self, plane: Plane, inner: Inner, path: str, now: Instant) -> bool:
-        """A verified statement arrived. False if it cannot be taken now and must be offered again. Raises Malformed."""
-        ctx, setup = self._ctx, self._ctx.setup
+    def statement(self, line: Context, peer_log: PeerLog, opened: Opened, path: str, now: Instant) -> bool:
+        """A verified statement arrived over `line`. False: it cannot be taken now, offer it again. Raises Malformed."""
+        ctx, setup, plane, inner = self._ctx, self._ctx.setup, opened.plane, opened.inner
         statement = read_statement(inner.content, plane, setup.remote.party, setup.local.party)
-        name = statement_hash(plane, ctx.session.ends_in, inner.content)
+        name = statement_hash(plane, line.session.ends_in, inner.content)
         inbox = ctx.inboxes[plane]
         match inbox.judge(statement.serial, name):
             case Verdict.FULL:
@@ -91,7 +89,7 @@ class Receiving:
                 self._take(plane, statement, inner, name, path, now)
                 self._owed[plane].append((statement.serial, name))
         if statement.checkpoint:
-            self._peer_log.claim(statement.checkpoint, path, now)
+            peer_log.claim(statement.checkpoint, path, now)
         self._urgent = self._urgent or statement.precedence >= content_pb2.PRECEDENCE_IMMEDIATE
         return True
 

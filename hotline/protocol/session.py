@@ -107,7 +107,8 @@ class Session:
                 signed = content_pb2.SignedPrekey(body=_blob(row, "content"), signature=_blob(row, "signature"))
                 self.peer_prekey = self._read_prekey(signed)
         for row in sorted(peer_epochs, key=lambda saved: str(saved["at"]).zfill(20)):
-            self._saved_openers[_blob(row, "epoch")] = row
+            if row["terminal"] == self._remote.number:
+                self._saved_openers[_blob(row, "epoch")] = row
 
     # --- sealing -----------------------------------------------------------------------------------------------------
 
@@ -260,6 +261,7 @@ class Session:
             "prekey": prekey.name,
             "opener": opener,
             "at": now.wall,
+            "terminal": self._remote.number,
         }
         self._saved_openers[epoch.epoch_id] = row
         changes: list[Change] = [Put("peer_epoch", row)]

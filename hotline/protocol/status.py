@@ -89,14 +89,14 @@ def _keys(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
 
 def _ledger(endpoint: Endpoint) -> dict[str, Any]:
     own, peer, head = endpoint.own_log, endpoint.peer_log, endpoint.context.ledger.head()
-    policy = endpoint.context.setup.policy
+    policy, known = endpoint.context.setup.policy, own.known_to(endpoint.context.setup.remote_log.base)
     return {
         "log_epoch": head.epoch,
         "size": head.size,
         "root": head.root.hex(),
         "vouched": own.vouched,
-        "peer_linked": own.peer_linked,
-        "peer_cosigned": own.peer_cosigned,
+        "peer_linked": known.linked,
+        "peer_cosigned": known.cosigned,
         "witnessed": own.witnessed,
         "quorum": None if policy is None or not policy.quorum else not own.quorum_lost,
         "peer_log_epoch": None if peer.linked is None else peer.linked.epoch,

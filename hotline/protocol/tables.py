@@ -91,9 +91,20 @@ TABLES: Final[Mapping[str, Table]] = {
     ),
     "peer_courier": Table({"terminal": "INTEGER", "content": "BLOB", "signature": "BLOB"}, ("terminal",)),
     "peer_epoch": Table(
-        {"epoch": "BLOB", "plane": "TEXT", "prekey": "BLOB", "opener": "BLOB", "at": "INTEGER"}, ("epoch",)
+        {
+            "epoch": "BLOB",
+            "plane": "TEXT",
+            "prekey": "BLOB",
+            "opener": "BLOB",
+            "at": "INTEGER",
+            "terminal": "INTEGER",
+        },
+        ("epoch",),
     ),
-    "peer_head": Table({"epoch": "INTEGER", "linked": "BLOB", "claimed": "BLOB", "at": "INTEGER"}, ("epoch",)),
+    "peer_head": Table(
+        {"terminal": "INTEGER", "epoch": "INTEGER", "linked": "BLOB", "claimed": "BLOB", "at": "INTEGER"},
+        ("terminal", "epoch"),
+    ),
     "fact": Table({"name": "TEXT", "value": "BLOB"}, ("name",)),
 }
 

@@ -25,7 +25,7 @@ from hotline.protocol.tables import TABLES, Head, Row, SentRow
 from hotline.runtime.contentkeys import ContentKeys, spell_openings
 from hotline.runtime.ledgerstore import LEDGER_SCHEMA, Loaded, append, consistency, head_of, load, root_at
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 KEY_FOLDER = "keys"
 _LOG_FILE_ROOM = 4_300_000
 """A little more than the log file holds when SQLite begins it anew, after 1000 pages."""

@@ -108,7 +108,7 @@ def _peer_head(world: World, node: EndpointNode, restored: frozenset[str]) -> st
     """The newest heads that we hold of the peer are of its current log, and beginnings of what it has now."""
     peer = world.endpoints[node.peer]
     rows = node.disk.tables.get("peer_head", {})
-    for (epoch,), row in rows.items():
+    for (_, epoch), row in rows.items():
         for note in (row["linked"], row["claimed"]):
             assert isinstance(note, bytes)
             signed = open_head(note, peer.log)
@@ -129,7 +129,7 @@ def _peer_head(world: World, node: EndpointNode, restored: frozenset[str]) -> st
     slow = any(path.narrow for path in node.machine.context.paths.values())
     if not slow and linked is not None and linked.size < peer.disk.log.frontier.size - UNLINKED:
         return f"only {linked.size} of the peer's {peer.disk.log.frontier.size} entries are linked"
-    if not rows or max(epoch for (epoch,) in rows) != peer.disk.log.epoch:  # type: ignore[type-var]
+    if not rows or max(epoch for _, epoch in rows) != peer.disk.log.epoch:  # type: ignore[type-var]
         return "the peer's current log is not known"
     return ""
 

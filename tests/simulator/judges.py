@@ -153,7 +153,8 @@ class Judges:
 
     def on_rewrite(self, node: EndpointNode) -> bool:
         """A thief rewrites an entry that the peer has linked, under the running terminal; False if there is none."""
-        size = node.machine.own_log.peer_linked if node.machine is not None and node.up else 0
+        base = self.world.endpoints[node.peer].log.base
+        size = node.machine.own_log.known_to(base).linked if node.machine is not None and node.up else 0
         if size:
             self.rewritten.add(node.name)
             self.noticed.discard(node.name)

@@ -22,6 +22,7 @@ from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.inbox import Inbox, Verdict
+from hotline.protocol.ladder import Ladder
 from hotline.protocol.outbox import Outbox
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path
@@ -101,7 +102,7 @@ def _act_before_commit(self: Node[Any], event: Any) -> None:
     self._arm()
 
 
-def _read_once(self: Receiving, now: Any) -> None:
+def _read_once(self: Ladder, now: Any) -> None:
     for item in self._ctx.reads.due(now.mono):
         item.retry_at = None
 
@@ -168,7 +169,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("what is said leaves before the commit", Node, "post", _act_before_commit, 10),
     Planted("serials given out twice stay", Answers, "conflict", _nothing, 40, 23),
     Planted("what a restored peer lost stays lost", Answers, "offer_again", _nothing, 40, 2),
-    Planted("READ receipts are not repeated", Receiving, "due", _read_once, 10),
+    Planted("READ receipts are not repeated", Ladder, "due", _read_once, 10),
     Planted("an expired statement leaves a hole", Sending, "_expire", _leaves_a_hole, 10),
     Planted("an expiry is not told", Sending, "fact", _silent_expiry, 10),
     Planted("validity runs by the wall clock", Sending, "due", _expires_by_the_wall, 40, 7),

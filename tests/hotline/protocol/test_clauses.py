@@ -531,7 +531,7 @@ def test_a_log_whose_quarter_ended_while_the_terminal_was_off_is_closed_at_the_s
     """The log of one quarter would go on into the next, under the same key (docs/protocol.md 13.5)."""
     pair = Pair().open()
     pair.run(3 * WITNESS_INTERVAL)
-    assert pair.alpha.endpoint.own_log.peer_linked > 0
+    assert pair.alpha.endpoint.own_log.known_to(pair.bravo.log.base).linked > 0
     for party in (pair.alpha, pair.bravo):
         party.offset += 95 * 86_400_000
         party.restart()
@@ -539,7 +539,7 @@ def test_a_log_whose_quarter_ended_while_the_terminal_was_off_is_closed_at_the_s
     openings = [record.fields["reason"] for record in pair.alpha.records if record.kind == "log.open"]
     assert openings == ["calendar"]
     assert pair.alpha.memory.log.epoch == 2
-    assert pair.alpha.endpoint.own_log.peer_linked <= len(pair.alpha.memory.log.current.leaves)
+    assert pair.alpha.endpoint.own_log.known_to(pair.bravo.log.base).linked <= len(pair.alpha.memory.log.current.leaves)
 
 
 def test_what_opened_an_old_epoch_may_be_gone_after_a_restart(pair: Pair) -> None:

@@ -58,7 +58,7 @@ def test_each_links_and_cosigns_the_others_ledger() -> None:
         assert linked.root == party.peer.memory.log.root_at(linked.size)
         own = party.endpoint.own_log
         assert own.vouched
-        assert own.peer_cosigned > 0
+        assert own.known_to(party.peer.log.base).cosigned > 0
         (row, *_) = party.memory.tables["cosignature"].values()
         assert row["name"] == party.peer.log.base
 
@@ -480,7 +480,7 @@ def test_a_witness_that_saw_more_than_the_peer_opens_a_new_log() -> None:
     pair.alpha.step(HeadSeen("w1", note))
     assert pair.alpha.memory.log.epoch == 2
     pair.run(2 * WITNESS_INTERVAL)
-    assert pair.alpha.endpoint.own_log.peer_cosigned > 0
+    assert pair.alpha.endpoint.own_log.known_to(pair.bravo.log.base).cosigned > 0
 
 
 def test_the_newest_head_is_offered_in_a_fixed_rhythm() -> None:

@@ -1,0 +1,132 @@
+"""A line: all that an endpoint has with one other terminal, and what becomes of an envelope from it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from hotline.errors import NotOpened, RemoteError
+from hotline.limits import KEY_REQUEST_INTERVAL
+from hotline.machine import Instant
+from hotline.protocol.answers import Answers
+from hotline.protocol.beats import Beats
+from hotline.protocol.context import Context
+from hotline.protocol.ladder import Ladder
+from hotline.protocol.paths import Path
+from hotline.protocol.peerlog import PeerLog
+from hotline.protocol.receiving import Receiving
+from hotline.protocol.sending import Sending
+from hotline.protocol.session import ASKABLE, Opened
+from hotline.protocol.statements import decode_receipt
+from hotline.wire.envelope import FLAG_CLEAR, Header, envelope_id
+from hotline.wire.inner import ContentType, Inner
+from hotline.wire.v1 import content_pb2
+
+Taken = Callable[[str, bytes], None]
+"""Told of each durable envelope that is settled: the path, and the envelope's identifier."""
+
+
+class Line:
+    """Session, paths, boxes and beats with one other terminal. What is received is taken by what all lines share."""
+
+    def __init__(
+        self,
+        context: Context,
+        sending: Sending,
+        answers: Answers,
+        ladder: Ladder,
+        beats: Beats,
+        peer_log: PeerLog,
+        receiving: Receiving,
+        now: Instant,
+    ) -> None:
+        self.context = context
+        self.sending = sending
+        self.answers = answers
+        self.ladder = ladder
+        self.beats = beats
+        self.peer_log = peer_log
+        self._receiving = receiving
+        self._hastened_at = now.mono - KEY_REQUEST_INTERVAL
+
+    def deadlines(self) -> list[int | None]:
+        """When something of this line is due."""
+        ctx = self.context
+        found = [ctx.reads.next_deadline(), self.beats.next_deadline(), self.peer_log.next_deadline()]
+        found += [outbox.next_deadline() for outbox in ctx.outboxes.values()]
+        for path in ctx.paths.values():
+            found += [path.next_beat_at, path.silent_at()]
+        return found
+
+    def envelope(self, path: Path, envelope: bytes, now: Instant, taken: Taken) -> None:
+        """Order of trust: length and header, key, commitment and seal, signature, parse, order, act."""
+        ctx = self.context
+        header = ctx.session.header(envelope)
+        if header.flags & FLAG_CLEAR:
+            self._key_request(path, envelope, now)
+            return
+        settled = True
+        try:
+            opened = ctx.session.open(header, envelope, now)
+            ctx.out.changes += opened.changes
+            if opened.new_epoch is not None:
+                ctx.record("key.epoch.opened", epoch=opened.new_epoch.hex(), plane=opened.plane.value)
+            settled = self._act(path, header, opened, now)
+        except NotOpened as error:
+            usable = [other for other in ctx.paths.values() if other.open]
+            if error.reason in ASKABLE and usable and path.setup.name in ctx.paths:
+                self.beats.ask_for_key(header.epoch, now, usable)
+            if error.reason != "used":
+                raise
+        finally:
+            # What cannot be opened now cannot be opened later either; the sender repeats what matters.
+            if settled and not header.transient and path.setup.name in ctx.paths:
+                taken(path.setup.name, envelope_id(envelope))
+
+    def _act(self, path: Path, header: Header, opened: Opened, now: Instant) -> bool:
+        inner: Inner = opened.inner
+        match inner.type:
+            case ContentType.STATEMENT:
+                return self._receiving.statement(self.context, self.peer_log, opened, path.setup.name, now)
+            case ContentType.RECEIPT:
+                self._receipt(path, opened, now)
+            case ContentType.HEARTBEAT:
+                self.beats.heard(path, inner.content, now, transient=header.transient)
+            case _:
+                raise RemoteError("content-type")
+        return True
+
+    def _receipt(self, path: Path, opened: Opened, now: Instant) -> None:
+        receipt = decode_receipt(opened.inner.content)
+        name = hashlib.sha256(opened.inner.content).digest()
+        match receipt.stage:
+            case content_pb2.STAGE_DELIVERED:
+                if receipt.checkpoint:
+                    self.peer_log.claim(receipt.checkpoint, path.setup.name, now)
+                self.answers.delivered(opened.plane, receipt, name, now)
+            case content_pb2.STAGE_READ:
+                self.answers.read(opened.plane, receipt, name, now)
+            case content_pb2.STAGE_NOTED:
+                self.ladder.noted(opened.plane, receipt)
+            case content_pb2.STAGE_CONFLICT:
+                self.answers.conflict(opened.plane, receipt, name, now)
+            case _:
+                raise RemoteError("stage")
+
+    def _key_request(self, path: Path, envelope: bytes, now: Instant) -> None:
+        ctx = self.context
+        asked = ctx.session.read_key_request(envelope, now)
+        ctx.out.changes += asked.changes
+        # It may have lost everything, our prekey too: announce ours until a fresh heartbeat says that it holds it.
+        ctx.peer.prekey_held = 0
+        # A relay may replay old requests for ever: what brings no news hastens beats no more often than an honest one.
+        news = asked.reseal or asked.new_prekey or now.mono - self._hastened_at >= KEY_REQUEST_INTERVAL
+        if news:
+            self._hastened_at = now.mono
+            for other in ctx.paths.values():
+                other.beat_soon(now)
+        if asked.reseal:
+            ctx.record("key.request.obeyed", epoch=asked.reseal.hex(), path=path.setup.name)
+            self.sending.reseal(asked.reseal, now)
+        if asked.new_prekey:
+            self.sending.pump(now)
