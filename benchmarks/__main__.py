@@ -15,8 +15,9 @@ from typing import Any
 
 from benchmarks import ledger
 from benchmarks.floors import NAMES, Floor
-from benchmarks.product import Product, cpu_seconds, resident_mb
+from benchmarks.product import Product, cpu_seconds
 from hotline import __version__
+from hotline.drill.recorder import resident_mib
 from hotline.drill.stage import Stage
 from hotline.runtime.logs import set_up_logs
 
@@ -75,7 +76,7 @@ def _idle(folder: Path) -> dict[str, Any]:
     with Stage(folder / "idle", 1) as stage:
         relay = stage.relays[0]
         stage.start_relay(relay)
-        before = resident_mb(stage.pid(relay.name))
+        before = resident_mib(stage.pid(relay.name))
         starts = []
         for terminal in stage.rehearsal.terminals:
             begun = time.monotonic()
@@ -85,10 +86,10 @@ def _idle(folder: Path) -> dict[str, Any]:
         cpu = cpu_seconds(stage.pid(relay.name))
         time.sleep(IDLE_SECONDS)
         spent = cpu_seconds(stage.pid(relay.name)) - cpu
-        with_both = resident_mb(stage.pid(relay.name))
+        with_both = resident_mib(stage.pid(relay.name))
         return {
             "start_ms": round(min(starts)),
-            "endpoint_rss_mb": round(resident_mb(stage.pid("ALPHA")), 1),
+            "endpoint_rss_mb": round(resident_mib(stage.pid("ALPHA")), 1),
             "relay_rss_mb": round(with_both, 1),
             "relay_mb_per_idle_hotline": round(with_both - before, 2),
             "relay_cpu_percent_per_idle_hotline": round(100 * spent / IDLE_SECONDS, 2),

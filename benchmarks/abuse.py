@@ -21,9 +21,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from benchmarks.product import Product, resident_mb
+from benchmarks.product import Product
 from hotline.drill import floods
 from hotline.drill.desk import Desk
+from hotline.drill.recorder import resident_mib
 from hotline.drill.rehearsal import rehearse
 from hotline.runtime.logs import set_up_logs
 from hotline.wire.v1 import content_pb2
@@ -131,14 +132,14 @@ async def _measure(abuse: Abuse, folder: Path) -> dict[str, Any]:
     flooded: list[float] = []
     async with SharedRelay(folder, 1) as product:
         pid = product.stage.pid(product.stage.relays[0].name)
-        before = resident_mb(pid)
+        before = resident_mib(pid)
         highest = before
         back = [await _restart(product)]
         for _ in range(ROUNDS):
             quiet += await product.latency(FLASHES, flash, PAUSE)
             async with _under(product, abuse):
                 flooded += await product.latency(FLASHES, flash, PAUSE)
-                highest = max(highest, resident_mb(pid))
+                highest = max(highest, resident_mib(pid))
                 if len(back) == 1 and abuse.count:
                     back.append(await _restart(product))
             await asyncio.sleep(SETTLE_SECONDS)

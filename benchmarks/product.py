@@ -150,14 +150,6 @@ class Product:
         return taken - len(self.received())
 
 
-def resident_mb(pid: int) -> float:
-    """Resident memory of a process."""
-    for text in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if text.startswith("VmRSS:"):
-            return int(text.split()[1]) / 1_024
-    raise AssertionError("no VmRSS")
-
-
 def cpu_seconds(pid: int) -> float:
     """Processor time of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

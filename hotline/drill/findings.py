@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hotline.drill.measures import parts_of
 from hotline.drill.outcome import Message
+from hotline.drill.telling import parts_of
 
 _NAMED_MAX: Final = 3
 """Statements, places or alarms that a detail names; the rest is counted."""

@@ -18,12 +18,12 @@ from hotline.drill.outcome import FaultSpan, Gap, LedgerEnd, Message, PathSpan
 from hotline.drill.patterns import PARTIES
 from hotline.drill.plan import Plan
 from hotline.drill.spans import fault_spans, path_spans
+from hotline.drill.telling import parts_of
 from hotline.errors import Malformed
 
 PRECEDENCES: Final = ("flash", "immediate", "priority", "routine")
 _LADDER: Final = ("relayed", "expired", "delivered", "read")
 """Stages, each telling more than the ones before."""
-_ID_PARTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,14 +194,6 @@ def _renumbered(identifier: str, serial: str) -> tuple[str, int]:
     sender, plane, old = parts_of(identifier)
     new = int(serial) if serial.isascii() and serial.isdecimal() and len(serial) <= len(str(2**64)) else old
     return f"{sender}/{plane}/{new}", new
-
-
-def parts_of(identifier: str) -> tuple[str, str, int]:
-    """Sender, plane and serial of a statement's id. Raises Malformed."""
-    parts = identifier.split("/")
-    if len(parts) != _ID_PARTS or not (parts[2].isascii() and parts[2].isdecimal()):
-        raise Malformed("journal", f"{identifier!r} is no id of a statement")
-    return parts[0], parts[1], int(parts[2])
 
 
 def _disordered(entries: Sequence[Entry], messages: Iterable[Message]) -> list[str]:

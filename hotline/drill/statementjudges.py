@@ -10,8 +10,9 @@ from hotline.drill.durations import spoken
 from hotline.drill.findings import Finding, clock, named, number_of, sides, who
 from hotline.drill.injects import Say
 from hotline.drill.journal import Entry
-from hotline.drill.measures import Facts, delivered, lost, parts_of, percentile, taken
+from hotline.drill.measures import Facts, delivered, lost, percentile, taken
 from hotline.drill.outcome import Message
+from hotline.drill.telling import parts_of
 
 
 def _kind_of(precedence: str | None, sender: str | None) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-_ID_FIELDS: Final = 3
+from hotline.errors import Malformed
+
+_ID_PARTS: Final = 3
 PEER: Final = {"ALPHA": "BRAVO", "BRAVO": "ALPHA"}
 
 
@@ -15,9 +17,11 @@ def statement_id(sender: str, plane: str, serial: int) -> str:
 
 
 def parts_of(identifier: str) -> tuple[str, str, int]:
-    """Sender, plane and serial."""
-    sender, plane, serial = identifier.split("/", _ID_FIELDS - 1)
-    return sender, plane, int(serial)
+    """Sender, plane and serial of a statement's id. Raises Malformed."""
+    parts = identifier.split("/")
+    if len(parts) != _ID_PARTS or not (parts[2].isascii() and parts[2].isdecimal()):
+        raise Malformed("journal", f"{identifier!r} is no id of a statement")
+    return parts[0], parts[1], int(parts[2])
 
 
 class Telling:

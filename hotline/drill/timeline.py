@@ -8,10 +8,11 @@ from typing import Final
 from hotline.drill.durations import spoken
 from hotline.drill.injects import NOT_A_FAULT, Say
 from hotline.drill.journal import Entry
-from hotline.drill.measures import Facts, parts_of
+from hotline.drill.measures import Facts
 from hotline.drill.outcome import Moment
 from hotline.drill.plan import Plan
 from hotline.drill.spans import where
+from hotline.drill.telling import parts_of
 
 _WORDS: Final = {"expired": "expired", "renumbered": "was given another serial"}
 

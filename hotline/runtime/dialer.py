@@ -21,6 +21,8 @@ _BACKOFF_FIRST = 0.1
 _BACKOFF_GROWTH = 1.6
 _BACKOFF_SPREAD = 0.2
 _LIVED_SECONDS = 3.0
+_NO_ADDRESS = "failed to connect to all addresses; last error: "
+"""gRPC begins so even where there is one address; what helps comes after."""
 
 
 class Post(Protocol):
@@ -105,7 +107,7 @@ class Dialer:
                 self._driver.post(FramesReceived(name, tuple(response.frame)))
             self.last_error = "the relay closed the stream"
         except grpc.aio.AioRpcError as error:
-            self.last_error = f"{error.code().name.lower()}: {error.details() or ''}"[:200]
+            self.last_error = f"{error.code().name.lower()}: {(error.details() or '').removeprefix(_NO_ADDRESS)}"[:200]
         except asyncio.CancelledError:
             # gRPC raises this also for a call that `send` gave up; only our own task's end may end the dialing.
             task = asyncio.current_task()

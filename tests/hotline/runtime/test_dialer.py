@@ -128,7 +128,8 @@ async def test_nobody_there_is_no_link_but_a_reason(server: Server, running: Run
         dialer = Dialer(target, server.terminal, running.post)
         running.start(dialer)
         await _failed(dialer)
-    assert dialer.last_error.startswith("unavailable")
+    assert dialer.last_error.startswith("unavailable: ")
+    assert "all addresses" not in dialer.last_error
     assert running.post.events == []
 
 
