@@ -192,6 +192,9 @@ LEAF_BYTES_MAX: Final = 4_096
 OPERATOR_REQUEST_BYTES_MAX: Final = 131_072
 """One request on the operator socket."""
 
+TRANSLATIONS_SHOWN_MAX: Final = 16
+"""Translations shown beside one statement. More: the newest; each that came or went is still shown by itself."""
+
 # --- local: relay ----------------------------------------------------------------------------------------------------
 MAILBOX_ENVELOPES_MAX: Final = 4_000
 """Envelopes held for one terminal. Full: refused with MAILBOX_FULL; the sender keeps its statement."""

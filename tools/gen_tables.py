@@ -51,7 +51,7 @@ EXPANDED: Final = {
 }
 """Kinds that are put together at run time."""
 SPREAD: Final = {
-    "references(statement)": ("reply_to", "corrects"),
+    "references(statement)": ("reply_to", "corrects", "translates", "grade"),
     "said_head(statement.checkpoint, setup.remote_log)": HEAD_FIELDS,
     "head": HEAD_FIELDS,
     "fields": (),
@@ -103,6 +103,7 @@ RECORDS: Final = {
     "msg.repeat": "A received statement is the repeat of another (12.6).",
     "msg.sent": "A statement left in an envelope (12.2, 12.3).",
     "msg.shown": "Received statements became visible, other than the one that just arrived (12.5).",
+    "msg.translated": "An officer handed in a translation that stays here (21.4).",
     "msg.submit": "A statement was accepted from an officer or from the schedule (12.1).",
     "path.state": "A path changed its state (11.1).",
     "peer.log": "The first head of a log of the peer (13.6).",
@@ -125,6 +126,10 @@ FIELDS: Final = {
     "beats": (TEXT, "`path=sent/heard` for each path, in the charter's order"),
     "corrects": (NUMBER, "serial of the statement that this one corrects or retracts (8.10)"),
     "reply_to": (NUMBER, "serial of the peer's statement that this one answers (8.9)"),
+    "translates": (NUMBER, "serial of the statement that this one is a translation of (21.1)"),
+    "translation": (HASH, "name of a translation that stays here (21.4)"),
+    "grade": (TEXT, "`courtesy`, `sight`, `rough` or `official` (21.1)"),
+    "number": (NUMBER, "of a translation that stays here"),
     "bundle": (HASH, "the bundle's file"),
     "by": (TEXT, "the peer's base, the witness, or `witnesses`"),
     "by_ms": (NUMBER, "how far the wall clock moved against the monotonic one"),
@@ -143,7 +148,7 @@ FIELDS: Final = {
     "generation": (NUMBER, "of the prekey (7.2)"),
     "held": (EITHER, "what we hold of it: hash, checkpoint, or number of entries"),
     "here": (TIME, "our wall clock"),
-    "kind": (TEXT, "`text`, `void`, `test` or `test-void`"),
+    "kind": (TEXT, "`text`, `void`, `test`, `test-void`, `correction`, `retraction` or `translation`"),
     "lang": (TEXT, "language tag"),
     "last": (NUMBER, "last missing serial"),
     "log_epoch": (NUMBER, "of the new log, or of the peer's"),

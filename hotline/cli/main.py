@@ -17,6 +17,8 @@ _COMMANDS = {
     "inbox": ("hotline.cli.officer", "inbox", "List received statements without opening them."),
     "read": ("hotline.cli.officer", "read", "Open a received statement; the peer is told."),
     "watch": ("hotline.cli.watching", "watch", "One line per event until Ctrl-C."),
+    "translate": ("hotline.cli.translations", "translate", "Hand in a translation of a statement."),
+    "translations": ("hotline.cli.translations", "translations", "An original, its translations, where they differ."),
     "presence": ("hotline.cli.presence", "presence", "What this side says of itself, and asking the other."),
     "test": ("hotline.cli.channeltest", "test", "Channel tests: send one now, or see what became of them."),
     "courier": ("hotline.cli.courier", "courier", "Bundles for a courier, when no path lives."),

@@ -21,15 +21,15 @@ from hotline.cli.output import (
     print_json,
     print_statement,
     statement_json,
+    translation_of,
 )
+from hotline.cli.textinput import direction_of, read_text
 from hotline.errors import TextError
-from hotline.limits import TEXT_BYTES_MAX
 from hotline.protocol.neutral import UNATTENDED, kind_word
 from hotline.runtime.client import daemon
 from hotline.safetext import safe_line
 from hotline.wire.v1 import content_pb2, operator_pb2, operator_pb2_grpc
 
-_RTL = frozenset({"ar", "dv", "fa", "he", "ks", "ku", "ps", "sd", "ug", "ur", "yi"})
 _PRECEDENCES = ("routine", "priority", "immediate", "flash")
 
 socket_option = click.option("--socket", "socket", metavar="PATH", help="Operator socket of the endpoint daemon.")
@@ -104,33 +104,6 @@ def _print_tests(tests: dict[str, Any]) -> None:
     line(f"TESTS   {'; '.join(parts)}")
 
 
-def _read_text(words: str | None, file: Path | None) -> str:
-    """The text: argument, --file, or standard input. Raises TextError."""
-    if words is not None and words != "-" and file is not None:
-        raise click.UsageError("give the text as an argument or with --file, not both")
-    if words is not None and words != "-":
-        return words
-    name = str(file) if file is not None else "standard input"
-    try:
-        if file is not None:
-            if not file.is_file():
-                raise TextError(f"{file}: not a file; nothing was queued")
-            with file.open("rb") as handle:
-                data = handle.read(TEXT_BYTES_MAX + 2)
-        else:
-            if sys.stdin.isatty():
-                click.echo("Type the text; end with Ctrl-D on an empty line.", err=True)
-            data = sys.stdin.buffer.read(TEXT_BYTES_MAX + 2)
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        if len(data) > TEXT_BYTES_MAX:
-            raise TextError(f"{name}: longer than {TEXT_BYTES_MAX} bytes; nothing was queued") from error
-        raise TextError(f"{name}: not UTF-8 at byte {error.start}; nothing was queued") from error
-    except OSError as error:
-        raise TextError(f"{name}: {error.strerror}; nothing was queued") from error
-    return text.removesuffix("\n")
-
-
 def _print_ledger(ledger: dict[str, Any], peer_size: int) -> None:
     """How far the record is logged, received by the peer, and witnessed."""
     epoch = "" if ledger["log_epoch"] == 1 else f" (log {ledger['log_epoch']})"
@@ -194,19 +167,18 @@ def send(
     """
     limit = duration_ms(timeout, 30_000) / 1_000
     validity = duration_ms(valid_for, 0)
-    body = _read_text(text, file)
+    body = read_text(text, file)
     try:
         body.encode()
     except UnicodeEncodeError as error:
         raise TextError("the text is not UTF-8: nothing was queued") from error
-    way = direction or ("rtl" if lang.split("-")[0].lower() in _RTL else "ltr")
     if corrects is not None and retracts is not None:
         raise TextError("a statement corrects or retracts, not both: nothing was queued")
     named = corrects or retracts or 0
     request = operator_pb2.SubmitRequest(
         exercise=exercise,
         language=lang,
-        direction=content_pb2.Direction.Value(f"DIRECTION_{way.upper()}"),
+        direction=direction_of(lang, direction),
         text=body,
         valid_for_ms=validity,
         request_key=secrets.token_bytes(16),
@@ -301,6 +273,8 @@ def _list(socket: str | None, exercise: bool, *, sent: bool, unread: bool, limit
         state += f", repeats #{view.repeats:04d}" if view.repeats else ""
         state += f", {corrected(view).upper()}" if view.corrected_by else ""
         state += f", {kind_word(view.kind).upper()} OF #{view.corrects:04d}" if view.corrects else ""
+        state += f", {translation_of(view).upper()}" if view.HasField("original") else ""
+        state += f", {view.translations} TRANSLATED" if view.translations else ""
         state = f"TEST {state}" if view.kind in UNATTENDED else state
         group, lang = safe_line(view.date_time_group, 16), safe_line(view.language, 16)
         line(f"{view.serial:04d}  {precedence_word(view.precedence):12}{group:17}{lang:6}{state}")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from hotline.civil import iso_utc
+from hotline.protocol.language import grade_word
 from hotline.protocol.neutral import UNATTENDED, VOIDS, kind_word
 from hotline.safetext import safe_block, safe_line
 from hotline.wire.v1 import content_pb2, operator_pb2
@@ -94,6 +95,10 @@ def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
         "corrects": view.corrects or None,
         "corrected_by": view.corrected_by or None,
         "retracted": view.retracted,
+        "translates": view.original.serial or None,
+        "grade": grade_word(view.grade) or None,
+        "translator": view.translator or None,
+        "translations": view.translations,
         "text": view.text or None,
     }
 
@@ -103,6 +108,48 @@ def corrected(view: operator_pb2.StatementView) -> str:
     if not view.corrected_by:
         return ""
     return f"{'retracted' if view.retracted else 'corrected'} by #{view.corrected_by:04d}"
+
+
+def translation_of(view: operator_pb2.StatementView) -> str:
+    """What a translation is: courtesy translation of #0001, ours or theirs."""
+    whose = "ours" if view.original.sent else "theirs"
+    return f"{grade_word(view.grade)} translation of #{view.original.serial:04d} ({whose})"
+
+
+def _print_original(view: operator_pb2.StatementView) -> None:
+    """A translation is never shown without saying what holds; the original stands before it where it may be shown."""
+    original, by = view.original, safe_line(view.translator)
+    line(f"*** {translation_of(view).upper()} by {by}: the original is authoritative ***")
+    if original.state == "here":
+        line(f"\nORIGINAL #{original.serial:04d} ({safe_line(original.language)}), which is authoritative:\n")
+        line(original.text)
+        line(f"\nTRANSLATION ({safe_line(view.language)}, {grade_word(view.grade)}), which is not:")
+        return
+    reasons = {
+        "unread": f"nobody has opened the original yet: hotline read {original.serial}",
+        "other": f"another statement has the serial #{original.serial:04d} here: what was translated is not known",
+    }
+    line(f"*** {reasons.get(original.state, 'the original is not here')} ***")
+
+
+def print_translation(one: operator_pb2.TranslationView) -> None:
+    """Whose it is, how good it claims to be, and its text with nothing beside it."""
+    line(f"TRANSLATION {translation_title(one)}; the original is authoritative")
+    if one.corrected_by:
+        line(f"*** {'RETRACTED' if one.retracted else 'CORRECTED'} BY #{one.corrected_by:04d} ***")
+    if one.text:
+        line(f"\n{one.text}")
+    elif one.way == "received":
+        line(f"  nobody has opened it yet: hotline read {one.serial}")
+    else:
+        line("  its text was destroyed when its time was over")
+    line()
+
+
+def translation_title(one: operator_pb2.TranslationView) -> str:
+    """rough (en) by A. Name, kept here as 3."""
+    where = f"kept here as {one.serial}" if one.way == "here" else f"{one.way} as #{one.serial:04d}"
+    return f"{grade_word(one.grade)} ({safe_line(one.language, 40)}) by {safe_line(one.translator, 64)}, {where}"
 
 
 def print_statement(view: operator_pb2.StatementView) -> None:
@@ -133,6 +180,14 @@ def print_statement(view: operator_pb2.StatementView) -> None:
     if view.kind in VOIDS:
         line("\n[the sender withdrew this serial: the statement expired before it was delivered]")
         return
+    if view.HasField("original"):
+        _print_original(view)
     if view.text:
         line()
         line(view.text)
+    if view.translation:
+        line()
+        option = " --sent" if view.sent else ""
+        line(f"This is the original. Translations, side by side with: hotline translations {view.serial}{option}")
+        for one in view.translation:
+            line(f"  {translation_title(one)}")

@@ -73,6 +73,11 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
         case "corrected":
             whose = "our statement" if fields["way"] == "sent" else "statement"
             return f"{exercise}{whose} {number} is {str(fields['state']).upper()} by #{fields['by']:04d}"
+        case "translated":
+            whose = "our statement" if fields["way"] == "sent" else "statement"
+            where = "kept here" if fields["carrier"] == "here" else f"as #{fields['number']:04d}"
+            what = f"{fields['grade']} translation ({safe_line(str(fields['lang']))})"
+            return f"{exercise}{whose} {number} has a {what}, {where}"
         case "renumbered":
             return f"statement {number} now has the serial #{fields['new']:04d}"
         case _:

@@ -51,6 +51,7 @@ from hotline.protocol.events import (
     SetPresence,
     Started,
     Submit,
+    Translate,
 )
 from hotline.protocol.ladder import Ladder
 from hotline.protocol.line import Line
@@ -63,6 +64,7 @@ from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
 from hotline.protocol.session import Session
 from hotline.protocol.tables import History, LedgerView, Saved
+from hotline.protocol.translations import Translations
 from hotline.wire.codec import decode_frame, encode
 from hotline.wire.envelope import decode_header
 from hotline.wire.v1 import frame_pb2
@@ -94,6 +96,7 @@ class Endpoint:
         self.context = context(setup, courier_keys)
         self.own_log = OwnLog(self.context)
         self._sending = Sending(self.context, self.own_log)
+        self._translations = Translations(self.context, self._sending)
         self.tests = ChannelTests(self.context, self._sending)
         ladder = Ladder(self.context)
         self._receiving = Receiving(self.context, self.own_log, self.tests, ladder)
@@ -107,6 +110,7 @@ class Endpoint:
         ladder.restore(saved, now)
         self.tests.restore(saved, now)
         self.presence.restore(saved, now)
+        self._translations.restore(saved)
         self.own_log.restore(saved)
         for line in self._lines.values():
             line.peer_log.restore(saved)
@@ -140,6 +144,8 @@ class Endpoint:
                 self._sending.submit(event, now)
             case MarkRead():
                 self._first.ladder.mark_read(event, now)
+            case Translate():
+                self._translations.translate(event, now)
             case SendTest():
                 self.tests.ask(event, now)
             case SetPresence():

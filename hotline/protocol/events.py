@@ -39,6 +39,28 @@ class MarkRead:
 
 
 @dataclass(frozen=True, slots=True)
+class Translate:
+    """An officer hands in a translation of statement `serial`, ours if `sent`, else the peer's."""
+
+    request: RequestId
+    plane: Plane
+    serial: int
+    sent: bool
+    grade: content_pb2.TranslationGrade.ValueType
+    translator: str
+    language: str
+    direction: content_pb2.Direction.ValueType
+    text: str
+    officer: str
+    send: bool = False
+
+    @property
+    def goes(self) -> bool:
+        """Whether the peer gets it: what we give along to our own words is of no use here."""
+        return self.send or self.sent
+
+
+@dataclass(frozen=True, slots=True)
 class SendTest:
     """An officer asks for a channel test at once; the text is ours."""
 
@@ -131,6 +153,7 @@ class Audited:
 EndpointEvent = (
     Submit
     | MarkRead
+    | Translate
     | SendTest
     | SetPresence
     | AskPresence

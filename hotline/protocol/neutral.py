@@ -32,7 +32,7 @@ VOIDS: Final = (content_pb2.STATEMENT_KIND_VOID, content_pb2.STATEMENT_KIND_TEST
 CORRECTING: Final = (content_pb2.STATEMENT_KIND_CORRECTION, content_pb2.STATEMENT_KIND_RETRACTION)
 """What changes how an earlier statement of the same side is to be read."""
 
-SPOKEN: Final = (content_pb2.STATEMENT_KIND_TEXT, *CORRECTING)
+SPOKEN: Final = (content_pb2.STATEMENT_KIND_TEXT, *CORRECTING, content_pb2.STATEMENT_KIND_TRANSLATION)
 """What an officer has said."""
 
 UNATTENDED: Final = (content_pb2.STATEMENT_KIND_TEST, content_pb2.STATEMENT_KIND_TEST_VOID)
@@ -47,5 +47,5 @@ def kind_of(statement: content_pb2.Statement) -> content_pb2.StatementKind.Value
 
 
 def kind_word(kind: content_pb2.StatementKind.ValueType) -> str:
-    """text, void, test, test-void, correction or retraction, as records and schemas spell it."""
+    """text, void, test, test-void, correction, retraction or translation, as records and schemas spell it."""
     return content_pb2.StatementKind.Name(kind).removeprefix("STATEMENT_KIND_").lower().replace("_", "-")

@@ -13,8 +13,13 @@ from hotline.protocol.tables import Row
 
 _Name = tuple[str, int]
 """Plane and serial."""
+_Link = tuple[str, str, int, str, int]
+"""Of an original plane, way and serial; of its translation carrier and number."""
 
-REBUILT = ("sent", "received", "sent_fact", "received_fact", "unread", "outbox", "custody", "counter", "channel_test")
+REBUILT = (
+    *("sent", "received", "sent_fact", "received_fact", "unread", "outbox", "custody", "counter", "channel_test"),
+    *("translation", "translated"),
+)
 """The tables that the ledger tells of."""
 
 
@@ -37,6 +42,9 @@ class Rebuilt:
     """Table, stage and name of what a correction or retraction names."""
     tests: set[_Name] = field(default_factory=set)
     """Channel tests: way and serial; for one that was missed, the time."""
+    kept: dict[_Name, str] = field(default_factory=dict)
+    """Translations that stayed here."""
+    translated: set[_Link] = field(default_factory=set)
 
     def read(self, leaf: Leaf) -> None:
         """Take up one entry."""
@@ -48,11 +56,14 @@ class Rebuilt:
             case "msg.submit":
                 self.sent[name] = str(fields["statement"])
                 self._correction("sent_fact", plane, fields)
+                self._translation("sent", name, fields)
                 if fields.get("kind") == "test":
                     self.tests.add(("sent", name[1]))
             case "msg.renumbered":
                 self.stages["renumbered"].add(name)
                 self.sent[plane, int(fields["new"])] = str(fields["statement"])
+                moved = {link for link in self.translated if link[0] == plane and link[3:] == ("sent", name[1])}
+                self.translated |= {(*link[:4], int(fields["new"])) for link in moved}
                 if plane == "real" and ("sent", name[1]) in self.tests:
                     self.tests.add(("sent", int(fields["new"])))
             case "msg.expired" | "msg.read":
@@ -65,11 +76,16 @@ class Rebuilt:
             case "msg.recv":
                 self.received[name] = str(fields["statement"])
                 self._correction("received_fact", plane, fields)
+                self._translation("received", name, fields)
                 self._kind(name, str(fields.get("kind")))
                 if fields.get("shown"):
                     self.shown.add(name)
             case "msg.shown":
                 self.shown |= many
+            case "msg.translated":
+                number = int(fields["number"])
+                self.kept[plane, number] = str(fields["translation"])
+                self.translated.add((plane, "received", name[1], "here", number))
             case "msg.opened":
                 self.opened.add(name)
             case "alarm" if fields.get("name") == "test-missed":
@@ -79,6 +95,12 @@ class Rebuilt:
         stage = _CORRECTIONS.get(str(fields.get("kind")))
         if stage is not None:
             self.corrected.add((table, stage, (plane, int(fields["corrects"]))))
+
+    def _translation(self, carrier: str, name: _Name, fields: Mapping[str, str | int]) -> None:
+        if fields.get("kind") == "translation":
+            own = (fields["grade"] == "courtesy") == (carrier == "sent")
+            way = "sent" if own else "received"
+            self.translated.add((name[0], way, int(fields["translates"]), carrier, name[1]))
 
     def _kind(self, name: _Name, kind: str) -> None:
         if kind in ("test", "test-void"):
@@ -98,7 +120,7 @@ def rebuild(leaves: Iterable[Leaf]) -> Rebuilt:
 def differences(made: Rebuilt, tables: Mapping[str, Sequence[Row]]) -> list[str]:
     """What the tables say and the ledger does not, or the other way round; one sentence each."""
     found = []
-    for table, wanted in (("sent", made.sent), ("received", made.received)):
+    for table, wanted in (("sent", made.sent), ("received", made.received), ("translation", made.kept)):
         stored = {_name(row): _hex(row["hash"]) for row in tables[table]}
         found += [f"{table} {_said(name)}: in the ledger, not in the table" for name in wanted.keys() - stored.keys()]
         found += [f"{table} {_said(name)}: in the table, not in the ledger" for name in stored.keys() - wanted.keys()]
@@ -119,6 +141,8 @@ def differences(made: Rebuilt, tables: Mapping[str, Sequence[Row]]) -> list[str]
         f"{table} {stage} {_said(name)}: in one of ledger and table only"
         for table, stage, name in sorted(marked ^ made.corrected)
     ]
+    links = {_link(row) for row in tables["translated"]}
+    found += [f"translated {link}: in one of ledger and table only" for link in sorted(links ^ made.translated)]
     unread = made.shown - made.opened - made.unattended
     found += _sets("unread", unread, {_name(row) for row in tables["unread"]})
     tests = {(str(row["way"]), int(str(row["serial"] or row["at"]))) for row in tables["channel_test"]}
@@ -173,6 +197,11 @@ def _sets(what: str, wanted: set[_Name], stored: set[_Name]) -> list[str]:
 def _name(row: Row) -> _Name:
     serial = row["serial"]
     return str(row["plane"]), serial if isinstance(serial, int) else 0
+
+
+def _link(row: Row) -> _Link:
+    serial, number = (value if isinstance(value, int) else 0 for value in (row["serial"], row["number"]))
+    return str(row["plane"]), str(row["way"]), serial, str(row["carrier"]), number
 
 
 def _said(name: _Name) -> str:

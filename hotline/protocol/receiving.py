@@ -11,6 +11,7 @@ from hotline.protocol.context import Context
 from hotline.protocol.heads import said_head
 from hotline.protocol.inbox import Ahead, Verdict
 from hotline.protocol.ladder import Ladder
+from hotline.protocol.language import link
 from hotline.protocol.neutral import CORRECTING, UNATTENDED, VOIDS, kind_of, kind_word
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.peerlog import PeerLog
@@ -132,6 +133,8 @@ class Receiving:
             ctx.tell("repeat", plane=plane.value, serial=serial, of=repeats, at=now.wall)
         if statement.kind in CORRECTING:
             self._correct(plane, statement, now)
+        if statement.HasField("translation"):
+            ctx.out.changes.append(link(plane, statement, "received"))
         self._keep_held(plane, serial)
         for number in shown:
             self._show(plane, number, now)

@@ -10,6 +10,7 @@ from hotline.limits import OUTBOX_BYTES_MAX, TIME_MAX
 from hotline.machine import Instant, Plane, Private, Put, Reply, RequestId
 from hotline.protocol.context import Context
 from hotline.protocol.events import Submit
+from hotline.protocol.language import grade_word, link
 from hotline.protocol.neutral import SPOKEN, UNATTENDED, kind_word
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.ownlog import OwnLog
@@ -47,10 +48,12 @@ def corrected_word(kind: content_pb2.StatementKind.ValueType) -> str:
     return "retracted" if kind == content_pb2.STATEMENT_KIND_RETRACTION else "corrected"
 
 
-def references(statement: content_pb2.Statement) -> dict[str, int]:
+def references(statement: content_pb2.Statement) -> dict[str, str | int]:
     """What enters a ledger of a statement's references: serials, and nothing where there is none."""
-    named = {"reply_to": statement.in_reply_to.serial, "corrects": statement.corrects.serial}
-    return {name: serial for name, serial in named.items() if serial}
+    tie = statement.translation
+    named: dict[str, str | int] = {"reply_to": statement.in_reply_to.serial, "corrects": statement.corrects.serial}
+    named |= {"translates": tie.original.serial, "grade": grade_word(tie.grade)}
+    return {name: value for name, value in named.items() if value}
 
 
 class Sending:
@@ -212,6 +215,8 @@ class Sending:
         item = Pending(statement.serial, statement.precedence, content, inner.signature, name, expires_at)
         item.is_test = statement.kind == content_pb2.STATEMENT_KIND_TEST
         outbox.add(item)
+        if statement.HasField("translation"):
+            ctx.out.changes.append(link(plane, statement, "sent"))
         key = {"plane": plane.value, "serial": statement.serial}
         ctx.out.changes += [
             Put("sent", {**key, "content": content, "signature": inner.signature, "hash": name}),

@@ -16,6 +16,7 @@ from hotline.errors import Malformed, TextError
 from hotline.ledger.tree import HASH_SIZE
 from hotline.limits import PADDING_CLASSES, RECEIPT_ITEMS_MAX, SERIAL_MAX, TEXT_BYTES_MAX, TIME_MAX
 from hotline.machine import Plane
+from hotline.protocol.language import check_translation
 from hotline.protocol.neutral import CORRECTING, DRAFTER, SPOKEN, UNATTENDED, VOIDS
 from hotline.wire.codec import decode
 from hotline.wire.inner import ContentType, Inner
@@ -116,6 +117,7 @@ def decode_statement(content: bytes) -> content_pb2.Statement:
     if len(statement.checkpoint) > CHECKPOINT_MAX:
         raise Malformed("field-length", "a checkpoint")
     _check_references(statement)
+    check_translation(statement)
     _check_kind(statement)
     return statement
 

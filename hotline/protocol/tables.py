@@ -58,6 +58,22 @@ TABLES: Final[Mapping[str, Table]] = {
         ("epoch", "name", "hour"),
     ),
     "channel_test": Table({"at": "INTEGER", "way": "TEXT", "serial": "INTEGER"}, ("at", "way", "serial")),
+    "translation": Table(
+        {"plane": "TEXT", "serial": "INTEGER", "content": "BLOB", "signature": "BLOB", "hash": "BLOB"},
+        ("plane", "serial"),
+        heap=True,
+    ),
+    "translated": Table(
+        {
+            "plane": "TEXT",
+            "way": "TEXT",
+            "serial": "INTEGER",
+            "carrier": "TEXT",
+            "number": "INTEGER",
+            "original": "BLOB",
+        },
+        ("plane", "way", "serial", "carrier", "number"),
+    ),
     # live
     "outbox": Table({"plane": "TEXT", "serial": "INTEGER", "stage": "TEXT"}, ("plane", "serial")),
     "unread": Table({"plane": "TEXT", "serial": "INTEGER", "hash": "BLOB"}, ("plane", "serial")),

@@ -25,6 +25,7 @@ from hotline.protocol.events import (
     SendTest,
     SetPresence,
     Submit,
+    Translate,
 )
 from hotline.protocol.neutral import UNATTENDED
 from hotline.protocol.status import status
@@ -62,6 +63,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         self._extra_status = extra_status
         self._submits: OnceOnly[operator_pb2.SubmitResponse] = OnceOnly()
         self._tests: OnceOnly[operator_pb2.TestChannelResponse] = OnceOnly()
+        self._translations: OnceOnly[operator_pb2.TranslateResponse] = OnceOnly()
 
     # --- statements --------------------------------------------------------------------------------------------------
 
@@ -105,6 +107,37 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
             return _submit_response(reply)
 
         return await self._submits.answer(bytes(request.request_key), ask)
+
+    async def Translate(  # noqa: N802
+        self,
+        request: operator_pb2.TranslateRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.TranslateRequest, operator_pb2.TranslateResponse],
+    ) -> operator_pb2.TranslateResponse:
+        """Keep or send a translation; the answer comes when it is durable."""
+        officer = self._officer
+        if officer is None:
+            return operator_pb2.TranslateResponse(code="policy", text=_NOT_AN_OFFICER)
+
+        async def ask() -> operator_pb2.TranslateResponse:
+            reply = await self._ask(
+                context,
+                lambda number: Translate(
+                    number,
+                    _plane(request.exercise),
+                    request.serial,
+                    request.sent,
+                    request.grade,
+                    request.translator,
+                    request.language,
+                    request.direction,
+                    request.text,
+                    officer,
+                    request.send,
+                ),
+            )
+            return _translate_response(reply)
+
+        return await self._translations.answer(bytes(request.request_key), ask)
 
     async def TestChannel(  # noqa: N802
         self,
@@ -160,6 +193,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         if reply.ok:
             views = self._views.received(plane, "WHERE r.plane=? AND r.serial=?", (plane.value, serial))
             if views:
+                self._views.add_translations(plane, views[0])
                 response.statement.CopyFrom(views[0])
         return response
 
@@ -176,6 +210,8 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
             views = (self._views.sent if request.sent else self._views.received)(
                 plane, "WHERE plane=? AND serial=?", (plane.value, request.serial)
             )
+            for view in views:
+                self._views.add_translations(plane, view)
         elif request.sent:
             views = self._views.sent(plane, "WHERE plane=? ORDER BY serial DESC LIMIT ?", (plane.value, limit))
         elif request.unread_only:
@@ -314,6 +350,18 @@ def _submit_response(reply: Reply) -> operator_pb2.SubmitResponse:
         composed=str(fields["composed"]),
         statement=name,
     )
+
+
+def _translate_response(reply: Reply) -> operator_pb2.TranslateResponse:
+    response = operator_pb2.TranslateResponse(accepted=reply.ok, code=reply.code, text=reply.text)
+    if reply.ok:
+        name = reply.fields["hash"]
+        assert isinstance(name, bytes)
+        response.name = name
+        response.serial = _int(reply.fields.get("serial", 0))
+        response.number = _int(reply.fields.get("number", 0))
+        response.date_time_group = str(reply.fields.get("dtg", ""))
+    return response
 
 
 def _int(value: object) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from hotline.machine import Plane
+from hotline.protocol.language import original_is_senders
 from hotline.protocol.neutral import UNATTENDED, kind_of
 from hotline.protocol.statements import decode_statement
 from hotline.runtime.store import EndpointStore
+from hotline.runtime.translationviews import TranslationViews
 from hotline.wire.v1 import operator_pb2
 
 _SENT = "SELECT s.serial, s.content, s.hash FROM sent s"
@@ -17,6 +19,12 @@ class StatementViews:
 
     def __init__(self, store: EndpointStore) -> None:
         self._store = store
+        self._translations = TranslationViews(store)
+
+    def add_translations(self, plane: Plane, view: operator_pb2.StatementView) -> None:
+        """The texts of the translations of this one, and of the original if it is one itself."""
+        way = "sent" if view.sent else "received"
+        view.translation.extend(self._translations.of(plane, way, view.serial, view.statement))
 
     def sent(self, plane: Plane, clause: str, parameters: tuple[str | int, ...]) -> list[operator_pb2.StatementView]:
         """Ours that `clause` picks."""
@@ -41,7 +49,14 @@ class StatementViews:
             return operator_pb2.StatementView(
                 exercise=plane is Plane.EXERCISE, sent=sent, serial=serial, statement=name, reason=reason
             )
-        return _view(plane, content, name, sent=sent)
+        view, statement = _view(plane, content, name, sent=sent), decode_statement(content)
+        view.translations = self._translations.count(plane, "sent" if sent else "received", serial, name)
+        if statement.HasField("translation"):
+            tie = statement.translation
+            way = "sent" if original_is_senders(tie.grade) == sent else "received"
+            view.grade, view.translator = tie.grade, tie.translator
+            view.original.CopyFrom(self._translations.original(plane, way, tie.original))
+        return view
 
     def _is_named(self, plane: Plane, correction: int, name: bytes) -> bool:
         """Whether a received correction means this statement: it may have come first, and have meant another."""

@@ -10,7 +10,7 @@ from tests.oracle.protobuf import Value, read, shown
 TEXT_MAX, SERIAL_MAX, TIME_MAX, ITEMS_MAX = 32_768, 2**40, 253_402_300_799_999, 256
 CONTENT_MAX, HEARTBEAT_MAX, PREKEY_MAX = 34_816, 8_192, 2_048
 CHECKPOINT_MAX, NAME_MAX, GROUP_MAX, LANGUAGE_MAX, PROOF_MAX = 1_024, 64, 16, 35, 63
-TEXT, VOID, TEST, TEST_VOID, CORRECTION, RETRACTION = 1, 2, 3, 4, 5, 6
+TEXT, VOID, TEST, TEST_VOID, CORRECTION, RETRACTION, TRANSLATION = 1, 2, 3, 4, 5, 6, 7
 DELIVERED, READ = 1, 2
 WITH_TIME = (3, 5, 6)
 BUNDLE_LINE, BUNDLE_MAX = b"hotline-courier/1\n", 48 * 1_048_576
@@ -37,6 +37,7 @@ def statement(given: Json, asked: Json) -> Json:
     need(max(made["composed_ms"], made["valid_for_ms"]) <= TIME_MAX, "field-length")
     need(len(made["checkpoint"]) <= CHECKPOINT_MAX, "field-length")
     _references(made)
+    _translation(made)
     _kind(made)
     need((made["from_party"], made["to_party"]) == (given["from_party"], given["to_party"]), "party")
     need(asked["plane"] == "real" or made["kind"] not in (TEST, TEST_VOID), "kind")
@@ -52,12 +53,25 @@ def _references(made: Value) -> None:
         named = made[name]
         need(named is None or (0 < named["serial"] <= highest and len(named["statement"]) == 32), "reference")
     need((made["corrects"] is not None) == (made["kind"] in (CORRECTION, RETRACTION)), "reference")
-    need(made["in_reply_to"] is None or made["kind"] in (TEXT, CORRECTION, RETRACTION), "reference")
+    need(made["in_reply_to"] is None or made["kind"] in (TEXT, CORRECTION, RETRACTION, TRANSLATION), "reference")
+
+
+def _translation(made: Value) -> None:
+    """Clause 21.2."""
+    tie = made["translation"]
+    need((tie is not None) == (made["kind"] == TRANSLATION), "translation")
+    if tie is None:
+        return
+    need(1 <= tie["grade"] <= 4 and 1 <= len(tie["translator"]) <= NAME_MAX, "translation")
+    named = tie["original"] or {"serial": 0, "statement": b""}
+    highest = made["serial"] - 1 if tie["grade"] == 1 else SERIAL_MAX
+    need(0 < named["serial"] <= highest and len(named["statement"]) == 32, "translation")
+    need(made["in_reply_to"] is None, "translation")
 
 
 def _kind(made: Value) -> None:
     kind = made["kind"]
-    need(TEXT <= kind <= RETRACTION, "kind")
+    need(TEXT <= kind <= TRANSLATION, "kind")
     need(kind not in (TEST, TEST_VOID) or made["precedence"] == 1, "kind")
     if kind in (VOID, TEST_VOID):
         silent = not (made["text"] or made["language"] or made["drafter"] or made["first_serial"])

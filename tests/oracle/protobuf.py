@@ -60,6 +60,12 @@ MESSAGES: dict[str, dict[int, Field]] = {
         16: Field("first_serial", "u64"),
         17: Field("in_reply_to", "Reference"),
         18: Field("corrects", "Reference"),
+        28: Field("translation", "Translation"),
+    },
+    "Translation": {
+        1: Field("original", "Reference"),
+        2: Field("grade", "enum"),
+        3: Field("translator", "string"),
     },
     "Reference": {1: Field("serial", "u64"), 2: Field("statement", "bytes")},
     "Receipt": {

@@ -78,6 +78,18 @@ def _statements() -> Cases:
         "a correction that answers": {"kind": 5, "corrects": earlier, "in_reply_to": earlier},
         "a retraction": {"kind": 6, "corrects": earlier},
     }
+    tie = content_pb2.Translation(original=earlier, grade=1, translator="A. Writer")
+    good |= {
+        "a courtesy translation": {
+            "kind": 7,
+            "language": "ur",
+            "direction": 2,
+            "text": "ایک بیان۔",
+            "translation": tie,
+        },
+        "a translation of what the other side said": {"kind": 7, "translation": _tie(grade=4, serial=2**40)},
+        "a translator of 64 characters": {"kind": 7, "translation": _tie(translator="ہ" * 64)},
+    }
     for number, text in enumerate(TEXTS):
         good[f"neutral text {number}"] = TEST | {"text": text}
     for why, changes in good.items():
@@ -144,12 +156,43 @@ def _statements() -> Cases:
         ("reference", "a correction of a name of 33 bytes", {"kind": 5, "corrects": _named(1, 33)}),
         ("text", "a correction without text", {"kind": 5, "corrects": earlier, "text": ""}),
     ]
-    for word, why, changes in bad:
+    for word, why, changes in [*bad, *_ties(tie, earlier)]:
         cases.bad(word, why, plane="real", content=statement(**changes).hex())
     cases.bad("kind", "a test in an exercise", plane="exercise", content=statement(**TEST).hex())
     cases.bad("kind", "a withdrawn test in an exercise", plane="exercise", content=statement(**TEST_VOID).hex())
     _spellings(cases, statement(), {"plane": "real"})
     return cases
+
+
+def _ties(tie: content_pb2.Translation, earlier: content_pb2.Reference) -> list[tuple[str, str, dict[str, Any]]]:
+    """Translations of nothing, and what is none and names an original."""
+    ties: dict[str, dict[str, Any]] = {
+        "no original": {"serial": 0},
+        "a courtesy translation of itself": {"serial": 3},
+        "an original beyond SERIAL_MAX": {"serial": 2**40 + 1, "grade": 2},
+        "an original named in 31 bytes": {"size": 31},
+        "no grade": {"grade": 0},
+        "an unknown grade": {"grade": 5},
+        "no translator": {"translator": ""},
+        "a translator of 65 characters": {"translator": "x" * 65},
+    }
+    bad: list[tuple[str, str, dict[str, Any]]] = [
+        ("translation", why, {"kind": 7, "translation": _tie(**changes)}) for why, changes in ties.items()
+    ]
+    return [
+        *bad,
+        ("translation", "a translation of nothing", {"kind": 7}),
+        ("translation", "a text that names an original", {"translation": tie}),
+        ("translation", "a void statement that names an original", {**VOID, "translation": tie}),
+        ("translation", "a translation that answers", {"kind": 7, "translation": tie, "in_reply_to": earlier}),
+        ("text", "a translation without text", {"kind": 7, "translation": tie, "text": ""}),
+    ]
+
+
+def _tie(
+    serial: int = 2, size: int = 32, grade: Any = content_pb2.TRANSLATION_GRADE_COURTESY, translator: str = "A. Writer"
+) -> content_pb2.Translation:
+    return content_pb2.Translation(original=_named(serial, size), grade=grade, translator=translator)
 
 
 def _named(serial: int, size: int = 32) -> content_pb2.Reference:

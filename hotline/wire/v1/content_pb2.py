@@ -24,41 +24,47 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dhotline/wire/v1/content.proto\x12\x0fhotline.wire.v1\"\x80\x04\n\tStatement\x12\x0e\n\x06serial\x18\x01 \x01(\x04\x12\x1e\n\x16previous_in_precedence\x18\x02 \x01(\x04\x12/\n\nprecedence\x18\x03 \x01(\x0e\x32\x1b.hotline.wire.v1.Precedence\x12,\n\x04kind\x18\x04 \x01(\x0e\x32\x1e.hotline.wire.v1.StatementKind\x12\x17\n\x0f\x64\x61te_time_group\x18\x05 \x01(\t\x12\x13\n\x0b\x63omposed_ms\x18\x06 \x01(\x04\x12\x10\n\x08language\x18\x07 \x01(\t\x12-\n\tdirection\x18\x08 \x01(\x0e\x32\x1a.hotline.wire.v1.Direction\x12\x12\n\nfrom_party\x18\t \x01(\t\x12\x10\n\x08to_party\x18\n \x01(\t\x12\x0f\n\x07\x64rafter\x18\x0b \x01(\t\x12\x0c\n\x04text\x18\x0c \x01(\t\x12\x11\n\tbody_salt\x18\r \x01(\x0c\x12\x14\n\x0cvalid_for_ms\x18\x0e \x01(\x04\x12\x12\n\ncheckpoint\x18\x0f \x01(\x0c\x12\x14\n\x0c\x66irst_serial\x18\x10 \x01(\x04\x12/\n\x0bin_reply_to\x18\x11 \x01(\x0b\x32\x1a.hotline.wire.v1.Reference\x12,\n\x08\x63orrects\x18\x12 \x01(\x0b\x32\x1a.hotline.wire.v1.Reference\".\n\tReference\x12\x0e\n\x06serial\x18\x01 \x01(\x04\x12\x11\n\tstatement\x18\x02 \x01(\x0c\"\xac\x01\n\x07Receipt\x12%\n\x05stage\x18\x01 \x01(\x0e\x32\x16.hotline.wire.v1.Stage\x12*\n\x04item\x18\x02 \x03(\x0b\x32\x1c.hotline.wire.v1.ReceiptItem\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x0f\n\x07time_ms\x18\x04 \x01(\x04\x12\x18\n\x10received_through\x18\x05 \x01(\x04\x12\x12\n\ncheckpoint\x18\x06 \x01(\x0c\"0\n\x0bReceiptItem\x12\x0e\n\x06serial\x18\x01 \x01(\x04\x12\x11\n\tstatement\x18\x02 \x01(\x0c\"\xa5\x04\n\tHeartbeat\x12\x0c\n\x04\x62\x65\x61t\x18\x01 \x01(\x07\x12\x0c\n\x04\x65\x63ho\x18\x02 \x01(\x07\x12\x0c\n\x04path\x18\x03 \x01(\r\x12\x14\n\x0csent_through\x18\x04 \x01(\x04\x12\x18\n\x10received_through\x18\x05 \x01(\x04\x12\x1d\n\x15\x65xercise_sent_through\x18\x06 \x01(\x04\x12!\n\x19\x65xercise_received_through\x18\x07 \x01(\x04\x12\x0f\n\x07time_ms\x18\x08 \x01(\x04\x12\x0e\n\x06prekey\x18\t \x01(\x07\x12\x13\n\x0bprekey_held\x18\n \x01(\x07\x12\x14\n\x0c\x65poch_opened\x18\x0b \x01(\x07\x12\x10\n\x08log_size\x18\x0c \x01(\x04\x12+\n\x08presence\x18\r \x01(\x0e\x32\x19.hotline.wire.v1.Presence\x12\x33\n\x0c\x61nnouncement\x18\x0e \x01(\x0b\x32\x1d.hotline.wire.v1.SignedPrekey\x12\x15\n\recho_delay_ms\x18\x0f \x01(\r\x12)\n\x03log\x18\x10 \x01(\x0b\x32\x1c.hotline.wire.v1.LogExchange\x12,\n\x07\x63ourier\x18\x11 \x01(\x0b\x32\x1b.hotline.wire.v1.CourierKey\x12\x19\n\x11presence_until_ms\x18\x12 \x01(\x04\x12\x16\n\x0epresence_asked\x18\x13 \x01(\x07\x12\x19\n\x11presence_answered\x18\x14 \x01(\x07\"I\n\nCourierKey\x12-\n\x06prekey\x18\x01 \x01(\x0b\x32\x1d.hotline.wire.v1.SignedPrekey\x12\x0c\n\x04held\x18\x02 \x01(\x07\"\xef\x01\n\x0bLogExchange\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\r\n\x05proof\x18\x02 \x03(\x0c\x12\x12\n\nproof_from\x18\x03 \x01(\x04\x12\x15\n\rclaimed_proof\x18\x04 \x03(\x0c\x12\x14\n\x0c\x63laimed_from\x18\x05 \x01(\x04\x12\x12\n\nclaimed_to\x18\x06 \x01(\x04\x12\x0c\n\x04seen\x18\x07 \x01(\x0c\x12\x0e\n\x06linked\x18\x08 \x01(\x04\x12\x14\n\x0clinked_epoch\x18\t \x01(\x04\x12\x13\n\x0b\x63osignature\x18\n \x01(\x0c\x12\r\n\x05\x61sked\x18\x0b \x01(\x08\x12\x10\n\x08\x61nswered\x18\x0c \x01(\x08\"/\n\x0cSignedPrekey\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"^\n\nPrekeyBody\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\x12\x12\n\ncreated_ms\x18\x03 \x01(\x04\x12\x14\n\x0cnot_after_ms\x18\x04 \x01(\x04\"c\n\nKeyRequest\x12\x15\n\runknown_epoch\x18\x01 \x01(\x0c\x12-\n\x06prekey\x18\x02 \x01(\x0b\x32\x1d.hotline.wire.v1.SignedPrekey\x12\x0f\n\x07time_ms\x18\x03 \x01(\x04*\x89\x01\n\nPrecedence\x12\x1a\n\x16PRECEDENCE_UNSPECIFIED\x10\x00\x12\x16\n\x12PRECEDENCE_ROUTINE\x10\x01\x12\x17\n\x13PRECEDENCE_PRIORITY\x10\x02\x12\x18\n\x14PRECEDENCE_IMMEDIATE\x10\x03\x12\x14\n\x10PRECEDENCE_FLASH\x10\x04*L\n\tDirection\x12\x19\n\x15\x44IRECTION_UNSPECIFIED\x10\x00\x12\x11\n\rDIRECTION_LTR\x10\x01\x12\x11\n\rDIRECTION_RTL\x10\x02*\xd6\x01\n\rStatementKind\x12\x1e\n\x1aSTATEMENT_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13STATEMENT_KIND_TEXT\x10\x01\x12\x17\n\x13STATEMENT_KIND_VOID\x10\x02\x12\x17\n\x13STATEMENT_KIND_TEST\x10\x03\x12\x1c\n\x18STATEMENT_KIND_TEST_VOID\x10\x04\x12\x1d\n\x19STATEMENT_KIND_CORRECTION\x10\x05\x12\x1d\n\x19STATEMENT_KIND_RETRACTION\x10\x06*h\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTAGE_DELIVERED\x10\x01\x12\x0e\n\nSTAGE_READ\x10\x02\x12\x0f\n\x0bSTAGE_NOTED\x10\x03\x12\x12\n\x0eSTAGE_CONFLICT\x10\x04*\xb4\x01\n\x08Presence\x12\x18\n\x14PRESENCE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePRESENCE_ALIVE\x10\x01\x12\x14\n\x10PRESENCE_CLOSING\x10\x02\x12\x17\n\x13PRESENCE_CONSULTING\x10\x03\x12\x15\n\x11PRESENCE_DECLINED\x10\x04\x12\x1d\n\x19PRESENCE_PRINCIPAL_ABSENT\x10\x05\x12\x15\n\x11PRESENCE_DEGRADED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dhotline/wire/v1/content.proto\x12\x0fhotline.wire.v1\"\xb3\x04\n\tStatement\x12\x0e\n\x06serial\x18\x01 \x01(\x04\x12\x1e\n\x16previous_in_precedence\x18\x02 \x01(\x04\x12/\n\nprecedence\x18\x03 \x01(\x0e\x32\x1b.hotline.wire.v1.Precedence\x12,\n\x04kind\x18\x04 \x01(\x0e\x32\x1e.hotline.wire.v1.StatementKind\x12\x17\n\x0f\x64\x61te_time_group\x18\x05 \x01(\t\x12\x13\n\x0b\x63omposed_ms\x18\x06 \x01(\x04\x12\x10\n\x08language\x18\x07 \x01(\t\x12-\n\tdirection\x18\x08 \x01(\x0e\x32\x1a.hotline.wire.v1.Direction\x12\x12\n\nfrom_party\x18\t \x01(\t\x12\x10\n\x08to_party\x18\n \x01(\t\x12\x0f\n\x07\x64rafter\x18\x0b \x01(\t\x12\x0c\n\x04text\x18\x0c \x01(\t\x12\x11\n\tbody_salt\x18\r \x01(\x0c\x12\x14\n\x0cvalid_for_ms\x18\x0e \x01(\x04\x12\x12\n\ncheckpoint\x18\x0f \x01(\x0c\x12\x14\n\x0c\x66irst_serial\x18\x10 \x01(\x04\x12/\n\x0bin_reply_to\x18\x11 \x01(\x0b\x32\x1a.hotline.wire.v1.Reference\x12,\n\x08\x63orrects\x18\x12 \x01(\x0b\x32\x1a.hotline.wire.v1.Reference\x12\x31\n\x0btranslation\x18\x1c \x01(\x0b\x32\x1c.hotline.wire.v1.Translation\"\x81\x01\n\x0bTranslation\x12,\n\x08original\x18\x01 \x01(\x0b\x32\x1a.hotline.wire.v1.Reference\x12\x30\n\x05grade\x18\x02 \x01(\x0e\x32!.hotline.wire.v1.TranslationGrade\x12\x12\n\ntranslator\x18\x03 \x01(\t\"\xc9\x01\n\x10LocalTranslation\x12\x31\n\x0btranslation\x18\x01 \x01(\x0b\x32\x1c.hotline.wire.v1.Translation\x12\x10\n\x08language\x18\x02 \x01(\t\x12-\n\tdirection\x18\x03 \x01(\x0e\x32\x1a.hotline.wire.v1.Direction\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x11\n\tbody_salt\x18\x05 \x01(\x0c\x12\x0f\n\x07made_ms\x18\x06 \x01(\x04\x12\x0f\n\x07officer\x18\x07 \x01(\t\".\n\tReference\x12\x0e\n\x06serial\x18\x01 \x01(\x04\x12\x11\n\tstatement\x18\x02 \x01(\x0c\"\xac\x01\n\x07Receipt\x12%\n\x05stage\x18\x01 \x01(\x0e\x32\x16.hotline.wire.v1.Stage\x12*\n\x04item\x18\x02 \x03(\x0b\x32\x1c.hotline.wire.v1.ReceiptItem\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x0f\n\x07time_ms\x18\x04 \x01(\x04\x12\x18\n\x10received_through\x18\x05 \x01(\x04\x12\x12\n\ncheckpoint\x18\x06 \x01(\x0c\"0\n\x0bReceiptItem\x12\x0e\n\x06serial\x18\x01 \x01(\x04\x12\x11\n\tstatement\x18\x02 \x01(\x0c\"\xa5\x04\n\tHeartbeat\x12\x0c\n\x04\x62\x65\x61t\x18\x01 \x01(\x07\x12\x0c\n\x04\x65\x63ho\x18\x02 \x01(\x07\x12\x0c\n\x04path\x18\x03 \x01(\r\x12\x14\n\x0csent_through\x18\x04 \x01(\x04\x12\x18\n\x10received_through\x18\x05 \x01(\x04\x12\x1d\n\x15\x65xercise_sent_through\x18\x06 \x01(\x04\x12!\n\x19\x65xercise_received_through\x18\x07 \x01(\x04\x12\x0f\n\x07time_ms\x18\x08 \x01(\x04\x12\x0e\n\x06prekey\x18\t \x01(\x07\x12\x13\n\x0bprekey_held\x18\n \x01(\x07\x12\x14\n\x0c\x65poch_opened\x18\x0b \x01(\x07\x12\x10\n\x08log_size\x18\x0c \x01(\x04\x12+\n\x08presence\x18\r \x01(\x0e\x32\x19.hotline.wire.v1.Presence\x12\x33\n\x0c\x61nnouncement\x18\x0e \x01(\x0b\x32\x1d.hotline.wire.v1.SignedPrekey\x12\x15\n\recho_delay_ms\x18\x0f \x01(\r\x12)\n\x03log\x18\x10 \x01(\x0b\x32\x1c.hotline.wire.v1.LogExchange\x12,\n\x07\x63ourier\x18\x11 \x01(\x0b\x32\x1b.hotline.wire.v1.CourierKey\x12\x19\n\x11presence_until_ms\x18\x12 \x01(\x04\x12\x16\n\x0epresence_asked\x18\x13 \x01(\x07\x12\x19\n\x11presence_answered\x18\x14 \x01(\x07\"I\n\nCourierKey\x12-\n\x06prekey\x18\x01 \x01(\x0b\x32\x1d.hotline.wire.v1.SignedPrekey\x12\x0c\n\x04held\x18\x02 \x01(\x07\"\xef\x01\n\x0bLogExchange\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\r\n\x05proof\x18\x02 \x03(\x0c\x12\x12\n\nproof_from\x18\x03 \x01(\x04\x12\x15\n\rclaimed_proof\x18\x04 \x03(\x0c\x12\x14\n\x0c\x63laimed_from\x18\x05 \x01(\x04\x12\x12\n\nclaimed_to\x18\x06 \x01(\x04\x12\x0c\n\x04seen\x18\x07 \x01(\x0c\x12\x0e\n\x06linked\x18\x08 \x01(\x04\x12\x14\n\x0clinked_epoch\x18\t \x01(\x04\x12\x13\n\x0b\x63osignature\x18\n \x01(\x0c\x12\r\n\x05\x61sked\x18\x0b \x01(\x08\x12\x10\n\x08\x61nswered\x18\x0c \x01(\x08\"/\n\x0cSignedPrekey\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"^\n\nPrekeyBody\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\x12\x12\n\ncreated_ms\x18\x03 \x01(\x04\x12\x14\n\x0cnot_after_ms\x18\x04 \x01(\x04\"c\n\nKeyRequest\x12\x15\n\runknown_epoch\x18\x01 \x01(\x0c\x12-\n\x06prekey\x18\x02 \x01(\x0b\x32\x1d.hotline.wire.v1.SignedPrekey\x12\x0f\n\x07time_ms\x18\x03 \x01(\x04*\x89\x01\n\nPrecedence\x12\x1a\n\x16PRECEDENCE_UNSPECIFIED\x10\x00\x12\x16\n\x12PRECEDENCE_ROUTINE\x10\x01\x12\x17\n\x13PRECEDENCE_PRIORITY\x10\x02\x12\x18\n\x14PRECEDENCE_IMMEDIATE\x10\x03\x12\x14\n\x10PRECEDENCE_FLASH\x10\x04*L\n\tDirection\x12\x19\n\x15\x44IRECTION_UNSPECIFIED\x10\x00\x12\x11\n\rDIRECTION_LTR\x10\x01\x12\x11\n\rDIRECTION_RTL\x10\x02*\xf6\x01\n\rStatementKind\x12\x1e\n\x1aSTATEMENT_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13STATEMENT_KIND_TEXT\x10\x01\x12\x17\n\x13STATEMENT_KIND_VOID\x10\x02\x12\x17\n\x13STATEMENT_KIND_TEST\x10\x03\x12\x1c\n\x18STATEMENT_KIND_TEST_VOID\x10\x04\x12\x1d\n\x19STATEMENT_KIND_CORRECTION\x10\x05\x12\x1d\n\x19STATEMENT_KIND_RETRACTION\x10\x06\x12\x1e\n\x1aSTATEMENT_KIND_TRANSLATION\x10\x07*\xaf\x01\n\x10TranslationGrade\x12!\n\x1dTRANSLATION_GRADE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aTRANSLATION_GRADE_COURTESY\x10\x01\x12\x1b\n\x17TRANSLATION_GRADE_SIGHT\x10\x02\x12\x1b\n\x17TRANSLATION_GRADE_ROUGH\x10\x03\x12\x1e\n\x1aTRANSLATION_GRADE_OFFICIAL\x10\x04*h\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTAGE_DELIVERED\x10\x01\x12\x0e\n\nSTAGE_READ\x10\x02\x12\x0f\n\x0bSTAGE_NOTED\x10\x03\x12\x12\n\x0eSTAGE_CONFLICT\x10\x04*\xb4\x01\n\x08Presence\x12\x18\n\x14PRESENCE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePRESENCE_ALIVE\x10\x01\x12\x14\n\x10PRESENCE_CLOSING\x10\x02\x12\x17\n\x13PRESENCE_CONSULTING\x10\x03\x12\x15\n\x11PRESENCE_DECLINED\x10\x04\x12\x1d\n\x19PRESENCE_PRINCIPAL_ABSENT\x10\x05\x12\x15\n\x11PRESENCE_DEGRADED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hotline.wire.v1.content_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PRECEDENCE']._serialized_start=1954
-  _globals['_PRECEDENCE']._serialized_end=2091
-  _globals['_DIRECTION']._serialized_start=2093
-  _globals['_DIRECTION']._serialized_end=2169
-  _globals['_STATEMENTKIND']._serialized_start=2172
-  _globals['_STATEMENTKIND']._serialized_end=2386
-  _globals['_STAGE']._serialized_start=2388
-  _globals['_STAGE']._serialized_end=2492
-  _globals['_PRESENCE']._serialized_start=2495
-  _globals['_PRESENCE']._serialized_end=2675
+  _globals['_PRECEDENCE']._serialized_start=2341
+  _globals['_PRECEDENCE']._serialized_end=2478
+  _globals['_DIRECTION']._serialized_start=2480
+  _globals['_DIRECTION']._serialized_end=2556
+  _globals['_STATEMENTKIND']._serialized_start=2559
+  _globals['_STATEMENTKIND']._serialized_end=2805
+  _globals['_TRANSLATIONGRADE']._serialized_start=2808
+  _globals['_TRANSLATIONGRADE']._serialized_end=2983
+  _globals['_STAGE']._serialized_start=2985
+  _globals['_STAGE']._serialized_end=3089
+  _globals['_PRESENCE']._serialized_start=3092
+  _globals['_PRESENCE']._serialized_end=3272
   _globals['_STATEMENT']._serialized_start=51
-  _globals['_STATEMENT']._serialized_end=563
-  _globals['_REFERENCE']._serialized_start=565
-  _globals['_REFERENCE']._serialized_end=611
-  _globals['_RECEIPT']._serialized_start=614
-  _globals['_RECEIPT']._serialized_end=786
-  _globals['_RECEIPTITEM']._serialized_start=788
-  _globals['_RECEIPTITEM']._serialized_end=836
-  _globals['_HEARTBEAT']._serialized_start=839
-  _globals['_HEARTBEAT']._serialized_end=1388
-  _globals['_COURIERKEY']._serialized_start=1390
-  _globals['_COURIERKEY']._serialized_end=1463
-  _globals['_LOGEXCHANGE']._serialized_start=1466
-  _globals['_LOGEXCHANGE']._serialized_end=1705
-  _globals['_SIGNEDPREKEY']._serialized_start=1707
-  _globals['_SIGNEDPREKEY']._serialized_end=1754
-  _globals['_PREKEYBODY']._serialized_start=1756
-  _globals['_PREKEYBODY']._serialized_end=1850
-  _globals['_KEYREQUEST']._serialized_start=1852
-  _globals['_KEYREQUEST']._serialized_end=1951
+  _globals['_STATEMENT']._serialized_end=614
+  _globals['_TRANSLATION']._serialized_start=617
+  _globals['_TRANSLATION']._serialized_end=746
+  _globals['_LOCALTRANSLATION']._serialized_start=749
+  _globals['_LOCALTRANSLATION']._serialized_end=950
+  _globals['_REFERENCE']._serialized_start=952
+  _globals['_REFERENCE']._serialized_end=998
+  _globals['_RECEIPT']._serialized_start=1001
+  _globals['_RECEIPT']._serialized_end=1173
+  _globals['_RECEIPTITEM']._serialized_start=1175
+  _globals['_RECEIPTITEM']._serialized_end=1223
+  _globals['_HEARTBEAT']._serialized_start=1226
+  _globals['_HEARTBEAT']._serialized_end=1775
+  _globals['_COURIERKEY']._serialized_start=1777
+  _globals['_COURIERKEY']._serialized_end=1850
+  _globals['_LOGEXCHANGE']._serialized_start=1853
+  _globals['_LOGEXCHANGE']._serialized_end=2092
+  _globals['_SIGNEDPREKEY']._serialized_start=2094
+  _globals['_SIGNEDPREKEY']._serialized_end=2141
+  _globals['_PREKEYBODY']._serialized_start=2143
+  _globals['_PREKEYBODY']._serialized_end=2237
+  _globals['_KEYREQUEST']._serialized_start=2239
+  _globals['_KEYREQUEST']._serialized_end=2338
 # @@protoc_insertion_point(module_scope)

@@ -75,6 +75,8 @@ class _StatementKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stateme
     """Says what should have been said: the one it names stands corrected, and stays."""
     STATEMENT_KIND_RETRACTION: _StatementKind.ValueType  # 6
     """Takes back the one it names, which stays in both records."""
+    STATEMENT_KIND_TRANSLATION: _StatementKind.ValueType  # 7
+    """A translation of the one it names, which stays authoritative."""
 
 class StatementKind(_StatementKind, metaclass=_StatementKindEnumTypeWrapper): ...
 
@@ -90,7 +92,39 @@ STATEMENT_KIND_CORRECTION: StatementKind.ValueType  # 5
 """Says what should have been said: the one it names stands corrected, and stays."""
 STATEMENT_KIND_RETRACTION: StatementKind.ValueType  # 6
 """Takes back the one it names, which stays in both records."""
+STATEMENT_KIND_TRANSLATION: StatementKind.ValueType  # 7
+"""A translation of the one it names, which stays authoritative."""
 Global___StatementKind: _TypeAlias = StatementKind  # noqa: Y015
+
+class _TranslationGrade:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TranslationGradeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TranslationGrade.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRANSLATION_GRADE_UNSPECIFIED: _TranslationGrade.ValueType  # 0
+    TRANSLATION_GRADE_COURTESY: _TranslationGrade.ValueType  # 1
+    """Given along by the side that said the original."""
+    TRANSLATION_GRADE_SIGHT: _TranslationGrade.ValueType  # 2
+    """Made at sight by the receiving side."""
+    TRANSLATION_GRADE_ROUGH: _TranslationGrade.ValueType  # 3
+    """A first written one of the receiving side."""
+    TRANSLATION_GRADE_OFFICIAL: _TranslationGrade.ValueType  # 4
+    """The one that the receiving side answers for."""
+
+class TranslationGrade(_TranslationGrade, metaclass=_TranslationGradeEnumTypeWrapper):
+    """How good a translation claims to be."""
+
+TRANSLATION_GRADE_UNSPECIFIED: TranslationGrade.ValueType  # 0
+TRANSLATION_GRADE_COURTESY: TranslationGrade.ValueType  # 1
+"""Given along by the side that said the original."""
+TRANSLATION_GRADE_SIGHT: TranslationGrade.ValueType  # 2
+"""Made at sight by the receiving side."""
+TRANSLATION_GRADE_ROUGH: TranslationGrade.ValueType  # 3
+"""A first written one of the receiving side."""
+TRANSLATION_GRADE_OFFICIAL: TranslationGrade.ValueType  # 4
+"""The one that the receiving side answers for."""
+Global___TranslationGrade: _TypeAlias = TranslationGrade  # noqa: Y015
 
 class _Stage:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -178,6 +212,7 @@ class Statement(_message.Message):
     FIRST_SERIAL_FIELD_NUMBER: _builtins.int
     IN_REPLY_TO_FIELD_NUMBER: _builtins.int
     CORRECTS_FIELD_NUMBER: _builtins.int
+    TRANSLATION_FIELD_NUMBER: _builtins.int
     serial: _builtins.int
     previous_in_precedence: _builtins.int
     precedence: Global___Precedence.ValueType
@@ -204,6 +239,10 @@ class Statement(_message.Message):
     def corrects(self) -> Global___Reference:
         """Our statement that this one corrects or retracts."""
 
+    @_builtins.property
+    def translation(self) -> Global___Translation:
+        """What this one is a translation of, and by whom."""
+
     def __init__(
         self,
         *,
@@ -225,14 +264,84 @@ class Statement(_message.Message):
         first_serial: _builtins.int = ...,
         in_reply_to: Global___Reference | None = ...,
         corrects: Global___Reference | None = ...,
+        translation: Global___Translation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["corrects", b"corrects", "in_reply_to", b"in_reply_to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["corrects", b"corrects", "in_reply_to", b"in_reply_to", "translation", b"translation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "checkpoint", b"checkpoint", "composed_ms", b"composed_ms", "corrects", b"corrects", "date_time_group", b"date_time_group", "direction", b"direction", "drafter", b"drafter", "first_serial", b"first_serial", "from_party", b"from_party", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "serial", b"serial", "text", b"text", "to_party", b"to_party", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "checkpoint", b"checkpoint", "composed_ms", b"composed_ms", "corrects", b"corrects", "date_time_group", b"date_time_group", "direction", b"direction", "drafter", b"drafter", "first_serial", b"first_serial", "from_party", b"from_party", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "serial", b"serial", "text", b"text", "to_party", b"to_party", "translation", b"translation", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Statement: _TypeAlias = Statement  # noqa: Y015
+
+@_typing.final
+class Translation(_message.Message):
+    """The tie of a translation to its original. COURTESY names an earlier statement of the same side, every other grade one of the other side."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGINAL_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    TRANSLATOR_FIELD_NUMBER: _builtins.int
+    grade: Global___TranslationGrade.ValueType
+    translator: _builtins.str
+    @_builtins.property
+    def original(self) -> Global___Reference: ...
+    def __init__(
+        self,
+        *,
+        original: Global___Reference | None = ...,
+        grade: Global___TranslationGrade.ValueType = ...,
+        translator: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["original", b"original"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade", "original", b"original", "translator", b"translator"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Translation: _TypeAlias = Translation  # noqa: Y015
+
+@_typing.final
+class LocalTranslation(_message.Message):
+    """A translation that stays at the terminal where it was made. docs/protocol.md 21.4."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSLATION_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    BODY_SALT_FIELD_NUMBER: _builtins.int
+    MADE_MS_FIELD_NUMBER: _builtins.int
+    OFFICER_FIELD_NUMBER: _builtins.int
+    language: _builtins.str
+    direction: Global___Direction.ValueType
+    text: _builtins.str
+    body_salt: _builtins.bytes
+    made_ms: _builtins.int
+    officer: _builtins.str
+    """Who handed it in."""
+    @_builtins.property
+    def translation(self) -> Global___Translation: ...
+    def __init__(
+        self,
+        *,
+        translation: Global___Translation | None = ...,
+        language: _builtins.str = ...,
+        direction: Global___Direction.ValueType = ...,
+        text: _builtins.str = ...,
+        body_salt: _builtins.bytes = ...,
+        made_ms: _builtins.int = ...,
+        officer: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["translation", b"translation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "direction", b"direction", "language", b"language", "made_ms", b"made_ms", "officer", b"officer", "text", b"text", "translation", b"translation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LocalTranslation: _TypeAlias = LocalTranslation  # noqa: Y015
 
 @_typing.final
 class Reference(_message.Message):

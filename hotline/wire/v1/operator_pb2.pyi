@@ -365,6 +365,11 @@ class StatementView(_message.Message):
     CORRECTS_FIELD_NUMBER: _builtins.int
     CORRECTED_BY_FIELD_NUMBER: _builtins.int
     RETRACTED_FIELD_NUMBER: _builtins.int
+    ORIGINAL_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    TRANSLATOR_FIELD_NUMBER: _builtins.int
+    TRANSLATION_FIELD_NUMBER: _builtins.int
+    TRANSLATIONS_FIELD_NUMBER: _builtins.int
     exercise: _builtins.bool
     sent: _builtins.bool
     serial: _builtins.int
@@ -396,6 +401,18 @@ class StatementView(_message.Message):
     corrected_by: _builtins.int
     """Serial of the newest one that corrects or retracts this one; 0 for none."""
     retracted: _builtins.bool
+    grade: _content_pb2.TranslationGrade.ValueType
+    translator: _builtins.str
+    translations: _builtins.int
+    """How many there are."""
+    @_builtins.property
+    def original(self) -> Global___OriginalView:
+        """Of a translation: what it translates. The text of the original is authoritative."""
+
+    @_builtins.property
+    def translation(self) -> _containers.RepeatedCompositeFieldContainer[Global___TranslationView]:
+        """Translations of this one, oldest first. Only where one statement was asked for."""
+
     def __init__(
         self,
         *,
@@ -426,14 +443,205 @@ class StatementView(_message.Message):
         corrects: _builtins.int = ...,
         corrected_by: _builtins.int = ...,
         retracted: _builtins.bool = ...,
+        original: Global___OriginalView | None = ...,
+        grade: _content_pb2.TranslationGrade.ValueType = ...,
+        translator: _builtins.str = ...,
+        translation: _abc.Iterable[Global___TranslationView] | None = ...,
+        translations: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["original", b"original"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["composed_ms", b"composed_ms", "corrected_by", b"corrected_by", "corrects", b"corrects", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "from_party", b"from_party", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "precedence", b"precedence", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "repeats", b"repeats", "retracted", b"retracted", "sent", b"sent", "serial", b"serial", "state", b"state", "statement", b"statement", "text", b"text", "to_party", b"to_party"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["composed_ms", b"composed_ms", "corrected_by", b"corrected_by", "corrects", b"corrects", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "from_party", b"from_party", "grade", b"grade", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "original", b"original", "precedence", b"precedence", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "repeats", b"repeats", "retracted", b"retracted", "sent", b"sent", "serial", b"serial", "state", b"state", "statement", b"statement", "text", b"text", "to_party", b"to_party", "translation", b"translation", "translations", b"translations", "translator", b"translator"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StatementView: _TypeAlias = StatementView  # noqa: Y015
+
+@_typing.final
+class OriginalView(_message.Message):
+    """The original of a translation, as far as it may be shown."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERIAL_FIELD_NUMBER: _builtins.int
+    SENT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    serial: _builtins.int
+    sent: _builtins.bool
+    language: _builtins.str
+    direction: _content_pb2.Direction.ValueType
+    text: _builtins.str
+    state: _builtins.str
+    """here, unread (an officer has not opened it), missing, or other: another statement has that serial here."""
+    def __init__(
+        self,
+        *,
+        serial: _builtins.int = ...,
+        sent: _builtins.bool = ...,
+        language: _builtins.str = ...,
+        direction: _content_pb2.Direction.ValueType = ...,
+        text: _builtins.str = ...,
+        state: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["direction", b"direction", "language", b"language", "sent", b"sent", "serial", b"serial", "state", b"state", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OriginalView: _TypeAlias = OriginalView  # noqa: Y015
+
+@_typing.final
+class TranslationView(_message.Message):
+    """One translation of a statement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAY_FIELD_NUMBER: _builtins.int
+    SERIAL_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    TRANSLATOR_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    MADE_MS_FIELD_NUMBER: _builtins.int
+    OFFICER_FIELD_NUMBER: _builtins.int
+    CORRECTED_BY_FIELD_NUMBER: _builtins.int
+    RETRACTED_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    way: _builtins.str
+    """here (kept at this terminal), sent or received."""
+    serial: _builtins.int
+    """Serial of the statement that carries it; of one that is kept here its number."""
+    grade: _content_pb2.TranslationGrade.ValueType
+    translator: _builtins.str
+    language: _builtins.str
+    direction: _content_pb2.Direction.ValueType
+    text: _builtins.str
+    """Empty while no officer has opened the statement that carries it."""
+    made_ms: _builtins.int
+    officer: _builtins.str
+    """Who handed it in."""
+    corrected_by: _builtins.int
+    """Serial of the newest statement that corrects or retracts the one that carries it; 0 for none."""
+    retracted: _builtins.bool
+    name: _builtins.bytes
+    """Name of the translation."""
+    def __init__(
+        self,
+        *,
+        way: _builtins.str = ...,
+        serial: _builtins.int = ...,
+        grade: _content_pb2.TranslationGrade.ValueType = ...,
+        translator: _builtins.str = ...,
+        language: _builtins.str = ...,
+        direction: _content_pb2.Direction.ValueType = ...,
+        text: _builtins.str = ...,
+        made_ms: _builtins.int = ...,
+        officer: _builtins.str = ...,
+        corrected_by: _builtins.int = ...,
+        retracted: _builtins.bool = ...,
+        name: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corrected_by", b"corrected_by", "direction", b"direction", "grade", b"grade", "language", b"language", "made_ms", b"made_ms", "name", b"name", "officer", b"officer", "retracted", b"retracted", "serial", b"serial", "text", b"text", "translator", b"translator", "way", b"way"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TranslationView: _TypeAlias = TranslationView  # noqa: Y015
+
+@_typing.final
+class TranslateRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXERCISE_FIELD_NUMBER: _builtins.int
+    SERIAL_FIELD_NUMBER: _builtins.int
+    SENT_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    TRANSLATOR_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    SEND_FIELD_NUMBER: _builtins.int
+    REQUEST_KEY_FIELD_NUMBER: _builtins.int
+    exercise: _builtins.bool
+    serial: _builtins.int
+    """Serial of the original, and whether it is one of ours."""
+    sent: _builtins.bool
+    grade: _content_pb2.TranslationGrade.ValueType
+    translator: _builtins.str
+    language: _builtins.str
+    direction: _content_pb2.Direction.ValueType
+    text: _builtins.str
+    send: _builtins.bool
+    """Send it to the peer. A courtesy translation always goes."""
+    request_key: _builtins.bytes
+    """As in SubmitRequest."""
+    def __init__(
+        self,
+        *,
+        exercise: _builtins.bool = ...,
+        serial: _builtins.int = ...,
+        sent: _builtins.bool = ...,
+        grade: _content_pb2.TranslationGrade.ValueType = ...,
+        translator: _builtins.str = ...,
+        language: _builtins.str = ...,
+        direction: _content_pb2.Direction.ValueType = ...,
+        text: _builtins.str = ...,
+        send: _builtins.bool = ...,
+        request_key: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["direction", b"direction", "exercise", b"exercise", "grade", b"grade", "language", b"language", "request_key", b"request_key", "send", b"send", "sent", b"sent", "serial", b"serial", "text", b"text", "translator", b"translator"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TranslateRequest: _TypeAlias = TranslateRequest  # noqa: Y015
+
+@_typing.final
+class TranslateResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    SERIAL_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    DATE_TIME_GROUP_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    accepted: _builtins.bool
+    code: _builtins.str
+    text: _builtins.str
+    serial: _builtins.int
+    """Serial of the statement that carries it; 0 if it is kept here."""
+    number: _builtins.int
+    """Its number among those kept here; 0 if it was sent."""
+    date_time_group: _builtins.str
+    name: _builtins.bytes
+    """Name of the translation."""
+    def __init__(
+        self,
+        *,
+        accepted: _builtins.bool = ...,
+        code: _builtins.str = ...,
+        text: _builtins.str = ...,
+        serial: _builtins.int = ...,
+        number: _builtins.int = ...,
+        date_time_group: _builtins.str = ...,
+        name: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "code", b"code", "date_time_group", b"date_time_group", "name", b"name", "number", b"number", "serial", b"serial", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TranslateResponse: _TypeAlias = TranslateResponse  # noqa: Y015
 
 @_typing.final
 class SetPresenceRequest(_message.Message):

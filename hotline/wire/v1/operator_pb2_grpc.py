@@ -64,6 +64,11 @@ class OperatorServiceStub:
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsRequest.SerializeToString,
                 response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsResponse.FromString,
                 _registered_method=True)
+        self.Translate = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/Translate',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.TranslateRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.TranslateResponse.FromString,
+                _registered_method=True)
         self.SetPresence = channel.unary_unary(
                 '/hotline.wire.v1.OperatorService/SetPresence',
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SetPresenceRequest.SerializeToString,
@@ -136,6 +141,13 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Translate(self, request, context):
+        """Keep a translation of a statement, or send it to the peer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetPresence(self, request, context):
         """Say what this side is, until when.
         """
@@ -203,6 +215,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.ListTests,
                     request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsRequest.FromString,
                     response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsResponse.SerializeToString,
+            ),
+            'Translate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Translate,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.TranslateRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.TranslateResponse.SerializeToString,
             ),
             'SetPresence': grpc.unary_unary_rpc_method_handler(
                     servicer.SetPresence,
@@ -392,6 +409,33 @@ class OperatorService:
             '/hotline.wire.v1.OperatorService/ListTests',
             hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsRequest.SerializeToString,
             hotline_dot_wire_dot_v1_dot_operator__pb2.ListTestsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Translate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/Translate',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.TranslateRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.TranslateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,8 @@ class OperatorServiceStub:
     """Send a channel test at once. The daemon chooses the text: nothing that an officer writes can become a test."""
     ListTests: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ListTestsRequest, _operator_pb2.ListTestsResponse]
     """Channel tests sent, received and missed, newest last."""
+    Translate: _grpc.UnaryUnaryMultiCallable[_operator_pb2.TranslateRequest, _operator_pb2.TranslateResponse]
+    """Keep a translation of a statement, or send it to the peer."""
     SetPresence: _grpc.UnaryUnaryMultiCallable[_operator_pb2.SetPresenceRequest, _operator_pb2.SetPresenceResponse]
     """Say what this side is, until when."""
     AskPresence: _grpc.UnaryUnaryMultiCallable[_operator_pb2.AskPresenceRequest, _operator_pb2.AskPresenceResponse]
@@ -69,6 +71,8 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Send a channel test at once. The daemon chooses the text: nothing that an officer writes can become a test."""
     ListTests: _aio.UnaryUnaryMultiCallable[_operator_pb2.ListTestsRequest, _operator_pb2.ListTestsResponse]  # type: ignore[assignment]
     """Channel tests sent, received and missed, newest last."""
+    Translate: _aio.UnaryUnaryMultiCallable[_operator_pb2.TranslateRequest, _operator_pb2.TranslateResponse]  # type: ignore[assignment]
+    """Keep a translation of a statement, or send it to the peer."""
     SetPresence: _aio.UnaryUnaryMultiCallable[_operator_pb2.SetPresenceRequest, _operator_pb2.SetPresenceResponse]  # type: ignore[assignment]
     """Say what this side is, until when."""
     AskPresence: _aio.UnaryUnaryMultiCallable[_operator_pb2.AskPresenceRequest, _operator_pb2.AskPresenceResponse]  # type: ignore[assignment]
@@ -128,6 +132,14 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.ListTestsResponse, _abc.Awaitable[_operator_pb2.ListTestsResponse]]:
         """Channel tests sent, received and missed, newest last."""
+
+    @_abc_1.abstractmethod
+    def Translate(
+        self,
+        request: _operator_pb2.TranslateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.TranslateResponse, _abc.Awaitable[_operator_pb2.TranslateResponse]]:
+        """Keep a translation of a statement, or send it to the peer."""
 
     @_abc_1.abstractmethod
     def SetPresence(

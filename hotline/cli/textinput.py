@@ -1,0 +1,48 @@
+"""A text that somebody hands in: as an argument, from a file, or from standard input."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from hotline.errors import TextError
+from hotline.limits import TEXT_BYTES_MAX
+from hotline.wire.v1 import content_pb2
+
+_RTL: Final = frozenset({"ar", "dv", "fa", "he", "ks", "ku", "ps", "sd", "ug", "ur", "yi"})
+
+
+def direction_of(language: str, given: str | None) -> content_pb2.Direction.ValueType:
+    """The writing direction that was `given`, else that of the language."""
+    way = given or ("rtl" if language.split("-")[0].lower() in _RTL else "ltr")
+    return content_pb2.Direction.Value(f"DIRECTION_{way.upper()}")
+
+
+def read_text(words: str | None, file: Path | None) -> str:
+    """The text: argument, --file, or standard input. Raises TextError."""
+    if words is not None and words != "-" and file is not None:
+        raise click.UsageError("give the text as an argument or with --file, not both")
+    if words is not None and words != "-":
+        return words
+    name = str(file) if file is not None else "standard input"
+    try:
+        if file is not None:
+            if not file.is_file():
+                raise TextError(f"{file}: not a file; nothing was queued")
+            with file.open("rb") as handle:
+                data = handle.read(TEXT_BYTES_MAX + 2)
+        else:
+            if sys.stdin.isatty():
+                click.echo("Type the text; end with Ctrl-D on an empty line.", err=True)
+            data = sys.stdin.buffer.read(TEXT_BYTES_MAX + 2)
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        if len(data) > TEXT_BYTES_MAX:
+            raise TextError(f"{name}: longer than {TEXT_BYTES_MAX} bytes; nothing was queued") from error
+        raise TextError(f"{name}: not UTF-8 at byte {error.start}; nothing was queued") from error
+    except OSError as error:
+        raise TextError(f"{name}: {error.strerror}; nothing was queued") from error
+    return text.removesuffix("\n")

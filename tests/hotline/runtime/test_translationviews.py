@@ -1,0 +1,132 @@
+"""Translations as officers see them, out of a real store (docs/protocol.md 14.2, 21.1 and 21.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hotline.limits import TRANSLATIONS_SHOWN_MAX
+from hotline.machine import Output, Plane, Put
+from hotline.protocol.events import EndpointEvent
+from hotline.runtime.store import EndpointStore
+from hotline.runtime.views import StatementViews
+from hotline.wire.v1 import content_pb2, operator_pb2
+from tests.hotline.protocol.pair import Pair, Party
+from tests.hotline.protocol.test_corrections import say
+from tests.hotline.protocol.test_translations import COURTESY, OFFICIAL, SIGHT, URDU, translate
+from tests.hotline.runtime.store_writer import open_store
+
+HERE = "WHERE plane=? AND serial=?"
+
+
+class Stored(Party):
+    """A party whose every step is committed to a real store as well."""
+
+    store: EndpointStore
+
+    def step(self, event: EndpointEvent) -> Output:
+        output = super().step(event)
+        self.store.commit([output], self.now())
+        return output
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    """ALPHA has said something in Urdu and given a translation along; nobody has opened either."""
+    pair = Pair()
+    pair.bravo.__class__ = Stored
+    assert isinstance(pair.bravo, Stored)
+    pair.bravo.store = open_store(tmp_path)
+    pair.open()
+    pair.alpha.submit(URDU, language="ur", direction=content_pb2.DIRECTION_RTL)
+    pair.run(500)
+    assert translate(pair.alpha, 1, sent=True, grade=COURTESY, text="The exercise is cancelled.").ok
+    pair.run(1_000)
+    yield pair
+    pair.bravo.store.close()
+
+
+def view(pair: Pair, serial: int) -> operator_pb2.StatementView:
+    """A received statement with everything that belongs to it."""
+    assert isinstance(pair.bravo, Stored)
+    views = StatementViews(pair.bravo.store)
+    (found,) = views.received(Plane.REAL, HERE, ("real", serial))
+    views.add_translations(Plane.REAL, found)
+    return found
+
+
+def test_no_word_of_the_peer_is_shown_before_an_officer_has_opened_it(pair: Pair) -> None:
+    """The peer would never learn that its translation was read (docs/protocol.md 14.2)."""
+    assert [(one.way, one.serial, one.text) for one in view(pair, 1).translation] == [("received", 2, "")]
+    carrier = view(pair, 2)
+    assert (carrier.original.serial, carrier.original.state, carrier.original.text) == (1, "unread", "")
+    pair.bravo.read(2)
+    assert view(pair, 2).original.text == "", "the translation is open, its original is not"
+    pair.bravo.read(1)
+    assert [one.text for one in view(pair, 1).translation] == ["The exercise is cancelled."]
+
+
+def test_a_view_of_a_translation_shows_the_original(pair: Pair) -> None:
+    """A reader would act on the translator's words without knowing it (docs/protocol.md 21.1)."""
+    pair.bravo.read(1)
+    pair.bravo.read(2)
+    shown = view(pair, 2)
+    assert (shown.original.state, shown.original.text, shown.original.language) == ("here", URDU, "ur")
+    assert (shown.grade, shown.translator, shown.original.sent) == (COURTESY, "A. Reader", False)
+    original = view(pair, 1)
+    assert (original.text, original.translations, original.HasField("original")) == (URDU, 1, False)
+
+
+def test_every_translation_stands_by_its_original(pair: Pair) -> None:
+    """docs/protocol.md 21.5: whichever way it came, and whoever made it."""
+    pair.bravo.read(1)
+    translate(pair.bravo, 1, grade=SIGHT, text="It is off.")
+    pair.run(10)
+    translate(pair.bravo, 1, grade=OFFICIAL, text="The exercise has been cancelled.", send=True)
+    found = view(pair, 1)
+    assert [(one.way, one.serial, one.grade) for one in found.translation] == [
+        ("received", 2, COURTESY),
+        ("here", 1, SIGHT),
+        ("sent", 1, OFFICIAL),
+    ]
+    assert [one.officer for one in found.translation] == ["watch"] * 3
+    assert all(len(one.name) == 32 for one in found.translation)
+    assert (found.translations, found.text) == (3, URDU)
+
+
+def test_one_of_another_statement_stands_beside_nothing(pair: Pair) -> None:
+    """After a loss of state a number may mean another text: its translation would be taken for this one's
+    (docs/protocol.md 21.5)."""
+    pair.bravo.read(1)
+    pair.bravo.read(2)
+    assert isinstance(pair.bravo, Stored)
+    pair.bravo.lies = True
+    row = {**pair.bravo.memory.rows("received")[0], "hash": bytes(32)}
+    pair.bravo.store.commit([Output(changes=[Put("received", row)])], pair.bravo.now())
+    assert list(view(pair, 1).translation) == []
+    assert view(pair, 1).translations == 0
+    carrier = view(pair, 2)
+    assert (carrier.original.state, carrier.original.text) == ("other", "")
+
+
+def test_one_that_was_taken_back_says_so(pair: Pair) -> None:
+    """docs/protocol.md 21.6 and 8.10."""
+    pair.bravo.read(1)
+    pair.bravo.read(2)
+    say(pair.alpha, "The translation was wrong.", retracts=True, corrects=2)
+    pair.run(1_000)
+    (one,) = view(pair, 1).translation
+    assert (one.corrected_by, one.retracted) == (3, True)
+
+
+def test_the_newest_are_shown(pair: Pair) -> None:
+    """Translations without end would not fit into one answer (docs/protocol.md 4.7)."""
+    pair.bravo.read(1)
+    for _ in range(TRANSLATIONS_SHOWN_MAX + 1):
+        pair.run(1)
+        translate(pair.bravo, 1)
+    found = view(pair, 1)
+    assert [one.serial for one in found.translation] == list(range(2, TRANSLATIONS_SHOWN_MAX + 2))
+    assert found.translations == TRANSLATIONS_SHOWN_MAX + 2
