@@ -34,7 +34,14 @@ def _prepare(database: sqlite3.Connection, path: Path, schema: str, version: int
     execute = database.execute
     found = execute("PRAGMA user_version").fetchone()[0]
     if found > version:
-        raise ConfigError(f"{path}: written by a newer program (schema {found}); upgrade hotline-relay")
+        raise ConfigError(
+            f"{path}: written by a newer program (schema {found}, this is {version}); upgrade hotline-relay"
+        )
+    if 0 < found < version:
+        raise ConfigError(
+            f"{path}: written by an earlier program (schema {found}, this is {version}) and kept as it is; "
+            "move it away: what is lost is repeated"
+        )
     execute("PRAGMA journal_mode=WAL")
     execute("PRAGMA synchronous=FULL")
     mode = execute("PRAGMA journal_mode").fetchone()[0]

@@ -37,7 +37,7 @@ _INSTALLERS: Final = frozenset({"pip", "setuptools", "pip-audit"})
 _PIN: Final = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?==(?P<version>\S+)")
 _HASH: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _NAMESPACE: Final = uuid.UUID("5d0f8f0e-7c3f-5a0b-9a53-3c1f0f2b6f11")
-_WHEEL_INPUTS: Final = ("hotline", "relay", "docs/vectors", "pyproject.toml", "README.md")
+WHEEL_INPUTS: Final = ("hotline", "relay", "docs/vectors", "pyproject.toml", "README.md")
 
 
 class Locked:
@@ -171,15 +171,15 @@ def wheel_twice(root: Path, folder: Path) -> tuple[Path, Path]:
         try:
             source = folder / name / "source"
             source.mkdir(parents=True)
-            for part in _WHEEL_INPUTS:
-                _copy(root / part, source / part)
+            for part in WHEEL_INPUTS:
+                copy_plainly(root / part, source / part)
             wheels.append(build_wheel(source, folder / name / "dist"))
         finally:
             os.umask(before)
     return wheels[0], wheels[1]
 
 
-def _copy(origin: Path, target: Path) -> None:
+def copy_plainly(origin: Path, target: Path) -> None:
     """Contents without times or permissions, as another person's checkout would have them."""
     if origin.is_dir():
         skip = shutil.ignore_patterns("__pycache__")

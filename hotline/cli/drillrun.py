@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +25,41 @@ from hotline.errors import ConfigError
 if TYPE_CHECKING:
     from hotline.drill.outcome import Report
     from hotline.drill.plan import Drill
+    from hotline.drill.scene import Other
 
 _SEED_BITS: Final = 32
 _CHILD_PATIENCE: Final = 30.0
+
+Command = Callable[..., None]
+
+
+def _way_of_playing(command: Command) -> Command:
+    """The options on which stage a drill is played, and how long."""
+    options = [
+        click.option(
+            "--simulate", is_flag=True, help="In virtual time, under the simulator, as far as its faults map."
+        ),
+        click.option(
+            "--system", type=click.Path(path_type=Path), help="Drill a running installation on its exercise plane."
+        ),
+        click.option(
+            "--other",
+            type=click.Path(path_type=Path),
+            help="A virtual environment with another version, for drills that change versions.",
+        ),
+        click.option(
+            "--time-limit",
+            type=SpanOfTime(),
+            default="30m",
+            show_default=True,
+            help="Longest time for one drill.",
+        ),
+        click.option("--keep", is_flag=True, help="Keep the folder with throw-away keys, stores and logs."),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON lines with a versioned schema."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.command(short_help="Run drills; exit 7 if a promise breaks.")
@@ -44,17 +76,7 @@ _CHILD_PATIENCE: Final = 30.0
     help="Each run writes OUT/NAME: journal.jsonl, report.json, report.html.",
 )
 @click.option("--dry-run", is_flag=True, help="Check the plan and tell what would be done.")
-@click.option("--simulate", is_flag=True, help="In virtual time, under the simulator, as far as its faults map.")
-@click.option("--system", type=click.Path(path_type=Path), help="Drill a running installation on its exercise plane.")
-@click.option(
-    "--time-limit",
-    type=SpanOfTime(),
-    default="30m",
-    show_default=True,
-    help="Longest time for one drill.",
-)
-@click.option("--keep", is_flag=True, help="Keep the folder with throw-away keys, stores and logs.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON lines with a versioned schema.")
+@_way_of_playing
 def run(
     names: tuple[str, ...],
     tag: str | None,
@@ -73,6 +95,7 @@ def run(
       hotline drill run relay-killed
       hotline drill run --tag quick --jobs 2 --out drills/today
       hotline drill run long-day --simulate --seed 7
+      hotline drill run rolling-upgrade --other /opt/hotline-next
       hotline drill run my-drill.toml --dry-run
 
     Exit 0 every promise held, 7 one was broken, 1 a drill could not be run here or was aborted. Ctrl-C ends every
@@ -99,6 +122,7 @@ class _Settings:
     out: Path
     simulate: bool
     system: Path | None
+    other: Path | None
     time_limit: int
     keep: bool
     as_json: bool
@@ -138,6 +162,7 @@ def _reasons(one: Drill, settings: _Settings) -> list[str]:
     from hotline.drill.installation import Installation, objections
     from hotline.drill.scene import lacking
     from hotline.drill.simulate import cannot_simulate
+    from hotline.drill.versions import unplayable
 
     faults.register()
     if settings.simulate:
@@ -147,17 +172,19 @@ def _reasons(one: Drill, settings: _Settings) -> list[str]:
         return [f"{lasts}; give it more, or play it in virtual time with --simulate"]
     if settings.system is not None:
         return list(objections(one.plan, Installation(settings.system)))
-    return lacking(one.plan)
+    return [*lacking(one.plan), *unplayable(one.plan, settings.other)]
 
 
 def _here(one: Drill, settings: _Settings) -> Exit:
     from hotline.drill.journal import Journal
     from hotline.drill.report import summary
     from hotline.drill.results import JOURNAL, exit_of, results_of
+    from hotline.drill.versions import other_installation
 
     reasons = _reasons(one, settings)
     if reasons:
         leave(Exit.FIXABLE, "\n".join(f"{one.plan.name} cannot be run here: {reason}" for reason in reasons))
+    other = None if settings.other is None else other_installation(settings.other)
     folder = _new_folder(settings.out / one.plan.name)
     if not settings.as_json:
         line(f"{one.plan.name}: {one.plan.title}   (seed {settings.seed})")
@@ -166,7 +193,7 @@ def _here(one: Drill, settings: _Settings) -> Exit:
     for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal must leave no relay behind either
         signal.signal(number, signal.default_int_handler)
     try:
-        _play(one, settings, journal)
+        _play(one, settings, journal, other)
     except KeyboardInterrupt:
         interrupted = True
     report = results_of(journal.entries, folder)
@@ -177,7 +204,7 @@ def _here(one: Drill, settings: _Settings) -> Exit:
     return Exit.INTERRUPTED if interrupted else Exit(exit_of(report))
 
 
-def _play(one: Drill, settings: _Settings, journal: Any) -> None:
+def _play(one: Drill, settings: _Settings, journal: Any, other: Other | None) -> None:
     from hotline.drill.runner import run_drill
     from hotline.drill.simulate import simulate
     from hotline.drill.stage import short_folder
@@ -188,7 +215,8 @@ def _play(one: Drill, settings: _Settings, journal: Any) -> None:
         return
     stage = short_folder()
     try:
-        run_drill(one, settings.seed, stage, journal, show, settings.time_limit / 1_000, settings.system)
+        limit = settings.time_limit / 1_000
+        run_drill(one, settings.seed, stage, journal, show, limit, settings.system, other)
     finally:
         if settings.keep:
             click.echo(f"kept: {stage}", err=True)
@@ -293,6 +321,7 @@ def _child(one: Drill, settings: _Settings, running: dict[str, subprocess.Popen[
     words += ["--seed", str(settings.seed), "--time-limit", f"{settings.time_limit}ms"]
     words += [flag for flag, asked in (("--simulate", settings.simulate), ("--keep", settings.keep)) if asked]
     words += ["--system", str(settings.system)] if settings.system is not None else []
+    words += ["--other", str(settings.other)] if settings.other is not None else []
     process = subprocess.Popen(  # noqa: S603 - our own program
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )

@@ -170,6 +170,20 @@ def _exits(promise: promises.Exits, facts: Facts) -> Finding:
     return _over_faults(promise.fault, facts, text, measure)
 
 
+def _versions(promise: promises.Versions, facts: Facts) -> Finding:
+    del promise
+    text = "every change of version comes out as it must"
+    changes = facts.of("version")
+    if not changes:
+        return Finding(text, None, "no process changed its version")
+    wrong = [entry for entry in changes if entry["outcome"] not in ("serves", "refused")]
+    refused = [entry for entry in changes if entry["outcome"] == "refused"]
+    if refused:
+        text += f"; {len(refused)} refused, for the store is of a later schema"
+    told = [f"{entry['process']} to {entry['to']} {entry['outcome']}: {entry['text']}" for entry in (*wrong, *refused)]
+    return Finding(text, float(len(wrong)), named(told))
+
+
 JUDGES: Final[dict[str, Callable[[Any, Facts], Finding]]] = {
     "silence": _silence,
     "no-alarm": _no_alarm,
@@ -180,5 +194,6 @@ JUDGES: Final[dict[str, Callable[[Any, Facts], Finding]]] = {
     "resumed": _resumed,
     "recovered": _recovered,
     "exits": _exits,
+    "versions": _versions,
 }
 """Kind of promise to its judge."""

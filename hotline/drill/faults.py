@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Final
 
-_ROOMS: Final = ("performers", "liar", "floods", "disks", "clocks", "namespaces", "thieves", "couriers")
+_ROOMS: Final = ("performers", "versions", "liar", "floods", "disks", "clocks", "namespaces", "thieves", "couriers")
 
 
 def register() -> None:

@@ -57,6 +57,14 @@ class Start(Inject):
     target: Process
 
 
+class Upgrade(Inject):
+    """An orderly stop; after `for` the process comes back from another installation, or from the drill's own."""
+
+    fault: Literal["upgrade"]
+    target: Process
+    to: Literal["other", "own"] = "other"
+
+
 class Freeze(Inject):
     """SIGSTOP, and SIGCONT after `for`: the kernel still answers for it."""
 
@@ -207,6 +215,7 @@ Fault = Annotated[
     Kill
     | Stop
     | Start
+    | Upgrade
     | Freeze
     | Wipe
     | Backup

@@ -18,6 +18,7 @@ Every entry has `t`, milliseconds since the steady state was reached (negative b
 | `poll` | `by`, `heard_ms`, `up`, `waiting`: what `status` says, several times a second |
 | `steady-again` | both sides have every path up and nothing waits |
 | `exit` | `process`, `code`, `asked` (whether the drill had asked for it) |
+| `version` | `process`, `to` (the version that was asked for), `outcome` (serves, refused, failed), `text` |
 | `memory` | `process`, `mib` |
 | `ledger` | `by`, `size`, `log_epoch`, `root`, `verified`, `text` |
 | `agree` | `holds`, `text`: both ledgers compared |
@@ -76,6 +77,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     "poll": {"by": "text", "heard_ms": "number or null", "up": "integer", "waiting": "integer or null"},
     "steady-again": {},
     "exit": {"process": "text", "code": "integer", "asked": "truth"},
+    "version": {"process": "text", "to": "text", "outcome": "text", "text": "text"},
     "memory": {"process": "text", "mib": "number"},
     "ledger": {
         "by": "text",

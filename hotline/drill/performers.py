@@ -28,16 +28,21 @@ def kill(inject: Kill, scene: Scene) -> Undo:
     return lambda: bring_back(scene, inject.target)
 
 
-def stop(inject: Stop, scene: Scene) -> Undo:
-    """SIGTERM; undone by a start. A process that does not end in time is killed, and the journal is told."""
-    with alone(scene, inject.target):
-        if runs(scene, inject.target):
+def stop_in_order(scene: Scene, name: str) -> None:
+    """SIGTERM. A process that does not end in time is killed, and the journal is told."""
+    with alone(scene, name):
+        if runs(scene, name):
             try:
-                code = scene.stage.stop(inject.target)
+                code = scene.stage.stop(name)
             except LocalError as error:
                 scene.note(str(error))
             else:
-                scene.note(f"{inject.target} stopped with exit code {code}")
+                scene.note(f"{name} stopped with exit code {code}")
+
+
+def stop(inject: Stop, scene: Scene) -> Undo:
+    """SIGTERM; undone by a start."""
+    stop_in_order(scene, inject.target)
     return lambda: bring_back(scene, inject.target)
 
 

@@ -156,6 +156,13 @@ class Exits(Promised):
     limit: Span
 
 
+class Versions(Promised):
+    """Changes of version that did not come out as they must (`upgrade`)."""
+
+    promise: Literal["versions"]
+    limit: int = 0
+
+
 class Ledgers(Promised):
     """Both ledgers verify and agree with each other at the end. Measured: how many do not."""
 
@@ -202,6 +209,7 @@ Promise = Annotated[
     | Refused
     | Told
     | Exits
+    | Versions
     | Ledgers
     | NoPlaintext
     | Growth

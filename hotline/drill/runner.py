@@ -27,7 +27,7 @@ from hotline.drill.installation import Installation
 from hotline.drill.journal import Journal, of_kind
 from hotline.drill.plan import Drill, Traffic
 from hotline.drill.recorder import Recorder
-from hotline.drill.scene import PERFORMERS, Scene, Undo
+from hotline.drill.scene import PERFORMERS, Other, Scene, Undo
 from hotline.drill.stage import Stage
 from hotline.drill.staging import installed, staged
 from hotline.drill.telling import PEER, parts_of, statement_id
@@ -264,10 +264,12 @@ def run_drill(
     progress: Progress,
     time_limit: float = 3_600.0,
     system: Path | None = None,
+    other: Other | None = None,
 ) -> None:
     """Play `drill` on processes staged under `folder`, or on those of the file `system`; write `journal` in any case.
 
-    KeyboardInterrupt is written down as such and raised again. `time_limit` is in seconds.
+    Injects may start processes from the installation `other`. `time_limit` is in seconds. KeyboardInterrupt is written
+    down as such and raised again.
     """
     faults.register()
     deadline = time.monotonic() + time_limit
@@ -279,10 +281,12 @@ def run_drill(
         seed=seed,
         started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         simulated=False,
-        environment=_environment(),
+        environment=_environment(other),
     )
     try:
-        making = staged(drill.plan, folder, seed) if system is None else installed(drill.plan, system, folder, seed)
+        making = (
+            staged(drill.plan, folder, seed, other) if system is None else installed(drill.plan, system, folder, seed)
+        )
         with making as scene:
             _played(drill, scene, seed, journal, progress, deadline)
     except KeyboardInterrupt:
@@ -294,14 +298,16 @@ def run_drill(
         journal.finish()
 
 
-def _environment() -> dict[str, str]:
-    return {"hotline": __version__, "python": platform.python_version(), "system": platform.platform()}
+def _environment(other: Other | None) -> dict[str, str]:
+    here = {"hotline": __version__, "python": platform.python_version(), "system": platform.platform()}
+    return here | ({} if other is None else {"other": other.version})
 
 
 def _played(drill: Drill, scene: Scene, seed: int, journal: Journal, progress: Progress, deadline: float) -> None:
     plan, stage = drill.plan, scene.stage
     recorder = Recorder(journal, stage, plan.topology.relays)
     scene.note = lambda text: recorder.add("note", text=text)
+    scene.record = recorder.add
     took = _reach_steady_state(recorder, plan.steady.within, plan.steady.quiet)
     with _recording(recorder):
         recorder.add("steady", holds=took is not None, within_ms=took)

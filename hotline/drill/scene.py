@@ -32,6 +32,19 @@ def _nobody(text: str) -> None:
     del text
 
 
+def _nothing(kind: str, **fields: object) -> None:
+    del kind, fields
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Another installation of the program, from which processes of a drill may be started."""
+
+    python: Sequence[str]
+    """How its Python is called."""
+    version: str
+
+
 @dataclass
 class Scene:
     """A staged hotline, the proxy on its links if there is one, and a place for what the drill leaves behind."""
@@ -43,6 +56,9 @@ class Scene:
     folder: Path
     note: Callable[[str], None] = _nobody
     """For the journal: what a reader should know of how a fault was made."""
+    record: Callable[..., None] = _nothing
+    """One more entry of the journal: its kind, and its fields by name."""
+    other: Other | None = None
     kept: dict[str, Any] = field(default_factory=dict)
     """What performers remember between two injects, by a name of their own."""
 

@@ -9,6 +9,7 @@ from hotline.drill.durations import spoken
 from hotline.drill.plan import Drill
 from hotline.drill.runner import describe
 from hotline.drill.scene import lacking
+from hotline.drill.versions import unplayable
 
 
 def told(drill: Drill) -> Iterator[str]:
@@ -37,6 +38,8 @@ def told(drill: Drill) -> Iterator[str]:
         yield f"promises   {promise.promise} {_words(words)}{'' if limit is None else f' at most {limit}'}".rstrip()
     for reason in lacking(plan):
         yield f"cannot run here: {reason}"
+    for reason in unplayable(plan, None):
+        yield f"needs more: {reason}"
 
 
 def _words(fields: dict[str, object]) -> str:

@@ -28,6 +28,7 @@ from hotline.drill.injects import (
     Roster,
     Say,
     Thief,
+    Upgrade,
 )
 from hotline.drill.journal import Journal
 from hotline.drill.lies import LyingRelay
@@ -76,6 +77,8 @@ def _unplayable(plan: Plan) -> Iterator[str]:
                 yield "thief: the simulator has one terminal for each key"
             case Courier():
                 yield "courier: the simulator has no files that could be carried"
+            case Upgrade():
+                yield "upgrade: the simulator has one version, in this very process"
             case Roster():
                 yield "roster: the simulator has no charter that could be exchanged"
     for partition in (one for one in plan.inject if one.fault == "partition"):
@@ -89,6 +92,8 @@ def _unmeasurable(plan: Plan) -> Iterator[str]:
         match promise.promise:
             case "growth":
                 yield "the promise growth: memory is that of the simulator, not of a daemon"
+            case "versions":
+                yield "the promise versions: the simulator has one version"
             case "exits":
                 yield "the promise exits: there are no processes that could end with a code"
 

@@ -94,6 +94,8 @@ class Stage:
         """A command under which one process runs, by its name."""
         self.module: dict[str, str] = {}
         """Another program in the place of the daemon, by the name of its process; it takes the same arguments."""
+        self.installation: dict[str, Sequence[str]] = {}
+        """How Python is called for a process that runs from another installation, by the name of the process."""
         self.belongings = contextlib.ExitStack()
         """What else ends with the stage, after its processes; each part may have ended before."""
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -191,7 +193,12 @@ class Stage:
         wait_until(lambda: self._alive(terminal.party) and answers(terminal.socket), f"{terminal.party} to be ready")
 
     def _start(self, name: str, module: str, *arguments: str) -> None:
-        program = [sys.executable, "-m", self.module.get(name, module), *arguments]
+        environment = os.environ | self.environment.get(name, {})
+        if name in self.installation:
+            program = [*self.installation[name], "-m", module, *arguments]
+            environment.pop("PYTHONPATH", None)  # it would bring our own program back
+        else:
+            program = [sys.executable, "-m", self.module.get(name, module), *arguments]
         with self.log_of(name).open("ab") as log:
             self._running[name] = subprocess.Popen(  # noqa: S603 - our own programs
                 [*self.prefix.get(name, ()), *program],
@@ -199,7 +206,7 @@ class Stage:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env=os.environ | self.environment.get(name, {}),
+                env=environment,
             )
 
     def _alive(self, name: str) -> bool:

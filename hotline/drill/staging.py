@@ -12,7 +12,7 @@ from hotline.drill.installation import Installation, objections
 from hotline.drill.patterns import expand, links_between
 from hotline.drill.plan import Plan
 from hotline.drill.proxy import ProxyControl, ProxyProcess
-from hotline.drill.scene import PREPARERS, Links, Scene
+from hotline.drill.scene import PREPARERS, Links, Other, Scene
 from hotline.drill.stage import Stage
 from hotline.errors import ConfigError, LocalError
 
@@ -43,7 +43,7 @@ def proxied_links(plan: Plan) -> list[str]:
 
 
 @contextlib.contextmanager
-def staged(plan: Plan, folder: Path, seed: int) -> Iterator[Scene]:
+def staged(plan: Plan, folder: Path, seed: int, other: Other | None = None) -> Iterator[Scene]:
     """Everything that the plan's topology names, running; it ends with the context. Raises LocalError, StorageError."""
     topology = plan.topology
     with contextlib.ExitStack() as stack:
@@ -57,7 +57,7 @@ def staged(plan: Plan, folder: Path, seed: int) -> Iterator[Scene]:
         )
         links = proxied_links(plan)
         rng = random.Random(seed)  # noqa: S311 - a drill is repeatable, not secret
-        scene = Scene(plan, stage, NoLinks(), rng, folder)
+        scene = Scene(plan, stage, NoLinks(), rng, folder, other=other)
         if links:
             scene.links = _behind_proxy(stack, stage, links, folder, seed)
         stack.enter_context(stage)

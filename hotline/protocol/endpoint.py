@@ -320,8 +320,9 @@ class Endpoint:
                 for line in self._lines.values():
                     line.answers.custody(path, frame.custody, now)
             case "welcome":
-                if frame.welcome.version == WIRE_VERSION:
-                    self._welcome(path.setup.name, now)
+                if frame.welcome.version != WIRE_VERSION:
+                    raise RemoteError("version")
+                self._welcome(path.setup.name, now)
             case "refusal":
                 self.context.refuse(path.setup.name, f"relay-{_reason(frame.refusal.reason)}", now)
                 if frame.refusal.reason == frame_pb2.REFUSAL_REASON_REPLACED:

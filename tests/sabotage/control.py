@@ -16,8 +16,12 @@ from hotline.drill.plan import Drill, find_plan, library, load_plan
 from hotline.drill.runner import run_drill
 from hotline.drill.scene import PREPARERS, Scene, lacking
 from hotline.drill.stage import short_folder
+from hotline.drill.versions import other_installation, unplayable
+from tools.other import another_version, make_other
 
 ROOT = Path(__file__).parents[2]
+_STAGING_SECONDS = 120.0
+"""For what a drill needs beside its timeline: keys, starts, ledgers, on a machine that does something else as well."""
 
 
 def controls() -> list[tuple[str, str, tuple[str, ...]]]:
@@ -36,9 +40,14 @@ def run_weakened(drill: Drill, weakness: str, seed: int = 1) -> Report:
             scene.stage.environment[terminal.party]["PYTHONPATH"] = str(ROOT)
 
     folder, journal = short_folder(), Journal()
+    plan = drill.plan
+    other = None
+    if unplayable(plan, None):
+        other = other_installation(make_other(folder / "other", another_version("0.0.0+other")))
+    limit = (plan.steady.within + plan.length_ms + plan.settle) / 1_000 + _STAGING_SECONDS
     PREPARERS.append(weaken)
     try:
-        run_drill(drill, seed, folder, journal, lambda at, text: None, 300)
+        run_drill(drill, seed, folder, journal, lambda at, text: None, limit, other=other)
     finally:
         PREPARERS.remove(weaken)
         shutil.rmtree(folder, ignore_errors=True)
@@ -58,10 +67,13 @@ def _one(name: str, weakness: str) -> bool:
         print(f"SKIPPED  {name} without {weakness}: {'; '.join(lacking(drill.plan))}", flush=True)
         return True
     report = run_weakened(drill, weakness)
+    if report.verdict == "aborted":
+        print(f"ABORTED  {name} with {weakness}: {report.outcome}", flush=True)
+        return False
     missed = wanted - broken(report)
-    word = "RED" if not missed and report.verdict == "broken" else "GREEN, AND SHOULD NOT BE"
+    word = "RED" if not missed else "GREEN, AND SHOULD NOT BE"
     print(f"{word:8} {name} with {weakness}: broke {', '.join(sorted(broken(report)))}", flush=True)
-    return word == "RED"
+    return not missed
 
 
 def main(words: list[str]) -> int:

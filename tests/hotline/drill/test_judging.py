@@ -55,6 +55,10 @@ def shown(at: float, identifier: str = "ALPHA/exercise/1", *, repeat: bool = Fal
     return lambda story: story.add(at, "shown", id=identifier, by="BRAVO", repeat=repeat, **more)
 
 
+def version(outcome: str, text: str = "") -> Tell:
+    return lambda story: story.add(1_000, "version", process="BRAVO", to="0.2.0", outcome=outcome, text=text)
+
+
 def memory(*readings: tuple[float, float]) -> Tell:
     def tell(story: Story) -> None:
         for at, mib in readings:
@@ -501,6 +505,26 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Tell, bool, float |
         None,
         "did not end by itself",
     ),
+    ("kept", {"promise": "versions"}, [], version("serves"), True, 0, ""),
+    (
+        "a step back over a schema",
+        {"promise": "versions"},
+        [],
+        spoken(version("serves"), version("refused", "schema 5, this is 4")),
+        True,
+        0,
+        "BRAVO to 0.2.0 refused: schema 5, this is 4",
+    ),
+    (
+        "did not serve",
+        {"promise": "versions"},
+        [],
+        spoken(version("refused", "schema 5, this is 4"), version("failed", "ended with 70"), version("serves")),
+        False,
+        1,
+        "BRAVO to 0.2.0 failed: ended with 70; BRAVO to 0.2.0 refused",
+    ),
+    ("never", {"promise": "versions"}, [], polls, False, None, "no process changed its version"),
     ("kept", {"promise": "no-plaintext"}, [], polls, True, 0, ""),
     (
         "found",

@@ -495,6 +495,8 @@ def test_a_repeat_is_marked_and_a_renumbering_is_told_once() -> None:
         (plan(fault("disk", target="ALPHA", how="read-only")), "disk read-only"),
         (plan(fault("thief", target="ALPHA")), "thief"),
         (plan(fault("roster", target="ALPHA")), "roster"),
+        (plan(fault("upgrade", target="ALPHA")), "upgrade"),
+        (plan(promise=[{"promise": "versions"}]), "versions"),
         (plan(topology={"witnesses": 1}), "witnesses"),
         (plan(fault("partition", between=[["ALPHA"], ["BRAVO"]])), "nothing runs between"),
         (plan(promise=[{"promise": "growth", "target": "ALPHA", "limit": 5}]), "growth"),
@@ -517,7 +519,7 @@ def test_what_has_no_counterpart_is_refused_with_a_reason(made: Plan, reason: st
 def test_every_kind_of_fault_is_mapped_or_refused() -> None:
     """A new kind would be forgotten, and end a drill in its middle."""
     kinds = {one.model_fields["fault"].annotation.__args__[0] for one in Fault.__origin__.__args__}  # type: ignore[attr-defined]
-    assert kinds - set(FAULTS) == {"say", "read", "flood", "thief", "roster", "courier"}
+    assert kinds - set(FAULTS) == {"say", "read", "flood", "thief", "roster", "courier", "upgrade"}
     assert not cannot_simulate(plan(fault("disk", target="ALPHA", how="slow")))
 
 

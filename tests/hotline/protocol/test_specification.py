@@ -288,6 +288,7 @@ def test_a_welcome_of_another_version_opens_nothing(pair: Pair) -> None:
         welcome = frame_pb2.Frame(welcome=frame_pb2.Welcome(version=version, relay="relay-1"))
         pair.alpha.hear("relay-1", encode(welcome))
         assert path.state is state
+        assert pair.alpha.refusals() == ["version"]
 
 
 # --- stages ----------------------------------------------------------------------------------------------------------
