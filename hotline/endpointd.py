@@ -25,15 +25,17 @@ from hotline.charter.pairwise import check_value
 from hotline.charter.parts import Charter, Terminal
 from hotline.charter.profiles import PROFILES, Profile
 from hotline.charter.secrets import TerminalSecret, decode_secret
+from hotline.charter.succession import standing
 from hotline.civil import civil
 from hotline.config import EndpointConfig
 from hotline.crypto.signing import SigningKey
-from hotline.errors import ConfigError, KeyFileError, StorageError
+from hotline.errors import ConfigError, HotlineError, KeyFileError, StorageError
 from hotline.files import named, read_public, read_secret
 from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.ledger.log import Ledger
 from hotline.ledger.tree import Frontier
 from hotline.machine import Delivery, Instant, Output, Transmission
+from hotline.protocol.charters import kept_charter
 from hotline.protocol.context import EndpointSetup, LogIdentity
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import Audited, Closing, EndpointEvent, Started, Suspicion
@@ -69,13 +71,23 @@ class Materials:
     remote: Terminal
     secret: TerminalSecret
     pairwise: bytes
+    note: bytes
+    """The charter as both parties signed it."""
 
 
 def load_materials(config: EndpointConfig, passphrase: bytes | None = None) -> Materials:
     """Read and cross-check charter, terminal key and pairwise secret. Raises HotlineError naming the file."""
-    charter = named(config.charter, lambda: load_charter(read_public(config.charter)))
-    local = named(config.charter, lambda: charter.terminal(config.party, config.terminal))
+    note = read_public(config.charter)
+    charter = named(config.charter, lambda: load_charter(note))
     _, secret = named(config.key, lambda: decode_secret(TerminalSecret, read_secret(config.key), passphrase))
+    return _matched(config, charter, note, secret, _pairwise(config.pairwise))
+
+
+def _matched(
+    config: EndpointConfig, charter: Charter, note: bytes, secret: TerminalSecret, pairwise: bytes
+) -> Materials:
+    """Charter and secrets, if they belong together. Raises ConfigError or KeyFileError."""
+    local = named(config.charter, lambda: charter.terminal(config.party, config.terminal))
     if charter.party(config.party).identity != secret.identity:
         raise KeyFileError(
             f"{config.charter}: names another identity key for {config.party} than the one that made {config.key}; "
@@ -84,11 +96,29 @@ def load_materials(config: EndpointConfig, passphrase: bytes | None = None) -> M
     mine = (SigningKey(secret.signing).public, SigningKey(secret.ledger).public, secret.tls_certificate_der)
     if mine != (local.signing, local.ledger, local.tls_certificate_der):
         raise KeyFileError(f"{config.key}: not the key that the charter names for {config.party}/{config.terminal}")
-    pairwise = _pairwise(config.pairwise)
     if check_value(pairwise) != charter.pairwise_check:
         raise KeyFileError(f"{config.pairwise}: not the pairwise secret of this charter; derive it from both shares")
     remote = charter.terminals_of(charter.peer_of(config.party).name)[0]
-    return Materials(charter, local, remote, secret, pairwise)
+    return Materials(charter, local, remote, secret, pairwise, note)
+
+
+def under_standing(config: EndpointConfig, materials: Materials, kept: bytes | None) -> Materials:
+    """The same under the charter that the store holds, if that is a later one. Raises Untrusted or KeyFileError.
+
+    docs/protocol.md 24.4: nobody goes back to an older charter by putting its file in place.
+    """
+    if kept is None:
+        return materials
+    charter = load_charter(kept)
+    if named(config.charter, lambda: standing(materials.charter, charter)) is materials.charter:
+        return materials
+    get_logger("endpoint").warning(
+        "charter",
+        file=materials.charter.serial,
+        in_force=charter.serial,
+        meaning=f"{config.charter} holds an older charter than the store, whose is in force: replace the file",
+    )
+    return _matched(config, charter, kept, materials.secret, materials.pairwise)
 
 
 def _pairwise(path: Path) -> bytes:
@@ -148,11 +178,16 @@ class EndpointDaemon:
 
     def __init__(self, config: EndpointConfig, materials: Materials) -> None:
         self._config = config
-        self._materials = materials
         self.watchers = Watchers()
+        self._ledger_key = SigningKey(materials.secret.ledger)
         self._log_identity = LogIdentity(materials.charter.log_base(materials.local), materials.local.ledger)
         keys = ContentKeys(config.store / KEY_FOLDER, materials.secret.storage)
         self.store = EndpointStore(config.store, self._make_ledger, keys)
+        try:
+            self._materials = under_standing(config, materials, kept_charter(self.store.rows("fact")))
+        except HotlineError:
+            self.store.close()
+            raise
         self.ratchet = Ratchet(config.ratchet or config.store.with_name(f"{config.store.name}.ratchet"))
         self._world = EndpointWorld(self.store, self.watchers)
         now = system_clock()
@@ -175,8 +210,7 @@ class EndpointDaemon:
         task.add_done_callback(self._telling.discard)
 
     def _make_ledger(self, epoch: int, frontier: Frontier, last_timestamp_ms: int) -> Ledger:
-        key = SigningKey(self._materials.secret.ledger)
-        return Ledger(self._log_identity.base, key, epoch, frontier, last_timestamp_ms, os.urandom)
+        return Ledger(self._log_identity.base, self._ledger_key, epoch, frontier, last_timestamp_ms, os.urandom)
 
     def _suspicion(self) -> Suspicion | None:
         store = self.store
@@ -195,7 +229,7 @@ class EndpointDaemon:
         materials, config = self._materials, self._config
         charter, local, remote = materials.charter, materials.local, materials.remote
         return EndpointSetup(
-            charter=charter.hash,
+            charter=charter.founding,
             local=Side(local.number, local.party, local.name, local.signing),
             remote=Side(remote.number, remote.party, remote.name, remote.signing),
             signing=SigningKey(materials.secret.signing),
@@ -215,6 +249,8 @@ class EndpointDaemon:
             version=__version__,
             channel_test_ms=charter.channel_test_ms,
             config=hashlib.sha256(config.model_dump_json().encode()).hexdigest(),
+            standing=charter,
+            note=materials.note,
         )
 
     def _profile(self, relay: str, charter_profile: Profile) -> Profile:

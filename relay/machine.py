@@ -53,12 +53,12 @@ class Closing:
 RelayEvent = LinkOpened | LinkClosed | FramesReceived | Tick | Closing
 
 Place = tuple[bytes, int]
-"""A charter hash and a terminal number."""
+"""A founding charter's hash and a terminal number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hotline:
-    """One charter as a relay needs it: its hash, and its terminals by the fingerprint of their certificate."""
+    """One hotline as a relay needs it: its founding charter by hash, its terminals by the certificate's fingerprint."""
 
     charter: bytes
     terminals: Mapping[str, int]

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import grpc.aio
@@ -19,6 +20,7 @@ from grpc_health.v1.health import aio as health_aio
 from hotline.charter.model import load_charter
 from hotline.charter.parts import Charter, RelayEntry
 from hotline.charter.secrets import RelaySecret, decode_secret
+from hotline.charter.succession import check_follows
 from hotline.crypto.signing import SigningKey
 from hotline.errors import ConfigError, KeyFileError
 from hotline.files import named, read_public, read_secret, replace
@@ -64,7 +66,19 @@ def load_materials(config: RelayConfig, passphrase: bytes | None = None) -> Mate
         entries.append(entry)
     if len({charter.hash for charter in charters}) != len(charters):
         raise ConfigError("charters: one charter is named twice")
+    for older, newer in pairwise(sorted(charters, key=lambda charter: (charter.founding, charter.serial))):
+        if older.founding == newer.founding:
+            check_follows(newer, older)
     return Materials(secret, tuple(charters), tuple(entries))
+
+
+def hotlines(charters: Iterable[Charter]) -> list[Hotline]:
+    """Every hotline once: while one goes from one charter to the next, the terminals of both are let in."""
+    found: dict[bytes, dict[str, int]] = {}
+    for charter in charters:
+        numbers = {terminal.tls_fingerprint: terminal.number for terminal in charter.terminals}
+        found.setdefault(charter.founding, {}).update(numbers)
+    return [Hotline(founding, numbers) for founding, numbers in found.items()]
 
 
 def _entry(path: Path, name: str) -> tuple[Charter, RelayEntry]:
@@ -110,11 +124,7 @@ async def serve(config: RelayConfig, materials: Materials, make: MakeRelay = Rel
     saved = store.load()
     if store.damaged:
         log.error("damaged", rows=store.damaged, meaning="dropped; their senders repeat them")
-    hotlines = [
-        Hotline(charter.hash, {terminal.tls_fingerprint: terminal.number for terminal in charter.terminals})
-        for charter in materials.charters
-    ]
-    machine = make(config.name, SigningKey(materials.secret.signing), hotlines, saved)
+    machine = make(config.name, SigningKey(materials.secret.signing), hotlines(materials.charters), saved)
     observer, links = Observer(), Links()
     driver: Driver[RelayEvent] = Driver(machine, RelayWorld(store, links, observer))
     server, health, port = await _listen(config, materials, driver, links)
@@ -171,7 +181,8 @@ async def _listen(
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     own = OwnTls(materials.secret.tls_private_pem, materials.secret.tls_certificate_der)
-    clients = [terminal.tls_certificate_der for charter in materials.charters for terminal in charter.terminals]
+    terminals = [terminal for charter in materials.charters for terminal in charter.terminals]
+    clients = list(dict.fromkeys(terminal.tls_certificate_der for terminal in terminals))
     # The relay's own certificate is let in for `hotline-relay check --health`; it is no terminal and is not admitted.
     clients.append(own.certificate_der)
     try:

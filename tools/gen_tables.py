@@ -46,7 +46,6 @@ class TableError(Exception):
 HEAD_FIELDS: Final = ("peer_log_epoch", "peer_size", "peer_root")
 CONSTANTS: Final = {"OPEN": OPEN, "FREEZE": FREEZE, "VOUCHED": VOUCHED}
 EXPANDED: Final = {
-    "f'{name}.changed'": ("charter.changed", "config.changed"),
     "f'audit.{event.kind}'": ("audit.destroy", "audit.disclose", "audit.export", "audit.prove", "audit.read"),
 }
 """Kinds that are put together at run time."""
@@ -73,7 +72,7 @@ RECORDS: Final = {
     "audit.export": "Somebody exported the record.",
     "audit.prove": "Somebody drew a proof of an entry for others.",
     "audit.read": "Somebody read the record.",
-    "charter.changed": "Another charter is in force than at the last start.",
+    "charter.changed": "Another charter is in force than before (24.5).",
     "clock.step": "The wall clock moved otherwise than the monotonic one (3.7).",
     "config.changed": "Another configuration is in force than at the last start.",
     "daemon.start": "The terminal started.",
@@ -173,7 +172,7 @@ FIELDS: Final = {
     "receipt": (HASH, "`H(content)` of the receipt, `H(body)` of the custody"),
     "relay": (TEXT, "name of the relay"),
     "root": (HASH, "of a log"),
-    "serial": (NUMBER, "of the statement"),
+    "serial": (NUMBER, "of the statement; of a charter where the record is of one"),
     "serials": (TEXT, "numbers and ranges: `3-5 8`"),
     "shown": (NUMBER, "1 if it became visible at once"),
     "size": (NUMBER, "entries of a log"),
@@ -524,8 +523,8 @@ def _alarms(found: Mapping[str, Written]) -> str:
 
 def _documents() -> str:
     models: list[type[BaseModel]] = [body.CharterText, body.PartyEntry, body.TerminalEntry, body.RelayEntryText]
-    models += [body.ProfileEntry, body.PolicyEntry, cards.IdentityCard, cards.TerminalCard, cards.OfficerCard]
-    models += [cards.RelayCard, cards.PartyOffer]
+    models += [body.ProfileEntry, body.PolicyEntry, body.AmendsEntry, body.TermsEntry]
+    models += [cards.IdentityCard, cards.TerminalCard, cards.OfficerCard, cards.RelayCard, cards.PartyOffer]
     made = []
     for model in models:
         schema = model.model_json_schema(by_alias=True)
@@ -536,6 +535,8 @@ def _documents() -> str:
 
 
 def _json_type(part: Mapping[str, Any]) -> str:
+    if "anyOf" in part:
+        return f"{_json_type(part['anyOf'][0])}, or left out"
     if "$ref" in part:
         return f"object {part['$ref'].rsplit('/', 1)[-1]}"
     if "const" in part:

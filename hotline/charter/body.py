@@ -79,8 +79,27 @@ class PolicyEntry(Document):
         return self
 
 
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class AmendsEntry(Document):
+    """What an amendment continues: two charters by hash, and the highest numbers that were given out before it."""
+
+    founding: Hash
+    previous: Hash
+    terminal_number: PositiveInt
+    relay_number: PositiveInt
+
+
+class TermsEntry(Document):
+    """How the parties may leave: days of notice (0: none agreed), and in words who keeps the charter."""
+
+    notice_days: int = Field(ge=0, le=3_650)
+    depositary: str = Field(max_length=1_000)
+
+
 class CharterText(Document):
-    """The text that is signed."""
+    """The text that is signed. What has nothing to say is left out: a first charter amends nothing."""
 
     schema_: Literal["hotline.charter/1"] = Field(alias="schema", serialization_alias="schema")
     hotline: Name
@@ -93,4 +112,12 @@ class CharterText(Document):
     relays: tuple[RelayEntryText, ...] = Field(min_length=1, max_length=16)
     profiles: tuple[ProfileEntry, ...]
     policy: PolicyEntry
-    pairwise_check: str = Field(pattern=r"^[0-9a-f]{64}$")
+    pairwise_check: Hash
+    amends: AmendsEntry | None = None
+    terms: TermsEntry | None = None
+
+    @model_validator(mode="after")
+    def _first_or_amending(self) -> Self:
+        if (self.serial == 1) != (self.amends is None):
+            raise ValueError("serial 1 amends nothing, and every other serial says what it amends")
+        return self

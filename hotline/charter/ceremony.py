@@ -122,8 +122,8 @@ def make_offer(
     identity: IdentityKey, party: str, terminals: Sequence[bytes], officers: Sequence[bytes], relays: Sequence[bytes]
 ) -> bytes:
     """What a party brings to the ceremony. Raises ConfigError, Malformed or Untrusted for a card that cannot go in."""
-    if not terminals:
-        raise ConfigError("an offer needs at least one terminal card: make one with `hotline key terminal`")
+    if not (terminals or officers or relays):
+        raise ConfigError("an offer needs a card: make one with `hotline key terminal` or `hotline key officer`")
     for data in terminals:
         if open_terminal_card(data, identity.public).party != party:
             raise ConfigError("a terminal card of another party cannot be offered")

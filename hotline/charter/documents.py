@@ -71,8 +71,9 @@ class IdentityVerifier:
 
 
 def spell(model: BaseModel) -> bytes:
-    """The one text of a model."""
-    return (json.dumps(model.model_dump(mode="json", by_alias=True), indent=1, sort_keys=True) + "\n").encode("ascii")
+    """The one text of a model; a member that says nothing is left out."""
+    members = model.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return (json.dumps(members, indent=1, sort_keys=True) + "\n").encode("ascii")
 
 
 def issue(model: BaseModel, signers: list[Signer]) -> bytes:

@@ -17,6 +17,7 @@ from hotline.charter.body import (
     ProfileEntry,
     RelayEntryText,
     TerminalEntry,
+    TermsEntry,
 )
 from hotline.charter.cards import (
     OfficerCard,
@@ -61,9 +62,10 @@ def new_charter(
     pairwise_check: str,
     witnesses: str = NO_WITNESSES,
     channel_test_ms: int = CHANNEL_TEST_DEFAULT,
+    terms: TermsEntry | None = None,
 ) -> bytes:
     """The text of a first charter from both parties' offers, unsigned. `witnesses` is a policy without log lines,
-    `channel_test_ms` the interval of the channel tests, 0 for none.
+    `channel_test_ms` the interval of the channel tests, 0 for none, `terms` how a party may leave.
 
     Raises ConfigError, Malformed, Untrusted.
     """
@@ -92,8 +94,14 @@ def new_charter(
                 channel_test_ms=channel_test_ms,
             ),
             pairwise_check=pairwise_check,
+            terms=terms,
         )
     )
+    return checked(text)
+
+
+def checked(text: CharterText) -> bytes:
+    """The bytes of a text that contradicts itself nowhere. Raises Untrusted."""
     data = spell(text)
     _view(text, data, ())
     return data
@@ -164,8 +172,12 @@ def _view(text: CharterText, data: bytes, signed_by: tuple[str, ...]) -> Charter
     terminals = _each("terminals", text.terminals, lambda entry: _terminal(entry, identities), problems)
     officers = _each("officers", text.officers, lambda card: _officer(card, identities), problems)
     relays = _each("relays", text.relays, lambda entry: _relay(entry, profiles), problems)
+    hash_, amends, terms = hashlib.sha256(data).digest(), text.amends, text.terms
     charter = Charter(
-        hash=hashlib.sha256(data).digest(),
+        hash=hash_,
+        founding=hash_ if amends is None else bytes.fromhex(amends.founding),
+        previous=b"" if amends is None else bytes.fromhex(amends.previous),
+        numbered=(0, 0) if amends is None else (amends.terminal_number, amends.relay_number),
         hotline=text.hotline,
         serial=text.serial,
         created=text.created,
@@ -173,12 +185,15 @@ def _view(text: CharterText, data: bytes, signed_by: tuple[str, ...]) -> Charter
         terminals=terminals,
         officers=officers,
         relays=relays,
+        profiles=profiles,
         text_bytes_max=text.policy.text_bytes_max,
         validity_ms=text.policy.validity_ms,
         witnesses=_witnesses(text.policy.witnesses, problems),
         witnesses_text=text.policy.witnesses,
         channel_test_ms=text.policy.channel_test_ms,
         pairwise_check=text.pairwise_check,
+        notice_days=0 if terms is None else terms.notice_days,
+        depositary="" if terms is None else terms.depositary,
         signed_by=signed_by,
     )
     problems += _contradictions(charter)

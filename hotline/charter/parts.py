@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -76,6 +76,12 @@ class Charter:
     """A charter in force, or a draft (`load_draft`) on which some signatures are missing."""
 
     hash: bytes
+    founding: bytes
+    """Hash of the founding charter: this one's, or that of the first one that its amendments go back to."""
+    previous: bytes
+    """Hash of the charter that this one amends; empty for a first one."""
+    numbered: tuple[int, int]
+    """The highest number of a terminal and of a relay that was given out before this charter."""
     hotline: str
     serial: int
     created: str
@@ -83,13 +89,23 @@ class Charter:
     terminals: tuple[Terminal, ...]
     officers: tuple[Officer, ...]
     relays: tuple[RelayEntry, ...]
+    profiles: Mapping[str, Profile]
     text_bytes_max: int
     validity_ms: tuple[int, int, int, int]
     witnesses: Policy
     witnesses_text: str
     channel_test_ms: int
     pairwise_check: str
+    notice_days: int
+    depositary: str
     signed_by: tuple[str, ...]
+
+    @property
+    def highest(self) -> tuple[int, int]:
+        """The highest number of a terminal and of a relay that was ever given out."""
+        terminals = (self.numbered[0], *(terminal.number for terminal in self.terminals))
+        relays = (self.numbered[1], *(relay.number for relay in self.relays))
+        return max(terminals), max(relays)
 
     def party(self, name: str) -> Party:
         """The party of this name. Raises ConfigError."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
-from hotline.charter.body import CHANNEL_TEST_DEFAULT
+from hotline.charter.body import CHANNEL_TEST_DEFAULT, TermsEntry
 from hotline.charter.cards import PartyOffer, decode, open_offer
-from hotline.charter.ceremony import checks, day, identity_fingerprint, make_offer
+from hotline.charter.ceremony import checks, day, make_offer
+from hotline.charter.differences import Difference, differences
+from hotline.charter.documents import lawful
 from hotline.charter.model import NO_WITNESSES, load_charter, load_draft, new_charter, sign_charter
 from hotline.charter.pairwise import SHARE_SIZE, check_value, derive_pairwise
 from hotline.charter.parts import Charter
+from hotline.charter.succession import check_follows
+from hotline.cli.amendment import COMMANDS
 from hotline.cli.artefacts import (
     SECRET_MODE,
     Artefact,
@@ -28,8 +31,8 @@ from hotline.cli.artefacts import (
     read_identity_card,
     write_all,
 )
+from hotline.cli.charterview import picture, print_differences, print_signatures, print_summary
 from hotline.cli.output import duration_ms, line, print_json
-from hotline.crypto.fingerprint import digits, joint_safety_number
 from hotline.crypto.vault import open_secret, plain_secret
 from hotline.errors import ConfigError, KeyFileError, Untrusted
 from hotline.files import read_public, read_secret, replace
@@ -46,6 +49,9 @@ share_option = click.option(
     metavar="SHARE",
     help="Share of one party; give both.",
 )
+base_option = click.option(
+    "--base", type=click.Path(path_type=Path), metavar="CHARTER", help="The charter that FILE amends."
+)
 out_option = click.option(
     "--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to make."
 )
@@ -61,15 +67,26 @@ def charter() -> None:
     3  together          hotline charter new            (both offers, both shares)
     4  each capital      hotline charter sign           (compare the joint safety number aloud)
     5  each capital      hotline charter verify
+
+    \b
+    A change of roster, relays, timers or policy, by both:
+    1  whoever changes   hotline charter offer --amendment, then charter amend
+    2  each capital      hotline charter sign --base      (it shows what would change)
+    3  each capital      hotline charter activate
     """
+
+
+for command in COMMANDS:
+    charter.add_command(command)
 
 
 @charter.command()
 @identity_option
 @passphrase_option
-@click.option("--terminal", "terminals", type=click.Path(path_type=Path), multiple=True, required=True, metavar="CARD")
+@click.option("--terminal", "terminals", type=click.Path(path_type=Path), multiple=True, metavar="CARD")
 @click.option("--officer", "officers", type=click.Path(path_type=Path), multiple=True, metavar="CARD")
 @click.option("--relay", "relays", type=click.Path(path_type=Path), multiple=True, metavar="CARD")
+@click.option("--amendment", is_flag=True, help="For an amendment: new or renewed cards only, and no share.")
 @out_option
 def offer(
     identity: Path,
@@ -77,19 +94,27 @@ def offer(
     terminals: tuple[Path, ...],
     officers: tuple[Path, ...],
     relays: tuple[Path, ...],
+    amendment: bool,
     out: Path,
 ) -> None:
     """Sign what your party brings: terminals, officers, relays. Makes the offer and, beside it, your secret share.
 
     \b
-    Example:
+    Examples:
       hotline charter offer --identity ALPHA.identity.key --terminal ALPHA.main.terminal.card \\
         --officer ALPHA.duty-1.officer.card --relay relay-1.card --out ALPHA.offer
+      hotline charter offer --amendment --identity ALPHA.identity.key --officer ALPHA.duty-2.officer.card \\
+        --out ALPHA.second.offer
     """
+    if not (terminals or amendment):
+        raise click.UsageError("a ceremony's offer needs a --terminal; an offer for an amendment says --amendment")
     cards = [[read_public(path) for path in paths] for paths in (terminals, officers, relays)]
     party, key = open_identity(identity, passphrase_file)
     data = make_offer(key, party, *cards)
     open_offer(data)
+    if amendment:
+        write_all([Artefact(out, data)])
+        return
     share = plain_secret("share", party, entropy(SHARE_SIZE))
     write_all([Artefact(out.with_name(f"{party}.share"), share, SECRET_MODE), Artefact(out, data)])
     line("The offer may travel any way. The share goes by courier only, and to nobody but the other capital.")
@@ -129,6 +154,8 @@ def _pairwise_artefact(path: Path, secret: bytes) -> Artefact:
     help="Who cosigns the ledgers, and the quorum: a C2SP policy without log lines.  [default: no witnesses]",
 )
 @click.option("--channel-tests", metavar="1h", help="Interval of the channel tests, or none.  [default: 1h]")
+@click.option("--notice-days", type=click.IntRange(0, 3_650), default=0, help="Days of notice before a party leaves.")
+@click.option("--depositary", default="", metavar="WORDS", help="Who keeps the charter, and where notice is given.")
 def new(
     name: str,
     offers: tuple[Path, ...],
@@ -137,6 +164,8 @@ def new(
     pairwise_out: Path,
     witnesses: Path | None,
     channel_tests: str | None,
+    notice_days: int,
+    depositary: str,
 ) -> None:
     """Draw up a charter from both offers, unsigned, and the pairwise secret from both shares.
 
@@ -152,9 +181,11 @@ def new(
     secret = derive_pairwise(_shares(shares), identities)
     policy = NO_WITNESSES if witnesses is None else _policy(witnesses)
     interval = 0 if channel_tests == "none" else duration_ms(channel_tests, CHANNEL_TEST_DEFAULT)
-    text = new_charter(name, day(now_ms()), texts, check_value(secret), policy, interval)
+    text = new_charter(
+        name, day(now_ms()), texts, check_value(secret), policy, interval, _terms(notice_days, depositary)
+    )
     write_all([_pairwise_artefact(pairwise_out, secret), Artefact(out, text)])
-    _print_summary(load_draft(text))
+    print_summary(load_draft(text))
     line("Next, in each capital: hotline charter sign")
 
 
@@ -174,6 +205,12 @@ def pairwise(shares: tuple[Path, ...], note: Path, out: Path) -> None:
     if check_value(secret) != loaded.pairwise_check:
         raise Untrusted("pairwise", f"these shares do not give the secret of {note}: a share was exchanged or altered")
     write_all([_pairwise_artefact(out, secret)])
+
+
+def _terms(notice_days: int, depositary: str) -> TermsEntry | None:
+    if not (notice_days or depositary):
+        return None
+    return lawful(lambda: TermsEntry(notice_days=notice_days, depositary=depositary))
 
 
 def _policy(path: Path) -> str:
@@ -200,21 +237,34 @@ def _load(path: Path, *, draft: bool) -> Charter:
     return naming(path, lambda: load_draft(data) if draft else load_charter(data))
 
 
+def _after(path: Path, draft: Charter, base: Path) -> list[Difference]:
+    """In what a draft differs from the charter that it follows. Raises Untrusted if it does not follow it."""
+    old = _load(base, draft=False)
+    naming(path, lambda: check_follows(draft, old))
+    return differences(draft, old)
+
+
 @charter.command()
 @file_argument
 @identity_option
 @passphrase_option
+@base_option
 @click.option("--yes", is_flag=True, help="Do not ask; for scripts and rehearsals.")
-def sign(file: Path, identity: Path, passphrase_file: Path | None, yes: bool) -> None:
+def sign(file: Path, identity: Path, passphrase_file: Path | None, base: Path | None, yes: bool) -> None:
     """Show what the charter says, ask, and add your party's signature to the file.
 
     \b
-    Example:
+    Examples:
       hotline charter sign charter.note --identity ALPHA.identity.key
+      hotline charter sign amended.note --base charter.note --identity ALPHA.identity.key
     """
     data = read_public(file)
     draft = naming(file, lambda: load_draft(data))
-    _print_summary(draft)
+    print_summary(draft)
+    if draft.previous and base is None:
+        raise click.UsageError("an amendment is signed with its predecessor in hand: give --base")
+    if base is not None:
+        print_differences(_after(file, draft, base))
     if not yes:
         if not can_ask():
             raise click.UsageError("no terminal to ask at: look at the charter, then give --yes")
@@ -225,7 +275,7 @@ def sign(file: Path, identity: Path, passphrase_file: Path | None, yes: bool) ->
         raise ConfigError(f"{file}: was changed meanwhile and is left alone; look at it and sign again")
     replace(file, signed)
     line(f"{party} has signed {file}")
-    _print_signatures(load_draft(signed))
+    print_signatures(load_draft(signed))
 
 
 @charter.command()
@@ -241,9 +291,9 @@ def show(file: Path, as_json: bool) -> None:
     """
     loaded = _load(file, draft=True)
     if as_json:
-        print_json(_picture(loaded))
+        print_json(picture(loaded))
         return
-    _print_summary(loaded)
+    print_summary(loaded)
 
 
 @charter.command()
@@ -256,15 +306,21 @@ def show(file: Path, as_json: bool) -> None:
     metavar="PUB",
     help="Identity file that was compared in person; the charter must name the same key.",
 )
+@base_option
 @json_option
-def verify(file: Path, identities: tuple[Path, ...], as_json: bool) -> None:
+def verify(file: Path, identities: tuple[Path, ...], base: Path | None, as_json: bool) -> None:
     """Check every signature, key, name and date. Exit 0 if the charter is in force, 4 if not.
 
     \b
-    Example:
+    Examples:
       hotline charter verify charter.note --identity ALPHA.identity.pub --identity BRAVO.identity.pub
+      hotline charter verify amended.note --base charter.note
+
+    With --base also that it is the next charter after that one.
     """
     draft = _load(file, draft=True)
+    if base is not None:
+        _after(file, draft, base)
     compared = []
     for path in identities:
         card = read_identity_card(path)
@@ -309,85 +365,10 @@ def rehearse(out: Path, count: int, port: int) -> None:
     from hotline.drill.rehearsal import rehearse as play
 
     played = play(out, [(f"relay-{number}", f"127.0.0.1:{port + number - 1}") for number in range(1, count + 1)])
-    _print_summary(_load(played.charter, draft=False))
+    print_summary(_load(played.charter, draft=False))
     line()
     line("Throw-away keys, for this machine only. Start it all:")
     for relay in played.relays:
         line(f"  hotline-relay run --config {relay.config}")
     for terminal in played.terminals:
         line(f"  hotline endpoint run --config {terminal.config}")
-
-
-def _safety_number(loaded: Charter) -> str:
-    first, second = (identity_fingerprint(party.identity) for party in loaded.parties)
-    return joint_safety_number(first, second)
-
-
-def _print_summary(loaded: Charter) -> None:
-    line(f"CHARTER  {loaded.hotline}, serial {loaded.serial}, of {loaded.created}")
-    line(f"  hash    {loaded.hash.hex()}")
-    for party in loaded.parties:
-        line(f"PARTY    {party.name:12} {digits(identity_fingerprint(party.identity))}")
-    for terminal in loaded.terminals:
-        line(f"TERMINAL {terminal.number:<3} {terminal.party}/{terminal.name}  until {terminal.not_after}")
-    for officer in loaded.officers:
-        line(f"OFFICER  {officer.party}/{officer.name}  {', '.join(officer.roles)}")
-    for relay in loaded.relays:
-        line(f"RELAY    {relay.number:<3} {relay.name}  {relay.address}  {relay.profile.name}, run by {relay.operator}")
-    interval = loaded.channel_test_ms
-    line(f"TESTS    {f'one every {interval / 60_000:g} min, in turn' if interval else 'none'}")
-    line(f"JOINT SAFETY NUMBER  {_safety_number(loaded)}")
-    _print_signatures(loaded)
-
-
-def _print_signatures(loaded: Charter) -> None:
-    missing = [party.name for party in loaded.parties if party.name not in loaded.signed_by]
-    if missing:
-        line(f"DRAFT    not in force: not signed by {' and '.join(missing)}")
-    else:
-        line(f"SIGNED   by {' and '.join(loaded.signed_by)}")
-
-
-def _picture(loaded: Charter) -> dict[str, Any]:
-    """Schema hotline.charter-show/1."""
-    return {
-        "schema": "hotline.charter-show/1",
-        "hotline": loaded.hotline,
-        "serial": loaded.serial,
-        "created": loaded.created,
-        "hash": loaded.hash.hex(),
-        "signed_by": list(loaded.signed_by),
-        "in_force": len(loaded.signed_by) == len(loaded.parties),
-        "joint_safety_number": _safety_number(loaded),
-        "parties": [
-            {"name": party.name, "fingerprint": digits(identity_fingerprint(party.identity))}
-            for party in loaded.parties
-        ],
-        "terminals": [
-            {
-                "number": terminal.number,
-                "party": terminal.party,
-                "name": terminal.name,
-                "tls": terminal.tls_fingerprint,
-                "not_after": terminal.not_after,
-            }
-            for terminal in loaded.terminals
-        ],
-        "officers": [
-            {"party": officer.party, "name": officer.name, "roles": list(officer.roles)} for officer in loaded.officers
-        ],
-        "relays": [
-            {
-                "number": relay.number,
-                "name": relay.name,
-                "operator": relay.operator,
-                "address": relay.address,
-                "profile": relay.profile.name,
-                "tls": relay.tls_fingerprint,
-            }
-            for relay in loaded.relays
-        ],
-        "text_bytes_max": loaded.text_bytes_max,
-        "validity_ms": list(loaded.validity_ms),
-        "channel_test_ms": loaded.channel_test_ms,
-    }

@@ -63,6 +63,7 @@ def charter(given: Json, asked: Json) -> Json:
         raise Malformed("charter", str(error)) from error
     return {
         "hash": made.hash.hex(),
+        "founding": made.founding.hex(),
         "hotline": made.hotline,
         "parties": [party.name for party in made.parties],
         "terminals": [_terminal(one) for one in made.terminals],

@@ -129,7 +129,7 @@ class Admitted:
         self._calls = 0
 
     def _hello(self) -> bytes:
-        hello = frame_pb2.Hello(version=WIRE_VERSION, charter=self._charter.hash, terminal=self._number)
+        hello = frame_pb2.Hello(version=WIRE_VERSION, charter=self._charter.founding, terminal=self._number)
         return encode(frame_pb2.Frame(hello=hello))
 
     def _open(self) -> grpc.aio.Channel:

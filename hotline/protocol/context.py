@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from hotline.charter.parts import Charter
 from hotline.crypto.signing import SigningKey
 from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.ledger.policy import Policy
@@ -45,6 +46,7 @@ class EndpointSetup:
     """Everything an endpoint is given once. Keys come from files, the rest from the charter and the configuration."""
 
     charter: bytes
+    """Hash of the founding charter: what keys and signatures are bound to, whatever is in force (24.1)."""
     local: Side
     remote: Side
     signing: SigningKey
@@ -65,6 +67,10 @@ class EndpointSetup:
     config: str = ""
     """Hex SHA-256 of the configuration; a change of it is recorded."""
     others: tuple[Other, ...] = ()
+    standing: Charter | None = None
+    """The charter in force; None where a test has none."""
+    note: bytes = b""
+    """The same as both parties signed it."""
 
 
 @dataclass(slots=True)

@@ -34,6 +34,7 @@ from hotline.machine import (
 from hotline.protocol.answers import Answers
 from hotline.protocol.beats import Beats
 from hotline.protocol.channeltests import ChannelTests
+from hotline.protocol.charters import Charters
 from hotline.protocol.context import Context, EndpointSetup
 from hotline.protocol.courier import Courier
 from hotline.protocol.courierkeys import CourierKeys
@@ -102,6 +103,7 @@ class Endpoint:
         self._receiving = Receiving(self.context, self.own_log, self.tests, ladder)
         self._courier = Courier(self.context, courier_keys, self._receiving, self._envelope)
         self.presence = Presence(self.context)
+        self.charters = Charters(self.context)
         self._first = self._line(self.context, self._sending, ladder, courier_keys, now)
         self.peer_log = self._first.peer_log
         self._lines = {remote.number: self._first}
@@ -114,7 +116,10 @@ class Endpoint:
         self.own_log.restore(saved)
         for line in self._lines.values():
             line.peer_log.restore(saved)
-        self._known = {str(row["name"]): row["value"] for row in saved.rows("fact")}
+        self.charters.restore(saved)
+        facts = {row["name"]: row["value"] for row in saved.rows("fact")}
+        known = facts.get("config")
+        self._known_configuration = known if isinstance(known, bytes) else None
         self._taken: dict[str, list[bytes]] = {}
         self._taken_at: int | None = None
         self._gap_at: int | None = None
@@ -230,11 +235,12 @@ class Endpoint:
         ctx.record(
             "daemon.start",
             version=ctx.setup.version,
-            charter=ctx.setup.charter.hex(),
+            charter=self.charters.hash.hex(),
             terminal=ctx.setup.local.number,
             peer=ctx.setup.remote.number,
         )
-        self._note_changes()
+        self.charters.started()
+        self._note_configuration()
         self.tests.started(now)
         lifetime = min(path.setup.profile.prekey_rotation_ms for path in ctx.paths.values())
         ctx.out.changes += ctx.prekeys.rotate(now, lifetime)
@@ -242,16 +248,15 @@ class Endpoint:
         assert ctx.prekeys.newest is not None
         ctx.record("key.prekey", generation=ctx.prekeys.newest.generation, name=ctx.prekeys.newest.name.hex())
 
-    def _note_changes(self) -> None:
-        """Another charter or configuration than at the last start is told once."""
+    def _note_configuration(self) -> None:
+        """Another configuration than at the last start is told once."""
         ctx = self.context
-        for name, value in (("charter", ctx.setup.charter.hex()), ("config", ctx.setup.config)):
-            known = self._known.get(name)
-            if known == value.encode():
-                continue
-            if isinstance(known, bytes):
-                ctx.record(f"{name}.changed", old=known.decode(), new=value)
-            ctx.out.changes.append(Put("fact", {"name": name, "value": value.encode()}))
+        known, value = self._known_configuration, ctx.setup.config
+        if known == value.encode():
+            return
+        if known is not None:
+            ctx.record("config.changed", old=known.decode(), new=value)
+        ctx.out.changes.append(Put("fact", {"name": "config", "value": value.encode()}))
 
     def _audited(self, event: Audited) -> None:
         """Whoever looks into the record stands in it."""

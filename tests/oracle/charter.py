@@ -57,6 +57,13 @@ def _object(fields: dict[str, Test]) -> Test:
     )
 
 
+def _open_object(always: dict[str, Test], perhaps: dict[str, Test]) -> Test:
+    """An object some of whose members are left out where they have nothing to say."""
+    return lambda value: (
+        isinstance(value, dict) and _object(always | {name: perhaps[name] for name in perhaps if name in value})(value)
+    )
+
+
 def _one_of(*words: str) -> Test:
     return lambda value: value in words and isinstance(value, str)
 
@@ -94,13 +101,29 @@ SHAPES: dict[str, dict[str, Test]] = {
 }  # fmt: skip
 
 
+_AMENDS = {
+    "founding": _text(_CHECK),
+    "previous": _text(_CHECK),
+    "terminal_number": _number(1),
+    "relay_number": _number(1),
+}
+PERHAPS: dict[str, dict[str, Test]] = {
+    "hotline.charter/1": {
+        "amends": _object(_AMENDS),
+        "terms": _object({
+            "notice_days": _number(0, 3_650), "depositary": lambda value: isinstance(value, str) and len(value) <= 1_000
+        }),
+    },
+}  # fmt: skip
+
+
 def read_document(schema: str, text: bytes) -> Json:
     """A signed text in its one spelling: indented, sorted, ASCII JSON. Raises Refused."""
     try:
         made = json.loads(text.decode("ascii"))
     except ValueError as error:
         raise Refused from error
-    need(_object({"schema": _one_of(schema), **SHAPES[schema]})(made))
+    need(_open_object({"schema": _one_of(schema), **SHAPES[schema]}, PERHAPS.get(schema, {}))(made))
     need((json.dumps(made, indent=1, sort_keys=True) + "\n").encode() == text)
     return dict(made)
 
@@ -217,7 +240,8 @@ def _of_party(schema: str, data: str, identities: dict[str, bytes]) -> Json:
 def _check_whole(
     text: Json, terminals: list[Json], officers: list[Json], relays: list[Json], certificates: list[Certificate]
 ) -> None:
-    """Clause 5.2: nothing stands twice, and everything holds on the day of the charter."""
+    """Clause 5.2: nothing stands twice, and everything holds on the day of the charter; 24.2: who amends says so."""
+    need((text["serial"] == 1) == ("amends" not in text))
     day = text["created"]
     identities = [base64_of(entry["identity"]) for entry in text["parties"]]
     keys = [half for whole in identities for half in (whole[:-32], whole[-32:])]
@@ -258,6 +282,7 @@ def _shown(text: Json, hash_: bytes, terminals: list[Json], officers: list[Json]
 
     return {
         "hash": hash_.hex(),
+        "founding": text["amends"]["founding"] if "amends" in text else hash_.hex(),
         "hotline": text["hotline"],
         "parties": [entry["name"] for entry in text["parties"]],
         "terminals": [named(card, "number", "party", "name", "signing", "ledger") | tls(card) for card in terminals],

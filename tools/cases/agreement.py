@@ -14,7 +14,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from hotline.charter.body import CharterText, PartyEntry, PolicyEntry, ProfileEntry, RelayEntryText, TerminalEntry
+from hotline.charter.body import (
+    AmendsEntry,
+    CharterText,
+    PartyEntry,
+    PolicyEntry,
+    ProfileEntry,
+    RelayEntryText,
+    TerminalEntry,
+    TermsEntry,
+)
 from hotline.charter.cards import IdentityCard, OfficerCard, PartyOffer, RelayCard, TerminalCard, encode
 from hotline.charter.documents import IdentitySigner, issue, spell
 from hotline.charter.pairwise import check_value, derive_pairwise
@@ -193,7 +202,7 @@ def charter_text(**changes: Any) -> CharterText:
         "profiles": (ProfileEntry(**asdict(PROFILES["fibre"])),), "policy": policy,
         "pairwise_check": check_value(shares),
     }  # fmt: skip
-    return CharterText(**{**fields, **changes})
+    return CharterText.model_construct(**{**fields, **changes})
 
 
 def signed(text: CharterText | bytes, *signers: IdentitySigner) -> str:
@@ -204,12 +213,17 @@ def signed(text: CharterText | bytes, *signers: IdentitySigner) -> str:
 
 def _charters() -> Cases:
     cases = Cases(
-        "charter", "5.1, 5.2, 5.9 to 5.13, 5.16", "A whole charter, and the hash that binds everything to it."
+        "charter",
+        "5.1, 5.2, 5.9 to 5.13, 5.16, 24.1, 24.2",
+        "A whole charter, and the founding charter that everything is bound to.",
     )
     good = signed(charter_text())
     cases.copies["good"] = good
     cases.good("both parties have signed", note=good)
     cases.good("signed in the other order", note=signed(charter_text(), signer("BRAVO"), signer("ALPHA")))
+    amends = AmendsEntry(founding="01" * 32, previous="02" * 32, terminal_number=2, relay_number=1)
+    terms = TermsEntry(notice_days=90, depositary="The secretariat")
+    cases.good("an amendment, and terms", note=signed(charter_text(serial=2, amends=amends, terms=terms)))
     text = parse_note(good.encode()).text
     assert hashlib.sha256(text).hexdigest() == cases.cases[0]["expect"]["output"]["hash"]
 
@@ -227,6 +241,7 @@ def _charters() -> Cases:
     bad("another spelling, well signed", signed(text.replace(b'"serial": 1', b'"serial": 1.0', 1)))
     bad("an unknown suite, well signed", signed(text.replace(SUITE.encode(), b"HL2", 1)))
     bad("an unknown member, well signed", signed(text.replace(b'"serial"', b'"sequel": 1,\n "serial"', 1)))
+    unlawful("a first one that amends", amends=amends)
     one, two = charter_text().terminals
 
     def card(number: int, data: str) -> TerminalEntry:

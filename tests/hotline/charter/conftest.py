@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from hotline.charter.amendment import Changes, amend
 from hotline.charter.body import CharterText
 from hotline.charter.ceremony import make_identity_card, make_offer, make_officer, make_relay, make_terminal
 from hotline.charter.documents import IdentitySigner, read_text, spell
@@ -40,6 +41,11 @@ class Ceremony:
         """A charter with another text that both parties signed."""
         text = spell(change(read_text(CharterText, self.draft)))
         return sign_note(text, [IdentitySigner(party, self.keys[party]) for party in PARTIES])
+
+    def agreed(self, changes: Changes, base: bytes | None = None, created: str = TODAY) -> bytes:
+        """An amendment that both parties signed."""
+        text = amend(self.signed if base is None else base, changes, created)
+        return sign_charter(sign_charter(text, "ALPHA", self.keys["ALPHA"]), "BRAVO", self.keys["BRAVO"])
 
 
 @pytest.fixture(scope="session")

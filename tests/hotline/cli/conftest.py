@@ -32,7 +32,8 @@ class Ran:
 Run = Callable[..., Ran]
 
 
-def _call(arguments: tuple[object, ...]) -> int:
+def call(arguments: tuple[object, ...]) -> int:
+    """The program's exit code."""
     before = sys.argv
     sys.argv = ["hotline", *(str(argument) for argument in arguments)]
     try:
@@ -49,15 +50,15 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("hotline.cli.artefacts.can_ask", lambda: False)
     monkeypatch.setattr("hotline.cli.charter.can_ask", lambda: False)
 
-    def call(*arguments: object) -> Ran:
+    def typed(*arguments: object) -> Ran:
         capsys.readouterr()
-        code = _call(arguments)
+        code = call(arguments)
         said = capsys.readouterr()
         if "--json" in arguments and code == 0:
             printed(said.out)
         return Ran(code, said.out, said.err)
 
-    return call
+    return typed
 
 
 def write_passphrase(path: Path, text: str = PASSPHRASE) -> Path:
@@ -81,11 +82,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ("key", "officer", "--name", "duty-1", "--roles", "duty,drafter", "--new-passphrase-file", word, *key),
         ]
     for step in steps:
-        assert _call(step) == 0
+        assert call(step) == 0
     _relay(folder)
     for party in ("ALPHA", "BRAVO"):
         assert (
-            _call(
+            call(
                 (
                     *("charter", "offer", "--identity", folder / f"{party}.identity.key", "--passphrase-file", word),
                     *("--terminal", folder / f"{party}.main.terminal.card", "--relay", folder / "relay-1.card"),
@@ -97,11 +98,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draw_up = ("charter", "new", "--name", "alpha-bravo", "--pairwise-out", folder / "pairwise.key")
     files = ("--offer", folder / "BRAVO.offer", "--offer", folder / "ALPHA.offer")
     shares = ("--share", folder / "ALPHA.share", "--share", folder / "BRAVO.share")
-    assert _call((*draw_up, *files, *shares, "--out", folder / "draft.note")) == 0
+    assert call((*draw_up, *files, *shares, "--out", folder / "draft.note")) == 0
     shutil.copy(folder / "draft.note", folder / "half.note")
-    assert _call(sign(folder, "half.note", "ALPHA")) == 0
+    assert call(sign(folder, "half.note", "ALPHA")) == 0
     shutil.copy(folder / "half.note", folder / "charter.note")
-    assert _call(sign(folder, "charter.note", "BRAVO")) == 0
+    assert call(sign(folder, "charter.note", "BRAVO")) == 0
     return folder
 
 

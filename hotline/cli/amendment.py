@@ -1,0 +1,161 @@
+"""`hotline charter`, the part for amendments: draw one up, see what it changes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from hotline.charter.amendment import Changes, amend
+from hotline.charter.ceremony import day
+from hotline.charter.differences import differences
+from hotline.charter.model import load_charter, load_draft
+from hotline.charter.parts import Charter
+from hotline.charter.succession import check_follows
+from hotline.cli.artefacts import Artefact, naming, now_ms, write_all
+from hotline.cli.charterview import print_differences, print_signatures
+from hotline.cli.output import line, print_json
+from hotline.errors import RemoteError
+from hotline.files import read_public
+from hotline.ledger.policy import parse_policy
+
+
+def _values(words: tuple[str, ...]) -> dict[str, Any]:
+    """`policy.channel_test_ms=0` as place and value."""
+    found = {}
+    for word in words:
+        place, equals, value = word.partition("=")
+        try:
+            found[place] = json.loads(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise click.BadParameter(f"{word!r}: write PLACE=NUMBER, as fibre.heartbeat_ms=1000", param_hint="--set")
+    return found
+
+
+def _text_of(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    data = read_public(path)
+    naming(path, partial(parse_policy, data))
+    return data.decode("utf-8", "replace")
+
+
+@click.command("amend")
+@click.option("--base", type=click.Path(path_type=Path), required=True, metavar="CHARTER", help="The one in force.")
+@click.option(
+    "--offer",
+    "offers",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="OFFER",
+    help="Cards that a party adds, or renews under the same name: `hotline charter offer --amendment`.",
+)
+@click.option(
+    "--relay", "relays", type=click.Path(path_type=Path), multiple=True, metavar="CARD", help="A relay to add or renew."
+)
+@click.option(
+    "--retire", multiple=True, metavar="WHO", help="officer:PARTY/NAME, terminal:PARTY/NAME or relay:NAME goes."
+)
+@click.option("--policy", type=click.Path(path_type=Path), metavar="POLICY", help="Another policy of witnesses.")
+@click.option(
+    "--set", "values", multiple=True, metavar="PLACE=NUMBER", help="policy.channel_test_ms=0, fibre.heartbeat_ms=1000"
+)
+@click.option("--notice-days", type=click.IntRange(0, 3_650), help="Days of notice before a party leaves.")
+@click.option("--depositary", metavar="WORDS", help="Who keeps the charter, and where notice is given.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to make.")
+def amend_command(
+    base: Path,
+    offers: tuple[Path, ...],
+    relays: tuple[Path, ...],
+    retire: tuple[str, ...],
+    policy: Path | None,
+    values: tuple[str, ...],
+    notice_days: int | None,
+    depositary: str | None,
+    out: Path,
+) -> None:
+    """Draw up the next charter, unsigned, and show what it changes.
+
+    \b
+    Examples:
+      hotline charter amend --base charter.note --relay relay-4.card --retire relay:relay-1 -o amended.note
+      hotline charter amend --base charter.note --offer BRAVO.second.offer --retire officer:BRAVO/duty-1 \\
+        --set policy.channel_test_ms=1800000 -o amended.note
+
+    A card of a name that the charter has renews it: other dates, certificate or address, the same keys; an officer may
+    get another key. A terminal or relay with other keys gets another name. Identity keys and the pairwise secret
+    stay: whoever must replace them holds a new ceremony. Next, in each capital: hotline charter sign --base
+    """
+    changes = Changes(
+        offers=[read_public(path) for path in offers],
+        relays=[read_public(path) for path in relays],
+        retire=retire,
+        witnesses=_text_of(policy),
+        values=_values(values),
+        notice_days=notice_days,
+        depositary=depositary,
+    )
+    _draw_up(base, changes, out)
+
+
+def _draw_up(base: Path, changes: Changes, out: Path) -> None:
+    data = read_public(base)
+    old = naming(base, partial(load_charter, data))
+    text = amend(data, changes, day(now_ms()))
+    new = load_draft(text)
+    check_follows(new, old)
+    write_all([Artefact(out, text)])
+    line(f"CHARTER  {new.hotline}, serial {new.serial}, of {new.created}, amends serial {old.serial}")
+    print_differences(differences(new, old))
+    print_signatures(new)
+
+
+@click.command("diff")
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
+def diff_command(old: Path, new: Path, as_json: bool) -> None:
+    """Show what NEW changes against OLD, signed or not, and whether it is the next charter after it.
+
+    \b
+    Example:
+      hotline charter diff charter.note amended.note
+
+    Exit 0 if NEW follows OLD, 4 if it does not.
+    """
+    before, after = (naming(path, partial(load_draft, read_public(path))) for path in (old, new))
+    reason = _reason(after, before)
+    found = differences(after, before)
+    if as_json:
+        print_json(
+            {
+                "schema": "hotline.charter-diff/1",
+                "old": {"serial": before.serial, "hash": before.hash.hex()},
+                "new": {"serial": after.serial, "hash": after.hash.hex()},
+                "follows": reason is None,
+                "reason": reason,
+                "differences": [asdict(one) for one in found],
+            }
+        )
+    else:
+        line(f"CHARTER  {after.hotline}, serial {after.serial} of {after.created}, against serial {before.serial}")
+        print_differences(found)
+        print_signatures(after)
+    naming(new, partial(check_follows, after, before))
+
+
+def _reason(new: Charter, old: Charter) -> str | None:
+    try:
+        check_follows(new, old)
+    except RemoteError as error:
+        return str(error)
+    return None
+
+
+COMMANDS: Final = (amend_command, diff_command)

@@ -1,0 +1,107 @@
+"""A charter, and what an amendment changes, as people and programs are shown it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hotline.charter.ceremony import identity_fingerprint
+from hotline.charter.differences import ADDED, CHANGED, RETIRED, Difference
+from hotline.charter.parts import Charter
+from hotline.cli.output import line
+from hotline.crypto.fingerprint import digits, joint_safety_number
+from hotline.safetext import safe_line
+
+
+def safety_number(loaded: Charter) -> str:
+    """The joint safety number of both parties."""
+    first, second = (identity_fingerprint(party.identity) for party in loaded.parties)
+    return joint_safety_number(first, second)
+
+
+def print_summary(loaded: Charter) -> None:
+    """Everything that a person should look at before signing."""
+    line(f"CHARTER  {loaded.hotline}, serial {loaded.serial}, of {loaded.created}")
+    line(f"  hash    {loaded.hash.hex()}")
+    if loaded.previous:
+        line(f"  amends  {loaded.previous.hex()}, founding charter {loaded.founding.hex()[:16]}")
+    for party in loaded.parties:
+        line(f"PARTY    {party.name:12} {digits(identity_fingerprint(party.identity))}")
+    for terminal in loaded.terminals:
+        line(f"TERMINAL {terminal.number:<3} {terminal.party}/{terminal.name}  until {terminal.not_after}")
+    for officer in loaded.officers:
+        line(f"OFFICER  {officer.party}/{officer.name}  {', '.join(officer.roles)}")
+    for relay in loaded.relays:
+        line(f"RELAY    {relay.number:<3} {relay.name}  {relay.address}  {relay.profile.name}, run by {relay.operator}")
+    interval = loaded.channel_test_ms
+    line(f"TESTS    {f'one every {interval / 60_000:g} min, in turn' if interval else 'none'}")
+    if loaded.notice_days or loaded.depositary:
+        line(f"NOTICE   {loaded.notice_days} days to leave; depositary: {loaded.depositary or 'none named'}")
+    line(f"JOINT SAFETY NUMBER  {safety_number(loaded)}")
+    print_signatures(loaded)
+
+
+def print_signatures(loaded: Charter) -> None:
+    """Who has signed, or has not."""
+    missing = [party.name for party in loaded.parties if party.name not in loaded.signed_by]
+    if missing:
+        line(f"DRAFT    not in force: not signed by {' and '.join(missing)}")
+    else:
+        line(f"SIGNED   by {' and '.join(loaded.signed_by)}")
+
+
+def picture(loaded: Charter) -> dict[str, Any]:
+    """Schema hotline.charter-show/1."""
+    return {
+        "schema": "hotline.charter-show/1",
+        "hotline": loaded.hotline,
+        "serial": loaded.serial,
+        "created": loaded.created,
+        "hash": loaded.hash.hex(),
+        "founding": loaded.founding.hex(),
+        "previous": loaded.previous.hex() or None,
+        "signed_by": list(loaded.signed_by),
+        "in_force": len(loaded.signed_by) == len(loaded.parties),
+        "joint_safety_number": safety_number(loaded),
+        "parties": [
+            {"name": party.name, "fingerprint": digits(identity_fingerprint(party.identity))}
+            for party in loaded.parties
+        ],
+        "terminals": [
+            {
+                "number": terminal.number,
+                "party": terminal.party,
+                "name": terminal.name,
+                "tls": terminal.tls_fingerprint,
+                "not_after": terminal.not_after,
+            }
+            for terminal in loaded.terminals
+        ],
+        "officers": [
+            {"party": officer.party, "name": officer.name, "roles": list(officer.roles)} for officer in loaded.officers
+        ],
+        "relays": [
+            {
+                "number": relay.number,
+                "name": relay.name,
+                "operator": relay.operator,
+                "address": relay.address,
+                "profile": relay.profile.name,
+                "tls": relay.tls_fingerprint,
+            }
+            for relay in loaded.relays
+        ],
+        "text_bytes_max": loaded.text_bytes_max,
+        "validity_ms": list(loaded.validity_ms),
+        "channel_test_ms": loaded.channel_test_ms,
+        "notice_days": loaded.notice_days,
+        "depositary": loaded.depositary,
+    }
+
+
+def print_differences(found: list[Difference]) -> None:
+    """One line for each thing that an amendment changes."""
+    signs = {ADDED: "+", RETIRED: "-", CHANGED: "~"}
+    for one in found:
+        line(f"{signs[one.how]} {one.how:8} {one.what:9} {one.name}  {safe_line(one.text)}")
+    if not found:
+        line("= nothing but serial and date")

@@ -1,0 +1,160 @@
+"""`hotline charter` as two capitals use it to change their charter."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hotline.charter.model import load_charter, sign_charter
+from hotline.config import load_endpoint_config
+from hotline.drill.rehearsal import Rehearsal, rehearse
+from hotline.endpointd import load_materials, under_standing
+from hotline.errors import Untrusted
+from tests.hotline.cli.conftest import Ran, Run, call, sign
+
+AMEND = ("charter", "amend", "--base")
+
+
+@pytest.fixture(scope="session")
+def drawn(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Serial 2, signed by nobody yet: a second officer of ALPHA, fewer channel tests, terms."""
+    folder = tmp_path_factory.mktemp("amendment")
+    word, base = made / "word", made / "charter.note"
+    key = ("--identity", made / "ALPHA.identity.key", "--passphrase-file", word)
+    officer = ("key", "officer", "--name", "duty-2", "--roles", "duty", "--new-passphrase-file", word)
+    offer = ("charter", "offer", "--amendment", "--officer", folder / "ALPHA.duty-2.officer.card")
+    changes = ("--offer", folder / "second.offer", "--set", "policy.channel_test_ms=1800000")
+    terms = ("--notice-days", "90", "--depositary", "The secretariat")
+    for step in (
+        (*officer, *key, "--out", folder),
+        (*offer, *key, "--out", folder / "second.offer"),
+        (*AMEND, base, *changes, *terms, "-o", folder / "amended.note"),
+    ):
+        assert call(step) == 0
+    assert not (folder / "ALPHA.share").exists()
+    return folder / "amended.note"
+
+
+@pytest.fixture
+def amended(table: Path, drawn: Path) -> Path:
+    """A copy of the drawn amendment on the table."""
+    shutil.copy(drawn, table / "amended.note")
+    return table / "amended.note"
+
+
+def _sign(run: Run, table: Path, name: str, party: str) -> Ran:
+    return run(*sign(table, name, party), "--base", table / "charter.note")
+
+
+def test_an_amendment_is_drawn_up_signed_by_both_and_holds(table: Path, amended: Path, run: Run) -> None:
+    """Two capitals could not change who is on duty (docs/protocol.md 24.2)."""
+    for party in ("BRAVO", "ALPHA"):
+        done = _sign(run, table, "amended.note", party)
+        assert done.code == 0, done.err
+        assert "+ added    officer   ALPHA/duty-2" in done.out
+    shown = run("charter", "show", amended)
+    assert "serial 2" in shown.out
+    assert "90 days to leave; depositary: The secretariat" in shown.out
+    picture = json.loads(run("charter", "show", amended, "--json").out)
+    first = load_charter((table / "charter.note").read_bytes())
+    assert picture["founding"] == picture["previous"] == first.hash.hex()
+    assert picture["notice_days"] == 90
+    verified = run("charter", "verify", amended, "--base", table / "charter.note")
+    assert verified.code == 0, verified.err
+    assert "IN FORCE" in verified.out
+
+
+def test_nobody_signs_an_amendment_without_seeing_what_it_changes(table: Path, amended: Path, run: Run) -> None:
+    """An officer could be slipped in between a hundred lines that stay as they were (docs/protocol.md 24.3)."""
+    before = amended.read_bytes()
+    blind = run(*sign(table, "amended.note", "ALPHA"))
+    assert blind.code == 2
+    assert "--base" in blind.err
+    wrong = run(*sign(table, "amended.note", "ALPHA"), "--base", table / "half.note")
+    assert wrong.code == 4
+    assert amended.read_bytes() == before
+
+
+def test_one_side_cannot_amend(table: Path, amended: Path, run: Run) -> None:
+    """One government would change the roster of both (docs/protocol.md 24.2)."""
+    assert _sign(run, table, "amended.note", "ALPHA").code == 0
+    refused = run("charter", "verify", amended, "--base", table / "charter.note")
+    assert refused.code == 4
+    assert "not signed by BRAVO" in refused.err
+    further = run(*AMEND, amended, "--notice-days", "1", "-o", table / "third.note")
+    assert further.code == 4
+    assert not (table / "third.note").exists()
+
+
+def test_a_difference_is_told_for_people_and_programs(table: Path, amended: Path, run: Run) -> None:
+    """Whoever must decide would have to compare two files of forty kilobytes (docs/protocol.md 24.3)."""
+    shown = run("charter", "diff", table / "charter.note", amended)
+    assert shown.code == 0, shown.err
+    picture = json.loads(run("charter", "diff", table / "charter.note", amended, "--json").out)
+    assert picture["follows"] is True
+    assert [(one["how"], one["what"]) for one in picture["differences"]] == [
+        ("added", "officer"),
+        ("changed", "policy"),
+        ("changed", "terms"),
+    ]
+    back = run("charter", "diff", amended, table / "charter.note")
+    assert back.code == 4
+    assert "- retired  officer   ALPHA/duty-2" in back.out
+    assert "serial 1 does not follow serial 2" in back.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ((), 1, "changes nothing"),
+        (("--set", "policy.channel_test_ms"), 2, "PLACE=NUMBER"),
+        (("--set", "policy.channel_test_ms=soon"), 2, "PLACE=NUMBER"),
+        (("--set", "policy.channel_tests=1"), 1, "cannot be set"),
+        (("--retire", "officer:ALPHA/duty-9"), 1, "knows no officer"),
+        (("--retire", "terminal:ALPHA/main"), 1, "terminals"),
+    ],
+)
+def test_what_cannot_be_amended_is_one_clear_error(
+    table: Path, run: Run, words: tuple[str, ...], code: int, said: str
+) -> None:
+    """A typing error would leave a file that looks like a charter."""
+    done = run(*AMEND, table / "charter.note", *words, "-o", table / "x.note")
+    assert done.code == code, done.err
+    assert said in done.err
+    assert not (table / "x.note").exists()
+
+
+def _both(played: Rehearsal, path: Path) -> bytes:
+    text = path.read_bytes()
+    for party, key in played.identities.items():
+        text = sign_charter(text, party, key)
+    return text
+
+
+def test_a_terminal_stands_under_the_later_of_file_and_store(tmp_path: Path, run: Run) -> None:
+    """An old file, put back by mistake or malice, would bring back whom both sides had retired.
+
+    docs/protocol.md 24.4
+    """
+    played = rehearse(tmp_path / "line", [("relay-1", "127.0.0.1:41001"), ("relay-2", "127.0.0.1:41002")])
+    config = load_endpoint_config(played.terminals[0].config)
+    first = load_materials(config)
+    assert under_standing(config, first, None) is first
+    assert under_standing(config, first, first.note) is first
+    second = tmp_path / "second.note"
+    made = run(*AMEND, played.charter, "--retire", "relay:relay-1", "-o", second)
+    assert made.code == 0, made.err
+    text = _both(played, second)
+    under = under_standing(config, first, text)
+    assert (under.charter.serial, under.note) == (2, text)
+    assert [relay.name for relay in under.charter.relays] == ["relay-2"]
+    played.charter.write_bytes(text)
+    assert under_standing(config, load_materials(config), first.note).charter.serial == 2
+    third = tmp_path / "third.note"
+    assert run(*AMEND, played.charter, "--notice-days", "9", "-o", third).code == 0
+    played.charter.write_bytes(_both(played, third))
+    with pytest.raises(Untrusted, match=r"charter\.note.*serial 3 does not follow serial 1"):
+        under_standing(config, load_materials(config), first.note)
