@@ -72,7 +72,10 @@ MOVED_MAX: Final = 10_000
 """Renumbered statements of the peer that are known again; beyond, the oldest is forgotten."""
 
 READ_RECEIPTS_PENDING_MAX: Final = 1_000
-"""READ receipts not yet noted by the peer. Full: the oldest is no longer repeated (it stays in the ledger)."""
+"""READ, SHOWN and REPLY-BY receipts not yet noted by the peer. Full: the oldest is not repeated any more."""
+
+PROMISES_SHOWN_MAX: Final = 50
+"""Promised answers that a status lists. More are in the statements themselves."""
 
 REFUSALS_RECORDED_PER_MINUTE: Final = 60
 """Refusal records per path and minute. More are counted and recorded as one number: a flood cannot fill the ledger."""

@@ -59,6 +59,7 @@ SPREAD: Final = {
 PRIVATE: Final = {
     "said(statement)": ("body", "drafter", "precedence"),
     "officer": ("officer",),
+    "shown_to": ("officer", "principal"),
     "private": ("who", "what"),
     "private or {}": (),
 }
@@ -113,6 +114,11 @@ RECORDS: Final = {
     "presence.asked": "The peer asks for a word (18.4).",
     "presence.heard": "The peer's terminal has told its people of our question (18.4).",
     "presence.set": "An officer, or the end of a time, changed what this side says of itself (18.1).",
+    "msg.presented": "An officer of ours has shown a statement to the principal (20.1).",
+    "msg.promised": "An officer of ours promises an answer until a time (20.1).",
+    "peer.promised": "An officer of the peer promises an answer until a time (20.3).",
+    "peer.shown": "An officer of the peer has shown a statement to the principal (20.3).",
+    "promise.kept": "What was promised to be answered has been (20.4).",
     "refused": "Something that arrived was refused (15.1).",
     "refused.more": "How many refusals of a minute were not recorded one by one (15.1).",
     "test.asked": "An officer asked for a channel test (8.5).",
@@ -130,7 +136,7 @@ FIELDS: Final = {
     "grade": (TEXT, "`courtesy`, `sight`, `rough` or `official` (21.1)"),
     "number": (NUMBER, "of a translation that stays here"),
     "bundle": (HASH, "the bundle's file"),
-    "by": (TEXT, "the peer's base, the witness, or `witnesses`"),
+    "by": (EITHER, "the peer's base, the witness, or `witnesses`; the serial of an answer"),
     "by_ms": (NUMBER, "how far the wall clock moved against the monotonic one"),
     "delivered": (NUMBER, "statements of ours that the peer has, as the bundle told"),
     "envelopes": (NUMBER, "how many the bundle holds"),
@@ -149,6 +155,7 @@ FIELDS: Final = {
     "here": (TIME, "our wall clock"),
     "kind": (TEXT, "`text`, `void`, `test`, `test-void`, `correction`, `retraction` or `translation`"),
     "lang": (TEXT, "language tag"),
+    "late": (NUMBER, "1 if the time that was promised had come"),
     "last": (NUMBER, "last missing serial"),
     "log_epoch": (NUMBER, "of the new log, or of the peer's"),
     "missed": (NUMBER, "how many in a row"),
@@ -163,7 +170,7 @@ FIELDS: Final = {
     "peer": (NUMBER, "the peer's terminal"),
     "peer_log_epoch": (NUMBER, "log epoch of a head of the peer"),
     "peer_root": (HASH, "its root"),
-    "until": (TIME, "until when a presence holds, 0 for no end"),
+    "until": (TIME, "until when a presence holds, 0 for no end; until when an answer is promised"),
     "peer_size": (NUMBER, "its size"),
     "plane": (TEXT, "`real` or `exercise`"),
     "presence": (TEXT, "`alive`, `closing`, `consulting`, `declined`, `principal-absent` or `degraded`"),
@@ -190,6 +197,7 @@ STATES: Final = {
     SentState.RELAYED: "a relay signed for it",
     SentState.DELIVERED: "the peer's terminal signed that it holds it",
     SentState.READ: "an officer of the peer opened it",
+    SentState.SHOWN: "an officer of the peer has shown it to the principal",
     SentState.EXPIRED: "its validity ran out, with the reason; an empty statement keeps the serial",
     SentState.RENUMBERED: "goes on under another serial, whose stages follow",
 }
@@ -331,7 +339,11 @@ def _text(node: ast.expr) -> str:
         parts = [str(part.value) if isinstance(part, ast.Constant) else "N" for part in node.values]
         return "".join(parts)
     # A text that was made elsewhere and is handed on: the function that makes it has its words.
-    return {"text": "our channel test #N has no receipt after N s, or could not be sent"}.get(ast.unparse(node), "")
+    made = {
+        "text": "our channel test #N has no receipt after N s, or could not be sent",
+        "overdue(way, serial)": "the answer to #N that was promised has not come, or has not been given, in time",
+    }
+    return made.get(ast.unparse(node), "")
 
 
 def refusals(root: Path = ROOT) -> dict[str, set[str]]:

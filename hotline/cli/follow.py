@@ -12,7 +12,7 @@ from hotline.errors import LocalError
 from hotline.safetext import safe_line
 from hotline.wire.v1 import operator_pb2, operator_pb2_grpc
 
-STAGES: Final = ("queued", "relayed", "delivered", "read")
+STAGES: Final = ("queued", "relayed", "delivered", "read", "shown")
 _POLL_SECONDS = 0.05
 
 
@@ -58,6 +58,7 @@ def print_stages(view: operator_pb2.StatementView, seen: str) -> None:
         ("relayed", view.relayed_ms, f"held by {view.relayed_by}"),
         ("delivered", view.delivered_ms, f"signed by {view.to_party}'s terminal"),
         ("read", view.read_ms, f"by {view.read_by}, signed by {view.to_party}'s terminal"),
+        ("shown", view.shown_ms, f"to the principal by {view.shown_by}, signed by {view.to_party}'s terminal"),
     )
     for stage, at, by in rows:
         if at and STAGES.index(stage) > STAGES.index(seen):

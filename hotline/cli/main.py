@@ -16,6 +16,8 @@ _COMMANDS = {
     "sent": ("hotline.cli.officer", "sent", "What became of sent statements."),
     "inbox": ("hotline.cli.officer", "inbox", "List received statements without opening them."),
     "read": ("hotline.cli.officer", "read", "Open a received statement; the peer is told."),
+    "shown": ("hotline.cli.ladder", "shown", "Say that a statement was shown to the principal; the peer is told."),
+    "reply-by": ("hotline.cli.ladder", "reply_by", "Promise an answer until a time; the peer is told."),
     "watch": ("hotline.cli.watching", "watch", "One line per event until Ctrl-C."),
     "translate": ("hotline.cli.translations", "translate", "Hand in a translation of a statement."),
     "translations": ("hotline.cli.translations", "translations", "An original, its translations, where they differ."),

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from hotline.civil import iso_utc
 from hotline.cli.exits import Exit, leave
 from hotline.cli.follow import STAGES, follow, print_stages
 from hotline.cli.output import (
@@ -270,6 +271,8 @@ def _list(socket: str | None, exercise: bool, *, sent: bool, unread: bool, limit
     line(f"{'NO':6}{'PRECEDENCE':12}{'DATE-TIME GROUP':17}{'LANG':6}STATE")
     for view in views:
         state = view.state.upper() + (f" by {safe_line(view.read_by, 40)}" if view.read_by else "")
+        state += f", answer promised until {iso_utc(view.reply_by_ms)}" if view.reply_by_ms else ""
+        state += f", answered by #{view.answered_by:04d}" if view.answered_by else ""
         state += f", repeats #{view.repeats:04d}" if view.repeats else ""
         state += f", {corrected(view).upper()}" if view.corrected_by else ""
         state += f", {kind_word(view.kind).upper()} OF #{view.corrects:04d}" if view.corrects else ""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from hotline.civil import iso_utc
+from hotline.errors import ConfigError
 from hotline.protocol.language import grade_word
 from hotline.protocol.neutral import UNATTENDED, VOIDS, kind_word
 from hotline.safetext import safe_block, safe_line
@@ -51,6 +53,17 @@ def duration_ms(text: str | None, default: int) -> int:
     return int(number) * units[unit]
 
 
+def unix_time(text: str) -> int:
+    """Unix milliseconds of an ISO 8601 time with its zone. Raises ConfigError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ConfigError(f"{text}: not a time with its zone, such as 2030-06-01T06:00Z")
+    return int(moment.astimezone(UTC).timestamp() * 1_000)
+
+
 def precedence_word(value: content_pb2.Precedence.ValueType) -> str:
     """FLASH, IMMEDIATE, PRIORITY, ROUTINE."""
     return content_pb2.Precedence.Name(value).removeprefix("PRECEDENCE_")
@@ -89,6 +102,12 @@ def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
         "delivered": time(view.delivered_ms),
         "read": time(view.read_ms),
         "read_by": view.read_by or None,
+        "shown": time(view.shown_ms),
+        "shown_by": view.shown_by or None,
+        "shown_to": view.shown_to or None,
+        "reply_by": time(view.reply_by_ms),
+        "promised_by": view.promised_by or None,
+        "answered_by": view.answered_by or None,
         "statement": view.statement.hex(),
         "repeats": view.repeats or None,
         "in_reply_to": view.in_reply_to or None,
@@ -152,6 +171,17 @@ def translation_title(one: operator_pb2.TranslationView) -> str:
     return f"{grade_word(one.grade)} ({safe_line(one.language, 40)}) by {safe_line(one.translator, 64)}, {where}"
 
 
+def print_rungs(view: operator_pb2.StatementView) -> None:
+    """What stands higher than READ: shown, promised, answered."""
+    if view.shown_ms and not view.sent:  # among the stages of a sent one
+        to = f"to {safe_line(view.shown_to)}, " if view.shown_to else ""
+        line(f"  shown            {iso_utc(view.shown_ms)} {to}by {safe_line(view.shown_by)}")
+    if view.reply_by_ms:
+        line(f"  reply promised   until {iso_utc(view.reply_by_ms)} by {safe_line(view.promised_by)}")
+    if view.answered_by:
+        line(f"  answered         by #{view.answered_by:04d} from {safe_line(view.to_party)}")
+
+
 def print_statement(view: operator_pb2.StatementView) -> None:
     """One statement with everything known of it, its text last and with nothing beside it."""
     banner = "EXERCISE EXERCISE EXERCISE  " if view.exercise else ""
@@ -174,6 +204,7 @@ def print_statement(view: operator_pb2.StatementView) -> None:
         line(f"  received         {iso_utc(view.received_ms)}")
     if view.read_ms:
         line(f"  read             {iso_utc(view.read_ms)} by {safe_line(view.read_by)}")
+    print_rungs(view)
     if view.repeats:
         line(f"  repeats          #{view.repeats:04d}: the same text came before; its sender had lost state")
     line(f"  signature        valid, statement {view.statement.hex()[:16]}")

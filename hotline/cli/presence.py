@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
 
 import click
 
 from hotline.civil import iso_utc
 from hotline.cli.exits import Exit, leave
 from hotline.cli.officer import socket_option
-from hotline.cli.output import duration_ms, line
+from hotline.cli.output import duration_ms, line, unix_time
 from hotline.errors import ConfigError
 from hotline.protocol.presence import SETTABLE
 from hotline.runtime.client import daemon
@@ -48,7 +47,7 @@ def set_(word: str, lasting: str | None, until: str | None, socket: str | None) 
     """
     if lasting is not None and until is not None:
         raise ConfigError("--for and --until say the same thing: give one of them")
-    end = 0 if until is None else _time(until)
+    end = 0 if until is None else unix_time(until)
     if lasting is not None:
         end = time.time_ns() // 1_000_000 + duration_ms(lasting, 0)
     with daemon(socket) as stub:
@@ -78,14 +77,3 @@ def ask(socket: str | None) -> None:
     line(answer.text)
     if picture["link"] != "up":
         leave(Exit.NO_PATH, "there is no path to the peer: it is asked as soon as there is one")
-
-
-def _time(text: str) -> int:
-    """Unix milliseconds of an ISO 8601 time with its zone. Raises ConfigError."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ConfigError(f"{text}: not a time with its zone, such as 2030-06-01T06:00Z")
-    return int(moment.astimezone(UTC).timestamp() * 1_000)

@@ -51,6 +51,10 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
             return f"{exercise}statement {number} is {str(fields['state']).upper()} ({safe_line(str(fields['by']))})"
         case "read":
             return f"{exercise}statement {number} opened by {safe_line(str(fields['officer']))}"
+        case "presented":
+            return f"{exercise}statement {number} shown to the principal by {safe_line(str(fields['officer']))}"
+        case "promise" | "promise-kept":
+            return f"{exercise}{_promise(kind, number, fields)}"
         case "path":
             return f"path {safe_line(str(fields['path']))} is {str(fields['state']).upper()}"
         case "alarm":
@@ -83,3 +87,13 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
         case _:
             details = " ".join(f"{name}={safe_line(str(value))}" for name, value in sorted(fields.items()))
             return f"{kind} {details}"
+
+
+def _promise(kind: str, number: str, fields: dict[str, Any]) -> str:
+    """A promise of an answer, ours or the peer's, and that it was kept."""
+    ours = fields["way"] == "received"
+    if kind == "promise":
+        who = "we promise" if ours else "the peer promises"
+        return f"{who} an answer to {number} until {iso_utc(fields['until'])} ({safe_line(str(fields['officer']))})"
+    late = ", late" if fields["late"] else ""
+    return f"{'we' if ours else 'the peer'} answered {number} as promised by #{fields['by']:04d}{late}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import TypeVar
 
 from hotline.crypto.signing import verify
 from hotline.errors import RemoteError
@@ -14,6 +15,7 @@ from hotline.protocol.context import Context
 from hotline.protocol.heads import said_head
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.paths import Path
+from hotline.protocol.promises import SENT, Promises
 from hotline.protocol.sending import Sending, said
 from hotline.protocol.statements import decode_statement, spans
 from hotline.protocol.tables import Row
@@ -37,11 +39,13 @@ def read_custody(relay: bytes, charter: bytes, terminal: int, frame: frame_pb2.C
 class Answers:
     """Everything that reaches an endpoint about its own statements."""
 
-    def __init__(self, context: Context, sending: Sending, tests: ChannelTests) -> None:
+    def __init__(self, context: Context, sending: Sending, tests: ChannelTests, promises: Promises) -> None:
         self._ctx = context
         self._sending = sending
         self._tests = tests
-        self._read_lately: dict[tuple[Plane, int], None] = {}
+        self._promises = promises
+        self._said_lately: dict[tuple[Plane, int, SentState], None] = {}
+        self._promised_lately: dict[tuple[Plane, int], int] = {}
         self._delivered_lately: dict[tuple[Plane, int], None] = {}
         """History does not know yet what the commit under way holds."""
         self._told_restored: set[Plane] = set()
@@ -117,29 +121,71 @@ class Answers:
         return True
 
     def _tell_delivered(self, plane: Plane, serial: int, now: Instant, *, test: bool) -> None:
-        _remember(self._delivered_lately, (plane, serial))
+        _remember(self._delivered_lately, (plane, serial), None)
         self._sending.fact(plane, serial, SentState.DELIVERED, now, self._ctx.setup.remote.name, test=test)
 
-    def read(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
-        """A named officer of the peer opened these statements; they are noted whether or not they are news."""
-        noted = []
+    def said(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
+        """What a named officer of the peer did with these statements; it is noted whether or not it is news."""
         for item in receipt.item:
             self._deliver_one(plane, item.serial, item.statement, now)
-            # Noted even if we do not know it: after a loss of state it would be repeated for ever.
-            noted.append(item)
             known = self._ctx.history.sent(plane, item.serial)
             if known is None or known.hash != item.statement:
                 continue
-            if (plane, item.serial) in self._read_lately or self._ctx.history.has_sent_fact(plane, item.serial, "read"):
-                continue
-            _remember(self._read_lately, (plane, item.serial))
-            self._sending.fact(plane, item.serial, SentState.READ, now, receipt.officer)
-            officer = {"officer": Private(receipt.officer.encode())}
-            self._ctx.record("msg.read", officer, plane=plane.value, serial=item.serial, receipt=name.hex())
-        if noted:
-            answer = content_pb2.Receipt(stage=content_pb2.STAGE_NOTED, item=noted, time_ms=now.wall)
-            content = encode(answer)
-            self._ctx.send_content(plane, ContentType.RECEIPT, content, now, transient=True, urgent=False)
+            match receipt.stage:
+                case content_pb2.STAGE_READ:
+                    self._read(plane, item.serial, receipt, name, now)
+                case content_pb2.STAGE_SHOWN:
+                    self._shown(plane, item.serial, receipt, name, now)
+                case _:
+                    self._promised(plane, item.serial, receipt, name, now)
+        # Noted even if we do not know it: after a loss of state it would be repeated for ever.
+        answer = content_pb2.Receipt(stage=content_pb2.STAGE_NOTED, item=receipt.item, time_ms=now.wall)
+        if receipt.stage != content_pb2.STAGE_READ:
+            answer.noted, answer.reply_by_ms = receipt.stage, receipt.reply_by_ms
+        content = encode(answer)
+        self._ctx.send_content(plane, ContentType.RECEIPT, content, now, transient=True, urgent=False)
+
+    def _is_news(self, plane: Plane, serial: int, state: SentState) -> bool:
+        key = (plane, serial, state)
+        if key in self._said_lately or self._ctx.history.has_sent_fact(plane, serial, state.value):
+            return False
+        _remember(self._said_lately, key, None)
+        return True
+
+    def _read(self, plane: Plane, serial: int, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
+        if not self._is_news(plane, serial, SentState.READ):
+            return
+        self._sending.fact(plane, serial, SentState.READ, now, receipt.officer)
+        officer = {"officer": Private(receipt.officer.encode())}
+        self._ctx.record("msg.read", officer, plane=plane.value, serial=serial, receipt=name.hex())
+
+    def _shown(self, plane: Plane, serial: int, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
+        if not self._is_news(plane, serial, SentState.SHOWN):
+            return
+        self._sending.fact(plane, serial, SentState.SHOWN, now, receipt.officer)
+        self._rung(plane, serial, "shown", receipt, now)
+        shown_to = {"officer": Private(receipt.officer.encode()), "principal": Private(receipt.principal.encode())}
+        self._ctx.record("peer.shown", shown_to, plane=plane.value, serial=serial, receipt=name.hex())
+
+    def _promised(self, plane: Plane, serial: int, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
+        """The newest promise counts: one that a relay held back undoes none that was said after it."""
+        ctx, key = self._ctx, (plane, serial)
+        last = self._promised_lately.get(key) or ctx.history.rung(SENT, plane, serial, "reply-by")
+        if receipt.time_ms <= last:
+            return
+        _remember(self._promised_lately, key, receipt.time_ms)
+        self._rung(plane, serial, "reply-by", receipt, now)
+        until = receipt.reply_by_ms
+        officer = {"officer": Private(receipt.officer.encode())}
+        ctx.record("peer.promised", officer, plane=plane.value, serial=serial, until=until, receipt=name.hex())
+        self._promises.take(SENT, plane, serial, until, now)
+        ctx.tell("promise", way=SENT, plane=plane.value, serial=serial, officer=receipt.officer, until=until)
+
+    def _rung(self, plane: Plane, serial: int, stage: str, receipt: content_pb2.Receipt, now: Instant) -> None:
+        key: dict[str, str | int] = {"way": SENT, "plane": plane.value, "serial": serial, "stage": stage}
+        said: dict[str, str | int] = {"at": now.wall, "said": receipt.time_ms, "officer": receipt.officer}
+        row = {**key, **said, "principal": receipt.principal, "until": receipt.reply_by_ms, "answer": 0}
+        self._ctx.out.changes.append(Put("ladder", row))
 
     # --- after loss of state -----------------------------------------------------------------------------------------
 
@@ -242,8 +288,12 @@ class Answers:
         self._sending.pump(now)
 
 
-def _remember(lately: dict[tuple[Plane, int], None], what: tuple[Plane, int]) -> None:
+_KeyT = TypeVar("_KeyT")
+_ValueT = TypeVar("_ValueT")
+
+
+def _remember(lately: dict[_KeyT, _ValueT], what: _KeyT, value: _ValueT) -> None:
     """Until long after its commit; the oldest is forgotten."""
-    lately[what] = None
+    lately[what] = value
     while len(lately) > _REMEMBERED:
         del lately[next(iter(lately))]

@@ -15,7 +15,7 @@ from hotline.protocol.inbox import Inbox
 from hotline.protocol.outbox import Outbox
 from hotline.protocol.paths import Path, PathSetup, PathState
 from hotline.protocol.prekeys import OwnPrekeys
-from hotline.protocol.receipts import ReadReceipts
+from hotline.protocol.receipts import LadderReceipts
 from hotline.protocol.session import Session, Side
 from hotline.protocol.tables import History, LedgerView, Saved
 from hotline.wire.codec import envelope_frame
@@ -112,7 +112,7 @@ class Context:
         self.ledger = ledger
         self.paths = {path.name: Path(path, entropy) for path in setup.paths}
         self.peer = PeerView()
-        self.reads = ReadReceipts()
+        self.reads = LadderReceipts()
         self.unread: dict[Plane, dict[int, bytes]] = {plane: {} for plane in Plane}
         counters = {str(row["name"]): row["value"] for row in saved.rows("counter")}
         self.outboxes: dict[Plane, Outbox] = {}

@@ -48,6 +48,8 @@ from hotline.protocol.events import (
     HeadSeen,
     ImportBundle,
     MarkRead,
+    MarkShown,
+    PromiseReply,
     SendTest,
     SetPresence,
     Started,
@@ -61,6 +63,7 @@ from hotline.protocol.paths import Path, PathInput
 from hotline.protocol.peerlog import PeerLog
 from hotline.protocol.prekeys import OwnPrekeys
 from hotline.protocol.presence import Presence
+from hotline.protocol.promises import Promises
 from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
 from hotline.protocol.session import Session
@@ -96,11 +99,12 @@ class Endpoint:
 
         self.context = context(setup, courier_keys)
         self.own_log = OwnLog(self.context)
-        self._sending = Sending(self.context, self.own_log)
+        self.promises = Promises(self.context)
+        self._sending = Sending(self.context, self.own_log, self.promises)
         self._translations = Translations(self.context, self._sending)
         self.tests = ChannelTests(self.context, self._sending)
-        ladder = Ladder(self.context)
-        self._receiving = Receiving(self.context, self.own_log, self.tests, ladder)
+        ladder = Ladder(self.context, self.promises)
+        self._receiving = Receiving(self.context, self.own_log, self.tests, ladder, self.promises)
         self._courier = Courier(self.context, courier_keys, self._receiving, self._envelope)
         self.presence = Presence(self.context)
         self.charters = Charters(self.context)
@@ -113,6 +117,7 @@ class Endpoint:
         self.tests.restore(saved, now)
         self.presence.restore(saved, now)
         self._translations.restore(saved)
+        self.promises.restore(saved, now)
         self.own_log.restore(saved)
         for line in self._lines.values():
             line.peer_log.restore(saved)
@@ -128,7 +133,7 @@ class Endpoint:
     def _line(
         self, context: Context, sending: Sending, ladder: Ladder, courier: CourierKeys | None, now: Instant
     ) -> Line:
-        peer_log, answers = PeerLog(context), Answers(context, sending, self.tests)
+        peer_log, answers = PeerLog(context), Answers(context, sending, self.tests, self.promises)
         beats = Beats(context, self.presence, courier, sending, answers, self._receiving, self.own_log, peer_log)
         return Line(context, sending, answers, ladder, beats, peer_log, self._receiving, now)
 
@@ -147,10 +152,10 @@ class Endpoint:
                 self._tick(now)
             case Submit():
                 self._sending.submit(event, now)
-            case MarkRead():
-                self._first.ladder.mark_read(event, now)
             case Translate():
                 self._translations.translate(event, now)
+            case MarkRead() | MarkShown() | PromiseReply():
+                self._first.ladder.hear(event, now)
             case SendTest():
                 self.tests.ask(event, now)
             case SetPresence():
@@ -189,7 +194,7 @@ class Endpoint:
         """When something is due."""
         deadlines = [self._gap_at, self._taken_at]
         deadlines += [self.context.prekeys.next_deadline(), self._courier_keys.next_deadline()]
-        deadlines += [part.next_deadline() for part in (self.own_log, self.tests, self.presence)]
+        deadlines += [part.next_deadline() for part in (self.own_log, self.tests, self.presence, self.promises)]
         for line in self._lines.values():
             deadlines += line.deadlines()
         return min((at for at in deadlines if at is not None), default=None)
@@ -211,7 +216,8 @@ class Endpoint:
         for line in lines:
             line.ladder.due(now)
         self.tests.due(now)
-        self._look_for_gaps(now)
+        self.promises.due(now)
+        self._gap_at = self._receiving.gaps(now)
         for line in lines:
             line.peer_log.due(now)
         self.own_log.due(now)
@@ -219,9 +225,6 @@ class Endpoint:
             line.beats.summary(now)
         for line in lines:
             line.beats.due(now)
-
-    def _look_for_gaps(self, now: Instant) -> None:
-        self._gap_at = self._receiving.gaps(now)
 
     def _watch_clock(self, now: Instant) -> None:
         step = (now.wall - self._clocks.wall) - (now.mono - self._clocks.mono)
@@ -303,7 +306,7 @@ class Endpoint:
     def _settle(self, now: Instant) -> None:
         """After statements were taken: receipts for them, and a look at what is missing."""
         self._receiving.flush(now)
-        self._look_for_gaps(now)
+        self._gap_at = self._receiving.gaps(now)
 
     def _say_taken(self, due: int, now: Instant) -> None:
         """TAKEN leaves behind other frames; by itself only when none have left for a while, for it costs as much."""

@@ -39,6 +39,28 @@ class MarkRead:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkShown:
+    """An officer has shown a received statement to the principal; `principal` may be empty."""
+
+    request: RequestId
+    plane: Plane
+    serial: int
+    officer: str
+    principal: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseReply:
+    """An officer promises an answer to a received statement; `until` is a written time."""
+
+    request: RequestId
+    plane: Plane
+    serial: int
+    officer: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class Translate:
     """An officer hands in a translation of statement `serial`, ours if `sent`, else the peer's."""
 
@@ -153,6 +175,8 @@ class Audited:
 EndpointEvent = (
     Submit
     | MarkRead
+    | MarkShown
+    | PromiseReply
     | Translate
     | SendTest
     | SetPresence

@@ -1,15 +1,18 @@
-"""What officers of this side do with a statement, and the receipts that tell the peer (docs/protocol.md section 9)."""
+"""What officers of this side do with a statement, and the receipts that tell the peer (docs/protocol.md 9 and 20)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hotline.machine import Delete, Instant, Plane, Private, Put, Reply
+from hotline.limits import TIME_MAX
+from hotline.machine import Delete, Instant, Plane, Private, Put, Reply, RequestId
 from hotline.protocol.context import Context
-from hotline.protocol.events import MarkRead
-from hotline.protocol.receipts import Unnoted
+from hotline.protocol.events import MarkRead, MarkShown, PromiseReply
+from hotline.protocol.neutral import SPOKEN, kind_of
+from hotline.protocol.promises import RECEIVED, Promises
+from hotline.protocol.receipts import WORDS, Stage, Unnoted
+from hotline.protocol.statements import NAME_MAX, decode_statement
 from hotline.protocol.tables import Saved
-from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
@@ -17,21 +20,37 @@ from hotline.wire.v1 import content_pb2
 class Ladder:
     """The rungs above DELIVERED, as this side climbs them."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, promises: Promises) -> None:
         self._ctx = context
+        self._promises = promises
 
     def restore(self, saved: Saved, now: Instant) -> None:
         """Take up what was not yet noted when the last run ended."""
         for row in saved.rows("unnoted"):
-            serial, name, at = row["serial"], row["hash"], row["at"]
+            serial, name, at, until = (row[column] for column in ("serial", "hash", "at", "until"))
             assert isinstance(serial, int)
             assert isinstance(name, bytes)
             assert isinstance(at, int)
-            unnoted = Unnoted(Plane(str(row["plane"])), serial, name, str(row["officer"]), at, retry_at=now.mono)
+            assert isinstance(until, int)
+            stage = _STAGES[str(row["stage"])]
+            unnoted = Unnoted(Plane(str(row["plane"])), serial, name, str(row["officer"]), at, stage)
+            unnoted.principal, unnoted.until, unnoted.retry_at = str(row["principal"]), until, now.mono
             self._ctx.reads.add(unnoted)
 
-    def mark_read(self, event: MarkRead, now: Instant) -> None:
-        """A named officer opens a statement; the peer is told until it has noted it."""
+    # --- what officers say -------------------------------------------------------------------------------------------
+
+    def hear(self, event: MarkRead | MarkShown | PromiseReply, now: Instant) -> None:
+        """An officer of ours did something with a statement; answered with a sentence, and the peer is told."""
+        match event:
+            case MarkRead():
+                self._read(event, now)
+            case MarkShown():
+                self._shown(event, now)
+            case PromiseReply():
+                self._promise(event, now)
+        self.due(now)
+
+    def _read(self, event: MarkRead, now: Instant) -> None:
         ctx = self._ctx
         name = ctx.unread[event.plane].get(event.serial)
         if name is None:
@@ -46,47 +65,135 @@ class Ladder:
         ctx.out.changes += [
             Delete("unread", key),
             Put("received_fact", {**key, "stage": "read", "at": now.wall, "by": event.officer}),
-            Put("unnoted", {**key, "hash": name, "officer": event.officer, "at": now.wall}),
         ]
         officer = {"officer": Private(event.officer.encode())}
         ctx.record("msg.opened", officer, plane=event.plane.value, serial=event.serial)
-        unnoted = Unnoted(event.plane, event.serial, name, event.officer, now.wall, retry_at=now.mono)
-        for plane, serial in ctx.reads.add(unnoted):
-            ctx.out.changes.append(Delete("unnoted", {"plane": plane.value, "serial": serial}))
+        self._owe(Unnoted(event.plane, event.serial, name, event.officer, now.wall), now)
         ctx.tell("read", plane=event.plane.value, serial=event.serial, officer=event.officer, at=now.wall)
         ctx.out.replies.append(Reply(event.request, True, "read", f"#{event.serial} read by {event.officer}"))
-        self.due(now)
+
+    def _shown(self, event: MarkShown, now: Instant) -> None:
+        """Said once."""
+        ctx, plane, serial = self._ctx, event.plane, event.serial
+        name = self._readable(event.request, plane, serial)
+        if name is None:
+            return
+        if len(event.principal) > NAME_MAX:
+            text = f"a name has at most {NAME_MAX} characters: nothing was said"
+            ctx.out.replies.append(Reply(event.request, False, "name", text))
+            return
+        under_way = ctx.reads.holds(plane, serial, content_pb2.STAGE_SHOWN)
+        if under_way or ctx.history.rung(RECEIVED, plane, serial, "shown"):
+            text = f"that #{serial} was shown to the principal has been said before"
+            ctx.out.replies.append(Reply(event.request, True, "again", text))
+            return
+        self._rung(plane, serial, "shown", now, officer=event.officer, principal=event.principal)
+        shown_to = {"officer": Private(event.officer.encode()), "principal": Private(event.principal.encode())}
+        ctx.record("msg.presented", shown_to, plane=plane.value, serial=serial)
+        said = Unnoted(plane, serial, name, event.officer, now.wall, content_pb2.STAGE_SHOWN, event.principal)
+        self._owe(said, now)
+        ctx.tell(
+            "presented",
+            plane=plane.value,
+            serial=serial,
+            officer=event.officer,
+            principal=event.principal,
+            at=now.wall,
+        )
+        ctx.out.replies.append(Reply(event.request, True, "shown", f"the peer is told that #{serial} was shown"))
+
+    def _promise(self, event: PromiseReply, now: Instant) -> None:
+        """Both sides watch the time; a newer promise takes the place of an older one."""
+        ctx, plane, serial, until = self._ctx, event.plane, event.serial, event.until
+        name = self._readable(event.request, plane, serial)
+        if name is None:
+            return
+        if not now.wall < until <= TIME_MAX:
+            text = "an answer is promised until a time to come: nothing was promised"
+            ctx.out.replies.append(Reply(event.request, False, "time", text))
+            return
+        self._rung(plane, serial, "reply-by", now, officer=event.officer, until=until)
+        ctx.record(
+            "msg.promised", {"officer": Private(event.officer.encode())}, plane=plane.value, serial=serial, until=until
+        )
+        self._promises.take(RECEIVED, plane, serial, until, now)
+        self._owe(Unnoted(plane, serial, name, event.officer, now.wall, content_pb2.STAGE_REPLY_BY, until=until), now)
+        ctx.tell("promise", way=RECEIVED, plane=plane.value, serial=serial, officer=event.officer, until=until)
+        ctx.out.replies.append(Reply(event.request, True, "promised", f"the peer is promised an answer to #{serial}"))
+
+    def _readable(self, request: RequestId, plane: Plane, serial: int) -> bytes | None:
+        """Name of a statement that an officer has opened; None, and a sentence, if there is nothing to say of it."""
+        ctx = self._ctx
+        name = ctx.inboxes[plane].known_hash(serial)
+        if name is None:
+            text = f"there is no statement #{serial} of the peer: nothing was said"
+        elif serial in ctx.unread[plane] or self._held(plane, serial):
+            text = f"#{serial} has not been opened: read it first; nothing was said"
+        else:
+            content = ctx.history.received(plane, serial)
+            if content is None or kind_of(decode_statement(content)) in SPOKEN:
+                return name
+            text = f"#{serial} says nothing that could be shown or answered: nothing was said"
+        ctx.out.replies.append(Reply(request, False, "unknown", text))
+        return None
+
+    def _held(self, plane: Plane, serial: int) -> bool:
+        item = self._ctx.inboxes[plane].ahead.get(serial)
+        return item is not None and not item.shown
+
+    def _rung(
+        self,
+        plane: Plane,
+        serial: int,
+        stage: str,
+        now: Instant,
+        *,
+        officer: str,
+        principal: str = "",
+        until: int = 0,
+    ) -> None:
+        key: dict[str, str | int] = {"way": RECEIVED, "plane": plane.value, "serial": serial, "stage": stage}
+        said: dict[str, str | int] = {"at": now.wall, "said": now.wall, "officer": officer, "principal": principal}
+        self._ctx.out.changes.append(Put("ladder", {**key, **said, "until": until, "answer": 0}))
+
+    # --- the receipts ------------------------------------------------------------------------------------------------
+
+    def _owe(self, item: Unnoted, now: Instant) -> None:
+        """The peer is told until it has noted it."""
+        item.retry_at = now.mono
+        row: dict[str, str | int | bytes | None] = {**_key(item.plane, item.serial, item.stage), "hash": item.hash}
+        row |= {"officer": item.officer, "at": item.at, "principal": item.principal, "until": item.until}
+        self._ctx.out.changes.append(Put("unnoted", row))
+        for key in self._ctx.reads.add(item):
+            self._ctx.out.changes.append(Delete("unnoted", _key(*key)))
 
     def due(self, now: Instant) -> None:
-        """Repeat READ receipts until they are noted."""
+        """Repeat what officers said until it is noted."""
         for item in self._ctx.reads.due(now.mono):
             routes = self._ctx.routes(urgent=False)
             profile = (routes or list(self._ctx.paths.values()))[0].setup.profile
             sent = self._ctx.send_content(
-                item.plane, ContentType.RECEIPT, _read_receipt(item), now, transient=False, urgent=False
+                item.plane, ContentType.RECEIPT, item.encoded(), now, transient=False, urgent=False
             )
             item.attempts += 1 if sent else 0
             delay = min(profile.retransmit_ms << min(item.attempts, 16), profile.retransmit_max_ms)
             item.retry_at = now.mono + (delay if self._ctx.peer_is_heard else 6 * profile.retransmit_max_ms)
 
-    def noted(self, plane: Plane, receipt: content_pb2.Receipt) -> None:
-        """The peer has noted our READ receipts."""
+    def noted(self, plane: Plane, receipt: content_pb2.Receipt, now: Instant) -> None:
+        """The peer has noted what an officer of ours said."""
+        stage = receipt.noted or content_pb2.STAGE_READ
         for item in receipt.item:
-            if self._ctx.reads.noted(plane, item.serial, item.statement):
-                self._ctx.out.changes.append(Delete("unnoted", {"plane": plane.value, "serial": item.serial}))
+            if self._ctx.reads.noted(plane, item.serial, item.statement, stage, receipt.reply_by_ms):
+                self._ctx.out.changes.append(Delete("unnoted", _key(plane, item.serial, stage)))
+        self.due(now)
 
     def receipts(self, plane: Plane) -> Iterator[bytes]:
         """For a bundle: what the peer has not noted."""
-        for item in self._ctx.reads.of(plane):
-            yield _read_receipt(item)
+        return (item.encoded() for item in self._ctx.reads.of(plane))
 
 
-def _read_receipt(item: Unnoted) -> bytes:
-    return encode(
-        content_pb2.Receipt(
-            stage=content_pb2.STAGE_READ,
-            item=[content_pb2.ReceiptItem(serial=item.serial, statement=item.hash)],
-            officer=item.officer,
-            time_ms=item.at,
-        )
-    )
+_STAGES = {word: stage for stage, word in WORDS.items()}
+
+
+def _key(plane: Plane, serial: int, stage: Stage) -> dict[str, str | int]:
+    return {"plane": plane.value, "serial": serial, "stage": WORDS[stage]}

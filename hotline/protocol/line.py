@@ -14,6 +14,7 @@ from hotline.protocol.context import Context
 from hotline.protocol.ladder import Ladder
 from hotline.protocol.paths import Path
 from hotline.protocol.peerlog import PeerLog
+from hotline.protocol.receipts import WORDS
 from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
 from hotline.protocol.session import ASKABLE, Opened
@@ -104,12 +105,12 @@ class Line:
                 if receipt.checkpoint:
                     self.peer_log.claim(receipt.checkpoint, path.setup.name, now)
                 self.answers.delivered(opened.plane, receipt, name, now)
-            case content_pb2.STAGE_READ:
-                self.answers.read(opened.plane, receipt, name, now)
             case content_pb2.STAGE_NOTED:
-                self.ladder.noted(opened.plane, receipt)
+                self.ladder.noted(opened.plane, receipt, now)
             case content_pb2.STAGE_CONFLICT:
                 self.answers.conflict(opened.plane, receipt, name, now)
+            case stage if stage in WORDS:
+                self.answers.said(opened.plane, receipt, name, now)
             case _:
                 raise RemoteError("stage")
 

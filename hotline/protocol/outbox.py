@@ -19,6 +19,7 @@ class SentState(StrEnum):
     RELAYED = "relayed"
     DELIVERED = "delivered"
     READ = "read"
+    SHOWN = "shown"
     EXPIRED = "expired"
     RENUMBERED = "renumbered"
 
@@ -27,7 +28,8 @@ FOLLOWS: Final[Mapping[SentState, frozenset[SentState]]] = {
     SentState.QUEUED: frozenset({SentState.RELAYED, SentState.DELIVERED, SentState.EXPIRED}),
     SentState.RELAYED: frozenset({SentState.RELAYED, SentState.DELIVERED, SentState.EXPIRED}),
     SentState.DELIVERED: frozenset({SentState.READ}),
-    SentState.READ: frozenset(),
+    SentState.READ: frozenset({SentState.SHOWN}),
+    SentState.SHOWN: frozenset(),
     SentState.EXPIRED: frozenset({SentState.DELIVERED}),
     SentState.RENUMBERED: frozenset(),
 }
@@ -36,8 +38,9 @@ FOLLOWS: Final[Mapping[SentState, frozenset[SentState]]] = {
 FOLLOWS_LOSS: Final[Mapping[SentState, frozenset[SentState]]] = {
     SentState.QUEUED: frozenset({SentState.RENUMBERED}),
     SentState.RELAYED: frozenset({SentState.RENUMBERED}),
-    SentState.DELIVERED: frozenset({SentState.RELAYED, SentState.DELIVERED}),
+    SentState.DELIVERED: frozenset({SentState.RELAYED, SentState.DELIVERED, SentState.SHOWN}),
     SentState.READ: frozenset({SentState.RELAYED, SentState.DELIVERED}),
+    SentState.SHOWN: frozenset({SentState.RELAYED, SentState.DELIVERED}),
     SentState.EXPIRED: frozenset(),
     SentState.RENUMBERED: frozenset(),
 }

@@ -18,7 +18,7 @@ _Link = tuple[str, str, int, str, int]
 
 REBUILT = (
     *("sent", "received", "sent_fact", "received_fact", "unread", "outbox", "custody", "counter", "channel_test"),
-    *("translation", "translated"),
+    *("translation", "translated", "ladder"),
 )
 """The tables that the ledger tells of."""
 
@@ -40,6 +40,10 @@ class Rebuilt:
     """Received statements that nobody need open."""
     corrected: set[tuple[str, str, _Name]] = field(default_factory=set)
     """Table, stage and name of what a correction or retraction names."""
+    ladder: set[tuple[str, str, _Name]] = field(default_factory=set)
+    """Way, stage and name of what stands higher than READ."""
+    answers: set[tuple[str, _Name]] = field(default_factory=set)
+    """Way and name of what a statement answers, or says it does."""
     tests: set[_Name] = field(default_factory=set)
     """Channel tests: way and serial; for one that was missed, the time."""
     kept: dict[_Name, str] = field(default_factory=dict)
@@ -53,10 +57,16 @@ class Rebuilt:
         name = (plane, serial if isinstance(serial, int) else 0)
         many = {(plane, number) for number in serials(str(fields.get("serials", "")))}
         match leaf.type:
+            case "msg.presented" | "msg.promised" | "peer.shown" | "peer.promised":
+                who, _, rung = leaf.type.partition(".")
+                stage = "reply-by" if rung == "promised" else "shown"
+                self.ladder.add(("sent" if who == "peer" else "received", stage, name))
+                if leaf.type == "peer.shown":
+                    self.stages["shown"].add(name)
             case "msg.submit":
                 self.sent[name] = str(fields["statement"])
-                self._correction("sent_fact", plane, fields)
                 self._translation("sent", name, fields)
+                self._references("sent", plane, fields)
                 if fields.get("kind") == "test":
                     self.tests.add(("sent", name[1]))
             case "msg.renumbered":
@@ -75,8 +85,8 @@ class Rebuilt:
                 self.stages["delivered"] |= many
             case "msg.recv":
                 self.received[name] = str(fields["statement"])
-                self._correction("received_fact", plane, fields)
                 self._translation("received", name, fields)
+                self._references("received", plane, fields)
                 self._kind(name, str(fields.get("kind")))
                 if fields.get("shown"):
                     self.shown.add(name)
@@ -91,10 +101,13 @@ class Rebuilt:
             case "alarm" if fields.get("name") == "test-missed":
                 self.tests.add(("missed", int(fields["at"])))
 
-    def _correction(self, table: str, plane: str, fields: Mapping[str, str | int]) -> None:
+    def _references(self, way: str, plane: str, fields: Mapping[str, str | int]) -> None:
         stage = _CORRECTIONS.get(str(fields.get("kind")))
         if stage is not None:
-            self.corrected.add((table, stage, (plane, int(fields["corrects"]))))
+            self.corrected.add((f"{way}_fact", stage, (plane, int(fields["corrects"]))))
+        if "reply_to" in fields:
+            other = "received" if way == "sent" else "sent"
+            self.answers.add((other, (plane, int(fields["reply_to"]))))
 
     def _translation(self, carrier: str, name: _Name, fields: Mapping[str, str | int]) -> None:
         if fields.get("kind") == "translation":
@@ -143,6 +156,7 @@ def differences(made: Rebuilt, tables: Mapping[str, Sequence[Row]]) -> list[str]
     ]
     links = {_link(row) for row in tables["translated"]}
     found += [f"translated {link}: in one of ledger and table only" for link in sorted(links ^ made.translated)]
+    found += _ladder(made, tables["ladder"])
     unread = made.shown - made.opened - made.unattended
     found += _sets("unread", unread, {_name(row) for row in tables["unread"]})
     tests = {(str(row["way"]), int(str(row["serial"] or row["at"]))) for row in tables["channel_test"]}
@@ -160,7 +174,7 @@ def _stages(made: Rebuilt, rows: Sequence[Row]) -> list[str]:
         if row["stage"] not in _CORRECTIONS.values():
             stored[str(row["stage"])].add(_name(row))
     found = []
-    for stage in ("read", "expired", "renumbered"):
+    for stage in ("read", "shown", "expired", "renumbered"):
         found += _sets(f"sent_fact {stage}", made.stages[stage], stored[stage])
     # A receipt for an empty statement, and custody of one, are entered and are no stage of what it took the place of.
     heard = made.stages["delivered"] | made.stages["read"]
@@ -170,6 +184,20 @@ def _stages(made: Rebuilt, rows: Sequence[Row]) -> list[str]:
     lost = made.stages["delivered"] - stored["delivered"] - replaced
     found += [f"sent_fact delivered {_said(name)}: only in the ledger" for name in lost & made.sent.keys()]
     return found
+
+
+def _ladder(made: Rebuilt, rows: Sequence[Row]) -> list[str]:
+    said = {(str(row["way"]), str(row["stage"]), _name(row)) for row in rows if row["stage"] != "answered"}
+    found = [
+        f"ladder {stage} {way} {_said(name)}: in one of ledger and table only"
+        for way, stage, name in sorted(said ^ made.ladder)
+    ]
+    # The ledger holds the serial that an answer names; the table only what was sent under it.
+    answered = {(str(row["way"]), _name(row)) for row in rows if row["stage"] == "answered"}
+    return found + [
+        f"ladder answered {way} {_said(name)}: nothing in the ledger answers it"
+        for way, name in sorted(answered - made.answers)
+    ]
 
 
 def _counters(made: Rebuilt, rows: Sequence[Row]) -> list[str]:

@@ -15,6 +15,7 @@ from hotline.protocol.language import link
 from hotline.protocol.neutral import CORRECTING, UNATTENDED, VOIDS, kind_of, kind_word
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.peerlog import PeerLog
+from hotline.protocol.promises import Promises
 from hotline.protocol.repeats import Repeats
 from hotline.protocol.sending import corrected_word, references, said
 from hotline.protocol.session import Opened
@@ -31,9 +32,12 @@ _DOUBT_INTERVAL = 1_000
 class Receiving:
     """Everything an endpoint does for the peer's statements."""
 
-    def __init__(self, context: Context, own_log: OwnLog, tests: ChannelTests, ladder: Ladder) -> None:
+    def __init__(
+        self, context: Context, own_log: OwnLog, tests: ChannelTests, ladder: Ladder, promises: Promises
+    ) -> None:
         self._ctx = context
         self._ladder = ladder
+        self._promises = promises
         self._own_log = own_log
         self._tests = tests
         self._kinds: dict[tuple[Plane, int], content_pb2.StatementKind.ValueType] = {}
@@ -131,6 +135,7 @@ class Receiving:
             ctx.record("msg.repeat", plane=plane.value, serial=serial, of=repeats)
             ctx.out.changes.append(Put("received_fact", {**key, "stage": "repeat", "at": now.wall, "by": str(repeats)}))
             ctx.tell("repeat", plane=plane.value, serial=serial, of=repeats, at=now.wall)
+        self._promises.answered_by_peer(plane, statement, now)
         if statement.kind in CORRECTING:
             self._correct(plane, statement, now)
         if statement.HasField("translation"):

@@ -15,6 +15,7 @@ from hotline.protocol.neutral import SPOKEN, UNATTENDED, kind_word
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathState
+from hotline.protocol.promises import Promises
 from hotline.protocol.statements import PRECEDENCES, check_language, check_text, decode_statement, statement_hash
 from hotline.protocol.tables import Saved
 from hotline.wire.codec import encode
@@ -59,9 +60,10 @@ def references(statement: content_pb2.Statement) -> dict[str, str | int]:
 class Sending:
     """Everything an endpoint does for its own statements."""
 
-    def __init__(self, context: Context, own_log: OwnLog) -> None:
+    def __init__(self, context: Context, own_log: OwnLog, promises: Promises) -> None:
         self._ctx = context
         self._own_log = own_log
+        self._promises = promises
 
     def restore(self, saved: Saved, now: Instant) -> None:
         """Take up the statements that were not acknowledged when the last run ended."""
@@ -151,6 +153,7 @@ class Sending:
             statement=item.hash.hex(),
             **references(statement),
         )
+        self._promises.answered_by_us(plane, statement, now)
         return item
 
     def answer(self, request: RequestId, item: Pending, statement: content_pb2.Statement) -> None:

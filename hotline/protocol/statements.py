@@ -18,13 +18,14 @@ from hotline.limits import PADDING_CLASSES, RECEIPT_ITEMS_MAX, SERIAL_MAX, TEXT_
 from hotline.machine import Plane
 from hotline.protocol.language import check_translation
 from hotline.protocol.neutral import CORRECTING, DRAFTER, SPOKEN, UNATTENDED, VOIDS
+from hotline.protocol.receipts import WORDS
 from hotline.wire.codec import decode
 from hotline.wire.inner import ContentType, Inner
 from hotline.wire.v1 import content_pb2
 
 _CONTENT_MAX: Final = PADDING_CLASSES[-1]
 _LANGUAGE_MAX: Final = 35  # the longest tag that RFC 5646 section 4.4.1 asks implementations to hold
-_NAME_MAX: Final = 64
+NAME_MAX: Final = 64
 PROOF_HASHES_MAX: Final = 63
 _HEARTBEAT_MAX: Final = 8_192
 CHECKPOINT_MAX: Final = 1_024
@@ -109,7 +110,7 @@ def decode_statement(content: bytes) -> content_pb2.Statement:
     if len(statement.body_salt) != 32:
         raise Malformed("salt", f"{len(statement.body_salt)} bytes")
     if len(statement.date_time_group) > 16 or any(
-        len(name) > _NAME_MAX for name in (statement.from_party, statement.to_party, statement.drafter)
+        len(name) > NAME_MAX for name in (statement.from_party, statement.to_party, statement.drafter)
     ):
         raise Malformed("field-length", "a name or date-time group")
     if statement.composed_ms > TIME_MAX or statement.valid_for_ms > TIME_MAX:
@@ -173,15 +174,32 @@ def decode_receipt(content: bytes) -> content_pb2.Receipt:
     receipt = decode(content_pb2.Receipt, content, _CONTENT_MAX)
     if receipt.stage not in content_pb2.Stage.values() or not receipt.stage:
         raise Malformed("stage", str(receipt.stage))
-    if not 1 <= len(receipt.item) <= RECEIPT_ITEMS_MAX or receipt.received_through > SERIAL_MAX:
+    most = 1 if receipt.stage in _RUNGS else RECEIPT_ITEMS_MAX
+    if not 1 <= len(receipt.item) <= most or receipt.received_through > SERIAL_MAX:
         raise Malformed("items", f"{len(receipt.item)}")
     if any(len(item.statement) != 32 or not 1 <= item.serial <= SERIAL_MAX for item in receipt.item):
         raise Malformed("items", "one that names no statement")
     if len(receipt.checkpoint) > (CHECKPOINT_MAX if receipt.stage == content_pb2.STAGE_DELIVERED else 0):
         raise Malformed("field-length", "a checkpoint")
-    if len(receipt.officer) > _NAME_MAX or (receipt.stage == content_pb2.STAGE_READ) != bool(receipt.officer):
-        raise Malformed("officer", "a READ receipt names one officer, no other receipt does")
+    if len(receipt.officer) > NAME_MAX or (receipt.stage in WORDS) != bool(receipt.officer):
+        raise Malformed("officer", "what an officer says names one, no other receipt does")
+    _check_ladder(receipt)
     return receipt
+
+
+_RUNGS: Final = (content_pb2.STAGE_SHOWN, content_pb2.STAGE_REPLY_BY)
+
+
+def _check_ladder(receipt: content_pb2.Receipt) -> None:
+    """What only the rungs above READ have (20.2)."""
+    if len(receipt.principal) > (NAME_MAX if receipt.stage == content_pb2.STAGE_SHOWN else 0):
+        raise Malformed("officer", "a principal")
+    noted = receipt.noted if receipt.stage == content_pb2.STAGE_NOTED else receipt.stage
+    if receipt.noted and (receipt.stage != content_pb2.STAGE_NOTED or noted not in _RUNGS):
+        raise Malformed("stage", "notes what is not noted so")
+    promises = noted == content_pb2.STAGE_REPLY_BY
+    if promises != bool(receipt.reply_by_ms) or receipt.reply_by_ms > TIME_MAX:
+        raise Malformed("stage", "a promise without a time, or a time without a promise")
 
 
 PRESENCE_WITH_TIME: Final = frozenset(

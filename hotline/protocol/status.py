@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from hotline.civil import iso_utc
-from hotline.limits import KEY_ELSEWHERE_SHOWN, WIRE_VERSION
+from hotline.limits import KEY_ELSEWHERE_SHOWN, PROMISES_SHOWN_MAX, WIRE_VERSION
 from hotline.machine import Instant, Plane
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.paths import Path, PathState
 from hotline.protocol.presence import presence_word
+from hotline.protocol.promises import Promises, overdue
 
 
 def status(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def status(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
             "word": presence_word(endpoint.presence.word),
             "until": iso_utc(endpoint.presence.until) if endpoint.presence.until else None,
         },
+        "promises": _promises(endpoint.promises),
         "tests": _tests(endpoint.tests, now),
         "alarms": _alarms(endpoint, up, now),
     }
@@ -118,6 +120,21 @@ def _tests(tests: ChannelTests, now: Instant) -> dict[str, Any]:
     }
 
 
+def _promises(promises: Promises) -> list[dict[str, Any]]:
+    """Those that fall due first."""
+    first = sorted((promise.until, key) for key, promise in promises.open.items())[:PROMISES_SHOWN_MAX]
+    return [
+        {
+            "way": way,
+            "plane": plane.value,
+            "serial": serial,
+            "until": iso_utc(until),
+            "overdue": promises.open[way, plane, serial].overdue,
+        }
+        for until, (way, plane, serial) in first
+    ]
+
+
 def _alarms(endpoint: Endpoint, up: int, now: Instant) -> list[dict[str, str]]:
     ctx = endpoint.context
     found = []
@@ -140,6 +157,11 @@ def _alarms(endpoint: Endpoint, up: int, now: Instant) -> list[dict[str, str]]:
     if endpoint.tests.kept.undelivered:
         text = f"{endpoint.tests.kept.undelivered} channel tests of ours had no receipt in time: look at the line"
         found.append({"name": "test-undelivered", "text": text})
+    late = sorted(key for key, promise in endpoint.promises.open.items() if promise.overdue)
+    for way, plane, serial in late[:PROMISES_SHOWN_MAX]:
+        promise = endpoint.promises.open[way, plane, serial]
+        text = f"{plane.value}: {overdue(way, serial)} ({iso_utc(promise.until)})"
+        found.append({"name": "promise-overdue", "text": text})
     if endpoint.own_log.quorum_lost:
         text = f"no quorum of witnesses; {endpoint.own_log.witnessed} entries are witnessed; messages go on"
         found.append({"name": "no-quorum", "text": text})

@@ -53,6 +53,22 @@ TABLES: Final[Mapping[str, Table]] = {
         {"plane": "TEXT", "serial": "INTEGER", "stage": "TEXT", "at": "INTEGER", "by": "TEXT"},
         ("plane", "serial", "stage"),
     ),
+    # The rungs above READ, of both ways: shown, reply-by (the newest promise) and answered.
+    "ladder": Table(
+        {
+            "way": "TEXT",
+            "plane": "TEXT",
+            "serial": "INTEGER",
+            "stage": "TEXT",
+            "at": "INTEGER",
+            "said": "INTEGER",
+            "officer": "TEXT",
+            "principal": "TEXT",
+            "until": "INTEGER",
+            "answer": "INTEGER",
+        },
+        ("way", "plane", "serial", "stage"),
+    ),
     "cosignature": Table(
         {"epoch": "INTEGER", "name": "TEXT", "hour": "INTEGER", "size": "INTEGER", "line": "TEXT"},
         ("epoch", "name", "hour"),
@@ -92,8 +108,21 @@ TABLES: Final[Mapping[str, Table]] = {
         {"plane": "TEXT", "first": "INTEGER", "salt": "BLOB", "serial": "INTEGER"}, ("plane", "first", "salt")
     ),
     "unnoted": Table(
-        {"plane": "TEXT", "serial": "INTEGER", "hash": "BLOB", "officer": "TEXT", "at": "INTEGER"},
-        ("plane", "serial"),
+        {
+            "plane": "TEXT",
+            "serial": "INTEGER",
+            "stage": "TEXT",
+            "hash": "BLOB",
+            "officer": "TEXT",
+            "at": "INTEGER",
+            "principal": "TEXT",
+            "until": "INTEGER",
+        },
+        ("plane", "serial", "stage"),
+    ),
+    "promise": Table(
+        {"way": "TEXT", "plane": "TEXT", "serial": "INTEGER", "until": "INTEGER", "overdue": "INTEGER"},
+        ("way", "plane", "serial"),
     ),
     "counter": Table({"name": "TEXT", "value": "INTEGER"}, ("name",)),
     "prekey": Table(
@@ -147,6 +176,9 @@ class History(Protocol):
 
     def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
         """Whether this stage is already known of our statement."""
+
+    def rung(self, way: str, plane: Plane, serial: int, stage: str) -> int:
+        """When `shown` or the newest `reply-by` was said of a sent or received statement; 0 if it was not."""
 
 
 class Head(NamedTuple):

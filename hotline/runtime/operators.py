@@ -22,6 +22,8 @@ from hotline.protocol.events import (
     ExportBundle,
     ImportBundle,
     MarkRead,
+    MarkShown,
+    PromiseReply,
     SendTest,
     SetPresence,
     Submit,
@@ -196,6 +198,32 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
                 self._views.add_translations(plane, views[0])
                 response.statement.CopyFrom(views[0])
         return response
+
+    async def MarkShown(  # noqa: N802
+        self,
+        request: operator_pb2.MarkShownRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.MarkShownRequest, operator_pb2.MarkShownResponse],
+    ) -> operator_pb2.MarkShownResponse:
+        """The calling officer has shown a statement to the principal."""
+        officer = self._officer
+        if officer is None:
+            return operator_pb2.MarkShownResponse(code="policy", text=_NOT_AN_OFFICER)
+        plane, serial, principal = _plane(request.exercise), request.serial, request.principal
+        reply = await self._ask(context, lambda number: MarkShown(number, plane, serial, officer, principal))
+        return operator_pb2.MarkShownResponse(accepted=reply.ok, code=reply.code, text=reply.text)
+
+    async def PromiseReply(  # noqa: N802
+        self,
+        request: operator_pb2.PromiseReplyRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.PromiseReplyRequest, operator_pb2.PromiseReplyResponse],
+    ) -> operator_pb2.PromiseReplyResponse:
+        """The calling officer promises an answer."""
+        officer = self._officer
+        if officer is None:
+            return operator_pb2.PromiseReplyResponse(code="policy", text=_NOT_AN_OFFICER)
+        plane, serial, until = _plane(request.exercise), request.serial, request.reply_by_ms
+        reply = await self._ask(context, lambda number: PromiseReply(number, plane, serial, officer, until))
+        return operator_pb2.PromiseReplyResponse(accepted=reply.ok, code=reply.code, text=reply.text)
 
     async def ListStatements(  # noqa: N802
         self,

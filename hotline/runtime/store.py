@@ -282,6 +282,12 @@ class EndpointStore:
         sql = "SELECT 1 FROM sent_fact WHERE plane=? AND serial=? AND stage=? LIMIT 1"
         return bool(self.query(sql, (plane.value, serial, stage)))
 
+    def rung(self, way: str, plane: Plane, serial: int, stage: str) -> int:
+        """When `shown` or the newest `reply-by` was said of a statement; 0 if it was not."""
+        sql = "SELECT said FROM ladder WHERE way=? AND plane=? AND serial=? AND stage=?"
+        found = self.query(sql, (way, plane.value, serial, stage))
+        return int(found[0][0]) if found else 0
+
     # --- for people --------------------------------------------------------------------------------------------------
 
     def query(self, sql: str, parameters: Sequence[str | int]) -> list[tuple[Any, ...]]:

@@ -37,6 +37,7 @@ class StatementViews:
                 "SELECT stage, at, by FROM sent_fact WHERE plane=? AND serial=? ORDER BY at", (plane.value, serial)
             )
             _apply_sent_facts(view, facts)
+            self._climb(view, "sent")
             views.append(view)
         return views
 
@@ -87,8 +88,24 @@ class StatementViews:
                     view.repeats = int(str(by))
                 elif self._is_named(plane, int(str(by)), name):
                     _apply_correction(view, str(stage), by)
+            self._climb(view, "received")
             views.append(view)
         return views
+
+    def _climb(self, view: operator_pb2.StatementView, way: str) -> None:
+        """The rungs above READ."""
+        rungs = self._store.query(
+            "SELECT stage, at, officer, principal, until, answer FROM ladder WHERE way=? AND plane=? AND serial=?",
+            (way, "exercise" if view.exercise else "real", view.serial),
+        )
+        for stage, at, officer, principal, until, answer in rungs:
+            match stage:
+                case "shown":
+                    view.shown_ms, view.shown_by, view.shown_to = _int(at), str(officer), str(principal)
+                case "reply-by":
+                    view.reply_by_ms, view.promised_by = _int(until), str(officer)
+                case _:
+                    view.answered_by = _int(answer)
 
 
 def _int(value: object) -> int:
@@ -125,7 +142,7 @@ def _apply_correction(view: operator_pb2.StatementView, stage: str, by: object) 
 
 
 def _apply_sent_facts(view: operator_pb2.StatementView, facts: list[tuple[object, ...]]) -> None:
-    rank = {"queued": 0, "expired": 1, "relayed": 1, "delivered": 2, "read": 3, "renumbered": 4}
+    rank = {"queued": 0, "expired": 1, "relayed": 1, "delivered": 2, "read": 3, "shown": 4, "renumbered": 5}
     for stage, at, by in facts:
         name = str(stage)
         _apply_correction(view, name, by)

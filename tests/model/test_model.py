@@ -143,9 +143,17 @@ def test_keys_are_the_same_state_only_if_they_open_the_same() -> None:
 def test_the_models_know_every_word_of_the_product() -> None:
     """A state, a stage or a verdict that the product gains would be missing here, and nobody would notice."""
     stages = {name.removeprefix("STAGE_") for name, number in content_pb2.Stage.items() if number}
-    left_out = {"READ", "NOTED"}
+    left_out = {"READ", "NOTED", "SHOWN", "REPLY_BY"}
     assert stages == {"DELIVERED", "CONFLICT"} | left_out
-    assert {state.name for state in SentState} == {"QUEUED", "RELAYED", "DELIVERED", "EXPIRED", "RENUMBERED", "READ"}
+    assert {state.name for state in SentState} == {
+        "QUEUED",
+        "RELAYED",
+        "DELIVERED",
+        "EXPIRED",
+        "RENUMBERED",
+        "READ",
+        "SHOWN",
+    }
     # FULL refuses without an acknowledgement: to the sender it is a loss.
     assert set(Verdict) == {Verdict.NEW, Verdict.REPEAT, Verdict.CONFLICT, Verdict.FULL}
     assert frozenset({"unknown-epoch", "unknown-prekey", "too-far"}) == ASKABLE

@@ -11,7 +11,7 @@ TEXT_MAX, SERIAL_MAX, TIME_MAX, ITEMS_MAX = 32_768, 2**40, 253_402_300_799_999, 
 CONTENT_MAX, HEARTBEAT_MAX, PREKEY_MAX = 34_816, 8_192, 2_048
 CHECKPOINT_MAX, NAME_MAX, GROUP_MAX, LANGUAGE_MAX, PROOF_MAX = 1_024, 64, 16, 35, 63
 TEXT, VOID, TEST, TEST_VOID, CORRECTION, RETRACTION, TRANSLATION = 1, 2, 3, 4, 5, 6, 7
-DELIVERED, READ = 1, 2
+DELIVERED, READ, NOTED, SHOWN, REPLY_BY = 1, 2, 3, 5, 6
 WITH_TIME = (3, 5, 6)
 BUNDLE_LINE, BUNDLE_MAX = b"hotline-courier/1\n", 48 * 1_048_576
 raw = bytes.fromhex
@@ -85,13 +85,21 @@ def _kind(made: Value) -> None:
 
 
 def receipt(given: Json, asked: Json) -> Json:
-    """Clauses 9.1 to 9.3."""
+    """Clauses 9.1 to 9.3 and 20.2."""
     made = read("Receipt", raw(asked["content"]), CONTENT_MAX)
-    need(made["stage"] in (1, 2, 3, 4), "stage")
-    need(0 < len(made["item"]) <= ITEMS_MAX and made["received_through"] <= SERIAL_MAX, "items")
+    stage, noted = made["stage"], made["noted"]
+    need(stage in (1, 2, 3, 4, SHOWN, REPLY_BY), "stage")
+    need(
+        0 < len(made["item"]) <= (1 if stage in (SHOWN, REPLY_BY) else ITEMS_MAX)
+        and made["received_through"] <= SERIAL_MAX,
+        "items",
+    )
     need(all(0 < item["serial"] <= SERIAL_MAX and len(item["statement"]) == 32 for item in made["item"]), "items")
     need(len(made["checkpoint"]) <= (CHECKPOINT_MAX if made["stage"] == DELIVERED else 0), "field-length")
-    need((made["stage"] == READ) == bool(made["officer"]) and len(made["officer"]) <= NAME_MAX, "officer")
+    need((stage in (READ, SHOWN, REPLY_BY)) == bool(made["officer"]) and len(made["officer"]) <= NAME_MAX, "officer")
+    need(len(made["principal"]) <= (NAME_MAX if stage == SHOWN else 0), "officer")
+    need(not noted or (stage == NOTED and noted in (SHOWN, REPLY_BY)), "stage")
+    need((REPLY_BY in (stage, noted)) == bool(made["reply_by_ms"]) and made["reply_by_ms"] <= TIME_MAX, "stage")
     return {"receipt": shown(made)}
 
 

@@ -75,6 +75,9 @@ MESSAGES: dict[str, dict[int, Field]] = {
         4: Field("time_ms", "u64"),
         5: Field("received_through", "u64"),
         6: Field("checkpoint", "bytes"),
+        7: Field("reply_by_ms", "u64"),
+        8: Field("principal", "string"),
+        9: Field("noted", "enum"),
     },
     "ReceiptItem": {1: Field("serial", "u64"), 2: Field("statement", "bytes")},
     "Heartbeat": {

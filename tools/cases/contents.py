@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hotline.limits import TIME_MAX
 from hotline.protocol.neutral import DRAFTER, LANGUAGE, TEXTS
 from hotline.wire.codec import encode
 from hotline.wire.v1 import content_pb2
@@ -215,6 +216,11 @@ def _spellings(cases: Cases, data: bytes, asked: dict[str, Any]) -> None:
 ITEM = content_pb2.ReceiptItem(serial=9, statement=seed("name of a statement"))
 
 
+SHOWN: dict[str, Any] = {"stage": content_pb2.STAGE_SHOWN, "officer": "duty-1", "received_through": 0}
+PROMISE: dict[str, Any] = {**SHOWN, "stage": content_pb2.STAGE_REPLY_BY, "reply_by_ms": NOW + 3_600_000}
+NOTES_PROMISE: dict[str, Any] = {"stage": content_pb2.STAGE_NOTED, "noted": content_pb2.STAGE_REPLY_BY}
+
+
 def receipt(**changes: Any) -> bytes:
     """A receipt of ALPHA for a statement of BRAVO."""
     fields = {"stage": content_pb2.STAGE_DELIVERED, "item": [ITEM], "time_ms": NOW, "received_through": 9}
@@ -222,7 +228,7 @@ def receipt(**changes: Any) -> bytes:
 
 
 def _receipts() -> Cases:
-    cases = Cases("receipt", "9.1 to 9.6", "The content of a receipt.")
+    cases = Cases("receipt", "9.1 to 9.6 and 20.2", "The content of a receipt.")
     item = content_pb2.ReceiptItem
     good: dict[str, dict[str, Any]] = {
         "DELIVERED": {},
@@ -231,6 +237,11 @@ def _receipts() -> Cases:
         "READ": {"stage": content_pb2.STAGE_READ, "officer": "duty-1", "received_through": 0},
         "READ by an officer of 64 characters": {"stage": content_pb2.STAGE_READ, "officer": "ہ" * 64},
         "NOTED": {"stage": content_pb2.STAGE_NOTED, "received_through": 0},
+        "SHOWN": SHOWN,
+        "SHOWN to a name of 64 characters": {**SHOWN, "principal": "ہ" * 64},
+        "REPLY-BY": PROMISE,
+        "NOTED for SHOWN": {"stage": content_pb2.STAGE_NOTED, "noted": content_pb2.STAGE_SHOWN},
+        "NOTED for REPLY-BY": {**NOTES_PROMISE, "reply_by_ms": NOW + 3_600_000},
         "CONFLICT": {"stage": content_pb2.STAGE_CONFLICT},
         "256 statements": {"item": [item(serial=n, statement=bytes(32)) for n in range(1, 257)]},
         "the highest serial": {"item": [item(serial=2**40, statement=bytes(32))], "received_through": 2**40},
@@ -251,6 +262,19 @@ def _receipts() -> Cases:
         ("items", "received beyond SERIAL_MAX", {"received_through": 2**40 + 1}),
         ("officer", "READ by nobody", {"stage": content_pb2.STAGE_READ}),
         ("officer", "READ by an officer of 65 characters", {"stage": content_pb2.STAGE_READ, "officer": "x" * 65}),
+        ("officer", "SHOWN by nobody", {**SHOWN, "officer": ""}),
+        ("officer", "SHOWN to a name of 65 characters", {**SHOWN, "principal": "x" * 65}),
+        ("officer", "REPLY-BY with a principal", {**PROMISE, "principal": "The President"}),
+        ("items", "SHOWN for two statements", {**SHOWN, "item": [ITEM, ITEM]}),
+        ("items", "REPLY-BY for two statements", {**PROMISE, "item": [ITEM, ITEM]}),
+        ("stage", "REPLY-BY without a time", {**PROMISE, "reply_by_ms": 0}),
+        ("stage", "REPLY-BY beyond the calendar", {**PROMISE, "reply_by_ms": TIME_MAX + 1}),
+        ("stage", "SHOWN with a time", {**SHOWN, "reply_by_ms": NOW}),
+        ("stage", "DELIVERED with a time", {"reply_by_ms": NOW}),
+        ("stage", "NOTED for READ with its word", {**NOTES_PROMISE, "noted": content_pb2.STAGE_READ}),
+        ("stage", "NOTED for REPLY-BY without its time", NOTES_PROMISE),
+        ("stage", "NOTED for SHOWN with a time", {**NOTES_PROMISE, "noted": content_pb2.STAGE_SHOWN, "reply_by_ms": 1}),
+        ("stage", "SHOWN that notes", {**SHOWN, "noted": content_pb2.STAGE_SHOWN}),
         ("officer", "DELIVERED by an officer", {"officer": "duty-1"}),
         ("officer", "NOTED by an officer", {"stage": content_pb2.STAGE_NOTED, "officer": "duty-1"}),
         ("field-length", "a head of 1025 bytes", {"checkpoint": b"x" * 1_025}),

@@ -26,7 +26,7 @@ WORDS = {
 }  # fmt: skip
 PRIVATE = {
     "body": TEXTS[0], "drafter": "duty-1", "precedence": "IMMEDIATE", "officer": "duty-1", "who": "auditor-1",
-    "what": "entries 0 to 99", "translator": "A. Reader",
+    "what": "entries 0 to 99", "translator": "A. Reader", "principal": "The President",
 }  # fmt: skip
 
 

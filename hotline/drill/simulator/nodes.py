@@ -116,6 +116,11 @@ class EndpointNode(Node[EndpointEvent]):
         """Whether this stage is already known of our statement."""
         return (plane.value, serial, stage) in self.disk.stages
 
+    def rung(self, way: str, plane: Plane, serial: int, stage: str) -> int:
+        """When `shown` or the newest `reply-by` was said of a statement; 0 if it was not."""
+        row = self.disk.tables.get("ladder", {}).get((way, plane.value, serial, stage))
+        return 0 if row is None else int(str(row["said"]))
+
     # The node.
 
     def step(self, event: EndpointEvent | Tick) -> Output:

@@ -141,6 +141,10 @@ class _StageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stage.ValueType
     """The sender has noted a READ receipt: it need not be repeated."""
     STAGE_CONFLICT: _Stage.ValueType  # 4
     """The serial is already taken by another statement: the sender has lost state and must renumber."""
+    STAGE_SHOWN: _Stage.ValueType  # 5
+    """A named officer has shown it to the principal."""
+    STAGE_REPLY_BY: _Stage.ValueType  # 6
+    """A named officer promises an answer until a time."""
 
 class Stage(_Stage, metaclass=_StageEnumTypeWrapper): ...
 
@@ -153,6 +157,10 @@ STAGE_NOTED: Stage.ValueType  # 3
 """The sender has noted a READ receipt: it need not be repeated."""
 STAGE_CONFLICT: Stage.ValueType  # 4
 """The serial is already taken by another statement: the sender has lost state and must renumber."""
+STAGE_SHOWN: Stage.ValueType  # 5
+"""A named officer has shown it to the principal."""
+STAGE_REPLY_BY: Stage.ValueType  # 6
+"""A named officer promises an answer until a time."""
 Global___Stage: _TypeAlias = Stage  # noqa: Y015
 
 class _Presence:
@@ -379,12 +387,21 @@ class Receipt(_message.Message):
     TIME_MS_FIELD_NUMBER: _builtins.int
     RECEIVED_THROUGH_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    REPLY_BY_MS_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    NOTED_FIELD_NUMBER: _builtins.int
     stage: Global___Stage.ValueType
     officer: _builtins.str
     time_ms: _builtins.int
     received_through: _builtins.int
     checkpoint: _builtins.bytes
     """With DELIVERED: the receiver's newest signed head."""
+    reply_by_ms: _builtins.int
+    """With REPLY_BY, and with what notes it: until when an answer is promised."""
+    principal: _builtins.str
+    """With SHOWN: to whom; empty where no name is given."""
+    noted: Global___Stage.ValueType
+    """With NOTED: SHOWN or REPLY_BY; none for READ."""
     @_builtins.property
     def item(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceiptItem]: ...
     def __init__(
@@ -396,10 +413,13 @@ class Receipt(_message.Message):
         time_ms: _builtins.int = ...,
         received_through: _builtins.int = ...,
         checkpoint: _builtins.bytes = ...,
+        reply_by_ms: _builtins.int = ...,
+        principal: _builtins.str = ...,
+        noted: Global___Stage.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "item", b"item", "officer", b"officer", "received_through", b"received_through", "stage", b"stage", "time_ms", b"time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "item", b"item", "noted", b"noted", "officer", b"officer", "principal", b"principal", "received_through", b"received_through", "reply_by_ms", b"reply_by_ms", "stage", b"stage", "time_ms", b"time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

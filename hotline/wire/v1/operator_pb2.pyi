@@ -282,6 +282,108 @@ class ReadResponse(_message.Message):
 Global___ReadResponse: _TypeAlias = ReadResponse  # noqa: Y015
 
 @_typing.final
+class MarkShownRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXERCISE_FIELD_NUMBER: _builtins.int
+    SERIAL_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    exercise: _builtins.bool
+    serial: _builtins.int
+    principal: _builtins.str
+    """Empty for none."""
+    def __init__(
+        self,
+        *,
+        exercise: _builtins.bool = ...,
+        serial: _builtins.int = ...,
+        principal: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exercise", b"exercise", "principal", b"principal", "serial", b"serial"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkShownRequest: _TypeAlias = MarkShownRequest  # noqa: Y015
+
+@_typing.final
+class MarkShownResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    accepted: _builtins.bool
+    code: _builtins.str
+    text: _builtins.str
+    def __init__(
+        self,
+        *,
+        accepted: _builtins.bool = ...,
+        code: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "code", b"code", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkShownResponse: _TypeAlias = MarkShownResponse  # noqa: Y015
+
+@_typing.final
+class PromiseReplyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXERCISE_FIELD_NUMBER: _builtins.int
+    SERIAL_FIELD_NUMBER: _builtins.int
+    REPLY_BY_MS_FIELD_NUMBER: _builtins.int
+    exercise: _builtins.bool
+    serial: _builtins.int
+    reply_by_ms: _builtins.int
+    """Unix milliseconds."""
+    def __init__(
+        self,
+        *,
+        exercise: _builtins.bool = ...,
+        serial: _builtins.int = ...,
+        reply_by_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exercise", b"exercise", "reply_by_ms", b"reply_by_ms", "serial", b"serial"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PromiseReplyRequest: _TypeAlias = PromiseReplyRequest  # noqa: Y015
+
+@_typing.final
+class PromiseReplyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    accepted: _builtins.bool
+    code: _builtins.str
+    text: _builtins.str
+    def __init__(
+        self,
+        *,
+        accepted: _builtins.bool = ...,
+        code: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "code", b"code", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PromiseReplyResponse: _TypeAlias = PromiseReplyResponse  # noqa: Y015
+
+@_typing.final
 class ListStatementsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -365,6 +467,12 @@ class StatementView(_message.Message):
     CORRECTS_FIELD_NUMBER: _builtins.int
     CORRECTED_BY_FIELD_NUMBER: _builtins.int
     RETRACTED_FIELD_NUMBER: _builtins.int
+    SHOWN_MS_FIELD_NUMBER: _builtins.int
+    SHOWN_BY_FIELD_NUMBER: _builtins.int
+    SHOWN_TO_FIELD_NUMBER: _builtins.int
+    REPLY_BY_MS_FIELD_NUMBER: _builtins.int
+    PROMISED_BY_FIELD_NUMBER: _builtins.int
+    ANSWERED_BY_FIELD_NUMBER: _builtins.int
     ORIGINAL_FIELD_NUMBER: _builtins.int
     GRADE_FIELD_NUMBER: _builtins.int
     TRANSLATOR_FIELD_NUMBER: _builtins.int
@@ -401,6 +509,14 @@ class StatementView(_message.Message):
     corrected_by: _builtins.int
     """Serial of the newest one that corrects or retracts this one; 0 for none."""
     retracted: _builtins.bool
+    shown_ms: _builtins.int
+    """The rungs above READ: by whom, to whom, until when."""
+    shown_by: _builtins.str
+    shown_to: _builtins.str
+    reply_by_ms: _builtins.int
+    promised_by: _builtins.str
+    answered_by: _builtins.int
+    """Serial of the newest answer; 0 for none."""
     grade: _content_pb2.TranslationGrade.ValueType
     translator: _builtins.str
     translations: _builtins.int
@@ -443,6 +559,12 @@ class StatementView(_message.Message):
         corrects: _builtins.int = ...,
         corrected_by: _builtins.int = ...,
         retracted: _builtins.bool = ...,
+        shown_ms: _builtins.int = ...,
+        shown_by: _builtins.str = ...,
+        shown_to: _builtins.str = ...,
+        reply_by_ms: _builtins.int = ...,
+        promised_by: _builtins.str = ...,
+        answered_by: _builtins.int = ...,
         original: Global___OriginalView | None = ...,
         grade: _content_pb2.TranslationGrade.ValueType = ...,
         translator: _builtins.str = ...,
@@ -451,7 +573,7 @@ class StatementView(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["original", b"original"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["composed_ms", b"composed_ms", "corrected_by", b"corrected_by", "corrects", b"corrects", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "from_party", b"from_party", "grade", b"grade", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "original", b"original", "precedence", b"precedence", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "repeats", b"repeats", "retracted", b"retracted", "sent", b"sent", "serial", b"serial", "state", b"state", "statement", b"statement", "text", b"text", "to_party", b"to_party", "translation", b"translation", "translations", b"translations", "translator", b"translator"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "composed_ms", b"composed_ms", "corrected_by", b"corrected_by", "corrects", b"corrects", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "from_party", b"from_party", "grade", b"grade", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "original", b"original", "precedence", b"precedence", "promised_by", b"promised_by", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "repeats", b"repeats", "reply_by_ms", b"reply_by_ms", "retracted", b"retracted", "sent", b"sent", "serial", b"serial", "shown_by", b"shown_by", "shown_ms", b"shown_ms", "shown_to", b"shown_to", "state", b"state", "statement", b"statement", "text", b"text", "to_party", b"to_party", "translation", b"translation", "translations", b"translations", "translator", b"translator"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -44,6 +44,16 @@ class OperatorServiceStub:
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ReadRequest.SerializeToString,
                 response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ReadResponse.FromString,
                 _registered_method=True)
+        self.MarkShown = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/MarkShown',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.MarkShownRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.MarkShownResponse.FromString,
+                _registered_method=True)
+        self.PromiseReply = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/PromiseReply',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.PromiseReplyRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.PromiseReplyResponse.FromString,
+                _registered_method=True)
         self.ListStatements = channel.unary_unary(
                 '/hotline.wire.v1.OperatorService/ListStatements',
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListStatementsRequest.SerializeToString,
@@ -108,6 +118,20 @@ class OperatorServiceServicer:
 
     def Read(self, request, context):
         """Open one received statement as a named officer: the peer is told that it was read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MarkShown(self, request, context):
+        """Say of a statement that was read that it has been shown to the principal.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PromiseReply(self, request, context):
+        """Promise an answer to a statement that was read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -195,6 +219,16 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.Read,
                     request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ReadRequest.FromString,
                     response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ReadResponse.SerializeToString,
+            ),
+            'MarkShown': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkShown,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.MarkShownRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.MarkShownResponse.SerializeToString,
+            ),
+            'PromiseReply': grpc.unary_unary_rpc_method_handler(
+                    servicer.PromiseReply,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.PromiseReplyRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.PromiseReplyResponse.SerializeToString,
             ),
             'ListStatements': grpc.unary_unary_rpc_method_handler(
                     servicer.ListStatements,
@@ -301,6 +335,60 @@ class OperatorService:
             '/hotline.wire.v1.OperatorService/Read',
             hotline_dot_wire_dot_v1_dot_operator__pb2.ReadRequest.SerializeToString,
             hotline_dot_wire_dot_v1_dot_operator__pb2.ReadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkShown(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/MarkShown',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.MarkShownRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.MarkShownResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PromiseReply(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/PromiseReply',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.PromiseReplyRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.PromiseReplyResponse.FromString,
             options,
             channel_credentials,
             insecure,

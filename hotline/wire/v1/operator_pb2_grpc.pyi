@@ -35,6 +35,10 @@ class OperatorServiceStub:
     """Queue one statement. Answers when it is durable at this terminal."""
     Read: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ReadRequest, _operator_pb2.ReadResponse]
     """Open one received statement as a named officer: the peer is told that it was read."""
+    MarkShown: _grpc.UnaryUnaryMultiCallable[_operator_pb2.MarkShownRequest, _operator_pb2.MarkShownResponse]
+    """Say of a statement that was read that it has been shown to the principal."""
+    PromiseReply: _grpc.UnaryUnaryMultiCallable[_operator_pb2.PromiseReplyRequest, _operator_pb2.PromiseReplyResponse]
+    """Promise an answer to a statement that was read."""
     ListStatements: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ListStatementsRequest, _operator_pb2.ListStatementsResponse]
     """Statements received (or sent), newest last."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_operator_pb2.GetStatusRequest, _operator_pb2.GetStatusResponse]
@@ -63,6 +67,10 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Queue one statement. Answers when it is durable at this terminal."""
     Read: _aio.UnaryUnaryMultiCallable[_operator_pb2.ReadRequest, _operator_pb2.ReadResponse]  # type: ignore[assignment]
     """Open one received statement as a named officer: the peer is told that it was read."""
+    MarkShown: _aio.UnaryUnaryMultiCallable[_operator_pb2.MarkShownRequest, _operator_pb2.MarkShownResponse]  # type: ignore[assignment]
+    """Say of a statement that was read that it has been shown to the principal."""
+    PromiseReply: _aio.UnaryUnaryMultiCallable[_operator_pb2.PromiseReplyRequest, _operator_pb2.PromiseReplyResponse]  # type: ignore[assignment]
+    """Promise an answer to a statement that was read."""
     ListStatements: _aio.UnaryUnaryMultiCallable[_operator_pb2.ListStatementsRequest, _operator_pb2.ListStatementsResponse]  # type: ignore[assignment]
     """Statements received (or sent), newest last."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_operator_pb2.GetStatusRequest, _operator_pb2.GetStatusResponse]  # type: ignore[assignment]
@@ -100,6 +108,22 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.ReadResponse, _abc.Awaitable[_operator_pb2.ReadResponse]]:
         """Open one received statement as a named officer: the peer is told that it was read."""
+
+    @_abc_1.abstractmethod
+    def MarkShown(
+        self,
+        request: _operator_pb2.MarkShownRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.MarkShownResponse, _abc.Awaitable[_operator_pb2.MarkShownResponse]]:
+        """Say of a statement that was read that it has been shown to the principal."""
+
+    @_abc_1.abstractmethod
+    def PromiseReply(
+        self,
+        request: _operator_pb2.PromiseReplyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.PromiseReplyResponse, _abc.Awaitable[_operator_pb2.PromiseReplyResponse]]:
+        """Promise an answer to a statement that was read."""
 
     @_abc_1.abstractmethod
     def ListStatements(

@@ -28,7 +28,7 @@ from hotline.machine import (
 )
 from hotline.protocol.context import EndpointSetup, LogIdentity
 from hotline.protocol.endpoint import Endpoint
-from hotline.protocol.events import EndpointEvent, MarkRead, Started, Submit, Suspicion
+from hotline.protocol.events import EndpointEvent, MarkRead, MarkShown, PromiseReply, Started, Submit, Suspicion
 from hotline.protocol.paths import PathSetup
 from hotline.protocol.session import Side
 from hotline.protocol.tables import TABLES, Row, SentRow
@@ -76,6 +76,10 @@ class Memory:
 
     def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
         return any(key[:3] == (plane.value, serial, stage) for key in self.tables.get("sent_fact", {}))
+
+    def rung(self, way: str, plane: Plane, serial: int, stage: str) -> int:
+        row = self.tables.get("ladder", {}).get((way, plane.value, serial, stage))
+        return 0 if row is None else row["said"]  # type: ignore[return-value]
 
     def apply(self, output: Output) -> None:
         for change in output.changes:
@@ -188,6 +192,18 @@ class Party:
         """An officer opens a received statement; the answer."""
         request = RequestId(len(self.replies) + 1)
         self.step(MarkRead(request, plane, serial, officer))
+        return self.replies[request]
+
+    def present(self, serial: int, plane: Plane = Plane.REAL, principal: str = "") -> Reply:
+        """An officer has shown a received statement to the principal; the answer."""
+        request = RequestId(len(self.replies) + 1)
+        self.step(MarkShown(request, plane, serial, "watch", principal))
+        return self.replies[request]
+
+    def promise(self, serial: int, until: int, plane: Plane = Plane.REAL) -> Reply:
+        """An officer promises an answer to a received statement; the answer of the terminal."""
+        request = RequestId(len(self.replies) + 1)
+        self.step(PromiseReply(request, plane, serial, "watch", until))
         return self.replies[request]
 
     def kinds(self) -> list[str]:

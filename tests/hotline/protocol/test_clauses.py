@@ -564,7 +564,7 @@ def test_what_was_told_lately_is_bounded() -> None:
     """A year of receipts would stay in memory."""
     lately: OrderedDict[int, None] = OrderedDict()
     for number in range(answers._REMEMBERED + 10):
-        answers._remember(lately, number)  # type: ignore[arg-type]
+        answers._remember(lately, number, None)
     assert len(lately) == answers._REMEMBERED
     assert next(iter(lately)) == 10
 

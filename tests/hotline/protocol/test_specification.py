@@ -374,7 +374,8 @@ def test_stages_are_told_in_the_order_that_is_written() -> None:
     """An officer would see "expired" after "read", and the record of the sender would contradict itself."""
     # docs/protocol.md 12.4 and 12.11
     seen = set().union(*(_some_hours(seed, losses=False) for seed in (1, 4)))
-    assert seen == {(state, new) for state in SentState for new in FOLLOWS[state]}
+    rungs = {(state, new) for state in SentState for new in SentState if SentState.SHOWN in (state, new)}
+    assert seen == {(state, new) for state in SentState for new in FOLLOWS[state]} - rungs, "those: test_ladder.py"
     lost = set().union(*(_some_hours(seed, losses=True) for seed in (25, 26)))
-    after_loss = {(state, new) for state in SentState for new in FOLLOWS_LOSS[state]}
+    after_loss = {(state, new) for state in SentState for new in FOLLOWS_LOSS[state]} - rungs
     assert after_loss - lost == {(SentState.QUEUED, SentState.RENUMBERED)}, "its disk is new to the test then"

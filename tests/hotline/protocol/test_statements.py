@@ -144,7 +144,7 @@ ITEM = content_pb2.ReceiptItem(serial=1, statement=bytes(32))
     ("word", "receipt"),
     [
         ("stage", content_pb2.Receipt(item=[ITEM])),
-        ("stage", content_pb2.Receipt(stage=5, item=[ITEM])),  # type: ignore[arg-type]
+        ("stage", content_pb2.Receipt(stage=99, item=[ITEM])),  # type: ignore[arg-type]
         ("items", content_pb2.Receipt(stage=content_pb2.STAGE_DELIVERED)),
         ("items", content_pb2.Receipt(stage=content_pb2.STAGE_DELIVERED, item=[ITEM] * (RECEIPT_ITEMS_MAX + 1))),
         ("items", content_pb2.Receipt(stage=1, item=[content_pb2.ReceiptItem(serial=1, statement=bytes(31))])),
