@@ -52,6 +52,12 @@ PREKEYS_KEPT_MAX: Final = 6
 RECEIPT_ITEMS_MAX: Final = 256
 """Statements named in one receipt. More: several receipts; a receipt with more is refused."""
 
+SERVICE_TEXT_BYTES_MAX: Final = 1_000
+"""UTF-8 bytes of what an operator says on the SERVICE plane. Longer: refused before it is queued, nothing is cut."""
+
+SERVICE_BEATS: Final = 4
+"""Every so many beats one may tell of the SERVICE plane. A peer that tells of it otherwise is understood as well."""
+
 SERIAL_MAX: Final = 2**40
 """Highest serial or ledger size that a peer may name. Beyond: refused; no ledger could write it down."""
 
@@ -64,6 +70,15 @@ OUTBOX_MAX: Final = 1_000
 
 OUTBOX_BYTES_MAX: Final = 16 * 1_048_576
 """The same in bytes of text."""
+
+SERVICE_OUTBOX_MAX: Final = 100
+"""What operators have said and the peer does not have yet. Full: a submit is refused and says so."""
+
+SERVICE_STUCK: Final = 60_000
+"""How long operators' talk waits for statements none of which moves: then it holds nothing up, and may say why."""
+
+SERVICE_GAP_PATIENCE: Final = 60_000
+"""How late operators' talk may be before it is reported as missing: it is the last in every queue."""
 
 INBOX_HELD_MAX: Final = 1_000
 """Statements received out of order and held back. Full: not acknowledged; the sender repeats later."""

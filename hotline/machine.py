@@ -171,7 +171,11 @@ class FramesReceived:
 
 
 class Plane(StrEnum):
-    """REAL and EXERCISE traffic have separate key trees: content of one never validates in the other."""
+    """Each plane has its own key tree, labels and serials: content of one never validates in another.
+
+    REAL and EXERCISE are for statements. SERVICE is operators' talk, which nobody may take for a statement.
+    """
 
     REAL = "real"
     EXERCISE = "exercise"
+    SERVICE = "service"

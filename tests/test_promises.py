@@ -64,10 +64,10 @@ def faults(text: str) -> list[str]:
     return found + [f"no clause {number}" for number in cited if number not in known]
 
 
-def test_promises_are_numbered_without_a_gap() -> None:
+def test_promises_are_numbered_once_and_in_order() -> None:
     """A report that cites P17 would mean another promise next year."""
     numbers = [number for number, _ in promises(PROMISES)]
-    assert numbers == [f"P{count}" for count in range(1, len(numbers) + 1)]
+    assert numbers == sorted(set(numbers), key=lambda number: int(number[1:]))
     assert len(numbers) >= 20
 
 

@@ -172,7 +172,7 @@ FIELDS: Final = {
     "peer_root": (HASH, "its root"),
     "until": (TIME, "until when a presence holds, 0 for no end; until when an answer is promised"),
     "peer_size": (NUMBER, "its size"),
-    "plane": (TEXT, "`real` or `exercise`"),
+    "plane": (TEXT, "`real`, `exercise` or `service`"),
     "presence": (TEXT, "`alive`, `closing`, `consulting`, `declined`, `principal-absent` or `degraded`"),
     "previous": (TEXT, "origin of the log before"),
     "reason": (TEXT, "one of the refusal words; why a log began or ended; why a statement expired"),
@@ -575,9 +575,9 @@ def _labels(root: Path = ROOT) -> str:
             for text in re.findall(r'b?"(hotline/v1/[a-z-]+)(?:"|\\x)', path.read_text(encoding="utf-8")):
                 found.setdefault(text, set()).add(path.relative_to(root).as_posix())
             for text in re.findall(r'f"(hotline/v1/)\{', path.read_text(encoding="utf-8")):
-                found.setdefault(f"{text}(statement, receipt, heartbeat, key-request)/(real, exercise)", set()).add(
-                    path.relative_to(root).as_posix()
-                )
+                found.setdefault(
+                    f"{text}(statement, receipt, heartbeat, key-request)/(real, exercise, service)", set()
+                ).add(path.relative_to(root).as_posix())
     return _table(["label", "used in"], [(f"`{text}`", ", ".join(_rooms(found[text]))) for text in sorted(found)])
 
 

@@ -17,13 +17,20 @@ _POLL_SECONDS = 0.05
 
 
 def follow(
-    stub: operator_pb2_grpc.OperatorServiceStub, serial: int, exercise: bool, stage: str, limit: float, *, quiet: bool
+    stub: operator_pb2_grpc.OperatorServiceStub,
+    serial: int,
+    exercise: bool,
+    stage: str,
+    limit: float,
+    *,
+    quiet: bool,
+    service: bool = False,
 ) -> tuple[operator_pb2.StatementView, Exit]:
     """Follow one statement until `stage` or until `limit` seconds have passed; each stage is printed unless `quiet`.
 
     Raises LocalError if the terminal no longer knows it.
     """
-    request = operator_pb2.ListStatementsRequest(exercise=exercise, sent=True, serial=serial)
+    request = operator_pb2.ListStatementsRequest(exercise=exercise, service=service, sent=True, serial=serial)
     end = time.monotonic() + limit
     seen = "queued"
     while True:

@@ -90,6 +90,9 @@ def _print_status(picture: dict[str, Any]) -> None:
     exercise = picture["planes"]["exercise"]
     if exercise["sent_through"] or exercise["received_through"]:
         line(f"EXERCISE {exercise['waiting']} to deliver, {len(exercise['unread'])} to read")
+    talk = picture["planes"]["service"]
+    if talk["sent_through"] or talk["received_through"]:
+        line(f"SERVICE {talk['waiting']} to deliver, {len(talk['unread'])} to read: operators' talk")
     _print_tests(picture["tests"])
     _print_ledger(picture["ledger"], peer["ledger_size"])
 

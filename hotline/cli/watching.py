@@ -40,11 +40,13 @@ def watch(socket: str | None, as_json: bool) -> None:
 def _sentence(kind: str, fields: dict[str, Any]) -> str:
     """One event in words."""
     number = f"#{fields['serial']:04d}" if "serial" in fields else ""
-    exercise = "EXERCISE " if fields.get("plane") == "exercise" else ""
+    exercise = {"exercise": "EXERCISE ", "service": "SERVICE "}.get(str(fields.get("plane")), "")
     exercise += "TEST " if fields.get("test") else ""
     match kind:
         case "received" if fields.get("test"):
             return f"{exercise}{number} received; nobody need open it"
+        case "received" if fields["plane"] == "service":
+            return f"{exercise}operators' talk {number} received; open it with: hotline service read {fields['serial']}"
         case "received":
             return f"{exercise}statement {number} received; open it with: hotline read {fields['serial']}"
         case "sent":

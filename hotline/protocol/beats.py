@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hotline.errors import RemoteError
-from hotline.limits import CLOCK_SKEW_ALARM, KEY_ELSEWHERE_INTERVAL, SUMMARY_INTERVAL
+from hotline.limits import CLOCK_SKEW_ALARM, KEY_ELSEWHERE_INTERVAL, SERVICE_BEATS, SUMMARY_INTERVAL
 from hotline.machine import Instant, Plane
 from hotline.protocol.answers import Answers
 from hotline.protocol.context import Context
@@ -98,6 +98,7 @@ class Beats:
             log_size=head.size,
             echo_delay_ms=path.echo_delay(now),
         )
+        self._say_service(heartbeat)
         self._presence.write(heartbeat, closing=self.closing)
         if newest is not None and ctx.peer.prekey_held != tag(newest.name):
             heartbeat.announcement.CopyFrom(newest.signed)
@@ -109,6 +110,15 @@ class Beats:
             heartbeat.courier.CopyFrom(self._courier.word(self._courier_held))
         inner = ctx.session.sign(ContentType.HEARTBEAT, Plane.REAL, encode(heartbeat))
         ctx.send(ctx.session.seal(Plane.REAL, inner, transient=True), [path])
+
+    def _say_service(self, heartbeat: content_pb2.Heartbeat) -> None:
+        """Now and then the serials of SERVICE, once it is used; what changes least makes room for them."""
+        ctx, plane = self._ctx, Plane.SERVICE
+        sent, received = ctx.outboxes[plane].last_serial, ctx.inboxes[plane].through
+        used = sent or received or ctx.peer.sent_through[plane] or ctx.peer.received_through[plane]
+        if used and heartbeat.beat % SERVICE_BEATS == 0:
+            heartbeat.service_sent, heartbeat.service_received = sent + 1, received + 1
+            heartbeat.log_size = heartbeat.epoch_opened = 0
 
     def _exchange(self, path: Path, now: Instant) -> content_pb2.LogExchange | None:
         """What this beat says of the ledgers: rarely anything, at once when one of us does not know its own."""
@@ -171,7 +181,7 @@ class Beats:
                 path.beat_soon(now)
         self._presence.read(heartbeat, now)
         peer.heard_at, peer.heard_wall = now.mono, now.wall
-        peer.log_size = heartbeat.log_size
+        peer.log_size = heartbeat.log_size or peer.log_size
         peer.prekey_held = heartbeat.prekey_held
         peer.clock_offset_ms = heartbeat.time_ms - now.wall
         if (abs(peer.clock_offset_ms) > CLOCK_SKEW_ALARM) != peer.clock_alarmed:
@@ -179,10 +189,13 @@ class Beats:
             if peer.clock_alarmed:
                 text = "our clock and the peer's differ; nothing depends on it, but written times will not agree"
                 ctx.alarm("clock", text, offset_ms=peer.clock_offset_ms)
-        for plane, sent, received in (
+        said = [
             (Plane.REAL, heartbeat.sent_through, heartbeat.received_through),
             (Plane.EXERCISE, heartbeat.exercise_sent_through, heartbeat.exercise_received_through),
-        ):
+        ]
+        if heartbeat.service_sent:
+            said.append((Plane.SERVICE, heartbeat.service_sent - 1, heartbeat.service_received - 1))
+        for plane, sent, received in said:
             peer.sent_through[plane] = sent
             peer.received_through[plane] = received
             self._receiving.doubt(plane, sent, now)

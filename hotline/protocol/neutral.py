@@ -39,6 +39,10 @@ UNATTENDED: Final = (content_pb2.STATEMENT_KIND_TEST, content_pb2.STATEMENT_KIND
 """What no officer need open."""
 
 
+TALK: Final = (content_pb2.STATEMENT_KIND_TEXT, content_pb2.STATEMENT_KIND_VOID)
+"""What may be said on the SERVICE plane."""
+
+
 def kind_of(statement: content_pb2.Statement) -> content_pb2.StatementKind.ValueType:
     """What a statement counts as: its kind, but TEXT for a test that says something of its own."""
     if statement.kind == content_pb2.STATEMENT_KIND_TEST and statement.text not in TEXTS:

@@ -109,6 +109,9 @@ class Outbox:
         self.delivered_since = 0
         """Monotonic time of the last acknowledgement that raised `delivered_through`."""
         self.delivered_high = last_serial
+        self.moved_at = 0
+        """Monotonic time at which something last came into custody or was acknowledged."""
+        self._sealed_at = 0
 
     def restored(self) -> None:
         """Call once after the saved statements were added: what is pending now was not delivered before."""
@@ -128,6 +131,7 @@ class Outbox:
         if item is None:
             return None
         self.bytes -= len(item.content)
+        self.moved_at = now
         self._arrived(item, now)
         self._leave_window(item)
         self._by_envelope.pop(item.name, None)
@@ -162,10 +166,20 @@ class Outbox:
         self._held_back = False
         return None
 
+    @property
+    def waits(self) -> bool:
+        """Whether something waits to be sealed. True may be a moment too old until `next_to_send` has looked."""
+        return bool(self._waiting)
+
+    def busy(self, since: int) -> bool:
+        """Whether something waits, or was sealed after `since` and is on its way into somebody's hands."""
+        return self.waits or (self.window_messages > 0 and self._sealed_at > since)
+
     def sealed(self, item: Pending, envelope: bytes, name: bytes, now: int) -> None:
         """`item` leaves in `envelope`, whose SHA-256 is `name`."""
         self._leave_window(item)
         item.sent_at, item.alone = now, not self.window_messages
+        self._sealed_at = now
         self._by_envelope.pop(item.name, None)
         item.custody.clear()
         item.envelope = envelope
@@ -200,6 +214,7 @@ class Outbox:
         item = self.pending.get(self._by_envelope.get(name, 0))
         if item is None or relay in item.custody:
             return None
+        self.moved_at = now
         self._arrived(item, now)
         self._leave_window(item)
         item.custody.add(relay)

@@ -8,6 +8,7 @@ from typing import Final
 
 from hotline.ledger.comparison import serials
 from hotline.ledger.record import Leaf
+from hotline.machine import Plane
 from hotline.protocol.outbox import SentState
 from hotline.protocol.tables import Row
 
@@ -203,7 +204,7 @@ def _ladder(made: Rebuilt, rows: Sequence[Row]) -> list[str]:
 def _counters(made: Rebuilt, rows: Sequence[Row]) -> list[str]:
     counters = {str(row["name"]): row["value"] for row in rows}
     found = []
-    for plane in ("real", "exercise"):
+    for plane in Plane:
         through = 0
         while (plane, through + 1) in made.received:
             through += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hotline.limits import BUNDLE_RECEIPTS_MAX, CLOCK_SKEW_ALARM, RECEIPT_ITEMS_MAX
+from hotline.limits import BUNDLE_RECEIPTS_MAX, CLOCK_SKEW_ALARM, RECEIPT_ITEMS_MAX, SERVICE_GAP_PATIENCE
 from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
@@ -256,6 +256,7 @@ class Receiving:
         again: list[int] = []
         # On each stream a statement leaves before the beat that counts it: half a beat is patience enough.
         patience = min(path.setup.profile.heartbeat_ms for path in ctx.paths.values()) // 2
+        late = {**dict.fromkeys(Plane, patience), Plane.SERVICE: SERVICE_GAP_PATIENCE}
         for plane, inbox in ctx.inboxes.items():
             gap = inbox.missing(ctx.peer.sent_through[plane])
             if gap is None:
@@ -267,9 +268,9 @@ class Receiving:
             elif inbox.gap_since is None or inbox.gap_since[0] != gap[0]:
                 # What moves on is a queue that drains, not something withheld.
                 inbox.gap_since = (gap[0], now.mono)
-                again.append(now.mono + patience)
-            elif now.mono - inbox.gap_since[1] < patience:
-                again.append(inbox.gap_since[1] + patience)
+                again.append(now.mono + late[plane])
+            elif now.mono - inbox.gap_since[1] < late[plane]:
+                again.append(inbox.gap_since[1] + late[plane])
             elif gap != inbox.gap_reported:
                 inbox.gap_reported = gap
                 text = f"the peer has sent #{gap[0]} to #{gap[1]}, which have not arrived"

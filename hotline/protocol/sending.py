@@ -18,6 +18,7 @@ from hotline.protocol.paths import Path, PathState
 from hotline.protocol.promises import Promises
 from hotline.protocol.statements import PRECEDENCES, check_language, check_text, decode_statement, statement_hash
 from hotline.protocol.tables import Saved
+from hotline.protocol.talk import UNDER_WAY_MAX, Talk, check_talk, outbox_room
 from hotline.wire.codec import encode
 from hotline.wire.envelope import EPOCH_ID_SIZE
 from hotline.wire.inner import ContentType, Inner
@@ -64,6 +65,7 @@ class Sending:
         self._ctx = context
         self._own_log = own_log
         self._promises = promises
+        self._talk = Talk(context)
 
     def restore(self, saved: Saved, now: Instant) -> None:
         """Take up the statements that were not acknowledged when the last run ended."""
@@ -175,6 +177,8 @@ class Sending:
             raise TextError("no such writing direction: use ltr or rtl")
         if not 0 <= event.valid_for_ms <= TIME_MAX:
             raise TextError("no such validity: nothing was queued; give one that ends before the year 9999")
+        if event.plane is Plane.SERVICE:
+            check_talk(event)
         self._check_references(event)
         self.check_room(event.plane)
 
@@ -199,7 +203,8 @@ class Sending:
     def check_room(self, plane: Plane) -> None:
         """Raises LocalError while the outbox takes no more."""
         outbox = self._ctx.outboxes[plane]
-        if len(outbox.pending) >= self._ctx.setup.outbox_max or outbox.bytes >= OUTBOX_BYTES_MAX:
+        most = outbox_room(plane, self._ctx.setup.outbox_max)
+        if len(outbox.pending) >= most or outbox.bytes >= OUTBOX_BYTES_MAX:
             waiting = len(outbox.pending)
             raise LocalError(
                 f"{waiting} statements wait to be delivered: nothing was queued; wait until the peer answers"
@@ -239,7 +244,10 @@ class Sending:
             while routes := self._ctx.routes(urgent=False):
                 profile = routes[0].setup.profile
                 since = now.mono - profile.retransmit_ms
-                item = outbox.next_to_send(profile.window_messages, profile.window_bytes, since)
+                messages = UNDER_WAY_MAX if plane is Plane.SERVICE else profile.window_messages
+                if outbox.waits and self._talk.yields(plane, profile.retransmit_ms, now):
+                    break
+                item = outbox.next_to_send(messages, profile.window_bytes, since)
                 if item is None:
                     break
                 self._send_new(plane, item, now)
@@ -289,6 +297,9 @@ class Sending:
             outbox.unseal(item)
             return
         routes = self._ctx.routes(urgent=item.urgent)
+        if routes and self._talk.yields(plane, routes[0].setup.profile.retransmit_ms, now):
+            outbox.schedule(item, now.mono + routes[0].setup.profile.retransmit_ms)
+            return
         if item.envelope is not None and routes:
             self._ctx.send(item.envelope, routes)
             item.attempts += 1

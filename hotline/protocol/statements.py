@@ -14,10 +14,17 @@ from typing import Final
 from hotline.crypto.signing import SigningKey, pae, verify
 from hotline.errors import Malformed, TextError
 from hotline.ledger.tree import HASH_SIZE
-from hotline.limits import PADDING_CLASSES, RECEIPT_ITEMS_MAX, SERIAL_MAX, TEXT_BYTES_MAX, TIME_MAX
+from hotline.limits import (
+    PADDING_CLASSES,
+    RECEIPT_ITEMS_MAX,
+    SERIAL_MAX,
+    SERVICE_TEXT_BYTES_MAX,
+    TEXT_BYTES_MAX,
+    TIME_MAX,
+)
 from hotline.machine import Plane
 from hotline.protocol.language import check_translation
-from hotline.protocol.neutral import CORRECTING, DRAFTER, SPOKEN, UNATTENDED, VOIDS
+from hotline.protocol.neutral import CORRECTING, DRAFTER, SPOKEN, TALK, UNATTENDED, VOIDS
 from hotline.protocol.receipts import WORDS
 from hotline.wire.codec import decode
 from hotline.wire.inner import ContentType, Inner
@@ -128,9 +135,21 @@ def read_statement(content: bytes, plane: Plane, sender: str, recipient: str) ->
     statement = decode_statement(content)
     if (statement.from_party, statement.to_party) != (sender, recipient):
         raise Malformed("party", "the statement names other parties than the channel")
-    if plane is not Plane.REAL and statement.kind in UNATTENDED:
+    if plane is Plane.EXERCISE and statement.kind in UNATTENDED:
         raise Malformed("kind", "a channel test in an exercise")
+    if plane is Plane.SERVICE:
+        _check_talk(statement)
     return statement
+
+
+def _check_talk(statement: content_pb2.Statement) -> None:
+    """What operators say has neither the weight nor the length of a statement."""
+    if statement.precedence != content_pb2.PRECEDENCE_ROUTINE:
+        raise Malformed("precedence", "operators' talk with a precedence")
+    if statement.kind not in TALK:
+        raise Malformed("kind", f"{statement.kind} is nothing that operators say")
+    if len(statement.text.encode()) > SERVICE_TEXT_BYTES_MAX:
+        raise Malformed("text", "longer than operators' talk")
 
 
 def _check_references(statement: content_pb2.Statement) -> None:
@@ -217,7 +236,11 @@ def decode_heartbeat(content: bytes) -> content_pb2.Heartbeat:
         heartbeat.exercise_sent_through,
         heartbeat.exercise_received_through,
         heartbeat.log_size,
+        heartbeat.service_sent,
+        heartbeat.service_received,
     )
+    if bool(heartbeat.service_sent) != bool(heartbeat.service_received):
+        raise Malformed("beat", "half a word of the SERVICE plane")
     if not heartbeat.beat or max(serials) > SERIAL_MAX or heartbeat.time_ms > TIME_MAX:
         raise Malformed("beat", "a number that is none")
     if heartbeat.presence not in content_pb2.Presence.values() or not heartbeat.presence:

@@ -87,7 +87,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         officer = self._officer
         if officer is None:
             return operator_pb2.SubmitResponse(code="policy", text=_NOT_AN_OFFICER)
-        plane = _plane(request.exercise)
+        plane = _plane(request.exercise, request.service)
 
         async def ask() -> operator_pb2.SubmitResponse:
             reply = await self._ask(
@@ -189,7 +189,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         officer = self._officer
         if officer is None:
             return operator_pb2.ReadResponse(code="policy", text=_NOT_AN_OFFICER)
-        plane, serial = _plane(request.exercise), request.serial
+        plane, serial = _plane(request.exercise, request.service), request.serial
         reply = await self._ask(context, lambda number: MarkRead(number, plane, serial, officer))
         response = operator_pb2.ReadResponse(accepted=reply.ok, code=reply.code, text=reply.text)
         if reply.ok:
@@ -232,7 +232,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
     ) -> operator_pb2.ListStatementsResponse:
         """Statements without opening them: received ones come without their text until an officer has read them."""
         del context
-        plane = _plane(request.exercise)
+        plane = _plane(request.exercise, request.service)
         limit = min(request.limit or 50, 500)
         if request.serial:
             views = (self._views.sent if request.sent else self._views.received)(
@@ -359,7 +359,9 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
             self._watchers.remove(queue)
 
 
-def _plane(exercise: bool) -> Plane:
+def _plane(exercise: bool, service: bool = False) -> Plane:
+    if service:
+        return Plane.SERVICE
     return Plane.EXERCISE if exercise else Plane.REAL
 
 

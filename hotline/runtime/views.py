@@ -48,7 +48,12 @@ class StatementViews:
         if content is None:
             reason = "its content was destroyed when its time was over; the ledger still proves that it was said"
             return operator_pb2.StatementView(
-                exercise=plane is Plane.EXERCISE, sent=sent, serial=serial, statement=name, reason=reason
+                exercise=plane is Plane.EXERCISE,
+                service=plane is Plane.SERVICE,
+                sent=sent,
+                serial=serial,
+                statement=name,
+                reason=reason,
             )
         view, statement = _view(plane, content, name, sent=sent), decode_statement(content)
         view.translations = self._translations.count(plane, "sent" if sent else "received", serial, name)
@@ -117,6 +122,7 @@ def _view(plane: Plane, content: bytes, name: bytes, *, sent: bool) -> operator_
     statement = decode_statement(content)
     return operator_pb2.StatementView(
         exercise=plane is Plane.EXERCISE,
+        service=plane is Plane.SERVICE,
         sent=sent,
         serial=statement.serial,
         precedence=statement.precedence,

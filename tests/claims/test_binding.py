@@ -56,7 +56,7 @@ PLACES = [
     for plane in Plane
     for ends in itertools.permutations((1, 2, 3), 2)
 ]
-"""Two charters, two planes, three terminals in every direction."""
+"""Two charters, three planes, three terminals in every direction."""
 
 
 def opens_elsewhere() -> list[tuple[Place, Place]]:
@@ -80,7 +80,7 @@ def opens_elsewhere() -> list[tuple[Place, Place]]:
 
 def test_what_is_sealed_for_one_place_opens_in_no_other() -> None:
     """An exercise would be read as the real thing, a word to one as a word to another, one's own as the peer's."""
-    assert len(PLACES) == 24
+    assert len(PLACES) == 36
     assert opens_elsewhere() == []
 
 
@@ -157,7 +157,7 @@ def test_a_label_without_plane_or_type_is_seen(monkeypatch: pytest.MonkeyPatch) 
 def test_names_are_as_particular_as_signatures() -> None:
     """Two statements of one name would be one in every receipt and ledger."""
     names = {statement_hash(place.plane, place.ends, b"words"): place[:3] for place in PLACES}
-    assert len(names) == len(set(names.values())) == 12
+    assert len(names) == len(set(names.values())) == 18
     assert len({prekey_hash(place.charter, place.sender, b"body") for place in PLACES}) == 6
 
 

@@ -8,6 +8,7 @@ from tests.oracle.primitives import need, pae, sha256, signed
 from tests.oracle.protobuf import Value, read, shown
 
 TEXT_MAX, SERIAL_MAX, TIME_MAX, ITEMS_MAX = 32_768, 2**40, 253_402_300_799_999, 256
+TALK_MAX = 1_000
 CONTENT_MAX, HEARTBEAT_MAX, PREKEY_MAX = 34_816, 8_192, 2_048
 CHECKPOINT_MAX, NAME_MAX, GROUP_MAX, LANGUAGE_MAX, PROOF_MAX = 1_024, 64, 16, 35, 63
 TEXT, VOID, TEST, TEST_VOID, CORRECTION, RETRACTION, TRANSLATION = 1, 2, 3, 4, 5, 6, 7
@@ -40,7 +41,11 @@ def statement(given: Json, asked: Json) -> Json:
     _translation(made)
     _kind(made)
     need((made["from_party"], made["to_party"]) == (given["from_party"], given["to_party"]), "party")
-    need(asked["plane"] == "real" or made["kind"] not in (TEST, TEST_VOID), "kind")
+    need(asked["plane"] != "exercise" or made["kind"] not in (TEST, TEST_VOID), "kind")
+    if asked["plane"] == "service":
+        need(made["precedence"] == 1, "precedence")
+        need(made["kind"] in (TEXT, VOID), "kind")
+        need(len(made["text"].encode()) <= TALK_MAX, "text")
     label = f"hotline/v1/statement/{asked['plane']}"
     name = sha256(pae(label, raw(given["charter"]), word(given["from"]), content))
     is_test = made["kind"] == TEST_VOID or (made["kind"] == TEST and made["text"] in given["test_texts"])
@@ -109,6 +114,8 @@ def heartbeat(given: Json, asked: Json) -> Json:
     made = read("Heartbeat", raw(asked["content"]), HEARTBEAT_MAX)
     serials = ("sent_through", "received_through", "exercise_sent_through", "exercise_received_through", "log_size")
     need(made["beat"] and max(made[name] for name in serials) <= SERIAL_MAX, "beat")
+    service = (made["service_sent"], made["service_received"])
+    need(max(service) <= SERIAL_MAX and (0 in service) == (service == (0, 0)), "beat")
     need(made["time_ms"] <= TIME_MAX and 1 <= made["presence"] <= 6, "beat")
     need(made["presence_until_ms"] <= (TIME_MAX if made["presence"] in WITH_TIME else 0), "beat")
     log = made["log"]

@@ -101,6 +101,8 @@ MESSAGES: dict[str, dict[int, Field]] = {
         18: Field("presence_until_ms", "u64"),
         19: Field("presence_asked", "f32"),
         20: Field("presence_answered", "f32"),
+        29: Field("service_sent", "u64"),
+        30: Field("service_received", "u64"),
     },
     "CourierKey": {1: Field("prekey", "SignedPrekey"), 2: Field("held", "f32")},
     "Bundle": {1: Field("body", "bytes"), 2: Field("signature", "bytes")},

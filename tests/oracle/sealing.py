@@ -30,7 +30,7 @@ HEADER, TAG, SIGNATURE = 22, 4, 64
 WITH_OPENER, TRANSIENT, CLEAR = 1, 2, 4
 TYPES = {1: "statement", 2: "receipt", 3: "heartbeat", 4: "key-request"}
 KEY_REQUEST = 4
-PLANES = ("real", "exercise")
+PLANES = ("real", "exercise", "service")
 
 
 def frame(given: Json, asked: Json) -> Json:

@@ -1,6 +1,6 @@
 """Officers on both sides, as commands:
 
-alpha says "TEXT" [flash] [exercise] [within 5s] [long 3000]      alpha reads all
+alpha says "TEXT" [flash] [exercise | service] [within 5s] [long 3000]      alpha reads all
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def said(text: str, how: list[str]) -> Said:
     length = int(how[how.index("long") + 1]) if "long" in how else 0
     return Said(
         text + " and so on" * (length // 10),
-        Plane.EXERCISE if "exercise" in how else Plane.REAL,
+        next((Plane(word) for word in how if word in ("exercise", "service")), Plane.REAL),
         next((PRECEDENCES[word] for word in how if word in PRECEDENCES), content_pb2.PRECEDENCE_ROUTINE),  # type: ignore[arg-type]
         milliseconds(how[how.index("within") + 1]) if "within" in how else 0,
     )

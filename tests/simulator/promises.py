@@ -20,7 +20,7 @@ from typing import Final
 
 from hotline.drill.simulator.nodes import EndpointNode
 from hotline.drill.simulator.world import World
-from hotline.limits import CLOCK_STEP_RECORD
+from hotline.limits import CLOCK_STEP_RECORD, SERVICE_GAP_PATIENCE
 from hotline.machine import Delivery, FramesReceived, Output, Plane, Put
 from hotline.protocol.paths import PathState
 from tests.simulator.audit import caches_are_bounded, leaves_are_whole
@@ -276,6 +276,7 @@ class Promises:
                 watch.lacking[plane] = (first, now)
                 continue
             patience = 3 * min(path.setup.profile.silent_ceiling_ms for path in up) + 2 * PATIENCE
+            patience += 2 * SERVICE_GAP_PATIENCE if plane is Plane.SERVICE else 0
             if now - since > patience and (plane.value, first) not in watch.gaps:
                 raise Broken(
                     "gap", f"{node.name} lacks #{first} for {now - since} ms, hears the peer, and says nothing"

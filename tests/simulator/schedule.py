@@ -65,6 +65,8 @@ def draw(seed: int, *, short: bool, storm_ms: int | None = None) -> Schedule:
     storm_ms = storm_ms or (SHORT_STORM_MS if short else STORM_MS)
     drawing = _Drawing(rng, [f"relay-{number}" for number in range(1, relays + 1)], storm_ms)
     drawing.people(pace=2.5 if short else 1.0)
+    if seed % 3 == 0:
+        drawing.talk(random.Random(f"talk {seed}"))
     drawing.storm()
     drawing.adversary(seed)
     if seed % 12 == 11:
@@ -107,6 +109,18 @@ class _Drawing:
         while at < self._end:
             self._add(at, f"{rng.choice(ENDPOINTS).lower()} reads all")
             at += rng.randint(500, 6_000)
+
+    def talk(self, rng: random.Random) -> None:
+        """Operators talk to operators beside it, sometimes more than the line bears."""
+        at = 2_000
+        while at < self._end:
+            sender = rng.choice(ENDPOINTS)
+            for number in range(rng.choice((1, 1, 1, 2, 30))):
+                words = [f'{sender.lower()} says "service talk {at}-{number} of {sender}"', "service"]
+                words += ["within 5s"] if rng.random() < 0.2 else []
+                words += ["long 800"] if rng.random() < 0.2 else []
+                self._add(at, " ".join(words))
+            at += rng.randint(1_000, 20_000)
 
     def _statement(self, sender: str) -> str:
         rng = self._rng

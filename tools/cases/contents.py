@@ -161,6 +161,7 @@ def _statements() -> Cases:
         cases.bad(word, why, plane="real", content=statement(**changes).hex())
     cases.bad("kind", "a test in an exercise", plane="exercise", content=statement(**TEST).hex())
     cases.bad("kind", "a withdrawn test in an exercise", plane="exercise", content=statement(**TEST_VOID).hex())
+    _talk(cases)
     _spellings(cases, statement(), {"plane": "real"})
     return cases
 
@@ -194,6 +195,30 @@ def _tie(
     serial: int = 2, size: int = 32, grade: Any = content_pb2.TRANSLATION_GRADE_COURTESY, translator: str = "A. Writer"
 ) -> content_pb2.Translation:
     return content_pb2.Translation(original=_named(serial, size), grade=grade, translator=translator)
+
+
+def _talk(cases: Cases) -> None:
+    """What operators may say to operators, and what is no talk."""
+    talk = {"precedence": content_pb2.PRECEDENCE_ROUTINE}
+    good: dict[str, dict[str, Any]] = {
+        "operators' talk": {},
+        "operators' talk that answers": {"in_reply_to": _named(3)},
+        "the longest talk": {"text": "x" * 1_000},
+        "talk that expired": VOID,
+    }
+    for why, changes in good.items():
+        cases.good(why, plane="service", content=statement(**talk | changes).hex())
+    bad: list[tuple[str, str, dict[str, Any]]] = [
+        *[("precedence", f"talk of precedence {number}", {"precedence": number}) for number in (2, 3, 4)],
+        ("text", "talk of 1001 bytes", {"text": "x" * 1_001}),
+        ("text", "talk of 1001 bytes in 501 signs", {"text": "é" * 500 + "x"}),
+        ("kind", "talk that corrects", {"kind": 5, "corrects": _named(2)}),
+        ("kind", "talk that retracts", {"kind": 6, "corrects": _named(2)}),
+        ("kind", "a test among the talk", TEST),
+        ("kind", "a withdrawn test among the talk", TEST_VOID),
+    ]
+    for word, why, changes in bad:
+        cases.bad(word, why, plane="service", content=statement(**talk | changes).hex())
 
 
 def _named(serial: int, size: int = 32) -> content_pb2.Reference:
@@ -314,6 +339,7 @@ def _heartbeats() -> Cases:
         "the first of a run": {"beat": 1, "echo": 0, "echo_delay_ms": 0},
         "closing": {"presence": content_pb2.PRESENCE_CLOSING},
         "both planes": {"exercise_sent_through": 2, "exercise_received_through": 1},
+        "the service plane": {"service_sent": 3, "service_received": 1, "log_size": 0, "epoch_opened": 0},
         "an epoch opened": {"epoch_opened": 0x0A0B_0C0D},
         "the highest numbers": {"sent_through": 2**40, "log_size": 2**40, "time_ms": 253_402_300_799_999},
         "with a prekey": {"announcement": signed_prekey("ALPHA", PREKEY, ALPHA)},
@@ -348,6 +374,9 @@ def _heartbeats() -> Cases:
             for name in ("sent_through", "received_through", "exercise_sent_through", "exercise_received_through")
         ],
         ("beat", "a ledger beyond SERIAL_MAX", {"log_size": 2**40 + 1}),
+        ("beat", "of the service plane only what was sent", {"service_sent": 1}),
+        ("beat", "of the service plane only what was received", {"service_received": 1}),
+        ("beat", "service serials beyond SERIAL_MAX", {"service_sent": 2**40 + 1, "service_received": 1}),
         ("beat", "a time beyond TIME_MAX", {"time_ms": 253_402_300_800_000}),
         *[
             ("beat", f"an exchange with {name} beyond SERIAL_MAX", {"log": _exchange(**{name: 2**40 + 1})})

@@ -139,10 +139,11 @@ def _epochs() -> Cases:
     cases = Cases("epoch", "7.3, 7.10", about, dict(_keys()))
     real, exercise = Epoch("real", Plane.REAL), Epoch("exercise", Plane.EXERCISE)
     third, foreign = Epoch("third", Plane.REAL), Epoch("foreign", Plane.REAL, OLD_PREKEY, OLD_NAME)
-    for epoch in (real, exercise, third):
+    for epoch in (real, exercise, third, Epoch("service", Plane.SERVICE)):
         cases.good("as it should be", plane=epoch.plane.value, epoch=epoch.id.hex(), opener=epoch.opener.hex())
     asked = {"plane": "real", "epoch": real.id.hex()}
     cases.bad("not-opened", "on the other plane", **asked | {"plane": "exercise"}, opener=real.opener.hex())
+    cases.bad("not-opened", "among operators' talk", **asked | {"plane": "service"}, opener=real.opener.hex())
     cases.bad("not-opened", "of another epoch", **asked, opener=third.opener.hex())
     cases.bad("not-opened", "for another prekey", **asked | {"epoch": foreign.id.hex()}, opener=foreign.opener.hex())
     for why, at in (("ML-KEM ciphertext", 5), ("X25519 key", 1_100), ("sealed secret", 1_125), ("its tag", 1_167)):
@@ -236,6 +237,11 @@ def _envelopes() -> Cases:
     good("a transient receipt", real.send(kinds.RECEIPT, receipt(stage=3), FLAG_TRANSIENT, 1), "first")
     good("a statement of an exercise", arrived["exercise"])
     good("both planes side by side", exercise.send(kinds.STATEMENT, words, 0, 1), "first", "exercise")
+    talk = statement(precedence=1)
+    service = Epoch("service", Plane.SERVICE)
+    good("operators' talk", service.send(kinds.STATEMENT, talk, FLAG_OPENER, 0), "first", "exercise")
+    bad("signature", "operators' talk signed as a statement",
+        service.seal(encode_inner(real.content(kinds.STATEMENT, talk), padded=True), FLAG_OPENER, 0))  # fmt: skip
     good("sealed to the older prekey", older.send(kinds.STATEMENT, words, FLAG_OPENER, 0))
     good("sealed to the older prekey after the newer one", older.send(kinds.HEARTBEAT, beat, 3, 5), "first")
     by_hand = Epoch("by hand", Plane.REAL, COURIER_PREKEY, COURIER_NAME)

@@ -473,6 +473,8 @@ class Heartbeat(_message.Message):
     PRESENCE_UNTIL_MS_FIELD_NUMBER: _builtins.int
     PRESENCE_ASKED_FIELD_NUMBER: _builtins.int
     PRESENCE_ANSWERED_FIELD_NUMBER: _builtins.int
+    SERVICE_SENT_FIELD_NUMBER: _builtins.int
+    SERVICE_RECEIVED_FIELD_NUMBER: _builtins.int
     beat: _builtins.int
     echo: _builtins.int
     path: _builtins.int
@@ -494,6 +496,9 @@ class Heartbeat(_message.Message):
     """A question for the duty officer, by a random name; 0 for none."""
     presence_answered: _builtins.int
     """The question that this terminal has told its people of."""
+    service_sent: _builtins.int
+    """Serials of the SERVICE plane, each one more than the highest sent or received; 0: not said in this beat."""
+    service_received: _builtins.int
     @_builtins.property
     def announcement(self) -> Global___SignedPrekey: ...
     @_builtins.property
@@ -523,10 +528,12 @@ class Heartbeat(_message.Message):
         presence_until_ms: _builtins.int = ...,
         presence_asked: _builtins.int = ...,
         presence_answered: _builtins.int = ...,
+        service_sent: _builtins.int = ...,
+        service_received: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "courier", b"courier", "log", b"log"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "beat", b"beat", "courier", b"courier", "echo", b"echo", "echo_delay_ms", b"echo_delay_ms", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "log", b"log", "log_size", b"log_size", "path", b"path", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "presence_answered", b"presence_answered", "presence_asked", b"presence_asked", "presence_until_ms", b"presence_until_ms", "received_through", b"received_through", "sent_through", b"sent_through", "time_ms", b"time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "beat", b"beat", "courier", b"courier", "echo", b"echo", "echo_delay_ms", b"echo_delay_ms", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "log", b"log", "log_size", b"log_size", "path", b"path", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "presence_answered", b"presence_answered", "presence_asked", b"presence_asked", "presence_until_ms", b"presence_until_ms", "received_through", b"received_through", "sent_through", b"sent_through", "service_received", b"service_received", "service_sent", b"service_sent", "time_ms", b"time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

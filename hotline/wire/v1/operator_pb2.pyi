@@ -33,6 +33,7 @@ class SubmitRequest(_message.Message):
     IN_REPLY_TO_FIELD_NUMBER: _builtins.int
     CORRECTS_FIELD_NUMBER: _builtins.int
     RETRACTS_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
     exercise: _builtins.bool
     precedence: _content_pb2.Precedence.ValueType
     language: _builtins.str
@@ -46,6 +47,8 @@ class SubmitRequest(_message.Message):
     corrects: _builtins.int
     """Serial of our statement that is corrected, or retracted; 0 for none."""
     retracts: _builtins.bool
+    service: _builtins.bool
+    """Operators' talk and no statement."""
     def __init__(
         self,
         *,
@@ -59,10 +62,11 @@ class SubmitRequest(_message.Message):
         in_reply_to: _builtins.int = ...,
         corrects: _builtins.int = ...,
         retracts: _builtins.bool = ...,
+        service: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corrects", b"corrects", "direction", b"direction", "exercise", b"exercise", "in_reply_to", b"in_reply_to", "language", b"language", "precedence", b"precedence", "request_key", b"request_key", "retracts", b"retracts", "text", b"text", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corrects", b"corrects", "direction", b"direction", "exercise", b"exercise", "in_reply_to", b"in_reply_to", "language", b"language", "precedence", b"precedence", "request_key", b"request_key", "retracts", b"retracts", "service", b"service", "text", b"text", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -234,19 +238,22 @@ class ReadRequest(_message.Message):
     EXERCISE_FIELD_NUMBER: _builtins.int
     SERIAL_FIELD_NUMBER: _builtins.int
     OFFICER_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
     exercise: _builtins.bool
     serial: _builtins.int
     officer: _builtins.str
+    service: _builtins.bool
     def __init__(
         self,
         *,
         exercise: _builtins.bool = ...,
         serial: _builtins.int = ...,
         officer: _builtins.str = ...,
+        service: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exercise", b"exercise", "officer", b"officer", "serial", b"serial"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exercise", b"exercise", "officer", b"officer", "serial", b"serial", "service", b"service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -392,11 +399,13 @@ class ListStatementsRequest(_message.Message):
     UNREAD_ONLY_FIELD_NUMBER: _builtins.int
     SERIAL_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
     exercise: _builtins.bool
     sent: _builtins.bool
     unread_only: _builtins.bool
     serial: _builtins.int
     limit: _builtins.int
+    service: _builtins.bool
     def __init__(
         self,
         *,
@@ -405,10 +414,11 @@ class ListStatementsRequest(_message.Message):
         unread_only: _builtins.bool = ...,
         serial: _builtins.int = ...,
         limit: _builtins.int = ...,
+        service: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exercise", b"exercise", "limit", b"limit", "sent", b"sent", "serial", b"serial", "unread_only", b"unread_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exercise", b"exercise", "limit", b"limit", "sent", b"sent", "serial", b"serial", "service", b"service", "unread_only", b"unread_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -473,6 +483,7 @@ class StatementView(_message.Message):
     REPLY_BY_MS_FIELD_NUMBER: _builtins.int
     PROMISED_BY_FIELD_NUMBER: _builtins.int
     ANSWERED_BY_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
     ORIGINAL_FIELD_NUMBER: _builtins.int
     GRADE_FIELD_NUMBER: _builtins.int
     TRANSLATOR_FIELD_NUMBER: _builtins.int
@@ -517,6 +528,8 @@ class StatementView(_message.Message):
     promised_by: _builtins.str
     answered_by: _builtins.int
     """Serial of the newest answer; 0 for none."""
+    service: _builtins.bool
+    """Operators' talk and no statement."""
     grade: _content_pb2.TranslationGrade.ValueType
     translator: _builtins.str
     translations: _builtins.int
@@ -565,6 +578,7 @@ class StatementView(_message.Message):
         reply_by_ms: _builtins.int = ...,
         promised_by: _builtins.str = ...,
         answered_by: _builtins.int = ...,
+        service: _builtins.bool = ...,
         original: Global___OriginalView | None = ...,
         grade: _content_pb2.TranslationGrade.ValueType = ...,
         translator: _builtins.str = ...,
@@ -573,7 +587,7 @@ class StatementView(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["original", b"original"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "composed_ms", b"composed_ms", "corrected_by", b"corrected_by", "corrects", b"corrects", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "from_party", b"from_party", "grade", b"grade", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "original", b"original", "precedence", b"precedence", "promised_by", b"promised_by", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "repeats", b"repeats", "reply_by_ms", b"reply_by_ms", "retracted", b"retracted", "sent", b"sent", "serial", b"serial", "shown_by", b"shown_by", "shown_ms", b"shown_ms", "shown_to", b"shown_to", "state", b"state", "statement", b"statement", "text", b"text", "to_party", b"to_party", "translation", b"translation", "translations", b"translations", "translator", b"translator"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "composed_ms", b"composed_ms", "corrected_by", b"corrected_by", "corrects", b"corrects", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "from_party", b"from_party", "grade", b"grade", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "original", b"original", "precedence", b"precedence", "promised_by", b"promised_by", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "repeats", b"repeats", "reply_by_ms", b"reply_by_ms", "retracted", b"retracted", "sent", b"sent", "serial", b"serial", "service", b"service", "shown_by", b"shown_by", "shown_ms", b"shown_ms", "shown_to", b"shown_to", "state", b"state", "statement", b"statement", "text", b"text", "to_party", b"to_party", "translation", b"translation", "translations", b"translations", "translator", b"translator"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
