@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import grpc
 
 from hotline.drill.texts import DIRECTIONS, PRECEDENCES
+from hotline.errors import LocalError
 from hotline.runtime.client import channel_to
 from hotline.wire.v1 import operator_pb2, operator_pb2_grpc
 
@@ -75,7 +76,17 @@ class Desk:
             except grpc.RpcError:
                 self._closing.wait(_WATCH_AGAIN_SECONDS)
 
-    def say(self, text: str, lang: str, precedence: str, plane: str, valid_for_ms: int = 0) -> Said:
+    def say(
+        self,
+        text: str,
+        lang: str,
+        precedence: str,
+        plane: str,
+        valid_for_ms: int = 0,
+        *,
+        corrects: int = 0,
+        retracts: bool = False,
+    ) -> Said:
         """Hand one statement to the terminal; returns when it is durable there, or why it was not taken."""
         request = operator_pb2.SubmitRequest(
             exercise=plane == "exercise",
@@ -85,6 +96,8 @@ class Desk:
             text=text,
             valid_for_ms=valid_for_ms,
             request_key=os.urandom(16),
+            corrects=corrects,
+            retracts=retracts,
         )
         try:
             answer = self._stub.Submit(request, timeout=_CALL_SECONDS)
@@ -99,6 +112,23 @@ class Desk:
             return bool(self._stub.Read(request, timeout=_CALL_SECONDS).accepted)
         except grpc.RpcError:
             return False
+
+    def set_presence(self, word: str, until_ms: int) -> None:
+        """Say what this side is, until a written time; 0 for no end. Raises LocalError if it is not taken."""
+        request = operator_pb2.SetPresenceRequest(presence=word, until_ms=until_ms)
+        self._must(lambda: self._stub.SetPresence(request, timeout=_CALL_SECONDS))
+
+    def ask_presence(self) -> None:
+        """Have the peer asked whether anybody is there. Raises LocalError if that is not done."""
+        self._must(lambda: self._stub.AskPresence(operator_pb2.AskPresenceRequest(), timeout=_CALL_SECONDS))
+
+    def _must(self, call: Callable[[], Any]) -> None:
+        try:
+            answer = call()
+        except grpc.RpcError as error:
+            raise LocalError(f"the terminal of {self.party} did not answer ({_word(error)})") from error
+        if not answer.accepted:
+            raise LocalError(f"{self.party}: {answer.text}")
 
     def unread(self) -> list[tuple[str, int]]:
         """Plane and serial of everything unread."""

@@ -25,7 +25,7 @@ def _silence(promise: promises.Silence, facts: Facts) -> Finding:
 
 def _unwatched(facts: Facts, parties: Sequence[str]) -> str:
     """Which side left no trace in the journal: what it did not tell cannot be counted."""
-    silent = [party for party in parties if not facts.of("poll", "path", "alarm", "event", by=party)]
+    silent = [party for party in parties if not facts.of("poll", "path", "alarm", "event", "presence", by=party)]
     return f"nothing is known of {sides(silent)}" if silent else ""
 
 
@@ -65,7 +65,7 @@ def _refused(promise: promises.Refused, facts: Facts) -> Finding:
 # --- faults -----------------------------------------------------------------------------------------------------------
 
 
-def _over_faults(
+def over_faults(
     name: str, facts: Facts, text: str, measure: Callable[[FaultSpan], tuple[float | None, str]]
 ) -> Finding:
     """The worst of all injects of this name: each has its measure and its words."""
@@ -93,7 +93,7 @@ def _per_side(
 
 def _noticed(promise: promises.Noticed, facts: Facts) -> Finding:
     text = f"{promise.fault} noticed by {sides(promise.by)}"
-    return _over_faults(
+    return over_faults(
         promise.fault,
         facts,
         text,
@@ -108,7 +108,7 @@ def _alarm(promise: promises.Alarm, facts: Facts) -> Finding:
         times = (float(one["t"]) for one in facts.of("alarm", by=party) if one["name"] == promise.name)
         return next((at - span.begin for at in times if _within(span, at)), None)
 
-    return _over_faults(
+    return over_faults(
         promise.fault,
         facts,
         text,
@@ -139,7 +139,7 @@ def _resumed(promise: promises.Resumed, facts: Facts) -> Finding:
         first = min(arrived, key=lambda message: message.delivered or 0.0)
         return (first.delivered or 0.0) - since, who(first)
 
-    return _over_faults(promise.fault, facts, text, measure)
+    return over_faults(promise.fault, facts, text, measure)
 
 
 def _recovered(promise: promises.Recovered, facts: Facts) -> Finding:
@@ -150,7 +150,7 @@ def _recovered(promise: promises.Recovered, facts: Facts) -> Finding:
             return None, f"no steady state came back after the end of {span.name} at {clock(span.end)}"
         return span.recovered_ms, f"steady again at {clock(span.end + span.recovered_ms)}"
 
-    return _over_faults(promise.fault, facts, f"steady again after the end of {promise.fault}", measure)
+    return over_faults(promise.fault, facts, f"steady again after the end of {promise.fault}", measure)
 
 
 def _exits(promise: promises.Exits, facts: Facts) -> Finding:
@@ -167,7 +167,7 @@ def _exits(promise: promises.Exits, facts: Facts) -> Finding:
         return None, f"ended with {codes}" if codes else f"{promise.target} did not end by itself"
 
     text = f"{promise.target} ends by itself with code {promise.code} after {promise.fault}"
-    return _over_faults(promise.fault, facts, text, measure)
+    return over_faults(promise.fault, facts, text, measure)
 
 
 def _versions(promise: promises.Versions, facts: Facts) -> Finding:

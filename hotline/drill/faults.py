@@ -5,7 +5,18 @@ from __future__ import annotations
 import importlib
 from typing import Final
 
-_ROOMS: Final = ("performers", "versions", "liar", "floods", "disks", "clocks", "namespaces", "thieves", "couriers")
+_ROOMS: Final = (
+    "performers",
+    "versions",
+    "liar",
+    "floods",
+    "disks",
+    "clocks",
+    "namespaces",
+    "thieves",
+    "couriers",
+    "officers",
+)
 
 
 def register() -> None:

@@ -195,6 +195,10 @@ class Say(Inject):
     plane: Plane = "exercise"
     valid_for: Span = 0
     """0: what the charter says."""
+    corrects: str = Field(default="", max_length=40)
+    """Label of an earlier statement of the same side, which this one corrects."""
+    retracts: str = Field(default="", max_length=40)
+    """The same, which this one takes back."""
 
 
 class Read(Inject):
@@ -202,6 +206,23 @@ class Read(Inject):
 
     fault: Literal["read"]
     target: Party
+
+
+class Presence(Inject):
+    """The duty officer says what this side is; with `until`, for so long. Undone, the side is alive."""
+
+    fault: Literal["presence"]
+    sender: Party = Field(alias="from")
+    word: Literal["alive", "consulting", "declined", "principal-absent", "degraded"]
+    until: Span = 0
+    """0: until another word is said."""
+
+
+class Ask(Inject):
+    """An officer has the other side asked whether anybody is there."""
+
+    fault: Literal["ask"]
+    sender: Party = Field(alias="from")
 
 
 class Courier(Inject):
@@ -231,10 +252,12 @@ Fault = Annotated[
     | Thief
     | Roster
     | Courier
+    | Presence
+    | Ask
     | Say
     | Read,
     Field(discriminator="fault"),
 ]
 
-NOT_A_FAULT = (Start, Backup, Courier, Say, Read)
+NOT_A_FAULT = (Start, Backup, Courier, Presence, Ask, Say, Read)
 """Injects that break nothing."""

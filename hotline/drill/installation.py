@@ -22,7 +22,9 @@ from hotline.drill.rehearsal import Rehearsal, RehearsedRelay, RehearsedTerminal
 from hotline.drill.stage import Stage, wait_until
 from hotline.errors import ConfigError, LocalError
 
-ALLOWED: Final = frozenset({"kill", "stop", "start", "freeze", "link", "partition", "swizzle", "say", "read"})
+ALLOWED: Final = frozenset(
+    {"kill", "stop", "start", "freeze", "link", "partition", "swizzle", "presence", "ask", "say", "read"}
+)
 """Injects that leave an installation as it was: no store, key or configuration is touched."""
 UNMEASURED: Final = frozenset({"no-plaintext"})
 _COMMAND_SECONDS: Final = 30

@@ -14,6 +14,8 @@ Every entry has `t`, milliseconds since the steady state was reached (negative b
 | `path` | `by`, `path`, `state` |
 | `alarm` | `by`, `name`, `text` |
 | `refused` | `by`, `path`, `reason` |
+| `presence` | `by` (who was told), `of` (party whose word it is), `word` |
+| `corrected` | `id` (what was corrected or retracted), `by` (who was told), `state`, `correction` (serial) |
 | `event` | `by`, `event`: any other event that a terminal told |
 | `poll` | `by`, `heard_ms`, `up`, `waiting`: what `status` says, several times a second |
 | `steady-again` | both sides have every path up and nothing waits |
@@ -73,6 +75,8 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     "path": {"by": "text", "path": "text", "state": "text"},
     "alarm": {"by": "text", "name": "text", "text": "text"},
     "refused": {"by": "text", "path": "text", "reason": "text"},
+    "presence": {"by": "text", "of": "text", "word": "text"},
+    "corrected": {"id": "text", "by": "text", "state": "text", "correction": "integer"},
     "event": {"by": "text", "event": "text"},
     "poll": {"by": "text", "heard_ms": "number or null", "up": "integer", "waiting": "integer or null"},
     "steady-again": {},

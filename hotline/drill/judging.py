@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from hotline.drill import faultjudges, statementjudges
+from hotline.drill import faultjudges, officerjudges, statementjudges
 from hotline.drill.durations import spoken
 from hotline.drill.findings import named
 from hotline.drill.journal import Entry
@@ -19,7 +19,7 @@ from hotline.drill.outcome import Judged, Report, Verdict
 from hotline.drill.promises import Promise
 from hotline.drill.timeline import timeline
 
-JUDGES: Final = statementjudges.JUDGES | faultjudges.JUDGES
+JUDGES: Final = statementjudges.JUDGES | faultjudges.JUDGES | officerjudges.JUDGES
 """Kind of promise to its judge."""
 
 
@@ -112,6 +112,8 @@ _UNITS: Final[dict[str, Any]] = {
     "alarm": "ms",
     "resumed": "ms",
     "recovered": "ms",
+    "corrected": "ms",
+    "presence": "ms",
     "exits": "ms",
     "growth": "MiB",
 }

@@ -19,8 +19,20 @@ from pydantic import Field
 from hotline.charter.cards import ProfileName
 from hotline.config import Settings, load_toml
 from hotline.drill.durations import Span
-from hotline.drill.injects import Fault, LinkFault, LinkPattern, Partition, Party, Plane, Precedence, Relay, Swizzle
-from hotline.drill.promises import Exits, Growth, Promise
+from hotline.drill.injects import (
+    Fault,
+    LinkFault,
+    LinkPattern,
+    Partition,
+    Party,
+    Plane,
+    Precedence,
+    Presence,
+    Relay,
+    Say,
+    Swizzle,
+)
+from hotline.drill.promises import Corrected, Exits, Growth, Heard, Promise
 from hotline.errors import ConfigError
 from hotline.files import read_public
 
@@ -139,10 +151,13 @@ def _contradictions(plan: Plan) -> Iterator[str]:
             other.fault == "backup" and other.target == inject.target and other.at <= inject.at for other in plan.inject
         ):
             yield f"inject.{number}: there is no backup of {inject.target} before it"
+        if isinstance(inject, Say):
+            yield from _wrong_reference(plan, number, inject)
     for number, promise in enumerate(plan.promise):
         fault = getattr(promise, "fault", None)
         if fault is not None and fault not in names:
             yield f"promise.{number}.fault: there is no inject {fault!r}; there is {', '.join(sorted(names)) or 'none'}"
+        yield from _wrong_kind(plan, number, promise)
     kinds = {promise.promise for promise in plan.promise}
     for number, sabotage in enumerate(plan.sabotage):
         for broken in sabotage.breaks:
@@ -153,6 +168,31 @@ def _contradictions(plan: Plan) -> Iterator[str]:
             yield f"traffic.{number}.until: is not after its start"
         if flow.every == 0:
             yield f"traffic.{number}.every: is no pace"
+
+
+def _wrong_kind(plan: Plan, number: int, promise: Promise) -> Iterator[str]:
+    """A promise about what officers say that names something else."""
+    if isinstance(promise, Corrected | Heard):
+        for inject in (one for one in plan.inject if one.name == promise.fault):
+            if isinstance(promise, Heard) and not isinstance(inject, Presence):
+                yield f"promise.{number}.fault: {promise.fault} is no word of presence"
+            if isinstance(promise, Corrected) and not (
+                isinstance(inject, Say) and (inject.corrects or inject.retracts)
+            ):
+                yield f"promise.{number}.fault: {promise.fault} corrects and retracts nothing"
+
+
+def _wrong_reference(plan: Plan, number: int, inject: Say) -> Iterator[str]:
+    if inject.corrects and inject.retracts:
+        yield f"inject.{number}: corrects or retracts, not both"
+    for name in filter(None, (inject.corrects, inject.retracts)):
+        said = [
+            other
+            for other in plan.inject
+            if isinstance(other, Say) and (other.name, other.sender, other.plane) == (name, inject.sender, inject.plane)
+        ]
+        if len(said) != 1 or said[0].at >= inject.at:
+            yield f"inject.{number}: before it, {inject.sender} says nothing {name!r} on this plane, or several things"
 
 
 def _named(plan: Plan) -> Iterator[tuple[str, str]]:

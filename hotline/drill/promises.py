@@ -146,6 +146,23 @@ class Told(Promised):
     least: int = 1
 
 
+class Corrected(Promised):
+    """From a statement that corrects or retracts to the moment the other side marks what it names."""
+
+    promise: Literal["corrected"]
+    fault: FaultName
+    limit: Span
+
+
+class Heard(Promised):
+    """From a word of presence to the moment the other side is told it, or is told `word` instead."""
+
+    promise: Literal["presence"]
+    fault: FaultName
+    word: Literal["alive", "consulting", "declined", "principal-absent", "degraded"] | None = None
+    limit: Span
+
+
 class Exits(Promised):
     """A process ends by itself with this code within `limit` of the fault."""
 
@@ -208,6 +225,8 @@ Promise = Annotated[
     | Recovered
     | Refused
     | Told
+    | Corrected
+    | Heard
     | Exits
     | Versions
     | Ledgers

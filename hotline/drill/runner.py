@@ -68,6 +68,8 @@ class Run:
             if flow.read_after is not None
         }
         self._precedences: dict[str, str] = {}
+        self._serials: dict[str, int] = {}
+        """Serial of each single statement that was accepted, by its name."""
         self._performed: dict[int, Future[None]] = {}
         self._changed = threading.Condition()
         self._busy = 0
@@ -143,21 +145,40 @@ class Run:
         text = statement_text(flow.sender, next(self._numbers), flow.lang, flow.size)
         self._say(flow.sender, text, flow.lang, flow.precedence, flow.plane)
 
+    def _say_once(self, inject: Say) -> None:
+        named = inject.corrects or inject.retracts
+        if named and named not in self._serials:
+            raise LocalError(f"{named} was not said, so that nothing corrects or retracts it")
+        more = {"corrects": self._serials[named], "retracts": bool(inject.retracts)} if named else {}
+        lang, text = inject.lang, inject.text
+        serial = self._say(inject.sender, text, lang, inject.precedence, inject.plane, inject.valid_for, text, **more)
+        self._serials[inject.name] = serial
+
     def _say(
-        self, sender: str, text: str, lang: str, precedence: str, plane: str, valid: int = 0, label: str = ""
-    ) -> None:
+        self,
+        sender: str,
+        text: str,
+        lang: str,
+        precedence: str,
+        plane: str,
+        valid: int = 0,
+        label: str = "",
+        **named: Any,
+    ) -> int:
+        """The serial, 0 if it was not accepted."""
         recorder = self._recorder
         at = recorder.now()
-        said = recorder.desks[sender].say(text, lang, precedence, plane, valid)
+        said = recorder.desks[sender].say(text, lang, precedence, plane, valid, **named)
         if not said.serial:
             recorder.add("refused-to-say", at=at, **{"from": sender}, text=said.text)
-            return
+            return 0
         identifier = statement_id(sender, plane, said.serial)
         self._precedences[identifier] = precedence
         fields = {"id": identifier, "from": sender, "serial": said.serial, "plane": plane, "precedence": precedence}
         recorder.add("said", at=at, **fields, lang=lang, bytes=len(text.encode()), label=label)
         if any(e["id"] == identifier and e["stage"] == "delivered" for e in of_kind(recorder.journal.entries, "stage")):
             self._delivered(identifier)
+        return said.serial
 
     def _delivered(self, identifier: str) -> None:
         """The other side's officer opens what its flow says is to be read."""
@@ -185,8 +206,7 @@ class Run:
         self._progress(self._recorder.now(), fields["text"])
         match inject:
             case Say():
-                lang, text = inject.lang, inject.text
-                self._say(inject.sender, text, lang, inject.precedence, inject.plane, inject.valid_for, text)
+                self._say_once(inject)
             case Read():
                 desk = self._recorder.desks[inject.target]
                 for plane, serial in desk.unread():
@@ -308,6 +328,7 @@ def _played(drill: Drill, scene: Scene, seed: int, journal: Journal, progress: P
     recorder = Recorder(journal, stage, plan.topology.relays)
     scene.note = lambda text: recorder.add("note", text=text)
     scene.record = recorder.add
+    scene.desks = recorder.desks
     took = _reach_steady_state(recorder, plan.steady.within, plan.steady.quiet)
     with _recording(recorder):
         recorder.add("steady", holds=took is not None, within_ms=took)

@@ -7,11 +7,12 @@ it returns undoes it; undoing twice does nothing more than undoing once.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from hotline.drill.desk import Desk
 from hotline.drill.plan import Plan
 from hotline.drill.stage import Stage
 
@@ -59,6 +60,8 @@ class Scene:
     record: Callable[..., None] = _nothing
     """One more entry of the journal: its kind, and its fields by name."""
     other: Other | None = None
+    desks: Mapping[str, Desk] = field(default_factory=dict)
+    """The officers of both parties, once the steady state is reached."""
     kept: dict[str, Any] = field(default_factory=dict)
     """What performers remember between two injects, by a name of their own."""
 

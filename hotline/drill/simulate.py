@@ -19,11 +19,13 @@ from hotline.civil import iso_utc
 from hotline.drill.durations import milliseconds
 from hotline.drill.injects import (
     NOT_A_FAULT,
+    Ask,
     Courier,
     DiskFault,
     Fault,
     Flood,
     Lie,
+    Presence,
     Read,
     Roster,
     Say,
@@ -45,8 +47,8 @@ from hotline.drill.simulator.world import World
 from hotline.drill.telling import PEER, parts_of, statement_id
 from hotline.drill.texts import DIRECTIONS, PRECEDENCES, needles, statement_text
 from hotline.errors import HotlineError, LocalError
-from hotline.machine import Plane, Reply
-from hotline.protocol.events import MarkRead, Submit
+from hotline.machine import Plane, Reply, RequestId
+from hotline.protocol.events import AskPresence, EndpointEvent, MarkRead, SetPresence, Submit
 
 _LOOK_MS: Final = 50
 """How often the steady state is looked for."""
@@ -163,6 +165,7 @@ class Simulation:
             if flow.read_after is not None
         }
         self._precedences: dict[str, str] = {}
+        self._serials: dict[str, int] = {}
         for inject in plan.inject:
             if isinstance(inject, Lie):
                 self.world.relays[inject.target].make = LyingRelay
@@ -241,8 +244,39 @@ class Simulation:
         if at + flow.every < flow.until:
             self._at(at + flow.every, partial(self._flow, flow, at + flow.every))
 
+    def _say_once(self, inject: Say) -> None:
+        named = inject.corrects or inject.retracts
+        if named and named not in self._serials:
+            raise LocalError(f"{named} was not said, so that nothing corrects or retracts it")
+        more = {"corrects": self._serials[named], "retracts": bool(inject.retracts)} if named else {}
+        lang, text, given = inject.lang, inject.text, (inject.text, inject.name)
+        self._say(inject.sender, text, lang, inject.precedence, inject.plane, inject.valid_for, given, **more)
+
+    def _presence(self, party: str, word: str, span: int) -> None:
+        until = self.world.endpoints[party].now().wall + span if span else 0
+        self._must(party, partial(SetPresence, officer=_OFFICERS[party], word=word, until=until))
+
+    def _must(self, party: str, event: Callable[[RequestId], EndpointEvent]) -> None:
+        node = self.world.endpoints[party]
+        if not node.up or node.frozen:
+            raise LocalError(f"the terminal of {party} did not answer")
+
+        def answered(reply: Reply) -> None:
+            if not reply.ok:
+                self._observer.add("note", text=f"{party}: {reply.text}")
+
+        node.ask(event, answered)
+
     def _say(
-        self, sender: str, text: str, lang: str, precedence: str, plane: str, valid: int = 0, label: str = ""
+        self,
+        sender: str,
+        text: str,
+        lang: str,
+        precedence: str,
+        plane: str,
+        valid: int = 0,
+        given: tuple[str, str] = ("", ""),
+        **named: Any,
     ) -> None:
         observer, node = self._observer, self.world.endpoints[sender]
         at = observer.now()
@@ -258,7 +292,8 @@ class Simulation:
             identifier = statement_id(sender, plane, serial)
             self._precedences[identifier] = precedence
             fields = {"id": identifier, "from": sender, "serial": serial, "plane": plane, "precedence": precedence}
-            observer.add("said", at=at, **fields, lang=lang, bytes=len(text.encode()), label=label)
+            observer.add("said", at=at, **fields, lang=lang, bytes=len(text.encode()), label=given[0])
+            self._serials[given[1]] = serial
 
         if not node.up or node.frozen:
             refused(_NO_ANSWER.format("deadline_exceeded" if node.frozen else "unavailable"))
@@ -272,6 +307,7 @@ class Simulation:
             text=text,
             drafter=_OFFICERS[sender],
             valid_for_ms=valid,
+            **named,
         )
         node.ask(event, answered, partial(refused, _NO_ANSWER.format("unavailable")))
 
@@ -297,8 +333,12 @@ class Simulation:
             self._at(inject.at + inject.lasting, partial(self._undo, number))
         match inject:
             case Say():
-                lang, text = inject.lang, inject.text
-                self._say(inject.sender, text, lang, inject.precedence, inject.plane, inject.valid_for, text)
+                self._say_once(inject)
+            case Presence():
+                self._presence(inject.sender, inject.word, inject.until)
+                self._undos[number] = partial(self._presence, inject.sender, "alive", 0)
+            case Ask():
+                self._must(inject.sender, partial(AskPresence, officer=_OFFICERS[inject.sender]))
             case Read():
                 machine = self.world.endpoints[inject.target].machine
                 for plane in (Plane.EXERCISE, Plane.REAL):

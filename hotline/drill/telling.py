@@ -53,6 +53,13 @@ class Telling:
                 identifier = statement_id(peer, fields["plane"], fields["serial"])
                 if not fields["void"]:
                     self._add("shown", id=identifier, by=party, repeat=(party, identifier) in self._repeats)
+            case "corrected":
+                whose = party if fields["way"] == "sent" else peer
+                identifier = statement_id(whose, fields["plane"], fields["serial"])
+                self._add("corrected", id=identifier, by=party, state=fields["state"], correction=fields["by"])
+            case "presence":
+                whose = party if fields["by"] == "us" else peer
+                self._add("presence", by=party, of=whose, word=fields["presence"])
             case "path":
                 self._add("path", by=party, path=fields["path"], state=fields["state"])
             case "alarm":

@@ -26,7 +26,9 @@ def limit_words(judged: Judged) -> str:
     return least + amount(judged.limit, judged.unit)
 
 
-_NEVER: Final = frozenset({"delivered-within", "extra-delay", "noticed", "alarm", "resumed", "recovered", "exits"})
+_NEVER: Final = frozenset(
+    {"delivered-within", "extra-delay", "noticed", "alarm", "resumed", "recovered", "corrected", "presence", "exits"}
+)
 """Promises that something happens: without a measure it never did. Of the others it is not known."""
 
 

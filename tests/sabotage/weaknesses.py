@@ -19,11 +19,13 @@ from hotline.protocol.inbox import Ahead, Inbox, Verdict
 from hotline.protocol.outbox import Outbox
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Detector, Path
+from hotline.protocol.presence import Presence
 from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
 from hotline.runtime import dialer, driver, operators
 from hotline.runtime.ratchet import Ratchet
 from hotline.runtime.store import EndpointStore
+from hotline.wire.v1 import content_pb2
 
 _LATE_SECONDS = 20.0
 _COMMITS_OF_A_START = 12
@@ -165,6 +167,46 @@ def wall_clock_timers() -> None:
     hotline.endpointd.system_clock = one_clock
 
 
+def correction_unmarked() -> None:
+    """What was corrected or taken back is shown as it was."""
+    Receiving._correct = lambda self, plane, statement, now: None  # type: ignore[method-assign]
+
+
+def presence_unsaid() -> None:
+    """What the officer says of this side is kept and told to nobody."""
+    write = Presence.write
+
+    def always_alive(self: Presence, heartbeat: content_pb2.Heartbeat, *, closing: bool) -> None:
+        write(self, heartbeat, closing=closing)
+        heartbeat.presence, heartbeat.presence_until_ms = content_pb2.PRESENCE_ALIVE, 0
+
+    Presence.write = always_alive  # type: ignore[method-assign]
+
+
+def word_without_end() -> None:
+    """Consulting until a time is consulting for ever."""
+    Presence.due = lambda self, now: None  # type: ignore[method-assign]
+    Presence.next_deadline = lambda self: None  # type: ignore[method-assign]
+
+
+def deaf_to_questions() -> None:
+    """The question whether anybody is there rings at nobody's desk."""
+    read = Presence.read
+
+    def deaf(self: Presence, heartbeat: content_pb2.Heartbeat, now: Instant) -> None:
+        heard = content_pb2.Heartbeat()
+        heard.CopyFrom(heartbeat)
+        heard.presence_asked = 0
+        read(self, heard, now)
+
+    Presence.read = deaf  # type: ignore[method-assign]
+
+
+def courier_without_receipts() -> None:
+    """A bundle brings statements and says nothing of those that have come."""
+    Receiving.courier_receipts = lambda self, plane, now: iter(())  # type: ignore[method-assign]
+
+
 WEAKNESSES: dict[str, Callable[[], None]] = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -183,5 +225,10 @@ WEAKNESSES: dict[str, Callable[[], None]] = {
         one_plane,
         no_precedence,
         wall_clock_timers,
+        correction_unmarked,
+        presence_unsaid,
+        word_without_end,
+        deaf_to_questions,
+        courier_without_receipts,
     )
 }

@@ -55,6 +55,31 @@ def shown(at: float, identifier: str = "ALPHA/exercise/1", *, repeat: bool = Fal
     return lambda story: story.add(at, "shown", id=identifier, by="BRAVO", repeat=repeat, **more)
 
 
+FIXED = [
+    {"fault": "say", "from": "ALPHA", "at": "1s", "label": "wrong", "text": "At two."},
+    {"fault": "say", "from": "ALPHA", "at": "2s", "label": "fix", "text": "At three.", "corrects": "wrong"},
+]
+AWAY = [{"fault": "presence", "from": "ALPHA", "at": "2s", "label": "away", "word": "consulting", "until": "4s"}]
+
+
+def fixed(story: Story) -> None:
+    story.say(1_000, label="At two.")
+    story.inject(2_000, 1)
+    story.say(2_000, label="At three.")
+
+
+def mark(at: float, by: str = "BRAVO", identifier: str = "ALPHA/exercise/1", correction: int = 2) -> Tell:
+    return lambda story: story.add(at, "corrected", id=identifier, by=by, state="corrected", correction=correction)
+
+
+def away(story: Story) -> None:
+    story.inject(2_000, 0)
+
+
+def word(at: float, said: str = "consulting", by: str = "BRAVO", of: str = "ALPHA") -> Tell:
+    return lambda story: story.add(at, "presence", by=by, of=of, word=said)
+
+
 def version(outcome: str, text: str = "") -> Tell:
     return lambda story: story.add(1_000, "version", process="BRAVO", to="0.2.0", outcome=outcome, text=text)
 
@@ -504,6 +529,69 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Tell, bool, float |
         False,
         None,
         "did not end by itself",
+    ),
+    (
+        "kept",
+        {"promise": "corrected", "fault": "fix", "limit": "1s"},
+        FIXED,
+        spoken(fixed, mark(2_300)),
+        True,
+        300,
+        "#1",
+    ),
+    (
+        "late",
+        {"promise": "corrected", "fault": "fix", "limit": "1s"},
+        FIXED,
+        spoken(fixed, mark(3_100)),
+        False,
+        1_100,
+        "",
+    ),
+    (
+        "only at the side that said it",
+        {"promise": "corrected", "fault": "fix", "limit": "1s"},
+        FIXED,
+        spoken(fixed, mark(2_300, by="ALPHA")),
+        False,
+        None,
+        "nothing is marked",
+    ),
+    (
+        "by another statement",
+        {"promise": "corrected", "fault": "fix", "limit": "1s"},
+        FIXED,
+        spoken(fixed, mark(2_300, correction=9), mark(2_300, identifier="BRAVO/exercise/1")),
+        False,
+        None,
+        "nothing is marked",
+    ),
+    (
+        "kept",
+        {"promise": "presence", "fault": "away", "limit": "1s"},
+        AWAY,
+        spoken(away, word(2_400)),
+        True,
+        400,
+        "BRAVO",
+    ),
+    (
+        "back by itself",
+        {"promise": "presence", "fault": "away", "word": "alive", "limit": "4s"},
+        AWAY,
+        spoken(away, word(1_000, "alive"), word(2_400), word(5_900, "alive")),
+        True,
+        3_900,
+        "alive",
+    ),
+    (
+        "another word, another side, before it was said",
+        {"promise": "presence", "fault": "away", "limit": "1s"},
+        AWAY,
+        spoken(away, word(1_000), word(2_100, "declined"), word(2_200, of="BRAVO"), word(2_300, by="ALPHA")),
+        False,
+        None,
+        "was not told that ALPHA is consulting",
     ),
     ("kept", {"promise": "versions"}, [], version("serves"), True, 0, ""),
     (

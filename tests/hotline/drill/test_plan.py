@@ -227,3 +227,36 @@ def test_an_inject_is_named_by_its_label_or_its_kind() -> None:
     assert Kill.model_validate({"at": "1s", "fault": "kill", "target": "relay-1"}).name == "kill"
     word = {"at": "1s", "fault": "say", "from": "ALPHA", "text": "Good morning.", "label": "first"}
     assert Say.model_validate(word).name == "first"
+
+
+SAYS = """
+[[inject]]
+at = "2s"
+label = "fix"
+fault = "say"
+from = "ALPHA"
+text = "At three."
+corrects = "wrong"
+"""
+FIRST = SAYS.replace('"2s"', '"1s"').replace('"fix"', '"wrong"').replace('corrects = "wrong"\n', "")
+
+
+def test_what_officers_say_of_their_own_words_names_words_of_theirs(tmp_path: Path) -> None:
+    """A correction of nothing would be found out in the middle of an exercise."""
+    promised = '\n[[promise]]\npromise = "corrected"\nfault = "fix"\nlimit = "1s"\n'
+    assert _load(tmp_path, GOOD + FIRST + SAYS + promised).plan.inject[2].name == "fix"
+    nothing = "inject.{}: before it, ALPHA says nothing 'wrong' on this plane, or several things"
+    assert _refusal(tmp_path, GOOD + SAYS) == [nothing.format(1)]
+    for other in (
+        FIRST.replace("ALPHA", "BRAVO"),
+        FIRST.replace('"1s"', '"2s"'),
+        FIRST + FIRST,
+        FIRST + 'plane = "real"\n',
+    ):
+        assert _refusal(tmp_path, GOOD + other + SAYS) == [nothing.format(1 + other.count("[[inject]]"))]
+    assert "inject.2: corrects or retracts, not both" in _refusal(
+        tmp_path, GOOD + FIRST + SAYS + 'retracts = "wrong"\n'
+    )
+    for kind, says in (("corrected", "corrects and retracts nothing"), ("presence", "is no word of presence")):
+        wrong = promised.replace("fix", "digger").replace("corrected", kind)
+        assert _refusal(tmp_path, GOOD + FIRST + SAYS + wrong) == [f"promise.1.fault: digger {says}"]

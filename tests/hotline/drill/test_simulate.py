@@ -138,11 +138,11 @@ def test_a_stopped_terminal_says_goodbye_and_a_killed_one_does_not() -> None:
     heard = {}
     for kind in ("stop", "kill"):
         entries = play(plan(fault(kind, target="BRAVO", **{"for": "2s"})))
-        events = of_kind(entries, "event")
-        heard[kind] = [e for e in events if e["by"] == "ALPHA" and e["event"] == "presence" and e["t"] < 3_000]
+        words = of_kind(entries, "presence")
+        heard[kind] = [e["word"] for e in words if e["by"] == "ALPHA" and e["t"] < 3_000]
         assert len(shown(entries)) == len(of_kind(entries, "said")) == 30
         assert max(delays(entries)) > 1_500
-    assert heard["stop"]
+    assert heard["stop"][:1] == ["closing"]
     assert not heard["kill"]
 
 
@@ -483,6 +483,54 @@ def test_a_repeat_is_marked_and_a_renumbering_is_told_once() -> None:
     assert delivered == ["ALPHA/real/7"]
 
 
+def test_officers_correct_retract_and_say_what_their_side_is() -> None:
+    """A drill would pass in virtual time without the words that it is about."""
+    say = {"fault": "say", "from": "ALPHA"}
+    entries = play(
+        plan(
+            {**say, "at": "1s", "label": "wrong", "text": "At two."},
+            {**say, "at": "2s", "label": "fix", "text": "At three.", "corrects": "wrong"},
+            {**say, "at": "3s", "label": "gone", "text": "Not at all.", "retracts": "fix"},
+            {"fault": "presence", "at": "2s", "from": "BRAVO", "word": "consulting", "until": "3s"},
+            {"fault": "presence", "at": "6s", "from": "BRAVO", "word": "declined"},
+            {"fault": "ask", "at": "7s", "from": "ALPHA"},
+            say=0,
+            until="9s",
+        )
+    )
+    marks = {(e["id"], e["by"], e["state"], e["correction"]) for e in of_kind(entries, "corrected")}
+    assert marks == {
+        (f"ALPHA/exercise/{serial}", by, state, by_serial)
+        for serial, state, by_serial in ((1, "corrected", 2), (2, "retracted", 3))
+        for by in ("ALPHA", "BRAVO")
+    }
+    told = [
+        (e["word"], e["t"] // 1_000) for e in of_kind(entries, "presence") if (e["by"], e["of"]) == ("ALPHA", "BRAVO")
+    ]
+    assert told == [("consulting", 2), ("alive", 5), ("declined", 6), ("alive", 9)]
+    assert [(e["by"], e["name"]) for e in of_kind(entries, "alarm")] == [("BRAVO", "presence-asked")]
+
+
+def test_a_word_that_no_terminal_takes_is_noted() -> None:
+    """The drill would wait for what was never said, and not know why."""
+    say = {"fault": "say", "from": "ALPHA"}
+    entries = play(
+        plan(
+            fault("kill", target="ALPHA", at="1s", **{"for": "3s"}),
+            {**say, "at": "2s", "label": "unheard", "text": "At two."},
+            {**say, "at": "5s", "label": "fix", "text": "At three.", "corrects": "unheard"},
+            {"fault": "presence", "at": "2s", "from": "ALPHA", "word": "declined"},
+            {"fault": "presence", "at": "6s", "from": "ALPHA", "word": "declined", "until": "1s"},
+            say=0,
+            until="8s",
+        )
+    )
+    notes = " ".join(e["text"] for e in of_kind(entries, "note"))
+    assert "unheard was not said" in notes
+    assert "the terminal of ALPHA did not answer" in notes
+    assert "declined has no end" in notes
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
@@ -519,7 +567,7 @@ def test_what_has_no_counterpart_is_refused_with_a_reason(made: Plan, reason: st
 def test_every_kind_of_fault_is_mapped_or_refused() -> None:
     """A new kind would be forgotten, and end a drill in its middle."""
     kinds = {one.model_fields["fault"].annotation.__args__[0] for one in Fault.__origin__.__args__}  # type: ignore[attr-defined]
-    assert kinds - set(FAULTS) == {"say", "read", "flood", "thief", "roster", "courier", "upgrade"}
+    assert kinds - set(FAULTS) == {"say", "read", "flood", "thief", "roster", "courier", "upgrade", "presence", "ask"}
     assert not cannot_simulate(plan(fault("disk", target="ALPHA", how="slow")))
 
 
