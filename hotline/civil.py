@@ -46,6 +46,18 @@ def iso_utc(unix_ms: int) -> str:
     )
 
 
+def unix_ms(year: int, month: int, day: int, hour: int, minute: int, second: int) -> int | None:
+    """Unix milliseconds of a UTC date and time; None if the calendar has no such one (years 1 to 9999)."""
+    if not (1 <= year <= 9_999 and 1 <= month <= 12 and day >= 1 and hour < 24 and minute < 60 and second < 60):
+        return None
+    shifted = year - (month <= 2)
+    day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    days = shifted * 365 + shifted // 4 - shifted // 100 + shifted // 400 + day_of_year - 719_468
+    made = ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1_000
+    # The 31st of a short month would be the first of the next.
+    return made if civil(made)[:3] == (year, month, day) else None
+
+
 def date_time_group(unix_ms: int) -> str:
     """`DDHHMMZ MON YY`. Midnight is never written: 0000Z becomes 0001Z, so that no day is in doubt."""
     at = civil(unix_ms)

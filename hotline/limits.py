@@ -13,6 +13,12 @@ WIRE_VERSION: Final = 1
 TEXT_BYTES_MAX: Final = 32_768
 """UTF-8 bytes of one statement's text. Longer: refused before it is queued, nothing is cut."""
 
+FIELDS_MAX: Final = 16
+"""Typed fields of one statement. More: refused before it is queued, and refused when it arrives."""
+
+PLACE_MAX: Final = 100
+"""Code points of a place's name. Longer: refused in the same way."""
+
 PADDING_CLASSES: Final = (128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 34_816)
 """Lengths of a padded inner content. Content that fits none is refused before sealing."""
 

@@ -24,6 +24,7 @@ from hotline.cli.output import (
     statement_json,
     translation_of,
 )
+from hotline.cli.phrasebook import book, said_fields
 from hotline.cli.textinput import direction_of, read_text
 from hotline.errors import TextError
 from hotline.protocol.neutral import UNATTENDED, kind_word
@@ -132,6 +133,9 @@ def _print_ledger(ledger: dict[str, Any], peer_size: int) -> None:
 @click.option("--reply-to", type=click.IntRange(1), metavar="SERIAL", help="The peer's statement that this answers.")
 @click.option("--corrects", type=click.IntRange(1), metavar="SERIAL", help="Our statement that this one corrects.")
 @click.option("--retracts", type=click.IntRange(1), metavar="SERIAL", help="Our statement that this one takes back.")
+@click.option("--phrase", metavar="CODE", help="Say this phrase of the book: hotline phrase list.")
+@click.option("--fill", "fills", multiple=True, metavar="NAME=VALUE", help="A value that the phrase takes.")
+@click.option("--field", "fields", multiple=True, metavar="KIND=VALUE", help="A time, place, coord or number.")
 @click.option("--wait", type=click.Choice(STAGES), default="queued", show_default=True, help="Wait until then.")
 @click.option("--timeout", metavar="30s", help="How long to wait.  [default: 30s]")
 @click.option("--valid-for", metavar="2h", help="Give up if not delivered by then.  [default: by the charter]")
@@ -147,6 +151,9 @@ def send(
     reply_to: int | None,
     corrects: int | None,
     retracts: int | None,
+    phrase: str | None,
+    fills: tuple[str, ...],
+    fields: tuple[str, ...],
     wait: str,
     timeout: str | None,
     valid_for: str | None,
@@ -163,7 +170,11 @@ def send(
       echo "Received, thank you." | hotline send --reply-to 3
       hotline send "It begins at 15:30, not at 14:30." --corrects 4
       hotline send "There is no exercise on Friday." --retracts 5
+      hotline send "It begins at {time}, near {place}." --field time=2026-11-25T10:00Z --field place="Point One"
+      hotline send --phrase B02 --fill number=17 --lang ur
 
+    A field is signed as such and reads alike on both sides; {name} in the text stands for it (time.begin=... names one
+    `begin`; coord takes 28.6139,77.2090). A phrase is said in --lang and read in the other side's language.
     What is corrected or retracted is shown with a mark from then on, and stays on record on both sides; what does it
     goes with at least the same precedence, and is to be read and acknowledged anew.
     Exit 0 when the stage waited for is reached, 3 if there is no path, 5 if it was not reached in time; in both
@@ -171,7 +182,8 @@ def send(
     """
     limit = duration_ms(timeout, 30_000) / 1_000
     validity = duration_ms(valid_for, 0)
-    body = read_text(text, file)
+    typed_fields, entry = said_fields(phrase, fills, fields, text, file)
+    body = entry.texts_in(lang) if entry else read_text(text, file)
     try:
         body.encode()
     except UnicodeEncodeError as error:
@@ -189,6 +201,8 @@ def send(
         in_reply_to=reply_to or 0,
         corrects=named,
         retracts=retracts is not None,
+        field=[content_pb2.Field(name=one.name, kind=one.kind, value=one.value) for one in typed_fields],
+        phrase=content_pb2.Phrase(code=entry.code, book=book().name) if entry else None,
     )
     with daemon(socket) as stub:
         level = precedence or _precedence_of(stub, exercise, named)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from hotline.civil import iso_utc
+from hotline.cli.fieldview import print_text
+from hotline.cli.phraseview import phrase_json, print_phrase
 from hotline.errors import ConfigError
 from hotline.protocol.language import grade_word
 from hotline.protocol.neutral import UNATTENDED, VOIDS, kind_word
@@ -118,6 +121,7 @@ def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
         "grade": grade_word(view.grade) or None,
         "translator": view.translator or None,
         "translations": view.translations,
+        **phrase_json(view),
         "text": view.text or None,
     }
 
@@ -141,7 +145,7 @@ def _print_original(view: operator_pb2.StatementView) -> None:
     line(f"*** {translation_of(view).upper()} by {by}: the original is authoritative ***")
     if original.state == "here":
         line(f"\nORIGINAL #{original.serial:04d} ({safe_line(original.language)}), which is authoritative:\n")
-        line(original.text)
+        print_text(original.text, original.field)
         line(f"\nTRANSLATION ({safe_line(view.language)}, {grade_word(view.grade)}), which is not:")
         return
     reasons = {
@@ -151,13 +155,14 @@ def _print_original(view: operator_pb2.StatementView) -> None:
     line(f"*** {reasons.get(original.state, 'the original is not here')} ***")
 
 
-def print_translation(one: operator_pb2.TranslationView) -> None:
+def print_translation(one: operator_pb2.TranslationView, fields: Iterable[content_pb2.Field] = ()) -> None:
     """Whose it is, how good it claims to be, and its text with nothing beside it."""
     line(f"TRANSLATION {translation_title(one)}; the original is authoritative")
     if one.corrected_by:
         line(f"*** {'RETRACTED' if one.retracted else 'CORRECTED'} BY #{one.corrected_by:04d} ***")
     if one.text:
-        line(f"\n{one.text}")
+        line()
+        print_text(one.text, fields)
     elif one.way == "received":
         line(f"  nobody has opened it yet: hotline read {one.serial}")
     else:
@@ -215,7 +220,8 @@ def print_statement(view: operator_pb2.StatementView) -> None:
         _print_original(view)
     if view.text:
         line()
-        line(view.text)
+        print_text(view.text, view.field or view.original.field)
+    print_phrase(view)
     if view.translation:
         line()
         option = " --sent" if view.sent else ""

@@ -13,6 +13,7 @@ import click
 from hotline.civil import iso_utc
 from hotline.cli.divergence import Difference, differences
 from hotline.cli.exits import Exit, leave
+from hotline.cli.fieldview import print_text
 from hotline.cli.officer import exercise_option, json_option, socket_option
 from hotline.cli.output import direction_word, line, print_json, print_translation, translation_title
 from hotline.cli.textinput import direction_of, read_text
@@ -145,9 +146,11 @@ def translations(serial: int, sent: bool, exercise: bool, socket: str | None, as
         print_json(_json(view))
         return
     line(f"ORIGINAL #{serial:04d} ({safe_line(view.language)}), which is authoritative")
-    line(f"\n{view.text or view.reason}\n")
+    line()
+    print_text(view.text or view.reason, view.field)
+    line()
     for one in view.translation:
-        print_translation(one)
+        print_translation(one, view.field)
     if not view.translation:
         line("no translation of it is here")
     for one, other, places in _divergences(view):

@@ -12,11 +12,12 @@ from hotline.limits import FRAME_BYTES_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
+from hotline.protocol.entries import said
 from hotline.protocol.heads import said_head
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.paths import Path
 from hotline.protocol.promises import SENT, Promises
-from hotline.protocol.sending import Sending, said
+from hotline.protocol.sending import Sending
 from hotline.protocol.statements import decode_statement, spans
 from hotline.protocol.tables import Row
 from hotline.wire.codec import decode, encode

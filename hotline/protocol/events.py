@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hotline.machine import FramesReceived, LinkClosed, LinkOpened, Plane, RequestId, Tick
+from hotline.protocol.fields import Typed
 from hotline.wire.v1 import content_pb2
 
 
@@ -26,6 +27,10 @@ class Submit:
     in_reply_to: int = 0
     corrects: int = 0
     retracts: bool = False
+    phrase: str = ""
+    """Code of a phrase, and the name of the book that it is in."""
+    book: bytes = b""
+    fields: tuple[Typed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

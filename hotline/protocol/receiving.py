@@ -8,6 +8,7 @@ from hotline.limits import BUNDLE_RECEIPTS_MAX, CLOCK_SKEW_ALARM, RECEIPT_ITEMS_
 from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
+from hotline.protocol.entries import corrected_word, references, said
 from hotline.protocol.heads import said_head
 from hotline.protocol.inbox import Ahead, Verdict
 from hotline.protocol.ladder import Ladder
@@ -17,7 +18,6 @@ from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.peerlog import PeerLog
 from hotline.protocol.promises import Promises
 from hotline.protocol.repeats import Repeats
-from hotline.protocol.sending import corrected_word, references, said
 from hotline.protocol.session import Opened
 from hotline.protocol.statements import decode_statement, read_statement, spans, statement_hash
 from hotline.protocol.tables import Saved

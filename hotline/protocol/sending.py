@@ -7,10 +7,12 @@ import hashlib
 from hotline.civil import date_time_group
 from hotline.errors import LocalError, TextError
 from hotline.limits import OUTBOX_BYTES_MAX, TIME_MAX
-from hotline.machine import Instant, Plane, Private, Put, Reply, RequestId
+from hotline.machine import Instant, Plane, Put, Reply, RequestId
 from hotline.protocol.context import Context
+from hotline.protocol.entries import corrected_word, precedence_name, references, said
 from hotline.protocol.events import Submit
-from hotline.protocol.language import grade_word, link
+from hotline.protocol.fields import add_fields
+from hotline.protocol.language import link
 from hotline.protocol.neutral import SPOKEN, UNATTENDED, kind_word
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.ownlog import OwnLog
@@ -29,33 +31,6 @@ _RESEAL_AFTER = 3
 _UNHEARD_FACTOR = 6
 """While the peer is not heard, retransmission is this many times rarer: relays hold what they signed for."""
 _NO_SALT = bytes(32)
-
-
-def precedence_name(precedence: content_pb2.Precedence.ValueType) -> str:
-    """FLASH, IMMEDIATE, PRIORITY or ROUTINE."""
-    return content_pb2.Precedence.Name(precedence).removeprefix("PRECEDENCE_")
-
-
-def said(statement: content_pb2.Statement) -> dict[str, Private]:
-    """What enters a ledger of a statement only as commitments; the salt of the body is the sender's, on both sides."""
-    return {
-        "body": Private(statement.text.encode(), statement.body_salt),
-        "drafter": Private(statement.drafter.encode()),
-        "precedence": Private(precedence_name(statement.precedence).encode()),
-    }
-
-
-def corrected_word(kind: content_pb2.StatementKind.ValueType) -> str:
-    """What becomes of a statement that one of this kind names."""
-    return "retracted" if kind == content_pb2.STATEMENT_KIND_RETRACTION else "corrected"
-
-
-def references(statement: content_pb2.Statement) -> dict[str, str | int]:
-    """What enters a ledger of a statement's references: serials, and nothing where there is none."""
-    tie = statement.translation
-    named: dict[str, str | int] = {"reply_to": statement.in_reply_to.serial, "corrects": statement.corrects.serial}
-    named |= {"translates": tie.original.serial, "grade": grade_word(tie.grade)}
-    return {name: value for name, value in named.items() if value}
 
 
 class Sending:
@@ -95,19 +70,20 @@ class Sending:
         """Accept a statement, or refuse it with a sentence."""
         try:
             self._check(event)
+            statement = content_pb2.Statement(
+                precedence=event.precedence,
+                kind=content_pb2.STATEMENT_KIND_TEXT,
+                language=event.language,
+                direction=event.direction,
+                drafter=event.drafter,
+                text=event.text,
+                valid_for_ms=event.valid_for_ms or self._ctx.setup.validity_ms[event.precedence],
+            )
+            add_fields(statement, event.phrase, event.book, event.fields)
         except LocalError as error:
             code = "text" if isinstance(error, TextError) else "full"
             self._ctx.out.replies.append(Reply(event.request, False, code, str(error)))
             return
-        statement = content_pb2.Statement(
-            precedence=event.precedence,
-            kind=content_pb2.STATEMENT_KIND_TEXT,
-            language=event.language,
-            direction=event.direction,
-            drafter=event.drafter,
-            text=event.text,
-            valid_for_ms=event.valid_for_ms or self._ctx.setup.validity_ms[event.precedence],
-        )
         self._refer(event, statement)
         item = self.say(event.plane, statement, now)
         if event.corrects:

@@ -23,6 +23,7 @@ from hotline.limits import (
     TIME_MAX,
 )
 from hotline.machine import Plane
+from hotline.protocol.fields import check_fields
 from hotline.protocol.language import check_translation
 from hotline.protocol.neutral import CORRECTING, DRAFTER, SPOKEN, TALK, UNATTENDED, VOIDS
 from hotline.protocol.receipts import WORDS
@@ -126,6 +127,7 @@ def decode_statement(content: bytes) -> content_pb2.Statement:
         raise Malformed("field-length", "a checkpoint")
     _check_references(statement)
     check_translation(statement)
+    check_fields(statement)
     _check_kind(statement)
     return statement
 
@@ -148,6 +150,8 @@ def _check_talk(statement: content_pb2.Statement) -> None:
         raise Malformed("precedence", "operators' talk with a precedence")
     if statement.kind not in TALK:
         raise Malformed("kind", f"{statement.kind} is nothing that operators say")
+    if statement.field or statement.HasField("phrase"):
+        raise Malformed("field", "fields among operators' talk")
     if len(statement.text.encode()) > SERVICE_TEXT_BYTES_MAX:
         raise Malformed("text", "longer than operators' talk")
 

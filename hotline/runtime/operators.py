@@ -14,7 +14,7 @@ import grpc.aio
 
 from hotline.errors import StorageError
 from hotline.limits import BUNDLE_BYTES_MAX, BUNDLE_PIECE_BYTES, STATUS_JSON_MAX
-from hotline.machine import Plane, Reply, RequestId
+from hotline.machine import Reply, RequestId
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import (
     AskPresence,
@@ -26,13 +26,12 @@ from hotline.protocol.events import (
     PromiseReply,
     SendTest,
     SetPresence,
-    Submit,
-    Translate,
 )
 from hotline.protocol.neutral import UNATTENDED
 from hotline.protocol.status import status
 from hotline.runtime.driver import Driver, system_clock
 from hotline.runtime.onceonly import OnceOnly
+from hotline.runtime.requests import plane_of, submit_event, submit_response, translate_event, translate_response, whole
 from hotline.runtime.store import EndpointStore
 from hotline.runtime.testlist import channel_tests
 from hotline.runtime.views import StatementViews
@@ -87,26 +86,13 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         officer = self._officer
         if officer is None:
             return operator_pb2.SubmitResponse(code="policy", text=_NOT_AN_OFFICER)
-        plane = _plane(request.exercise, request.service)
 
         async def ask() -> operator_pb2.SubmitResponse:
             reply = await self._ask(
                 context,
-                lambda number: Submit(
-                    number,
-                    plane,
-                    request.precedence,
-                    request.language,
-                    request.direction,
-                    request.text,
-                    officer,
-                    request.valid_for_ms,
-                    request.in_reply_to,
-                    request.corrects,
-                    request.retracts,
-                ),
+                lambda number: submit_event(number, officer, request),
             )
-            return _submit_response(reply)
+            return submit_response(reply)
 
         return await self._submits.answer(bytes(request.request_key), ask)
 
@@ -123,21 +109,9 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         async def ask() -> operator_pb2.TranslateResponse:
             reply = await self._ask(
                 context,
-                lambda number: Translate(
-                    number,
-                    _plane(request.exercise),
-                    request.serial,
-                    request.sent,
-                    request.grade,
-                    request.translator,
-                    request.language,
-                    request.direction,
-                    request.text,
-                    officer,
-                    request.send,
-                ),
+                lambda number: translate_event(number, officer, request),
             )
-            return _translate_response(reply)
+            return translate_response(reply)
 
         return await self._translations.answer(bytes(request.request_key), ask)
 
@@ -152,7 +126,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
             return operator_pb2.TestChannelResponse(code="policy", text=_NOT_AN_OFFICER)
 
         async def ask() -> operator_pb2.TestChannelResponse:
-            made = _submit_response(await self._ask(context, lambda number: SendTest(number, officer)))
+            made = submit_response(await self._ask(context, lambda number: SendTest(number, officer)))
             return operator_pb2.TestChannelResponse(
                 accepted=made.accepted,
                 code=made.code,
@@ -189,7 +163,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         officer = self._officer
         if officer is None:
             return operator_pb2.ReadResponse(code="policy", text=_NOT_AN_OFFICER)
-        plane, serial = _plane(request.exercise, request.service), request.serial
+        plane, serial = plane_of(request.exercise, request.service), request.serial
         reply = await self._ask(context, lambda number: MarkRead(number, plane, serial, officer))
         response = operator_pb2.ReadResponse(accepted=reply.ok, code=reply.code, text=reply.text)
         if reply.ok:
@@ -208,7 +182,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         officer = self._officer
         if officer is None:
             return operator_pb2.MarkShownResponse(code="policy", text=_NOT_AN_OFFICER)
-        plane, serial, principal = _plane(request.exercise), request.serial, request.principal
+        plane, serial, principal = plane_of(request.exercise), request.serial, request.principal
         reply = await self._ask(context, lambda number: MarkShown(number, plane, serial, officer, principal))
         return operator_pb2.MarkShownResponse(accepted=reply.ok, code=reply.code, text=reply.text)
 
@@ -221,7 +195,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         officer = self._officer
         if officer is None:
             return operator_pb2.PromiseReplyResponse(code="policy", text=_NOT_AN_OFFICER)
-        plane, serial, until = _plane(request.exercise), request.serial, request.reply_by_ms
+        plane, serial, until = plane_of(request.exercise), request.serial, request.reply_by_ms
         reply = await self._ask(context, lambda number: PromiseReply(number, plane, serial, officer, until))
         return operator_pb2.PromiseReplyResponse(accepted=reply.ok, code=reply.code, text=reply.text)
 
@@ -232,7 +206,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
     ) -> operator_pb2.ListStatementsResponse:
         """Statements without opening them: received ones come without their text until an officer has read them."""
         del context
-        plane = _plane(request.exercise, request.service)
+        plane = plane_of(request.exercise, request.service)
         limit = min(request.limit or 50, 500)
         if request.serial:
             views = (self._views.sent if request.sent else self._views.received)(
@@ -252,6 +226,8 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         for view in views:
             if not view.sent and not view.read_ms and view.kind not in UNATTENDED:
                 view.text = ""
+                view.ClearField("field")
+                view.ClearField("phrase")
         return operator_pb2.ListStatementsResponse(statement=views[::-1])
 
     # --- presence ----------------------------------------------------------------------------------------------------
@@ -299,7 +275,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         data = reply.fields["bundle"]
         assert isinstance(data, bytes)
         first = operator_pb2.ExportBundleResponse(
-            accepted=reply.ok, code=reply.code, text=reply.text, statements=_int(reply.fields["statements"])
+            accepted=reply.ok, code=reply.code, text=reply.text, statements=whole(reply.fields["statements"])
         )
         for start in range(0, len(data), BUNDLE_PIECE_BYTES):
             first.piece = data[start : start + BUNDLE_PIECE_BYTES]
@@ -323,10 +299,10 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         reply = await self._ask(context, lambda number: ImportBundle(number, officer, bytes(data)))
         response = operator_pb2.ImportBundleResponse(accepted=reply.ok, code=reply.code, text=reply.text)
         if reply.ok:
-            response.envelopes = _int(reply.fields["envelopes"])
-            response.statements = _int(reply.fields["statements"])
-            response.delivered = _int(reply.fields["delivered"])
-            response.refused = _int(reply.fields["refused"])
+            response.envelopes = whole(reply.fields["envelopes"])
+            response.statements = whole(reply.fields["statements"])
+            response.delivered = whole(reply.fields["delivered"])
+            response.refused = whole(reply.fields["refused"])
         return response
 
     # --- state and events --------------------------------------------------------------------------------------------
@@ -357,43 +333,3 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
                 yield await queue.get()
         finally:
             self._watchers.remove(queue)
-
-
-def _plane(exercise: bool, service: bool = False) -> Plane:
-    if service:
-        return Plane.SERVICE
-    return Plane.EXERCISE if exercise else Plane.REAL
-
-
-def _submit_response(reply: Reply) -> operator_pb2.SubmitResponse:
-    fields = reply.fields
-    if not reply.ok:
-        return operator_pb2.SubmitResponse(accepted=False, code=reply.code, text=reply.text)
-    name = fields["hash"]
-    assert isinstance(name, bytes)
-    return operator_pb2.SubmitResponse(
-        accepted=True,
-        code=reply.code,
-        text=reply.text,
-        serial=_int(fields["serial"]),
-        date_time_group=str(fields["dtg"]),
-        composed=str(fields["composed"]),
-        statement=name,
-    )
-
-
-def _translate_response(reply: Reply) -> operator_pb2.TranslateResponse:
-    response = operator_pb2.TranslateResponse(accepted=reply.ok, code=reply.code, text=reply.text)
-    if reply.ok:
-        name = reply.fields["hash"]
-        assert isinstance(name, bytes)
-        response.name = name
-        response.serial = _int(reply.fields.get("serial", 0))
-        response.number = _int(reply.fields.get("number", 0))
-        response.date_time_group = str(reply.fields.get("dtg", ""))
-    return response
-
-
-def _int(value: object) -> int:
-    assert isinstance(value, int)
-    return value

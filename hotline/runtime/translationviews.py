@@ -89,6 +89,7 @@ class TranslationViews:
         else:
             view.state, view.text = "here", statement.text
             view.language, view.direction = statement.language, statement.direction
+            view.field.extend(statement.field)
         return view
 
 

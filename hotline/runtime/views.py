@@ -56,6 +56,9 @@ class StatementViews:
                 reason=reason,
             )
         view, statement = _view(plane, content, name, sent=sent), decode_statement(content)
+        view.field.extend(statement.field)
+        if statement.HasField("phrase"):
+            view.phrase.CopyFrom(statement.phrase)
         view.translations = self._translations.count(plane, "sent" if sent else "received", serial, name)
         if statement.HasField("translation"):
             tie = statement.translation

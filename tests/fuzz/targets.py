@@ -19,6 +19,8 @@ from hotline.charter.ceremony import read_claim
 from hotline.charter.documents import read_text, spell
 from hotline.charter.model import load_draft
 from hotline.charter.secrets import RelaySecret, TerminalSecret, WitnessSecret, decode_secret, encode_secret
+from hotline.cli.fieldview import canonical, isolated, typed
+from hotline.cli.phrasebook import book, own_language, reading
 from hotline.cli.prove import read_disclosure
 from hotline.config import example_endpoint_toml, load_endpoint_config
 from hotline.conformance.kit import CaseSet
@@ -43,6 +45,7 @@ from hotline.limits import FRAME_BYTES_MAX
 from hotline.machine import Plane, Record
 from hotline.protocol.bundle import encode_bundle, read_bundle, verify_bundle
 from hotline.protocol.context import LogIdentity
+from hotline.protocol.fields import fault
 from hotline.protocol.heads import open_head, place_of, said_head
 from hotline.protocol.prekeys import read_peer_prekey
 from hotline.protocol.statements import (
@@ -439,6 +442,38 @@ def _case_seeds() -> list[bytes]:
     return [(VECTORS / "pae.json").read_bytes()]
 
 
+def typed_field(data: bytes) -> object:
+    """A field as it stands on a command line: in one spelling, which is lawful."""
+    found = typed(data.decode("utf-8", "replace"))
+    holds(not fault(found) and canonical(found.kind, found.value) == found.value, "a field with two spellings")
+    return found
+
+
+def shown_text(data: bytes) -> object:
+    """A statement's text on a screen: no sign of its own can act, and our isolates stay closed (21.8)."""
+    found = decode_statement(data)
+    text = isolated(found.text, found.field)
+    values = [f"\u2068{safe_line(one.value, 2_000)}\u2069" for one in found.field]
+    for value in values:
+        text = text.replace(value, "")
+    holds(controls_found(text) == 0, "a sign that acts on the screen")
+    read = reading(found.phrase, found.text, found.language, found.field, own_language())
+    holds(read.agrees is not True or bool(read.text), "a phrase that is in no book agrees")
+    return read
+
+
+def _phrase_seeds() -> list[bytes]:
+    """Statements that say a phrase, as it is and with another text."""
+    entry = book().phrases["B02"]
+    said = content_pb2.Statement.FromString(asked("statement", "content")[0])
+    said.text, said.language = entry.texts["en"], "en"
+    said.phrase.CopyFrom(content_pb2.Phrase(code="B02", book=book().name))
+    said.field.append(content_pb2.Field(name="number", kind=content_pb2.FIELD_KIND_NUMBER, value="17"))
+    other = content_pb2.Statement.FromString(encode(said))
+    other.text = "{number}\u2069\u202e{number}"
+    return [encode(said), encode(other)]
+
+
 def _plain_frames() -> list[bytes]:
     return [*asked("frame", "bytes"), *(envelope_frame(one) for one in asked("envelope", "envelope"))]
 
@@ -461,6 +496,12 @@ TARGETS: dict[str, Target] = {
     "inner-padded": Target(inner(True), lambda: asked("inner", "bytes"), 600),
     "inner-clear": Target(inner(False), lambda: [encode_inner(CLEAR, padded=False), *asked("inner", "bytes")], 600),
     "statement": Target(statement, lambda: asked("statement", "content")),
+    "typed-field": Target(
+        typed_field,
+        lambda: [b"time.begin=2026-11-25T10:00Z", b"coord=-28.6139,77.2090", b"place=Point One", b"number=17"],
+        200,
+    ),
+    "shown-text": Target(shown_text, lambda: [*_phrase_seeds(), *asked("statement", "content")]),
     "receipt": Target(receipt, lambda: asked("receipt", "content")),
     "heartbeat": Target(heartbeat, lambda: asked("heartbeat", "content")),
     "prekey": Target(prekey, _prekey_seeds),

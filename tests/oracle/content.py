@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import re
 from typing import Any
 
 from tests.oracle.primitives import need, pae, sha256, signed
@@ -9,6 +12,7 @@ from tests.oracle.protobuf import Value, read, shown
 
 TEXT_MAX, SERIAL_MAX, TIME_MAX, ITEMS_MAX = 32_768, 2**40, 253_402_300_799_999, 256
 TALK_MAX = 1_000
+FIELDS_MAX = 16
 CONTENT_MAX, HEARTBEAT_MAX, PREKEY_MAX = 34_816, 8_192, 2_048
 CHECKPOINT_MAX, NAME_MAX, GROUP_MAX, LANGUAGE_MAX, PROOF_MAX = 1_024, 64, 16, 35, 63
 TEXT, VOID, TEST, TEST_VOID, CORRECTION, RETRACTION, TRANSLATION = 1, 2, 3, 4, 5, 6, 7
@@ -39,12 +43,14 @@ def statement(given: Json, asked: Json) -> Json:
     need(len(made["checkpoint"]) <= CHECKPOINT_MAX, "field-length")
     _references(made)
     _translation(made)
+    _fields(made)
     _kind(made)
     need((made["from_party"], made["to_party"]) == (given["from_party"], given["to_party"]), "party")
     need(asked["plane"] != "exercise" or made["kind"] not in (TEST, TEST_VOID), "kind")
     if asked["plane"] == "service":
         need(made["precedence"] == 1, "precedence")
         need(made["kind"] in (TEXT, VOID), "kind")
+        need(not made["field"] and made["phrase"] is None, "field")
         need(len(made["text"].encode()) <= TALK_MAX, "text")
     label = f"hotline/v1/statement/{asked['plane']}"
     name = sha256(pae(label, raw(given["charter"]), word(given["from"]), content))
@@ -72,6 +78,48 @@ def _translation(made: Value) -> None:
     highest = made["serial"] - 1 if tie["grade"] == 1 else SERIAL_MAX
     need(0 < named["serial"] <= highest and len(named["statement"]) == 32, "translation")
     need(made["in_reply_to"] is None, "translation")
+
+
+def _fields(made: Value) -> None:
+    """Clauses 21.7 to 21.9."""
+    given, phrase = made["field"], made["phrase"]
+    need(made["kind"] in (TEXT, CORRECTION, RETRACTION) or not (given or phrase is not None), "field")
+    need(len({one["name"] for one in given}) == len(given) <= FIELDS_MAX, "field")
+    need(all(_field(one) for one in given), "field")
+    size = len(made["text"].encode()) + sum(16 + len((one["name"] + one["value"]).encode()) for one in given)
+    need(not given or size <= TEXT_MAX, "field")
+    if phrase is not None:
+        need(_like("[A-Z][A-Z0-9-]{0,15}", phrase["code"]) and len(phrase["book"]) == 32, "field")
+
+
+def _like(pattern: str, text: str) -> bool:
+    return re.fullmatch(pattern, text, re.ASCII) is not None
+
+
+def _field(one: Value) -> bool:
+    text, kind = one["value"], one["kind"]
+    if not _like("[a-z][a-z0-9-]{0,15}", one["name"]):
+        return False
+    if kind == 1:
+        if not _like(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?Z", text):
+            return False
+        try:
+            datetime.datetime.fromisoformat(text)
+        except ValueError:
+            return False
+        return True
+    if kind == 2:
+        hidden = (0x061C, 0x200B, 0x200E, 0x200F, 0xFEFF)
+        ranges = ((0, 0x1F), (0x7F, 0x9F), (0x2028, 0x202E), (0x2060, 0x206F), (0xFFF9, 0xFFFB), (0xE0000, 0xE007F))
+        clean = all(ord(c) not in hidden and not any(a <= ord(c) <= b for a, b in ranges) for c in text)
+        return 1 <= len(text) <= 100 and clean and text == text.strip()
+    if kind == 3:
+        if not _like(r"\d\d\.\d{1,6}[NS] \d{3}\.\d{1,6}[EW]", text):
+            return False
+        north, east = (decimal.Decimal(part[:-1]) for part in text.split())
+        signed = (north > 0 or "N" in text) and (east > 0 or "E" in text)
+        return signed and north <= 90 and east <= 180
+    return kind == 4 and _like(r"0|[1-9]\d{0,14}", text)
 
 
 def _kind(made: Value) -> None:

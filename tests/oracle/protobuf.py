@@ -61,7 +61,11 @@ MESSAGES: dict[str, dict[int, Field]] = {
         17: Field("in_reply_to", "Reference"),
         18: Field("corrects", "Reference"),
         28: Field("translation", "Translation"),
+        29: Field("phrase", "Phrase"),
+        30: Field("field", "Field", "many"),
     },
+    "Phrase": {1: Field("code", "string"), 2: Field("book", "bytes")},
+    "Field": {1: Field("name", "string"), 2: Field("kind", "enum"), 3: Field("value", "string")},
     "Translation": {
         1: Field("original", "Reference"),
         2: Field("grade", "enum"),

@@ -63,3 +63,29 @@ def test_a_translation_stands_beside_what_was_said(stages: Stages, run: Run, tmp
     assert [one["where"] for one in listed["translations"]] == ["received", "sent"]
     home = next(item for item in stage.rehearsal.terminals if item.party == "BRAVO")
     assert run("audit", "fsck", "--store", home.folder / "store").code == 0
+
+
+def test_a_phrase_and_its_values_are_read_alike_on_both_sides(
+    stages: Stages, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said in Urdu, read in Hindi, with the number where it belongs (docs/protocol.md 21.8 and 21.10)."""
+    stage = stages(1)
+    stage.start(*stage.relays, "ALPHA", "BRAVO")
+    until(lambda: stage.up("ALPHA") and stage.up("BRAVO"), "every path up")
+    alpha, bravo = officer(run, stage, "ALPHA"), officer(run, stage, "BRAVO")
+    said = alpha("send", "--phrase", "B02", "--fill", "number=17", "--lang", "ur", "--wait", "delivered", "--json")
+    assert printed(said.out)[0]["phrase"]["agrees"] is True
+    typed = ("--field", "time=2026-11-25T10:00Z", "--field", "coord.site=28.6139,-77.2")
+    alpha("send", "At {time}, {site}.", *typed, "--wait", "delivered")
+    assert alpha("send", "At {time}.", "--field", "time=10:00").code == 1
+    (listed, _) = printed(bravo("inbox", "--json").out)
+    assert (listed["text"], listed["fields"], listed["phrase"]) == (None, [], None), "nobody has opened it"
+    monkeypatch.setenv("HOTLINE_LANGUAGE", "hi")
+    opened = bravo("read", 1).out
+    assert "ہمیں آپ کا پیغام \u206817\u2069" in opened
+    assert "हमें आपका संदेश \u206817\u2069" in opened
+    assert "unreviewed" in opened
+    assert "WARNING" not in opened
+    opened = bravo("read", 2).out
+    assert "At \u20682026-11-25T10:00Z\u2069, \u206828.6139N 077.2000W\u2069." in opened
+    assert "  coord   site             28.6139N 077.2000W" in opened

@@ -91,6 +91,7 @@ def _statements() -> Cases:
         "a translation of what the other side said": {"kind": 7, "translation": _tie(grade=4, serial=2**40)},
         "a translator of 64 characters": {"kind": 7, "translation": _tie(translator="ہ" * 64)},
     }
+    good |= {f"fields: {why}": changes for why, changes in _fields_good().items()}
     for number, text in enumerate(TEXTS):
         good[f"neutral text {number}"] = TEST | {"text": text}
     for why, changes in good.items():
@@ -157,7 +158,7 @@ def _statements() -> Cases:
         ("reference", "a correction of a name of 33 bytes", {"kind": 5, "corrects": _named(1, 33)}),
         ("text", "a correction without text", {"kind": 5, "corrects": earlier, "text": ""}),
     ]
-    for word, why, changes in [*bad, *_ties(tie, earlier)]:
+    for word, why, changes in [*bad, *_ties(tie, earlier), *_fields_bad(tie)]:
         cases.bad(word, why, plane="real", content=statement(**changes).hex())
     cases.bad("kind", "a test in an exercise", plane="exercise", content=statement(**TEST).hex())
     cases.bad("kind", "a withdrawn test in an exercise", plane="exercise", content=statement(**TEST_VOID).hex())
@@ -197,6 +198,70 @@ def _tie(
     return content_pb2.Translation(original=_named(serial, size), grade=grade, translator=translator)
 
 
+def _fields_good() -> dict[str, dict[str, Any]]:
+    phrase = content_pb2.Phrase(code="B02", book=seed("a book"))
+    return {
+        "one of each kind": {
+            "text": "{begin} {place} {coord} {number}",
+            "field": [
+                _field("begin", 1, "2026-11-25T10:00Z"), _field("place", 2, "مقام"),
+                _field("coord", 3, "28.6139N 077.2090E"), _field("number", 4, "17"),
+            ],
+        },
+        "the leap day, to the second": {"field": [_field("time", 1, "2028-02-29T23:59:59Z")]},
+        "the ends of the earth": {"field": [_field("a", 3, "90.0S 180.000000W"), _field("b", 3, "00.0N 000.0E")]},
+        "sixteen of them": {"field": [_field(f"n{number}", 4, "0") for number in range(16)]},
+        "a phrase": {"phrase": phrase, "field": [_field("number", 4, "999999999999999")]},
+        "as long as text and fields may be": {"text": "x" * (32_768 - 18), "field": [_field("n", 4, "1")]},
+    }  # fmt: skip
+
+
+def _fields_bad(tie: content_pb2.Translation) -> list[tuple[str, str, dict[str, Any]]]:
+    one = [_field("number", 4, "1")]
+    values: dict[str, content_pb2.Field] = {
+        "a name in capitals": _field("Time", 1, "2026-11-25T10:00Z"),
+        "a name of 17 letters": _field("a" * 17, 4, "1"),
+        "no kind": _field("a", 0, "1"),
+        "an unknown kind": _field("a", 5, "1"),
+        "a time without a zone": _field("a", 1, "2026-11-25T10:00"),
+        "a time of another zone": _field("a", 1, "2026-11-25T10:00+05:30"),
+        "a day that is not in the calendar": _field("a", 1, "2026-02-29T10:00Z"),
+        "hour 24": _field("a", 1, "2026-11-25T24:00Z"),
+        "digits of another script": _field("a", 1, "٢٠٢٦-11-25T10:00Z"),
+        "no place": _field("a", 2, ""),
+        "a place with a blank at its end": _field("a", 2, "Point One "),
+        "a place on two lines": _field("a", 2, "Point\nOne"),
+        "a place that turns round what follows": _field("a", 2, "Point \u202eenO"),
+        "a place that ends an isolate": _field("a", 2, "Point\u2069One"),
+        "a place of 101 characters": _field("a", 2, "x" * 101),
+        "a latitude beyond the pole": _field("a", 3, "90.1N 000.0E"),
+        "a longitude beyond 180": _field("a", 3, "00.0N 180.1E"),
+        "zero south": _field("a", 3, "00.0S 000.0E"),
+        "zero west": _field("a", 3, "00.0N 000.0W"),
+        "degrees with a sign": _field("a", 3, "-28.6139 077.2090"),
+        "a leading zero": _field("a", 4, "017"),
+        "sixteen digits": _field("a", 4, "1" * 16),
+    }
+    bad: list[tuple[str, str, dict[str, Any]]] = [("field", why, {"field": [field]}) for why, field in values.items()]
+    return [
+        *bad,
+        ("field", "a name twice", {"field": one * 2}),
+        ("field", "seventeen of them", {"field": [_field(f"n{number}", 4, "0") for number in range(17)]}),
+        ("field", "text and fields too long", {"text": "x" * (32_768 - 17), "field": [_field("n", 4, "1")]}),
+        ("field", "a void statement with a field", {**VOID, "field": one}),
+        ("field", "a test with a field", TEST | {"field": one}),
+        ("field", "a translation with a field", {"kind": 7, "translation": tie, "field": one}),
+        ("field", "a phrase without a code", {"phrase": content_pb2.Phrase(book=bytes(32))}),
+        ("field", "a phrase in small letters", {"phrase": content_pb2.Phrase(code="b02", book=bytes(32))}),
+        ("field", "a phrase of a book of 31 bytes", {"phrase": content_pb2.Phrase(code="B02", book=bytes(31))}),
+        ("field", "a test with a phrase", TEST | {"phrase": content_pb2.Phrase(code="B02", book=bytes(32))}),
+    ]
+
+
+def _field(name: str, kind: Any, value: str) -> content_pb2.Field:
+    return content_pb2.Field(name=name, kind=kind, value=value)
+
+
 def _talk(cases: Cases) -> None:
     """What operators may say to operators, and what is no talk."""
     talk = {"precedence": content_pb2.PRECEDENCE_ROUTINE}
@@ -212,6 +277,8 @@ def _talk(cases: Cases) -> None:
         *[("precedence", f"talk of precedence {number}", {"precedence": number}) for number in (2, 3, 4)],
         ("text", "talk of 1001 bytes", {"text": "x" * 1_001}),
         ("text", "talk of 1001 bytes in 501 signs", {"text": "é" * 500 + "x"}),
+        ("field", "talk with a field", {"field": [_field("number", 4, "1")]}),
+        ("field", "talk that says a phrase", {"phrase": content_pb2.Phrase(code="B02", book=bytes(32))}),
         ("kind", "talk that corrects", {"kind": 5, "corrects": _named(2)}),
         ("kind", "talk that retracts", {"kind": 6, "corrects": _named(2)}),
         ("kind", "a test among the talk", TEST),

@@ -96,6 +96,35 @@ STATEMENT_KIND_TRANSLATION: StatementKind.ValueType  # 7
 """A translation of the one it names, which stays authoritative."""
 Global___StatementKind: _TypeAlias = StatementKind  # noqa: Y015
 
+class _FieldKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FieldKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FieldKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FIELD_KIND_UNSPECIFIED: _FieldKind.ValueType  # 0
+    FIELD_KIND_TIME: _FieldKind.ValueType  # 1
+    """2026-11-25T10:00Z or 2026-11-25T10:00:00Z."""
+    FIELD_KIND_PLACE: _FieldKind.ValueType  # 2
+    """One line in any script."""
+    FIELD_KIND_COORDINATE: _FieldKind.ValueType  # 3
+    """28.6139N 077.2090E, decimal degrees."""
+    FIELD_KIND_NUMBER: _FieldKind.ValueType  # 4
+    """Digits."""
+
+class FieldKind(_FieldKind, metaclass=_FieldKindEnumTypeWrapper): ...
+
+FIELD_KIND_UNSPECIFIED: FieldKind.ValueType  # 0
+FIELD_KIND_TIME: FieldKind.ValueType  # 1
+"""2026-11-25T10:00Z or 2026-11-25T10:00:00Z."""
+FIELD_KIND_PLACE: FieldKind.ValueType  # 2
+"""One line in any script."""
+FIELD_KIND_COORDINATE: FieldKind.ValueType  # 3
+"""28.6139N 077.2090E, decimal degrees."""
+FIELD_KIND_NUMBER: FieldKind.ValueType  # 4
+"""Digits."""
+Global___FieldKind: _TypeAlias = FieldKind  # noqa: Y015
+
 class _TranslationGrade:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -221,6 +250,8 @@ class Statement(_message.Message):
     IN_REPLY_TO_FIELD_NUMBER: _builtins.int
     CORRECTS_FIELD_NUMBER: _builtins.int
     TRANSLATION_FIELD_NUMBER: _builtins.int
+    PHRASE_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
     serial: _builtins.int
     previous_in_precedence: _builtins.int
     precedence: Global___Precedence.ValueType
@@ -251,6 +282,14 @@ class Statement(_message.Message):
     def translation(self) -> Global___Translation:
         """What this one is a translation of, and by whom."""
 
+    @_builtins.property
+    def phrase(self) -> Global___Phrase:
+        """The coded phrase that the text says."""
+
+    @_builtins.property
+    def field(self) -> _containers.RepeatedCompositeFieldContainer[Global___Field]:
+        """Times, places, coordinates and numbers; `{name}` in the text stands for one."""
+
     def __init__(
         self,
         *,
@@ -273,14 +312,68 @@ class Statement(_message.Message):
         in_reply_to: Global___Reference | None = ...,
         corrects: Global___Reference | None = ...,
         translation: Global___Translation | None = ...,
+        phrase: Global___Phrase | None = ...,
+        field: _abc.Iterable[Global___Field] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["corrects", b"corrects", "in_reply_to", b"in_reply_to", "translation", b"translation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["corrects", b"corrects", "in_reply_to", b"in_reply_to", "phrase", b"phrase", "translation", b"translation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "checkpoint", b"checkpoint", "composed_ms", b"composed_ms", "corrects", b"corrects", "date_time_group", b"date_time_group", "direction", b"direction", "drafter", b"drafter", "first_serial", b"first_serial", "from_party", b"from_party", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "serial", b"serial", "text", b"text", "to_party", b"to_party", "translation", b"translation", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "checkpoint", b"checkpoint", "composed_ms", b"composed_ms", "corrects", b"corrects", "date_time_group", b"date_time_group", "direction", b"direction", "drafter", b"drafter", "field", b"field", "first_serial", b"first_serial", "from_party", b"from_party", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "phrase", b"phrase", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "serial", b"serial", "text", b"text", "to_party", b"to_party", "translation", b"translation", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Statement: _TypeAlias = Statement  # noqa: Y015
+
+@_typing.final
+class Phrase(_message.Message):
+    """A phrase of a phrasebook. The text beside it is what is said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    BOOK_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    book: _builtins.bytes
+    """H(the sender's book)."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        book: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["book", b"book", "code", b"code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Phrase: _TypeAlias = Phrase  # noqa: Y015
+
+@_typing.final
+class Field(_message.Message):
+    """A value that reads alike in every script. docs/protocol.md 21.7."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    kind: Global___FieldKind.ValueType
+    value: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        kind: Global___FieldKind.ValueType = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Field: _TypeAlias = Field  # noqa: Y015
 
 @_typing.final
 class Translation(_message.Message):

@@ -34,6 +34,8 @@ class SubmitRequest(_message.Message):
     CORRECTS_FIELD_NUMBER: _builtins.int
     RETRACTS_FIELD_NUMBER: _builtins.int
     SERVICE_FIELD_NUMBER: _builtins.int
+    PHRASE_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
     exercise: _builtins.bool
     precedence: _content_pb2.Precedence.ValueType
     language: _builtins.str
@@ -49,6 +51,12 @@ class SubmitRequest(_message.Message):
     retracts: _builtins.bool
     service: _builtins.bool
     """Operators' talk and no statement."""
+    @_builtins.property
+    def phrase(self) -> _content_pb2.Phrase:
+        """As in Statement."""
+
+    @_builtins.property
+    def field(self) -> _containers.RepeatedCompositeFieldContainer[_content_pb2.Field]: ...
     def __init__(
         self,
         *,
@@ -63,10 +71,12 @@ class SubmitRequest(_message.Message):
         corrects: _builtins.int = ...,
         retracts: _builtins.bool = ...,
         service: _builtins.bool = ...,
+        phrase: _content_pb2.Phrase | None = ...,
+        field: _abc.Iterable[_content_pb2.Field] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["phrase", b"phrase"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corrects", b"corrects", "direction", b"direction", "exercise", b"exercise", "in_reply_to", b"in_reply_to", "language", b"language", "precedence", b"precedence", "request_key", b"request_key", "retracts", b"retracts", "service", b"service", "text", b"text", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corrects", b"corrects", "direction", b"direction", "exercise", b"exercise", "field", b"field", "in_reply_to", b"in_reply_to", "language", b"language", "phrase", b"phrase", "precedence", b"precedence", "request_key", b"request_key", "retracts", b"retracts", "service", b"service", "text", b"text", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -489,6 +499,8 @@ class StatementView(_message.Message):
     TRANSLATOR_FIELD_NUMBER: _builtins.int
     TRANSLATION_FIELD_NUMBER: _builtins.int
     TRANSLATIONS_FIELD_NUMBER: _builtins.int
+    PHRASE_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
     exercise: _builtins.bool
     sent: _builtins.bool
     serial: _builtins.int
@@ -542,6 +554,10 @@ class StatementView(_message.Message):
     def translation(self) -> _containers.RepeatedCompositeFieldContainer[Global___TranslationView]:
         """Translations of this one, oldest first. Only where one statement was asked for."""
 
+    @_builtins.property
+    def phrase(self) -> _content_pb2.Phrase: ...
+    @_builtins.property
+    def field(self) -> _containers.RepeatedCompositeFieldContainer[_content_pb2.Field]: ...
     def __init__(
         self,
         *,
@@ -584,10 +600,12 @@ class StatementView(_message.Message):
         translator: _builtins.str = ...,
         translation: _abc.Iterable[Global___TranslationView] | None = ...,
         translations: _builtins.int = ...,
+        phrase: _content_pb2.Phrase | None = ...,
+        field: _abc.Iterable[_content_pb2.Field] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["original", b"original"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["original", b"original", "phrase", b"phrase"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "composed_ms", b"composed_ms", "corrected_by", b"corrected_by", "corrects", b"corrects", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "from_party", b"from_party", "grade", b"grade", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "original", b"original", "precedence", b"precedence", "promised_by", b"promised_by", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "repeats", b"repeats", "reply_by_ms", b"reply_by_ms", "retracted", b"retracted", "sent", b"sent", "serial", b"serial", "service", b"service", "shown_by", b"shown_by", "shown_ms", b"shown_ms", "shown_to", b"shown_to", "state", b"state", "statement", b"statement", "text", b"text", "to_party", b"to_party", "translation", b"translation", "translations", b"translations", "translator", b"translator"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "composed_ms", b"composed_ms", "corrected_by", b"corrected_by", "corrects", b"corrects", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "field", b"field", "from_party", b"from_party", "grade", b"grade", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "original", b"original", "phrase", b"phrase", "precedence", b"precedence", "promised_by", b"promised_by", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "repeats", b"repeats", "reply_by_ms", b"reply_by_ms", "retracted", b"retracted", "sent", b"sent", "serial", b"serial", "service", b"service", "shown_by", b"shown_by", "shown_ms", b"shown_ms", "shown_to", b"shown_to", "state", b"state", "statement", b"statement", "text", b"text", "to_party", b"to_party", "translation", b"translation", "translations", b"translations", "translator", b"translator"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -605,6 +623,7 @@ class OriginalView(_message.Message):
     DIRECTION_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
     serial: _builtins.int
     sent: _builtins.bool
     language: _builtins.str
@@ -612,6 +631,8 @@ class OriginalView(_message.Message):
     text: _builtins.str
     state: _builtins.str
     """here, unread (an officer has not opened it), missing, or other: another statement has that serial here."""
+    @_builtins.property
+    def field(self) -> _containers.RepeatedCompositeFieldContainer[_content_pb2.Field]: ...
     def __init__(
         self,
         *,
@@ -621,10 +642,11 @@ class OriginalView(_message.Message):
         direction: _content_pb2.Direction.ValueType = ...,
         text: _builtins.str = ...,
         state: _builtins.str = ...,
+        field: _abc.Iterable[_content_pb2.Field] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["direction", b"direction", "language", b"language", "sent", b"sent", "serial", b"serial", "state", b"state", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["direction", b"direction", "field", b"field", "language", b"language", "sent", b"sent", "serial", b"serial", "state", b"state", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
