@@ -18,6 +18,7 @@ _COMMANDS = {
     "read": ("hotline.cli.officer", "read", "Open a received statement; the peer is told."),
     "shown": ("hotline.cli.ladder", "shown", "Say that a statement was shown to the principal; the peer is told."),
     "reply-by": ("hotline.cli.ladder", "reply_by", "Promise an answer until a time; the peer is told."),
+    "address": ("hotline.cli.addresses", "address", "Agreed forms of address."),
     "phrase": ("hotline.cli.phrases", "phrases", "Coded phrases in the languages of both sides."),
     "watch": ("hotline.cli.watching", "watch", "One line per event until Ctrl-C."),
     "translate": ("hotline.cli.translations", "translate", "Hand in a translation of a statement."),

@@ -136,6 +136,7 @@ def _print_ledger(ledger: dict[str, Any], peer_size: int) -> None:
 @click.option("--phrase", metavar="CODE", help="Say this phrase of the book: hotline phrase list.")
 @click.option("--fill", "fills", multiple=True, metavar="NAME=VALUE", help="A value that the phrase takes.")
 @click.option("--field", "fields", multiple=True, metavar="KIND=VALUE", help="A time, place, coord or number.")
+@click.option("--office", metavar="NAME", help="Whom it is for: warns where the agreed form of address is not there.")
 @click.option("--wait", type=click.Choice(STAGES), default="queued", show_default=True, help="Wait until then.")
 @click.option("--timeout", metavar="30s", help="How long to wait.  [default: 30s]")
 @click.option("--valid-for", metavar="2h", help="Give up if not delivered by then.  [default: by the charter]")
@@ -154,6 +155,7 @@ def send(
     phrase: str | None,
     fills: tuple[str, ...],
     fields: tuple[str, ...],
+    office: str | None,
     wait: str,
     timeout: str | None,
     valid_for: str | None,
@@ -191,6 +193,10 @@ def send(
     if corrects is not None and retracts is not None:
         raise TextError("a statement corrects or retracts, not both: nothing was queued")
     named = corrects or retracts or 0
+    if entry is None:
+        from hotline.cli.addresses import warn_of_departure  # reads configuration, which no other word here needs
+
+        warn_of_departure(body, lang, office)
     request = operator_pb2.SubmitRequest(
         exercise=exercise,
         language=lang,
