@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
+from hotline.charter.profiles import PROFILES
 from hotline.crypto.signing import SigningKey
 from hotline.errors import Malformed, Untrusted
 from hotline.limits import (
@@ -17,14 +20,18 @@ from hotline.machine import Plane, Reply, RequestId, Tick
 from hotline.protocol import courier
 from hotline.protocol.bundle import MAGIC, bundle_name, encode_bundle, read_bundle, verify_bundle
 from hotline.protocol.events import ExportBundle, ImportBundle
+from hotline.protocol.prekeys import tag
 from hotline.wire.codec import encode
 from hotline.wire.envelope import FLAG_OPENER
+from hotline.wire.inner import ContentType, Inner
 from hotline.wire.v1 import bundle_pb2, content_pb2
 
 from .pair import CHARTER, WALL, Pair, Party
 
 FLASH = content_pb2.PRECEDENCE_FLASH
 DAY = 86_400_000
+MINUTE = 60_000
+FIBRE = PROFILES["fibre"]
 
 
 def exported(party: Party) -> bytes:
@@ -100,6 +107,38 @@ def test_keys_are_exchanged_ahead_and_outlive_the_line_by_weeks(pair: Pair) -> N
     assert counts(imported(pair.bravo, data)) == (1, 0, 0)
 
 
+def test_the_word_of_courier_keys_rides_each_interval_on_a_path_that_is_up(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each heartbeat would be 1.4 kilobytes longer, or a new key would never be told (docs/protocol.md 17.2)."""
+    pair.join()
+    pair.run(5_000)
+    session = pair.alpha.endpoint.context.session
+    seal, told = session.seal, list[tuple[int, content_pb2.CourierKey]]()
+
+    def listening(plane: Plane, inner: Inner, *, transient: bool) -> bytes:
+        if inner.type is ContentType.HEARTBEAT:
+            beat = content_pb2.Heartbeat.FromString(inner.content)
+            if beat.HasField("courier"):
+                told.append((pair.time, beat.courier))
+        return seal(plane, inner, transient=transient)
+
+    monkeypatch.setattr(session, "seal", listening)
+    interval, beat = FIBRE.checkpoint_ms, FIBRE.heartbeat_ms
+    pair.run(4 * interval)
+    times = [at for at, _ in told]
+    assert 3 <= len(times) <= 4
+    assert all(interval <= later - at <= interval + 2 * beat for at, later in itertools.pairwise(times))
+    newest = pair.bravo.endpoint._courier_keys.newest
+    assert newest is not None
+    assert {word.held for _, word in told} == {tag(newest.name)}
+    assert not told[-1][1].HasField("prekey"), "the peer has named it"
+    told.clear()
+    pair.weather = lambda sender, relay, envelope: []
+    pair.run(4 * interval)
+    assert [at for at, _ in told if at > times[-1] + interval + FIBRE.silent_ceiling_ms] == [], "a path that is not up"
+
+
 def test_without_a_key_of_the_peer_a_bundle_brings_ours_and_the_next_one_brings_the_words() -> None:
     """Two capitals whose terminals never met on a line could not begin by courier (docs/protocol.md 17.2, 17.4)."""
     pair = Pair()
@@ -164,6 +203,39 @@ def test_courier_keys_rotate_and_old_secrets_go(pair: Pair) -> None:
     assert len(rows) == COURIER_PREKEYS_KEPT_MAX
     pair.bravo.restart()
     assert pair.bravo.memory.rows("courier_prekey") == rows, "a start is no reason for another"
+
+
+def test_a_start_puts_no_rotation_off(pair: Pair) -> None:
+    """A terminal that is restarted each night would keep one courier key for ever (docs/protocol.md 17.1)."""
+
+    def newest() -> int:
+        return max(int(row["generation"]) for row in pair.bravo.memory.rows("courier_prekey"))  # type: ignore[arg-type]
+
+    made, begun = newest(), pair.time
+    pair.time = begun + COURIER_ROTATION // 2
+    pair.bravo.restart()
+    pair.time = begun + COURIER_ROTATION - MINUTE
+    pair.bravo.step(Tick())
+    assert newest() == made
+    pair.time = begun + COURIER_ROTATION
+    pair.bravo.step(Tick())
+    assert newest() > made
+    made = newest()
+    pair.time += 2 * COURIER_ROTATION
+    pair.bravo.restart()
+    assert newest() > made, "what was due while it was off is due at the start"
+
+
+def test_a_bundle_is_an_epoch_for_each_plane_on_record(pair: Pair) -> None:
+    """Which keys a bundle was sealed to would stand in no ledger (docs/protocol.md 17.4 and 7.3)."""
+    pair.alpha.submit("real")
+    pair.alpha.submit("as well")
+    pair.alpha.submit("for the exercise", plane=Plane.EXERCISE)
+    before = len(pair.alpha.records)
+    envelopes = read_bundle(exported(pair.alpha)).envelopes
+    begun = [r.fields for r in pair.alpha.records[before:] if r.kind == "key.epoch.begun"]
+    assert [fields["plane"] for fields in begun] == ["real", "exercise"]
+    assert [fields["epoch"] for fields in begun] == [envelopes[0][6:18].hex(), envelopes[2][6:18].hex()]
 
 
 def test_neither_kind_of_prekey_is_taken_for_the_other(pair: Pair) -> None:
