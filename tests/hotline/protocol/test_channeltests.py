@@ -449,6 +449,15 @@ def test_an_officer_may_test_at_any_time(interval: int) -> None:
         assert len(sent(pair.alpha)) == 2, "the schedule is not spared by it"
 
 
+def test_without_a_schedule_no_receipt_is_late() -> None:
+    """A test that an officer sends over a dead line would be an alarm at once, with a grace of nought (10.8)."""
+    pair = Pair(channel_test_ms=0).open()
+    pair.cut()
+    ask(pair.alpha)
+    pair.run(60_000)
+    assert "test-undelivered" not in pair.alpha.alarms()
+
+
 def test_a_test_that_an_officer_wants_is_refused_when_there_is_no_room(pair: Pair) -> None:
     """It would be said to be under way."""
     pair.alpha.prepare(channel_test_ms=I, outbox_max=1)

@@ -14,7 +14,7 @@ from hotline.ledger.note import Ed25519Signer, Signature, parse_note
 from hotline.ledger.policy import parse_policy
 from hotline.ledger.record import parse_leaf
 from hotline.limits import QUORUM_PATIENCE, WITNESS_INTERVAL
-from hotline.machine import Delivery
+from hotline.machine import Delivery, Output, Put
 from hotline.protocol.events import Audited, Cosigned, HeadSeen, Suspicion
 from hotline.protocol.heads import open_head
 from hotline.protocol.session import ContentType
@@ -160,8 +160,8 @@ def forged(party: Party, size: int, epoch: int = 1, root: bytes = bytes(32)) -> 
     return sign_checkpoint(Checkpoint(origin, size, root), Ed25519Signer(origin, party.ledger_key))
 
 
-def say(pair: Pair, exchange: content_pb2.LogExchange) -> None:
-    """BRAVO says something about ledgers in a heartbeat that is fresh."""
+def say(pair: Pair, exchange: content_pb2.LogExchange) -> Output:
+    """BRAVO says something about ledgers in a heartbeat that is fresh; what ALPHA makes of it."""
     from hotline.machine import Plane
     from hotline.wire.codec import envelope_frame
 
@@ -171,11 +171,37 @@ def say(pair: Pair, exchange: content_pb2.LogExchange) -> None:
         beat=pair.bravo.endpoint.context.paths["relay-1"]._beat + 1, path=1, echo=path._beat, presence=1, log=exchange
     )  # type: ignore[arg-type]
     inner = session.sign(ContentType.HEARTBEAT, Plane.REAL, encode(beat))
-    pair.alpha.hear("relay-1", envelope_frame(session.seal(Plane.REAL, inner, transient=True)))
+    return pair.alpha.hear("relay-1", envelope_frame(session.seal(Plane.REAL, inner, transient=True)))
 
 
 def peer_alarms(pair: Pair) -> list[object]:
     return [name for name in pair.alpha.alarms() if str(name).startswith("peer-")]
+
+
+def test_a_head_that_is_known_costs_no_write_and_one_that_is_news_does() -> None:
+    """Each heartbeat would be a commit to the disk (docs/protocol.md 13.6)."""
+    pair = Pair().open()
+    pair.run(2 * WITNESS_INTERVAL)
+    linked = pair.alpha.endpoint.peer_log.linked
+    assert linked is not None
+
+    def written(note: bytes) -> int:
+        made = say(pair, content_pb2.LogExchange(checkpoint=note)).changes
+        return sum(1 for change in made if isinstance(change, Put) and change.table == "peer_head")
+
+    assert written(linked.note) == 0
+    assert written(forged(pair.bravo, 1, epoch=2)) > 0
+
+
+def test_a_word_without_a_cosignature_says_how_far_the_peer_is_and_is_no_fault() -> None:
+    """A peer that has linked and not yet signed would be refused on record each time (docs/protocol.md 13.6)."""
+    pair = Pair().open()
+    pair.run(2 * WITNESS_INTERVAL)
+    offered = pair.alpha.endpoint.own_log.round_head()
+    assert offered is not None
+    say(pair, content_pb2.LogExchange(linked_epoch=offered.epoch, linked=offered.size))
+    assert pair.alpha.endpoint.own_log.known_to(pair.bravo.log.base).linked == offered.size
+    assert pair.alpha.refusals() == []
 
 
 def test_one_size_and_two_roots_are_told_with_both_heads() -> None:
