@@ -83,6 +83,15 @@ SERVICE_OUTBOX_MAX: Final = 100
 SERVICE_STUCK: Final = 60_000
 """How long operators' talk waits for statements none of which moves: then it holds nothing up, and may say why."""
 
+CHALLENGE_RECORD_PATIENCE: Final = 120_000
+"""How long the other terminal's answer to a challenge may take before it is an alarm."""
+
+CHALLENGE_OFFICER_PATIENCE: Final = 600_000
+"""The same for a person's answer, from the terminal's on."""
+
+CHALLENGES_KEPT_MAX: Final = 1_000
+"""Challenges of both ways that are listed. Full: the oldest is forgotten; the ledger has them all."""
+
 SERVICE_GAP_PATIENCE: Final = 60_000
 """How late operators' talk may be before it is reported as missing: it is the last in every queue."""
 

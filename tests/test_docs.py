@@ -11,6 +11,7 @@ import click
 import pytest
 
 import relay.cli
+from hotline.cli.challenge import OneTouch
 from hotline.cli.exits import Exit
 from hotline.cli.main import cli as hotline_cli
 
@@ -56,6 +57,8 @@ def wrong_in(line: str) -> str:
     name = words.pop(0)
     while words and f"{name} {words[0]}" in COMMANDS:
         name = f"{name} {words.pop(0)}"
+    if isinstance(COMMANDS[name], OneTouch) and words and words[0].isdigit():
+        name = f"{name} ask"
     command = COMMANDS[name]
     if isinstance(command, click.Group):
         plain = [word for word in words if not word.startswith("-")]

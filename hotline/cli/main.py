@@ -24,6 +24,11 @@ _COMMANDS = {
     "translate": ("hotline.cli.translations", "translate", "Hand in a translation of a statement."),
     "translations": ("hotline.cli.translations", "translations", "An original, its translations, where they differ."),
     "service": ("hotline.cli.service", "service", "Talk between the operators of both sides; no statements."),
+    "challenge": (
+        "hotline.cli.challenge",
+        "challenge",
+        "Was this really said? Ask the other side.",
+    ),
     "presence": ("hotline.cli.presence", "presence", "What this side says of itself, and asking the other."),
     "test": ("hotline.cli.channeltest", "test", "Channel tests: send one now, or see what became of them."),
     "courier": ("hotline.cli.courier", "courier", "Bundles for a courier, when no path lives."),

@@ -61,6 +61,9 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
             return f"path {safe_line(str(fields['path']))} is {str(fields['state']).upper()}"
         case "alarm":
             return f"ALARM {safe_line(str(fields['name']))}: {safe_line(str(fields['meaning']))}"
+        case "challenge-answered":
+            who = "the other side's record" if fields["by"] == "record" else "an officer of the other side"
+            return f"SERVICE challenge {number} of #{fields['of']:04d}: {who} says {str(fields['verdict']).upper()}"
         case "presence":
             who = "the peer says it is" if fields["by"] == "peer" else "we say that we are"
             return f"{who} {fields['presence']}{until_words(iso_utc(fields['until']) if fields['until'] else None)}"

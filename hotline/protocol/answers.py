@@ -10,6 +10,7 @@ from hotline.crypto.signing import verify
 from hotline.errors import RemoteError
 from hotline.limits import FRAME_BYTES_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put
+from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
 from hotline.protocol.entries import said
@@ -40,11 +41,14 @@ def read_custody(relay: bytes, charter: bytes, terminal: int, frame: frame_pb2.C
 class Answers:
     """Everything that reaches an endpoint about its own statements."""
 
-    def __init__(self, context: Context, sending: Sending, tests: ChannelTests, promises: Promises) -> None:
+    def __init__(
+        self, context: Context, sending: Sending, tests: ChannelTests, promises: Promises, challenges: Challenges
+    ) -> None:
         self._ctx = context
         self._sending = sending
         self._tests = tests
         self._promises = promises
+        self._challenges = challenges
         self._said_lately: dict[tuple[Plane, int, SentState], None] = {}
         self._promised_lately: dict[tuple[Plane, int], int] = {}
         self._delivered_lately: dict[tuple[Plane, int], None] = {}
@@ -230,6 +234,8 @@ class Answers:
             self._sending.fact(plane, serial, SentState.RENUMBERED, now, str(moved.serial), test=moved.is_test)
             if moved.is_test:
                 self._tests.renumbered(serial, moved.serial, now)
+            if plane is Plane.SERVICE:
+                self._challenges.renumbered(serial, moved.serial, now)
             ctx.record(
                 "msg.renumbered",
                 said(statement),

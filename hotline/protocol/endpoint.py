@@ -33,12 +33,15 @@ from hotline.machine import (
 )
 from hotline.protocol.answers import Answers
 from hotline.protocol.beats import Beats
+from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.charters import Charters
 from hotline.protocol.context import Context, EndpointSetup
 from hotline.protocol.courier import Courier
 from hotline.protocol.courierkeys import CourierKeys
 from hotline.protocol.events import (
+    AnswerChallenge,
+    AskChallenge,
     AskPresence,
     Audited,
     Closing,
@@ -103,8 +106,9 @@ class Endpoint:
         self._sending = Sending(self.context, self.own_log, self.promises)
         self._translations = Translations(self.context, self._sending)
         self.tests = ChannelTests(self.context, self._sending)
+        self.challenges = Challenges(self.context, self._sending)
         ladder = Ladder(self.context, self.promises)
-        self._receiving = Receiving(self.context, self.own_log, self.tests, ladder, self.promises)
+        self._receiving = Receiving(self.context, self.own_log, self.tests, ladder, self.promises, self.challenges)
         self._courier = Courier(self.context, courier_keys, self._receiving, self._envelope)
         self.presence = Presence(self.context)
         self.charters = Charters(self.context)
@@ -118,6 +122,7 @@ class Endpoint:
         self.presence.restore(saved, now)
         self._translations.restore(saved)
         self.promises.restore(saved, now)
+        self.challenges.restore(saved, now)
         self.own_log.restore(saved)
         for line in self._lines.values():
             line.peer_log.restore(saved)
@@ -133,7 +138,7 @@ class Endpoint:
     def _line(
         self, context: Context, sending: Sending, ladder: Ladder, courier: CourierKeys | None, now: Instant
     ) -> Line:
-        peer_log, answers = PeerLog(context), Answers(context, sending, self.tests, self.promises)
+        peer_log, answers = PeerLog(context), Answers(context, sending, self.tests, self.promises, self.challenges)
         beats = Beats(context, self.presence, courier, sending, answers, self._receiving, self.own_log, peer_log)
         return Line(context, sending, answers, ladder, beats, peer_log, self._receiving, now)
 
@@ -162,6 +167,10 @@ class Endpoint:
                 self.presence.set(event, now)
             case AskPresence():
                 self.presence.ask(event, now)
+            case AskChallenge():
+                self.challenges.ask(event, now)
+            case AnswerChallenge():
+                self.challenges.confirm(event, now)
             case ExportBundle():
                 self._courier.export(event, now)
             case ImportBundle():
@@ -190,11 +199,14 @@ class Endpoint:
             self._say_taken(self._taken_at, now)
         return out
 
+    def _parts(self) -> tuple[OwnLog | ChannelTests | Presence | Promises | Challenges, ...]:
+        return self.own_log, self.tests, self.presence, self.promises, self.challenges
+
     def next_deadline(self) -> int | None:
         """When something is due."""
         deadlines = [self._gap_at, self._taken_at]
         deadlines += [self.context.prekeys.next_deadline(), self._courier_keys.next_deadline()]
-        deadlines += [part.next_deadline() for part in (self.own_log, self.tests, self.presence, self.promises)]
+        deadlines += [part.next_deadline() for part in self._parts()]
         for line in self._lines.values():
             deadlines += line.deadlines()
         return min((at for at in deadlines if at is not None), default=None)
@@ -216,6 +228,7 @@ class Endpoint:
         for line in lines:
             line.ladder.due(now)
         self.tests.due(now)
+        self.challenges.due(now)
         self.promises.due(now)
         self._gap_at = self._receiving.gaps(now)
         for line in lines:

@@ -114,6 +114,28 @@ class AskPresence:
 
 
 @dataclass(frozen=True, slots=True)
+class AskChallenge:
+    """An officer asks whether the peer's record holds this statement: one of ours, or one that it is said to be its."""
+
+    request: RequestId
+    officer: str
+    plane: Plane
+    serial: int
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerChallenge:
+    """An officer answers the peer's challenge `serial`, by name; `text` may be empty."""
+
+    request: RequestId
+    officer: str
+    serial: int
+    verdict: content_pb2.Verdict.ValueType
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ExportBundle:
     """An officer asks for a bundle for the courier."""
 
@@ -186,6 +208,8 @@ EndpointEvent = (
     | SendTest
     | SetPresence
     | AskPresence
+    | AskChallenge
+    | AnswerChallenge
     | ExportBundle
     | ImportBundle
     | Closing

@@ -39,7 +39,12 @@ UNATTENDED: Final = (content_pb2.STATEMENT_KIND_TEST, content_pb2.STATEMENT_KIND
 """What no officer need open."""
 
 
-TALK: Final = (content_pb2.STATEMENT_KIND_TEXT, content_pb2.STATEMENT_KIND_VOID)
+ANSWERS: Final = (content_pb2.STATEMENT_KIND_RECORD_ANSWER, content_pb2.STATEMENT_KIND_OFFICER_ANSWER)
+"""What a challenge is answered with."""
+
+CHALLENGES: Final = (content_pb2.STATEMENT_KIND_CHALLENGE, *ANSWERS)
+
+TALK: Final = (content_pb2.STATEMENT_KIND_TEXT, content_pb2.STATEMENT_KIND_VOID, *CHALLENGES)
 """What may be said on the SERVICE plane."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hotline.limits import BUNDLE_RECEIPTS_MAX, CLOCK_SKEW_ALARM, RECEIPT_ITEMS_MAX, SERVICE_GAP_PATIENCE
 from hotline.machine import Delete, Instant, Plane, Put
+from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
 from hotline.protocol.entries import corrected_word, references, said
@@ -13,7 +14,7 @@ from hotline.protocol.heads import said_head
 from hotline.protocol.inbox import Ahead, Verdict
 from hotline.protocol.ladder import Ladder
 from hotline.protocol.language import link
-from hotline.protocol.neutral import CORRECTING, UNATTENDED, VOIDS, kind_of, kind_word
+from hotline.protocol.neutral import ANSWERS, CORRECTING, UNATTENDED, VOIDS, kind_of, kind_word
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.peerlog import PeerLog
 from hotline.protocol.promises import Promises
@@ -33,11 +34,18 @@ class Receiving:
     """Everything an endpoint does for the peer's statements."""
 
     def __init__(
-        self, context: Context, own_log: OwnLog, tests: ChannelTests, ladder: Ladder, promises: Promises
+        self,
+        context: Context,
+        own_log: OwnLog,
+        tests: ChannelTests,
+        ladder: Ladder,
+        promises: Promises,
+        challenges: Challenges,
     ) -> None:
         self._ctx = context
         self._ladder = ladder
         self._promises = promises
+        self._challenges = challenges
         self._own_log = own_log
         self._tests = tests
         self._kinds: dict[tuple[Plane, int], content_pb2.StatementKind.ValueType] = {}
@@ -145,6 +153,10 @@ class Receiving:
             self._show(plane, number, now)
         if kind == content_pb2.STATEMENT_KIND_TEST:
             self._tests.arrived(serial, now)
+        elif kind == content_pb2.STATEMENT_KIND_CHALLENGE:
+            self._challenges.heard(statement, name, now)
+        elif kind in ANSWERS:
+            self._challenges.answered(statement, now)
         if shown and shown != [serial]:
             for line in spans(shown):
                 ctx.record("msg.shown", plane=plane.value, serials=line)

@@ -23,9 +23,10 @@ from hotline.limits import (
     TIME_MAX,
 )
 from hotline.machine import Plane
+from hotline.protocol.asking import check_challenge
 from hotline.protocol.fields import check_fields
 from hotline.protocol.language import check_translation
-from hotline.protocol.neutral import CORRECTING, DRAFTER, SPOKEN, TALK, UNATTENDED, VOIDS
+from hotline.protocol.neutral import ANSWERS, CHALLENGES, CORRECTING, DRAFTER, SPOKEN, TALK, UNATTENDED, VOIDS
 from hotline.protocol.receipts import WORDS
 from hotline.wire.codec import decode
 from hotline.wire.inner import ContentType, Inner
@@ -128,6 +129,7 @@ def decode_statement(content: bytes) -> content_pb2.Statement:
     _check_references(statement)
     check_translation(statement)
     check_fields(statement)
+    check_challenge(statement)
     _check_kind(statement)
     return statement
 
@@ -141,6 +143,8 @@ def read_statement(content: bytes, plane: Plane, sender: str, recipient: str) ->
         raise Malformed("kind", "a channel test in an exercise")
     if plane is Plane.SERVICE:
         _check_talk(statement)
+    elif statement.kind in CHALLENGES:
+        raise Malformed("kind", "a challenge among statements")
     return statement
 
 
@@ -164,7 +168,7 @@ def _check_references(statement: content_pb2.Statement) -> None:
         raise Malformed("reference", "a correction of nothing that was said before")
     if corrects != (statement.kind in CORRECTING):
         raise Malformed("reference", "what corrects names what it corrects, and nothing else does")
-    if answers and statement.kind not in SPOKEN:
+    if answers and statement.kind not in (*SPOKEN, *ANSWERS):
         raise Malformed("reference", "an answer that nobody gave")
 
 
@@ -183,7 +187,7 @@ def _check_kind(statement: content_pb2.Statement) -> None:
     if statement.kind == content_pb2.STATEMENT_KIND_TEST:
         if statement.drafter != DRAFTER:
             raise Malformed("kind", "a channel test with a drafter of its own")
-    elif statement.kind not in SPOKEN:
+    elif statement.kind not in (*SPOKEN, *CHALLENGES):
         raise Malformed("kind", str(statement.kind))
     try:
         check_text(statement.text)

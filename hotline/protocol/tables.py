@@ -124,6 +124,22 @@ TABLES: Final[Mapping[str, Table]] = {
         {"way": "TEXT", "plane": "TEXT", "serial": "INTEGER", "until": "INTEGER", "overdue": "INTEGER"},
         ("way", "plane", "serial"),
     ),
+    "challenge": Table(
+        {
+            "way": "TEXT",
+            "serial": "INTEGER",
+            "plane": "TEXT",
+            "named": "INTEGER",
+            "statement": "BLOB",
+            "ours": "INTEGER",
+            "at": "INTEGER",
+            "record": "TEXT",
+            "officer": "TEXT",
+            "by": "TEXT",
+            "alarmed": "INTEGER",
+        },
+        ("way", "serial"),
+    ),
     "counter": Table({"name": "TEXT", "value": "INTEGER"}, ("name",)),
     "prekey": Table(
         {"generation": "INTEGER", "box": "BLOB", "content": "BLOB", "signature": "BLOB"},

@@ -35,15 +35,12 @@ from hotline.runtime.requests import plane_of, submit_event, submit_response, tr
 from hotline.runtime.store import EndpointStore
 from hotline.runtime.testlist import channel_tests
 from hotline.runtime.views import StatementViews
+from hotline.runtime.watchdesk import NOT_AN_OFFICER, WatchDesk
 from hotline.runtime.watchers import Watchers
 from hotline.wire.v1 import operator_pb2, operator_pb2_grpc
 
-_NOT_AN_OFFICER = (
-    "you are no officer of this terminal: an administrator adds you to [[operator.officer]] in its configuration"
-)
 
-
-class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
+class OperatorService(WatchDesk, operator_pb2_grpc.OperatorServiceServicer):
     """What officers may ask of their terminal."""
 
     def __init__(
@@ -85,7 +82,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         """Queue one statement; the answer comes when it is durable."""
         officer = self._officer
         if officer is None:
-            return operator_pb2.SubmitResponse(code="policy", text=_NOT_AN_OFFICER)
+            return operator_pb2.SubmitResponse(code="policy", text=NOT_AN_OFFICER)
 
         async def ask() -> operator_pb2.SubmitResponse:
             reply = await self._ask(
@@ -104,7 +101,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         """Keep or send a translation; the answer comes when it is durable."""
         officer = self._officer
         if officer is None:
-            return operator_pb2.TranslateResponse(code="policy", text=_NOT_AN_OFFICER)
+            return operator_pb2.TranslateResponse(code="policy", text=NOT_AN_OFFICER)
 
         async def ask() -> operator_pb2.TranslateResponse:
             reply = await self._ask(
@@ -123,7 +120,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         """Send a channel test; the answer comes when it is durable."""
         officer = self._officer
         if officer is None:
-            return operator_pb2.TestChannelResponse(code="policy", text=_NOT_AN_OFFICER)
+            return operator_pb2.TestChannelResponse(code="policy", text=NOT_AN_OFFICER)
 
         async def ask() -> operator_pb2.TestChannelResponse:
             made = submit_response(await self._ask(context, lambda number: SendTest(number, officer)))
@@ -162,7 +159,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         """Open one received statement as the calling officer."""
         officer = self._officer
         if officer is None:
-            return operator_pb2.ReadResponse(code="policy", text=_NOT_AN_OFFICER)
+            return operator_pb2.ReadResponse(code="policy", text=NOT_AN_OFFICER)
         plane, serial = plane_of(request.exercise, request.service), request.serial
         reply = await self._ask(context, lambda number: MarkRead(number, plane, serial, officer))
         response = operator_pb2.ReadResponse(accepted=reply.ok, code=reply.code, text=reply.text)
@@ -181,7 +178,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         """The calling officer has shown a statement to the principal."""
         officer = self._officer
         if officer is None:
-            return operator_pb2.MarkShownResponse(code="policy", text=_NOT_AN_OFFICER)
+            return operator_pb2.MarkShownResponse(code="policy", text=NOT_AN_OFFICER)
         plane, serial, principal = plane_of(request.exercise), request.serial, request.principal
         reply = await self._ask(context, lambda number: MarkShown(number, plane, serial, officer, principal))
         return operator_pb2.MarkShownResponse(accepted=reply.ok, code=reply.code, text=reply.text)
@@ -194,7 +191,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         """The calling officer promises an answer."""
         officer = self._officer
         if officer is None:
-            return operator_pb2.PromiseReplyResponse(code="policy", text=_NOT_AN_OFFICER)
+            return operator_pb2.PromiseReplyResponse(code="policy", text=NOT_AN_OFFICER)
         plane, serial, until = plane_of(request.exercise), request.serial, request.reply_by_ms
         reply = await self._ask(context, lambda number: PromiseReply(number, plane, serial, officer, until))
         return operator_pb2.PromiseReplyResponse(accepted=reply.ok, code=reply.code, text=reply.text)
@@ -240,7 +237,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         """Say what this side is; the answer comes when it is durable."""
         officer = self._officer
         if officer is None:
-            return operator_pb2.SetPresenceResponse(code="policy", text=_NOT_AN_OFFICER)
+            return operator_pb2.SetPresenceResponse(code="policy", text=NOT_AN_OFFICER)
         word, until = request.presence, request.until_ms
         reply = await self._ask(context, lambda number: SetPresence(number, officer, word, until))
         return operator_pb2.SetPresenceResponse(accepted=reply.ok, code=reply.code, text=reply.text)
@@ -254,7 +251,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         del request
         officer = self._officer
         if officer is None:
-            return operator_pb2.AskPresenceResponse(code="policy", text=_NOT_AN_OFFICER)
+            return operator_pb2.AskPresenceResponse(code="policy", text=NOT_AN_OFFICER)
         reply = await self._ask(context, lambda number: AskPresence(number, officer))
         return operator_pb2.AskPresenceResponse(accepted=reply.ok, code=reply.code, text=reply.text)
 
@@ -269,7 +266,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         del request
         officer = self._officer
         if officer is None:
-            yield operator_pb2.ExportBundleResponse(code="policy", text=_NOT_AN_OFFICER)
+            yield operator_pb2.ExportBundleResponse(code="policy", text=NOT_AN_OFFICER)
             return
         reply = await self._ask(context, lambda number: ExportBundle(number, officer))
         data = reply.fields["bundle"]
@@ -290,7 +287,7 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         """A bundle that a courier has brought; the answer comes when all that was in it is durable."""
         officer = self._officer
         if officer is None:
-            return operator_pb2.ImportBundleResponse(code="policy", text=_NOT_AN_OFFICER)
+            return operator_pb2.ImportBundleResponse(code="policy", text=NOT_AN_OFFICER)
         data = bytearray()
         async for request in request_iterator:
             data += request.piece

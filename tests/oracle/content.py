@@ -11,6 +11,7 @@ from tests.oracle.primitives import need, pae, sha256, signed
 from tests.oracle.protobuf import Value, read, shown
 
 TEXT_MAX, SERIAL_MAX, TIME_MAX, ITEMS_MAX = 32_768, 2**40, 253_402_300_799_999, 256
+CHALLENGE, ANSWERS, TERMINAL = 13, (14, 15), "terminal-record"
 TALK_MAX = 1_000
 FIELDS_MAX = 16
 CONTENT_MAX, HEARTBEAT_MAX, PREKEY_MAX = 34_816, 8_192, 2_048
@@ -44,14 +45,17 @@ def statement(given: Json, asked: Json) -> Json:
     _references(made)
     _translation(made)
     _fields(made)
+    _challenge(made)
     _kind(made)
     need((made["from_party"], made["to_party"]) == (given["from_party"], given["to_party"]), "party")
     need(asked["plane"] != "exercise" or made["kind"] not in (TEST, TEST_VOID), "kind")
     if asked["plane"] == "service":
         need(made["precedence"] == 1, "precedence")
-        need(made["kind"] in (TEXT, VOID), "kind")
+        need(made["kind"] in (TEXT, VOID, CHALLENGE, *ANSWERS), "kind")
         need(not made["field"] and made["phrase"] is None, "field")
         need(len(made["text"].encode()) <= TALK_MAX, "text")
+    else:
+        need(made["kind"] not in (CHALLENGE, *ANSWERS), "kind")
     label = f"hotline/v1/statement/{asked['plane']}"
     name = sha256(pae(label, raw(given["charter"]), word(given["from"]), content))
     is_test = made["kind"] == TEST_VOID or (made["kind"] == TEST and made["text"] in given["test_texts"])
@@ -64,7 +68,8 @@ def _references(made: Value) -> None:
         named = made[name]
         need(named is None or (0 < named["serial"] <= highest and len(named["statement"]) == 32), "reference")
     need((made["corrects"] is not None) == (made["kind"] in (CORRECTION, RETRACTION)), "reference")
-    need(made["in_reply_to"] is None or made["kind"] in (TEXT, CORRECTION, RETRACTION, TRANSLATION), "reference")
+    spoken = (TEXT, CORRECTION, RETRACTION, TRANSLATION, *ANSWERS)
+    need(made["in_reply_to"] is None or made["kind"] in spoken, "reference")
 
 
 def _translation(made: Value) -> None:
@@ -122,9 +127,22 @@ def _field(one: Value) -> bool:
     return kind == 4 and _like(r"0|[1-9]\d{0,14}", text)
 
 
+def _challenge(made: Value) -> None:
+    """Clause 25.5: a challenge names a statement, an answer a challenge and a verdict."""
+    asks, answers = made["kind"] == CHALLENGE, made["kind"] in ANSWERS
+    challenge = made["challenge"]
+    need((challenge is not None) == asks, "reference")
+    if challenge is not None:
+        named = challenge["named"]
+        need(named is not None and 0 < named["serial"] <= SERIAL_MAX and len(named["statement"]) == 32, "reference")
+    need((1 <= made["verdict"] <= 3) if answers else made["verdict"] == 0, "reference")
+    need(not answers or made["in_reply_to"] is not None, "reference")
+    need(not answers or (made["kind"] == ANSWERS[0]) == (made["drafter"] == TERMINAL), "kind")
+
+
 def _kind(made: Value) -> None:
     kind = made["kind"]
-    need(TEXT <= kind <= TRANSLATION, "kind")
+    need(TEXT <= kind <= TRANSLATION or kind in (CHALLENGE, *ANSWERS), "kind")
     need(kind not in (TEST, TEST_VOID) or made["precedence"] == 1, "kind")
     if kind in (VOID, TEST_VOID):
         silent = not (made["text"] or made["language"] or made["drafter"] or made["first_serial"])

@@ -63,9 +63,12 @@ MESSAGES: dict[str, dict[int, Field]] = {
         28: Field("translation", "Translation"),
         29: Field("phrase", "Phrase"),
         30: Field("field", "Field", "many"),
+        38: Field("challenge", "Challenge"),
+        39: Field("verdict", "enum"),
     },
     "Phrase": {1: Field("code", "string"), 2: Field("book", "bytes")},
     "Field": {1: Field("name", "string"), 2: Field("kind", "enum"), 3: Field("value", "string")},
+    "Challenge": {1: Field("ours", "bool"), 2: Field("exercise", "bool"), 3: Field("named", "Reference")},
     "Translation": {
         1: Field("original", "Reference"),
         2: Field("grade", "enum"),

@@ -270,6 +270,7 @@ def _talk(cases: Cases) -> None:
         "operators' talk that answers": {"in_reply_to": _named(3)},
         "the longest talk": {"text": "x" * 1_000},
         "talk that expired": VOID,
+        **CHALLENGES,
     }
     for why, changes in good.items():
         cases.good(why, plane="service", content=statement(**talk | changes).hex())
@@ -281,15 +282,50 @@ def _talk(cases: Cases) -> None:
         ("field", "talk that says a phrase", {"phrase": content_pb2.Phrase(code="B02", book=bytes(32))}),
         ("kind", "talk that corrects", {"kind": 5, "corrects": _named(2)}),
         ("kind", "talk that retracts", {"kind": 6, "corrects": _named(2)}),
+        *_no_challenges(),
         ("kind", "a test among the talk", TEST),
         ("kind", "a withdrawn test among the talk", TEST_VOID),
     ]
     for word, why, changes in bad:
         cases.bad(word, why, plane="service", content=statement(**talk | changes).hex())
+    for why, changes in CHALLENGES.items():
+        cases.bad("kind", f"{why} among statements", plane="real", content=statement(**talk | changes).hex())
+
+
+def _no_challenges() -> list[tuple[str, str, dict[str, Any]]]:
+    """Challenges of nothing, answers to nothing, and who may not answer."""
+    asks, record, officer = CHALLENGES.values()
+    return [
+        ("reference", "a challenge of nothing", {"kind": 13}),
+        ("reference", "a challenge that names no statement", asks | {"challenge": content_pb2.Challenge(ours=True)}),
+        ("reference", "a challenge of serial 0", asks | {"challenge": content_pb2.Challenge(named=_named(0))}),
+        ("reference", "a challenge by 31 bytes", asks | {"challenge": content_pb2.Challenge(named=_named(1, 31))}),
+        ("reference", "a challenge with a verdict", asks | {"verdict": 1}),
+        ("reference", "a challenge that answers", asks | {"in_reply_to": _named(3)}),
+        ("reference", "a text with a verdict", {"verdict": 1}),
+        ("reference", "a text that challenges", {"challenge": asks["challenge"]}),
+        ("reference", "an answer without a verdict", record | {"verdict": 0}),
+        ("reference", "an answer with an unknown verdict", officer | {"verdict": 4}),
+        (
+            "reference",
+            "an answer to no challenge",
+            {"kind": 15, "verdict": 3},
+        ),
+        ("kind", "an officer who answers as the record", record | {"drafter": "duty-1"}),
+        ("kind", "a terminal that answers as an officer", officer | {"drafter": "terminal-record"}),
+        ("text", "an answer without text", officer | {"text": ""}),
+    ]
 
 
 def _named(serial: int, size: int = 32) -> content_pb2.Reference:
     return content_pb2.Reference(serial=serial, statement=bytes(size))
+
+
+CHALLENGES: dict[str, dict[str, Any]] = {
+    "a challenge": {"kind": 13, "challenge": content_pb2.Challenge(ours=True, exercise=True, named=_named(3))},
+    "the record's answer": {"kind": 14, "drafter": "terminal-record", "verdict": 2, "in_reply_to": _named(3)},
+    "an officer's answer": {"kind": 15, "verdict": 3, "in_reply_to": _named(3)},
+}
 
 
 def _spellings(cases: Cases, data: bytes, asked: dict[str, Any]) -> None:

@@ -77,6 +77,12 @@ class _StatementKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stateme
     """Takes back the one it names, which stays in both records."""
     STATEMENT_KIND_TRANSLATION: _StatementKind.ValueType  # 7
     """A translation of the one it names, which stays authoritative."""
+    STATEMENT_KIND_CHALLENGE: _StatementKind.ValueType  # 13
+    """Operators' talk: asks the other side's record whether it said, or received, the statement that is named."""
+    STATEMENT_KIND_RECORD_ANSWER: _StatementKind.ValueType  # 14
+    """The terminal's answer to a challenge, out of its record."""
+    STATEMENT_KIND_OFFICER_ANSWER: _StatementKind.ValueType  # 15
+    """An officer's answer to a challenge."""
 
 class StatementKind(_StatementKind, metaclass=_StatementKindEnumTypeWrapper): ...
 
@@ -94,6 +100,12 @@ STATEMENT_KIND_RETRACTION: StatementKind.ValueType  # 6
 """Takes back the one it names, which stays in both records."""
 STATEMENT_KIND_TRANSLATION: StatementKind.ValueType  # 7
 """A translation of the one it names, which stays authoritative."""
+STATEMENT_KIND_CHALLENGE: StatementKind.ValueType  # 13
+"""Operators' talk: asks the other side's record whether it said, or received, the statement that is named."""
+STATEMENT_KIND_RECORD_ANSWER: StatementKind.ValueType  # 14
+"""The terminal's answer to a challenge, out of its record."""
+STATEMENT_KIND_OFFICER_ANSWER: StatementKind.ValueType  # 15
+"""An officer's answer to a challenge."""
 Global___StatementKind: _TypeAlias = StatementKind  # noqa: Y015
 
 class _FieldKind:
@@ -124,6 +136,27 @@ FIELD_KIND_COORDINATE: FieldKind.ValueType  # 3
 FIELD_KIND_NUMBER: FieldKind.ValueType  # 4
 """Digits."""
 Global___FieldKind: _TypeAlias = FieldKind  # noqa: Y015
+
+class _Verdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VERDICT_UNSPECIFIED: _Verdict.ValueType  # 0
+    VERDICT_YES: _Verdict.ValueType  # 1
+    VERDICT_NO: _Verdict.ValueType  # 2
+    VERDICT_UNKNOWN: _Verdict.ValueType  # 3
+    """The record no longer reaches so far."""
+
+class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper): ...
+
+VERDICT_UNSPECIFIED: Verdict.ValueType  # 0
+VERDICT_YES: Verdict.ValueType  # 1
+VERDICT_NO: Verdict.ValueType  # 2
+VERDICT_UNKNOWN: Verdict.ValueType  # 3
+"""The record no longer reaches so far."""
+Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
 
 class _TranslationGrade:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -252,6 +285,8 @@ class Statement(_message.Message):
     TRANSLATION_FIELD_NUMBER: _builtins.int
     PHRASE_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
+    CHALLENGE_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
     serial: _builtins.int
     previous_in_precedence: _builtins.int
     precedence: Global___Precedence.ValueType
@@ -270,6 +305,8 @@ class Statement(_message.Message):
     """The sender's newest signed head, a C2SP checkpoint; empty while nobody has vouched for its log."""
     first_serial: _builtins.int
     """The serial under which this text was first given out, if it has been renumbered since; 0 otherwise."""
+    verdict: Global___Verdict.ValueType
+    """What an answer to a challenge says; the challenge is what it is in reply to."""
     @_builtins.property
     def in_reply_to(self) -> Global___Reference:
         """The peer's statement that this one answers."""
@@ -289,6 +326,10 @@ class Statement(_message.Message):
     @_builtins.property
     def field(self) -> _containers.RepeatedCompositeFieldContainer[Global___Field]:
         """Times, places, coordinates and numbers; `{name}` in the text stands for one."""
+
+    @_builtins.property
+    def challenge(self) -> Global___Challenge:
+        """What a challenge asks for."""
 
     def __init__(
         self,
@@ -314,10 +355,12 @@ class Statement(_message.Message):
         translation: Global___Translation | None = ...,
         phrase: Global___Phrase | None = ...,
         field: _abc.Iterable[Global___Field] | None = ...,
+        challenge: Global___Challenge | None = ...,
+        verdict: Global___Verdict.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["corrects", b"corrects", "in_reply_to", b"in_reply_to", "phrase", b"phrase", "translation", b"translation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "corrects", b"corrects", "in_reply_to", b"in_reply_to", "phrase", b"phrase", "translation", b"translation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "checkpoint", b"checkpoint", "composed_ms", b"composed_ms", "corrects", b"corrects", "date_time_group", b"date_time_group", "direction", b"direction", "drafter", b"drafter", "field", b"field", "first_serial", b"first_serial", "from_party", b"from_party", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "phrase", b"phrase", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "serial", b"serial", "text", b"text", "to_party", b"to_party", "translation", b"translation", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "challenge", b"challenge", "checkpoint", b"checkpoint", "composed_ms", b"composed_ms", "corrects", b"corrects", "date_time_group", b"date_time_group", "direction", b"direction", "drafter", b"drafter", "field", b"field", "first_serial", b"first_serial", "from_party", b"from_party", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "phrase", b"phrase", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "serial", b"serial", "text", b"text", "to_party", b"to_party", "translation", b"translation", "valid_for_ms", b"valid_for_ms", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -374,6 +417,35 @@ class Field(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Field: _TypeAlias = Field  # noqa: Y015
+
+@_typing.final
+class Challenge(_message.Message):
+    """Is this statement, of this plane, of this number and name, in your record?"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OURS_FIELD_NUMBER: _builtins.int
+    EXERCISE_FIELD_NUMBER: _builtins.int
+    NAMED_FIELD_NUMBER: _builtins.int
+    ours: _builtins.bool
+    """Said by the challenger, who asks whether it was received; otherwise received by the challenger, who asks whether it was said."""
+    exercise: _builtins.bool
+    @_builtins.property
+    def named(self) -> Global___Reference: ...
+    def __init__(
+        self,
+        *,
+        ours: _builtins.bool = ...,
+        exercise: _builtins.bool = ...,
+        named: Global___Reference | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["named", b"named"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exercise", b"exercise", "named", b"named", "ours", b"ours"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Challenge: _TypeAlias = Challenge  # noqa: Y015
 
 @_typing.final
 class Translation(_message.Message):

@@ -99,6 +99,21 @@ class OperatorServiceStub:
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ImportBundleRequest.SerializeToString,
                 response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ImportBundleResponse.FromString,
                 _registered_method=True)
+        self.AskChallenge = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/AskChallenge',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.AskChallengeRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.AskChallengeResponse.FromString,
+                _registered_method=True)
+        self.AnswerChallenge = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/AnswerChallenge',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.AnswerChallengeRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.AnswerChallengeResponse.FromString,
+                _registered_method=True)
+        self.ListChallenges = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/ListChallenges',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListChallengesRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListChallengesResponse.FromString,
+                _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/hotline.wire.v1.OperatorService/Watch',
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.WatchRequest.SerializeToString,
@@ -200,6 +215,27 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AskChallenge(self, request, context):
+        """Ask the other side, over the service channel, whether a statement is in its record.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerChallenge(self, request, context):
+        """A person's answer to a challenge of the other side.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListChallenges(self, request, context):
+        """Challenges of both ways and what came of them, newest last.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Watch(self, request, context):
         """What happens from now on, one event at a time.
         """
@@ -274,6 +310,21 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.ImportBundle,
                     request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ImportBundleRequest.FromString,
                     response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ImportBundleResponse.SerializeToString,
+            ),
+            'AskChallenge': grpc.unary_unary_rpc_method_handler(
+                    servicer.AskChallenge,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.AskChallengeRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.AskChallengeResponse.SerializeToString,
+            ),
+            'AnswerChallenge': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerChallenge,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.AnswerChallengeRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.AnswerChallengeResponse.SerializeToString,
+            ),
+            'ListChallenges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChallenges,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListChallengesRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListChallengesResponse.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -632,6 +683,87 @@ class OperatorService:
             '/hotline.wire.v1.OperatorService/ImportBundle',
             hotline_dot_wire_dot_v1_dot_operator__pb2.ImportBundleRequest.SerializeToString,
             hotline_dot_wire_dot_v1_dot_operator__pb2.ImportBundleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AskChallenge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/AskChallenge',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.AskChallengeRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.AskChallengeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerChallenge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/AnswerChallenge',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.AnswerChallengeRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.AnswerChallengeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChallenges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/ListChallenges',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.ListChallengesRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.ListChallengesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,12 @@ class OperatorServiceStub:
     """Everything that the peer lacks as a bundle for a courier, in pieces."""
     ImportBundle: _grpc.StreamUnaryMultiCallable[_operator_pb2.ImportBundleRequest, _operator_pb2.ImportBundleResponse]
     """A bundle that a courier has brought, in pieces."""
+    AskChallenge: _grpc.UnaryUnaryMultiCallable[_operator_pb2.AskChallengeRequest, _operator_pb2.AskChallengeResponse]
+    """Ask the other side, over the service channel, whether a statement is in its record."""
+    AnswerChallenge: _grpc.UnaryUnaryMultiCallable[_operator_pb2.AnswerChallengeRequest, _operator_pb2.AnswerChallengeResponse]
+    """A person's answer to a challenge of the other side."""
+    ListChallenges: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ListChallengesRequest, _operator_pb2.ListChallengesResponse]
+    """Challenges of both ways and what came of them, newest last."""
     Watch: _grpc.UnaryStreamMultiCallable[_operator_pb2.WatchRequest, _operator_pb2.WatchResponse]
     """What happens from now on, one event at a time."""
 
@@ -89,6 +95,12 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Everything that the peer lacks as a bundle for a courier, in pieces."""
     ImportBundle: _aio.StreamUnaryMultiCallable[_operator_pb2.ImportBundleRequest, _operator_pb2.ImportBundleResponse]  # type: ignore[assignment]
     """A bundle that a courier has brought, in pieces."""
+    AskChallenge: _aio.UnaryUnaryMultiCallable[_operator_pb2.AskChallengeRequest, _operator_pb2.AskChallengeResponse]  # type: ignore[assignment]
+    """Ask the other side, over the service channel, whether a statement is in its record."""
+    AnswerChallenge: _aio.UnaryUnaryMultiCallable[_operator_pb2.AnswerChallengeRequest, _operator_pb2.AnswerChallengeResponse]  # type: ignore[assignment]
+    """A person's answer to a challenge of the other side."""
+    ListChallenges: _aio.UnaryUnaryMultiCallable[_operator_pb2.ListChallengesRequest, _operator_pb2.ListChallengesResponse]  # type: ignore[assignment]
+    """Challenges of both ways and what came of them, newest last."""
     Watch: _aio.UnaryStreamMultiCallable[_operator_pb2.WatchRequest, _operator_pb2.WatchResponse]  # type: ignore[assignment]
     """What happens from now on, one event at a time."""
 
@@ -196,6 +208,30 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.ImportBundleResponse, _abc.Awaitable[_operator_pb2.ImportBundleResponse]]:
         """A bundle that a courier has brought, in pieces."""
+
+    @_abc_1.abstractmethod
+    def AskChallenge(
+        self,
+        request: _operator_pb2.AskChallengeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.AskChallengeResponse, _abc.Awaitable[_operator_pb2.AskChallengeResponse]]:
+        """Ask the other side, over the service channel, whether a statement is in its record."""
+
+    @_abc_1.abstractmethod
+    def AnswerChallenge(
+        self,
+        request: _operator_pb2.AnswerChallengeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.AnswerChallengeResponse, _abc.Awaitable[_operator_pb2.AnswerChallengeResponse]]:
+        """A person's answer to a challenge of the other side."""
+
+    @_abc_1.abstractmethod
+    def ListChallenges(
+        self,
+        request: _operator_pb2.ListChallengesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.ListChallengesResponse, _abc.Awaitable[_operator_pb2.ListChallengesResponse]]:
+        """Challenges of both ways and what came of them, newest last."""
 
     @_abc_1.abstractmethod
     def Watch(

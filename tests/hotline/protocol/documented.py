@@ -25,6 +25,7 @@ TOLD = {
     "gap-closed": {"plane", "through"},
     "refused": {"path", "reason"},
     "test-resumed": {"way", "serial", "missed", "at"},
+    "challenge-answered": {"serial", "plane", "of", "verdict", "by", "at"},
     "quorum": {"state", "size"},
     "checkpoint": {"note", "size", "log_epoch"},
 }

@@ -530,4 +530,15 @@ def test_a_test_that_is_more_than_a_test_is_refused(pair: Pair, plane: Plane, ch
 def test_kinds_have_words() -> None:
     """A ledger would name a kind as no reader expects it."""
     words = [kind_word(kind) for kind in content_pb2.StatementKind.values() if kind]
-    assert words == ["text", "void", "test", "test-void", "correction", "retraction", "translation"]
+    assert words == [
+        "text",
+        "void",
+        "test",
+        "test-void",
+        "correction",
+        "retraction",
+        "translation",
+        "challenge",
+        "record-answer",
+        "officer-answer",
+    ]

@@ -1,0 +1,295 @@
+"""Was this really said? Asked over the service channel, answered out of the record and by a person.
+
+docs/protocol.md 25.5 to 25.8. The record's answer needs nobody; a person's word is a second one, by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from hotline.errors import LocalError, TextError
+from hotline.limits import (
+    CHALLENGE_OFFICER_PATIENCE,
+    CHALLENGE_RECORD_PATIENCE,
+    CHALLENGES_KEPT_MAX,
+    SERVICE_TEXT_BYTES_MAX,
+)
+from hotline.machine import Delete, Instant, Plane, Private, Put, Reply, RequestId
+from hotline.protocol.asking import TERMINAL, WORDS, answer, question
+from hotline.protocol.context import Context
+from hotline.protocol.events import AnswerChallenge, AskChallenge
+from hotline.protocol.outbox import Pending
+from hotline.protocol.sending import Sending
+from hotline.protocol.statements import check_text, decode_statement
+from hotline.protocol.tables import Row, Saved
+from hotline.wire.v1 import content_pb2
+
+_ASKED: Final = "asked"
+_HEARD: Final = "heard"
+_NOBODY, _RECORD, _OFFICER = 0, 1, 2
+"""Whose silence an alarm has told of."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """One challenge; `serial` is its own, on SERVICE, of the side that asked."""
+
+    way: str
+    serial: int
+    plane: str
+    named: int
+    statement: bytes
+    ours: int
+    """Whether the challenger said it."""
+    at: int
+    record: str = ""
+    officer: str = ""
+    by: str = ""
+    alarmed: int = _NOBODY
+
+
+class Challenges:
+    """Those that we asked and those that we heard."""
+
+    def __init__(self, context: Context, sending: Sending) -> None:
+        self._ctx = context
+        self._sending = sending
+        self._kept: dict[tuple[str, int], Kept] = {}
+        self._late_at: dict[int, int] = {}
+
+    def restore(self, saved: Saved, now: Instant) -> None:
+        """Take up what is not answered; patience begins anew."""
+        for row in sorted(saved.rows("challenge"), key=lambda row: int(str(row["at"]))):
+            kept = Kept(**row)  # type: ignore[arg-type]
+            self._kept[kept.way, kept.serial] = kept
+            self._wait(kept, now)
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    def ask(self, event: AskChallenge, now: Instant) -> None:
+        """An officer asks whether a statement is in the other side's record."""
+        ctx, serial = self._ctx, event.serial
+        row = ctx.history.sent(event.plane, serial) if event.ours else None
+        name = row.hash if row is not None else None if event.ours else ctx.inboxes[event.plane].known_hash(serial)
+        if name is None:
+            whose = "was not sent from here" if event.ours else "has not been received"
+            self._refuse(event.request, "unknown", f"#{serial} {whose}: nothing was asked")
+            return
+        statement = self._talk(content_pb2.STATEMENT_KIND_CHALLENGE, event.officer)
+        statement.text = question(event.plane.value, serial, name, ours=event.ours)
+        statement.challenge.ours, statement.challenge.exercise = event.ours, event.plane is Plane.EXERCISE
+        statement.challenge.named.CopyFrom(content_pb2.Reference(serial=serial, statement=name))
+        item = self._say(statement, event.request, now)
+        if item is None:
+            return
+        kept = Kept(_ASKED, item.serial, event.plane.value, serial, name, int(event.ours), now.wall)
+        self._keep(kept)
+        self._wait(kept, now)
+        ctx.record(
+            "challenge.asked",
+            {"officer": Private(event.officer.encode())},
+            serial=item.serial,
+            plane=kept.plane,
+            of=serial,
+            statement=name.hex(),
+            ours=kept.ours,
+        )
+        self._sending.answer(event.request, item, statement)
+
+    def answered(self, statement: content_pb2.Statement, now: Instant) -> None:
+        """An answer of the peer is here; one that answers no challenge of ours is talk and no more."""
+        ctx, reply = self._ctx, statement.in_reply_to
+        kept = self._kept.get((_ASKED, reply.serial))
+        if kept is None or self._name_of(kept.serial) != reply.statement:
+            return
+        verdict = WORDS[statement.verdict]
+        by = "record" if statement.kind == content_pb2.STATEMENT_KIND_RECORD_ANSWER else "officer"
+        if by == "record":
+            kept.record = verdict
+        else:
+            kept.officer, kept.by = verdict, statement.drafter
+        self._keep(kept)
+        self._wait(kept, now)
+        serial, plane, of = kept.serial, kept.plane, kept.named
+        ctx.record(
+            "challenge.answered",
+            {"officer": Private(statement.drafter.encode())},
+            serial=serial,
+            plane=plane,
+            of=of,
+            verdict=verdict,
+            by=by,
+        )
+        ctx.tell("challenge-answered", serial=serial, plane=plane, of=of, verdict=verdict, by=by, at=now.wall)
+        if verdict != "yes":
+            text = "the other side does not know a statement as it stands here: trust neither before you have compared"
+            ctx.alarm("challenge-denied", text, serial=serial, plane=plane, of=of, verdict=verdict, by=by)
+
+    # --- being asked -------------------------------------------------------------------------------------------------
+
+    def heard(self, statement: content_pb2.Statement, name: bytes, now: Instant) -> None:
+        """The peer asks: the record answers at once, and our people are told."""
+        ctx, asked = self._ctx, statement.challenge
+        plane = Plane.EXERCISE if asked.exercise else Plane.REAL
+        serial = asked.named.serial
+        verdict = self._verdict(plane, asked, now)
+        word = WORDS[verdict]
+        kept = Kept(_HEARD, statement.serial, plane.value, serial, asked.named.statement, int(asked.ours), now.wall)
+        kept.record = word
+        self._keep(kept)
+        ctx.record(
+            "challenge.heard",
+            serial=statement.serial,
+            plane=plane.value,
+            of=serial,
+            statement=asked.named.statement.hex(),
+            ours=kept.ours,
+            verdict=word,
+        )
+        text = "the peer doubts a statement; our record has answered, a person confirms: hotline challenge confirm"
+        ctx.alarm("challenged", text, serial=statement.serial, plane=plane.value, of=serial, verdict=word)
+        said = self._talk(content_pb2.STATEMENT_KIND_RECORD_ANSWER, TERMINAL)
+        said.text, said.verdict = answer(plane.value, serial, word, ours=asked.ours), verdict
+        said.in_reply_to.CopyFrom(content_pb2.Reference(serial=statement.serial, statement=name))
+        self._say(said, None, now)
+
+    def confirm(self, event: AnswerChallenge, now: Instant) -> None:
+        """An officer answers a challenge of the peer, once."""
+        ctx, kept = self._ctx, self._kept.get((_HEARD, event.serial))
+        name = ctx.inboxes[Plane.SERVICE].known_hash(event.serial)
+        if kept is None or name is None:
+            self._refuse(
+                event.request, "unknown", f"#{event.serial} of the peer's talk is no challenge: nothing was said"
+            )
+            return
+        if kept.officer:
+            self._refuse(event.request, "again", f"#{event.serial} was answered before by {kept.by}: nothing was said")
+            return
+        word = WORDS.get(event.verdict)
+        if word is None or event.officer == TERMINAL:
+            text = "no such answer: use yes, no or unknown, under a person's name; nothing was said"
+            self._refuse(event.request, "verdict", text)
+            return
+        said = self._talk(content_pb2.STATEMENT_KIND_OFFICER_ANSWER, event.officer)
+        said.text, said.verdict = event.text or word.capitalize() + ".", event.verdict
+        said.in_reply_to.CopyFrom(content_pb2.Reference(serial=event.serial, statement=name))
+        try:
+            check_text(said.text, SERVICE_TEXT_BYTES_MAX)
+        except TextError as error:
+            self._refuse(event.request, "text", str(error))
+            return
+        item = self._say(said, event.request, now)
+        if item is None:
+            return
+        kept.officer, kept.by = word, event.officer
+        self._keep(kept)
+        ctx.record("challenge.word", {"officer": Private(event.officer.encode())}, serial=event.serial, verdict=word)
+        self._sending.answer(event.request, item, said)
+
+    def _verdict(self, plane: Plane, asked: content_pb2.Challenge, now: Instant) -> content_pb2.Verdict.ValueType:
+        """What our own record says of what is named; by its name, not by its number."""
+        ctx, serial, name = self._ctx, asked.named.serial, asked.named.statement
+        if asked.ours:
+            known = ctx.inboxes[plane].known_hash(serial)
+            lost = known is None and serial <= ctx.inboxes[plane].through
+            return _verdict(known == name, lost=lost)
+        outbox, row = ctx.outboxes[plane], ctx.history.sent(plane, serial)
+        item = outbox.pending.get(serial)
+        names = {item.hash, item.original_hash} if item is not None else set()
+        if row is not None:
+            precedence = decode_statement(row.content).precedence
+            said = Pending(serial, precedence, row.content, row.signature, row.hash, now.mono)
+            names |= {row.hash, self._sending.void(plane, said).hash}
+        elif serial <= outbox.last_serial:
+            names.add(self._sending.filler(plane, serial, now).hash)
+        lost = row is None and item is None and serial <= outbox.last_serial
+        return _verdict(name in names, lost=lost)
+
+    # --- both --------------------------------------------------------------------------------------------------------
+
+    def renumbered(self, serial: int, new: int, now: Instant) -> None:
+        """After a loss of state a challenge of ours goes on under another serial."""
+        kept = self._kept.pop((_ASKED, serial), None)
+        if kept is not None:
+            self._ctx.out.changes.append(Delete("challenge", {"way": _ASKED, "serial": serial}))
+            self._late_at.pop(serial, None)
+            kept.serial = new
+            self._keep(kept)
+            self._wait(kept, now)
+
+    def due(self, now: Instant) -> None:
+        """Who has not answered in time is told of, once."""
+        for serial, at in list(self._late_at.items()):
+            if at > now.mono:
+                continue
+            kept = self._kept[_ASKED, serial]
+            kept.alarmed = _OFFICER if kept.record else _RECORD
+            self._keep(kept)
+            self._wait(kept, now)
+            who = "officer" if kept.record else "record"
+            text = "a challenge was not answered in time: by the other side's record, or by a person"
+            self._ctx.alarm("challenge-unanswered", text, serial=serial, plane=kept.plane, of=kept.named, by=who)
+
+    def next_deadline(self) -> int | None:
+        """When that is."""
+        return min(self._late_at.values(), default=None)
+
+    def _wait(self, kept: Kept, now: Instant) -> None:
+        """Set the time at which whoever owes an answer is late."""
+        self._late_at.pop(kept.serial if kept.way == _ASKED else 0, None)
+        if kept.way != _ASKED or kept.officer:
+            return
+        if not kept.record and kept.alarmed < _RECORD:
+            self._late_at[kept.serial] = now.mono + CHALLENGE_RECORD_PATIENCE
+        elif kept.record and kept.alarmed < _OFFICER:
+            self._late_at[kept.serial] = now.mono + CHALLENGE_OFFICER_PATIENCE
+
+    def _keep(self, kept: Kept) -> None:
+        row: Row = asdict(kept)
+        self._kept[kept.way, kept.serial] = kept
+        self._ctx.out.changes.append(Put("challenge", row))
+        while len(self._kept) > CHALLENGES_KEPT_MAX:
+            way, serial = next(iter(self._kept))
+            del self._kept[way, serial]
+            if way == _ASKED:
+                self._late_at.pop(serial, None)
+            self._ctx.out.changes.append(Delete("challenge", {"way": way, "serial": serial}))
+
+    def _name_of(self, serial: int) -> bytes:
+        item = self._ctx.outboxes[Plane.SERVICE].pending.get(serial)
+        if item is not None:
+            return item.original_hash or item.hash
+        row = self._ctx.history.sent(Plane.SERVICE, serial)
+        return row.hash if row is not None else b""
+
+    def _talk(self, kind: content_pb2.StatementKind.ValueType, drafter: str) -> content_pb2.Statement:
+        return content_pb2.Statement(
+            precedence=content_pb2.PRECEDENCE_ROUTINE,
+            kind=kind,
+            language="en",
+            direction=content_pb2.DIRECTION_LTR,
+            drafter=drafter,
+            valid_for_ms=self._ctx.setup.validity_ms[content_pb2.PRECEDENCE_ROUTINE],
+        )
+
+    def _say(self, statement: content_pb2.Statement, request: RequestId | None, now: Instant) -> Pending | None:
+        """Queue it. With no room it is not said: whoever asked is told so, a peer hears nothing and rings."""
+        try:
+            self._sending.check_room(Plane.SERVICE)
+        except LocalError as error:
+            if request is not None:
+                self._refuse(request, "full", str(error))
+            return None
+        item = self._sending.say(Plane.SERVICE, statement, now)
+        self._sending.pump(now)
+        return item
+
+    def _refuse(self, request: RequestId, code: str, text: str) -> None:
+        self._ctx.out.replies.append(Reply(request, False, code, text))
+
+
+def _verdict(known: bool, *, lost: bool) -> content_pb2.Verdict.ValueType:
+    if known:
+        return content_pb2.VERDICT_YES
+    return content_pb2.VERDICT_UNKNOWN if lost else content_pb2.VERDICT_NO

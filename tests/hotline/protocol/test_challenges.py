@@ -1,0 +1,219 @@
+"""Was this really said? The record answers, a person confirms, silence is an alarm (docs/protocol.md 25.5 to 25.8)."""
+
+from __future__ import annotations
+
+import pytest
+
+from hotline.limits import CHALLENGE_OFFICER_PATIENCE, CHALLENGE_RECORD_PATIENCE, SERVICE_OUTBOX_MAX
+from hotline.machine import Plane, Reply, RequestId, Tick
+from hotline.protocol.asking import TERMINAL
+from hotline.protocol.events import AnswerChallenge, AskChallenge
+from hotline.wire.v1 import content_pb2
+from tests.hotline.protocol.pair import FLASH, Pair, Party, durable, losing
+
+YES, NO, UNKNOWN = content_pb2.VERDICT_YES, content_pb2.VERDICT_NO, content_pb2.VERDICT_UNKNOWN
+
+
+@pytest.fixture
+def pair() -> Pair:
+    return Pair().open()
+
+
+def asks(party: Party, serial: int = 1, *, ours: bool = False, plane: Plane = Plane.REAL) -> Reply:
+    request = RequestId(len(party.replies) + 1)
+    party.step(AskChallenge(request, "duty-1", plane, serial, ours))
+    return party.replies[request]
+
+
+def confirms(party: Party, serial: int = 1, verdict: int = YES, text: str = "", officer: str = "duty-2") -> Reply:
+    request = RequestId(len(party.replies) + 1)
+    party.step(AnswerChallenge(request, officer, serial, verdict, text))  # type: ignore[arg-type]
+    return party.replies[request]
+
+
+def answers(party: Party) -> list[tuple[object, object]]:
+    return [(d.fields["by"], d.fields["verdict"]) for d in party.told if d.kind == "challenge-answered"]
+
+
+def alarms(party: Party, name: str) -> list[dict[str, object]]:
+    return [dict(r.fields) for r in party.records if r.kind == "alarm" and r.fields["name"] == name]
+
+
+@pytest.mark.parametrize("plane", [Plane.REAL, Plane.EXERCISE])
+def test_the_record_answers_at_once_and_a_person_by_name(pair: Pair, plane: Plane) -> None:
+    """Nobody could tell a true FLASH from a stolen key's while the phones are down (docs/protocol.md 25.5 to 25.7)."""
+    pair.alpha.submit("Our aircraft is in distress.", FLASH, plane)
+    pair.run(1_000)
+    assert asks(pair.bravo, plane=plane).ok
+    pair.run(1_000)
+    assert answers(pair.bravo) == [("record", "yes")]
+    (told,) = alarms(pair.alpha, "challenged")
+    assert (told["of"], told["plane"], told["verdict"]) == (1, plane.value, "yes")
+    assert pair.alpha.shown(Plane.SERVICE) == [1]
+    assert confirms(pair.alpha, text="It is ours. A pilot is missing.").ok
+    pair.run(1_000)
+    assert answers(pair.bravo) == [("record", "yes"), ("officer", "yes")]
+    assert pair.bravo.text(2, Plane.SERVICE) == "It is ours. A pilot is missing."
+    assert not confirms(pair.alpha).ok, "a person answers once"
+    kinds = [record.kind for record in (*pair.alpha.records, *pair.bravo.records) if record.kind.startswith("chall")]
+    assert sorted(kinds) == sorted(
+        ["challenge.asked", "challenge.heard", "challenge.word", "challenge.answered", "challenge.answered"]
+    )
+    assert not alarms(pair.bravo, "challenge-denied")
+
+
+def test_have_you_received_it(pair: Pair) -> None:
+    """Whoever has no receipt could not ask by another way (docs/protocol.md 25.6)."""
+    pair.weather = losing(lambda sender, relay, sealed: sender is pair.alpha and durable(sealed))
+    pair.alpha.submit("one")
+    pair.run(2)
+    real = {item.envelope for item in pair.alpha.endpoint.context.outboxes[Plane.REAL].pending.values()}
+    pair.weather = losing(lambda sender, relay, sealed: sealed in real)
+    assert asks(pair.alpha, ours=True).ok
+    pair.run(2_000)
+    assert answers(pair.alpha) == [("record", "no")]
+    pair.weather = losing(lambda sender, relay, sealed: False)
+    pair.run(60_000)
+    assert asks(pair.alpha, ours=True).ok
+    pair.run(2_000)
+    assert answers(pair.alpha)[-1] == ("record", "yes")
+
+
+def forge(pair: Pair, serial: int, name: bytes) -> None:
+    """BRAVO's list shows a statement that ALPHA never said: its terminal, or its disk, was tampered with."""
+    pair.bravo.memory.tables.setdefault("received", {})["real", serial] = {
+        "plane": "real", "serial": serial, "content": b"", "signature": b"", "hash": name, "at": 1,
+    }  # fmt: skip
+    pair.bravo.endpoint.context.inboxes[Plane.REAL].through = max(
+        serial, pair.bravo.endpoint.context.inboxes[Plane.REAL].through
+    )
+    pair.bravo.endpoint.context.inboxes[Plane.REAL]._recent.clear()
+    pair.bravo.lies = True
+
+
+@pytest.mark.parametrize("serial", [1, 2])
+def test_what_was_never_said_is_denied_by_its_name_not_its_number(pair: Pair, serial: int) -> None:
+    """A forged statement under a true number would be confirmed (docs/protocol.md 25.6 and 25.7)."""
+    pair.alpha.submit("said")
+    pair.run(1_000)
+    forge(pair, serial, b"f" * 32)
+    assert asks(pair.bravo, serial).ok
+    pair.run(1_000)
+    assert answers(pair.bravo) == [("record", "no")]
+    (alarm,) = alarms(pair.bravo, "challenge-denied")
+    assert (alarm["of"], alarm["by"]) == (serial, "record")
+
+
+def test_a_void_is_known_and_what_was_lost_is_unknown(pair: Pair) -> None:
+    """An expired statement or an old backup would look like a forgery (docs/protocol.md 25.6)."""
+    pair.weather = losing(lambda sender, relay, sealed: durable(sealed))
+    pair.alpha.submit("short", valid_for_ms=5_000)
+    pair.run(6_000)
+    pair.weather = losing(lambda sender, relay, sealed: False)
+    pair.run(20_000)
+    assert pair.bravo.shown() == [-1]
+    backup = pair.alpha.memory.copy()
+    pair.alpha.submit("after the backup")
+    pair.run(2_000)
+    asks(pair.bravo, 1)
+    pair.run(2_000)
+    pair.alpha.restart(backup)
+    pair.run(60_000)
+    asks(pair.bravo, 2)
+    pair.run(5_000)
+    *known, last = answers(pair.bravo)
+    assert set(known) == {("record", "yes")}, "what the backup did not know of is asked and answered again"
+    assert last == ("record", "unknown")
+
+
+def test_only_what_is_here_can_be_challenged(pair: Pair) -> None:
+    """A question about nothing would ring at the other side (docs/protocol.md 25.5)."""
+    for reply in (asks(pair.alpha, 1), asks(pair.alpha, 1, ours=True), confirms(pair.alpha, 1)):
+        assert (reply.ok, "nothing was" in reply.text) == (False, True)
+    assert pair.alpha.endpoint.context.outboxes[Plane.SERVICE].last_serial == 0
+
+
+def test_a_person_cannot_speak_as_the_record(pair: Pair) -> None:
+    """One word of an officer would count as two (docs/protocol.md 25.5)."""
+    pair.alpha.submit("x")
+    pair.run(1_000)
+    asks(pair.bravo)
+    pair.run(1_000)
+    assert not confirms(pair.alpha, officer=TERMINAL).ok
+    assert not confirms(pair.alpha, verdict=9).ok
+    assert not confirms(pair.alpha, text="x" * 1_001).ok
+    assert confirms(pair.alpha, verdict=NO).ok
+    pair.run(1_000)
+    assert answers(pair.bravo) == [("record", "yes"), ("officer", "no")]
+    assert [alarm["by"] for alarm in alarms(pair.bravo, "challenge-denied")] == ["officer"]
+
+
+def test_silence_is_an_alarm_for_each_who_owes_an_answer(pair: Pair) -> None:
+    """A challenge that a relay withholds would be forgotten by those who wait (docs/protocol.md 25.8)."""
+    pair.alpha.submit("x")
+    pair.run(1_000)
+    pair.weather = losing(lambda sender, relay, sealed: sender is pair.bravo and durable(sealed))
+    asks(pair.bravo)
+    pair.run(CHALLENGE_RECORD_PATIENCE - 1_000)
+    assert not alarms(pair.bravo, "challenge-unanswered")
+    pair.run(2_000)
+    assert [alarm["by"] for alarm in alarms(pair.bravo, "challenge-unanswered")] == ["record"]
+    pair.run(CHALLENGE_RECORD_PATIENCE)
+    pair.weather = losing(lambda sender, relay, sealed: False)
+    pair.run(60_000)
+    assert answers(pair.bravo) == [("record", "yes")]
+    pair.bravo.restart()
+    pair.run(CHALLENGE_OFFICER_PATIENCE + 1_000)
+    pair.run(CHALLENGE_OFFICER_PATIENCE)
+    assert [alarm["by"] for alarm in alarms(pair.bravo, "challenge-unanswered")] == ["record", "officer"]
+
+
+def test_without_room_for_talk_it_is_silent(pair: Pair) -> None:
+    """A flood of challenges would be a flood of answers (docs/protocol.md 25.6)."""
+    pair.alpha.submit("x")
+    pair.run(1_000)
+    pair.weather = losing(lambda sender, relay, sealed: sender is pair.alpha and durable(sealed))
+    for _ in range(SERVICE_OUTBOX_MAX):
+        pair.alpha.submit("full", plane=Plane.SERVICE)
+    asks(pair.bravo)
+    pair.run(2_000)
+    assert len(alarms(pair.alpha, "challenged")) == 1
+    assert pair.alpha.endpoint.context.outboxes[Plane.SERVICE].last_serial == SERVICE_OUTBOX_MAX
+    assert asks(pair.alpha, ours=True).code == "full"
+
+
+def test_an_answer_to_another_question_is_talk_and_no_more(pair: Pair) -> None:
+    """The peer's terminal could answer what nobody asked (docs/protocol.md 25.7)."""
+    pair.alpha.submit("x")
+    pair.run(1_000)
+    asks(pair.bravo)
+    alpha = pair.alpha
+    for serial, name in ((1, bytes(32)), (7, bytes(32))):
+        said = content_pb2.Statement(
+            precedence=1, kind=content_pb2.STATEMENT_KIND_OFFICER_ANSWER, language="en", direction=1, drafter="duty-2",
+            text="No.", verdict=NO, valid_for_ms=60_000,
+        )  # fmt: skip
+        said.in_reply_to.CopyFrom(content_pb2.Reference(serial=serial, statement=name))
+        alpha.endpoint._sending.say(Plane.SERVICE, said, alpha.now())
+        alpha.memory.apply(alpha.endpoint.context.out)
+        alpha.step(Tick())
+    alpha.lies = True
+    pair.run(2_000)
+    assert answers(pair.bravo) == [("record", "yes")]
+    assert len(pair.bravo.shown(Plane.SERVICE)) == 3
+
+
+def test_a_challenge_goes_on_under_another_serial(pair: Pair) -> None:
+    """After a loss of state its answer would be taken for talk (docs/protocol.md 25.7 and 12.6)."""
+    pair.alpha.submit("x")
+    pair.run(1_000)
+    backup = pair.bravo.memory.copy()
+    pair.bravo.submit("lost", plane=Plane.SERVICE)
+    pair.run(2_000)
+    pair.bravo.restart(backup)
+    pair.run(2)
+    assert asks(pair.bravo).ok
+    pair.run(60_000)
+    assert answers(pair.bravo) == [("record", "yes")]
+    rows = pair.bravo.memory.rows("challenge")
+    assert [(row["serial"], row["record"]) for row in rows] == [(2, "yes")]
