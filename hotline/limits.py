@@ -134,6 +134,12 @@ BUNDLE_ENVELOPES_MAX: Final = 2_500
 BUNDLE_RECEIPTS_MAX: Final = 1_024
 """The newest statements of each plane that a bundle acknowledges. Older ones are acknowledged when a path lives."""
 
+NONPAPER_KEPT: Final = 86_400_000
+"""How long the text of a non-paper is kept after it was read, or expired. Over: its key is destroyed."""
+
+NONPAPERS_KEPT_MAX: Final = 2_048
+"""Texts of non-papers kept, sent and received each. Full: the one finished first goes; else no further one is taken."""
+
 COURIER_ROTATION: Final = 7 * 86_400_000
 """How old the newest courier prekey may be before another is made."""
 

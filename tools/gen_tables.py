@@ -51,8 +51,9 @@ EXPANDED: Final = {
 """Kinds that are put together at run time."""
 SPREAD: Final = {
     "references(statement)": ("reply_to", "corrects", "translates", "grade"),
-    "said_head(statement.checkpoint, setup.remote_log)": HEAD_FIELDS,
+    "said_head(statement.checkpoint, ctx.setup.remote_log)": HEAD_FIELDS,
     "head": HEAD_FIELDS,
+    "receipt": ("receipt",),
     "fields": (),
 }
 """Fields that a call takes over from a mapping; they are there only if there is something to say."""
@@ -109,6 +110,14 @@ RECORDS: Final = {
     "msg.shown": "Received statements became visible, other than the one that just arrived (12.5).",
     "msg.translated": "An officer handed in a translation that stays here (21.4).",
     "msg.submit": "A statement was accepted from an officer or from the schedule (12.1).",
+    "nonpaper.asked": "The peer wants a non-paper of ours on record (22.9).",
+    "nonpaper.custody": "A relay holds envelopes of non-papers; what it signed is not kept (22.5).",
+    "nonpaper.destroyed": "The text of a non-paper is gone from here (22.7).",
+    "nonpaper.recorded": "A non-paper has been said again, of record (22.9, 22.10).",
+    "nonpaper.recv": "Something was said to us without prejudice (22.5).",
+    "nonpaper.renumbered": "A non-paper of ours goes on under another serial (12.6).",
+    "nonpaper.sent": "A non-paper left in an envelope (22.5).",
+    "nonpaper.submit": "An officer has said something without prejudice (22.5).",
     "path.state": "A path changed its state (11.1).",
     "peer.log": "The first head of a log of the peer (13.6).",
     "peer.presence": "The peer says something else of itself than before (10.13, 18.3).",
@@ -142,7 +151,7 @@ FIELDS: Final = {
     "bundle": (HASH, "the bundle's file"),
     "by": (
         EITHER,
-        "the peer's base, the witness, or `witnesses`; the serial of an answer; `record` or `officer` for a challenge",
+        "the peer's base, the witness, or `witnesses`; a serial; `record` or `officer` for a challenge",
     ),
     "by_ms": (NUMBER, "how far the wall clock moved against the monotonic one"),
     "delivered": (NUMBER, "statements of ours that the peer has, as the bundle told"),
@@ -160,10 +169,7 @@ FIELDS: Final = {
     "generation": (NUMBER, "of the prekey (7.2)"),
     "held": (EITHER, "what we hold of it: hash, checkpoint, or number of entries"),
     "here": (TIME, "our wall clock"),
-    "kind": (
-        TEXT,
-        "`text`, `void`, `test`, `test-void`, `correction`, `retraction`, `translation`, or of 25.5 `challenge`, ..",
-    ),
+    "kind": (TEXT, "of the statement: `text`, `void`, `test` and so on"),
     "lang": (TEXT, "language tag"),
     "late": (NUMBER, "1 if the time that was promised had come"),
     "last": (NUMBER, "last missing serial"),
@@ -194,7 +200,7 @@ FIELDS: Final = {
     "serial": (NUMBER, "of the statement; of a charter where the record is of one"),
     "serials": (TEXT, "numbers and ranges: `3-5 8`"),
     "shown": (NUMBER, "1 if it became visible at once"),
-    "size": (NUMBER, "entries of a log"),
+    "size": (NUMBER, "entries of a log; padding class of a non-paper"),
     "state": (TEXT, "state of the path, in small letters"),
     "statement": (HASH, "name of the statement (8.2)"),
     "terminal": (NUMBER, "our terminal"),

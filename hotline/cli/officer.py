@@ -27,7 +27,7 @@ from hotline.cli.output import (
 from hotline.cli.phrasebook import book, said_fields
 from hotline.cli.textinput import direction_of, read_text
 from hotline.errors import TextError
-from hotline.protocol.neutral import UNATTENDED, kind_word
+from hotline.protocol.neutral import NON_PAPER, UNATTENDED, kind_word
 from hotline.runtime.client import daemon
 from hotline.safetext import safe_line
 from hotline.wire.v1 import content_pb2, operator_pb2, operator_pb2_grpc
@@ -137,6 +137,7 @@ def _print_ledger(ledger: dict[str, Any], peer_size: int) -> None:
 @click.option("--fill", "fills", multiple=True, metavar="NAME=VALUE", help="A value that the phrase takes.")
 @click.option("--field", "fields", multiple=True, metavar="KIND=VALUE", help="A time, place, coord or number.")
 @click.option("--office", metavar="NAME", help="Whom it is for: warns where the agreed form of address is not there.")
+@click.option("--without-prejudice", is_flag=True, help="Known to the peer alone: not signed, and not on record.")
 @click.option("--wait", type=click.Choice(STAGES), default="queued", show_default=True, help="Wait until then.")
 @click.option("--timeout", metavar="30s", help="How long to wait.  [default: 30s]")
 @click.option("--valid-for", metavar="2h", help="Give up if not delivered by then.  [default: by the charter]")
@@ -156,6 +157,7 @@ def send(
     fills: tuple[str, ...],
     fields: tuple[str, ...],
     office: str | None,
+    without_prejudice: bool,
     wait: str,
     timeout: str | None,
     valid_for: str | None,
@@ -174,11 +176,14 @@ def send(
       hotline send "There is no exercise on Friday." --retracts 5
       hotline send "It begins at {time}, near {place}." --field time=2026-11-25T10:00Z --field place="Point One"
       hotline send --phrase B02 --fill number=17 --lang ur
+      hotline send "We could live with Thursday." --without-prejudice
 
     A field is signed as such and reads alike on both sides; {name} in the text stands for it (time.begin=... names one
     `begin`; coord takes 28.6139,77.2090). A phrase is said in --lang and read in the other side's language.
     What is corrected or retracted is shown with a mark from then on, and stays on record on both sides; what does it
     goes with at least the same precedence, and is to be read and acknowledged anew.
+    What is said without prejudice bears no signature: the peer knows that it is yours and can show it to nobody. Both
+    records tell that it was said, when, and how long it was; its text is destroyed a day after it was read.
     Exit 0 when the stage waited for is reached, 3 if there is no path, 5 if it was not reached in time; in both
     cases the statement is queued and goes on by itself.
     """
@@ -209,6 +214,7 @@ def send(
         retracts=retracts is not None,
         field=[content_pb2.Field(name=one.name, kind=one.kind, value=one.value) for one in typed_fields],
         phrase=content_pb2.Phrase(code=entry.code, book=book().name) if entry else None,
+        without_prejudice=without_prejudice,
     )
     with daemon(socket) as stub:
         level = precedence or _precedence_of(stub, exercise, named)
@@ -217,7 +223,8 @@ def send(
         if not answer.accepted:
             leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
         if not as_json:
-            line(f"#{answer.serial:04d} {level.upper()} queued, {answer.date_time_group}")
+            mode = " WITHOUT PREJUDICE" if without_prejudice else ""
+            line(f"#{answer.serial:04d} {level.upper()}{mode} queued, {answer.date_time_group}")
         view, code = follow(stub, answer.serial, exercise, wait, limit, quiet=as_json)
     if as_json:
         print_json(statement_json(view))
@@ -301,7 +308,9 @@ def _list(socket: str | None, exercise: bool, *, sent: bool, unread: bool, limit
         state += f", {kind_word(view.kind).upper()} OF #{view.corrects:04d}" if view.corrects else ""
         state += f", {translation_of(view).upper()}" if view.HasField("original") else ""
         state += f", {view.translations} TRANSLATED" if view.translations else ""
+        state += f", ON RECORD AS #{view.recorded_as:04d}" if view.recorded_as else ""
         state = f"TEST {state}" if view.kind in UNATTENDED else state
+        state = f"WITHOUT PREJUDICE {state}" if view.kind == NON_PAPER else state
         group, lang = safe_line(view.date_time_group, 16), safe_line(view.language, 16)
         line(f"{view.serial:04d}  {precedence_word(view.precedence):12}{group:17}{lang:6}{state}")
 

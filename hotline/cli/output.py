@@ -14,7 +14,7 @@ from hotline.cli.fieldview import print_text
 from hotline.cli.phraseview import phrase_json, print_phrase
 from hotline.errors import ConfigError
 from hotline.protocol.language import grade_word
-from hotline.protocol.neutral import UNATTENDED, VOIDS, kind_word
+from hotline.protocol.neutral import NON_PAPER, UNATTENDED, VOIDS, kind_word
 from hotline.safetext import safe_block, safe_line
 from hotline.wire.v1 import content_pb2, operator_pb2
 
@@ -92,6 +92,7 @@ def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
         "to": view.to_party,
         "precedence": precedence_word(view.precedence).lower(),
         "kind": kind_word(view.kind),
+        "mode": "without-prejudice" if view.kind == NON_PAPER else "of-record",
         "dtg": view.date_time_group,
         "lang": view.language,
         "dir": direction_word(view.direction),
@@ -122,6 +123,9 @@ def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
         "translator": view.translator or None,
         "translations": view.translations,
         **phrase_json(view),
+        "put_on_record": view.put_on_record or None,
+        "recorded_as": view.recorded_as or None,
+        "record_asked": view.record_asked,
         "text": view.text or None,
     }
 
@@ -187,9 +191,22 @@ def print_rungs(view: operator_pb2.StatementView) -> None:
         line(f"  answered         by #{view.answered_by:04d} from {safe_line(view.to_party)}")
 
 
+def _print_trust(view: operator_pb2.StatementView) -> None:
+    """By what it is known to come from its sender, and for whom."""
+    if view.kind != NON_PAPER:
+        line(f"  signature        valid, statement {view.statement.hex()[:16]}")
+        return
+    line("  signature        none: it came by the secret that both sides share, and proves nothing to anybody else")
+    if view.recorded_as:
+        line(f"  on record        as #{view.recorded_as:04d}")
+    elif view.record_asked:
+        line(f"  on record        the peer wants it; say it of record with: hotline record-it {view.serial} --ours")
+
+
 def print_statement(view: operator_pb2.StatementView) -> None:
     """One statement with everything known of it, its text last and with nothing beside it."""
     banner = "EXERCISE EXERCISE EXERCISE  " if view.exercise else ""
+    banner += "WITHOUT PREJUDICE  " if view.kind == NON_PAPER else ""
     banner += "TEST TEST TEST  " if view.kind in UNATTENDED else ""
     number = f"#{view.serial:04d}"
     ends = f"from {safe_line(view.from_party)} to {safe_line(view.to_party)}"
@@ -199,6 +216,10 @@ def print_statement(view: operator_pb2.StatementView) -> None:
     if view.corrects:
         what = "RETRACTS" if view.kind == content_pb2.STATEMENT_KIND_RETRACTION else "CORRECTS"
         line(f"*** {what} #{view.corrects:04d} ***")
+    if view.put_on_record:
+        whose = view.to_party if view.of_recipient else view.from_party
+        what = "WANTS ON RECORD" if view.kind == NON_PAPER else "SAYS AGAIN, OF RECORD,"
+        line(f"*** {what} #{view.put_on_record:04d} of {safe_line(whose)} ***")
     if view.in_reply_to:
         line(f"  in reply to      #{view.in_reply_to:04d} from {safe_line(view.to_party)}")
     line(f"  date-time group  {safe_line(view.date_time_group)}")
@@ -212,7 +233,7 @@ def print_statement(view: operator_pb2.StatementView) -> None:
     print_rungs(view)
     if view.repeats:
         line(f"  repeats          #{view.repeats:04d}: the same text came before; its sender had lost state")
-    line(f"  signature        valid, statement {view.statement.hex()[:16]}")
+    _print_trust(view)
     if view.kind in VOIDS:
         line("\n[the sender withdrew this serial: the statement expired before it was delivered]")
         return

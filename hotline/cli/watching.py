@@ -42,6 +42,7 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
     number = f"#{fields['serial']:04d}" if "serial" in fields else ""
     exercise = {"exercise": "EXERCISE ", "service": "SERVICE "}.get(str(fields.get("plane")), "")
     exercise += "TEST " if fields.get("test") else ""
+    exercise += "WITHOUT PREJUDICE " if fields.get("mode") == "without-prejudice" else ""
     match kind:
         case "received" if fields.get("test"):
             return f"{exercise}{number} received; nobody need open it"
@@ -57,6 +58,8 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
             return f"{exercise}statement {number} shown to the principal by {safe_line(str(fields['officer']))}"
         case "promise" | "promise-kept":
             return f"{exercise}{_promise(kind, number, fields)}"
+        case "record-asked" | "recorded":
+            return f"{exercise}{_record(kind, number, fields)}"
         case "path":
             return f"path {safe_line(str(fields['path']))} is {str(fields['state']).upper()}"
         case "alarm":
@@ -92,6 +95,15 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
         case _:
             details = " ".join(f"{name}={safe_line(str(value))}" for name, value in sorted(fields.items()))
             return f"{kind} {details}"
+
+
+def _record(kind: str, number: str, fields: dict[str, Any]) -> str:
+    """What becomes of what was said without prejudice."""
+    if kind == "record-asked":
+        command = f"hotline record-it {fields['serial']} --ours"
+        return f"the peer wants our non-paper {number} on record; to say it so: {command}"
+    whose = "our non-paper" if fields["way"] == "sent" else "the peer's non-paper"
+    return f"{whose} {number} is on record as #{fields['by']:04d}"
 
 
 def _promise(kind: str, number: str, fields: dict[str, Any]) -> str:

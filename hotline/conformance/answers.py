@@ -30,6 +30,7 @@ KINDS: Final[Mapping[str, Callable[[Json, Json], Json]]] = {
     "courier-prekey": channel.courier_prekey,
     "bundle": channel.bundle,
     "statement": channel.statement,
+    "non-paper": channel.non_paper,
     "receipt": channel.receipt,
     "heartbeat": channel.heartbeat,
     "custody": channel.custody,

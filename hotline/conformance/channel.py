@@ -15,17 +15,25 @@ from hotline.crypto.storage import storage_seal
 from hotline.errors import NotOpened
 from hotline.limits import FRAMES_PER_PARCEL_MAX, PARCEL_BYTES_MAX
 from hotline.machine import Instant, Plane
+from hotline.protocol import nonpapers
 from hotline.protocol.answers import read_custody
 from hotline.protocol.bundle import bundle_name, open_bundle
 from hotline.protocol.courierkeys import CourierKeys
 from hotline.protocol.neutral import UNATTENDED, kind_of
 from hotline.protocol.prekeys import COURIER_LABEL, LABEL, STORAGE_LABEL, OwnPrekeys, read_peer_prekey, tag
 from hotline.protocol.session import Session, Side
-from hotline.protocol.statements import Ends, decode_receipt, read_heartbeat, read_statement, statement_hash
+from hotline.protocol.statements import (
+    Ends,
+    decode_receipt,
+    read_heartbeat,
+    read_statement,
+    statement_hash,
+    statement_name,
+)
 from hotline.protocol.tables import Row
 from hotline.wire.codec import decode, decode_frame
 from hotline.wire.envelope import FLAG_CLEAR, HEADER_SIZE, decode_header, envelope_id
-from hotline.wire.inner import decode_inner
+from hotline.wire.inner import ContentType, Inner, decode_inner
 from hotline.wire.v1 import content_pb2, frame_pb2, relay_pb2
 
 _NOW: Final = Instant(10_000, 1_795_000_000_000)
@@ -209,6 +217,16 @@ def statement(given: Json, asked: Json) -> Json:
     made = read_statement(content, plane, given["from_party"], given["to_party"])
     name = statement_hash(plane, Ends(raw(given["charter"]), given["from"], given["to"]), content)
     return {"statement": fields(made), "name": name.hex(), "test": kind_of(made) in UNATTENDED}
+
+
+def non_paper(given: Json, asked: Json) -> Json:
+    """A statement without prejudice, its name, and the key that both ends have."""
+    plane, ends = Plane(asked["plane"]), Ends(raw(given["charter"]), given["from"], given["to"])
+    inner = Inner(ContentType.WITHOUT_PREJUDICE, raw(asked["content"]), raw(asked["mac"]))
+    nonpapers.check(raw(given["pairwise"]), inner, plane, ends)
+    made = read_statement(inner.content, plane, given["from_party"], given["to_party"], inner.type)
+    name, key = statement_name(plane, ends, made, inner.content), nonpapers.mac_key(raw(given["pairwise"]), plane, ends)
+    return {"statement": fields(made), "name": name.hex(), "key": key.hex()}
 
 
 def receipt(given: Json, asked: Json) -> Json:

@@ -6,7 +6,7 @@ Each side's log must have been verified by itself before. What one side admits t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hotline.ledger.record import Leaf
 from hotline.ledger.tree import Frontier, leaf_hash
@@ -33,6 +33,9 @@ class _Told:
     body: str
     kind: str = "text"
 
+
+_QUIET = "without-prejudice"
+"""Said in neither ledger: only that it was said, and how long it is."""
 
 _Name = tuple[str, int]
 """Plane and serial."""
@@ -64,6 +67,13 @@ class Side:
         match leaf.type:
             case "msg.submit":
                 self.submitted[name] = told
+            case "nonpaper.submit":
+                self.submitted[name] = replace(told, kind=_QUIET)
+            case "nonpaper.recv":
+                self.received[name] = replace(told, kind=_QUIET)
+            case "nonpaper.renumbered":
+                self.closed.add(name)
+                self.submitted[name[0], _int(fields.get("new"))] = replace(told, kind=_QUIET)
             case "msg.renumbered":
                 self.closed.add(name)
                 self.submitted[name[0], _int(fields.get("new"))] = told
@@ -120,7 +130,7 @@ def _statements(sender: Side, receiver: Side) -> Iterator[Finding]:
         said = sender.submitted.get(name)
         number = f"#{name[1]} ({name[0]})"
         if said is None:
-            if not sender.restored and got.kind in ("text", "test"):
+            if not sender.restored and got.kind in ("text", "test", _QUIET):
                 text = f"{receiver.name} received statement {number}, of which {sender.name}'s ledger knows nothing"
                 yield Finding(receiver.name, got.log_epoch, got.seq, "unsaid", text)
         elif got.kind in ("void", "test-void"):

@@ -10,17 +10,20 @@ from hotline.crypto.signing import verify
 from hotline.errors import RemoteError
 from hotline.limits import FRAME_BYTES_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put
+from hotline.protocol import modes
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
 from hotline.protocol.entries import said
 from hotline.protocol.heads import said_head
+from hotline.protocol.nonpapers import Name, size_class
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.paths import Path
 from hotline.protocol.promises import SENT, Promises
 from hotline.protocol.sending import Sending
 from hotline.protocol.statements import decode_statement, spans
 from hotline.protocol.tables import Row
+from hotline.protocol.voids import filler, void
 from hotline.wire.codec import decode, encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2, frame_pb2
@@ -62,27 +65,43 @@ class Answers:
         setup = self._ctx.setup
         body = read_custody(path.setup.signing, setup.charter, setup.local.number, frame)
         held: dict[Plane, list[int]] = {}
+        quiet: dict[Plane, list[int]] = {}
         for plane, outbox in self._ctx.outboxes.items():
             for name in body.envelope:
                 item = outbox.in_custody(name, path.setup.name, now.mono)
                 if item is None:
                     continue
-                held.setdefault(plane, []).append(item.serial)
+                (quiet if item.is_nonpaper else held).setdefault(plane, []).append(item.serial)
                 if item.state is SentState.QUEUED:
                     item.state = SentState.RELAYED
                     item.relayed_by = path.setup.name
                     self._sending.fact(plane, item.serial, SentState.RELAYED, now, path.setup.name, test=item.is_test)
-        if not held:
-            return
-        name = hashlib.sha256(frame.body).digest()
-        row: Row = {"hash": name, "relay": path.setup.name, "body": frame.body, "signature": frame.signature}
-        self._ctx.out.changes.append(Put("custody", row))
+        if held or quiet:
+            self._enter_custody(path, frame, held, quiet, kept=not self._ctx.nonpapers.any_of(body.envelope))
+            self._sending.pump(now)
+
+    def _enter_custody(
+        self,
+        path: Path,
+        frame: frame_pb2.Custody,
+        held: dict[Plane, list[int]],
+        quiet: dict[Plane, list[int]],
+        *,
+        kept: bool,
+    ) -> None:
+        """What a relay signed is evidence, and kept; but not if it names the envelope of a non-paper (22.5)."""
+        relay, receipt = path.setup.name, {}
+        if kept:
+            name = hashlib.sha256(frame.body).digest()
+            row: Row = {"hash": name, "relay": relay, "body": frame.body, "signature": frame.signature}
+            self._ctx.out.changes.append(Put("custody", row))
+            receipt["receipt"] = name.hex()
         for plane, serials in held.items():
             for line in spans(serials):
-                self._ctx.record(
-                    "msg.custody", plane=plane.value, relay=path.setup.name, serials=line, receipt=name.hex()
-                )
-        self._sending.pump(now)
+                self._ctx.record("msg.custody", plane=plane.value, relay=relay, serials=line, **receipt)
+        for plane, serials in quiet.items():
+            for line in spans(serials):
+                self._ctx.record("nonpaper.custody", plane=plane.value, relay=relay, serials=line)
 
     def delivered(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
         """The peer's terminal holds these statements."""
@@ -160,6 +179,7 @@ class Answers:
     def _read(self, plane: Plane, serial: int, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
         if not self._is_news(plane, serial, SentState.READ):
             return
+        self._ctx.out.changes += self._ctx.nonpapers.finish(Name("sent", plane, serial), now)
         self._sending.fact(plane, serial, SentState.READ, now, receipt.officer)
         officer = {"officer": Private(receipt.officer.encode())}
         self._ctx.record("msg.read", officer, plane=plane.value, serial=serial, receipt=name.hex())
@@ -211,7 +231,7 @@ class Answers:
             else:
                 clashing.append(item.serial)
                 # Our own void under this serial is no sign of a lost state: it overtook the statement.
-                lost = lost or item.statement != self._sending.void(plane, pending).hash
+                lost = lost or item.statement != void(self._ctx, plane, pending).hash
         for line in spans(arrived):
             self._ctx.record("msg.delivered", plane=plane.value, serials=line, receipt=name.hex())
         if lost:
@@ -236,17 +256,19 @@ class Answers:
                 self._tests.renumbered(serial, moved.serial, now)
             if plane is Plane.SERVICE:
                 self._challenges.renumbered(serial, moved.serial, now)
-            ctx.record(
-                "msg.renumbered",
-                said(statement),
-                plane=plane.value,
-                serial=serial,
-                new=moved.serial,
-                statement=moved.hash.hex(),
-            )
+            self._enter_renumbered(plane, serial, moved, statement)
             ctx.tell("renumbered", plane=plane.value, serial=serial, new=moved.serial)
         outbox.restored()
         self._sending.pump(now)
+
+    def _enter_renumbered(self, plane: Plane, serial: int, moved: Pending, statement: content_pb2.Statement) -> None:
+        new, name = moved.serial, moved.hash.hex()
+        if moved.is_nonpaper:
+            modes.destroy(self._ctx, Name("sent", plane, serial))
+            size = size_class(moved.content)
+            self._ctx.record("nonpaper.renumbered", plane=plane.value, serial=serial, new=new, size=size)
+            return
+        self._ctx.record("msg.renumbered", said(statement), plane=plane.value, serial=serial, new=new, statement=name)
 
     def skip_to(self, plane: Plane, serial: int) -> None:
         """We lost state: the peer holds serials of ours up to here that we may not give out again.
@@ -277,17 +299,17 @@ class Answers:
                 continue
             if stored is None:
                 # Given out by a state that we lost: an empty statement closes the gap, or the peer says CONFLICT.
-                outbox.add(self._sending.filler(plane, serial, now))
+                outbox.add(filler(ctx, plane, serial, now))
                 continue
             statement = decode_statement(stored.content)
             expires_at = now.mono + statement.valid_for_ms
             item = Pending(serial, statement.precedence, stored.content, stored.signature, stored.hash, expires_at)
-            item.is_test = statement.kind == content_pb2.STATEMENT_KIND_TEST
+            item.mark(statement)
             renumbered = ctx.history.has_sent_fact(plane, serial, SentState.RENUMBERED.value)
             expired = ctx.history.has_sent_fact(plane, serial, SentState.EXPIRED.value)
             # The void keeps the predecessor: an emptier one would let later statements overtake earlier ones.
             if renumbered or (expired and not ctx.history.has_sent_fact(plane, serial, SentState.DELIVERED.value)):
-                item = self._sending.void(plane, item)
+                item = void(self._ctx, plane, item)
             outbox.add(item)
             key = {"plane": plane.value, "serial": serial, "stage": item.state.value}
             ctx.out.changes.append(Put("outbox", key))

@@ -23,6 +23,7 @@ from hotline.protocol.outbox import Pending
 from hotline.protocol.sending import Sending
 from hotline.protocol.statements import check_text, decode_statement
 from hotline.protocol.tables import Row, Saved
+from hotline.protocol.voids import filler, void
 from hotline.wire.v1 import content_pb2
 
 _ASKED: Final = "asked"
@@ -200,9 +201,9 @@ class Challenges:
         if row is not None:
             precedence = decode_statement(row.content).precedence
             said = Pending(serial, precedence, row.content, row.signature, row.hash, now.mono)
-            names |= {row.hash, self._sending.void(plane, said).hash}
+            names |= {row.hash, void(ctx, plane, said).hash}
         elif serial <= outbox.last_serial:
-            names.add(self._sending.filler(plane, serial, now).hash)
+            names.add(filler(ctx, plane, serial, now).hash)
         lost = row is None and item is None and serial <= outbox.last_serial
         return _verdict(name in names, lost=lost)
 

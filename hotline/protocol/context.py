@@ -12,12 +12,13 @@ from hotline.ledger.policy import Policy
 from hotline.limits import REFUSALS_RECORDED_PER_MINUTE
 from hotline.machine import Delivery, Entropy, Instant, Output, Plane, Private, Record, Transmission
 from hotline.protocol.inbox import Inbox
-from hotline.protocol.outbox import Outbox
+from hotline.protocol.nonpapers import Name, NonPapers
+from hotline.protocol.outbox import BESIDE, Outbox
 from hotline.protocol.paths import Path, PathSetup, PathState
 from hotline.protocol.prekeys import OwnPrekeys
 from hotline.protocol.receipts import LadderReceipts
 from hotline.protocol.session import Session, Side
-from hotline.protocol.tables import History, LedgerView, Saved
+from hotline.protocol.tables import History, LedgerView, Saved, SentRow
 from hotline.wire.codec import envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
@@ -108,7 +109,8 @@ class Context:
         self.session = session
         self.prekeys = prekeys
         self.entropy = entropy
-        self.history = history
+        self.nonpapers = NonPapers(setup.storage_key, entropy)
+        self.history = _Opened(history, self.nonpapers)
         self.ledger = ledger
         self.paths = {path.name: Path(path, entropy) for path in setup.paths}
         self.peer = PeerView()
@@ -119,8 +121,9 @@ class Context:
         self.inboxes: dict[Plane, Inbox] = {}
         for plane in Plane:
             last: dict[int, int] = {
-                precedence: _number(counters.get(f"last:{plane}:{precedence}"))
+                line: _number(counters.get(f"last:{plane}:{line}"))
                 for precedence in content_pb2.Precedence.values()
+                for line in (precedence, precedence + BESIDE)
             }
             self.outboxes[plane] = Outbox(_number(counters.get(f"sent:{plane}")), last)
             self.inboxes[plane] = Inbox(_number(counters.get(f"through:{plane}")), _lookup(history, plane))
@@ -191,6 +194,26 @@ class Context:
                 del self._refusals[path, old]
                 if count > REFUSALS_RECORDED_PER_MINUTE:
                     self.record("refused.more", path=path, count=count - REFUSALS_RECORDED_PER_MINUTE)
+
+
+class _Opened:
+    """History in which non-papers lie open; one whose key was destroyed is as gone as if its month were."""
+
+    def __init__(self, history: History, nonpapers: NonPapers) -> None:
+        self._history = history
+        self._nonpapers = nonpapers
+        self.received_hash = history.received_hash
+        self.has_sent_fact = history.has_sent_fact
+        self.rung = history.rung
+
+    def sent(self, plane: Plane, serial: int) -> SentRow | None:
+        row = self._history.sent(plane, serial)
+        content = self._nonpapers.open(Name("sent", plane, serial), row.content) if row is not None else None
+        return None if row is None or content is None else row._replace(content=content)
+
+    def received(self, plane: Plane, serial: int) -> bytes | None:
+        content = self._history.received(plane, serial)
+        return None if content is None else self._nonpapers.open(Name("received", plane, serial), content)
 
 
 def _number(value: str | int | bytes | None) -> int:

@@ -93,7 +93,9 @@ class Courier:
             for content in self._receiving.courier_receipts(plane, now):
                 envelopes.append(seal(ctx.session.sign(ContentType.RECEIPT, plane, content)))
                 room -= len(envelopes[-1])
-            for item in sorted(outbox.pending.values(), key=lambda one: (-one.precedence, one.serial)):
+            # A bundle is signed: what is said without prejudice waits for a path (22.6).
+            carried = [one for one in outbox.pending.values() if not one.is_nonpaper]
+            for item in sorted(carried, key=lambda one: (-one.precedence, one.serial)):
                 # An envelope is at most its content, doubled by padding, and less than 4 KiB beside it.
                 if len(envelopes) >= BUNDLE_ENVELOPES_MAX or 2 * len(item.content) + 4_096 > room:
                     left += 1

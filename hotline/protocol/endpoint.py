@@ -31,6 +31,7 @@ from hotline.machine import (
     Tick,
     Transmission,
 )
+from hotline.protocol import modes
 from hotline.protocol.answers import Answers
 from hotline.protocol.beats import Beats
 from hotline.protocol.challenges import Challenges
@@ -112,6 +113,7 @@ class Endpoint:
         self._courier = Courier(self.context, courier_keys, self._receiving, self._envelope)
         self.presence = Presence(self.context)
         self.charters = Charters(self.context)
+        self.context.nonpapers.restore(saved.rows("nonpaper"), now)
         self._first = self._line(self.context, self._sending, ladder, courier_keys, now)
         self.peer_log = self._first.peer_log
         self._lines = {remote.number: self._first}
@@ -204,7 +206,7 @@ class Endpoint:
 
     def next_deadline(self) -> int | None:
         """When something is due."""
-        deadlines = [self._gap_at, self._taken_at]
+        deadlines = [self._gap_at, self._taken_at, self.context.nonpapers.next_deadline()]
         deadlines += [self.context.prekeys.next_deadline(), self._courier_keys.next_deadline()]
         deadlines += [part.next_deadline() for part in self._parts()]
         for line in self._lines.values():
@@ -220,6 +222,7 @@ class Endpoint:
             ctx.record("key.prekey", generation=ctx.prekeys.newest.generation, name=ctx.prekeys.newest.name.hex())
         ctx.out.changes += self._courier_keys.due(now)
         self.presence.due(now)
+        modes.due(self.context, now)
         lines = self._lines.values()
         for line in lines:
             line.beats.silence(now)

@@ -13,6 +13,7 @@ from hotline.wire.v1 import content_pb2
 class Submit:
     """An officer hands in a statement. `valid_for_ms` 0 means the charter's default for the precedence.
 
+    `put_on_record` names what was said without prejudice, of ours or, `of_peer`, of the peer's; the text is then ours.
     `in_reply_to` is a serial of the peer's, `corrects` one of ours; 0 for none. `retracts`: it takes that one back.
     """
 
@@ -31,6 +32,9 @@ class Submit:
     """Code of a phrase, and the name of the book that it is in."""
     book: bytes = b""
     fields: tuple[Typed, ...] = ()
+    without_prejudice: bool = False
+    put_on_record: int = 0
+    of_peer: bool = False
 
 
 @dataclass(frozen=True, slots=True)

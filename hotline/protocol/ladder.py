@@ -8,7 +8,8 @@ from hotline.limits import TIME_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put, Reply, RequestId
 from hotline.protocol.context import Context
 from hotline.protocol.events import MarkRead, MarkShown, PromiseReply
-from hotline.protocol.neutral import SPOKEN, kind_of
+from hotline.protocol.neutral import NON_PAPER, SPOKEN, kind_of
+from hotline.protocol.nonpapers import Name
 from hotline.protocol.promises import RECEIVED, Promises
 from hotline.protocol.receipts import WORDS, Stage, Unnoted
 from hotline.protocol.statements import NAME_MAX, decode_statement
@@ -61,6 +62,7 @@ class Ladder:
             ctx.out.replies.append(Reply(event.request, known is not None, "again" if known else "unknown", text))
             return
         del ctx.unread[event.plane][event.serial]
+        ctx.out.changes += ctx.nonpapers.finish(Name("received", event.plane, event.serial), now)
         key: dict[str, str | int] = {"plane": event.plane.value, "serial": event.serial}
         ctx.out.changes += [
             Delete("unread", key),
@@ -69,7 +71,8 @@ class Ladder:
         officer = {"officer": Private(event.officer.encode())}
         ctx.record("msg.opened", officer, plane=event.plane.value, serial=event.serial)
         self._owe(Unnoted(event.plane, event.serial, name, event.officer, now.wall), now)
-        ctx.tell("read", plane=event.plane.value, serial=event.serial, officer=event.officer, at=now.wall)
+        mode = ctx.nonpapers.mode(Name("received", event.plane, event.serial))
+        ctx.tell("read", plane=event.plane.value, serial=event.serial, officer=event.officer, at=now.wall, mode=mode)
         ctx.out.replies.append(Reply(event.request, True, "read", f"#{event.serial} read by {event.officer}"))
 
     def _shown(self, event: MarkShown, now: Instant) -> None:
@@ -131,9 +134,12 @@ class Ladder:
             text = f"#{serial} has not been opened: read it first; nothing was said"
         else:
             content = ctx.history.received(plane, serial)
-            if content is None or kind_of(decode_statement(content)) in SPOKEN:
+            kind = None if content is None else kind_of(decode_statement(content))
+            if kind is None or kind in SPOKEN:
                 return name
-            text = f"#{serial} says nothing that could be shown or answered: nothing was said"
+            text = f"#{serial} was said without prejudice: nothing was said"
+            if kind != NON_PAPER:
+                text = f"#{serial} says nothing that could be shown or answered: nothing was said"
         ctx.out.replies.append(Reply(request, False, "unknown", text))
         return None
 

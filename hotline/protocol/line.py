@@ -87,7 +87,9 @@ class Line:
     def _act(self, path: Path, header: Header, opened: Opened, now: Instant) -> bool:
         inner: Inner = opened.inner
         match inner.type:
-            case ContentType.STATEMENT:
+            case ContentType.WITHOUT_PREJUDICE if path.setup.name not in self.context.paths:
+                raise RemoteError("content-type")  # a bundle is signed (22.6)
+            case ContentType.STATEMENT | ContentType.WITHOUT_PREJUDICE:
                 return self._receiving.statement(self.context, self.peer_log, opened, path.setup.name, now)
             case ContentType.RECEIPT:
                 self._receipt(path, opened, now)

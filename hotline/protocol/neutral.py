@@ -32,8 +32,16 @@ VOIDS: Final = (content_pb2.STATEMENT_KIND_VOID, content_pb2.STATEMENT_KIND_TEST
 CORRECTING: Final = (content_pb2.STATEMENT_KIND_CORRECTION, content_pb2.STATEMENT_KIND_RETRACTION)
 """What changes how an earlier statement of the same side is to be read."""
 
-SPOKEN: Final = (content_pb2.STATEMENT_KIND_TEXT, *CORRECTING, content_pb2.STATEMENT_KIND_TRANSLATION)
-"""What an officer has said."""
+SPOKEN: Final = (
+    content_pb2.STATEMENT_KIND_TEXT,
+    *CORRECTING,
+    content_pb2.STATEMENT_KIND_TRANSLATION,
+    content_pb2.STATEMENT_KIND_PUT_ON_RECORD,
+)
+"""What an officer has said of record."""
+
+NON_PAPER: Final = content_pb2.STATEMENT_KIND_WITHOUT_PREJUDICE
+"""What an officer has said without prejudice."""
 
 UNATTENDED: Final = (content_pb2.STATEMENT_KIND_TEST, content_pb2.STATEMENT_KIND_TEST_VOID)
 """What no officer need open."""
@@ -56,5 +64,5 @@ def kind_of(statement: content_pb2.Statement) -> content_pb2.StatementKind.Value
 
 
 def kind_word(kind: content_pb2.StatementKind.ValueType) -> str:
-    """text, void, test, test-void, correction, retraction or translation, as records and schemas spell it."""
+    """text, void, test-void, without-prejudice and so on, as records and schemas spell it."""
     return content_pb2.StatementKind.Name(kind).removeprefix("STATEMENT_KIND_").lower().replace("_", "-")

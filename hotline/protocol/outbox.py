@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from hotline.protocol.neutral import NON_PAPER
 from hotline.protocol.pace import Pace
 from hotline.wire.v1 import content_pb2
 
@@ -47,6 +48,10 @@ FOLLOWS_LOSS: Final[Mapping[SentState, frozenset[SentState]]] = {
 """The same once one side has lost state: the peer is owed again what it has forgotten."""
 
 
+BESIDE: Final = 16
+"""Added to the precedence of non-papers: they have an order of their own, so that nothing of record waits for one."""
+
+
 @dataclass(slots=True)
 class Pending:
     """A statement of ours that the peer has not acknowledged."""
@@ -61,6 +66,8 @@ class Pending:
     """Expired: the serial is kept by an empty statement until the peer has acknowledged that."""
     is_test: bool = False
     """A channel test, or what took the place of one."""
+    is_nonpaper: bool = False
+    """Said without prejudice: it has no signature."""
     original_hash: bytes = b""
     """Of the statement that a void one replaced."""
     state: SentState = SentState.QUEUED
@@ -75,6 +82,11 @@ class Pending:
     attempts: int = 0
     retry_at: int | None = None
     relayed_by: str | None = None
+
+    def mark(self, statement: content_pb2.Statement) -> None:
+        """Note what is said in it, where that matters on its way."""
+        self.is_test = statement.kind == content_pb2.STATEMENT_KIND_TEST
+        self.is_nonpaper = statement.kind == NON_PAPER
 
     @property
     def urgent(self) -> bool:

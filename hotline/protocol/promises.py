@@ -7,6 +7,7 @@ from typing import Final
 
 from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol.context import Context
+from hotline.protocol.neutral import NON_PAPER
 from hotline.protocol.tables import Saved
 from hotline.wire.v1 import content_pb2
 
@@ -53,12 +54,12 @@ class Promises:
 
     def answered_by_us(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
         """We say `statement`; if it answers one of the peer's, that promise is kept."""
-        if statement.HasField("in_reply_to"):
+        if statement.HasField("in_reply_to") and statement.kind != NON_PAPER:
             self._answered(RECEIVED, plane, statement.in_reply_to.serial, statement.serial, now)
 
     def answered_by_peer(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
         """The peer says `statement`; it answers ours if it names the one that we sent under that number."""
-        if not statement.HasField("in_reply_to"):
+        if not statement.HasField("in_reply_to") or statement.kind == NON_PAPER:
             return
         named = statement.in_reply_to
         known = self._ctx.history.sent(plane, named.serial)

@@ -9,6 +9,7 @@ from typing import Final
 from hotline.ledger.comparison import serials
 from hotline.ledger.record import Leaf
 from hotline.machine import Plane
+from hotline.protocol.modes import ASKED, RECORDED
 from hotline.protocol.outbox import SentState
 from hotline.protocol.tables import Row
 
@@ -25,6 +26,8 @@ REBUILT = (
 
 
 _CORRECTIONS: Final = {"correction": "corrected", "retraction": "retracted"}
+_MARKS: Final = frozenset({*_CORRECTIONS.values(), RECORDED, ASKED})
+"""Stages that say what became of a statement by another one."""
 
 
 @dataclass(slots=True)
@@ -32,6 +35,7 @@ class Rebuilt:
     """What the entries of every log epoch, in order, say that the tables must hold."""
 
     sent: dict[_Name, str] = field(default_factory=dict)
+    """Names by plane and serial; empty for what was said without prejudice, of which no ledger says more."""
     received: dict[_Name, str] = field(default_factory=dict)
     stages: dict[str, set[_Name]] = field(default_factory=lambda: {state.value: set() for state in SentState})
     shown: set[_Name] = field(default_factory=set)
@@ -40,7 +44,7 @@ class Rebuilt:
     unattended: set[_Name] = field(default_factory=set)
     """Received statements that nobody need open."""
     corrected: set[tuple[str, str, _Name]] = field(default_factory=set)
-    """Table, stage and name of what a correction or retraction names."""
+    """Table, stage and name of what a correction or retraction names, or of a non-paper that one puts on record."""
     ladder: set[tuple[str, str, _Name]] = field(default_factory=set)
     """Way, stage and name of what stands higher than READ."""
     answers: set[tuple[str, _Name]] = field(default_factory=set)
@@ -81,7 +85,8 @@ class Rebuilt:
                 self.stages[leaf.type.removeprefix("msg.")].add(name)
             case "msg.custody":
                 self.stages["relayed"] |= many
-                self.custody.add(str(fields["receipt"]))
+                if "receipt" in fields:
+                    self.custody.add(str(fields["receipt"]))
             case "msg.delivered":
                 self.stages["delivered"] |= many
             case "msg.recv":
@@ -101,6 +106,26 @@ class Rebuilt:
                 self.opened.add(name)
             case "alarm" if fields.get("name") == "test-missed":
                 self.tests.add(("missed", int(fields["at"])))
+            case _ if leaf.type.startswith("nonpaper."):
+                self._nonpaper(leaf.type, plane, name, fields, many)
+
+    def _nonpaper(self, kind: str, plane: str, name: _Name, fields: Mapping[str, str | int], many: set[_Name]) -> None:
+        match kind:
+            case "nonpaper.submit":
+                self.sent[name] = ""
+            case "nonpaper.renumbered":
+                self.stages["renumbered"].add(name)
+                self.sent[plane, int(fields["new"])] = ""
+            case "nonpaper.recv":
+                self.received[name] = ""
+                if fields.get("shown"):
+                    self.shown.add(name)
+            case "nonpaper.custody":
+                self.stages["relayed"] |= many
+            case "nonpaper.asked":
+                self.corrected.add(("sent_fact", ASKED, name))
+            case "nonpaper.recorded":
+                self.corrected.add((f"{fields['way']}_fact", RECORDED, name))
 
     def _references(self, way: str, plane: str, fields: Mapping[str, str | int]) -> None:
         stage = _CORRECTIONS.get(str(fields.get("kind")))
@@ -139,7 +164,9 @@ def differences(made: Rebuilt, tables: Mapping[str, Sequence[Row]]) -> list[str]
         found += [f"{table} {_said(name)}: in the ledger, not in the table" for name in wanted.keys() - stored.keys()]
         found += [f"{table} {_said(name)}: in the table, not in the ledger" for name in stored.keys() - wanted.keys()]
         both = wanted.keys() & stored.keys()
-        found += [f"{table} {_said(name)}: another statement" for name in both if wanted[name] != stored[name]]
+        found += [
+            f"{table} {_said(name)}: another statement" for name in both if wanted[name] not in ("", stored[name])
+        ]
     found += _stages(made, tables["sent_fact"])
     facts = {"shown": made.shown, "read": made.opened}
     for stage, expected in facts.items():
@@ -149,7 +176,7 @@ def differences(made: Rebuilt, tables: Mapping[str, Sequence[Row]]) -> list[str]
         (table, str(row["stage"]), _name(row))
         for table in ("sent_fact", "received_fact")
         for row in tables[table]
-        if row["stage"] in _CORRECTIONS.values()
+        if row["stage"] in _MARKS
     }
     found += [
         f"{table} {stage} {_said(name)}: in one of ledger and table only"
@@ -172,7 +199,7 @@ def differences(made: Rebuilt, tables: Mapping[str, Sequence[Row]]) -> list[str]
 def _stages(made: Rebuilt, rows: Sequence[Row]) -> list[str]:
     stored: dict[str, set[_Name]] = {state.value: set() for state in SentState}
     for row in rows:
-        if row["stage"] not in _CORRECTIONS.values():
+        if row["stage"] not in _MARKS:
             stored[str(row["stage"])].add(_name(row))
     found = []
     for stage in ("read", "shown", "expired", "renumbered"):

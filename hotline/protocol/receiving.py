@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hotline.limits import BUNDLE_RECEIPTS_MAX, CLOCK_SKEW_ALARM, RECEIPT_ITEMS_MAX, SERVICE_GAP_PATIENCE
 from hotline.machine import Delete, Instant, Plane, Put
+from hotline.protocol import modes
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
@@ -14,13 +15,14 @@ from hotline.protocol.heads import said_head
 from hotline.protocol.inbox import Ahead, Verdict
 from hotline.protocol.ladder import Ladder
 from hotline.protocol.language import link
-from hotline.protocol.neutral import ANSWERS, CORRECTING, UNATTENDED, VOIDS, kind_of, kind_word
+from hotline.protocol.neutral import ANSWERS, CORRECTING, NON_PAPER, UNATTENDED, VOIDS, kind_of, kind_word
+from hotline.protocol.nonpapers import Name, size_class
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.peerlog import PeerLog
 from hotline.protocol.promises import Promises
 from hotline.protocol.repeats import Repeats
 from hotline.protocol.session import Opened
-from hotline.protocol.statements import decode_statement, read_statement, spans, statement_hash
+from hotline.protocol.statements import decode_statement, read_statement, spans, statement_name
 from hotline.protocol.tables import Saved
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType, Inner
@@ -83,11 +85,14 @@ class Receiving:
     def statement(self, line: Context, peer_log: PeerLog, opened: Opened, path: str, now: Instant) -> bool:
         """A verified statement arrived over `line`. False: it cannot be taken now, offer it again. Raises Malformed."""
         ctx, setup, plane, inner = self._ctx, self._ctx.setup, opened.plane, opened.inner
-        statement = read_statement(inner.content, plane, setup.remote.party, setup.local.party)
-        name = statement_hash(plane, line.session.ends_in, inner.content)
+        statement = read_statement(inner.content, plane, setup.remote.party, setup.local.party, inner.type)
+        name = statement_name(plane, line.session.ends_in, statement, inner.content)
         inbox = ctx.inboxes[plane]
         match inbox.judge(statement.serial, name):
             case Verdict.FULL:
+                ctx.refuse(path, "inbox-full", now)
+                return False
+            case Verdict.NEW if statement.kind == NON_PAPER and not ctx.nonpapers.has_room("received"):
                 ctx.refuse(path, "inbox-full", now)
                 return False
             case Verdict.CONFLICT:
@@ -109,33 +114,13 @@ class Receiving:
     def _take(
         self, plane: Plane, statement: content_pb2.Statement, inner: Inner, name: bytes, path: str, now: Instant
     ) -> None:
-        ctx, inbox, setup = self._ctx, self._ctx.inboxes[plane], self._ctx.setup
+        ctx, inbox = self._ctx, self._ctx.inboxes[plane]
         serial, kind = statement.serial, kind_of(statement)
         self._kinds[plane, serial] = kind
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
         ahead = Ahead(statement.precedence, statement.previous_in_precedence, name, shown=False)
         shown = inbox.accept(serial, ahead)
-        ctx.out.changes.append(
-            Put(
-                "received",
-                {**key, "content": inner.content, "signature": inner.signature, "hash": name, "at": now.wall},
-            )
-        )
-        ctx.record(
-            "msg.recv",
-            said(statement),
-            plane=plane.value,
-            serial=serial,
-            shown=int(serial in shown),
-            kind=kind_word(kind),
-            dtg=statement.date_time_group,
-            lang=statement.language,
-            statement=name.hex(),
-            path=path,
-            composed=statement.composed_ms,
-            **references(statement),
-            **said_head(statement.checkpoint, setup.remote_log),
-        )
+        self._enter(plane, statement, inner, name, path, now, shown=int(serial in shown))
         if abs(statement.composed_ms - now.wall) > CLOCK_SKEW_ALARM and ctx.peer.clock_offset_ms is not None:
             ctx.record("msg.clock", plane=plane.value, serial=serial, composed=statement.composed_ms, here=now.wall)
         repeats = self._repeats.take(plane, statement)
@@ -148,6 +133,7 @@ class Receiving:
             self._correct(plane, statement, now)
         if statement.HasField("translation"):
             ctx.out.changes.append(link(plane, statement, "received"))
+        modes.received(ctx, plane, statement, now)
         self._keep_held(plane, serial)
         for number in shown:
             self._show(plane, number, now)
@@ -161,6 +147,46 @@ class Receiving:
             for line in spans(shown):
                 ctx.record("msg.shown", plane=plane.value, serials=line)
         ctx.out.changes.append(Put("counter", {"name": f"through:{plane}", "value": inbox.through}))
+
+    def _enter(
+        self,
+        plane: Plane,
+        statement: content_pb2.Statement,
+        inner: Inner,
+        name: bytes,
+        path: str,
+        now: Instant,
+        *,
+        shown: int,
+    ) -> None:
+        """Keep a new statement, and enter it: of a non-paper no more than how long it is."""
+        ctx, serial, content = self._ctx, statement.serial, inner.content
+        key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
+        signature = inner.signature
+        if statement.kind == NON_PAPER:
+            # The MAC is not kept: with the pairwise secret it would confirm a guess of what is gone.
+            content, signature = modes.keep(ctx, Name("received", plane, serial), content), b""
+        row = {**key, "content": content, "signature": signature, "hash": name, "at": now.wall}
+        ctx.out.changes.append(Put("received", row))
+        if statement.kind == NON_PAPER:
+            size = size_class(inner.content)
+            ctx.record("nonpaper.recv", plane=plane.value, serial=serial, shown=shown, size=size, path=path)
+            return
+        ctx.record(
+            "msg.recv",
+            said(statement),
+            plane=plane.value,
+            serial=serial,
+            shown=shown,
+            kind=kind_word(kind_of(statement)),
+            dtg=statement.date_time_group,
+            lang=statement.language,
+            statement=name.hex(),
+            path=path,
+            composed=statement.composed_ms,
+            **references(statement),
+            **said_head(statement.checkpoint, ctx.setup.remote_log),
+        )
 
     def _correct(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
         """What was said before stays; from now on it is shown with what became of it."""
@@ -204,7 +230,8 @@ class Receiving:
             ctx.out.changes.append(Put("unread", {**key, "hash": name}))
             ctx.unread[plane][serial] = name
         void, test = int(kind in VOIDS), int(kind in UNATTENDED)
-        ctx.tell("received", plane=plane.value, serial=serial, void=void, test=test, at=now.wall)
+        mode = ctx.nonpapers.mode(Name("received", plane, serial))
+        ctx.tell("received", plane=plane.value, serial=serial, void=void, test=test, at=now.wall, mode=mode)
 
     # --- receipts ----------------------------------------------------------------------------------------------------
 

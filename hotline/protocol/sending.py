@@ -8,19 +8,22 @@ from hotline.civil import date_time_group
 from hotline.errors import LocalError, TextError
 from hotline.limits import OUTBOX_BYTES_MAX, TIME_MAX
 from hotline.machine import Instant, Plane, Put, Reply, RequestId
+from hotline.protocol import modes
 from hotline.protocol.context import Context
 from hotline.protocol.entries import corrected_word, precedence_name, references, said
 from hotline.protocol.events import Submit
 from hotline.protocol.fields import add_fields
 from hotline.protocol.language import link
-from hotline.protocol.neutral import SPOKEN, UNATTENDED, kind_word
-from hotline.protocol.outbox import Pending, SentState
+from hotline.protocol.neutral import NON_PAPER, SPOKEN, kind_word
+from hotline.protocol.nonpapers import Name
+from hotline.protocol.outbox import BESIDE, Pending, SentState
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathState
 from hotline.protocol.promises import Promises
-from hotline.protocol.statements import PRECEDENCES, check_language, check_text, decode_statement, statement_hash
+from hotline.protocol.statements import PRECEDENCES, check_language, check_text, decode_statement, statement_name
 from hotline.protocol.tables import Saved
 from hotline.protocol.talk import UNDER_WAY_MAX, Talk, check_talk, outbox_room
+from hotline.protocol.voids import filler, void
 from hotline.wire.codec import encode
 from hotline.wire.envelope import EPOCH_ID_SIZE
 from hotline.wire.inner import ContentType, Inner
@@ -30,7 +33,6 @@ _RESEAL_AFTER = 3
 """Attempts after which an unanswered statement is sealed anew: the envelope itself may be what fails."""
 _UNHEARD_FACTOR = 6
 """While the peer is not heard, retransmission is this many times rarer: relays hold what they signed for."""
-_NO_SALT = bytes(32)
 
 
 class Sending:
@@ -49,16 +51,16 @@ class Sending:
             assert isinstance(serial, int)
             stored = self._ctx.history.sent(plane, serial)
             if stored is None:  # its content key was destroyed: the serial is kept by an empty statement
-                self._ctx.outboxes[plane].add(self.filler(plane, serial, now))
+                self._ctx.outboxes[plane].add(filler(self._ctx, plane, serial, now))
                 continue
             statement = decode_statement(stored.content)
             # Validity starts again: an expiry that comes late is better than a clock that silences a statement.
             expires_at = now.mono + statement.valid_for_ms
             state = SentState(str(row["stage"]))
             item = Pending(serial, statement.precedence, stored.content, stored.signature, stored.hash, expires_at)
-            item.is_test = statement.kind == content_pb2.STATEMENT_KIND_TEST
+            item.mark(statement)
             if state is SentState.EXPIRED:
-                item = self.void(plane, item)
+                item = void(self._ctx, plane, item)
             item.state = state
             self._ctx.outboxes[plane].add(item)
         for outbox in self._ctx.outboxes.values():
@@ -69,27 +71,37 @@ class Sending:
     def submit(self, event: Submit, now: Instant) -> None:
         """Accept a statement, or refuse it with a sentence."""
         try:
-            self._check(event)
-            statement = content_pb2.Statement(
-                precedence=event.precedence,
-                kind=content_pb2.STATEMENT_KIND_TEXT,
-                language=event.language,
-                direction=event.direction,
-                drafter=event.drafter,
-                text=event.text,
-                valid_for_ms=event.valid_for_ms or self._ctx.setup.validity_ms[event.precedence],
-            )
-            add_fields(statement, event.phrase, event.book, event.fields)
+            statement = self._statement(event)
         except LocalError as error:
             code = "text" if isinstance(error, TextError) else "full"
             self._ctx.out.replies.append(Reply(event.request, False, code, str(error)))
             return
-        self._refer(event, statement)
         item = self.say(event.plane, statement, now)
+        if statement.kind == content_pb2.STATEMENT_KIND_PUT_ON_RECORD:
+            modes.said_of_record(self._ctx, event.plane, statement, now)
         if event.corrects:
             self._corrected(event.plane, statement, now)
         self.answer(event.request, item, statement)
         self.pump(now)
+
+    def _statement(self, event: Submit) -> content_pb2.Statement:
+        """What the officer says. Raises LocalError."""
+        if event.put_on_record:
+            self.check_room(event.plane)
+            return modes.on_record(self._ctx, event)
+        self._check(event)
+        statement = content_pb2.Statement(
+            precedence=event.precedence,
+            kind=NON_PAPER if event.without_prejudice else content_pb2.STATEMENT_KIND_TEXT,
+            language=event.language,
+            direction=event.direction,
+            drafter=event.drafter,
+            text=event.text,
+            valid_for_ms=event.valid_for_ms or self._ctx.setup.validity_ms[event.precedence],
+        )
+        add_fields(statement, event.phrase, event.book, event.fields)
+        self._refer(event, statement)
+        return statement
 
     def _refer(self, event: Submit, statement: content_pb2.Statement) -> None:
         """Name what this one answers, corrects or retracts. `_check` has seen that it is there."""
@@ -120,6 +132,9 @@ class Sending:
         statement.from_party, statement.to_party = setup.local.party, setup.remote.party
         statement.body_salt = self._ctx.entropy(32)
         item = self.take(plane, statement, now)
+        if item.is_nonpaper:
+            modes.submitted(self._ctx, plane, statement, item.content)
+            return item
         self._ctx.record(
             "msg.submit",
             said(statement),
@@ -157,6 +172,7 @@ class Sending:
             check_talk(event)
         self._check_references(event)
         self.check_room(event.plane)
+        modes.check_submit(self._ctx, event)
 
     def _check_references(self, event: Submit) -> None:
         ctx, serial = self._ctx, event.corrects
@@ -170,6 +186,8 @@ class Sending:
         if row is None:
             raise TextError(f"#{serial} was not sent from here, or is in this very moment: nothing was queued")
         original = decode_statement(row.content)
+        if original.kind == NON_PAPER:
+            raise TextError(f"#{serial} was said without prejudice: nothing was queued; say it anew")
         if original.kind not in SPOKEN:
             raise TextError(f"#{serial} is a channel test, which says nothing: nothing was queued")
         if event.precedence < original.precedence:
@@ -189,24 +207,28 @@ class Sending:
     def take(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> Pending:
         """Give `statement` its place in its precedence, sign it and make it pending."""
         ctx, outbox = self._ctx, self._ctx.outboxes[plane]
-        statement.checkpoint = self._own_log.shown()
-        statement.previous_in_precedence = outbox.last_in_precedence.get(statement.precedence, 0)
-        outbox.last_in_precedence[statement.precedence] = statement.serial
+        off_record = statement.kind == NON_PAPER
+        statement.checkpoint = b"" if off_record else self._own_log.shown()
+        line = statement.precedence + (BESIDE if off_record else 0)
+        statement.previous_in_precedence = outbox.last_in_precedence.get(line, 0)
+        outbox.last_in_precedence[line] = statement.serial
         content = encode(statement)
-        inner = ctx.session.sign(ContentType.STATEMENT, plane, content)
-        name = statement_hash(plane, ctx.session.ends_out, content)
+        # What authenticates a non-paper is made when it leaves, and kept nowhere.
+        signature = b"" if off_record else ctx.session.sign(ContentType.STATEMENT, plane, content).signature
+        name = statement_name(plane, ctx.session.ends_out, statement, content)
         expires_at = now.mono + statement.valid_for_ms
-        item = Pending(statement.serial, statement.precedence, content, inner.signature, name, expires_at)
-        item.is_test = statement.kind == content_pb2.STATEMENT_KIND_TEST
+        item = Pending(statement.serial, statement.precedence, content, signature, name, expires_at)
+        item.mark(statement)
         outbox.add(item)
         if statement.HasField("translation"):
             ctx.out.changes.append(link(plane, statement, "sent"))
+        stored = modes.keep(ctx, Name("sent", plane, item.serial), content) if off_record else content
         key = {"plane": plane.value, "serial": statement.serial}
         ctx.out.changes += [
-            Put("sent", {**key, "content": content, "signature": inner.signature, "hash": name}),
+            Put("sent", {**key, "content": stored, "signature": signature, "hash": name}),
             Put("outbox", {**key, "stage": SentState.QUEUED.value}),
             Put("counter", {"name": f"sent:{plane}", "value": outbox.last_serial}),
-            Put("counter", {"name": f"last:{plane}:{statement.precedence}", "value": statement.serial}),
+            Put("counter", {"name": f"last:{plane}:{line}", "value": statement.serial}),
         ]
         return item
 
@@ -230,19 +252,21 @@ class Sending:
 
     def _send_new(self, plane: Plane, item: Pending, now: Instant) -> None:
         ctx = self._ctx
-        inner = Inner(ContentType.STATEMENT, item.content, item.signature)
+        if item.is_nonpaper:
+            inner = ctx.session.sign(ContentType.WITHOUT_PREJUDICE, plane, item.content)
+        else:
+            inner = Inner(ContentType.STATEMENT, item.content, item.signature)
         envelope = ctx.session.seal(plane, inner, transient=False)
         name = hashlib.sha256(envelope).digest()
         ctx.outboxes[plane].sealed(item, envelope, name, now.mono)
         routes = ctx.routes(urgent=item.urgent)
         ctx.send(envelope, routes)
-        ctx.record(
-            "msg.sent",
-            plane=plane.value,
-            serial=item.serial,
-            envelope=name.hex(),
-            paths=" ".join(path.setup.name for path in routes),
-        )
+        paths = " ".join(path.setup.name for path in routes)
+        if item.is_nonpaper:
+            ctx.nonpapers.sealed_in(name)
+            ctx.record("nonpaper.sent", plane=plane.value, serial=item.serial, paths=paths)
+        else:
+            ctx.record("msg.sent", plane=plane.value, serial=item.serial, envelope=name.hex(), paths=paths)
         item.attempts += 1
         ctx.outboxes[plane].schedule(item, now.mono + self._delay(item, routes))
 
@@ -309,50 +333,6 @@ class Sending:
 
     # --- expiry ------------------------------------------------------------------------------------------------------
 
-    def void(self, plane: Plane, item: Pending) -> Pending:
-        """The empty statement that keeps the serial of an expired one. The same bytes each time it is made."""
-        original = decode_statement(item.content)
-        is_test = original.kind in UNATTENDED
-        void = content_pb2.Statement(
-            serial=original.serial,
-            previous_in_precedence=original.previous_in_precedence,
-            precedence=original.precedence,
-            kind=content_pb2.STATEMENT_KIND_TEST_VOID if is_test else content_pb2.STATEMENT_KIND_VOID,
-            date_time_group=original.date_time_group,
-            composed_ms=original.composed_ms,
-            direction=original.direction,
-            from_party=original.from_party,
-            to_party=original.to_party,
-            body_salt=_NO_SALT,
-            valid_for_ms=original.valid_for_ms,
-        )
-        content = encode(void)
-        inner = self._ctx.session.sign(ContentType.STATEMENT, plane, content)
-        name = statement_hash(plane, self._ctx.session.ends_out, content)
-        made = Pending(item.serial, item.precedence, content, inner.signature, name, item.expires_at, is_void=True)
-        made.is_test = is_test
-        made.original_hash = item.hash
-        made.state = SentState.EXPIRED
-        return made
-
-    def filler(self, plane: Plane, serial: int, now: Instant) -> Pending:
-        """An empty statement for a serial of ours that we know nothing of. Not stored: it can be made again."""
-        void = content_pb2.Statement(
-            serial=serial,
-            precedence=content_pb2.PRECEDENCE_ROUTINE,
-            kind=content_pb2.STATEMENT_KIND_VOID,
-            direction=content_pb2.DIRECTION_LTR,
-            from_party=self._ctx.setup.local.party,
-            to_party=self._ctx.setup.remote.party,
-            body_salt=_NO_SALT,
-        )
-        content = encode(void)
-        inner = self._ctx.session.sign(ContentType.STATEMENT, plane, content)
-        name = statement_hash(plane, self._ctx.session.ends_out, content)
-        item = Pending(serial, void.precedence, content, inner.signature, name, now.mono, is_void=True)
-        item.state = SentState.EXPIRED
-        return item
-
     def _expire(self, plane: Plane, item: Pending, now: Instant) -> None:
         ctx, outbox = self._ctx, self._ctx.outboxes[plane]
         if ctx.history.has_sent_fact(plane, item.serial, SentState.DELIVERED.value):
@@ -360,8 +340,9 @@ class Sending:
         reason = "in custody of " + ", ".join(sorted(item.custody)) if item.custody else "no relay took it"
         high, since = outbox.delivered_high, outbox.delivered_since
         outbox.remove(item.serial, now.mono)
-        outbox.add(self.void(plane, item))
+        outbox.add(void(self._ctx, plane, item))
         outbox.delivered_high, outbox.delivered_since = high, since
+        ctx.out.changes += ctx.nonpapers.finish(Name("sent", plane, item.serial), now)
         ctx.record("msg.expired", plane=plane.value, serial=item.serial, reason=reason)
         self.fact(plane, item.serial, SentState.EXPIRED, now, reason, test=item.is_test)
         ctx.out.changes.append(
@@ -373,4 +354,7 @@ class Sending:
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
         row = {**key, "stage": state.value, "at": now.wall, "by": by, "evidence": None}
         self._ctx.out.changes.append(Put("sent_fact", row))
-        self._ctx.tell("sent", plane=plane.value, serial=serial, state=state.value, by=by, test=int(test), at=now.wall)
+        mode = self._ctx.nonpapers.mode(Name("sent", plane, serial))
+        self._ctx.tell(
+            "sent", plane=plane.value, serial=serial, state=state.value, by=by, test=int(test), at=now.wall, mode=mode
+        )

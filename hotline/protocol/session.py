@@ -16,6 +16,7 @@ from hotline.crypto.signing import SigningKey
 from hotline.errors import Malformed, NotOpened, Untrusted
 from hotline.limits import EPOCHS_KEPT_MAX, KEY_REQUEST_INTERVAL
 from hotline.machine import Change, Delete, Entropy, Instant, Plane, Put
+from hotline.protocol import nonpapers
 from hotline.protocol.courierkeys import CourierKeys
 from hotline.protocol.prekeys import OwnPrekey, OwnPrekeys, PeerPrekey, read_peer_prekey, tag
 from hotline.protocol.statements import Ends, sign_content, verify_content
@@ -113,7 +114,9 @@ class Session:
     # --- sealing -----------------------------------------------------------------------------------------------------
 
     def sign(self, kind: ContentType, plane: Plane, content: bytes) -> Inner:
-        """Our signature over `content` for this peer."""
+        """`content` with our signature for this peer; what is said without prejudice has none, and only a MAC."""
+        if kind is ContentType.WITHOUT_PREJUDICE:
+            return nonpapers.authenticate(self._out.pairwise, plane, self.ends_out, content)
         return sign_content(self._signing, kind, plane, self.ends_out, content)
 
     @property
@@ -237,7 +240,10 @@ class Session:
         inner = decode_inner(open_sealed(key, header_bytes, sealed), padded=True)
         if inner.type is ContentType.KEY_REQUEST:
             raise Untrusted("content-type", "a key request is never sealed")
-        verify_content(self._remote.signing, inner, epoch.plane, self.ends_in)
+        if inner.type is ContentType.WITHOUT_PREJUDICE:
+            nonpapers.check(self._in.pairwise, inner, epoch.plane, self.ends_in)
+        else:
+            verify_content(self._remote.signing, inner, epoch.plane, self.ends_in)
         return inner
 
     def _reopen(self, epoch_id: bytes) -> ReceivingEpoch | None:

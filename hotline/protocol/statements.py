@@ -26,7 +26,17 @@ from hotline.machine import Plane
 from hotline.protocol.asking import check_challenge
 from hotline.protocol.fields import check_fields
 from hotline.protocol.language import check_translation
-from hotline.protocol.neutral import ANSWERS, CHALLENGES, CORRECTING, DRAFTER, SPOKEN, TALK, UNATTENDED, VOIDS
+from hotline.protocol.neutral import (
+    ANSWERS,
+    CHALLENGES,
+    CORRECTING,
+    DRAFTER,
+    NON_PAPER,
+    SPOKEN,
+    TALK,
+    UNATTENDED,
+    VOIDS,
+)
 from hotline.protocol.receipts import WORDS
 from hotline.wire.codec import decode
 from hotline.wire.inner import ContentType, Inner
@@ -35,6 +45,8 @@ from hotline.wire.v1 import content_pb2
 _CONTENT_MAX: Final = PADDING_CLASSES[-1]
 _LANGUAGE_MAX: Final = 35  # the longest tag that RFC 5646 section 4.4.1 asks implementations to hold
 NAME_MAX: Final = 64
+_NON_PAPER_FIELDS: Final = frozenset({*range(1, 15), 16, 17, 33, 34})
+"""What a statement without prejudice may hold; nothing in it is anybody's signature (22.4)."""
 PROOF_HASHES_MAX: Final = 63
 _HEARTBEAT_MAX: Final = 8_192
 CHECKPOINT_MAX: Final = 1_024
@@ -80,6 +92,11 @@ def statement_hash(plane: Plane, ends: Ends, content: bytes) -> bytes:
     """The name of a statement: 32 bytes."""
     kind = ContentType.STATEMENT
     return hashlib.sha256(pae(label(kind, plane), *ends.parts(kind), content)).digest()
+
+
+def statement_name(plane: Plane, ends: Ends, statement: content_pb2.Statement, content: bytes) -> bytes:
+    """What receipts call it: 32 bytes. Of a non-paper its salt: no hash of it may be signed (22.3)."""
+    return statement.body_salt if statement.kind == NON_PAPER else statement_hash(plane, ends, content)
 
 
 def check_text(text: str, limit: int = TEXT_BYTES_MAX) -> None:
@@ -134,9 +151,13 @@ def decode_statement(content: bytes) -> content_pb2.Statement:
     return statement
 
 
-def read_statement(content: bytes, plane: Plane, sender: str, recipient: str) -> content_pb2.Statement:
-    """A statement as it may arrive from the party `sender` at `recipient` on `plane`. Raises Malformed."""
+def read_statement(
+    content: bytes, plane: Plane, sender: str, recipient: str, kind: ContentType = ContentType.STATEMENT
+) -> content_pb2.Statement:
+    """A statement as it may arrive from the party `sender` at `recipient` on `plane`, as `kind`. Raises Malformed."""
     statement = decode_statement(content)
+    if (statement.kind == NON_PAPER) != (kind is ContentType.WITHOUT_PREJUDICE):
+        raise Malformed("content-type", "what is said without prejudice is never signed, and nothing else goes so")
     if (statement.from_party, statement.to_party) != (sender, recipient):
         raise Malformed("party", "the statement names other parties than the channel")
     if plane is Plane.EXERCISE and statement.kind in UNATTENDED:
@@ -168,8 +189,23 @@ def _check_references(statement: content_pb2.Statement) -> None:
         raise Malformed("reference", "a correction of nothing that was said before")
     if corrects != (statement.kind in CORRECTING):
         raise Malformed("reference", "what corrects names what it corrects, and nothing else does")
-    if answers and statement.kind not in (*SPOKEN, *ANSWERS):
+    if answers and statement.kind not in (*SPOKEN, *ANSWERS, NON_PAPER):
         raise Malformed("reference", "an answer that nobody gave")
+    _check_record(statement)
+
+
+def _check_record(statement: content_pb2.Statement) -> None:
+    """What puts something on record, or asks for it (22.9)."""
+    named, kind = statement.HasField("put_on_record"), statement.kind
+    if named and kind not in (NON_PAPER, content_pb2.STATEMENT_KIND_PUT_ON_RECORD):
+        raise Malformed("reference", "what may put nothing on record")
+    if not named and kind == content_pb2.STATEMENT_KIND_PUT_ON_RECORD:
+        raise Malformed("reference", "nothing is put on record")
+    if statement.of_recipient and not (named and kind == NON_PAPER):
+        raise Malformed("reference", "nothing of the recipient's is named")
+    highest = SERIAL_MAX if statement.of_recipient else statement.serial - 1
+    if named and not _names(statement.put_on_record, highest):
+        raise Malformed("reference", "what was not said before")
 
 
 def _names(reference: content_pb2.Reference, highest: int) -> bool:
@@ -184,7 +220,12 @@ def _check_kind(statement: content_pb2.Statement) -> None:
         if words or any(statement.body_salt) or statement.first_serial:
             raise Malformed("kind", "a void statement that says something")
         return
-    if statement.kind == content_pb2.STATEMENT_KIND_TEST:
+    if statement.kind == NON_PAPER:
+        if statement.precedence == content_pb2.PRECEDENCE_FLASH:
+            raise Malformed("kind", "a FLASH without prejudice")
+        if not {field.number for field, _ in statement.ListFields()} <= _NON_PAPER_FIELDS:
+            raise Malformed("kind", "a field that nothing without prejudice has")
+    elif statement.kind == content_pb2.STATEMENT_KIND_TEST:
         if statement.drafter != DRAFTER:
             raise Malformed("kind", "a channel test with a drafter of its own")
     elif statement.kind not in (*SPOKEN, *CHALLENGES):

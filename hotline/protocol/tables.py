@@ -140,6 +140,10 @@ TABLES: Final[Mapping[str, Table]] = {
         },
         ("way", "serial"),
     ),
+    "nonpaper": Table(
+        {"way": "TEXT", "plane": "TEXT", "serial": "INTEGER", "box": "BLOB", "over": "INTEGER"},
+        ("way", "plane", "serial"),
+    ),
     "counter": Table({"name": "TEXT", "value": "INTEGER"}, ("name",)),
     "prekey": Table(
         {"generation": "INTEGER", "box": "BLOB", "content": "BLOB", "signature": "BLOB"},

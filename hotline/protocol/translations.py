@@ -10,7 +10,7 @@ from hotline.machine import Instant, Plane, Private, Put, Reply
 from hotline.protocol.context import Context
 from hotline.protocol.events import Translate
 from hotline.protocol.language import GRADES, TRANSLATOR_MAX, grade_word, link_row, original_is_senders
-from hotline.protocol.neutral import SPOKEN
+from hotline.protocol.neutral import NON_PAPER, SPOKEN
 from hotline.protocol.sending import Sending
 from hotline.protocol.statements import check_language, check_text, decode_statement
 from hotline.protocol.tables import Saved
@@ -77,6 +77,8 @@ class Translations:
         if original.kind == content_pb2.STATEMENT_KIND_TRANSLATION:
             serial = original.translation.original.serial
             raise TextError(f"#{event.serial} is a translation itself: translate its original, #{serial}; {_NOTHING}")
+        if original.kind == NON_PAPER:
+            raise TextError(f"#{event.serial} was said without prejudice, a translation would be of record: {_NOTHING}")
         if original.kind not in SPOKEN:
             raise TextError(f"#{event.serial} says nothing that could be translated: {_NOTHING}")
         if event.grade not in GRADES or original_is_senders(event.grade) != event.sent:

@@ -19,6 +19,7 @@ from hotline.errors import KeyFileError, StorageError
 from hotline.files import read_secret, sync_folder, write_new
 from hotline.ledger.record import Opening
 from hotline.machine import Entropy
+from hotline.protocol.nonpapers import Name, open_stored
 
 KEY_SIZE: Final = 32
 _PERIOD: Final = re.compile("[0-9]{4}-(?:0[1-9]|1[0-2])", re.ASCII)
@@ -82,6 +83,10 @@ class ContentKeys:
             raise KeyFileError("sealed content names no month: the store is damaged")
         key = self._key(period)
         return None if key is None else storage_open(key, label, box[_PERIOD_BYTES:])
+
+    def open_nonpaper(self, name: Name, box: bytes, content: bytes) -> bytes:
+        """The content of a non-paper, whose own key lies in `box`. Raises KeyFileError."""
+        return open_stored(self._storage, name, box, content)
 
     def destroy(self, period: str) -> bool:
         """Overwrite and remove the key of a month; durable when it returns. False if there is none.

@@ -25,6 +25,9 @@ def submit_event(number: RequestId, officer: str, request: operator_pb2.SubmitRe
         request.phrase.code,
         bytes(request.phrase.book),
         tuple(Typed(one.name, one.kind, one.value) for one in request.field),
+        request.without_prejudice,
+        request.put_on_record,
+        request.of_peer,
     )
 
 

@@ -21,6 +21,7 @@ from hotline.ledger.log import Ledger
 from hotline.ledger.record import Entry
 from hotline.ledger.tree import Frontier
 from hotline.machine import Change, Delete, Instant, Output, Plane, Put
+from hotline.protocol.nonpapers import Name, is_sealed
 from hotline.protocol.tables import TABLES, Head, Row, SentRow
 from hotline.runtime.contentkeys import ContentKeys, spell_openings
 from hotline.runtime.ledgerstore import LEDGER_SCHEMA, Loaded, append, consistency, head_of, load, root_at
@@ -247,9 +248,22 @@ class EndpointStore:
     def content(self, table: str, plane: str, serial: int, box: bytes) -> bytes | None:
         """Content of a row of `sent` or `received`; None if its key was destroyed. Raises StorageError."""
         try:
-            return self.keys.open(f"{table}/{plane}/{serial}", box)
+            content = self.keys.open(f"{table}/{plane}/{serial}", box)
+            return (
+                content if content is None or not is_sealed(content) else self._nonpaper(table, plane, serial, content)
+            )
         except KeyFileError as error:
             raise StorageError(f"{self.path}: {error}") from error
+
+    def is_nonpaper(self, table: str, plane: str, serial: int, box: bytes) -> bool:
+        """Whether a row whose content is gone was said without prejudice, as far as that is still known."""
+        content = self.keys.open(f"{table}/{plane}/{serial}", box)
+        return content is not None and is_sealed(content)
+
+    def _nonpaper(self, table: str, plane: str, serial: int, content: bytes) -> bytes | None:
+        found = self.query("SELECT box FROM nonpaper WHERE way=? AND plane=? AND serial=?", (table, plane, serial))
+        name = Name(table, Plane(plane), serial)
+        return self.keys.open_nonpaper(name, bytes(found[0][0]), content) if found else None
 
     def rows(self, table: str) -> list[Row]:
         """Every row of a live table, in key order."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from hotline.machine import Plane
 from hotline.protocol.language import original_is_senders
-from hotline.protocol.neutral import UNATTENDED, kind_of
+from hotline.protocol.modes import ASKED, RECORDED
+from hotline.protocol.neutral import NON_PAPER, UNATTENDED, kind_of
 from hotline.protocol.statements import decode_statement
 from hotline.runtime.store import EndpointStore
 from hotline.runtime.translationviews import TranslationViews
@@ -12,6 +15,10 @@ from hotline.wire.v1 import operator_pb2
 
 _SENT = "SELECT s.serial, s.content, s.hash FROM sent s"
 _RECEIVED = "SELECT r.serial, r.content, r.hash, r.at FROM received r"
+
+
+_DESTROYED: Final = "its content was destroyed when its time was over; the ledger still proves that it was said"
+_GONE: Final = "said without prejudice: its text is gone from here"
 
 
 class StatementViews:
@@ -46,15 +53,17 @@ class StatementViews:
         assert isinstance(name, bytes)
         content = self._store.content("sent" if sent else "received", plane.value, serial, box)
         if content is None:
-            reason = "its content was destroyed when its time was over; the ledger still proves that it was said"
-            return operator_pb2.StatementView(
+            view = operator_pb2.StatementView(
                 exercise=plane is Plane.EXERCISE,
                 service=plane is Plane.SERVICE,
                 sent=sent,
                 serial=serial,
                 statement=name,
-                reason=reason,
+                reason=_DESTROYED,
             )
+            if self._store.is_nonpaper("sent" if sent else "received", plane.value, serial, box):
+                view.kind, view.reason = NON_PAPER, _GONE
+            return view
         view, statement = _view(plane, content, name, sent=sent), decode_statement(content)
         view.field.extend(statement.field)
         if statement.HasField("phrase"):
@@ -94,6 +103,8 @@ class StatementViews:
                     view.state, view.read_ms, view.read_by = "read", _int(fact_at), str(by)
                 elif stage == "repeat":
                     view.repeats = int(str(by))
+                elif stage == RECORDED:
+                    view.recorded_as = int(str(by))
                 elif self._is_named(plane, int(str(by)), name):
                     _apply_correction(view, str(stage), by)
             self._climb(view, "received")
@@ -141,6 +152,8 @@ def _view(plane: Plane, content: bytes, name: bytes, *, sent: bool) -> operator_
         statement=name,
         in_reply_to=statement.in_reply_to.serial,
         corrects=statement.corrects.serial,
+        put_on_record=statement.put_on_record.serial,
+        of_recipient=statement.of_recipient,
     )
 
 
@@ -166,3 +179,7 @@ def _apply_sent_facts(view: operator_pb2.StatementView, facts: list[tuple[object
                 view.read_ms, view.read_by = _int(at), str(by)
             case "expired" | "renumbered":
                 view.reason = str(by)
+            case str() if name == RECORDED:
+                view.recorded_as = int(str(by))
+            case str() if name == ASKED:
+                view.record_asked = True

@@ -3,7 +3,7 @@
 0        type       u8
 1..3     length     u24, of the content
 4..      content    exactly the signed bytes
-..       signature  64 bytes
+..       signature  64 bytes; for WITHOUT_PREJUDICE an HMAC-SHA512 in its place
 ..       padding    zeros up to the next size class (sealed envelopes only)
 """
 
@@ -26,6 +26,7 @@ class ContentType(IntEnum):
     RECEIPT = 2
     HEARTBEAT = 3
     KEY_REQUEST = 4
+    WITHOUT_PREJUDICE = 5
 
 
 class Inner(NamedTuple):

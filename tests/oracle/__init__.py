@@ -38,6 +38,7 @@ KINDS: dict[str, Callable[[Json, Json], Json]] = {
     "courier-prekey": content.courier_prekey,
     "bundle": content.bundle,
     "statement": content.statement,
+    "non-paper": content.non_paper,
     "receipt": content.receipt,
     "heartbeat": content.heartbeat,
     "custody": content.custody,

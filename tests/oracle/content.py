@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import hmac
 import re
 from typing import Any
 
-from tests.oracle.primitives import need, pae, sha256, signed
+from tests.oracle.primitives import SUITE, hkdf, need, pae, sha256, signed
 from tests.oracle.protobuf import Value, read, shown
 
 TEXT_MAX, SERIAL_MAX, TIME_MAX, ITEMS_MAX = 32_768, 2**40, 253_402_300_799_999, 256
@@ -17,6 +18,12 @@ FIELDS_MAX = 16
 CONTENT_MAX, HEARTBEAT_MAX, PREKEY_MAX = 34_816, 8_192, 2_048
 CHECKPOINT_MAX, NAME_MAX, GROUP_MAX, LANGUAGE_MAX, PROOF_MAX = 1_024, 64, 16, 35, 63
 TEXT, VOID, TEST, TEST_VOID, CORRECTION, RETRACTION, TRANSLATION = 1, 2, 3, 4, 5, 6, 7
+QUIET, RECORDED, FLASH = 10, 11, 4
+QUIET_FIELDS = {
+    "serial", "previous_in_precedence", "precedence", "kind", "date_time_group", "composed_ms", "language", "direction",
+    "from_party", "to_party", "drafter", "text", "body_salt", "valid_for_ms", "first_serial", "in_reply_to",
+    "put_on_record", "of_recipient",
+}  # fmt: skip
 DELIVERED, READ, NOTED, SHOWN, REPLY_BY = 1, 2, 3, 5, 6
 WITH_TIME = (3, 5, 6)
 BUNDLE_LINE, BUNDLE_MAX = b"hotline-courier/1\n", 48 * 1_048_576
@@ -29,8 +36,48 @@ def word(number: int) -> bytes:
     return number.to_bytes(2, "big")
 
 
+WITHOUT_PREJUDICE = 5
+
+
+def quiet_key(pairwise: bytes, charter: bytes, plane: str, sender: int, recipient: int) -> bytes:
+    """Clause 22.2."""
+    info = pae(
+        "hotline/v1/without-prejudice",
+        SUITE,
+        plane.encode(),
+        charter,
+        word(sender) + word(recipient),
+    )
+    return hkdf(b"", pairwise, info, 32)
+
+
+def quiet_mac(key: bytes, charter: bytes, plane: str, sender: int, recipient: int, content: bytes) -> bytes:
+    """Clause 22.2."""
+    label = f"hotline/v1/without-prejudice/{plane}"
+    return hmac.digest(key, pae(label, charter, word(sender), word(recipient), content), "sha512")
+
+
 def statement(given: Json, asked: Json) -> Json:
     """Clauses 8.1 to 8.5."""
+    content = raw(asked["content"])
+    made = _statement(given, asked, quiet=False)
+    label = f"hotline/v1/statement/{asked['plane']}"
+    name = sha256(pae(label, raw(given["charter"]), word(given["from"]), content))
+    is_test = made["kind"] == TEST_VOID or (made["kind"] == TEST and made["text"] in given["test_texts"])
+    return {"statement": shown(made), "name": name.hex(), "test": is_test}
+
+
+def non_paper(given: Json, asked: Json) -> Json:
+    """Clauses 22.2 to 22.4."""
+    content, ends = raw(asked["content"]), (given["from"], given["to"])
+    charter, plane = raw(given["charter"]), asked["plane"]
+    key = quiet_key(raw(given["pairwise"]), charter, plane, *ends)
+    need(quiet_mac(key, charter, plane, *ends, content) == raw(asked["mac"]), "signature")
+    made = _statement(given, asked, quiet=True)
+    return {"statement": shown(made), "name": made["body_salt"].hex(), "key": key.hex()}
+
+
+def _statement(given: Json, asked: Json, *, quiet: bool) -> Value:
     content = raw(asked["content"])
     made = read("Statement", content, CONTENT_MAX)
     need(0 < made["serial"] <= SERIAL_MAX and made["previous_in_precedence"] < made["serial"], "serial")
@@ -47,6 +94,7 @@ def statement(given: Json, asked: Json) -> Json:
     _fields(made)
     _challenge(made)
     _kind(made)
+    need((made["kind"] == QUIET) == quiet, "content-type")
     need((made["from_party"], made["to_party"]) == (given["from_party"], given["to_party"]), "party")
     need(asked["plane"] != "exercise" or made["kind"] not in (TEST, TEST_VOID), "kind")
     if asked["plane"] == "service":
@@ -56,10 +104,7 @@ def statement(given: Json, asked: Json) -> Json:
         need(len(made["text"].encode()) <= TALK_MAX, "text")
     else:
         need(made["kind"] not in (CHALLENGE, *ANSWERS), "kind")
-    label = f"hotline/v1/statement/{asked['plane']}"
-    name = sha256(pae(label, raw(given["charter"]), word(given["from"]), content))
-    is_test = made["kind"] == TEST_VOID or (made["kind"] == TEST and made["text"] in given["test_texts"])
-    return {"statement": shown(made), "name": name.hex(), "test": is_test}
+    return made
 
 
 def _references(made: Value) -> None:
@@ -68,8 +113,14 @@ def _references(made: Value) -> None:
         named = made[name]
         need(named is None or (0 < named["serial"] <= highest and len(named["statement"]) == 32), "reference")
     need((made["corrects"] is not None) == (made["kind"] in (CORRECTION, RETRACTION)), "reference")
-    spoken = (TEXT, CORRECTION, RETRACTION, TRANSLATION, *ANSWERS)
-    need(made["in_reply_to"] is None or made["kind"] in spoken, "reference")
+    answering = (TEXT, CORRECTION, RETRACTION, TRANSLATION, QUIET, RECORDED, *ANSWERS)
+    need(made["in_reply_to"] is None or made["kind"] in answering, "reference")
+    named, of_recipient = made["put_on_record"], made["of_recipient"]
+    need(named is None or made["kind"] in (QUIET, RECORDED), "reference")
+    need(named is not None or made["kind"] != RECORDED, "reference")
+    need(not of_recipient or (made["kind"] == QUIET and named is not None), "reference")
+    highest = SERIAL_MAX if of_recipient else made["serial"] - 1
+    need(named is None or (0 < named["serial"] <= highest and len(named["statement"]) == 32), "reference")
 
 
 def _translation(made: Value) -> None:
@@ -142,7 +193,10 @@ def _challenge(made: Value) -> None:
 
 def _kind(made: Value) -> None:
     kind = made["kind"]
-    need(TEXT <= kind <= TRANSLATION or kind in (CHALLENGE, *ANSWERS), "kind")
+    need(TEXT <= kind <= TRANSLATION or kind in (QUIET, RECORDED, CHALLENGE, *ANSWERS), "kind")
+    if kind == QUIET:
+        others = [value for name, value in made.items() if name not in QUIET_FIELDS]
+        need(made["precedence"] != FLASH and not any(others), "kind")
     need(kind not in (TEST, TEST_VOID) or made["precedence"] == 1, "kind")
     if kind in (VOID, TEST_VOID):
         silent = not (made["text"] or made["language"] or made["drafter"] or made["first_serial"])

@@ -63,6 +63,8 @@ MESSAGES: dict[str, dict[int, Field]] = {
         28: Field("translation", "Translation"),
         29: Field("phrase", "Phrase"),
         30: Field("field", "Field", "many"),
+        33: Field("put_on_record", "Reference"),
+        34: Field("of_recipient", "bool"),
         38: Field("challenge", "Challenge"),
         39: Field("verdict", "enum"),
     },

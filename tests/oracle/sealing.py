@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from Crypto.Cipher import ChaCha20_Poly1305
 
-from tests.oracle.content import Json, raw, read_prekey, word
+from tests.oracle.content import WITHOUT_PREJUDICE, Json, quiet_key, quiet_mac, raw, read_prekey, word
 from tests.oracle.primitives import (
     OPENER,
     SUITE,
@@ -28,7 +28,7 @@ PADDING = (128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 34_816)
 SKIP_MAX, KEPT_DURABLE, KEPT_TRANSIENT = 4_096, 4_096, 64
 HEADER, TAG, SIGNATURE = 22, 4, 64
 WITH_OPENER, TRANSIENT, CLEAR = 1, 2, 4
-TYPES = {1: "statement", 2: "receipt", 3: "heartbeat", 4: "key-request"}
+TYPES = {1: "statement", 2: "receipt", 3: "heartbeat", 4: "key-request", 5: "without-prejudice"}
 KEY_REQUEST = 4
 PLANES = ("real", "exercise", "service")
 
@@ -244,6 +244,10 @@ class Receiver:
 
     def _check(self, plane: str, found: tuple[int, bytes, bytes]) -> None:
         kind, content, signature = found
+        if kind == WITHOUT_PREJUDICE:
+            key = quiet_key(self.pairwise, self.charter, plane, *self.ends)
+            need(hmac.compare_digest(signature, quiet_mac(key, self.charter, plane, *self.ends, content)), "signature")
+            return
         ends = [word(number) for number in (self.ends[:1] if kind == 1 else self.ends)]
         need(signed(self.peer, signature, pae(f"hotline/v1/{TYPES[kind]}/{plane}", self.charter, *ends, content)),
              "signature")  # fmt: skip

@@ -115,6 +115,40 @@ def test_a_mistake_is_corrected_a_side_consults_and_a_courier_rides(stages: Stag
     assert "By hand." in stage.cli("BRAVO", "read", "4").stdout
 
 
+def test_a_word_without_prejudice(stages: Stages) -> None:
+    """Nobody can mistake it for one of record, wherever it is shown; and both sides can make it one."""
+    # docs/protocol.md 22.1, 22.5, 22.9 and 22.10
+    stage = stages(1)
+    stage.start(*stage.relays, "ALPHA", "BRAVO")
+    until(lambda: stage.up("ALPHA") and stage.up("BRAVO"), "every path up")
+    text = "We could live with the fifteenth."
+    refused = stage.cli("ALPHA", "send", text, "--without-prejudice", "-p", "flash")
+    assert (refused.returncode, "always of record" in refused.stderr) == (1, True)
+    told = stage.cli("ALPHA", "send", text, "--without-prejudice", "--wait", "delivered").stdout
+    assert told.startswith("#0001 ROUTINE WITHOUT PREJUDICE queued")
+    assert "WITHOUT PREJUDICE UNREAD" in stage.cli("BRAVO", "inbox").stdout
+    opened = stage.cli("BRAVO", "read", "1").stdout
+    assert opened.startswith("WITHOUT PREJUDICE  #0001 ROUTINE from ALPHA to BRAVO")
+    assert "signature        none" in opened
+    assert text in opened
+    (asked,) = printed(stage.cli("BRAVO", "record-it", "1", "--wait", "delivered", "--json").stdout)
+    assert (asked["mode"], asked["put_on_record"]) == ("without-prejudice", 1)
+    until(lambda: "record-it 1 --ours" in stage.cli("ALPHA", "sent", "1").stdout, "the peer's wish")
+    assert "says #0001 again, of record" in stage.cli("ALPHA", "record-it", "1", "--ours", "--wait", "delivered").stdout
+    first, second = printed(stage.cli("BRAVO", "inbox", "--json").stdout)
+    assert (first["mode"], first["kind"], first["recorded_as"]) == ("without-prejudice", "without-prejudice", 2)
+    assert (second["mode"], second["kind"], second["put_on_record"]) == ("of-record", "put-on-record", 1)
+    assert "SAYS AGAIN, OF RECORD, #0001 of ALPHA" in stage.cli("BRAVO", "read", "2").stdout
+    for home in stage.rehearsal.terminals:
+        listing = "sent" if home.party == "ALPHA" else "inbox"
+        assert "ON RECORD AS #0002" in stage.cli(home.party, listing).stdout
+        stage.terminate(home.party)
+        rows = _hotline("audit", "list", "--store", home.folder / "store", "--json").stdout.decode()
+        assert "nonpaper.recorded" in {entry["type"] for entry in printed(rows)}
+        checked = _hotline("audit", "fsck", "--store", home.folder / "store")
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 def _records(stage: Stage) -> None:
     """Offline commands and `doctor`, on what the watch has left."""
     home = next(item for item in stage.rehearsal.terminals if item.party == "ALPHA")

@@ -161,7 +161,7 @@ def _inners() -> Cases:
         ("inner", "nothing", b""),
         ("inner", "a length of 2^24 - 1", good[:1] + b"\xff\xff\xff" + good[4:]),
         ("inner", "type 0", b"\0" + good[1:]),
-        ("inner", "type 5", b"\5" + good[1:]),
+        ("inner", "type 127", b"\x7f" + good[1:]),
     ):
         cases.bad(word, why, bytes=data.hex(), padded=True)
     cases.bad("inner", "longer than it says, without padding", bytes=(of(10, padded=False) + b"\0").hex(), padded=False)

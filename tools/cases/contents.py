@@ -5,10 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from hotline.limits import TIME_MAX
+from hotline.machine import Plane
 from hotline.protocol.neutral import DRAFTER, LANGUAGE, TEXTS
+from hotline.protocol.nonpapers import authenticate
+from hotline.protocol.statements import Ends
 from hotline.wire.codec import encode
 from hotline.wire.v1 import content_pb2
-from tools.cases.keys import ALPHA, BRAVO, BRAVO_PREKEY, CHARTER, NAME, NOW, PREKEY, seed, signed_prekey
+from tools.cases.keys import (
+    ALPHA,
+    BRAVO,
+    BRAVO_PREKEY,
+    CHARTER,
+    NAME,
+    NOW,
+    PREKEY,
+    SIGNING,
+    flip,
+    seed,
+    signed_prekey,
+)
 from tools.cases.writing import Cases
 
 SALT = seed("body salt")
@@ -16,8 +31,8 @@ CHECKPOINT = b"hotline/alpha-bravo/ALPHA/main/1\n7\n" + b"A" * 43 + b"=\n"
 
 
 def made() -> list[Cases]:
-    """Three kinds."""
-    return [_statements(), _receipts(), _heartbeats()]
+    """Four kinds."""
+    return [_statements(), _nonpapers(), _receipts(), _heartbeats()]
 
 
 def statement(**changes: Any) -> bytes:
@@ -78,6 +93,8 @@ def _statements() -> Cases:
         "a correction": {"kind": 5, "corrects": earlier},
         "a correction that answers": {"kind": 5, "corrects": earlier, "in_reply_to": earlier},
         "a retraction": {"kind": 6, "corrects": earlier},
+        "put on record": {"kind": 11, "put_on_record": earlier},
+        "put on record as an answer": {"kind": 11, "put_on_record": earlier, "in_reply_to": earlier},
     }
     tie = content_pb2.Translation(original=earlier, grade=1, translator="A. Writer")
     good |= {
@@ -156,6 +173,15 @@ def _statements() -> Cases:
         ("reference", "a correction of itself", {"kind": 5, "corrects": _named(3)}),
         ("reference", "a correction of serial 0", {"kind": 5, "corrects": _named(0)}),
         ("reference", "a correction of a name of 33 bytes", {"kind": 5, "corrects": _named(1, 33)}),
+        ("content-type", "without prejudice, and signed", {"kind": 10}),
+        ("reference", "nothing is put on record", {"kind": 11}),
+        ("reference", "a text that puts on record", {"put_on_record": earlier}),
+        ("reference", "a test that puts on record", TEST | {"put_on_record": earlier}),
+        ("reference", "put on record: itself", {"kind": 11, "put_on_record": _named(3)}),
+        ("reference", "put on record: serial 0", {"kind": 11, "put_on_record": _named(0)}),
+        ("reference", "put on record: a name of 31 bytes", {"kind": 11, "put_on_record": _named(1, 31)}),
+        ("reference", "put on record: of the recipient", {"kind": 11, "put_on_record": earlier, "of_recipient": True}),
+        ("reference", "of the recipient, and nothing named", {"of_recipient": True}),
         ("text", "a correction without text", {"kind": 5, "corrects": earlier, "text": ""}),
     ]
     for word, why, changes in [*bad, *_ties(tie, earlier), *_fields_bad(tie)]:
@@ -319,6 +345,78 @@ def _no_challenges() -> list[tuple[str, str, dict[str, Any]]]:
 
 def _named(serial: int, size: int = 32) -> content_pb2.Reference:
     return content_pb2.Reference(serial=serial, statement=bytes(size))
+
+
+def _nonpapers() -> Cases:
+    pairwise = seed("pairwise secret")
+    given = {
+        "charter": CHARTER.hex(), "from": ALPHA, "to": BRAVO, "from_party": "ALPHA", "to_party": "BRAVO",
+        "pairwise": pairwise.hex(),
+    }  # fmt: skip
+    about = "A statement without prejudice: content of type 5 and what stands in the place of a signature."
+    cases = Cases("non-paper", "22.2 to 22.4, 22.9", about, given)
+    quiet: dict[str, Any] = {"kind": 10, "precedence": 2, "checkpoint": b""}
+
+    def made(
+        plane: Plane = Plane.REAL, secret: bytes = pairwise, ends: Ends | None = None, under: str = "", **changes: Any
+    ) -> dict[str, str]:
+        content = statement(**{**quiet, **changes})
+        inner = authenticate(secret, plane, ends or Ends(CHARTER, ALPHA, BRAVO), content)
+        return {"plane": under or plane.value, "content": content.hex(), "mac": inner.signature.hex()}
+
+    earlier = content_pb2.Reference(serial=2, statement=seed("name of a non-paper"))
+    theirs = {"put_on_record": _named(2**40), "of_recipient": True}
+    for plane in (Plane.REAL, Plane.EXERCISE):
+        cases.good(f"a text, plane {plane.value}", **made(plane))
+    cases.bad("kind", "in operators' talk", **made(Plane.SERVICE, precedence=1))
+    for why, changes in {
+        **{f"precedence {number}": {"precedence": number} for number in (1, 2, 3)},
+        "an answer": {"in_reply_to": earlier},
+        "renumbered": {"serial": 9, "first_serial": 8},
+        "its own put on record": {"put_on_record": earlier},
+        "the other side's put on record": theirs,
+        "the longest text": {"text": "x" * 32_768},
+    }.items():
+        cases.good(why, **made(**changes))
+    for word, why, changes in (
+        ("kind", "a FLASH", {"precedence": 4}),
+        ("kind", "with a head", {"checkpoint": CHECKPOINT}),
+        ("field", "with a field", {"field": [content_pb2.Field(name="n", kind=4, value="1")], "text": "{n}"}),
+        ("reference", "a correction", {"corrects": earlier}),
+        (
+            "translation",
+            "a translation",
+            {"translation": content_pb2.Translation(original=earlier, grade=1, translator="x")},
+        ),
+        ("reference", "itself put on record", {"put_on_record": _named(3)}),
+        ("reference", "nothing named of the recipient's", {"of_recipient": True}),
+        ("reference", "serial 0 of the recipient", {**theirs, "put_on_record": _named(0)}),
+        ("reference", "beyond SERIAL_MAX", {**theirs, "put_on_record": _named(2**40 + 1)}),
+        ("content-type", "a text of record", {"kind": 1}),
+        ("content-type", "a void statement", VOID),
+        ("content-type", "what is put on record", {"kind": 11, "put_on_record": earlier}),
+        ("text", "no text", {"text": ""}),
+        ("party", "back to its sender", {"from_party": "BRAVO", "to_party": "ALPHA"}),
+        ("kind", "an unknown kind", {"kind": 99}),
+    ):
+        cases.bad(word, why, **made(**changes))
+    good = made()
+    other = Ends(CHARTER, BRAVO, ALPHA)
+    for why, wrong in (
+        ("another pairwise secret", made(secret=seed("another pairwise secret"))),
+        ("made in an exercise", made(Plane.EXERCISE, under="real")),
+        ("made in earnest", made(Plane.REAL, under="exercise")),
+        ("of the other direction", made(ends=other)),
+        ("for another terminal", made(ends=Ends(CHARTER, ALPHA, 3))),
+        ("under another charter", made(ends=Ends(seed("another charter"), ALPHA, BRAVO))),
+        ("one bit of the MAC turned", {**good, "mac": flip(bytes.fromhex(good["mac"]), -1).hex()}),
+        ("half of the MAC", {**good, "mac": good["mac"][:64] + "00" * 32}),
+        ("no MAC", {**good, "mac": "00" * 64}),
+        ("another content", {**good, "content": statement(**quiet, text="x").hex()}),
+        ("signed", {**good, "mac": SIGNING["ALPHA"].sign("hotline/v1/statement/real", b"x").hex()}),
+    ):
+        cases.bad("signature", why, **wrong)
+    return cases
 
 
 CHALLENGES: dict[str, dict[str, Any]] = {

@@ -9,6 +9,7 @@ from hotline.crypto.sealing import KemKey
 from hotline.crypto.signing import SigningKey
 from hotline.machine import Plane
 from hotline.protocol.bundle import MAGIC
+from hotline.protocol.nonpapers import authenticate
 from hotline.protocol.prekeys import COURIER_LABEL, prekey_hash
 from hotline.protocol.statements import Ends, sign_content
 from hotline.wire.codec import encode
@@ -236,6 +237,7 @@ def _envelopes() -> Cases:
     good("one that was overtaken", real.send(kinds.STATEMENT, words, 0, 2), "first", "later")
     good("a transient receipt", real.send(kinds.RECEIPT, receipt(stage=3), FLAG_TRANSIENT, 1), "first")
     good("a statement of an exercise", arrived["exercise"])
+    good("a non-paper", real.seal(_quiet(statement(kind=10)), FLAG_OPENER, 0))
     good("both planes side by side", exercise.send(kinds.STATEMENT, words, 0, 1), "first", "exercise")
     talk = statement(precedence=1)
     service = Epoch("service", Plane.SERVICE)
@@ -255,6 +257,13 @@ def _envelopes() -> Cases:
     _refused_seals(bad, real, exercise, arrived)
     _requests(good, bad)
     return cases
+
+
+OUT_AGAIN = Ends(CHARTER, BRAVO, ALPHA)
+
+
+def _quiet(content: bytes, plane: Plane = Plane.REAL, ends: Ends = OUT) -> bytes:
+    return encode_inner(authenticate(PAIRWISE, plane, ends, content), padded=True)
 
 
 def _refused_headers(bad: Add, first: bytes) -> None:
@@ -309,12 +318,16 @@ def _refused_seals(bad: Add, real: Epoch, exercise: Epoch, arrived: dict[str, by
         ("padding", "padding of the next class", padded.ljust(1_024, b"\0")),
         ("padding", "no padding", padded[: 4 + len(words) + 64]),
         ("inner", "no content type", b"\0" + padded[1:]),
-        ("inner", "an unknown content type", b"\5" + padded[1:]),
+        ("inner", "an unknown content type", b"\x7f" + padded[1:]),
         ("inner", "a length beyond the end", padded[:1] + b"\xff" + padded[2:]),
         ("inner", "nothing", b""),
         ("signature", "signed for the other plane",
          encode_inner(exercise.content(kinds.STATEMENT, words), padded=True)),
         ("signature", "a statement called a receipt", b"\2" + padded[1:]),
+        ("signature", "a statement called a non-paper", b"\5" + padded[1:]),
+        ("signature", "a non-paper with the MAC of an exercise", _quiet(words, Plane.EXERCISE)),
+        ("signature", "a non-paper with the MAC of the other direction", _quiet(words, ends=OUT_AGAIN)),
+        ("signature", "a non-paper called a statement", b"\1" + _quiet(words)[1:]),
         ("signature", "signed by the recipient",
          encode_inner(sign_content(SIGNING["BRAVO"], kinds.STATEMENT, Plane.REAL, OUT, words), padded=True)),
         ("signature", "signed under another charter",

@@ -77,6 +77,10 @@ class _StatementKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stateme
     """Takes back the one it names, which stays in both records."""
     STATEMENT_KIND_TRANSLATION: _StatementKind.ValueType  # 7
     """A translation of the one it names, which stays authoritative."""
+    STATEMENT_KIND_WITHOUT_PREJUDICE: _StatementKind.ValueType  # 10
+    """Said without prejudice: never signed, authenticated to the peer alone. docs/protocol.md section 22."""
+    STATEMENT_KIND_PUT_ON_RECORD: _StatementKind.ValueType  # 11
+    """Says again, of record, what its sender has said without prejudice: both sides agreed to that."""
     STATEMENT_KIND_CHALLENGE: _StatementKind.ValueType  # 13
     """Operators' talk: asks the other side's record whether it said, or received, the statement that is named."""
     STATEMENT_KIND_RECORD_ANSWER: _StatementKind.ValueType  # 14
@@ -100,6 +104,10 @@ STATEMENT_KIND_RETRACTION: StatementKind.ValueType  # 6
 """Takes back the one it names, which stays in both records."""
 STATEMENT_KIND_TRANSLATION: StatementKind.ValueType  # 7
 """A translation of the one it names, which stays authoritative."""
+STATEMENT_KIND_WITHOUT_PREJUDICE: StatementKind.ValueType  # 10
+"""Said without prejudice: never signed, authenticated to the peer alone. docs/protocol.md section 22."""
+STATEMENT_KIND_PUT_ON_RECORD: StatementKind.ValueType  # 11
+"""Says again, of record, what its sender has said without prejudice: both sides agreed to that."""
 STATEMENT_KIND_CHALLENGE: StatementKind.ValueType  # 13
 """Operators' talk: asks the other side's record whether it said, or received, the statement that is named."""
 STATEMENT_KIND_RECORD_ANSWER: StatementKind.ValueType  # 14
@@ -285,6 +293,8 @@ class Statement(_message.Message):
     TRANSLATION_FIELD_NUMBER: _builtins.int
     PHRASE_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
+    PUT_ON_RECORD_FIELD_NUMBER: _builtins.int
+    OF_RECIPIENT_FIELD_NUMBER: _builtins.int
     CHALLENGE_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     serial: _builtins.int
@@ -305,6 +315,8 @@ class Statement(_message.Message):
     """The sender's newest signed head, a C2SP checkpoint; empty while nobody has vouched for its log."""
     first_serial: _builtins.int
     """The serial under which this text was first given out, if it has been renumbered since; 0 otherwise."""
+    of_recipient: _builtins.bool
+    """`put_on_record` names a statement of the recipient, not of the sender."""
     verdict: Global___Verdict.ValueType
     """What an answer to a challenge says; the challenge is what it is in reply to."""
     @_builtins.property
@@ -326,6 +338,10 @@ class Statement(_message.Message):
     @_builtins.property
     def field(self) -> _containers.RepeatedCompositeFieldContainer[Global___Field]:
         """Times, places, coordinates and numbers; `{name}` in the text stands for one."""
+
+    @_builtins.property
+    def put_on_record(self) -> Global___Reference:
+        """What was said without prejudice and is put on record, or, in a statement without prejudice, is to be."""
 
     @_builtins.property
     def challenge(self) -> Global___Challenge:
@@ -355,12 +371,14 @@ class Statement(_message.Message):
         translation: Global___Translation | None = ...,
         phrase: Global___Phrase | None = ...,
         field: _abc.Iterable[Global___Field] | None = ...,
+        put_on_record: Global___Reference | None = ...,
+        of_recipient: _builtins.bool = ...,
         challenge: Global___Challenge | None = ...,
         verdict: Global___Verdict.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "corrects", b"corrects", "in_reply_to", b"in_reply_to", "phrase", b"phrase", "translation", b"translation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "corrects", b"corrects", "in_reply_to", b"in_reply_to", "phrase", b"phrase", "put_on_record", b"put_on_record", "translation", b"translation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "challenge", b"challenge", "checkpoint", b"checkpoint", "composed_ms", b"composed_ms", "corrects", b"corrects", "date_time_group", b"date_time_group", "direction", b"direction", "drafter", b"drafter", "field", b"field", "first_serial", b"first_serial", "from_party", b"from_party", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "phrase", b"phrase", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "serial", b"serial", "text", b"text", "to_party", b"to_party", "translation", b"translation", "valid_for_ms", b"valid_for_ms", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "challenge", b"challenge", "checkpoint", b"checkpoint", "composed_ms", b"composed_ms", "corrects", b"corrects", "date_time_group", b"date_time_group", "direction", b"direction", "drafter", b"drafter", "field", b"field", "first_serial", b"first_serial", "from_party", b"from_party", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "of_recipient", b"of_recipient", "phrase", b"phrase", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "put_on_record", b"put_on_record", "serial", b"serial", "text", b"text", "to_party", b"to_party", "translation", b"translation", "valid_for_ms", b"valid_for_ms", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -13,14 +13,16 @@ from hotline.machine import Delivery, Output, Record
 TABLES = Path(__file__).resolve().parents[3] / "docs" / "tables.md"
 
 TOLD = {
-    "received": {"plane", "serial", "void", "test", "at"},
-    "sent": {"plane", "serial", "state", "by", "test", "at"},
-    "read": {"plane", "serial", "officer", "at"},
+    "received": {"plane", "serial", "void", "test", "at", "mode"},
+    "sent": {"plane", "serial", "state", "by", "test", "at", "mode"},
+    "read": {"plane", "serial", "officer", "at", "mode"},
     "repeat": {"plane", "serial", "of", "at"},
     "renumbered": {"plane", "serial", "new"},
     "presented": {"plane", "serial", "officer", "principal", "at"},
     "promise": {"way", "plane", "serial", "officer", "until"},
     "promise-kept": {"way", "plane", "serial", "by", "late", "at"},
+    "recorded": {"way", "plane", "serial", "by"},
+    "record-asked": {"plane", "serial", "by"},
     "path": {"path", "state", "at"},
     "gap-closed": {"plane", "through"},
     "refused": {"path", "reason"},

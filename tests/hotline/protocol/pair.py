@@ -182,10 +182,12 @@ class Party:
         valid_for_ms: int = 0,
         language: str = "en",
         direction: content_pb2.Direction.ValueType = content_pb2.DIRECTION_LTR,
+        **more: object,
     ) -> Reply:
-        """An officer hands in a statement; the answer."""
+        """An officer hands in a statement; the answer. `more` are further fields of Submit."""
         request = RequestId(len(self.replies) + 1)
-        self.step(Submit(request, plane, precedence, language, direction, text, "watch", valid_for_ms))
+        event = Submit(request, plane, precedence, language, direction, text, "watch", valid_for_ms)
+        self.step(replace(event, **more))  # type: ignore[arg-type]
         return self.replies[request]
 
     def read(self, serial: int, plane: Plane = Plane.REAL, officer: str = "watch") -> Reply:

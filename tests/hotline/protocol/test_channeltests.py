@@ -529,6 +529,7 @@ def test_a_test_that_is_more_than_a_test_is_refused(pair: Pair, plane: Plane, ch
 
 def test_kinds_have_words() -> None:
     """A ledger would name a kind as no reader expects it."""
+    quiet = ["without-prejudice", "put-on-record"]
     words = [kind_word(kind) for kind in content_pb2.StatementKind.values() if kind]
     assert words == [
         "text",
@@ -538,6 +539,7 @@ def test_kinds_have_words() -> None:
         "correction",
         "retraction",
         "translation",
+        *quiet,
         "challenge",
         "record-answer",
         "officer-answer",

@@ -12,6 +12,7 @@ from hotline.machine import Instant, LinkOpened, Plane
 from hotline.protocol.outbox import FOLLOWS, FOLLOWS_LOSS, SentState
 from hotline.protocol.paths import PathState
 from hotline.protocol.prekeys import tag
+from hotline.protocol.voids import filler
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.envelope import FLAG_CLEAR
 from hotline.wire.inner import ContentType, Inner, decode_inner
@@ -175,8 +176,8 @@ def test_a_void_is_the_same_bytes_each_time(pair: Pair) -> None:
     )
     pair.alpha.restart()
     assert pair.alpha.endpoint.context.outboxes[Plane.REAL].pending[1].content == void
-    filler = pair.alpha.endpoint._sending.filler(Plane.REAL, 9, pair.alpha.now())
-    assert filler.content == encode(
+    filled = filler(pair.alpha.endpoint.context, Plane.REAL, 9, pair.alpha.now())
+    assert filled.content == encode(
         content_pb2.Statement(
             serial=9,
             precedence=content_pb2.PRECEDENCE_ROUTINE,
