@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from hotline.errors import Malformed
-from hotline.limits import SERIAL_MAX
+from hotline.limits import SERIAL_MAX, TEXT_BYTES_MAX
 from hotline.machine import Plane, Put
+from hotline.wire.codec import decode
 from hotline.wire.v1 import content_pb2
 
 TRANSLATOR_MAX: Final = 64
@@ -41,6 +42,11 @@ def check_translation(statement: content_pb2.Statement) -> None:
         raise Malformed("translation", "no statement that it could translate")
     if statement.HasField("in_reply_to"):
         raise Malformed("translation", "one that answers")
+
+
+def decode_local(content: bytes) -> content_pb2.LocalTranslation:
+    """A translation that was kept at this terminal. Raises Malformed."""
+    return decode(content_pb2.LocalTranslation, content, 2 * TEXT_BYTES_MAX)
 
 
 def link(plane: Plane, statement: content_pb2.Statement, carrier: str) -> Put:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Final
 
 from hotline.errors import KeyFileError, Malformed
 from hotline.ledger.record import Leaf, Opening
+from hotline.protocol.language import decode_local
 from hotline.protocol.statements import decode_statement
 from hotline.runtime.contentkeys import ContentKeys, read_openings
 from hotline.runtime.ledgerstore import log_table
+
+_TABLES: Final = {"msg.recv": "received", "msg.translated": "translation"}
+"""Where the text lies that an entry of this type tells of; else among what was sent."""
 
 
 def openings_of(database: sqlite3.Connection, keys: ContentKeys, epoch: int, leaf: Leaf) -> list[Opening] | None:
@@ -33,18 +38,20 @@ def openings_of(database: sqlite3.Connection, keys: ContentKeys, epoch: int, lea
 
 
 def _body(database: sqlite3.Connection, keys: ContentKeys, leaf: Leaf) -> Opening | None:
-    """The text that an entry tells of, with the salt that its sender chose."""
-    table = "received" if leaf.type == "msg.recv" else "sent"
+    """The text that an entry tells of, with the salt that its sender, or whoever kept a translation, chose."""
+    table = _TABLES.get(leaf.type, "sent")
     plane, serial = leaf.fields.get("plane"), leaf.fields.get("new", leaf.fields.get("serial"))
+    if table == "translation":
+        serial = leaf.fields.get("number")
     sql = f"SELECT content FROM {table} WHERE plane=? AND serial=?"  # noqa: S608 - names are ours
     row = database.execute(sql, (plane, serial)).fetchone()
     if row is None:
-        raise KeyFileError(f"statement {serial}, of which entry {leaf.seq} tells, is not in the store")
+        raise KeyFileError(f"{table} {serial}, of which entry {leaf.seq} tells, is not in the store")
     content = keys.open(f"{table}/{plane}/{serial}", bytes(row[0]))
     if content is None:
         return None
     try:
-        statement = decode_statement(content)
+        statement = decode_local(content) if table == "translation" else decode_statement(content)
     except Malformed as error:
-        raise KeyFileError(f"statement {serial} is not readable: the store is damaged") from error
+        raise KeyFileError(f"{table} {serial} is not readable: the store is damaged") from error
     return Opening("body", statement.body_salt, statement.text.encode())

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from hotline.limits import TRANSLATIONS_SHOWN_MAX
 from hotline.machine import Plane
+from hotline.protocol.language import decode_local
 from hotline.protocol.neutral import SPOKEN, kind_of
 from hotline.protocol.statements import decode_statement
 from hotline.runtime.store import EndpointStore
-from hotline.wire.codec import decode
 from hotline.wire.v1 import content_pb2, operator_pb2
-
-_LOCAL_BYTES_MAX = 1_048_576
 
 
 class TranslationViews:
@@ -42,7 +40,7 @@ class TranslationViews:
         content = self._store.content("translation", plane.value, number, rows[0][0]) if rows else None
         if content is None:
             return view  # its content key was destroyed
-        made = decode(content_pb2.LocalTranslation, content, _LOCAL_BYTES_MAX)
+        made = decode_local(content)
         _say(view, made.translation, made.language, made.direction, made.text)
         view.made_ms, view.officer, view.name = made.made_ms, made.officer, rows[0][1]
         return view

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from hotline.ledger.record import check_opening, parse_leaf
 from hotline.limits import TRANSLATIONS_SHOWN_MAX
 from hotline.machine import Output, Plane, Put
 from hotline.protocol.events import EndpointEvent
-from hotline.runtime.store import EndpointStore
+from hotline.runtime.openings import openings_of
+from hotline.runtime.store import EndpointStore, connect
 from hotline.runtime.views import StatementViews
 from hotline.wire.v1 import content_pb2, operator_pb2
 from tests.hotline.protocol.pair import Pair, Party
@@ -119,6 +122,26 @@ def test_one_that_was_taken_back_says_so(pair: Pair) -> None:
     pair.run(1_000)
     (one,) = view(pair, 1).translation
     assert (one.corrected_by, one.retracted) == (3, True)
+
+
+def test_the_text_of_an_entry_is_the_translation_s(pair: Pair) -> None:
+    """Whoever discloses what was made of a statement would show the statement, and no commitment would open
+    (docs/protocol.md 21.4 and 13.12)."""
+    pair.bravo.read(1)
+    translate(pair.bravo, 1, text="It is off.")
+    assert isinstance(pair.bravo, Stored)
+    stored = [parse_leaf(bytes(row[0])) for row in pair.bravo.store.query("SELECT leaf FROM entry ORDER BY seq", ())]
+    (leaf,) = [leaf for leaf in stored if leaf.type == "msg.translated"]
+    with contextlib.closing(connect(pair.bravo.store.path, read_only=True)) as database:
+        found = openings_of(database, pair.bravo.store.keys, 1, leaf)
+    assert found is not None
+    for opening in found:
+        check_opening(leaf, opening)
+    assert {opening.tag: opening.value for opening in found} == {
+        "body": b"It is off.",
+        "translator": b"A. Reader",
+        "officer": b"watch",
+    }
 
 
 def test_the_newest_are_shown(pair: Pair) -> None:
