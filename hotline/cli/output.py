@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hotline.civil import iso_utc
-from hotline.cli.fieldview import print_text
+from hotline.cli.fieldview import isolated, print_fields, print_text
 from hotline.cli.phraseview import phrase_json, print_phrase
 from hotline.errors import ConfigError
 from hotline.protocol.language import grade_word
@@ -165,8 +165,7 @@ def print_translation(one: operator_pb2.TranslationView, fields: Iterable[conten
     if one.corrected_by:
         line(f"*** {'RETRACTED' if one.retracted else 'CORRECTED'} BY #{one.corrected_by:04d} ***")
     if one.text:
-        line()
-        print_text(one.text, fields)
+        click.echo(f"\n{isolated(one.text, fields)}")
     elif one.way == "received":
         line(f"  nobody has opened it yet: hotline read {one.serial}")
     else:
@@ -241,7 +240,9 @@ def print_statement(view: operator_pb2.StatementView) -> None:
         _print_original(view)
     if view.text:
         line()
-        print_text(view.text, view.field or view.original.field)
+        # A translation has no fields of its own: those of the original stand there already.
+        click.echo(isolated(view.text, view.field or view.original.field))
+        print_fields(view.field)
     print_phrase(view)
     if view.translation:
         line()
