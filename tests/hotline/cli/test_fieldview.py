@@ -131,6 +131,8 @@ def test_a_field_on_the_command_line(given: str, made: tuple[str, int, str]) -> 
         ("coord=91,0", "a coordinate is written"),
         ("coord=0,180.000001", "a coordinate is written"),
         ("coord=1", "a coordinate is written"),
+        ("coord=00.0S 000.0E", "a coordinate is written"),
+        ("coord=00.0N 000.0W", "a coordinate is written"),
         ("place=", "a place is named"),
         ("place=a\u202eb", "a place is named"),
         ("place=\ud800", "a place is named"),
