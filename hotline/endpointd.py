@@ -40,6 +40,7 @@ from hotline.protocol.context import EndpointSetup, LogIdentity
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import Audited, Closing, EndpointEvent, Started, Suspicion
 from hotline.protocol.paths import PathSetup
+from hotline.protocol.release import policy_of
 from hotline.protocol.session import Side
 from hotline.protocol.statements import PRECEDENCES
 from hotline.runtime.contentkeys import ContentKeys
@@ -248,6 +249,7 @@ class EndpointDaemon:
             outbox_max=config.limits.outbox_max,
             version=__version__,
             channel_test_ms=charter.channel_test_ms,
+            release=policy_of(charter),
             config=hashlib.sha256(config.model_dump_json().encode()).hexdigest(),
             standing=charter,
             note=materials.note,

@@ -70,6 +70,9 @@ SERIAL_MAX: Final = 2**40
 TIME_MAX: Final = 253_402_300_799_999
 """The last millisecond of the year 9999. A later written time, or a longer validity, is refused."""
 
+RELEASES_MAX: Final = 4
+"""Officers' signatures on one statement. More: refused, and no charter asks for more."""
+
 # --- local: terminal -------------------------------------------------------------------------------------------------
 OUTBOX_MAX: Final = 1_000
 """Statements accepted and not yet delivered, per plane. Full: a submit is refused and says so."""
@@ -154,6 +157,12 @@ KEY_ELSEWHERE_INTERVAL: Final = 60_000
 
 KEY_ELSEWHERE_SHOWN: Final = 3_600_000
 """How long that alarm stands in the status after the last time."""
+
+DRAFTS_MAX: Final = 100
+"""Open drafts at a terminal. Full: another is refused until one is released or rejected."""
+
+DRAFTS_FINISHED_KEPT: Final = 200
+"""Drafts that were released or rejected and can still be looked at. Beyond, the oldest is forgotten."""
 
 PRESENCE_ASK_INTERVAL: Final = 10_000
 """Least time between two questions to the peer's duty officer. Earlier ones are refused."""

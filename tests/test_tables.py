@@ -141,7 +141,7 @@ def test_what_people_are_told_is_what_the_specification_lists() -> None:
 
 def test_every_word_of_a_refusal_is_explained() -> None:
     """A record would say no more than that something was wrong (docs/protocol.md 15.1 and 15.3)."""
-    section = SPECIFICATION.split("## 15. ")[1]
+    section = SPECIFICATION.split("## 15. ")[1].split("\n## ")[0]
     explained = set(
         re.findall(r"[a-z]+(?:-[a-z]+)*", " ".join(re.findall(r"^\| ([a-z., -]+) \|", section, re.MULTILINE)))
     )

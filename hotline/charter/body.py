@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, get_args
 
 from pydantic import Field, PositiveInt, model_validator
 
+from hotline.charter.cards import Role
 from hotline.charter.documents import Base64, Date, Document, Name
-from hotline.limits import TEXT_BYTES_MAX
+from hotline.limits import RELEASES_MAX, TEXT_BYTES_MAX
 
 DAY_MS: Final = 86_400_000
 NUMBER_MAX: Final = 65_535
@@ -60,22 +61,46 @@ class ProfileEntry(Document):
         return self
 
 
+class ReleaseEntry(Document):
+    """Whose signatures a statement of this plane and precedence needs: one officer for each role, no officer twice."""
+
+    plane: Literal["real", "exercise"]
+    precedence: Literal["routine", "priority", "immediate", "flash"]
+    roles: tuple[Role, ...] = Field(min_length=1, max_length=RELEASES_MAX)
+
+
+def release_by_two() -> tuple[ReleaseEntry, ...]:
+    """The usual policy: on the real plane a drafter and a releaser, in an exercise nobody's key."""
+    return tuple(
+        ReleaseEntry(plane="real", precedence=precedence, roles=("drafter", "releaser"))
+        for precedence in get_args(ReleaseEntry.model_fields["precedence"].annotation)
+    )
+
+
 class PolicyEntry(Document):
     """What the charter decides beyond names and keys. Validity by precedence: routine to flash, in milliseconds.
 
     `witnesses` is a C2SP policy without log lines: who cosigns the ledgers, and what quorum is asked for.
-    `channel_test_ms` is the interval of the channel tests (docs/protocol.md 10.7); 0: none.
+    `channel_test_ms` is the interval of the channel tests (docs/protocol.md 10.7); 0: none. `release` says who must
+    sign (19.3); what has no entry goes out by the terminal's word.
     """
 
     text_bytes_max: PositiveInt = Field(le=TEXT_BYTES_MAX)
     validity_ms: tuple[Interval, Interval, Interval, Interval]
     witnesses: str = Field(max_length=65_536)
     channel_test_ms: int = Field(ge=0, le=DAY_MS)
+    release: tuple[ReleaseEntry, ...] = Field(max_length=8)
 
     @model_validator(mode="after")
     def _test_interval(self) -> Self:
         if 0 < self.channel_test_ms < CHANNEL_TEST_MIN:
             raise ValueError(f"channel_test_ms is 0 (no tests) or {CHANNEL_TEST_MIN} to {DAY_MS}")
+        return self
+
+    @model_validator(mode="after")
+    def _release_once(self) -> Self:
+        if len({(entry.plane, entry.precedence) for entry in self.release}) != len(self.release):
+            raise ValueError("release: a plane and precedence stands twice")
         return self
 
 

@@ -171,6 +171,12 @@ class Check:
     text: str
 
 
+def release_text(charter: Charter) -> str:
+    """Who signs what, in one line."""
+    rules = [f"{rule.plane} {rule.precedence}: {' and '.join(rule.roles)}" for rule in charter.release]
+    return "; ".join(rules) or "nobody signs: whoever sits at a terminal speaks for the party"
+
+
 def checks(charter: Charter) -> list[Check]:
     """What a person should know of a loaded charter; its signatures held, or it would not have loaded."""
     found = []
@@ -187,4 +193,6 @@ def checks(charter: Charter) -> list[Check]:
     interval = charter.channel_test_ms
     text = f"every {interval / 60_000:g} min in turn" if interval else "none: a dead line is noticed by heartbeats only"
     found.append(Check("channel tests", interval > 0, text))
+    by_two = any(rule.plane == "real" and len(rule.roles) > 1 for rule in charter.release)
+    found.append(Check("release by two", by_two, release_text(charter)))
     return found

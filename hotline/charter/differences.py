@@ -93,6 +93,7 @@ def _tables(charter: Charter) -> dict[str, Rows]:
                 "witnesses": " | ".join(charter.witnesses_text.splitlines()),
             }
         },
+        "release": {f"{rule.plane} {rule.precedence}": {"roles": ", ".join(rule.roles)} for rule in charter.release},
         "terms": {"terms": {"notice_days": charter.notice_days, "depositary": charter.depositary}},
     }
 

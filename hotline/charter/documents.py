@@ -36,6 +36,7 @@ Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(Name)
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+MadeT = TypeVar("MadeT")
 
 
 class Document(BaseModel):
@@ -97,7 +98,7 @@ def read_unverified(kind: type[ModelT], data: bytes) -> ModelT:
     return read_text(kind, parse_note(data).text)
 
 
-def lawful(make: Callable[[], ModelT]) -> ModelT:
+def lawful(make: Callable[[], MadeT]) -> MadeT:
     """What `make` makes of what a person gave. Raises ConfigError with every problem and its field."""
     try:
         return make()

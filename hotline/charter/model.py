@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TypeVar
@@ -16,8 +17,10 @@ from hotline.charter.body import (
     PolicyEntry,
     ProfileEntry,
     RelayEntryText,
+    ReleaseEntry,
     TerminalEntry,
     TermsEntry,
+    release_by_two,
 )
 from hotline.charter.cards import (
     OfficerCard,
@@ -38,7 +41,7 @@ from hotline.charter.documents import (
     read_unverified,
     spell,
 )
-from hotline.charter.parts import Charter, Officer, Party, RelayEntry, Terminal
+from hotline.charter.parts import Charter, Officer, Party, RelayEntry, ReleaseRule, Terminal
 from hotline.charter.profiles import PROFILES, Profile
 from hotline.civil import iso_utc
 from hotline.crypto.derivation import SUITE
@@ -63,9 +66,11 @@ def new_charter(
     witnesses: str = NO_WITNESSES,
     channel_test_ms: int = CHANNEL_TEST_DEFAULT,
     terms: TermsEntry | None = None,
+    release: Sequence[ReleaseEntry] | None = None,
 ) -> bytes:
     """The text of a first charter from both parties' offers, unsigned. `witnesses` is a policy without log lines,
-    `channel_test_ms` the interval of the channel tests, 0 for none, `terms` how a party may leave.
+    `channel_test_ms` the interval of the channel tests, 0 for none, `terms` how a party may leave, `release` who signs
+    what; None: the usual two.
 
     Raises ConfigError, Malformed, Untrusted.
     """
@@ -92,6 +97,7 @@ def new_charter(
                 validity_ms=(7 * DAY_MS,) * 4,
                 witnesses=witnesses,
                 channel_test_ms=channel_test_ms,
+                release=release_by_two() if release is None else tuple(release),
             ),
             pairwise_check=pairwise_check,
             terms=terms,
@@ -191,6 +197,7 @@ def _view(text: CharterText, data: bytes, signed_by: tuple[str, ...]) -> Charter
         witnesses=_witnesses(text.policy.witnesses, problems),
         witnesses_text=text.policy.witnesses,
         channel_test_ms=text.policy.channel_test_ms,
+        release=tuple(ReleaseRule(entry.plane, entry.precedence, entry.roles) for entry in text.policy.release),
         pairwise_check=text.pairwise_check,
         notice_days=0 if terms is None else terms.notice_days,
         depositary="" if terms is None else terms.depositary,
@@ -284,7 +291,28 @@ def _contradictions(charter: Charter) -> list[str]:
     found += [f"a {what} stands twice in the charter" for what, values in unique if len(values) != len(set(values))]
     if any(holder.number > NUMBER_MAX for holder in holders):
         found.append(f"a number is beyond {NUMBER_MAX}")
-    return found + _untimely(charter)
+    return found + _untimely(charter) + _speechless(charter)
+
+
+def _speechless(charter: Charter) -> list[str]:
+    """Parties that lack the officers whom the policy asks for: they could not say a word."""
+    found = []
+    for party in charter.parties:
+        officers = [officer.roles for officer in charter.officers if officer.party == party.name]
+        lacking = {rule.roles for rule in charter.release if not _can_fill(rule.roles, officers)}
+        found += [
+            f"{party.name} has not the officers to sign as {' and '.join(roles)}, no one of them twice: "
+            "offer their cards, or agree on another release policy"
+            for roles in sorted(lacking)
+        ]
+    return found
+
+
+def _can_fill(roles: Sequence[str], officers: Sequence[Sequence[str]]) -> bool:
+    """Whether each role finds an officer of its own."""
+    # As many holders of each as there are roles are enough to choose from: the others can occupy no more.
+    holders = [[at for at, held in enumerate(officers) if role in held][: len(roles)] for role in roles]
+    return any(len(set(chosen)) == len(roles) for chosen in itertools.product(*holders))
 
 
 def _untimely(charter: Charter) -> list[str]:

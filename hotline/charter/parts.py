@@ -54,6 +54,15 @@ class Officer:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseRule:
+    """Whose signatures a statement of this plane and precedence needs."""
+
+    plane: str
+    precedence: str
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RelayEntry:
     """A relay as the charter pins it."""
 
@@ -95,6 +104,7 @@ class Charter:
     witnesses: Policy
     witnesses_text: str
     channel_test_ms: int
+    release: tuple[ReleaseRule, ...]
     pairwise_check: str
     notice_days: int
     depositary: str

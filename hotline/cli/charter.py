@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import click
+from pydantic import TypeAdapter
 
-from hotline.charter.body import CHANNEL_TEST_DEFAULT, TermsEntry
+from hotline.charter.body import CHANNEL_TEST_DEFAULT, ReleaseEntry, TermsEntry, release_by_two
 from hotline.charter.cards import PartyOffer, decode, open_offer
 from hotline.charter.ceremony import checks, day, make_offer
 from hotline.charter.differences import Difference, differences
@@ -55,6 +57,9 @@ base_option = click.option(
 out_option = click.option(
     "--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to make."
 )
+
+
+_RELEASE_ENTRIES: Final[TypeAdapter[tuple[ReleaseEntry, ...]]] = TypeAdapter(tuple[ReleaseEntry, ...])
 
 
 @click.group()
@@ -154,6 +159,13 @@ def _pairwise_artefact(path: Path, secret: bytes) -> Artefact:
     help="Who cosigns the ledgers, and the quorum: a C2SP policy without log lines.  [default: no witnesses]",
 )
 @click.option("--channel-tests", metavar="1h", help="Interval of the channel tests, or none.  [default: 1h]")
+@click.option(
+    "--release-policy",
+    metavar="POLICY",
+    default="two",
+    show_default=True,
+    help="Who signs what is said: two (drafter and releaser, on the real plane), one (nobody signs), or a JSON file.",
+)
 @click.option("--notice-days", type=click.IntRange(0, 3_650), default=0, help="Days of notice before a party leaves.")
 @click.option("--depositary", default="", metavar="WORDS", help="Who keeps the charter, and where notice is given.")
 def new(
@@ -164,6 +176,7 @@ def new(
     pairwise_out: Path,
     witnesses: Path | None,
     channel_tests: str | None,
+    release_policy: str,
     notice_days: int,
     depositary: str,
 ) -> None:
@@ -173,6 +186,9 @@ def new(
     Example:
       hotline charter new --name alpha-bravo --offer ALPHA.offer --offer BRAVO.offer \\
         --share ALPHA.share --share BRAVO.share --out charter.note --pairwise-out pairwise.key
+
+    A file of the release policy holds a list of objects: {"plane": "real", "precedence": "flash", "roles":
+    ["drafter", "releaser"]}; for what it does not list, nobody signs.
     """
     texts, opened = _offers(offers)
     identities = {item.party: decode(item.identity) for item in opened}
@@ -181,12 +197,19 @@ def new(
     secret = derive_pairwise(_shares(shares), identities)
     policy = NO_WITNESSES if witnesses is None else _policy(witnesses)
     interval = 0 if channel_tests == "none" else duration_ms(channel_tests, CHANNEL_TEST_DEFAULT)
-    text = new_charter(
-        name, day(now_ms()), texts, check_value(secret), policy, interval, _terms(notice_days, depositary)
-    )
+    release, terms = _release_policy(release_policy), _terms(notice_days, depositary)
+    text = new_charter(name, day(now_ms()), texts, check_value(secret), policy, interval, terms, release)
     write_all([_pairwise_artefact(pairwise_out, secret), Artefact(out, text)])
     print_summary(load_draft(text))
     line("Next, in each capital: hotline charter sign")
+
+
+def _release_policy(given: str) -> tuple[ReleaseEntry, ...]:
+    if given in ("one", "two"):
+        return release_by_two() if given == "two" else ()
+    path = Path(given)
+    data = read_public(path)
+    return naming(path, lambda: lawful(lambda: _RELEASE_ENTRIES.validate_json(data, strict=True)))
 
 
 @charter.command()
@@ -355,16 +378,19 @@ def verify(file: Path, identities: tuple[Path, ...], base: Path | None, as_json:
 @click.option(
     "--port", type=click.IntRange(1_024, 65_000), default=41_001, show_default=True, help="Port of the first."
 )
-def rehearse(out: Path, count: int, port: int) -> None:
+@click.option("--by-two", is_flag=True, help="What is said needs a drafter's and a releaser's signature.")
+def rehearse(out: Path, count: int, port: int, by_two: bool) -> None:
     """Play the whole ceremony with throw-away keys: both capitals and their relays, ready to start.
 
     \b
     Example:
       hotline charter rehearse --out rehearsal
+      hotline charter rehearse --out rehearsal --by-two
     """
     from hotline.drill.rehearsal import rehearse as play
 
-    played = play(out, [(f"relay-{number}", f"127.0.0.1:{port + number - 1}") for number in range(1, count + 1)])
+    relays = [(f"relay-{number}", f"127.0.0.1:{port + number - 1}") for number in range(1, count + 1)]
+    played = play(out, relays, release=release_by_two() if by_two else ())
     print_summary(_load(played.charter, draft=False))
     line()
     line("Throw-away keys, for this machine only. Start it all:")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hotline.charter.ceremony import identity_fingerprint
+from hotline.charter.ceremony import identity_fingerprint, release_text
 from hotline.charter.differences import ADDED, CHANGED, RETIRED, Difference
 from hotline.charter.parts import Charter
 from hotline.cli.output import line
@@ -32,6 +32,7 @@ def print_summary(loaded: Charter) -> None:
         line(f"OFFICER  {officer.party}/{officer.name}  {', '.join(officer.roles)}")
     for relay in loaded.relays:
         line(f"RELAY    {relay.number:<3} {relay.name}  {relay.address}  {relay.profile.name}, run by {relay.operator}")
+    line(f"RELEASE  {release_text(loaded)}")
     interval = loaded.channel_test_ms
     line(f"TESTS    {f'one every {interval / 60_000:g} min, in turn' if interval else 'none'}")
     if loaded.notice_days or loaded.depositary:
@@ -95,6 +96,9 @@ def picture(loaded: Charter) -> dict[str, Any]:
         "channel_test_ms": loaded.channel_test_ms,
         "notice_days": loaded.notice_days,
         "depositary": loaded.depositary,
+        "release": [
+            {"plane": rule.plane, "precedence": rule.precedence, "roles": list(rule.roles)} for rule in loaded.release
+        ],
     }
 
 

@@ -13,6 +13,8 @@ from hotline import __version__
 _COMMANDS = {
     "status": ("hotline.cli.officer", "status", "Link, paths, peer, queue, keys, ledger and alarms."),
     "send": ("hotline.cli.officer", "send", "Send a statement to the peer."),
+    "draft": ("hotline.cli.draft", "draft", "Write, sign or reject what two officers release."),
+    "release": ("hotline.cli.draft", "release", "Say a draft that bears the signatures it needs."),
     "sent": ("hotline.cli.officer", "sent", "What became of sent statements."),
     "inbox": ("hotline.cli.officer", "inbox", "List received statements without opening them."),
     "read": ("hotline.cli.officer", "read", "Open a received statement; the peer is told."),

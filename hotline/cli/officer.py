@@ -23,6 +23,7 @@ from hotline.cli.output import (
     print_statement,
     statement_json,
     translation_of,
+    unreleased,
 )
 from hotline.cli.phrasebook import book, said_fields
 from hotline.cli.textinput import direction_of, read_text
@@ -311,6 +312,7 @@ def _list(socket: str | None, exercise: bool, *, sent: bool, unread: bool, limit
         state += f", ON RECORD AS #{view.recorded_as:04d}" if view.recorded_as else ""
         state = f"TEST {state}" if view.kind in UNATTENDED else state
         state = f"WITHOUT PREJUDICE {state}" if view.kind == NON_PAPER else state
+        state = f"NOT RELEASED, {state}" if unreleased(view) else state
         group, lang = safe_line(view.date_time_group, 16), safe_line(view.language, 16)
         line(f"{view.serial:04d}  {precedence_word(view.precedence):12}{group:17}{lang:6}{state}")
 

@@ -15,6 +15,7 @@ from hotline.cli.phraseview import phrase_json, print_phrase
 from hotline.errors import ConfigError
 from hotline.protocol.language import grade_word
 from hotline.protocol.neutral import NON_PAPER, UNATTENDED, VOIDS, kind_word
+from hotline.protocol.release import LACKS, RELEASED, ROLES
 from hotline.safetext import safe_block, safe_line
 from hotline.wire.v1 import content_pb2, operator_pb2
 
@@ -126,8 +127,20 @@ def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
         "put_on_record": view.put_on_record or None,
         "recorded_as": view.recorded_as or None,
         "record_asked": view.record_asked,
+        "authority": view.authority or None,
+        "releases": [release_json(release) for release in view.release],
         "text": view.text or None,
     }
+
+
+def release_json(release: content_pb2.Release) -> dict[str, Any]:
+    """One officer's signature, as schemas have it."""
+    return {"officer": release.officer, "role": ROLES[release.role], "signed": iso_utc(release.signed_ms)}
+
+
+def unreleased(view: operator_pb2.StatementView) -> bool:
+    """Whether a received statement lacks the authority that the charter asks for."""
+    return view.authority not in ("", RELEASED)
 
 
 def corrected(view: operator_pb2.StatementView) -> str:
@@ -209,6 +222,9 @@ def print_statement(view: operator_pb2.StatementView) -> None:
     banner += "TEST TEST TEST  " if view.kind in UNATTENDED else ""
     number = f"#{view.serial:04d}"
     ends = f"from {safe_line(view.from_party)} to {safe_line(view.to_party)}"
+    if unreleased(view):
+        line(f"*** NOT RELEASED: {LACKS.get(view.authority, safe_line(view.authority))} ***")
+        line(f"*** This is not the word of {safe_line(view.from_party)}: ask them by another way before acting ***")
     if view.corrected_by:
         line(f"*** {corrected(view).upper()}: that one is to be read, and this one stays on record ***")
     line(f"{banner}{number} {precedence_word(view.precedence)} {ends}")
@@ -232,6 +248,12 @@ def print_statement(view: operator_pb2.StatementView) -> None:
     print_rungs(view)
     if view.repeats:
         line(f"  repeats          #{view.repeats:04d}: the same text came before; its sender had lost state")
+    for release in view.release:
+        worth = "" if view.sent or not unreleased(view) else ", NOT CONFIRMED"
+        what = f"{safe_line(release.officer)} as {ROLES[release.role]}, {iso_utc(release.signed_ms)}"
+        line(f"  signed by        {what}{worth}")
+    if view.release or unreleased(view):
+        line(f"  release          {'NOT RELEASED' if unreleased(view) else 'by the charter, verified here'}")
     _print_trust(view)
     if view.kind in VOIDS:
         line("\n[the sender withdrew this serial: the statement expired before it was delivered]")

@@ -11,6 +11,7 @@ import click
 from hotline.civil import iso_utc
 from hotline.cli.officer import json_option, socket_option, until_words
 from hotline.cli.output import clock, line, print_json
+from hotline.protocol.release import RELEASED
 from hotline.runtime.client import daemon
 from hotline.safetext import safe_line
 from hotline.wire.v1 import operator_pb2
@@ -37,6 +38,10 @@ def watch(socket: str | None, as_json: bool) -> None:
             sys.stdout.flush()
 
 
+def _lacks(fields: dict[str, Any]) -> str:
+    return "" if fields.get("authority", "") in ("", RELEASED) else "NOT RELEASED: "
+
+
 def _sentence(kind: str, fields: dict[str, Any]) -> str:
     """One event in words."""
     number = f"#{fields['serial']:04d}" if "serial" in fields else ""
@@ -49,7 +54,11 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
         case "received" if fields["plane"] == "service":
             return f"{exercise}operators' talk {number} received; open it with: hotline service read {fields['serial']}"
         case "received":
-            return f"{exercise}statement {number} received; open it with: hotline read {fields['serial']}"
+            return (
+                f"{_lacks(fields)}{exercise}statement {number} received; open it with: hotline read {fields['serial']}"
+            )
+        case "draft":
+            return f"{exercise}draft {fields['number']} is {fields['state']} by {safe_line(str(fields['by']))}"
         case "sent":
             return f"{exercise}statement {number} is {str(fields['state']).upper()} ({safe_line(str(fields['by']))})"
         case "read":

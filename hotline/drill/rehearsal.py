@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hotline.charter.body import CHANNEL_TEST_DEFAULT
-from hotline.charter.cards import ProfileName
+from hotline.charter.body import CHANNEL_TEST_DEFAULT, ReleaseEntry
+from hotline.charter.cards import ProfileName, Role
 from hotline.charter.ceremony import day, make_offer, make_officer, make_relay, make_terminal
 from hotline.charter.model import NO_WITNESSES, load_charter, new_charter, sign_charter
 from hotline.charter.pairwise import SHARE_SIZE, check_value, derive_pairwise
-from hotline.charter.secrets import RelaySecret, WitnessSecret, encode_secret
+from hotline.charter.secrets import RelaySecret, TerminalSecret, WitnessSecret, encode_secret
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.signing import SigningKey
+from hotline.crypto.vault import plain_secret
 from hotline.drill.patterns import PARTIES
 from hotline.files import write_new
 from hotline.ledger.cosignature import Ed25519CosignatureVerifier
@@ -65,13 +66,15 @@ def rehearse(
     *,
     channel_test_ms: int = CHANNEL_TEST_DEFAULT,
     sharing: Rehearsal | None = None,
+    release: Sequence[ReleaseEntry] = (),
 ) -> Rehearsal:
     """Make keys, cards, offers, charter, pairwise secret and configurations under `folder`.
 
     `relays` and `witnesses` hold (name, host:port); more than half of the witnesses are the quorum. `relay_profiles`
     names relays whose link profile is not `profile`; those of `sharing` keep their keys and serve this hotline if their
     configuration names this charter as well. Officers are duty-1 of ALPHA and duty-2 of BRAVO, both the
-    calling user.
+    calling user; where `release` asks for signatures, each party has release-N, a releaser, too, and the officers' keys
+    lie beside the terminal's, without a passphrase.
     Raises ConfigError if something is in the way.
     """
     now = time.time_ns() // 1_000_000
@@ -83,18 +86,19 @@ def rehearse(
     } | dict(sharing.parts if sharing is not None else {})
     terminal_parts = {party: make_terminal(keys[party], party, "main", entropy, now) for party in PARTIES}
     officers = {
-        party: make_officer(keys[party], party, f"duty-{number}", ("duty", "drafter"), entropy, now)
+        party: _officers(party, number, keys[party], now, by_two=bool(release))
         for number, party in enumerate(PARTIES, 1)
     }
     cards = [card for _, card in relay_parts.values()]
     offers = [
-        make_offer(keys[party], party, [terminal_parts[party][1]], [officers[party][1]], cards) for party in PARTIES
+        make_offer(keys[party], party, [terminal_parts[party][1]], [card for _, _, card in officers[party]], cards)
+        for party in PARTIES
     ]
     shares = {party: entropy(SHARE_SIZE) for party in PARTIES}
     pairwise = derive_pairwise(shares, {party: key.public for party, key in keys.items()})
     secrets = {name: WitnessSecret(entropy(32), entropy(32)) for name, _ in witnesses}
     policy = _policy(secrets, dict(witnesses))
-    text = new_charter("rehearsal", day(now), offers, check_value(pairwise), policy, channel_test_ms)
+    text = new_charter("rehearsal", day(now), offers, check_value(pairwise), policy, channel_test_ms, None, release)
     for party in PARTIES:
         text = sign_charter(text, party, keys[party])
     load_charter(text)
@@ -102,19 +106,44 @@ def rehearse(
     folder.mkdir(parents=True, exist_ok=True)
     charter = folder / "charter.note"
     write_new(charter, text)
-    terminals = []
-    for number, party in enumerate(PARTIES, 1):
-        home = folder / party
-        home.mkdir(mode=0o700)
-        write_new(home / "terminal.key", encode_secret("main", terminal_parts[party][0], None, entropy), 0o600)
-        write_new(home / "pairwise.key", pairwise.hex().encode() + b"\n", 0o600)
-        socket = (sockets or home) / f"{party.lower()}.sock"
-        config = home / "endpoint.toml"
-        write_new(config, _endpoint_toml(party, f"duty-{number}", socket).encode())
-        terminals.append(RehearsedTerminal(party, home, config, socket))
+    terminals = [
+        _terminal(
+            folder, party, number, sockets, terminal_parts[party][0], pairwise, officers[party] if release else []
+        )
+        for number, party in enumerate(PARTIES, 1)
+    ]
     made = [_relay(folder, name, address, relay_parts[name][0]) for name, address in relays]
     watching = [_witness(folder, name, address, secrets[name]) for name, address in witnesses]
     return Rehearsal(charter, (terminals[0], terminals[1]), tuple(made), tuple(watching), keys, relay_parts)
+
+
+def _terminal(
+    folder: Path,
+    party: str,
+    number: int,
+    sockets: Path | None,
+    secret: TerminalSecret,
+    pairwise: bytes,
+    officers: Sequence[tuple[str, bytes, bytes]],
+) -> RehearsedTerminal:
+    home = folder / party
+    home.mkdir(mode=0o700)
+    write_new(home / "terminal.key", encode_secret("main", secret, None, os.urandom), 0o600)
+    write_new(home / "pairwise.key", pairwise.hex().encode() + b"\n", 0o600)
+    for name, seed, _ in officers:
+        write_new(home / f"{party}.{name}.officer.key", plain_secret("officer", f"{party}/{name}", seed), 0o600)
+    socket = (sockets or home) / f"{party.lower()}.sock"
+    config = home / "endpoint.toml"
+    write_new(config, _endpoint_toml(party, f"duty-{number}", socket).encode())
+    return RehearsedTerminal(party, home, config, socket)
+
+
+def _officers(party: str, number: int, key: IdentityKey, now: int, *, by_two: bool) -> list[tuple[str, bytes, bytes]]:
+    """(name, seed, card) of each officer of a party."""
+    roles: dict[str, tuple[Role, ...]] = {f"duty-{number}": ("duty", "drafter")}
+    if by_two:
+        roles[f"release-{number}"] = ("releaser",)
+    return [(name, *make_officer(key, party, name, held, os.urandom, now)) for name, held in roles.items()]
 
 
 def _relay(folder: Path, name: str, address: str, secret: RelaySecret) -> RehearsedRelay:

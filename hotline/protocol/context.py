@@ -17,6 +17,7 @@ from hotline.protocol.outbox import BESIDE, Outbox
 from hotline.protocol.paths import Path, PathSetup, PathState
 from hotline.protocol.prekeys import OwnPrekeys
 from hotline.protocol.receipts import LadderReceipts
+from hotline.protocol.release import ReleasePolicy
 from hotline.protocol.session import Session, Side
 from hotline.protocol.tables import History, LedgerView, Saved, SentRow
 from hotline.wire.codec import envelope_frame
@@ -65,6 +66,8 @@ class EndpointSetup:
     version: str
     channel_test_ms: int = 0
     """Interval of the channel tests; 0: none by schedule."""
+    release: ReleasePolicy = field(default_factory=ReleasePolicy)
+    """Whose signatures statements need."""
     config: str = ""
     """Hex SHA-256 of the configuration; a change of it is recorded."""
     others: tuple[Other, ...] = ()
@@ -204,6 +207,8 @@ class _Opened:
         self._nonpapers = nonpapers
         self.received_hash = history.received_hash
         self.has_sent_fact = history.has_sent_fact
+        self.received_draft = history.received_draft
+        self.authority = history.authority
         self.rung = history.rung
 
     def sent(self, plane: Plane, serial: int) -> SentRow | None:

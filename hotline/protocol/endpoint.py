@@ -12,22 +12,18 @@ from typing import assert_never
 
 from hotline.errors import RemoteError
 from hotline.limits import (
-    CLOCK_STEP_RECORD,
     FRAMES_PER_PARCEL_MAX,
     TAKEN_DELAY,
     TAKEN_WAITING_MAX,
     WIRE_VERSION,
 )
 from hotline.machine import (
-    Delete,
     Entropy,
     FramesReceived,
     Instant,
     LinkClosed,
     LinkOpened,
     Output,
-    Private,
-    Put,
     Tick,
     Transmission,
 )
@@ -37,9 +33,11 @@ from hotline.protocol.beats import Beats
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.charters import Charters
+from hotline.protocol.chronicle import Chronicle
 from hotline.protocol.context import Context, EndpointSetup
 from hotline.protocol.courier import Courier
 from hotline.protocol.courierkeys import CourierKeys
+from hotline.protocol.drafts import Drafts
 from hotline.protocol.events import (
     AnswerChallenge,
     AskChallenge,
@@ -51,11 +49,15 @@ from hotline.protocol.events import (
     ExportBundle,
     HeadSeen,
     ImportBundle,
+    MakeDraft,
     MarkRead,
     MarkShown,
     PromiseReply,
+    RejectDraft,
+    ReleaseDraft,
     SendTest,
     SetPresence,
+    SignDraft,
     Started,
     Submit,
     Translate,
@@ -117,7 +119,9 @@ class Endpoint:
         self._first = self._line(self.context, self._sending, ladder, courier_keys, now)
         self.peer_log = self._first.peer_log
         self._lines = {remote.number: self._first}
+        self.drafts = Drafts(self.context, self._sending)
         self._sending.restore(saved, now)
+        self.drafts.restore(saved)
         self._receiving.restore(saved)
         ladder.restore(saved, now)
         self.tests.restore(saved, now)
@@ -129,13 +133,10 @@ class Endpoint:
         for line in self._lines.values():
             line.peer_log.restore(saved)
         self.charters.restore(saved)
-        facts = {row["name"]: row["value"] for row in saved.rows("fact")}
-        known = facts.get("config")
-        self._known_configuration = known if isinstance(known, bytes) else None
         self._taken: dict[str, list[bytes]] = {}
         self._taken_at: int | None = None
         self._gap_at: int | None = None
-        self._clocks = now
+        self._chronicle = Chronicle(self.context, saved, now)
 
     def _line(
         self, context: Context, sending: Sending, ladder: Ladder, courier: CourierKeys | None, now: Instant
@@ -151,7 +152,7 @@ class Endpoint:
         out = Output()
         for line in self._lines.values():
             line.context.out = out
-        self._watch_clock(now)
+        self._chronicle.watch_clock(now)
         match event:
             case FramesReceived():
                 self._frames(event, now)
@@ -159,6 +160,8 @@ class Endpoint:
                 self._tick(now)
             case Submit():
                 self._sending.submit(event, now)
+            case MakeDraft() | SignDraft() | RejectDraft() | ReleaseDraft():
+                self.drafts.take(event, now)
             case Translate():
                 self._translations.translate(event, now)
             case MarkRead() | MarkShown() | PromiseReply():
@@ -189,7 +192,7 @@ class Endpoint:
             case Cosigned():
                 self.own_log.cosigned(event, now)
             case Audited():
-                self._audited(event)
+                self._chronicle.audited(event)
             case Closing():
                 self._closing(now)
             case _:
@@ -242,12 +245,6 @@ class Endpoint:
         for line in lines:
             line.beats.due(now)
 
-    def _watch_clock(self, now: Instant) -> None:
-        step = (now.wall - self._clocks.wall) - (now.mono - self._clocks.mono)
-        if abs(step) > CLOCK_STEP_RECORD:
-            self.context.record("clock.step", by_ms=step)
-        self._clocks = now
-
     def _started(self, event: Started, now: Instant) -> None:
         ctx = self.context
         self.own_log.started(event.suspicion, now)
@@ -259,29 +256,13 @@ class Endpoint:
             peer=ctx.setup.remote.number,
         )
         self.charters.started()
-        self._note_configuration()
+        self._chronicle.note_configuration()
         self.tests.started(now)
         lifetime = min(path.setup.profile.prekey_rotation_ms for path in ctx.paths.values())
         ctx.out.changes += ctx.prekeys.rotate(now, lifetime)
         ctx.out.changes += self._courier_keys.due(now)
         assert ctx.prekeys.newest is not None
         ctx.record("key.prekey", generation=ctx.prekeys.newest.generation, name=ctx.prekeys.newest.name.hex())
-
-    def _note_configuration(self) -> None:
-        """Another configuration than at the last start is told once."""
-        ctx = self.context
-        known, value = self._known_configuration, ctx.setup.config
-        if known == value.encode():
-            return
-        if known is not None:
-            ctx.record("config.changed", old=known.decode(), new=value)
-        ctx.out.changes.append(Put("fact", {"name": "config", "value": value.encode()}))
-
-    def _audited(self, event: Audited) -> None:
-        """Whoever looks into the record stands in it."""
-        private = {"who": Private(event.who.encode()), "what": Private(event.what.encode())}
-        self.context.record(f"audit.{event.kind}", private)
-        self.context.out.changes.append(Delete("audit_request", {"id": event.request}))
 
     def _closing(self, now: Instant) -> None:
         for line in self._lines.values():

@@ -38,6 +38,43 @@ class Submit:
 
 
 @dataclass(frozen=True, slots=True)
+class MakeDraft:
+    """An officer writes a draft, or the open one of this number anew; `statement` is what would be handed in."""
+
+    request: RequestId
+    number: int
+    statement: Submit
+
+
+@dataclass(frozen=True, slots=True)
+class SignDraft:
+    """An officer's signature on a draft, made where the officer's key is."""
+
+    request: RequestId
+    number: int
+    release: content_pb2.Release
+
+
+@dataclass(frozen=True, slots=True)
+class RejectDraft:
+    """An officer puts a draft aside."""
+
+    request: RequestId
+    officer: str
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseDraft:
+    """An officer has a draft said that bears the signatures it needs."""
+
+    request: RequestId
+    officer: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class MarkRead:
     """A named officer opens a received statement."""
 
@@ -205,6 +242,10 @@ class Audited:
 
 EndpointEvent = (
     Submit
+    | MakeDraft
+    | SignDraft
+    | RejectDraft
+    | ReleaseDraft
     | MarkRead
     | MarkShown
     | PromiseReply

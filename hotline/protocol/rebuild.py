@@ -11,6 +11,7 @@ from hotline.ledger.record import Leaf
 from hotline.machine import Plane
 from hotline.protocol.modes import ASKED, RECORDED
 from hotline.protocol.outbox import SentState
+from hotline.protocol.release import RELEASED
 from hotline.protocol.tables import Row
 
 _Name = tuple[str, int]
@@ -20,7 +21,7 @@ _Link = tuple[str, str, int, str, int]
 
 REBUILT = (
     *("sent", "received", "sent_fact", "received_fact", "unread", "outbox", "custody", "counter", "channel_test"),
-    *("translation", "translated", "ladder"),
+    *("translation", "translated", "ladder", "draft"),
 )
 """The tables that the ledger tells of."""
 
@@ -49,6 +50,11 @@ class Rebuilt:
     """Way, stage and name of what stands higher than READ."""
     answers: set[tuple[str, _Name]] = field(default_factory=set)
     """Way and name of what a statement answers, or says it does."""
+    beside: dict[_Name, tuple[set[tuple[str, str, _Name]], set[tuple[str, _Name]]]] = field(default_factory=dict)
+    """What a received statement marks and answers that nothing did before: one without authority does neither."""
+    authority: set[tuple[str, _Name]] = field(default_factory=set)
+    """Verdict and name of received statements."""
+    drafts: set[_Name] = field(default_factory=set)
     tests: set[_Name] = field(default_factory=set)
     """Channel tests: way and serial; for one that was missed, the time."""
     kept: dict[_Name, str] = field(default_factory=dict)
@@ -71,7 +77,7 @@ class Rebuilt:
             case "msg.submit":
                 self.sent[name] = str(fields["statement"])
                 self._translation("sent", name, fields)
-                self._references("sent", plane, fields)
+                self._references("sent", name, fields)
                 if fields.get("kind") == "test":
                     self.tests.add(("sent", name[1]))
             case "msg.renumbered":
@@ -92,7 +98,7 @@ class Rebuilt:
             case "msg.recv":
                 self.received[name] = str(fields["statement"])
                 self._translation("received", name, fields)
-                self._references("received", plane, fields)
+                self._references("received", name, fields)
                 self._kind(name, str(fields.get("kind")))
                 if fields.get("shown"):
                     self.shown.add(name)
@@ -102,6 +108,12 @@ class Rebuilt:
                 number = int(fields["number"])
                 self.kept[plane, number] = str(fields["translation"])
                 self.translated.add((plane, "received", name[1], "here", number))
+            case "msg.authority":
+                self.authority.add((str(fields["verdict"]), name))
+                if fields["verdict"] != RELEASED:
+                    self._unmark(name)
+            case "draft.made":
+                self.drafts.add((plane, int(fields["number"])))
             case "msg.opened":
                 self.opened.add(name)
             case "alarm" if fields.get("name") == "test-missed":
@@ -127,13 +139,25 @@ class Rebuilt:
             case "nonpaper.recorded":
                 self.corrected.add((f"{fields['way']}_fact", RECORDED, name))
 
-    def _references(self, way: str, plane: str, fields: Mapping[str, str | int]) -> None:
+    def _references(self, way: str, name: _Name, fields: Mapping[str, str | int]) -> None:
+        marked: set[tuple[str, str, _Name]] = set()
+        answers: set[tuple[str, _Name]] = set()
         stage = _CORRECTIONS.get(str(fields.get("kind")))
         if stage is not None:
-            self.corrected.add((f"{way}_fact", stage, (plane, int(fields["corrects"]))))
+            marked = {(f"{way}_fact", stage, (name[0], int(fields["corrects"])))}
         if "reply_to" in fields:
-            other = "received" if way == "sent" else "sent"
-            self.answers.add((other, (plane, int(fields["reply_to"]))))
+            answers = {("received" if way == "sent" else "sent", (name[0], int(fields["reply_to"])))}
+        if way == "received":
+            self.beside[name] = (marked - self.corrected, answers - self.answers)
+        self.corrected |= marked
+        self.answers |= answers
+
+    def _unmark(self, name: _Name) -> None:
+        """What came without authority stands for itself, and beside nothing."""
+        marked, answers = self.beside.get(name, (set(), set()))
+        self.corrected -= marked
+        self.answers -= answers
+        self.translated = {one for one in self.translated if (one[0], *one[3:]) != (name[0], "received", name[1])}
 
     def _translation(self, carrier: str, name: _Name, fields: Mapping[str, str | int]) -> None:
         if fields.get("kind") == "translation":
@@ -185,6 +209,12 @@ def differences(made: Rebuilt, tables: Mapping[str, Sequence[Row]]) -> list[str]
     links = {_link(row) for row in tables["translated"]}
     found += [f"translated {link}: in one of ledger and table only" for link in sorted(links ^ made.translated)]
     found += _ladder(made, tables["ladder"])
+    branded = {(str(row["by"]), _name(row)) for row in tables["received_fact"] if row["stage"] == "authority"}
+    found += [
+        f"authority {verdict} {_said(name)}: in one of ledger and table only"
+        for verdict, name in sorted(branded ^ made.authority)
+    ]
+    found += _sets("draft", set(), {_name(row) for row in tables["draft"]} - made.drafts)
     unread = made.shown - made.opened - made.unattended
     found += _sets("unread", unread, {_name(row) for row in tables["unread"]})
     tests = {(str(row["way"]), int(str(row["serial"] or row["at"]))) for row in tables["channel_test"]}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from hotline.limits import BUNDLE_RECEIPTS_MAX, CLOCK_SKEW_ALARM, RECEIPT_ITEMS_MAX, SERVICE_GAP_PATIENCE
 from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol import modes
+from hotline.protocol.branding import Branding
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
@@ -20,6 +21,7 @@ from hotline.protocol.nonpapers import Name, size_class
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.peerlog import PeerLog
 from hotline.protocol.promises import Promises
+from hotline.protocol.release import RELEASED
 from hotline.protocol.repeats import Repeats
 from hotline.protocol.session import Opened
 from hotline.protocol.statements import decode_statement, read_statement, spans, statement_name
@@ -57,6 +59,9 @@ class Receiving:
         self._urgent = False
         self._doubted_at: dict[Plane, int] = {}
         self._repeats = Repeats(context)
+        self._branding = Branding(context)
+        self._verdicts: dict[tuple[Plane, int], str] = {}
+        """Of statements that are not shown yet."""
 
     def restore(self, saved: Saved) -> None:
         """Take up what was unread or held back when the last run ended."""
@@ -128,12 +133,16 @@ class Receiving:
             ctx.record("msg.repeat", plane=plane.value, serial=serial, of=repeats)
             ctx.out.changes.append(Put("received_fact", {**key, "stage": "repeat", "at": now.wall, "by": str(repeats)}))
             ctx.tell("repeat", plane=plane.value, serial=serial, of=repeats, at=now.wall)
-        self._promises.answered_by_peer(plane, statement, now)
-        if statement.kind in CORRECTING:
+        verdict = self._branding.take(plane, statement, now, repeats=bool(repeats))
+        self._verdicts[plane, serial] = verdict
+        if verdict in ("", RELEASED):
+            self._promises.answered_by_peer(plane, statement, now)
+        if statement.kind in CORRECTING and verdict in ("", RELEASED):
             self._correct(plane, statement, now)
-        if statement.HasField("translation"):
+        if statement.HasField("translation") and verdict in ("", RELEASED):
             ctx.out.changes.append(link(plane, statement, "received"))
-        modes.received(ctx, plane, statement, now)
+        if verdict in ("", RELEASED):
+            modes.received(ctx, plane, statement, now)
         self._keep_held(plane, serial)
         for number in shown:
             self._show(plane, number, now)
@@ -230,8 +239,20 @@ class Receiving:
             ctx.out.changes.append(Put("unread", {**key, "hash": name}))
             ctx.unread[plane][serial] = name
         void, test = int(kind in VOIDS), int(kind in UNATTENDED)
+        verdict = self._verdicts.pop((plane, serial), None)
+        if verdict is None:  # it came in an earlier run
+            verdict = ctx.history.authority(plane, serial)
         mode = ctx.nonpapers.mode(Name("received", plane, serial))
-        ctx.tell("received", plane=plane.value, serial=serial, void=void, test=test, at=now.wall, mode=mode)
+        ctx.tell(
+            "received",
+            plane=plane.value,
+            serial=serial,
+            void=void,
+            test=test,
+            authority=verdict,
+            at=now.wall,
+            mode=mode,
+        )
 
     # --- receipts ----------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from hotline.civil import date_time_group
-from hotline.errors import LocalError, TextError
+from hotline.errors import LocalError, PolicyError, TextError
 from hotline.limits import OUTBOX_BYTES_MAX, TIME_MAX
 from hotline.machine import Instant, Plane, Put, Reply, RequestId
 from hotline.protocol import modes
@@ -71,21 +71,17 @@ class Sending:
     def submit(self, event: Submit, now: Instant) -> None:
         """Accept a statement, or refuse it with a sentence."""
         try:
-            statement = self._statement(event)
+            statement = self.compose(event)
+            if statement.kind != NON_PAPER:  # nobody signs what proves nothing (19.5)
+                self._check_authority(event.plane, statement.precedence)
         except LocalError as error:
-            code = "text" if isinstance(error, TextError) else "full"
+            code = {TextError: "text", PolicyError: "policy"}.get(type(error), "full")
             self._ctx.out.replies.append(Reply(event.request, False, code, str(error)))
             return
-        item = self.say(event.plane, statement, now)
-        if statement.kind == content_pb2.STATEMENT_KIND_PUT_ON_RECORD:
-            modes.said_of_record(self._ctx, event.plane, statement, now)
-        if event.corrects:
-            self._corrected(event.plane, statement, now)
-        self.answer(event.request, item, statement)
-        self.pump(now)
+        self.hand_in(event.request, event.plane, statement, now)
 
-    def _statement(self, event: Submit) -> content_pb2.Statement:
-        """What the officer says. Raises LocalError."""
+    def compose(self, event: Submit) -> content_pb2.Statement:
+        """What an officer says, without what the terminal fills in when it goes. Raises LocalError."""
         if event.put_on_record:
             self.check_room(event.plane)
             return modes.on_record(self._ctx, event)
@@ -102,6 +98,17 @@ class Sending:
         add_fields(statement, event.phrase, event.book, event.fields)
         self._refer(event, statement)
         return statement
+
+    def hand_in(self, request: RequestId, plane: Plane, statement: content_pb2.Statement, now: Instant) -> Pending:
+        """What was composed goes its way, and whoever asked is answered."""
+        item = self.say(plane, statement, now)
+        if statement.kind == content_pb2.STATEMENT_KIND_PUT_ON_RECORD:
+            modes.said_of_record(self._ctx, plane, statement, now)
+        if statement.HasField("corrects"):
+            self._corrected(plane, statement, now)
+        self.answer(request, item, statement)
+        self.pump(now)
+        return item
 
     def _refer(self, event: Submit, statement: content_pb2.Statement) -> None:
         """Name what this one answers, corrects or retracts. `_check` has seen that it is there."""
@@ -173,6 +180,15 @@ class Sending:
         self._check_references(event)
         self.check_room(event.plane)
         modes.check_submit(self._ctx, event)
+
+    def _check_authority(self, plane: Plane, precedence: content_pb2.Precedence.ValueType) -> None:
+        roles = self._ctx.setup.release.roles(plane, precedence)
+        if roles:
+            what = f"{precedence_name(precedence)} on the {plane.value} plane"
+            raise PolicyError(
+                f"the charter asks for {' and '.join(roles)} to sign {what}: nothing was queued; use "
+                "`hotline draft new`, then `hotline draft sign` by each officer and `hotline release`"
+            )
 
     def _check_references(self, event: Submit) -> None:
         ctx, serial = self._ctx, event.corrects

@@ -38,6 +38,7 @@ from hotline.protocol.neutral import (
     VOIDS,
 )
 from hotline.protocol.receipts import WORDS
+from hotline.protocol.release import check_form
 from hotline.wire.codec import decode
 from hotline.wire.inner import ContentType, Inner
 from hotline.wire.v1 import content_pb2
@@ -143,6 +144,7 @@ def decode_statement(content: bytes) -> content_pb2.Statement:
         raise Malformed("field-length", "a time beyond the calendar")
     if len(statement.checkpoint) > CHECKPOINT_MAX:
         raise Malformed("field-length", "a checkpoint")
+    check_form(statement)
     _check_references(statement)
     check_translation(statement)
     check_fields(statement)

@@ -69,6 +69,7 @@ TABLES: Final[Mapping[str, Table]] = {
         },
         ("way", "plane", "serial", "stage"),
     ),
+    "received_draft": Table({"draft": "BLOB", "plane": "TEXT", "serial": "INTEGER"}, ("draft",)),
     "cosignature": Table(
         {"epoch": "INTEGER", "name": "TEXT", "hour": "INTEGER", "size": "INTEGER", "line": "TEXT"},
         ("epoch", "name", "hour"),
@@ -91,6 +92,7 @@ TABLES: Final[Mapping[str, Table]] = {
         ("plane", "way", "serial", "carrier", "number"),
     ),
     # live
+    "draft": Table({"plane": "TEXT", "serial": "INTEGER", "content": "BLOB"}, ("plane", "serial")),
     "outbox": Table({"plane": "TEXT", "serial": "INTEGER", "stage": "TEXT"}, ("plane", "serial")),
     "unread": Table({"plane": "TEXT", "serial": "INTEGER", "hash": "BLOB"}, ("plane", "serial")),
     "held": Table(
@@ -193,6 +195,12 @@ class History(Protocol):
 
     def received_hash(self, plane: Plane, serial: int) -> bytes | None:
         """Hash of the peer's statement with this serial."""
+
+    def received_draft(self, draft: bytes) -> bool:
+        """Whether a released statement of the peer has used this draft up."""
+
+    def authority(self, plane: Plane, serial: int) -> str:
+        """What the release of the peer's statement was found to be worth; empty where none was asked for."""
 
     def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
         """Whether this stage is already known of our statement."""

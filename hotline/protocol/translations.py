@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from hotline.crypto.signing import pae
-from hotline.errors import LocalError, TextError
+from hotline.errors import LocalError, PolicyError, TextError
 from hotline.machine import Instant, Plane, Private, Put, Reply
 from hotline.protocol.context import Context
 from hotline.protocol.events import Translate
@@ -41,9 +41,10 @@ class Translations:
             original, name = self._original(event)
             self._check(event, original)
             if event.goes:
+                self._check_authority(event.plane, original.precedence)
                 self._sending.check_room(event.plane)
         except LocalError as error:
-            code = "text" if isinstance(error, TextError) else "full"
+            code = {TextError: "text", PolicyError: "policy"}.get(type(error), "full")
             self._ctx.out.replies.append(Reply(event.request, False, code, str(error)))
             return
         tie = content_pb2.Translation(
@@ -55,6 +56,14 @@ class Translations:
             self._send(event, original.precedence, tie, now)
         else:
             self._keep(event, tie, now)
+
+    def _check_authority(self, plane: Plane, precedence: content_pb2.Precedence.ValueType) -> None:
+        roles = self._ctx.setup.release.roles(plane, precedence)
+        if roles:
+            raise PolicyError(
+                f"the charter asks for {' and '.join(roles)} to sign what is sent, and no officer signs translations: "
+                + _NOTHING
+            )
 
     def _original(self, event: Translate) -> tuple[content_pb2.Statement, bytes]:
         """What is translated, and its name. Raises TextError."""

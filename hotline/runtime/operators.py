@@ -15,6 +15,7 @@ import grpc.aio
 from hotline.errors import StorageError
 from hotline.limits import BUNDLE_BYTES_MAX, BUNDLE_PIECE_BYTES, STATUS_JSON_MAX
 from hotline.machine import Reply, RequestId
+from hotline.protocol.drafts import Drafts
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import (
     AskPresence,
@@ -29,6 +30,7 @@ from hotline.protocol.events import (
 )
 from hotline.protocol.neutral import UNATTENDED
 from hotline.protocol.status import status
+from hotline.runtime.draftdesk import DraftDesk
 from hotline.runtime.driver import Driver, system_clock
 from hotline.runtime.onceonly import OnceOnly
 from hotline.runtime.requests import plane_of, submit_event, submit_response, translate_event, translate_response, whole
@@ -37,10 +39,10 @@ from hotline.runtime.testlist import channel_tests
 from hotline.runtime.views import StatementViews
 from hotline.runtime.watchdesk import NOT_AN_OFFICER, WatchDesk
 from hotline.runtime.watchers import Watchers
-from hotline.wire.v1 import operator_pb2, operator_pb2_grpc
+from hotline.wire.v1 import operator_pb2
 
 
-class OperatorService(WatchDesk, operator_pb2_grpc.OperatorServiceServicer):
+class OperatorService(WatchDesk, DraftDesk):
     """What officers may ask of their terminal."""
 
     def __init__(
@@ -62,6 +64,15 @@ class OperatorService(WatchDesk, operator_pb2_grpc.OperatorServiceServicer):
         self._submits: OnceOnly[operator_pb2.SubmitResponse] = OnceOnly()
         self._tests: OnceOnly[operator_pb2.TestChannelResponse] = OnceOnly()
         self._translations: OnceOnly[operator_pb2.TranslateResponse] = OnceOnly()
+
+    @property
+    def _drafts(self) -> Drafts:
+        return self._endpoint.drafts
+
+    @property
+    def _signed_for(self) -> tuple[bytes, str]:
+        setup = self._endpoint.context.setup
+        return setup.charter, setup.local.party
 
     # --- statements --------------------------------------------------------------------------------------------------
 

@@ -266,11 +266,20 @@ class EndpointStore:
         return self.keys.open_nonpaper(name, bytes(found[0][0]), content) if found else None
 
     def rows(self, table: str) -> list[Row]:
-        """Every row of a live table, in key order."""
+        """Every row of a live table, in key order; without those whose content key was destroyed."""
         try:
-            return stored_rows(self._reader, table)
+            found = stored_rows(self._reader, table)
         except sqlite3.Error as error:
             raise StorageError(f"{self.path}: cannot be read ({error}); run hotline audit verify on a copy") from error
+        return found if table not in SEALED else [row for row in map(partial(self._opened, table), found) if row]
+
+    def _opened(self, table: str, row: Row) -> Row:
+        plane, serial, box = row["plane"], row["serial"], row["content"]
+        assert isinstance(plane, str)
+        assert isinstance(serial, int)
+        assert isinstance(box, bytes)
+        content = self.content(table, plane, serial, box)
+        return {} if content is None else {**row, "content": content}
 
     def sent(self, plane: Plane, serial: int) -> SentRow | None:
         """Our statement with this serial."""
@@ -291,6 +300,16 @@ class EndpointStore:
         found = self.query(sql, (plane.value, serial))
         return bytes(found[0][0]) if found else None
 
+    def received_draft(self, draft: bytes) -> bool:
+        """Whether a released statement of the peer has used this draft up."""
+        return bool(self.query("SELECT 1 FROM received_draft WHERE draft=? LIMIT 1", (draft,)))
+
+    def authority(self, plane: Plane, serial: int) -> str:
+        """What the release of the peer's statement was found to be worth."""
+        sql = "SELECT by FROM received_fact WHERE plane=? AND serial=? AND stage='authority'"
+        found = self.query(sql, (plane.value, serial))
+        return str(found[0][0]) if found else ""
+
     def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
         """Whether this stage is known of our statement."""
         sql = "SELECT 1 FROM sent_fact WHERE plane=? AND serial=? AND stage=? LIMIT 1"
@@ -304,7 +323,7 @@ class EndpointStore:
 
     # --- for people --------------------------------------------------------------------------------------------------
 
-    def query(self, sql: str, parameters: Sequence[str | int]) -> list[tuple[Any, ...]]:
+    def query(self, sql: str, parameters: Sequence[str | int | bytes]) -> list[tuple[Any, ...]]:
         """Read committed rows. Raises StorageError."""
         try:
             return self._reader.execute(sql, parameters).fetchall()
@@ -351,7 +370,7 @@ def request_audit(database: sqlite3.Connection, unix_ms: int, kind: str, who: st
         raise StorageError(f"the reading could not be announced to the record ({error})") from error
 
 
-SEALED = ("sent", "received", "translation")
+SEALED = ("sent", "received", "translation", "draft")
 """Tables whose column `content` is sealed under a content key."""
 CONTENT = 2
 _PUT = {

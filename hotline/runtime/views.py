@@ -101,6 +101,8 @@ class StatementViews:
                     view.state = "shown" if view.kind in UNATTENDED else "unread"
                 elif stage == "read":
                     view.state, view.read_ms, view.read_by = "read", _int(fact_at), str(by)
+                elif stage == "authority":
+                    view.authority = str(by)
                 elif stage == "repeat":
                     view.repeats = int(str(by))
                 elif stage == RECORDED:
@@ -154,6 +156,7 @@ def _view(plane: Plane, content: bytes, name: bytes, *, sent: bool) -> operator_
         corrects=statement.corrects.serial,
         put_on_record=statement.put_on_record.serial,
         of_recipient=statement.of_recipient,
+        release=statement.release,
     )
 
 

@@ -68,6 +68,15 @@ def _one_of(*words: str) -> Test:
     return lambda value: value in words and isinstance(value, str)
 
 
+def _release(value: object) -> bool:
+    """Clause 19.3: who signs what, each plane and precedence at most once."""
+    entry = _object({
+        "plane": _one_of("real", "exercise"), "precedence": _one_of("routine", "priority", "immediate", "flash"),
+        "roles": _each(_one_of("drafter", "releaser", "duty", "principal"), 1, 4),
+    })  # fmt: skip
+    return _each(entry, 0, 8)(value) and len({(one["plane"], one["precedence"]) for one in value}) == len(value)  # type: ignore[attr-defined, arg-type]
+
+
 NAME, KEY, ADDRESS = _text(_NAME), _text(_BASE64), _text(_ADDRESS, 255)
 INTERVAL = _number(50, 30 * DAY)
 _DATED: dict[str, Test] = {"party": NAME, "name": NAME, "signing": KEY, "not_before": _day, "not_after": _day}
@@ -95,6 +104,7 @@ SHAPES: dict[str, dict[str, Test]] = {
             "text_bytes_max": _number(1, 32_768), "validity_ms": _each(INTERVAL, 4, 4),
             "witnesses": lambda value: isinstance(value, str) and len(value) <= 65_536,
             "channel_test_ms": lambda value: _number(0, DAY)(value) and (value == 0 or value >= 1_000),
+            "release": _release,
         }),
         "pairwise_check": _text(_CHECK),
     },
@@ -270,6 +280,17 @@ def _check_whole(
         need(one["heartbeat_ms"] < one["silent_floor_ms"] <= one["silent_ceiling_ms"])
         need(one["retransmit_ms"] <= one["retransmit_max_ms"])
     need(not read_policy(text["policy"]["witnesses"].encode()).logs)
+    for entry in text["parties"]:
+        held = [set(card["roles"]) for card in officers if card["party"] == entry["name"]]
+        need(all(_filled(rule["roles"], held) for rule in text["policy"]["release"]))
+
+
+def _filled(roles: list[str], held: list[set[str]]) -> bool:
+    """Clause 19.3: each role by another officer."""
+    if not roles:
+        return True
+    places = [at for at, one in enumerate(held) if roles[0] in one]
+    return any(_filled(roles[1:], held[:at] + held[at + 1 :]) for at in places)
 
 
 def _shown(text: Json, hash_: bytes, terminals: list[Json], officers: list[Json], relays: list[Json]) -> Json:

@@ -89,6 +89,7 @@ def _statement(given: Json, asked: Json, *, quiet: bool) -> Value:
     need(len(made["date_time_group"]) <= GROUP_MAX and max(map(len, names)) <= NAME_MAX, "field-length")
     need(max(made["composed_ms"], made["valid_for_ms"]) <= TIME_MAX, "field-length")
     need(len(made["checkpoint"]) <= CHECKPOINT_MAX, "field-length")
+    _release(made)
     _references(made)
     _translation(made)
     _fields(made)
@@ -105,6 +106,20 @@ def _statement(given: Json, asked: Json, *, quiet: bool) -> Value:
     else:
         need(made["kind"] not in (CHALLENGE, *ANSWERS), "kind")
     return made
+
+
+def _release(made: Value) -> None:
+    """Clause 19.8."""
+    draft, signed_by = made["draft"], made["release"]
+    if not draft and not signed_by:
+        return
+    need(
+        made["kind"] not in (VOID, TEST, TEST_VOID, QUIET) and len(draft) == 16 and 1 <= len(signed_by) <= 4,
+        "release",
+    )
+    for one in signed_by:
+        need(1 <= len(one["officer"]) <= NAME_MAX and 1 <= one["role"] <= 4, "release")
+        need(one["signed_ms"] <= TIME_MAX and len(one["signature"]) == 64, "release")
 
 
 def _references(made: Value) -> None:

@@ -60,6 +60,8 @@ MESSAGES: dict[str, dict[int, Field]] = {
         16: Field("first_serial", "u64"),
         17: Field("in_reply_to", "Reference"),
         18: Field("corrects", "Reference"),
+        19: Field("draft", "bytes"),
+        20: Field("release", "Release", "many"),
         28: Field("translation", "Translation"),
         29: Field("phrase", "Phrase"),
         30: Field("field", "Field", "many"),
@@ -75,6 +77,12 @@ MESSAGES: dict[str, dict[int, Field]] = {
         1: Field("original", "Reference"),
         2: Field("grade", "enum"),
         3: Field("translator", "string"),
+    },
+    "Release": {
+        1: Field("officer", "string"),
+        2: Field("role", "enum"),
+        3: Field("signed_ms", "u64"),
+        4: Field("signature", "bytes"),
     },
     "Reference": {1: Field("serial", "u64"), 2: Field("statement", "bytes")},
     "Receipt": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -189,16 +190,28 @@ def _altered(note: str, at: int) -> str:
 # --- the charter -----------------------------------------------------------------------------------------------------
 
 
+def officers() -> tuple[str, ...]:
+    """Two of each party who draft and release."""
+    both = {"roles": ("drafter", "releaser")}
+    return tuple(
+        officer(party, name=name, signing=ed25519(f"{name} of {party}"), **both)
+        for party in ("ALPHA", "BRAVO")
+        for name in ("duty-1", "duty-2")
+    )
+
+
 def charter_text(**changes: Any) -> CharterText:
     """The text of a charter of two parties."""
     parties = ("ALPHA", "BRAVO")
     shares = derive_pairwise(SHARES, {party: IDENTITIES[party].public for party in SHARES})
-    policy = PolicyEntry(text_bytes_max=32_768, validity_ms=(WEEK,) * 4, witnesses="quorum none\n", channel_test_ms=0)
+    policy = PolicyEntry(
+        text_bytes_max=32_768, validity_ms=(WEEK,) * 4, witnesses="quorum none\n", channel_test_ms=0, release=()
+    )
     fields: dict[str, Any] = {
         "schema": "hotline.charter/1", "hotline": "alpha-bravo", "serial": 1, "created": DAY, "suite": SUITE,
         "parties": tuple(PartyEntry(name=party, identity=encode(IDENTITIES[party].public)) for party in parties),
         "terminals": tuple(TerminalEntry(number=n, card=terminal(party)) for n, party in enumerate(parties, 1)),
-        "officers": (officer("BRAVO"),), "relays": (RelayEntryText(number=1, card=relay()),),
+        "officers": officers(), "relays": (RelayEntryText(number=1, card=relay()),),
         "profiles": (ProfileEntry(**asdict(PROFILES["fibre"])),), "policy": policy,
         "pairwise_check": check_value(shares),
     }  # fmt: skip
@@ -209,6 +222,26 @@ def signed(text: CharterText | bytes, *signers: IdentitySigner) -> str:
     """A charter with these signatures, or with both parties'."""
     data = text if isinstance(text, bytes) else spell(text)
     return sign_note(data, signers or [signer("ALPHA"), signer("BRAVO")]).decode()
+
+
+def _release_policies(cases: Cases) -> None:
+    """Clause 19.3."""
+
+    def charter(held: tuple[str, ...], *entries: tuple[str, str, tuple[str, ...]]) -> str:
+        text = json.loads(spell(charter_text(officers=held)))
+        names = ("plane", "precedence", "roles")
+        text["policy"]["release"] = [dict(zip(names, entry, strict=True)) for entry in entries]
+        return signed((json.dumps(text, indent=1, sort_keys=True) + "\n").encode())
+
+    flash, two = ("real", "flash"), ("drafter", "releaser")
+    cases.good("release by two", note=charter(officers(), (*flash, two), ("exercise", "routine", two[:1])))
+    for why, held, entries in (
+        ("a party without officers to release", officers()[:3], [(*flash, two)]),
+        ("a role that no officer has", officers(), [(*flash, ("principal",))]),
+        ("one plane and precedence twice", officers(), [(*flash, two), (*flash, two[:1])]),
+        ("a release in an unknown role", officers(), [(*flash, ("witness",))]),
+    ):
+        cases.bad("", f"{why}, well signed", note=charter(held, *entries))
 
 
 def _charters() -> Cases:
@@ -224,6 +257,7 @@ def _charters() -> Cases:
     amends = AmendsEntry(founding="01" * 32, previous="02" * 32, terminal_number=2, relay_number=1)
     terms = TermsEntry(notice_days=90, depositary="The secretariat")
     cases.good("an amendment, and terms", note=signed(charter_text(serial=2, amends=amends, terms=terms)))
+    _release_policies(cases)
     text = parse_note(good.encode()).text
     assert hashlib.sha256(text).hexdigest() == cases.cases[0]["expect"]["output"]["hash"]
 

@@ -55,12 +55,19 @@ VOID = {"kind": content_pb2.STATEMENT_KIND_VOID, **SILENT}
 TEST_VOID = {**TEST, **SILENT, "kind": content_pb2.STATEMENT_KIND_TEST_VOID}
 
 
+def _release(**changes: Any) -> content_pb2.Release:
+    fields: dict[str, Any] = {"officer": "duty-1", "role": 1, "signed_ms": NOW, "signature": bytes(64)}
+    return content_pb2.Release(**{**fields, **changes})
+
+
 def _statements() -> Cases:
     given = {
         "charter": CHARTER.hex(), "from": ALPHA, "to": BRAVO, "from_party": "ALPHA", "to_party": "BRAVO",
         "test_texts": list(TEXTS),
     }  # fmt: skip
-    cases = Cases("statement", "8.1 to 8.6", "The content of a statement, its name, and whether it is a test.", given)
+    cases = Cases(
+        "statement", "8.1 to 8.6, 19.8", "The content of a statement, its name, and whether it is a test.", given
+    )
     for plane in ("real", "exercise"):
         cases.good(f"a text, plane {plane}", plane=plane, content=statement().hex())
         cases.good(f"a void statement, plane {plane}", plane=plane, content=statement(**VOID).hex())
@@ -96,6 +103,8 @@ def _statements() -> Cases:
         "put on record": {"kind": 11, "put_on_record": earlier},
         "put on record as an answer": {"kind": 11, "put_on_record": earlier, "in_reply_to": earlier},
     }
+    one = _release()
+    draft = seed("draft")[:16]
     tie = content_pb2.Translation(original=earlier, grade=1, translator="A. Writer")
     good |= {
         "a courtesy translation": {
@@ -107,6 +116,9 @@ def _statements() -> Cases:
         },
         "a translation of what the other side said": {"kind": 7, "translation": _tie(grade=4, serial=2**40)},
         "a translator of 64 characters": {"kind": 7, "translation": _tie(translator="ہ" * 64)},
+        "signed by one officer": {"draft": draft, "release": [one]},
+        "signed by four": {"draft": draft, "release": [_release(role=role) for role in (1, 2, 3, 4)]},
+        "a name of 64 characters signs": {"draft": draft, "release": [_release(officer="ہ" * 64)]},
     }
     good |= {f"fields: {why}": changes for why, changes in _fields_good().items()}
     for number, text in enumerate(TEXTS):
@@ -161,6 +173,20 @@ def _statements() -> Cases:
         ("party", "to another party", {"to_party": "CHARLIE"}),
         ("party", "back to its sender", {"from_party": "BRAVO", "to_party": "ALPHA"}),
         ("party", "in small letters", {"from_party": "alpha"}),
+        ("release", "a draft that nobody signed", {"draft": draft}),
+        ("release", "signatures on no draft", {"release": [one]}),
+        ("release", "a draft of 15 bytes", {"draft": draft[1:], "release": [one]}),
+        ("release", "a draft of 17 bytes", {"draft": draft + b"x", "release": [one]}),
+        ("release", "five signatures", {"draft": draft, "release": [one] * 5}),
+        ("release", "signed by nobody", {"draft": draft, "release": [_release(officer="")]}),
+        ("release", "a name of 65 characters signs", {"draft": draft, "release": [_release(officer="x" * 65)]}),
+        ("release", "signed in no role", {"draft": draft, "release": [_release(role=0)]}),
+        ("release", "signed in an unknown role", {"draft": draft, "release": [_release(role=5)]}),
+        ("release", "signed in the year 10000", {"draft": draft, "release": [_release(signed_ms=253_402_300_800_000)]}),
+        ("release", "a signature of 63 bytes", {"draft": draft, "release": [_release(signature=bytes(63))]}),
+        ("release", "the second signature cut", {"draft": draft, "release": [one, _release(signature=b"")]}),
+        ("release", "a void statement that is signed", {**VOID, "draft": draft, "release": [one]}),
+        ("release", "a test that is signed", TEST | {"draft": draft, "release": [one]}),
         ("reference", "a correction of nothing", {"kind": 5}),
         ("reference", "a retraction of nothing", {"kind": 6}),
         ("reference", "a text that corrects", {"corrects": earlier}),

@@ -26,7 +26,8 @@ WORDS = {
 }  # fmt: skip
 PRIVATE = {
     "body": TEXTS[0], "drafter": "duty-1", "precedence": "IMMEDIATE", "officer": "duty-1", "who": "auditor-1",
-    "what": "entries 0 to 99", "translator": "A. Reader", "principal": "The President",
+    "what": "entries 0 to 99", "officers": "drafter duty-1, releaser duty-2", "reason": "The hour is wrong.",
+    "translator": "A. Reader", "principal": "The President",
 }  # fmt: skip
 
 

@@ -112,6 +112,15 @@ class EndpointNode(Node[EndpointEvent]):
         row = self.disk.tables.get("received", {}).get((plane.value, serial))
         return None if row is None else octets(row["hash"])
 
+    def received_draft(self, draft: bytes) -> bool:
+        """Whether a released statement of the peer has used this draft up."""
+        return (draft,) in self.disk.tables.get("received_draft", {})
+
+    def authority(self, plane: Plane, serial: int) -> str:
+        """What the release of the peer's statement was found to be worth."""
+        row = self.disk.tables.get("received_fact", {}).get((plane.value, serial, "authority"))
+        return "" if row is None else str(row["by"])
+
     def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
         """Whether this stage is already known of our statement."""
         return (plane.value, serial, stage) in self.disk.stages

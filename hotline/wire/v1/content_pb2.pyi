@@ -196,6 +196,28 @@ TRANSLATION_GRADE_OFFICIAL: TranslationGrade.ValueType  # 4
 """The one that the receiving side answers for."""
 Global___TranslationGrade: _TypeAlias = TranslationGrade  # noqa: Y015
 
+class _Role:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROLE_UNSPECIFIED: _Role.ValueType  # 0
+    ROLE_DRAFTER: _Role.ValueType  # 1
+    ROLE_RELEASER: _Role.ValueType  # 2
+    ROLE_DUTY: _Role.ValueType  # 3
+    ROLE_PRINCIPAL: _Role.ValueType  # 4
+
+class Role(_Role, metaclass=_RoleEnumTypeWrapper):
+    """In which role an officer signs."""
+
+ROLE_UNSPECIFIED: Role.ValueType  # 0
+ROLE_DRAFTER: Role.ValueType  # 1
+ROLE_RELEASER: Role.ValueType  # 2
+ROLE_DUTY: Role.ValueType  # 3
+ROLE_PRINCIPAL: Role.ValueType  # 4
+Global___Role: _TypeAlias = Role  # noqa: Y015
+
 class _Stage:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -290,6 +312,8 @@ class Statement(_message.Message):
     FIRST_SERIAL_FIELD_NUMBER: _builtins.int
     IN_REPLY_TO_FIELD_NUMBER: _builtins.int
     CORRECTS_FIELD_NUMBER: _builtins.int
+    DRAFT_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
     TRANSLATION_FIELD_NUMBER: _builtins.int
     PHRASE_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
@@ -315,6 +339,8 @@ class Statement(_message.Message):
     """The sender's newest signed head, a C2SP checkpoint; empty while nobody has vouched for its log."""
     first_serial: _builtins.int
     """The serial under which this text was first given out, if it has been renumbered since; 0 otherwise."""
+    draft: _builtins.bytes
+    """The draft that officers have signed: 16 random bytes, used once. Empty where no officer has signed."""
     of_recipient: _builtins.bool
     """`put_on_record` names a statement of the recipient, not of the sender."""
     verdict: Global___Verdict.ValueType
@@ -326,6 +352,10 @@ class Statement(_message.Message):
     @_builtins.property
     def corrects(self) -> Global___Reference:
         """Our statement that this one corrects or retracts."""
+
+    @_builtins.property
+    def release(self) -> _containers.RepeatedCompositeFieldContainer[Global___Release]:
+        """Officers' signatures on what is said."""
 
     @_builtins.property
     def translation(self) -> Global___Translation:
@@ -368,6 +398,8 @@ class Statement(_message.Message):
         first_serial: _builtins.int = ...,
         in_reply_to: Global___Reference | None = ...,
         corrects: Global___Reference | None = ...,
+        draft: _builtins.bytes = ...,
+        release: _abc.Iterable[Global___Release] | None = ...,
         translation: Global___Translation | None = ...,
         phrase: Global___Phrase | None = ...,
         field: _abc.Iterable[Global___Field] | None = ...,
@@ -378,7 +410,7 @@ class Statement(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "corrects", b"corrects", "in_reply_to", b"in_reply_to", "phrase", b"phrase", "put_on_record", b"put_on_record", "translation", b"translation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "challenge", b"challenge", "checkpoint", b"checkpoint", "composed_ms", b"composed_ms", "corrects", b"corrects", "date_time_group", b"date_time_group", "direction", b"direction", "drafter", b"drafter", "field", b"field", "first_serial", b"first_serial", "from_party", b"from_party", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "of_recipient", b"of_recipient", "phrase", b"phrase", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "put_on_record", b"put_on_record", "serial", b"serial", "text", b"text", "to_party", b"to_party", "translation", b"translation", "valid_for_ms", b"valid_for_ms", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "challenge", b"challenge", "checkpoint", b"checkpoint", "composed_ms", b"composed_ms", "corrects", b"corrects", "date_time_group", b"date_time_group", "direction", b"direction", "draft", b"draft", "drafter", b"drafter", "field", b"field", "first_serial", b"first_serial", "from_party", b"from_party", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "of_recipient", b"of_recipient", "phrase", b"phrase", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "put_on_record", b"put_on_record", "release", b"release", "serial", b"serial", "text", b"text", "to_party", b"to_party", "translation", b"translation", "valid_for_ms", b"valid_for_ms", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -533,6 +565,36 @@ class LocalTranslation(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LocalTranslation: _TypeAlias = LocalTranslation  # noqa: Y015
+
+@_typing.final
+class Release(_message.Message):
+    """One officer's signature on a statement. docs/protocol.md section 19."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFICER_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    SIGNED_MS_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    officer: _builtins.str
+    role: Global___Role.ValueType
+    signed_ms: _builtins.int
+    signature: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        officer: _builtins.str = ...,
+        role: Global___Role.ValueType = ...,
+        signed_ms: _builtins.int = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["officer", b"officer", "role", b"role", "signature", b"signature", "signed_ms", b"signed_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Release: _TypeAlias = Release  # noqa: Y015
 
 @_typing.final
 class Reference(_message.Message):

@@ -114,6 +114,31 @@ class OperatorServiceStub:
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListChallengesRequest.SerializeToString,
                 response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListChallengesResponse.FromString,
                 _registered_method=True)
+        self.MakeDraft = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/MakeDraft',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.MakeDraftRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.MakeDraftResponse.FromString,
+                _registered_method=True)
+        self.SignDraft = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/SignDraft',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SignDraftRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SignDraftResponse.FromString,
+                _registered_method=True)
+        self.RejectDraft = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/RejectDraft',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.RejectDraftRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.RejectDraftResponse.FromString,
+                _registered_method=True)
+        self.ReleaseDraft = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/ReleaseDraft',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ReleaseDraftRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ReleaseDraftResponse.FromString,
+                _registered_method=True)
+        self.ListDrafts = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/ListDrafts',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListDraftsRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListDraftsResponse.FromString,
+                _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/hotline.wire.v1.OperatorService/Watch',
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.WatchRequest.SerializeToString,
@@ -236,6 +261,41 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MakeDraft(self, request, context):
+        """Make a draft, or say it otherwise, which voids its signatures.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignDraft(self, request, context):
+        """Hand in an officer's signature. The daemon never sees the key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectDraft(self, request, context):
+        """Put a draft aside, with a reason.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseDraft(self, request, context):
+        """Queue what the charter's policy finds signed. Answers when it is durable at this terminal.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDrafts(self, request, context):
+        """Drafts, newest last.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Watch(self, request, context):
         """What happens from now on, one event at a time.
         """
@@ -325,6 +385,31 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.ListChallenges,
                     request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListChallengesRequest.FromString,
                     response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListChallengesResponse.SerializeToString,
+            ),
+            'MakeDraft': grpc.unary_unary_rpc_method_handler(
+                    servicer.MakeDraft,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.MakeDraftRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.MakeDraftResponse.SerializeToString,
+            ),
+            'SignDraft': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignDraft,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SignDraftRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SignDraftResponse.SerializeToString,
+            ),
+            'RejectDraft': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectDraft,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.RejectDraftRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.RejectDraftResponse.SerializeToString,
+            ),
+            'ReleaseDraft': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseDraft,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ReleaseDraftRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ReleaseDraftResponse.SerializeToString,
+            ),
+            'ListDrafts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDrafts,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListDraftsRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListDraftsResponse.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -764,6 +849,141 @@ class OperatorService:
             '/hotline.wire.v1.OperatorService/ListChallenges',
             hotline_dot_wire_dot_v1_dot_operator__pb2.ListChallengesRequest.SerializeToString,
             hotline_dot_wire_dot_v1_dot_operator__pb2.ListChallengesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MakeDraft(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/MakeDraft',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.MakeDraftRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.MakeDraftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignDraft(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/SignDraft',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.SignDraftRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.SignDraftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectDraft(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/RejectDraft',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.RejectDraftRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.RejectDraftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseDraft(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/ReleaseDraft',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.ReleaseDraftRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.ReleaseDraftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDrafts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/ListDrafts',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.ListDraftsRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.ListDraftsResponse.FromString,
             options,
             channel_credentials,
             insecure,

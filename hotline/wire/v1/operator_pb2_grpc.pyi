@@ -63,6 +63,16 @@ class OperatorServiceStub:
     """A person's answer to a challenge of the other side."""
     ListChallenges: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ListChallengesRequest, _operator_pb2.ListChallengesResponse]
     """Challenges of both ways and what came of them, newest last."""
+    MakeDraft: _grpc.UnaryUnaryMultiCallable[_operator_pb2.MakeDraftRequest, _operator_pb2.MakeDraftResponse]
+    """Make a draft, or say it otherwise, which voids its signatures."""
+    SignDraft: _grpc.UnaryUnaryMultiCallable[_operator_pb2.SignDraftRequest, _operator_pb2.SignDraftResponse]
+    """Hand in an officer's signature. The daemon never sees the key."""
+    RejectDraft: _grpc.UnaryUnaryMultiCallable[_operator_pb2.RejectDraftRequest, _operator_pb2.RejectDraftResponse]
+    """Put a draft aside, with a reason."""
+    ReleaseDraft: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ReleaseDraftRequest, _operator_pb2.ReleaseDraftResponse]
+    """Queue what the charter's policy finds signed. Answers when it is durable at this terminal."""
+    ListDrafts: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ListDraftsRequest, _operator_pb2.ListDraftsResponse]
+    """Drafts, newest last."""
     Watch: _grpc.UnaryStreamMultiCallable[_operator_pb2.WatchRequest, _operator_pb2.WatchResponse]
     """What happens from now on, one event at a time."""
 
@@ -101,6 +111,16 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """A person's answer to a challenge of the other side."""
     ListChallenges: _aio.UnaryUnaryMultiCallable[_operator_pb2.ListChallengesRequest, _operator_pb2.ListChallengesResponse]  # type: ignore[assignment]
     """Challenges of both ways and what came of them, newest last."""
+    MakeDraft: _aio.UnaryUnaryMultiCallable[_operator_pb2.MakeDraftRequest, _operator_pb2.MakeDraftResponse]  # type: ignore[assignment]
+    """Make a draft, or say it otherwise, which voids its signatures."""
+    SignDraft: _aio.UnaryUnaryMultiCallable[_operator_pb2.SignDraftRequest, _operator_pb2.SignDraftResponse]  # type: ignore[assignment]
+    """Hand in an officer's signature. The daemon never sees the key."""
+    RejectDraft: _aio.UnaryUnaryMultiCallable[_operator_pb2.RejectDraftRequest, _operator_pb2.RejectDraftResponse]  # type: ignore[assignment]
+    """Put a draft aside, with a reason."""
+    ReleaseDraft: _aio.UnaryUnaryMultiCallable[_operator_pb2.ReleaseDraftRequest, _operator_pb2.ReleaseDraftResponse]  # type: ignore[assignment]
+    """Queue what the charter's policy finds signed. Answers when it is durable at this terminal."""
+    ListDrafts: _aio.UnaryUnaryMultiCallable[_operator_pb2.ListDraftsRequest, _operator_pb2.ListDraftsResponse]  # type: ignore[assignment]
+    """Drafts, newest last."""
     Watch: _aio.UnaryStreamMultiCallable[_operator_pb2.WatchRequest, _operator_pb2.WatchResponse]  # type: ignore[assignment]
     """What happens from now on, one event at a time."""
 
@@ -232,6 +252,46 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.ListChallengesResponse, _abc.Awaitable[_operator_pb2.ListChallengesResponse]]:
         """Challenges of both ways and what came of them, newest last."""
+
+    @_abc_1.abstractmethod
+    def MakeDraft(
+        self,
+        request: _operator_pb2.MakeDraftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.MakeDraftResponse, _abc.Awaitable[_operator_pb2.MakeDraftResponse]]:
+        """Make a draft, or say it otherwise, which voids its signatures."""
+
+    @_abc_1.abstractmethod
+    def SignDraft(
+        self,
+        request: _operator_pb2.SignDraftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.SignDraftResponse, _abc.Awaitable[_operator_pb2.SignDraftResponse]]:
+        """Hand in an officer's signature. The daemon never sees the key."""
+
+    @_abc_1.abstractmethod
+    def RejectDraft(
+        self,
+        request: _operator_pb2.RejectDraftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.RejectDraftResponse, _abc.Awaitable[_operator_pb2.RejectDraftResponse]]:
+        """Put a draft aside, with a reason."""
+
+    @_abc_1.abstractmethod
+    def ReleaseDraft(
+        self,
+        request: _operator_pb2.ReleaseDraftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.ReleaseDraftResponse, _abc.Awaitable[_operator_pb2.ReleaseDraftResponse]]:
+        """Queue what the charter's policy finds signed. Answers when it is durable at this terminal."""
+
+    @_abc_1.abstractmethod
+    def ListDrafts(
+        self,
+        request: _operator_pb2.ListDraftsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.ListDraftsResponse, _abc.Awaitable[_operator_pb2.ListDraftsResponse]]:
+        """Drafts, newest last."""
 
     @_abc_1.abstractmethod
     def Watch(

@@ -61,7 +61,7 @@ def ceremony() -> Ceremony:
         for number in (1, 2)
     ]
     offers = [make_offer(keys[party], party, [made[party][1]], [officers[party]], relays) for party in PARTIES]
-    draft = new_charter("alpha-bravo", TODAY, offers, hashlib.sha256(b"check").hexdigest())
+    draft = new_charter("alpha-bravo", TODAY, offers, hashlib.sha256(b"check").hexdigest(), release=())
     signed = sign_charter(sign_charter(draft, "BRAVO", keys["BRAVO"]), "ALPHA", keys["ALPHA"])
     return Ceremony(
         keys=keys,

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hotline.charter.body import CharterText, RelayEntryText, TerminalEntry
-from hotline.charter.cards import OfficerCard, encode, open_terminal_card
-from hotline.charter.ceremony import checks, make_officer, make_relay, make_terminal
+from hotline.charter.body import CharterText, RelayEntryText, ReleaseEntry, TerminalEntry
+from hotline.charter.cards import OfficerCard, Role, encode, open_terminal_card
+from hotline.charter.ceremony import checks, make_offer, make_officer, make_relay, make_terminal
 from hotline.charter.documents import IdentitySigner, issue, read_text
 from hotline.charter.model import load_charter, load_draft, new_charter, sign_charter, split
 from hotline.charter.profiles import PROFILES
@@ -69,7 +69,7 @@ def test_an_interval_of_channel_tests_has_bounds(ceremony: Ceremony, interval: i
     """Both ledgers would be filled by tests, or nobody would notice a dead line for a month."""
     check = hashlib.sha256(b"check").hexdigest()
     with pytest.raises(ConfigError, match="channel_test_ms"):
-        new_charter("alpha-bravo", TODAY, ceremony.offers, check, channel_test_ms=interval)
+        new_charter("alpha-bravo", TODAY, ceremony.offers, check, channel_test_ms=interval, release=())
     text = ceremony.draft.replace(b'"channel_test_ms": 3600000', f'"channel_test_ms": {interval}'.encode())
     assert text != ceremony.draft
     with pytest.raises(Malformed, match="channel_test_ms"):
@@ -80,7 +80,7 @@ def test_an_interval_of_channel_tests_has_bounds(ceremony: Ceremony, interval: i
 def test_an_interval_of_channel_tests_is_what_was_agreed(ceremony: Ceremony, interval: int) -> None:
     """Each side would keep to another schedule and ring for the other's."""
     check = hashlib.sha256(b"check").hexdigest()
-    text = new_charter("alpha-bravo", TODAY, ceremony.offers, check, channel_test_ms=interval)
+    text = new_charter("alpha-bravo", TODAY, ceremony.offers, check, channel_test_ms=interval, release=())
     assert load_draft(text).channel_test_ms == interval
     assert load_draft(ceremony.draft).channel_test_ms == 3_600_000
 
@@ -143,7 +143,7 @@ def test_another_spelling_of_the_same_text_is_refused(ceremony: Ceremony) -> Non
 
 def test_a_signature_of_another_charter_does_not_count(ceremony: Ceremony) -> None:
     """A party's signature could be carried over to a text it never saw."""
-    other = new_charter("bravo-alpha", TODAY, ceremony.offers, hashlib.sha256(b"check").hexdigest())
+    other = new_charter("bravo-alpha", TODAY, ceremony.offers, hashlib.sha256(b"check").hexdigest(), release=())
     _, signatures = split(ceremony.signed)
     with pytest.raises(Untrusted):
         load_charter(Note(other, signatures).encode())
@@ -312,10 +312,73 @@ def test_a_charter_needs_two_parties(ceremony: Ceremony) -> None:
     """A party could found a hotline with itself."""
     for offers in (ceremony.offers[:1], [ceremony.offers[0], ceremony.offers[0]]):
         with pytest.raises(ConfigError, match="two different parties"):
-            new_charter("alpha-alpha", TODAY, offers, hashlib.sha256(b"check").hexdigest())
+            new_charter("alpha-alpha", TODAY, offers, hashlib.sha256(b"check").hexdigest(), release=())
 
 
 def test_a_charter_is_the_same_whoever_draws_it_up(ceremony: Ceremony) -> None:
     """The sides would hold two texts that differ in the order of things, and neither would be in force."""
     check = hashlib.sha256(b"check").hexdigest()
-    assert new_charter("alpha-bravo", TODAY, ceremony.offers[::-1], check) == ceremony.draft
+    assert new_charter("alpha-bravo", TODAY, ceremony.offers[::-1], check, release=()) == ceremony.draft
+
+
+# --- who signs what --------------------------------------------------------------------------------------------------
+
+
+def offers_with(ceremony: Ceremony, *roles: tuple[Role, ...]) -> list[bytes]:
+    """Both parties' offers with officers who hold these roles."""
+    made = []
+    for party in ("ALPHA", "BRAVO"):
+        key = ceremony.keys[party]
+        cards = [
+            make_officer(key, party, f"officer-{number}", held, os.urandom, NOW)[1]
+            for number, held in enumerate(roles, 1)
+        ]
+        made.append(make_offer(key, party, [ceremony.terminals[party]], cards, ceremony.relays))
+    return made
+
+
+def test_the_usual_charter_asks_for_two_on_the_real_plane(ceremony: Ceremony) -> None:
+    """Whoever sits at a terminal would speak for the state (docs/protocol.md 19.3)."""
+    check = hashlib.sha256(b"check").hexdigest()
+    offers = offers_with(ceremony, ("drafter",), ("releaser",))
+    rules = load_draft(new_charter("alpha-bravo", TODAY, offers, check)).release
+    assert [(rule.plane, rule.precedence) for rule in rules] == [
+        ("real", precedence) for precedence in ("routine", "priority", "immediate", "flash")
+    ]
+    assert {rule.roles for rule in rules} == {("drafter", "releaser")}
+    with pytest.raises(Untrusted, match="BRAVO has not the officers to sign as drafter and releaser"):
+        new_charter("alpha-bravo", TODAY, ceremony.offers, check)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "held", "enough"),
+    [
+        (("drafter", "releaser"), [("drafter", "releaser")], False),
+        (("drafter", "releaser"), [("drafter", "releaser"), ("duty",)], False),
+        (("drafter", "releaser"), [("drafter", "releaser"), ("drafter",)], True),
+        (("releaser", "releaser"), [("releaser",), ("drafter", "releaser")], True),
+        (("releaser", "releaser"), [("releaser",), ("drafter",)], False),
+        (("drafter", "duty", "principal"), [("drafter",), ("drafter", "duty"), ("duty", "principal")], True),
+        (("drafter", "duty", "principal"), [("principal",), ("drafter", "duty"), ("principal",)], False),
+    ],
+)
+def test_a_charter_asks_nobody_for_officers_that_are_not_there(
+    ceremony: Ceremony, wanted: tuple[Role, ...], held: list[tuple[Role, ...]], enough: bool
+) -> None:
+    """A party would be mute from the first day, and learn it in the crisis (docs/protocol.md 19.3 and 5.13)."""
+    entry = ReleaseEntry(plane="exercise", precedence="flash", roles=wanted)
+    offers, check = offers_with(ceremony, *held), hashlib.sha256(b"check").hexdigest()
+    if enough:
+        text = new_charter("alpha-bravo", TODAY, offers, check, release=[entry])
+        assert [rule.roles for rule in load_draft(text).release] == [wanted]
+    else:
+        with pytest.raises(Untrusted, match="has not the officers to sign as"):
+            new_charter("alpha-bravo", TODAY, offers, check, release=[entry])
+
+
+def test_one_plane_and_precedence_has_one_rule(ceremony: Ceremony) -> None:
+    """Two readers would take another of two rules for the one that holds (docs/protocol.md 19.3)."""
+    entry = ReleaseEntry(plane="real", precedence="flash", roles=("drafter",))
+    offers, check = offers_with(ceremony, ("drafter",)), hashlib.sha256(b"check").hexdigest()
+    with pytest.raises(ConfigError, match="stands twice"):
+        new_charter("alpha-bravo", TODAY, offers, check, release=[entry, entry])

@@ -96,7 +96,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             == 0
         )
     draw_up = ("charter", "new", "--name", "alpha-bravo", "--pairwise-out", folder / "pairwise.key")
-    files = ("--offer", folder / "BRAVO.offer", "--offer", folder / "ALPHA.offer")
+    files = ("--release-policy", "one", "--offer", folder / "BRAVO.offer", "--offer", folder / "ALPHA.offer")
     shares = ("--share", folder / "ALPHA.share", "--share", folder / "BRAVO.share")
     assert call((*draw_up, *files, *shares, "--out", folder / "draft.note")) == 0
     shutil.copy(folder / "draft.note", folder / "half.note")

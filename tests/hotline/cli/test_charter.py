@@ -16,7 +16,9 @@ from hotline.config import load_endpoint_config
 from hotline.drill.rehearsal import rehearse
 from hotline.endpointd import load_materials
 from hotline.errors import KeyFileError
-from tests.hotline.cli.conftest import Run, sign
+from tests.hotline.cli.conftest import Ran, Run, sign
+
+NEW = ("charter", "new", "--release-policy", "one")
 
 
 def _shares(table: Path, first: str = "ALPHA", second: str = "BRAVO") -> tuple[object, ...]:
@@ -72,7 +74,19 @@ def test_an_altered_file_is_refused(table: Path, run: Run, name: str) -> None:
     """What travelled between the capitals could be changed on the way."""
     path = table / name
     whole = path.read_bytes()
-    new = ("charter", "new", "--name", "x", "--offer", path, "--offer", table / "BRAVO.offer", *_shares(table))
+    new = (
+        "charter",
+        "new",
+        "--release-policy",
+        "one",
+        "--name",
+        "x",
+        "--offer",
+        path,
+        "--offer",
+        table / "BRAVO.offer",
+        *_shares(table),
+    )
     make = {
         "charter.note": ("charter", "verify", path),
         "ALPHA.offer": (*new, "--out", table / "x", "--pairwise-out", table / "y"),
@@ -151,19 +165,34 @@ def test_new_leaves_nothing_behind_when_it_fails(table: Path, run: Run) -> None:
     offers = ("--offer", table / "ALPHA.offer", "--offer", table / "BRAVO.offer")
     outputs = ("--out", table / "charter.note", "--pairwise-out", table / "second.key")
     before = hashlib.sha256((table / "charter.note").read_bytes()).digest()
-    failed = run("charter", "new", "--name", "alpha-bravo", *offers, *_shares(table), *outputs)
+    failed = run(*NEW, "--name", "alpha-bravo", *offers, *_shares(table), *outputs)
     assert failed.code == 1
     assert not (table / "second.key").exists()
     assert hashlib.sha256((table / "charter.note").read_bytes()).digest() == before
     one = ("--offer", table / "ALPHA.offer", "--offer", table / "ALPHA.offer")
-    assert run("charter", "new", "--name", "x", *one, *_shares(table), "--out", table / "a", *outputs[2:]).code == 1
+    assert (
+        run(
+            "charter",
+            "new",
+            "--release-policy",
+            "one",
+            "--name",
+            "x",
+            *one,
+            *_shares(table),
+            "--out",
+            table / "a",
+            *outputs[2:],
+        ).code
+        == 1
+    )
 
 
 def test_a_hotline_needs_a_lawful_name(table: Path, run: Run) -> None:
     """A name that leads out of a folder, or to a traceback, would be signed by two states."""
     offers = ("--offer", table / "ALPHA.offer", "--offer", table / "BRAVO.offer")
     outputs = ("--out", table / "a", "--pairwise-out", table / "b")
-    refused = run("charter", "new", "--name", "../x", *offers, *_shares(table), *outputs)
+    refused = run(*NEW, "--name", "../x", *offers, *_shares(table), *outputs)
     assert refused.code == 1, refused.err
     assert "hotline: " in refused.err
 
@@ -179,7 +208,7 @@ def test_both_sides_see_how_the_line_is_tested(
     offers = ("--offer", table / "ALPHA.offer", "--offer", table / "BRAVO.offer")
     outputs = ("--out", table / "a", "--pairwise-out", table / "b")
     option = ("--channel-tests", *given) if given else ()
-    done = run("charter", "new", "--name", "x", *offers, *_shares(table), *outputs, *option)
+    done = run(*NEW, "--name", "x", *offers, *_shares(table), *outputs, *option)
     assert done.code == 0, done.err
     assert said in done.out
     assert load_draft((table / "a").read_bytes()).channel_test_ms == interval
@@ -194,7 +223,19 @@ def test_a_schedule_that_is_none_is_refused(table: Path, run: Run, given: str, c
     """A typing error would be signed, and the line tested once a month or without end."""
     offers = ("--offer", table / "ALPHA.offer", "--offer", table / "BRAVO.offer")
     outputs = ("--out", table / "a", "--pairwise-out", table / "b")
-    done = run("charter", "new", "--name", "x", *offers, *_shares(table), *outputs, "--channel-tests", given)
+    done = run(
+        "charter",
+        "new",
+        "--release-policy",
+        "one",
+        "--name",
+        "x",
+        *offers,
+        *_shares(table),
+        *outputs,
+        "--channel-tests",
+        given,
+    )
     assert done.code == code, done.err
     assert "channel_test_ms" in done.err or "not a duration" in done.err
     assert not (table / "a").exists()
@@ -239,3 +280,56 @@ def test_a_terminal_with_another_pairwise_secret_does_not_start(tmp_path: Path) 
     secret.write_text(f"{bytes(32).hex()}\n")
     with pytest.raises(KeyFileError, match="not the pairwise secret of this charter"):
         load_materials(config)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("one", "nobody signs"),
+        ('[{"plane": "real", "precedence": "flash", "roles": ["drafter"]}]', "real flash: drafter"),
+    ],
+)
+def test_both_sides_see_who_signs(table: Path, run: Run, given: str, shown: str) -> None:
+    """Two capitals would sign a release policy that nobody has read out (docs/protocol.md 19.3)."""
+    if given != "one":
+        (table / "policy.json").write_text(given)
+    policy = given if given == "one" else str(table / "policy.json")
+    done = _draw_up(table, run, policy)
+    assert done.code == 0, done.err
+    assert f"RELEASE  {shown}" in done.out
+    picture = run("charter", "show", table / "a", "--json")
+    assert json.loads(picture.out)["release"] == ([] if given == "one" else json.loads(given))
+
+
+def _draw_up(table: Path, run: Run, policy: str) -> Ran:
+    offers = ("--offer", table / "ALPHA.offer", "--offer", table / "BRAVO.offer")
+    outputs = ("--out", table / "a", "--pairwise-out", table / "b", "--release-policy", policy)
+    return run("charter", "new", "--name", "x", *offers, *_shares(table), *outputs)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "", "{}", "[[]]", '[{"plane": "real", "precedence": "flash", "roles": []}]',
+        '[{"plane": "real", "precedence": "flash", "roles": ["witness"]}]',
+        '[{"plane": "sea", "precedence": "flash", "roles": ["drafter"]}]',
+        '[{"plane": "real", "precedence": "flash", "roles": ["drafter"], "more": 1}]',
+    ],
+)  # fmt: skip
+def test_a_release_policy_that_is_none_is_refused(table: Path, run: Run, given: str) -> None:
+    """A slip of the pen would leave a precedence to whoever sits at a terminal (docs/protocol.md 19.3)."""
+    (table / "policy.json").write_text(given)
+    done = _draw_up(table, run, str(table / "policy.json"))
+    assert done.code == 1
+    assert "policy.json" in done.err
+    assert not (table / "a").exists()
+
+
+def test_a_policy_by_two_needs_two(table: Path, run: Run) -> None:
+    """The usual policy, and offers with one officer each: the first crisis would find both sides mute."""
+    # docs/protocol.md 19.3
+    done = _draw_up(table, run, "two")
+    assert done.code == 4
+    assert "ALPHA has not the officers to sign as drafter and releaser" in done.err
+    assert "another release policy" in done.err
+    assert not (table / "a").exists()

@@ -13,7 +13,8 @@ from hotline.machine import Delivery, Output, Record
 TABLES = Path(__file__).resolve().parents[3] / "docs" / "tables.md"
 
 TOLD = {
-    "received": {"plane", "serial", "void", "test", "at", "mode"},
+    "received": {"plane", "serial", "void", "test", "authority", "at", "mode"},
+    "draft": {"plane", "number", "state", "by"},
     "sent": {"plane", "serial", "state", "by", "test", "at", "mode"},
     "read": {"plane", "serial", "officer", "at", "mode"},
     "repeat": {"plane", "serial", "of", "at"},

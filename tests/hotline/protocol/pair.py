@@ -74,6 +74,13 @@ class Memory:
         row = self.tables.get("received", {}).get((plane.value, serial))
         return None if row is None else row["hash"]  # type: ignore[return-value]
 
+    def received_draft(self, draft: bytes) -> bool:
+        return (draft,) in self.tables.get("received_draft", {})
+
+    def authority(self, plane: Plane, serial: int) -> str:
+        row = self.tables.get("received_fact", {}).get((plane.value, serial, "authority"))
+        return "" if row is None else str(row["by"])
+
     def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
         return any(key[:3] == (plane.value, serial, stage) for key in self.tables.get("sent_fact", {}))
 

@@ -1,0 +1,360 @@
+"""`hotline draft` and `hotline release`: what two officers have read and signed before it is said.
+
+A signature is made here, in the officer's own command, over the text that is on the screen; the daemon gets no key.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from hotline.cli.artefacts import can_ask, naming, now_ms, passphrase_option, read_passphrase
+from hotline.cli.draftview import draft_json, plane_of, print_draft, state_of, statement_of
+from hotline.cli.exits import Exit, leave
+from hotline.cli.follow import STAGES, follow
+from hotline.cli.officer import exercise_option, json_option, socket_option
+from hotline.cli.output import (
+    duration_ms,
+    line,
+    precedence_word,
+    print_json,
+    statement_json,
+)
+from hotline.cli.textinput import direction_of, read_text
+from hotline.crypto.signing import SigningKey
+from hotline.crypto.vault import is_sealed, open_secret
+from hotline.errors import KeyFileError, TextError
+from hotline.files import read_secret
+from hotline.protocol.release import ROLES, sign_release
+from hotline.runtime.client import daemon
+from hotline.safetext import safe_line
+from hotline.wire.v1 import content_pb2, operator_pb2, operator_pb2_grpc
+
+_PRECEDENCES: Final = ("routine", "priority", "immediate", "flash")
+_ROLE_NAMES: Final = tuple(ROLES.values())
+Stub = operator_pb2_grpc.OperatorServiceStub
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+number_argument = click.argument("number", type=click.IntRange(1), metavar="DRAFT")
+key_option = click.option(
+    "--key", type=click.Path(path_type=Path), metavar="KEY", help="Officer's key file, made by hotline key officer."
+)
+yes_option = click.option("--yes", is_flag=True, help="Do not ask; for scripts and rehearsals.")
+
+
+def _wording(command: CommandT) -> CommandT:
+    """The options that say what is said, and how."""
+    options = (
+        click.option(
+            "-p", "--precedence", type=click.Choice(_PRECEDENCES), help="[default: routine; an edit keeps it]"
+        ),
+        click.option("--lang", help="Language tag of the text: en, ur, hi, ...  [default: en; an edit keeps it]"),
+        click.option("--dir", "direction", type=click.Choice(("ltr", "rtl")), help="Writing direction."),
+        click.option("--file", "file", type=click.Path(path_type=Path), help="Take the text from a file."),
+        click.option("--valid-for", metavar="2h", help="Give up if not delivered by then.  [default: by the charter]"),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group()
+def draft() -> None:
+    """Statements before they are said: written by one officer, signed by those whom the charter asks for.
+
+    \b
+    1  hotline draft new "..." -p flash
+    2  hotline draft sign 1 --key draft-1.officer.key        the drafter, by default
+    3  hotline release 1 --key release-1.officer.key         the releaser; then it goes
+    """
+
+
+def _get(stub: Stub, number: int) -> tuple[operator_pb2.ListDraftsResponse, operator_pb2.DraftView]:
+    """One draft, and what a signature on it is for."""
+    answer = stub.ListDrafts(operator_pb2.ListDraftsRequest(number=number))
+    _check(answer)
+    if not answer.draft:
+        leave(Exit.FIXABLE, f"there is no draft {number}: hotline draft list shows them")
+    return answer, answer.draft[0]
+
+
+def _check(answer: Any) -> None:
+    """Leave with the daemon's sentence unless it did as it was asked."""
+    if not answer.accepted:
+        leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+
+
+def _level(precedence: str) -> content_pb2.Precedence.ValueType:
+    return content_pb2.Precedence.Value(f"PRECEDENCE_{precedence.upper()}")
+
+
+def _done(stub: Stub, number: int, *, as_json: bool) -> None:
+    view = _get(stub, number)[1]
+    if as_json:
+        print_json(draft_json(view))
+    else:
+        line(f"draft {number}: {state_of(view)}")
+
+
+@draft.command()
+@click.argument("text", required=False)
+@_wording
+@click.option("--reply-to", type=click.IntRange(1), metavar="SERIAL", help="The peer's statement that this answers.")
+@click.option("--corrects", type=click.IntRange(1), metavar="SERIAL", help="Our statement that this one corrects.")
+@click.option("--retracts", type=click.IntRange(1), metavar="SERIAL", help="Our statement that this one takes back.")
+@exercise_option
+@socket_option
+@json_option
+def new(
+    text: str | None,
+    precedence: str | None,
+    lang: str | None,
+    direction: str | None,
+    file: Path | None,
+    valid_for: str | None,
+    reply_to: int | None,
+    corrects: int | None,
+    retracts: int | None,
+    exercise: bool,
+    socket: str | None,
+    as_json: bool,
+) -> None:
+    """Write a draft (TEXT, `-` or nothing: standard input). Nothing is said by it.
+
+    \b
+    Examples:
+      hotline draft new "Our exercise begins at 14:30." -p priority
+      hotline draft new --lang ur --file statement.txt -p flash
+      hotline draft new "It begins at 15:30, not at 14:30." --corrects 4
+    """
+    if corrects is not None and retracts is not None:
+        raise TextError("a statement corrects or retracts, not both: nothing was kept")
+    language = lang or "en"
+    request = operator_pb2.SubmitRequest(
+        exercise=exercise,
+        precedence=_level(precedence or "routine"),
+        language=language,
+        direction=direction_of(language, direction),
+        text=read_text(text, file),
+        valid_for_ms=duration_ms(valid_for, 0),
+        in_reply_to=reply_to or 0,
+        corrects=corrects or retracts or 0,
+        retracts=retracts is not None,
+    )
+    with daemon(socket) as stub:
+        answer = stub.MakeDraft(operator_pb2.MakeDraftRequest(statement=request))
+        _check(answer)
+        _done(stub, answer.draft.number, as_json=as_json)
+
+
+@draft.command()
+@number_argument
+@click.argument("text", required=False)
+@_wording
+@socket_option
+@json_option
+def edit(
+    number: int,
+    text: str | None,
+    precedence: str | None,
+    lang: str | None,
+    direction: str | None,
+    file: Path | None,
+    valid_for: str | None,
+    socket: str | None,
+    as_json: bool,
+) -> None:
+    """Say an open draft otherwise. Who had signed it must sign again; typed fields are not taken over.
+
+    \b
+    Examples:
+      hotline draft edit 1 "Our exercise begins at 15:30."
+      hotline draft edit 1 --file statement.txt -p immediate
+    """
+    with daemon(socket) as stub:
+        view = _get(stub, number)[1]
+        old = statement_of(view)
+        words = read_text(text, file)
+        language = lang or old.language
+        keeps_way = direction is None and lang is None
+        request = operator_pb2.SubmitRequest(
+            exercise=view.draft.exercise,
+            precedence=content_pb2.Precedence.Value(f"PRECEDENCE_{precedence.upper()}")
+            if precedence
+            else old.precedence,
+            language=language,
+            direction=old.direction if keeps_way else direction_of(language, direction),
+            text=words,
+            valid_for_ms=duration_ms(valid_for, old.valid_for_ms),
+            in_reply_to=old.in_reply_to.serial,
+            corrects=old.corrects.serial,
+            retracts=old.kind == content_pb2.STATEMENT_KIND_RETRACTION,
+        )
+        _check(stub.MakeDraft(operator_pb2.MakeDraftRequest(number=number, statement=request)))
+        _done(stub, number, as_json=as_json)
+
+
+@draft.command()
+@number_argument
+@socket_option
+@json_option
+def show(number: int, socket: str | None, as_json: bool) -> None:
+    """Show a draft as it would be signed and said.
+
+    \b
+    Example:
+      hotline draft show 1
+    """
+    with daemon(socket) as stub:
+        view = _get(stub, number)[1]
+    if as_json:
+        print_json(draft_json(view))
+    else:
+        print_draft(view)
+
+
+@draft.command(name="list")
+@click.option("--all", "finished", is_flag=True, help="Those that were released or rejected as well.")
+@socket_option
+@json_option
+def list_(finished: bool, socket: str | None, as_json: bool) -> None:
+    """List drafts, and who has yet to sign them.
+
+    \b
+    Examples:
+      hotline draft list
+      hotline draft list --all --json
+    """
+    with daemon(socket) as stub:
+        answer = stub.ListDrafts(operator_pb2.ListDraftsRequest(finished=finished))
+    _check(answer)
+    if as_json:
+        for view in answer.draft:
+            print_json(draft_json(view))
+        return
+    if not answer.draft:
+        line("no drafts" if finished else "no open drafts")
+        return
+    line(f"{'DRAFT':7}{'PRECEDENCE':12}{'DRAFTER':16}STATE")
+    for view in answer.draft:
+        statement = statement_of(view)
+        plane = "EXERCISE, " if view.draft.exercise else ""
+        who = safe_line(statement.drafter, 15)
+        line(f"{view.draft.number:<7}{precedence_word(statement.precedence):12}{who:16}{plane}{state_of(view)}")
+
+
+def _officer_key(path: Path, passphrase_file: Path | None) -> tuple[str, str, SigningKey]:
+    """(party, name, key) of an officer's key file. Raises KeyFileError."""
+    data = read_secret(path)
+    sealed = naming(path, lambda: is_sealed(data))
+    passphrase = read_passphrase(passphrase_file, str(path)) if sealed else None
+    holder, seed = naming(path, lambda: open_secret(data, "officer", passphrase))
+    party, _, name = holder.partition("/")
+    if len(seed) != 32 or not name:
+        raise KeyFileError(f"{path}: damaged: it does not hold an officer's key")
+    return party, name, SigningKey(seed)
+
+
+def _sign(stub: Stub, number: int, role: str, key: Path, passphrase_file: Path | None, *, ask: bool) -> None:
+    """Show the draft, ask, and hand in the signature on exactly what was shown."""
+    answer, view = _get(stub, number)
+    print_draft(view)
+    line()
+    if ask:
+        if not can_ask():
+            raise click.UsageError("no terminal to ask at: look at the draft, then give --yes")
+        click.confirm(f"Sign this as {role}?", abort=True, err=True)
+    party, officer, signing = _officer_key(key, passphrase_file)
+    if party != answer.party:
+        raise KeyFileError(f"{key}: the key of an officer of {party}; this terminal speaks for {answer.party}")
+    statement, named = statement_of(view), content_pb2.Role.Value(f"ROLE_{role.upper()}")
+    release = sign_release(signing, plane_of(view), answer.charter, statement, officer, named, now_ms())
+    signed = stub.SignDraft(operator_pb2.SignDraftRequest(number=number, release=release))
+    _check(signed)
+    line(signed.text)
+
+
+@draft.command()
+@number_argument
+@click.option("--key", type=click.Path(path_type=Path), metavar="KEY", required=True, help="Your officer's key file.")
+@click.option("--role", type=click.Choice(_ROLE_NAMES), default="drafter", show_default=True)
+@passphrase_option
+@yes_option
+@socket_option
+def sign(number: int, key: Path, role: str, passphrase_file: Path | None, yes: bool, socket: str | None) -> None:
+    """Show a draft, ask, and sign it with your own key, which stays in this command.
+
+    \b
+    Examples:
+      hotline draft sign 1 --key ALPHA.draft-1.officer.key
+      hotline draft sign 1 --key ALPHA.release-1.officer.key --role releaser
+    """
+    with daemon(socket) as stub:
+        _sign(stub, number, role, key, passphrase_file, ask=not yes)
+        _done(stub, number, as_json=False)
+
+
+@draft.command()
+@number_argument
+@click.option("--reason", required=True, help="Why; it is kept with the draft and in the record.")
+@socket_option
+@json_option
+def reject(number: int, reason: str, socket: str | None, as_json: bool) -> None:
+    """Put a draft aside. It stays to be looked at, and cannot be released any more.
+
+    \b
+    Example:
+      hotline draft reject 1 --reason "The hour is wrong."
+    """
+    with daemon(socket) as stub:
+        _check(stub.RejectDraft(operator_pb2.RejectDraftRequest(number=number, reason=reason)))
+        _done(stub, number, as_json=as_json)
+
+
+@click.command()
+@number_argument
+@key_option
+@click.option("--role", type=click.Choice(_ROLE_NAMES), default="releaser", show_default=True, help="With --key.")
+@passphrase_option
+@yes_option
+@click.option("--wait", type=click.Choice(STAGES), default="queued", show_default=True, help="Wait until then.")
+@click.option("--timeout", metavar="30s", help="How long to wait.  [default: 30s]")
+@socket_option
+@json_option
+def release(
+    number: int,
+    key: Path | None,
+    role: str,
+    passphrase_file: Path | None,
+    yes: bool,
+    wait: str,
+    timeout: str | None,
+    socket: str | None,
+    as_json: bool,
+) -> None:
+    """Say a draft that bears the signatures which the charter asks for. With --key, sign it first as releaser.
+
+    \b
+    Examples:
+      hotline release 1 --key ALPHA.release-1.officer.key --wait delivered
+      hotline release 1
+
+    Exit 0 when the stage waited for is reached, 8 if signatures are missing; 3 and 5 as for hotline send.
+    """
+    limit = duration_ms(timeout, 30_000) / 1_000
+    with daemon(socket) as stub:
+        if key is not None:
+            _sign(stub, number, role, key, passphrase_file, ask=not yes)
+        exercise = _get(stub, number)[1].draft.exercise
+        answer = stub.ReleaseDraft(operator_pb2.ReleaseDraftRequest(number=number))
+        _check(answer)
+        if not as_json:
+            line(f"#{answer.serial:04d} released from draft {number} and queued, {answer.date_time_group}")
+        view, code = follow(stub, answer.serial, exercise, wait, limit, quiet=as_json)
+    if as_json:
+        print_json(statement_json(view))
+    sys.exit(int(code))

@@ -1,0 +1,66 @@
+"""What a received statement's release is worth, written down when it arrives (docs/protocol.md 19.5 to 19.7)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from hotline.machine import Instant, Plane, Private, Put
+from hotline.protocol.context import Context
+from hotline.protocol.release import LACKS, RELEASED, ROLES, judge
+from hotline.wire.v1 import content_pb2
+
+_DRAFTS_REMEMBERED = 4_096
+"""Recent drafts kept in memory; older ones are looked up. More than one commit can ever hold back."""
+
+
+def signers(releases: Iterable[content_pb2.Release]) -> bytes:
+    """Who signed in which role, as it enters a ledger: `drafter duty-1, releaser duty-2`."""
+    return ", ".join(f"{ROLES[one.role]} {one.officer}" for one in releases).encode()
+
+
+class Branding:
+    """Judges each new statement of the peer. What lacks its release is kept, and not shown without the word for it."""
+
+    def __init__(self, context: Context) -> None:
+        self._ctx = context
+        self._recent: OrderedDict[bytes, None] = OrderedDict()
+
+    def take(self, plane: Plane, statement: content_pb2.Statement, now: Instant, *, repeats: bool) -> str:
+        """The verdict, recorded and kept. `repeats`: the terminal knows this text under the serial it had before."""
+        ctx = self._ctx
+        setup = ctx.setup
+        verdict = judge(setup.release, plane, setup.charter, statement, now.wall)
+        if not verdict:
+            return ""
+        draft = statement.draft
+        if verdict == RELEASED:
+            if self._used(draft) and not repeats:
+                verdict = "reused"
+            else:
+                self._note(plane, statement)
+        key: dict[str, str | int] = {"plane": plane.value, "serial": statement.serial}
+        ctx.out.changes.append(Put("received_fact", {**key, "stage": "authority", "at": now.wall, "by": verdict}))
+        ctx.record(
+            "msg.authority",
+            {"officers": Private(signers(statement.release))},
+            plane=plane.value,
+            serial=statement.serial,
+            verdict=verdict,
+            draft=draft.hex(),
+        )
+        if verdict != RELEASED:
+            text = f"a statement came without the authority that the charter asks for: {LACKS[verdict]}"
+            ctx.alarm("unreleased", text, plane=plane.value, serial=statement.serial, verdict=verdict)
+        return verdict
+
+    def _used(self, draft: bytes) -> bool:
+        return draft in self._recent or self._ctx.history.received_draft(draft)
+
+    def _note(self, plane: Plane, statement: content_pb2.Statement) -> None:
+        # Only what is released uses a draft up: a forged one must not make the true one look like its repeat.
+        self._recent[statement.draft] = None
+        while len(self._recent) > _DRAFTS_REMEMBERED:
+            self._recent.popitem(last=False)
+        row = {"draft": statement.draft, "plane": plane.value, "serial": statement.serial}
+        self._ctx.out.changes.append(Put("received_draft", row))
