@@ -123,16 +123,17 @@ class Courier:
             ctx.out.replies.append(Reply(event.request, False, error.reason, _SENTENCES.get(error.reason, str(error))))
             return
         ctx.out.changes += changes
-        refused = 0
+        refused, lost = 0, False
         for envelope in bundle.envelopes:
             try:
                 self._take(self._hand, envelope, now)
             except RemoteError as error:
                 refused += 1
                 ctx.refuse(WAY, error.reason, now)
-                if error.reason == "unknown-prekey":
-                    # They hold a key whose secret we have lost: the next bundle brings them one that is newer.
-                    ctx.out.changes += self._keys.rotate(now) if refused == 1 else []
+                lost = lost or error.reason == "unknown-prekey"
+        if lost:
+            # They hold a key whose secret we have lost: the next bundle brings them one that is newer.
+            ctx.out.changes += self._keys.rotate(now)
         self._answer(event, bundle, refused)
 
     def _answer(self, event: ImportBundle, bundle: Bundle, refused: int) -> None:

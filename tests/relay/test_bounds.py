@@ -99,6 +99,14 @@ def test_flood_of_bad_frames_cannot_flood_the_log() -> None:
     assert second.fields["reason"] == "unreadable"
 
 
+def test_refusals_up_to_the_bound_leave_nothing_to_be_counted() -> None:
+    """The log would speak of further refusals where there were none."""
+    relay = _relay("a")
+    told = _refused(relay.step(FramesReceived("a", (b"\xff",) * REFUSALS_RECORDED_PER_MINUTE), NOW))
+    assert len(told) == REFUSALS_RECORDED_PER_MINUTE
+    assert _refused(relay.step(Tick(), Instant(NOW.mono + MINUTE, NOW.wall + MINUTE))) == []
+
+
 def test_refusals_beyond_the_bound_are_told_also_when_the_flood_ends() -> None:
     """If the count waited for the next bad frame, a flood that stops in time would never be known in its size."""
     relay = _relay("a")

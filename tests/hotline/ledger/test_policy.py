@@ -151,6 +151,13 @@ def test_names_are_bounded_and_lines_are_counted_from_one() -> None:
         parse_policy("".join([*lines, "quorum none\n"]).encode())
 
 
+def test_a_last_line_that_does_not_end_is_refused() -> None:
+    """A file that was cut short would be read as if it were whole."""
+    assert parse_policy(b"quorum none\n# that is all\n").quorum == ""
+    with pytest.raises(Malformed, match="does not end"):
+        parse_policy(b"quorum none\n# that is al")
+
+
 @pytest.mark.parametrize("byte", [0x00, 0x0B, 0x0D, 0x1B, 0x1F, 0x7F])
 def test_control_characters_are_refused_wherever_they_stand(byte: int) -> None:
     """A comment could hide a line from whoever looks at the file."""

@@ -185,6 +185,18 @@ def test_a_clock_that_steps_causes_no_storm(pair: Pair) -> None:
     assert 2 <= len(made) <= 1 + (pair.time - start) // (I // 2) + 1
 
 
+def test_half_an_interval_lies_between_two_tests_of_a_schedule(pair: Pair) -> None:
+    """A clock that steps would make tests follow each other, or stop them for long (docs/protocol.md 10.7)."""
+    until(pair, FIRST + I + 1_000)
+    assert len(came(pair.alpha, "sent")) == 1
+    pair.alpha.offset += 2 * I
+    pair.alpha.step(Tick())
+    until(pair, FIRST + I + I // 2 - 2_000)
+    assert len(came(pair.alpha, "sent")) == 1
+    until(pair, FIRST + I + I // 2 + 2_000)
+    assert len(came(pair.alpha, "sent")) == 2
+
+
 def test_a_clock_that_was_ahead_does_not_silence_the_schedule(pair: Pair) -> None:
     """After a year in the future all slots until then would count as served."""
     pair.alpha.offset = 400 * 86_400_000

@@ -514,6 +514,21 @@ def test_a_statement_is_repeated_at_the_times_of_its_profile(pair: Pair) -> None
     assert pair.alpha.states(1) == []
 
 
+def test_a_statement_is_sealed_anew_after_three_attempts(pair: Pair) -> None:
+    """What a peer cannot open would be sent in the same bytes for ever (docs/protocol.md 12.3)."""
+    sent = list[bytes]()
+
+    def lost(sender: object, relay: str, envelope: bytes) -> list[bytes]:
+        gone = sender is pair.alpha and durable(envelope)
+        sent.extend([envelope] if gone and relay == "relay-1" else [])
+        return [] if gone else [envelope]
+
+    pair.weather = lost
+    pair.alpha.submit("x")
+    pair.run(60_000)
+    assert [len(list(same)) for _, same in itertools.groupby(sent)][:2] == [3, 1]
+
+
 def test_each_gap_is_reported_and_each_closes(pair: Pair) -> None:
     """The second withheld statement would not be noticed (docs/protocol.md 10.6)."""
     for number in (1, 2):

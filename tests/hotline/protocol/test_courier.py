@@ -179,6 +179,21 @@ def test_a_terminal_that_lost_its_courier_secrets_asks_with_a_newer_key(pair: Pa
     assert counts(imported(pair.bravo, exported(pair.alpha))) == (1, 0, 0)
 
 
+def test_a_lost_courier_secret_makes_one_newer_key_however_many_envelopes_show_it(pair: Pair) -> None:
+    """Each envelope of a large bundle would push a key out that others hold (docs/protocol.md 17.5)."""
+    for plane in (Plane.REAL, Plane.EXERCISE):
+        pair.alpha.submit("sealed to a key that is lost", plane=plane)
+    data = exported(pair.alpha)
+    pair.bravo.memory.tables.pop("courier_prekey")
+    pair.bravo.restart()
+    before = [row["generation"] for row in pair.bravo.memory.rows("courier_prekey")]
+    assert counts(imported(pair.bravo, data))[2] == 2
+    assert pair.bravo.refusals() == ["unknown-prekey"] * 2
+    after = [row["generation"] for row in pair.bravo.memory.rows("courier_prekey")]
+    assert (after[: len(before)], len(after)) == (before, len(before) + 1)
+    assert max(after) > max(before)  # type: ignore[type-var, operator]
+
+
 def test_an_old_bundle_does_not_bring_back_an_old_key(pair: Pair) -> None:
     """Whoever keeps old bundles could make us seal to a key that has leaked since (docs/protocol.md 17.2)."""
     old = exported(pair.bravo)

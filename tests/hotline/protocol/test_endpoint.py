@@ -516,6 +516,25 @@ def test_a_narrow_path_is_spared_while_another_is_up() -> None:
     assert routes(ROUTINE) == {"relay-1", "relay-2"}, "attached is not up: the state must not keep anything back"
 
 
+@pytest.mark.parametrize(
+    ("precedence", "over"),
+    [
+        (content_pb2.PRECEDENCE_PRIORITY, {"relay-1"}),
+        (IMMEDIATE, {"relay-1", "relay-2"}),
+        (FLASH, {"relay-1", "relay-2"}),
+    ],
+)
+def test_a_receipt_goes_the_ways_of_what_it_answers(
+    precedence: content_pb2.Precedence.ValueType, over: set[str]
+) -> None:
+    """An urgent word would arrive by the last line, and its sender not be told over it (docs/protocol.md 11.2)."""
+    pair = Pair(profiles=["fibre", "narrow"]).open(60_000)
+    start = len(pair.sent)
+    pair.alpha.submit("x", precedence)
+    pair.run(100)
+    assert {relay for who, relay, envelope in pair.sent[start:] if who == "BRAVO" and durable(envelope)} == over
+
+
 def test_statements_go_over_paths_that_are_not_up() -> None:
     """A detector that is wrong would silence the terminal (docs/protocol.md 11.2)."""
     pair = Pair().open()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +16,7 @@ from hotline.ledger.note import Ed25519Signer
 from hotline.limits import SERIAL_MAX
 from hotline.protocol.context import LogIdentity
 from hotline.protocol.heads import open_head, place_of, said_head
+from hotline.protocol.statements import CHECKPOINT_MAX
 
 KEY = SigningKey(b"k" * 32)
 LOG = LogIdentity("hotline/ab/ALPHA/main", KEY.public)
@@ -53,6 +57,18 @@ def test_what_is_no_head_of_this_log_says_nothing(bad: bytes) -> None:
     assert said_head(bad, LOG) == {}
     with pytest.raises(RemoteError):
         open_head(bad, LOG)
+
+
+@pytest.mark.parametrize(("beyond", "taken"), [(0, True), (1, False)])
+def test_a_note_is_read_up_to_its_bound(beyond: int, taken: bool) -> None:
+    """A head with many cosignatures would be refused, or one without end be read (docs/protocol.md 13.14)."""
+    text = b"\n".join(note().split(b"\n")[:3])
+    begin, end = text + "\n\n\u2014 ".encode(), b" " + base64.b64encode(bytes(300)) + b"\n"
+    full = begin + b"w" * (CHECKPOINT_MAX + beyond - len(begin) - len(end)) + end
+    assert len(full) == CHECKPOINT_MAX + beyond
+    assert bool(said_head(full, LOG)) == taken
+    with contextlib.nullcontext() if taken else pytest.raises(RemoteError, match="too-long"):
+        assert place_of(full, LOG) == (3, 7)
 
 
 @given(st.one_of(st.binary(max_size=300), st.tuples(st.integers(0, 200), st.binary(min_size=1, max_size=3))))
