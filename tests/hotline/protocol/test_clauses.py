@@ -514,6 +514,17 @@ def test_a_statement_is_repeated_at_the_times_of_its_profile(pair: Pair) -> None
     assert pair.alpha.states(1) == []
 
 
+def test_a_receipt_of_custody_is_looked_at_only_while_something_waits(pair: Pair) -> None:
+    """Relays could make a terminal verify signatures for nothing as long as they like (docs/protocol.md 5.19)."""
+    forged = pair.custody_frame("relay-1", 1, [bytes(32)], SigningKey(bytes(32)))
+    pair.alpha.hear("relay-1", forged)
+    assert pair.alpha.refusals() == []
+    pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
+    pair.alpha.submit("x")
+    pair.alpha.hear("relay-1", forged)
+    assert pair.alpha.refusals() == ["signature"]
+
+
 def test_a_statement_is_sealed_anew_after_three_attempts(pair: Pair) -> None:
     """What a peer cannot open would be sent in the same bytes for ever (docs/protocol.md 12.3)."""
     sent = list[bytes]()
