@@ -38,8 +38,14 @@ def watch(socket: str | None, as_json: bool) -> None:
             sys.stdout.flush()
 
 
-def _lacks(fields: dict[str, Any]) -> str:
-    return "" if fields.get("authority", "") in ("", RELEASED) else "NOT RELEASED: "
+def _received(which: str, number: str, fields: dict[str, Any]) -> str:
+    """Something has come; what lacks its release says so first."""
+    if fields.get("test"):
+        return f"{which}{number} received; nobody need open it"
+    if fields["plane"] == "service":
+        return f"{which}operators' talk {number} received; open it with: hotline service read {fields['serial']}"
+    lacks = "" if fields.get("authority", "") in ("", RELEASED) else "NOT RELEASED: "
+    return f"{lacks}{which}statement {number} received; open it with: hotline read {fields['serial']}"
 
 
 def _sentence(kind: str, fields: dict[str, Any]) -> str:
@@ -49,14 +55,8 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
     exercise += "TEST " if fields.get("test") else ""
     exercise += "WITHOUT PREJUDICE " if fields.get("mode") == "without-prejudice" else ""
     match kind:
-        case "received" if fields.get("test"):
-            return f"{exercise}{number} received; nobody need open it"
-        case "received" if fields["plane"] == "service":
-            return f"{exercise}operators' talk {number} received; open it with: hotline service read {fields['serial']}"
         case "received":
-            return (
-                f"{_lacks(fields)}{exercise}statement {number} received; open it with: hotline read {fields['serial']}"
-            )
+            return _received(exercise, number, fields)
         case "draft":
             return f"{exercise}draft {fields['number']} is {fields['state']} by {safe_line(str(fields['by']))}"
         case "sent":
