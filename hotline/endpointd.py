@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from hotline import __version__
 from hotline.charter.model import load_charter
 from hotline.charter.pairwise import check_value
 from hotline.charter.parts import Charter, Terminal
-from hotline.charter.profiles import PROFILES, Profile
+from hotline.charter.profiles import PROFILES
 from hotline.charter.secrets import TerminalSecret, decode_secret
 from hotline.charter.succession import standing
 from hotline.civil import civil
@@ -33,16 +33,14 @@ from hotline.errors import ConfigError, HotlineError, KeyFileError, StorageError
 from hotline.files import named, read_public, read_secret
 from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.ledger.log import Ledger
+from hotline.ledger.policy import PolicyWitness
 from hotline.ledger.tree import Frontier
 from hotline.machine import Delivery, Instant, Output, Transmission
-from hotline.protocol.charters import kept_charter
+from hotline.protocol.charters import kept_charter, path_of, terms_of
 from hotline.protocol.context import EndpointSetup, LogIdentity
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import Audited, Closing, EndpointEvent, Started, Suspicion
-from hotline.protocol.paths import PathSetup
-from hotline.protocol.release import policy_of
 from hotline.protocol.session import Side
-from hotline.protocol.statements import PRECEDENCES
 from hotline.runtime.contentkeys import ContentKeys
 from hotline.runtime.credentials import OwnTls, RelayTarget
 from hotline.runtime.dialer import Dialer
@@ -140,6 +138,7 @@ class EndpointWorld:
         self.dialers: dict[str, Dialer] = {}
         self.submitter: Submitter | None = None
         self.on_path: Callable[[], None] = lambda: None
+        self.on_charter: Callable[[], None] = lambda: None
 
     def commit(self, batch: Sequence[Output], now: Instant) -> None:
         """One transaction of the store."""
@@ -148,7 +147,8 @@ class EndpointWorld:
     def transmit(self, transmissions: Sequence[Transmission]) -> None:
         """Frames onto streams."""
         for item in transmissions:
-            self.dialers[item.link].send(item.frame)
+            if item.link in self.dialers:
+                self.dialers[item.link].send(item.frame)
         for dialer in self.dialers.values():
             dialer.flush()
 
@@ -162,6 +162,8 @@ class EndpointWorld:
             self.metrics.told(delivery)
         if delivery.kind == "path":
             self.on_path()
+        if delivery.kind == "charter":
+            self.on_charter()
         write = self._log.warning if delivery.kind in ("alarm", "refused") else self._log.info
         write(delivery.kind, **{name: value for name, value in delivery.fields.items() if name != "kind"})
 
@@ -195,20 +197,21 @@ class EndpointDaemon:
         self.endpoint = Endpoint(self._setup(), os.urandom, self.store, self.store, self.store, now)
         self.driver: Driver[EndpointEvent] = Driver(self.endpoint, self._world)
         self._world.metrics = EndpointMetrics(self.endpoint)
-        self._dialing: list[asyncio.Task[None]] = []
+        self._dialing: dict[str, asyncio.Task[None]] = {}
+        self._house: asyncio.Task[None] | None = None
+        self._witnesses: Sequence[PolicyWitness] = ()
         self.health = health_aio.HealthServicer()
         self._telling: set[asyncio.Task[None]] = set()
         officers = {officer.uid: officer.name for officer in config.operator.officer}
         self._gate = Gate(config.operator.socket, officers, self._make_service, self.health)
         self._world.on_path = self._tell_health
+        self._world.on_charter = self._stand
 
     def _tell_health(self) -> None:
         """The service `hotline.peer` serves while the peer answers on some path."""
         heard = self.endpoint.context.peer_is_heard
         answer = health_pb2.HealthCheckResponse.SERVING if heard else health_pb2.HealthCheckResponse.NOT_SERVING
-        task = asyncio.create_task(self.health.set("hotline.peer", answer))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        self._later(self.health.set("hotline.peer", answer))
 
     def _make_ledger(self, epoch: int, frontier: Frontier, last_timestamp_ms: int) -> Ledger:
         return Ledger(self._log_identity.base, self._ledger_key, epoch, frontier, last_timestamp_ms, os.urandom)
@@ -229,6 +232,7 @@ class EndpointDaemon:
     def _setup(self) -> EndpointSetup:
         materials, config = self._materials, self._config
         charter, local, remote = materials.charter, materials.local, materials.remote
+        profiles = {relay: PROFILES[name] for relay, name in config.profile.items()}
         return EndpointSetup(
             charter=charter.founding,
             local=Side(local.number, local.party, local.name, local.signing),
@@ -239,42 +243,55 @@ class EndpointDaemon:
             local_log=self._log_identity,
             remote_log=LogIdentity(charter.log_base(remote), remote.ledger),
             cosigner=Ed25519Cosigner(self._log_identity.base, SigningKey(materials.secret.ledger)),
-            policy=charter.witnesses,
-            paths=tuple(
-                PathSetup(relay.name, relay.number, relay.signing, self._profile(relay.name, relay.profile))
-                for relay in charter.relays
-            ),
-            validity_ms=dict(zip(PRECEDENCES, charter.validity_ms, strict=True)),
-            text_bytes_max=charter.text_bytes_max,
+            paths=tuple(path_of(relay, profiles) for relay in charter.relays),
             outbox_max=config.limits.outbox_max,
             version=__version__,
-            channel_test_ms=charter.channel_test_ms,
-            release=policy_of(charter),
             config=hashlib.sha256(config.model_dump_json().encode()).hexdigest(),
-            standing=charter,
-            note=materials.note,
+            profiles=profiles,
+            **terms_of(charter, materials.note),
         )
 
-    def _profile(self, relay: str, charter_profile: Profile) -> Profile:
-        named = self._config.profile.get(relay)
-        return charter_profile if named is None else PROFILES[named]
+    def _stand(self) -> None:
+        """Dial the relays, and ask the witnesses, of the charter in force and of the next one; no others."""
+        own = OwnTls(self._materials.secret.tls_private_pem, self._materials.secret.tls_certificate_der)
+        wanted = {}
+        relays = self.endpoint.charters.relays
+        for name, path in self.endpoint.context.paths.items():
+            kept = self._world.dialers.get(name)
+            relay = relays.get(name)
+            if relay is None:  # retired; it stays until the peer stands under the same charter
+                wanted[name] = kept.target if kept is not None else None
+                continue
+            address = self._config.relays.get(name, relay.address)
+            wanted[name] = RelayTarget(name, address, relay.tls_certificate_der, path.setup.profile)
+        for name in [name for name, dialer in self._world.dialers.items() if wanted.get(name) != dialer.target]:
+            self._dialing.pop(name).cancel()
+            del self._world.dialers[name]
+        for name, target in wanted.items():
+            if target is not None and name not in self._world.dialers:
+                dialer = self._world.dialers[name] = Dialer(target, own, self.driver)
+                self._dialing[name] = asyncio.create_task(dialer.run())
+        self._witness()
+
+    def _witness(self) -> None:
+        policy = self.endpoint.context.setup.policy
+        witnesses = () if policy is None else policy.witnesses
+        if self._world.submitter is None or witnesses != self._witnesses:
+            former, self._witnesses = self._world.submitter, witnesses
+            submitter = Submitter(witnesses, self._log_identity.base, self.store.consistency, self.driver.post)
+            self._world.submitter = submitter
+            if former is not None:
+                self._later(former.close())
+                submitter.ask_all(self.endpoint.own_log.epoch)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     async def start(self) -> None:
         """Open the operator socket and dial every relay. Raises ConfigError."""
-        materials = self._materials
-        own = OwnTls(materials.secret.tls_private_pem, materials.secret.tls_certificate_der)
-        for relay in materials.charter.relays:
-            address = self._config.relays.get(relay.name, relay.address)
-            profile = self._profile(relay.name, relay.profile)
-            target = RelayTarget(relay.name, address, relay.tls_certificate_der, profile)
-            self._world.dialers[relay.name] = Dialer(target, own, self.driver)
-        self._submitter = Submitter(
-            materials.charter.witnesses.witnesses,
-            self._log_identity.base,
-            self.store.consistency,
-            self.driver.post,
-        )
-        self._world.submitter = self._submitter
+        self._witness()
         self._destroy_old_keys()
         self.driver.post(Started(self._suspicion()))
         await self.driver.settled()
@@ -288,9 +305,10 @@ class EndpointDaemon:
                 self._world.metrics.listen(self._config.metrics.listen)
             except OSError as error:
                 raise ConfigError(f"metrics.listen: {self._config.metrics.listen}: {error.strerror}") from error
-        self._dialing = [asyncio.create_task(dialer.run()) for dialer in self._world.dialers.values()]
-        self._dialing.append(asyncio.create_task(self._keep_house()))
-        self._submitter.ask_all(self.endpoint.own_log.epoch)
+        self._stand()
+        self._house = asyncio.create_task(self._keep_house())
+        if self._world.submitter is not None:
+            self._world.submitter.ask_all(self.endpoint.own_log.epoch)
 
     async def _keep_house(self) -> None:
         """Every second: the ratchet follows the log, and readings of the record enter it."""
@@ -326,10 +344,12 @@ class EndpointDaemon:
                 await asyncio.wait_for(self.driver.settled(), _CLOSE_SECONDS)
             await asyncio.sleep(0.05)  # the last frames are with gRPC; give its threads one turn
         await self._gate.close(0.2)
-        await self._submitter.close()
-        for task in self._dialing:
+        if self._world.submitter is not None:
+            await self._world.submitter.close()
+        tasks = [*self._dialing.values(), *(() if self._house is None else (self._house,))]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._dialing, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._telling, return_exceptions=True)
         self.driver.close()
         with contextlib.suppress(ConfigError):
             self.ratchet.keep(self.store.head().note)

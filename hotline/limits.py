@@ -237,6 +237,12 @@ SUMMARY_INTERVAL: Final = 60_000
 LEAF_BYTES_MAX: Final = 4_096
 """One ledger leaf."""
 
+CHARTER_BYTES_MAX: Final = 122_880
+"""A charter that is activated in service. A longer one is activated by a restart."""
+
+CHARTER_PATIENCE: Final = 30_000
+"""How long two terminals may say that they stand under different charters before it is an alarm."""
+
 OPERATOR_REQUEST_BYTES_MAX: Final = 131_072
 """One request on the operator socket."""
 

@@ -90,6 +90,9 @@ def _tables(charter: Charter) -> dict[str, Rows]:
                 "text_bytes_max": charter.text_bytes_max,
                 "validity_ms": list(charter.validity_ms),
                 "channel_test_ms": charter.channel_test_ms,
+                "release": " | ".join(
+                    f"{rule.plane} {rule.precedence}: {' and '.join(rule.roles)}" for rule in charter.release
+                ),
                 "witnesses": " | ".join(charter.witnesses_text.splitlines()),
             }
         },

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from hotline.charter.model import load_charter
 from hotline.charter.parts import Charter, RelayEntry, Terminal
-from hotline.errors import Untrusted
+from hotline.errors import ConfigError, Untrusted
+from hotline.limits import CHARTER_BYTES_MAX
 
 Entry = Terminal | RelayEntry
 
@@ -59,6 +61,24 @@ def _who(entry: Entry) -> tuple[Any, ...]:
     if isinstance(entry, Terminal):
         return f"{entry.party}/{entry.name}", entry.signing, entry.ledger
     return entry.name, entry.signing
+
+
+def read_next(note: bytes, now: Charter | None) -> Charter:
+    """The charter that may come into force after `now` in service (docs/protocol.md 24.7).
+
+    Raises Untrusted for one that does not hold or follow, ConfigError for one that needs a restart or is no news.
+    """
+    if now is None:
+        raise ConfigError("this terminal stands under no charter that could be amended")
+    if len(note) > CHARTER_BYTES_MAX:
+        raise ConfigError(f"more than {CHARTER_BYTES_MAX} bytes: put the file in place and start the daemon anew")
+    charter = load_charter(note)
+    if charter.hash == now.hash:
+        raise ConfigError(f"serial {charter.serial} is in force already")
+    check_follows(charter, now)
+    if charter.terminals != now.terminals:
+        raise ConfigError("it changes terminals: stop the daemon, put charter and key file in place, and start it")
+    return charter
 
 
 def standing(filed: Charter, kept: Charter | None) -> Charter:

@@ -18,10 +18,16 @@ from hotline.charter.parts import Charter
 from hotline.charter.succession import check_follows
 from hotline.cli.artefacts import Artefact, naming, now_ms, write_all
 from hotline.cli.charterview import print_differences, print_signatures
+from hotline.cli.exits import Exit, leave
 from hotline.cli.output import line, print_json
-from hotline.errors import RemoteError
+from hotline.errors import ConfigError, RemoteError
 from hotline.files import read_public
 from hotline.ledger.policy import parse_policy
+from hotline.limits import CHARTER_BYTES_MAX
+from hotline.runtime.client import daemon
+from hotline.wire.v1 import operator_pb2
+
+socket_option = click.option("--socket", "socket", metavar="PATH", help="Operator socket of the endpoint daemon.")
 
 
 def _values(words: tuple[str, ...]) -> dict[str, Any]:
@@ -150,6 +156,31 @@ def diff_command(old: Path, new: Path, as_json: bool) -> None:
     naming(new, partial(check_follows, after, before))
 
 
+@click.command("activate")
+@click.argument("file", type=click.Path(path_type=Path))
+@socket_option
+def activate_command(file: Path, socket: str | None) -> None:
+    """Hand the next charter, signed by both, to the daemon: in force as soon as the peer is ready too.
+
+    \b
+    Example:
+      hotline charter activate amended.note
+
+    Nothing under way is lost, and nothing changes until both terminals have it. Relays take part first: their operators
+    add the file to `charters` and start them anew. A charter that changes terminals needs a restart with the new file.
+    Exit 4 for a charter that does not hold, or does not follow the one in force; 8 for a caller who is no officer.
+    """
+    data = read_public(file)
+    if len(data) > CHARTER_BYTES_MAX:
+        raise ConfigError(f"{file}: more than {CHARTER_BYTES_MAX} bytes: put it in place and start the daemon anew")
+    with daemon(socket) as stub:
+        answer = stub.ActivateCharter(operator_pb2.ActivateCharterRequest(note=data))
+    if not answer.accepted:
+        exits = {"policy": Exit.REFUSED, "untrusted": Exit.UNTRUSTED}
+        leave(exits.get(answer.code, Exit.FIXABLE), f"{file}: {answer.text}")
+    line(answer.text)
+
+
 def _reason(new: Charter, old: Charter) -> str | None:
     try:
         check_follows(new, old)
@@ -158,4 +189,4 @@ def _reason(new: Charter, old: Charter) -> str | None:
     return None
 
 
-COMMANDS: Final = (amend_command, diff_command)
+COMMANDS: Final = (amend_command, diff_command, activate_command)

@@ -75,6 +75,9 @@ def _presence(peer: dict[str, Any]) -> str:
 def _print_status(picture: dict[str, Any]) -> None:
     peer, real = picture["peer"], picture["planes"]["real"]
     line(f"HOTLINE  {picture['party']}/{picture['terminal']} to {peer['party']}/{peer['terminal']}   {picture['time']}")
+    coming = picture["charter_next"]
+    if coming is not None:
+        line(f"CHARTER serial {picture['charter_serial']} in force, ready for {coming['serial']}: the peer is not yet")
     for alarm in picture["alarms"]:
         line(f"# ALARM {alarm['name']}: {alarm['text']}")
     state = "UP" if picture["link"] == "up" else "NO PATH"

@@ -146,6 +146,21 @@ def _officers(party: str, number: int, key: IdentityKey, now: int, *, by_two: bo
     return [(name, *make_officer(key, party, name, held, os.urandom, now)) for name, held in roles.items()]
 
 
+def add_relay(folder: Path, name: str, address: str, charter: str) -> tuple[RehearsedRelay, bytes]:
+    """One more relay beside those of a rehearsal, and its card; the file `charter` in `folder` will name it."""
+    secret, card = make_relay(name, "rehearsal", address, "fibre", os.urandom, time.time_ns() // 1_000_000)
+    made = _relay(folder, name, address, secret)
+    made.config.write_text(made.config.read_text(encoding="utf-8").replace("charter.note", charter), encoding="utf-8")
+    return made, card
+
+
+def signed_by_both(rehearsal: Rehearsal, text: bytes) -> bytes:
+    """A charter text with the signatures of both rehearsed parties."""
+    for party, key in rehearsal.identities.items():
+        text = sign_charter(text, party, key)
+    return text
+
+
 def _relay(folder: Path, name: str, address: str, secret: RelaySecret) -> RehearsedRelay:
     home = folder / name
     home.mkdir(mode=0o700)

@@ -6,6 +6,7 @@ from hotline.errors import RemoteError
 from hotline.limits import CLOCK_SKEW_ALARM, KEY_ELSEWHERE_INTERVAL, SERVICE_BEATS, SUMMARY_INTERVAL
 from hotline.machine import Instant, Plane
 from hotline.protocol.answers import Answers
+from hotline.protocol.charters import Charters
 from hotline.protocol.context import Context
 from hotline.protocol.courierkeys import CourierKeys
 from hotline.protocol.ownlog import OwnLog
@@ -28,6 +29,7 @@ class Beats:
         self,
         context: Context,
         presence: Presence,
+        charters: Charters,
         courier: CourierKeys | None,
         sending: Sending,
         answers: Answers,
@@ -37,6 +39,7 @@ class Beats:
     ) -> None:
         self._ctx = context
         self._presence = presence
+        self._charters = charters
         self._courier = courier
         self._courier_held: int | None = None
         self._courier_at = 0
@@ -73,7 +76,7 @@ class Beats:
         """One beat on one path; without a key of the peer it is a key request, which carries ours."""
         ctx = self._ctx
         number = path.beat(now)
-        self._counts[path.setup.name][0] += 1
+        self._counts.setdefault(path.setup.name, [0, 0])[0] += 1
         if self._summary_at is None:
             self._summary_at = now.mono + SUMMARY_INTERVAL
         if not ctx.session.has_prekey:
@@ -108,6 +111,7 @@ class Beats:
         if self._courier is not None and path.state is PathState.UP and now.mono >= self._courier_at:
             self._courier_at = now.mono + path.setup.profile.checkpoint_ms
             heartbeat.courier.CopyFrom(self._courier.word(self._courier_held))
+        self._charters.write(heartbeat, path, now)
         inner = ctx.session.sign(ContentType.HEARTBEAT, Plane.REAL, encode(heartbeat))
         ctx.send(ctx.session.seal(Plane.REAL, inner, transient=True), [path])
 
@@ -166,10 +170,11 @@ class Beats:
             self.path_changed(path, now)
             path.beat_soon(now)
             self._sending.peer_returned(now)
-        self._counts[path.setup.name][1] += 1
+        self._counts.setdefault(path.setup.name, [0, 0])[1] += 1
         self._believe(heartbeat, answered, now)
         if heartbeat.HasField("log"):
             self._heard_log(heartbeat.log, path, now)
+        self._charters.heard(self._ctx, heartbeat, path, now)
         self._sending.pump(now)
 
     def _believe(self, heartbeat: content_pb2.Heartbeat, answered: int, now: Instant) -> None:

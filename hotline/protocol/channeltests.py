@@ -77,6 +77,14 @@ class ChannelTests:
             }
         self._missed_at = now.mono + 2 * self.interval + self.grace
 
+    def amended(self, now: Instant) -> None:
+        """Another interval may be in force."""
+        if self.interval != self._ctx.setup.channel_test_ms:
+            self.interval = self._ctx.setup.channel_test_ms
+            self.grace = min(TEST_GRACE_MAX, self.interval // 4)
+            self._missed_at = now.mono + 2 * self.interval + self.grace
+            self.started(now)
+
     def started(self, now: Instant) -> None:
         """A terminal that is new to this schedule begins with its next slot; one that was away does what is due."""
         if self.kept.interval != self.interval:

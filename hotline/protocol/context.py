@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hotline.charter.parts import Charter
+from hotline.charter.profiles import Profile
 from hotline.crypto.signing import SigningKey
 from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.ledger.policy import Policy
@@ -75,6 +76,8 @@ class EndpointSetup:
     """The charter in force; None where a test has none."""
     note: bytes = b""
     """The same as both parties signed it."""
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    """Link profiles that this machine's configuration gives to relays, by name, in place of the charter's."""
 
 
 @dataclass(slots=True)

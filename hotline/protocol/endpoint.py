@@ -39,6 +39,7 @@ from hotline.protocol.courier import Courier
 from hotline.protocol.courierkeys import CourierKeys
 from hotline.protocol.drafts import Drafts
 from hotline.protocol.events import (
+    ActivateCharter,
     AnswerChallenge,
     AskChallenge,
     AskPresence,
@@ -114,7 +115,7 @@ class Endpoint:
         self._receiving = Receiving(self.context, self.own_log, self.tests, ladder, self.promises, self.challenges)
         self._courier = Courier(self.context, courier_keys, self._receiving, self._envelope)
         self.presence = Presence(self.context)
-        self.charters = Charters(self.context)
+        self.charters = Charters(self.context, self.tests)
         self.context.nonpapers.restore(saved.rows("nonpaper"), now)
         self._first = self._line(self.context, self._sending, ladder, courier_keys, now)
         self.peer_log = self._first.peer_log
@@ -141,8 +142,10 @@ class Endpoint:
     def _line(
         self, context: Context, sending: Sending, ladder: Ladder, courier: CourierKeys | None, now: Instant
     ) -> Line:
+        self.charters.contexts.append(context)
         peer_log, answers = PeerLog(context), Answers(context, sending, self.tests, self.promises, self.challenges)
-        beats = Beats(context, self.presence, courier, sending, answers, self._receiving, self.own_log, peer_log)
+        said = (self.presence, self.charters, courier)
+        beats = Beats(context, *said, sending, answers, self._receiving, self.own_log, peer_log)
         return Line(context, sending, answers, ladder, beats, peer_log, self._receiving, now)
 
     # --- the machine -------------------------------------------------------------------------------------------------
@@ -176,6 +179,8 @@ class Endpoint:
                 self.challenges.ask(event, now)
             case AnswerChallenge():
                 self.challenges.confirm(event, now)
+            case ActivateCharter():
+                self.charters.activate(event, now)
             case ExportBundle():
                 self._courier.export(event, now)
             case ImportBundle():

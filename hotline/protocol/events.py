@@ -177,6 +177,15 @@ class AnswerChallenge:
 
 
 @dataclass(frozen=True, slots=True)
+class ActivateCharter:
+    """An officer hands in the next charter, which both parties have signed."""
+
+    request: RequestId
+    officer: str
+    note: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ExportBundle:
     """An officer asks for a bundle for the courier."""
 
@@ -255,6 +264,7 @@ EndpointEvent = (
     | AskPresence
     | AskChallenge
     | AnswerChallenge
+    | ActivateCharter
     | ExportBundle
     | ImportBundle
     | Closing

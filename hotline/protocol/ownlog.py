@@ -52,11 +52,10 @@ class OwnLog:
 
     def __init__(self, context: Context) -> None:
         self._ctx = context
-        self._setup = context.setup
         self.vouched = False
         self.witnessed = 0
         """Entries of the current log that a quorum has cosigned."""
-        others = (self._setup.remote_log, *(one.log for one in self._setup.others))
+        others = (self._ctx.setup.remote_log, *(one.log for one in self._ctx.setup.others))
         self._known = {log.base: Acquaintance() for log in others}
         """By the base of the other terminal's log."""
         self.quorum_lost = False
@@ -69,7 +68,7 @@ class OwnLog:
         self._voters: dict[str, tuple[str, CosignatureVerifier]] = {}
         """Cosigner's key name to its name in the policy and its key; our own key has no vote."""
         for witness in self._policy.witnesses:
-            if witness.verifier.public != self._setup.local_log.key:
+            if witness.verifier.public != self._ctx.setup.local_log.key:
                 self._voters[witness.verifier.name] = (witness.name, witness.verifier)
         self._counting = {name for name, _ in self._voters.values()} if self._policy.quorum else set()
         for log in others:
@@ -82,7 +81,7 @@ class OwnLog:
 
     @property
     def _policy(self) -> Policy:
-        return self._setup.policy or Policy((), (), (), "")
+        return self._ctx.setup.policy or Policy((), (), (), "")
 
     @property
     def epoch(self) -> int:
@@ -141,7 +140,7 @@ class OwnLog:
 
     def seen(self, note: bytes, who: str, now: Instant) -> None:
         """Somebody holds this head of ours. Raises RemoteError if we did not sign it."""
-        held = open_head(note, self._setup.local_log)
+        held = open_head(note, self._ctx.setup.local_log)
         head = self._ctx.ledger.head()
         if held.epoch < self._epoch:
             return
@@ -175,7 +174,7 @@ class OwnLog:
             self.seen(log.seen, base, now)
         head, known = self._ctx.ledger.head(), self._known[base]
         if log.seen and head.epoch == self._epoch:
-            told = open_head(log.seen, self._setup.local_log)
+            told = open_head(log.seen, self._ctx.setup.local_log)
             known.seen = told if told.epoch == self._epoch else None
         if log.linked_epoch == self._epoch == head.epoch and log.linked <= head.size:
             known.linked = log.linked
@@ -201,7 +200,7 @@ class OwnLog:
         """A witness answered; lines of keys that we do not know are passed over."""
         try:
             signatures = parse_note(event.note + event.lines).signatures
-            head = open_head(event.note, self._setup.local_log)
+            head = open_head(event.note, self._ctx.setup.local_log)
         except RemoteError as error:
             self._ctx.refuse("witness", f"cosignature-{error.reason}", now)
             return

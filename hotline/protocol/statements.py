@@ -298,6 +298,8 @@ def decode_heartbeat(content: bytes) -> content_pb2.Heartbeat:
         raise Malformed("beat", f"presence {heartbeat.presence}")
     if heartbeat.presence_until_ms > (TIME_MAX if heartbeat.presence in PRESENCE_WITH_TIME else 0):
         raise Malformed("beat", "an end of what has none")
+    if heartbeat.charter_serial > SERIAL_MAX or {len(heartbeat.charter), len(heartbeat.charter_next)} - {0, HASH_SIZE}:
+        raise Malformed("beat", "a charter that is none")
     if heartbeat.HasField("log"):
         _check_exchange(heartbeat.log)
     return heartbeat

@@ -24,6 +24,10 @@ def status(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
         "wire_version": WIRE_VERSION,
         "charter": endpoint.charters.hash.hex(),
         "charter_serial": endpoint.charters.serial,
+        "charter_next": _next_charter(endpoint),
+        "charter_peer": endpoint.charters.peer_serial or None,
+        "notice_days": 0 if ctx.setup.standing is None else ctx.setup.standing.notice_days,
+        "depositary": "" if ctx.setup.standing is None else ctx.setup.standing.depositary,
         "party": ctx.setup.local.party,
         "terminal": ctx.setup.local.name,
         "peer": _peer(endpoint, now),
@@ -53,6 +57,11 @@ def _peer(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
         "ledger_size": peer.log_size,
         "clock_offset_ms": peer.clock_offset_ms,
     }
+
+
+def _next_charter(endpoint: Endpoint) -> dict[str, Any] | None:
+    coming = endpoint.charters.next
+    return None if coming is None else {"serial": coming.serial, "hash": coming.hash.hex()}
 
 
 def _path(path: Path, now: Instant) -> dict[str, Any]:
@@ -162,6 +171,9 @@ def _alarms(endpoint: Endpoint, up: int, now: Instant) -> list[dict[str, str]]:
         promise = endpoint.promises.open[way, plane, serial]
         text = f"{plane.value}: {overdue(way, serial)} ({iso_utc(promise.until)})"
         found.append({"name": "promise-overdue", "text": text})
+    if endpoint.charters.differ(now):
+        text = f"here charter {endpoint.charters.serial} is in force, at the peer {endpoint.charters.peer_serial}"
+        found.append({"name": "charter-differs", "text": text})
     if endpoint.own_log.quorum_lost:
         text = f"no quorum of witnesses; {endpoint.own_log.witnessed} entries are witnessed; messages go on"
         found.append({"name": "no-quorum", "text": text})

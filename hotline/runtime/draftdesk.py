@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import Any
 
 import grpc.aio
 
 from hotline.limits import OPERATOR_REQUEST_BYTES_MAX
-from hotline.machine import Reply, RequestId
 from hotline.protocol.drafts import Drafts
-from hotline.protocol.events import EndpointEvent, MakeDraft, RejectDraft, ReleaseDraft, SignDraft
+from hotline.protocol.events import MakeDraft, RejectDraft, ReleaseDraft, SignDraft
+from hotline.runtime.desk import NOT_AN_OFFICER, Desk
 from hotline.runtime.requests import submit_event
-from hotline.runtime.watchdesk import NOT_AN_OFFICER
 from hotline.wire.codec import decode, encode
-from hotline.wire.v1 import content_pb2, operator_pb2, operator_pb2_grpc
+from hotline.wire.v1 import content_pb2, operator_pb2
 
 
-class DraftDesk(operator_pb2_grpc.OperatorServiceServicer):
+class DraftDesk(Desk):
     """The part of the operator interface that is about drafts (docs/protocol.md 19.9)."""
-
-    _officer: str | None
-
-    @abstractmethod
-    async def _ask(
-        self, context: grpc.aio.ServicerContext[Any, Any], make: Callable[[RequestId], EndpointEvent]
-    ) -> Reply:
-        """The machine's answer."""
 
     @property
     @abstractmethod

@@ -12,9 +12,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from hotline.errors import StorageError
 from hotline.limits import BUNDLE_BYTES_MAX, BUNDLE_PIECE_BYTES, STATUS_JSON_MAX
-from hotline.machine import Reply, RequestId
 from hotline.protocol.drafts import Drafts
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import (
@@ -30,6 +28,7 @@ from hotline.protocol.events import (
 )
 from hotline.protocol.neutral import UNATTENDED
 from hotline.protocol.status import status
+from hotline.runtime.desk import NOT_AN_OFFICER, CharterDesk
 from hotline.runtime.draftdesk import DraftDesk
 from hotline.runtime.driver import Driver, system_clock
 from hotline.runtime.onceonly import OnceOnly
@@ -37,12 +36,12 @@ from hotline.runtime.requests import plane_of, submit_event, submit_response, tr
 from hotline.runtime.store import EndpointStore
 from hotline.runtime.testlist import channel_tests
 from hotline.runtime.views import StatementViews
-from hotline.runtime.watchdesk import NOT_AN_OFFICER, WatchDesk
+from hotline.runtime.watchdesk import WatchDesk
 from hotline.runtime.watchers import Watchers
 from hotline.wire.v1 import operator_pb2
 
 
-class OperatorService(WatchDesk, DraftDesk):
+class OperatorService(WatchDesk, DraftDesk, CharterDesk):
     """What officers may ask of their terminal."""
 
     def __init__(
@@ -54,12 +53,10 @@ class OperatorService(WatchDesk, DraftDesk):
         officer: str | None,
         extra_status: Callable[[], Mapping[str, Any]],
     ) -> None:
-        self._driver = driver
-        self._endpoint = endpoint
+        super().__init__(driver, endpoint, officer)
         self._store = store
         self._views = StatementViews(store)
         self._watchers = watchers
-        self._officer = officer
         self._extra_status = extra_status
         self._submits: OnceOnly[operator_pb2.SubmitResponse] = OnceOnly()
         self._tests: OnceOnly[operator_pb2.TestChannelResponse] = OnceOnly()
@@ -75,15 +72,6 @@ class OperatorService(WatchDesk, DraftDesk):
         return setup.charter, setup.local.party
 
     # --- statements --------------------------------------------------------------------------------------------------
-
-    async def _ask(
-        self, context: grpc.aio.ServicerContext[Any, Any], make: Callable[[RequestId], EndpointEvent]
-    ) -> Reply:
-        """The machine's answer; a daemon that is stopping says so in a sentence."""
-        try:
-            return await self._driver.ask(make)
-        except StorageError as error:
-            await context.abort(grpc.StatusCode.ABORTED, str(error))
 
     async def Submit(  # noqa: N802 - gRPC's name
         self,

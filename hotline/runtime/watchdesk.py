@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import grpc
 import grpc.aio
 
-from hotline.machine import Plane, Reply, RequestId
-from hotline.protocol.events import AnswerChallenge, AskChallenge, EndpointEvent
+from hotline.machine import Plane
+from hotline.protocol.events import AnswerChallenge, AskChallenge
+from hotline.runtime.desk import NOT_AN_OFFICER, Desk
 from hotline.runtime.store import EndpointStore
 from hotline.wire.v1 import operator_pb2
 
-NOT_AN_OFFICER = (
-    "you are no officer of this terminal: an administrator adds you to [[operator.officer]] in its configuration"
-)
 _LIST = "SELECT way, serial, plane, named, ours, statement, at, record, officer, by FROM challenge"
 
 
-class WatchDesk:
+class WatchDesk(Desk):
     """A part of the operator service of one caller; what it needs is the service's."""
 
     _store: EndpointStore
-    _officer: str | None
-
-    async def _ask(
-        self, context: grpc.aio.ServicerContext[Any, Any], make: Callable[[RequestId], EndpointEvent]
-    ) -> Reply:
-        raise NotImplementedError
 
     async def AskChallenge(  # noqa: N802 - gRPC's name
         self,

@@ -253,6 +253,8 @@ def heartbeat(given: Json, asked: Json) -> Json:
     need(max(service) <= SERIAL_MAX and (0 in service) == (service == (0, 0)), "beat")
     need(made["time_ms"] <= TIME_MAX and 1 <= made["presence"] <= 6, "beat")
     need(made["presence_until_ms"] <= (TIME_MAX if made["presence"] in WITH_TIME else 0), "beat")
+    charters = {len(made[name]) for name in ("charter", "charter_next")}
+    need(made["charter_serial"] <= SERIAL_MAX and charters <= {0, 32}, "beat")
     log = made["log"]
     if log is not None:
         sizes = ("proof_from", "claimed_from", "claimed_to", "linked", "linked_epoch")

@@ -560,7 +560,7 @@ def _exchange(**changes: Any) -> content_pb2.LogExchange:
 
 def _heartbeats() -> Cases:
     about = "The content of a heartbeat that came over the path of this number."
-    cases = Cases("heartbeat", "10.1 to 10.4, 10.11, 13.16", about, {"path": 1})
+    cases = Cases("heartbeat", "10.1 to 10.4, 10.11, 13.16, 24.8", about, {"path": 1})
     good: dict[str, dict[str, Any]] = {
         "alive": {},
         "the first of a run": {"beat": 1, "echo": 0, "echo_delay_ms": 0},
@@ -582,6 +582,7 @@ def _heartbeats() -> Cases:
         "with a courier key that says nothing": {"courier": content_pb2.CourierKey()},
         "presence asked for": {"presence_asked": 0x1234_5678},
         "presence answered": {"presence_answered": 0x1234_5678},
+        "an amended charter": {"charter_serial": 2**40, "charter": bytes(range(32)), "charter_next": bytes(32)},
         **{f"presence {number}": {"presence": number} for number in (3, 4, 5, 6)},
         **{f"presence {number} until a time": {"presence": number, "presence_until_ms": NOW} for number in (3, 5, 6)},
     }
@@ -604,6 +605,9 @@ def _heartbeats() -> Cases:
         ("beat", "of the service plane only what was sent", {"service_sent": 1}),
         ("beat", "of the service plane only what was received", {"service_received": 1}),
         ("beat", "service serials beyond SERIAL_MAX", {"service_sent": 2**40 + 1, "service_received": 1}),
+        ("beat", "a charter serial beyond SERIAL_MAX", {"charter_serial": 2**40 + 1}),
+        ("beat", "a charter of 31 bytes", {"charter": bytes(31)}),
+        ("beat", "a next charter of 33 bytes", {"charter_next": bytes(33)}),
         ("beat", "a time beyond TIME_MAX", {"time_ms": 253_402_300_800_000}),
         *[
             ("beat", f"an exchange with {name} beyond SERIAL_MAX", {"log": _exchange(**{name: 2**40 + 1})})

@@ -720,6 +720,9 @@ class Heartbeat(_message.Message):
     PRESENCE_ANSWERED_FIELD_NUMBER: _builtins.int
     SERVICE_SENT_FIELD_NUMBER: _builtins.int
     SERVICE_RECEIVED_FIELD_NUMBER: _builtins.int
+    CHARTER_SERIAL_FIELD_NUMBER: _builtins.int
+    CHARTER_FIELD_NUMBER: _builtins.int
+    CHARTER_NEXT_FIELD_NUMBER: _builtins.int
     beat: _builtins.int
     echo: _builtins.int
     path: _builtins.int
@@ -744,6 +747,12 @@ class Heartbeat(_message.Message):
     service_sent: _builtins.int
     """Serials of the SERVICE plane, each one more than the highest sent or received; 0: not said in this beat."""
     service_received: _builtins.int
+    charter_serial: _builtins.int
+    """Serial of the charter in force; 0 for a founding charter. docs/protocol.md section 24."""
+    charter: _builtins.bytes
+    """Hash of the charter in force, until the peer is known to stand under it, and from time to time."""
+    charter_next: _builtins.bytes
+    """Hash of the next charter, which this terminal is ready to stand under."""
     @_builtins.property
     def announcement(self) -> Global___SignedPrekey: ...
     @_builtins.property
@@ -775,10 +784,13 @@ class Heartbeat(_message.Message):
         presence_answered: _builtins.int = ...,
         service_sent: _builtins.int = ...,
         service_received: _builtins.int = ...,
+        charter_serial: _builtins.int = ...,
+        charter: _builtins.bytes = ...,
+        charter_next: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "courier", b"courier", "log", b"log"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "beat", b"beat", "courier", b"courier", "echo", b"echo", "echo_delay_ms", b"echo_delay_ms", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "log", b"log", "log_size", b"log_size", "path", b"path", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "presence_answered", b"presence_answered", "presence_asked", b"presence_asked", "presence_until_ms", b"presence_until_ms", "received_through", b"received_through", "sent_through", b"sent_through", "service_received", b"service_received", "service_sent", b"service_sent", "time_ms", b"time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "beat", b"beat", "charter", b"charter", "charter_next", b"charter_next", "charter_serial", b"charter_serial", "courier", b"courier", "echo", b"echo", "echo_delay_ms", b"echo_delay_ms", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "log", b"log", "log_size", b"log_size", "path", b"path", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "presence_answered", b"presence_answered", "presence_asked", b"presence_asked", "presence_until_ms", b"presence_until_ms", "received_through", b"received_through", "sent_through", b"sent_through", "service_received", b"service_received", "service_sent", b"service_sent", "time_ms", b"time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

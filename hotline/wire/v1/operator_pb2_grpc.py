@@ -89,6 +89,16 @@ class OperatorServiceStub:
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.AskPresenceRequest.SerializeToString,
                 response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.AskPresenceResponse.FromString,
                 _registered_method=True)
+        self.GetCharter = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/GetCharter',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.GetCharterRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.GetCharterResponse.FromString,
+                _registered_method=True)
+        self.ActivateCharter = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/ActivateCharter',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ActivateCharterRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ActivateCharterResponse.FromString,
+                _registered_method=True)
         self.ExportBundle = channel.unary_stream(
                 '/hotline.wire.v1.OperatorService/ExportBundle',
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ExportBundleRequest.SerializeToString,
@@ -221,6 +231,20 @@ class OperatorServiceServicer:
 
     def AskPresence(self, request, context):
         """Ask the peer's duty officer for a word.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCharter(self, request, context):
+        """The charter in force, and the next one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivateCharter(self, request, context):
+        """Hand in the next charter, which both parties have signed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -360,6 +384,16 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.AskPresence,
                     request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.AskPresenceRequest.FromString,
                     response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.AskPresenceResponse.SerializeToString,
+            ),
+            'GetCharter': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCharter,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.GetCharterRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.GetCharterResponse.SerializeToString,
+            ),
+            'ActivateCharter': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivateCharter,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ActivateCharterRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ActivateCharterResponse.SerializeToString,
             ),
             'ExportBundle': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportBundle,
@@ -714,6 +748,60 @@ class OperatorService:
             '/hotline.wire.v1.OperatorService/AskPresence',
             hotline_dot_wire_dot_v1_dot_operator__pb2.AskPresenceRequest.SerializeToString,
             hotline_dot_wire_dot_v1_dot_operator__pb2.AskPresenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCharter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/GetCharter',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.GetCharterRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.GetCharterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivateCharter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/ActivateCharter',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.ActivateCharterRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.ActivateCharterResponse.FromString,
             options,
             channel_credentials,
             insecure,

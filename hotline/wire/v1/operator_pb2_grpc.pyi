@@ -53,6 +53,10 @@ class OperatorServiceStub:
     """Say what this side is, until when."""
     AskPresence: _grpc.UnaryUnaryMultiCallable[_operator_pb2.AskPresenceRequest, _operator_pb2.AskPresenceResponse]
     """Ask the peer's duty officer for a word."""
+    GetCharter: _grpc.UnaryUnaryMultiCallable[_operator_pb2.GetCharterRequest, _operator_pb2.GetCharterResponse]
+    """The charter in force, and the next one."""
+    ActivateCharter: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ActivateCharterRequest, _operator_pb2.ActivateCharterResponse]
+    """Hand in the next charter, which both parties have signed."""
     ExportBundle: _grpc.UnaryStreamMultiCallable[_operator_pb2.ExportBundleRequest, _operator_pb2.ExportBundleResponse]
     """Everything that the peer lacks as a bundle for a courier, in pieces."""
     ImportBundle: _grpc.StreamUnaryMultiCallable[_operator_pb2.ImportBundleRequest, _operator_pb2.ImportBundleResponse]
@@ -101,6 +105,10 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Say what this side is, until when."""
     AskPresence: _aio.UnaryUnaryMultiCallable[_operator_pb2.AskPresenceRequest, _operator_pb2.AskPresenceResponse]  # type: ignore[assignment]
     """Ask the peer's duty officer for a word."""
+    GetCharter: _aio.UnaryUnaryMultiCallable[_operator_pb2.GetCharterRequest, _operator_pb2.GetCharterResponse]  # type: ignore[assignment]
+    """The charter in force, and the next one."""
+    ActivateCharter: _aio.UnaryUnaryMultiCallable[_operator_pb2.ActivateCharterRequest, _operator_pb2.ActivateCharterResponse]  # type: ignore[assignment]
+    """Hand in the next charter, which both parties have signed."""
     ExportBundle: _aio.UnaryStreamMultiCallable[_operator_pb2.ExportBundleRequest, _operator_pb2.ExportBundleResponse]  # type: ignore[assignment]
     """Everything that the peer lacks as a bundle for a courier, in pieces."""
     ImportBundle: _aio.StreamUnaryMultiCallable[_operator_pb2.ImportBundleRequest, _operator_pb2.ImportBundleResponse]  # type: ignore[assignment]
@@ -212,6 +220,22 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.AskPresenceResponse, _abc.Awaitable[_operator_pb2.AskPresenceResponse]]:
         """Ask the peer's duty officer for a word."""
+
+    @_abc_1.abstractmethod
+    def GetCharter(
+        self,
+        request: _operator_pb2.GetCharterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.GetCharterResponse, _abc.Awaitable[_operator_pb2.GetCharterResponse]]:
+        """The charter in force, and the next one."""
+
+    @_abc_1.abstractmethod
+    def ActivateCharter(
+        self,
+        request: _operator_pb2.ActivateCharterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.ActivateCharterResponse, _abc.Awaitable[_operator_pb2.ActivateCharterResponse]]:
+        """Hand in the next charter, which both parties have signed."""
 
     @_abc_1.abstractmethod
     def ExportBundle(
