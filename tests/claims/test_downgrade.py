@@ -13,8 +13,9 @@ import pytest
 
 from hotline.crypto import epochs
 from hotline.crypto.signing import SigningKey
-from hotline.machine import FramesReceived, LinkOpened, Output, Plane
+from hotline.machine import FramesReceived, LinkOpened, Output, Plane, RequestId
 from hotline.protocol import answers, prekeys, session
+from hotline.protocol.events import MarkShown, PromiseReply
 from hotline.protocol.paths import PathState
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.envelope import FLAG_CLEAR, FLAG_TRANSIENT, HEADER_SIZE, Header, decode_header
@@ -59,6 +60,9 @@ def said() -> dict[str, Said]:
         pair.run(500)
         party.peer.read(1)
         pair.run(500)
+    pair.bravo.step(MarkShown(RequestId(80), Plane.REAL, 1, "watch", "The Prime Minister"))
+    pair.bravo.step(PromiseReply(RequestId(81), Plane.REAL, 1, "watch", WALL + 3_600_000))
+    pair.run(500)
     pair.weather = losing(lambda sender, relay, envelope: True)
     pair.alpha.restart(backup)
     pair.alpha.submit("other words")
