@@ -95,10 +95,7 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
             whose = "our statement" if fields["way"] == "sent" else "statement"
             return f"{exercise}{whose} {number} is {str(fields['state']).upper()} by #{fields['by']:04d}"
         case "translated":
-            whose = "our statement" if fields["way"] == "sent" else "statement"
-            where = "kept here" if fields["carrier"] == "here" else f"as #{fields['number']:04d}"
-            what = f"{fields['grade']} translation ({safe_line(str(fields['lang']))})"
-            return f"{exercise}{whose} {number} has a {what}, {where}"
+            return f"{exercise}{_translated(number, fields)}"
         case "renumbered":
             return f"statement {number} now has the serial #{fields['new']:04d}"
         case _:
@@ -123,3 +120,10 @@ def _promise(kind: str, number: str, fields: dict[str, Any]) -> str:
         return f"{who} an answer to {number} until {iso_utc(fields['until'])} ({safe_line(str(fields['officer']))})"
     late = ", late" if fields["late"] else ""
     return f"{'we' if ours else 'the peer'} answered {number} as promised by #{fields['by']:04d}{late}"
+
+
+def _translated(number: str, fields: dict[str, Any]) -> str:
+    """Which statement has a translation now, of what grade, and where it is."""
+    whose = "our statement" if fields["way"] == "sent" else "statement"
+    where = "kept here" if fields["carrier"] == "here" else f"as #{fields['number']:04d}"
+    return f"{whose} {number} has a {fields['grade']} translation ({safe_line(str(fields['lang']))}), {where}"
