@@ -55,7 +55,17 @@ TESTS = (
 SEEDS = ("tests/simulator/test_simulator.py", [f"test_no_judge_complains[{seed}]" for seed in (15, 19, 3, 11)], 8.0)
 """Whole conversations in virtual time: the quickest seeds, offered last to what decides."""
 
-OWN = {"hotline.protocol.ownlog": "test_ledgers", "hotline.protocol.peerlog": "test_ledgers"}
+OWN = {
+    "hotline.protocol.ownlog": "test_ledgers",
+    "hotline.protocol.peerlog": "test_ledgers",
+    "hotline.protocol.bundle": "test_courier",
+    "hotline.protocol.courierkeys": "test_courier",
+    "hotline.protocol.beats": "test_specification",
+    "hotline.protocol.answers": "test_endpoint",
+    "hotline.protocol.line": "test_endpoint",
+    "hotline.protocol.receiving": "test_endpoint",
+    "hotline.protocol.sending": "test_endpoint",
+}
 """Modules whose own tests bear another name than theirs."""
 
 EDGES = "tests/hotline/protocol/test_clauses.py"

@@ -13,7 +13,7 @@ from hotline.ledger.log import log_origin
 from hotline.ledger.note import Ed25519Signer, Signature, parse_note
 from hotline.ledger.policy import parse_policy
 from hotline.ledger.record import parse_leaf
-from hotline.limits import QUORUM_PATIENCE, WITNESS_INTERVAL
+from hotline.limits import CLAIMS_DELAY, QUORUM_PATIENCE, WITNESS_INTERVAL
 from hotline.machine import Delivery, Output, Put
 from hotline.protocol.events import Audited, Cosigned, HeadSeen, Suspicion
 from hotline.protocol.heads import open_head
@@ -110,6 +110,22 @@ def test_a_statement_carries_the_head_before_it_and_its_receipt_the_other() -> N
     held = pair.alpha.endpoint.peer_log.seen
     assert held is not None
     assert held.size > 5
+
+
+def test_a_head_in_a_statement_is_looked_at_soon_also_where_nothing_else_is_due() -> None:
+    """On a line that beats once a minute a false head would stand unseen for a minute (docs/protocol.md 13.14)."""
+    pair = Pair().open()
+    peer_log = pair.bravo.endpoint.peer_log
+    before = peer_log.seen
+    pair.alpha.submit("One.")
+    pair.run(5)
+    due = peer_log.next_deadline()
+    assert due is not None
+    assert pair.time < due <= pair.time + CLAIMS_DELAY
+    pair.run(due - pair.time)
+    assert peer_log.next_deadline() is None
+    assert peer_log.seen is not None
+    assert before is None or peer_log.seen.place > before.place
 
 
 def test_heads_seen_in_statements_are_linked_by_the_next_beats() -> None:

@@ -131,6 +131,8 @@ def test_a_courtesy_translation_goes_with_what_we_said(pair: Pair) -> None:
     pair.run(1_000)
     assert held(pair.bravo, 2).translation.original.statement == pair.bravo.memory.received_hash(Plane.REAL, 1)
     assert links(pair.alpha) == [("sent", 1, "sent", 2)]
+    (told,) = [delivery.fields for delivery in pair.alpha.told if delivery.kind == "translated"]
+    assert (told["way"], told["carrier"], told["number"]) == ("sent", "sent", 2)
     assert links(pair.bravo) == [("received", 1, "received", 2)]
     again = translate(pair.alpha, 2, sent=True, grade=COURTESY, language="hi")
     assert "translate its original, #1" in again.text
