@@ -377,6 +377,18 @@ def test_a_test_that_is_renumbered_is_followed(pair: Pair) -> None:
     assert list(pair.bravo.endpoint.context.unread[Plane.REAL]) == [1, 2]
 
 
+def test_a_test_that_is_renumbered_is_late_at_the_time_of_the_first_number(pair: Pair) -> None:
+    """Its receipt would never be missed, or be missed from anew (docs/protocol.md 10.8)."""
+    deaf(pair, "ALPHA", "BRAVO")
+    serial, tests = ask(pair.alpha), pair.alpha.endpoint.tests
+    late = dict(tests._late_at)
+    assert list(late) == [serial]
+    tests.renumbered(serial, serial + 8, pair.alpha.now())
+    assert tests._late_at == {serial + 8: late[serial]}
+    tests.renumbered(serial + 1, serial + 9, pair.alpha.now())
+    assert tests._late_at == {serial + 8: late[serial]}, "what was not waited for is not waited for now"
+
+
 def differs(memory: Memory) -> Sequence[str]:
     tables: dict[str, Sequence[Row]] = {name: memory.rows(name) for name in REBUILT}
     return differences(rebuild(parse_leaf(leaf) for leaf in memory.log.leaves), tables)
