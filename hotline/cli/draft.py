@@ -239,12 +239,12 @@ def list_(finished: bool, socket: str | None, as_json: bool) -> None:
     if not answer.draft:
         line("no drafts" if finished else "no open drafts")
         return
-    line(f"{'DRAFT':7}{'PRECEDENCE':12}{'DRAFTER':16}STATE")
+    line(f"{'DRAFT':7}{'PRECEDENCE':12}{'DRAFTER':17}STATE")
     for view in answer.draft:
         statement = statement_of(view)
         plane = "EXERCISE, " if view.draft.exercise else ""
-        who = safe_line(statement.drafter, 15)
-        line(f"{view.draft.number:<7}{precedence_word(statement.precedence):12}{who:16}{plane}{state_of(view)}")
+        who = safe_line(statement.drafter, 16)
+        line(f"{view.draft.number:<7}{precedence_word(statement.precedence):12}{who:17}{plane}{state_of(view)}")
 
 
 def _officer_key(path: Path, passphrase_file: Path | None) -> tuple[str, str, SigningKey]:

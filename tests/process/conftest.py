@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from hotline.charter.body import ReleaseEntry
 from hotline.drill.rehearsal import Rehearsal, rehearse
 from hotline.drill.stage import free_ports
 from hotline.errors import HotlineError
@@ -43,11 +44,15 @@ def environment() -> dict[str, str]:
 class Stage:
     """A rehearsed hotline and its processes."""
 
-    def __init__(self, folder: Path, relays: int, channel_test_ms: int = 0) -> None:
+    def __init__(
+        self, folder: Path, relays: int, channel_test_ms: int = 0, release: Sequence[ReleaseEntry] = ()
+    ) -> None:
         self.folder = folder
         ports = free_ports(relays)
         named = [(f"relay-{number}", f"127.0.0.1:{port}") for number, port in enumerate(ports, 1)]
-        self.rehearsal: Rehearsal = rehearse(folder, named, sockets=folder, channel_test_ms=channel_test_ms)
+        self.rehearsal: Rehearsal = rehearse(
+            folder, named, sockets=folder, channel_test_ms=channel_test_ms, release=release
+        )
         self.relays = [relay.name for relay in self.rehearsal.relays]
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 

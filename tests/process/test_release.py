@@ -1,0 +1,64 @@
+"""Two officers, their keys and a draft between real daemons; and a terminal that says something without them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hotline.charter.body import release_by_two
+from tests.process.conftest import Stage, until
+from tests.schemas import printed
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    made = Stage(tmp_path / "stage", 1, release=release_by_two())
+    yield made
+    made.end()
+
+
+def test_two_officers_release_and_one_is_refused(stage: Stage) -> None:
+    """One person alone would speak for a state, or two could not (docs/protocol.md 19.9, 19.10 and 19.11)."""
+    stage.start(*stage.relays, "ALPHA", "BRAVO")
+    until(lambda: stage.up("ALPHA") and stage.up("BRAVO"), "every path up")
+
+    def key(name: str) -> tuple[str, str, str]:
+        return ("--key", str(stage.folder / "ALPHA" / f"ALPHA.{name}.officer.key"), "--yes")
+
+    alone = stage.cli("ALPHA", "send", "We shall not fire.", "-p", "flash")
+    assert alone.returncode == 8
+    assert "hotline draft new" in alone.stderr
+    assert stage.cli("ALPHA", "send", "An exercise.", "--exercise").returncode == 0
+    made = stage.cli("ALPHA", "draft", "new", "We shall fire.", "-p", "flash")
+    assert "draft 1: to be signed by drafter and releaser" in made.stdout
+    assert stage.cli("ALPHA", "draft", "sign", "1", *key("duty-1")).returncode == 0
+    edited = stage.cli("ALPHA", "draft", "edit", "1", "We shall not \x1b[31mfire.")
+    assert "to be signed by drafter and releaser" in edited.stdout
+    wrong = stage.cli("ALPHA", "draft", "sign", "1", *key("release-1"))
+    assert (wrong.returncode, "role" in wrong.stderr) == (8, True)
+    signed = stage.cli("ALPHA", "draft", "sign", "1", *key("duty-1"))
+    assert "draft 1 is signed by duty-1 as drafter" in signed.stdout
+    assert "\x1b" not in signed.stdout
+    early = stage.cli("ALPHA", "release", "1")
+    assert (early.returncode, "releaser" in early.stderr) == (8, True)
+    (listed,) = printed(stage.cli("ALPHA", "draft", "list", "--json").stdout)
+    assert (listed["missing"], listed["text"]) == (["releaser"], None)
+    gone = stage.cli("ALPHA", "release", "1", *key("release-1"), "--wait", "delivered")
+    assert gone.returncode == 0, gone.stderr
+    assert "#0001 released from draft 1" in gone.stdout
+    (shown,) = printed(stage.cli("ALPHA", "draft", "show", "1", "--json").stdout)
+    assert (shown["state"], shown["serial"]) == ("released", 1)
+    opened = stage.cli("BRAVO", "read", "1").stdout
+    assert "signed by        duty-1 as drafter" in opened
+    assert "signed by        release-1 as releaser" in opened
+    assert "NOT RELEASED" not in opened
+    assert stage.cli("ALPHA", "draft", "new", "Nothing.").returncode == 0
+    assert "REJECTED" in stage.cli("ALPHA", "draft", "reject", "2", "--reason", "Not now.").stdout
+    assert "no open drafts" in stage.cli("ALPHA", "draft", "list").stdout
+    assert "REJECTED by duty-1: Not now." in stage.cli("ALPHA", "draft", "list", "--all").stdout
+    (told,) = printed(stage.cli("BRAVO", "inbox", "--json").stdout)
+    assert (told["authority"], [one["role"] for one in told["releases"]]) == ("released", ["drafter", "releaser"])
