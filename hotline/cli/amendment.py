@@ -19,6 +19,7 @@ from hotline.charter.succession import check_follows
 from hotline.cli.artefacts import Artefact, naming, now_ms, write_all
 from hotline.cli.charterview import print_differences, print_signatures
 from hotline.cli.exits import Exit, leave
+from hotline.cli.expiries import expiries_command
 from hotline.cli.output import line, print_json
 from hotline.errors import ConfigError, RemoteError
 from hotline.files import read_public
@@ -189,4 +190,4 @@ def _reason(new: Charter, old: Charter) -> str | None:
     return None
 
 
-COMMANDS: Final = (amend_command, diff_command, activate_command)
+COMMANDS: Final = (amend_command, diff_command, activate_command, expiries_command)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import click
 
-from hotline.charter.cards import TerminalCard
 from hotline.charter.parts import Charter
 from hotline.cli.exits import Exit
+from hotline.cli.expiries import expiries, told
 from hotline.cli.output import line, print_json
 from hotline.config import EndpointConfig, load_endpoint_config
 from hotline.endpointd import load_materials
@@ -165,19 +165,14 @@ def _daemon(config: EndpointConfig) -> Finding:
 
 
 def _validity(config: EndpointConfig) -> Finding:
-    """Cards carry dates; a daemon goes on after them, people should not be surprised by it."""
-    from hotline.charter.body import CharterText
-    from hotline.charter.documents import read_unverified
-    from hotline.files import read_public
-
-    text = read_unverified(CharterText, read_public(config.charter))
-    today = time.strftime("%Y-%m-%d", time.gmtime())
-    soon = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 30 * 86_400))
-    ends = min(read_unverified(TerminalCard, entry.card.encode()).not_after for entry in text.terminals)
-    if ends < soon:
-        result = "FAIL" if ends < today else "WARN"
-        return Finding("validity", result, f"a terminal card ends {ends}", "", "make new cards and amend the charter")
-    return _ok("validity", f"terminal cards are valid until {ends}")
+    """Cards and certificates carry dates; a daemon goes on after them, people should not be surprised by it."""
+    found = expiries(load_materials(config).charter, time.strftime("%Y-%m-%d", time.gmtime()))
+    soon = [told(one) for one in found if one.within is not None]
+    if soon:
+        result = "FAIL" if found[0].within == 0 else "WARN"
+        text = "; ".join(soon[:5])
+        return Finding("validity", result, text, "", "renew them by an amendment: hotline charter expiries --help")
+    return _ok("validity", f"the first to end: {told(found[0])}")
 
 
 _CHECKS: tuple[tuple[str, Callable[[EndpointConfig], Finding]], ...] = (
