@@ -10,16 +10,27 @@ import copy
 import copyreg
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from hotline.crypto.sealing import KemKey
 from hotline.crypto.signing import SigningKey
 from hotline.errors import HotlineError
-from hotline.limits import FRAME_BYTES_MAX, MAILBOX_ENVELOPES_MAX, SERIAL_MAX
+from hotline.limits import BUNDLE_BYTES_MAX, FRAME_BYTES_MAX, MAILBOX_ENVELOPES_MAX, SERIAL_MAX
 from hotline.machine import FramesReceived, Instant, LinkClosed, LinkOpened, Output, Plane, Put, RequestId, Tick
 from hotline.protocol.bundle import encode_bundle
-from hotline.protocol.events import Cosigned, HeadSeen, ImportBundle, MarkRead, SendTest, Submit
+from hotline.protocol.events import (
+    AskPresence,
+    Cosigned,
+    ExportBundle,
+    HeadSeen,
+    ImportBundle,
+    MarkRead,
+    SendTest,
+    SetPresence,
+    Submit,
+)
 from hotline.wire.codec import decode_frame, encode, envelope_frame
 from hotline.wire.envelope import FLAG_CLEAR, FLAG_TRANSIENT, Header
 from hotline.wire.inner import ContentType, Inner, encode_inner
@@ -111,6 +122,7 @@ class Scene:
         operations: Sequence[Callable[[], object]] = (
             *(self.raw, self.signed, self.statement, self.receipt, self.beat, self.altered, self.key_request),
             *(self.time, self.link, self.officer, self.witness, self.custody, self.parcel, self.bundle),
+            *(self.quiet, self.aside, self.presence, self.export),
         )
         for _ in range(STEPS_MAX):
             if self.arguments.over:
@@ -284,6 +296,58 @@ class Scene:
             case _:
                 alpha.step(SendTest(request, "watch"))
 
+    def quiet(self) -> None:
+        """BRAVO says something without prejudice, or what may not be said so."""
+        take = self.arguments
+        said = content_pb2.Statement(
+            serial=take.number() % 2**64,
+            previous_in_precedence=take.number() % 2**64,
+            precedence=take.byte() % 6,  # type: ignore[arg-type]
+            kind=(10, 10, 10, 11, 1)[take.byte() % 5],  # type: ignore[arg-type]
+            language="en",
+            direction=1,  # type: ignore[arg-type]
+            from_party="BRAVO",
+            to_party="ALPHA",
+            drafter="liar",
+            text=take.text().decode("utf-8", "replace") or "x",
+            body_salt=bytes((take.byte() % 4,)).ljust(32, b"\1"),
+            first_serial=take.number() % 2**64,
+            checkpoint=take.text()[:1_100] if take.byte() & 1 else b"",
+        )
+        if take.byte() & 1:
+            rows = [row["hash"] for row in self.pair.alpha.memory.rows("sent")]
+            known = rows[take.byte() % len(rows)] if take.byte() & 1 else take.take(32)
+            said.put_on_record.CopyFrom(content_pb2.Reference(serial=take.number() % 2**64, statement=known))  # type: ignore[arg-type]
+            said.of_recipient = bool(take.byte() & 1)
+        kind = ContentType.STATEMENT if take.byte() % 8 == 0 else ContentType.WITHOUT_PREJUDICE
+        self.say(kind, self.plane(), encode(said), transient=bool(take.byte() & 1))
+
+    def aside(self) -> None:
+        """An officer of ours says something without prejudice, or wants one on record."""
+        take, request = self.arguments, RequestId(1 + self.arguments.byte())
+        said = take.text().decode("utf-8", "surrogateescape")
+        event = Submit(request, self.plane(), take.byte() % 6, "en", 1, said, "watch", without_prejudice=True)  # type: ignore[arg-type]
+        if take.byte() & 1:
+            event = replace(event, put_on_record=take.number(), of_peer=bool(take.byte() & 1))
+        self.pair.alpha.step(event)
+
+    def presence(self) -> None:
+        """Any word, any time; and a question."""
+        take, request = self.arguments, RequestId(1 + self.arguments.byte())
+        words = ("alive", "consulting", "declined", "principal-absent", "degraded", "closing", "")
+        if take.byte() & 1:
+            self.pair.alpha.step(AskPresence(request, "watch"))
+            return
+        number = take.byte() % (len(words) + 1)
+        word = words[number] if number < len(words) else take.text().decode("utf-8", "surrogateescape")
+        self.pair.alpha.step(SetPresence(request, "watch", word, take.number()))
+
+    def export(self) -> None:
+        """A bundle for the courier, at any moment, which the other side can read."""
+        self.pair.alpha.step(ExportBundle(RequestId(302), "watch"))
+        data = self.pair.alpha.replies[302].fields["bundle"]
+        holds(isinstance(data, bytes) and len(data) <= BUNDLE_BYTES_MAX, "no bundle, or one that nobody takes")
+
     def witness(self) -> None:
         take, alpha = self.arguments, self.pair.alpha
         notes = alpha.memory.log.current.notes
@@ -341,7 +405,7 @@ def endpoint_seeds() -> list[bytes]:
     ]
     hello = encode(frame_pb2.Frame(welcome=frame_pb2.Welcome(version=1, relay="relay-2")))
     frames = [bytes((0,)) + text(hello) + b"\1", bytes((12, 20)) + text(b"\xff") + b"\0"]
-    others = [bytes((number, *range(1, 40))) for number in range(14)]
+    others = [bytes((number, *range(1, 40))) for number in range(18)]
     return [lawful, lawful + lawful, lawful + beat, beat, *played, *frames, *others]
 
 

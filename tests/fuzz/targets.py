@@ -47,13 +47,17 @@ from hotline.protocol.bundle import encode_bundle, read_bundle, verify_bundle
 from hotline.protocol.context import LogIdentity
 from hotline.protocol.fields import fault
 from hotline.protocol.heads import open_head, place_of, said_head
+from hotline.protocol.nonpapers import authenticate
+from hotline.protocol.nonpapers import check as check_mac
 from hotline.protocol.prekeys import read_peer_prekey
 from hotline.protocol.statements import (
+    Ends,
     decode_heartbeat,
     decode_receipt,
     decode_statement,
     read_heartbeat,
     read_statement,
+    statement_name,
 )
 from hotline.runtime.contentkeys import read_openings
 from hotline.safetext import SafeText, controls_found, safe_block, safe_line
@@ -159,6 +163,17 @@ def statement(data: bytes) -> object:
     found = decode_statement(data)
     holds(encode(found) == data and 0 < found.serial <= 2**40 and len(found.body_salt) == 32, "an unlawful statement")
     return [read_statement(data, plane, "ALPHA", "BRAVO") for plane in Plane]
+
+
+def non_paper(data: bytes) -> object:
+    """Its content, and a MAC that holds for one direction alone."""
+    ends = Ends(bytes(32), 1, 2)
+    made = authenticate(bytes(32), Plane.REAL, ends, data)
+    check_mac(bytes(32), made, Plane.REAL, ends)
+    found = read_statement(data, Plane.REAL, "ALPHA", "BRAVO", made.type)
+    holds(not (found.checkpoint or found.HasField("corrects")), "somebody's signature, without prejudice (22.4)")
+    holds(statement_name(Plane.REAL, ends, found, data) == found.body_salt, "a name that binds (22.3)")
+    return found
 
 
 def receipt(data: bytes) -> object:
@@ -502,6 +517,7 @@ TARGETS: dict[str, Target] = {
         200,
     ),
     "shown-text": Target(shown_text, lambda: [*_phrase_seeds(), *asked("statement", "content")]),
+    "non-paper": Target(non_paper, lambda: asked("non-paper", "content")),
     "receipt": Target(receipt, lambda: asked("receipt", "content")),
     "heartbeat": Target(heartbeat, lambda: asked("heartbeat", "content")),
     "prekey": Target(prekey, _prekey_seeds),

@@ -25,12 +25,14 @@ from typing import Final
 from hotline.drill.simulator.nodes import EndpointNode
 from hotline.drill.simulator.world import World
 from hotline.machine import Delivery, Output, Plane, Put, Reply
+from hotline.protocol.neutral import NON_PAPER
+from hotline.protocol.outbox import BESIDE
 from hotline.protocol.paths import PathState
-from hotline.protocol.statements import decode_statement
 from hotline.wire.v1 import content_pb2
 from tests.simulator.audit import audit
 from tests.simulator.clone import STOLEN_WORDS
 from tests.simulator.forgery import rewrite
+from tests.simulator.stored import statement_of
 
 TOLD: Final = {
     ("queued", "relayed"): "a relay signs for it",
@@ -82,6 +84,11 @@ class Accepted:
     told: str = "queued"
     expired: bool = False
     """Given up once: then a void may stand in its place at a peer that has forgotten it."""
+
+
+def _lane(statement: content_pb2.Statement) -> int:
+    """What is shown in order: statements of one precedence and mode."""
+    return statement.precedence + (BESIDE if statement.kind == NON_PAPER else 0)
 
 
 class Judges:
@@ -184,7 +191,7 @@ class Judges:
     def on_accepted(self, node: EndpointNode, plane: Plane, text: str, reply: Reply) -> None:
         """A terminal said `queued`."""
         row = node.disk.tables.get("sent", {}).get((plane.value, reply.fields["serial"]))
-        if row is None or decode_statement(row["content"]).text != text:  # type: ignore[arg-type]
+        if row is None or statement_of(node, "sent", row).text != text:
             raise Broken("accepted", f"{node.name} said queued of what is not on its disk")
         self.accepted.setdefault(text, Accepted(node.name, text))
 
@@ -216,11 +223,11 @@ class Judges:
         row = node.disk.tables["received"].get((plane, serial))
         if row is None:
             raise Broken("receipt", f"{node.name} was shown #{serial} before it was durable")
-        statement = decode_statement(row["content"])  # type: ignore[arg-type]
+        statement = statement_of(node, "received", row)
         shown = self.shown[node.name]
         if (plane, serial) in shown.texts:
             raise Broken("twice", f"{node.name} was shown #{serial} twice")
-        lane = (plane, statement.precedence)
+        lane = (plane, _lane(statement))
         # A restored sender fills old gaps: what it says now it really said later than what was shown before.
         # A liar upsets its own list: whoever claims to have lost what it holds is offered it again.
         lawful = node.peer not in self.restored and not self.perjured
@@ -228,7 +235,7 @@ class Judges:
             raise Broken("order", f"{node.name} was shown #{serial} after #{shown.last[lane]} of one precedence")
         shown.last[lane] = max(serial, shown.last.get(lane, 0))
         shown.texts[plane, serial] = statement.text
-        if statement.kind == content_pb2.STATEMENT_KIND_TEXT and node.peer not in self.perjured:
+        if statement.kind in (content_pb2.STATEMENT_KIND_TEXT, NON_PAPER) and node.peer not in self.perjured:
             stolen = node.peer in self.cloned and statement.text.startswith(STOLEN_WORDS)
             if self.said.get(statement.text) != node.peer and not stolen:
                 raise Broken("forged", f"{node.name} was shown a statement that nobody said")
@@ -241,7 +248,7 @@ class Judges:
         row = node.disk.tables["sent"].get((plane, serial))
         if row is None:
             return
-        text = decode_statement(row["content"]).text  # type: ignore[arg-type]
+        text = statement_of(node, "sent", row).text
         item = self.accepted.get(text)
         if item is not None and item.sender == node.name:
             self._legal(node, item, serial, state)
@@ -286,9 +293,9 @@ class Judges:
                 shown.repeats.add(place)
             if stage != "shown":
                 continue
-            statement = decode_statement(tables["received"][plane, serial]["content"])  # type: ignore[arg-type]
+            statement = statement_of(node, "received", tables["received"][plane, serial])
             shown.texts[place] = statement.text
-            lane = (place[0], statement.precedence)
+            lane = (place[0], _lane(statement))
             shown.last[lane] = max(shown.last.get(lane, 0), place[1])
         stages: dict[tuple[object, object], str] = {}
         for plane, serial, stage, _ in tables.get("sent_fact", {}):
@@ -296,7 +303,7 @@ class Judges:
                 stages[plane, serial] = max(stages.get((plane, serial), "queued"), str(stage), key=_RANK.index)
         known: dict[str, str] = {}
         for place, row in tables.get("sent", {}).items():
-            text = decode_statement(row["content"]).text  # type: ignore[arg-type]
+            text = statement_of(node, "sent", row).text
             known[text] = max(known.get(text, "queued"), stages.get(place, "queued"), key=_RANK.index)  # type: ignore[call-overload]
         for text, told in known.items():
             # Committed and never answered for: it stands in the list of what was said, and is owed like the rest.

@@ -1,6 +1,6 @@
 """Officers on both sides, as commands:
 
-alpha says "TEXT" [flash] [exercise | service] [within 5s] [long 3000]      alpha reads all
+alpha says "TEXT" [flash] [quiet] [exercise | service] [within 5s] [long 3000]      alpha reads all
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hotline.drill.simulator.nodes import EndpointNode
 from hotline.drill.simulator.world import World
@@ -30,11 +30,13 @@ class Said:
     plane: Plane
     precedence: content_pb2.Precedence.ValueType
     validity: int
+    quiet: bool = False
 
     def event(self, request: RequestId, drafter: str) -> Submit:
         """The request to the terminal."""
         ltr = content_pb2.DIRECTION_LTR
-        return Submit(request, self.plane, self.precedence, "en", ltr, self.text, drafter, self.validity)
+        said = Submit(request, self.plane, self.precedence, "en", ltr, self.text, drafter, self.validity)
+        return replace(said, without_prejudice=self.quiet)
 
 
 def said(text: str, how: list[str]) -> Said:
@@ -45,6 +47,7 @@ def said(text: str, how: list[str]) -> Said:
         next((Plane(word) for word in how if word in ("exercise", "service")), Plane.REAL),
         next((PRECEDENCES[word] for word in how if word in PRECEDENCES), content_pb2.PRECEDENCE_ROUTINE),  # type: ignore[arg-type]
         milliseconds(how[how.index("within") + 1]) if "within" in how else 0,
+        "quiet" in how,
     )
 
 
