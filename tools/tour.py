@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hotline.charter.body import ReleaseEntry
 from hotline.drill.stage import Stage, short_folder, status_of, wait_until
 
 PAGE = Path(__file__).parents[1] / "docs" / "tour.md"
@@ -26,6 +27,7 @@ PARTIES = ("ALPHA", "BRAVO")
 PLACES = {"ALPHA": "ALPHA", "BRAVO": "BRAVO", "SECRETARIAT": "secretariat", "MACHINE": "."}
 """Whose shell it is, and the folder it stands in."""
 RELAYS, WITNESSES = 3, 1
+FLASH_BY_TWO = ReleaseEntry(plane="real", precedence="flash", roles=("drafter", "releaser"))
 _PROMPT = re.compile(rf"({'|'.join(PLACES)})\$ (.+)")
 _LOOKING = re.compile(r"hotline (status|inbox|sent|challenge list|audit (list|compare|witness-status)|test history)\b")
 _SPLIT = re.compile("(…|«[a-z_]+»)")
@@ -164,7 +166,7 @@ def play(text: str, *, quiet: bool = False) -> int:
     folder = short_folder()
     typed = 0
     try:
-        with Stage(folder, RELAYS, witnesses=WITNESSES) as stage:
+        with Stage(folder, RELAYS, witnesses=WITNESSES, release=[FLASH_BY_TWO]) as stage:
             tour = Tour(stage)
             tour.begin()
             for step in steps(text):

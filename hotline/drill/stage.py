@@ -18,7 +18,7 @@ from typing import Any
 
 import grpc
 
-from hotline.charter.body import CHANNEL_TEST_DEFAULT
+from hotline.charter.body import CHANNEL_TEST_DEFAULT, ReleaseEntry
 from hotline.charter.cards import ProfileName
 from hotline.drill.rehearsal import Rehearsal, RehearsedRelay, RehearsedTerminal, rehearse
 from hotline.errors import LocalError, StorageError
@@ -80,13 +80,14 @@ class Stage:
         relay_profiles: Mapping[str, ProfileName] | None = None,
         *,
         channel_test_ms: int = CHANNEL_TEST_DEFAULT,
+        release: Sequence[ReleaseEntry] = (),
     ) -> None:
         ports = [f"127.0.0.1:{port}" for port in free_ports(relays + witnesses)]
         named = [(f"relay-{number}", address) for number, address in enumerate(ports[:relays], 1)]
         watching = [(f"witness-{number}", address) for number, address in enumerate(ports[relays:], 1)]
         self.folder = folder
         self.rehearsal: Rehearsal = rehearse(
-            folder, named, profile, None, watching, relay_profiles, channel_test_ms=channel_test_ms
+            folder, named, profile, None, watching, relay_profiles, channel_test_ms=channel_test_ms, release=release
         )
         self.environment: dict[str, dict[str, str]] = {}
         """Variables for one process, by its name, beside our own."""
