@@ -72,6 +72,7 @@ class EndpointNode(Node[EndpointEvent]):
             outbox_max=1_000,
             version="sim",
             channel_test_ms=world.channel_test_ms,
+            release=world.release,
         )
         self.disk.log.start(self.log.base, self.ledger_key, world.entropy)
         self.machine = Endpoint(setup, world.entropy, self, self.disk.log, self, self.now())

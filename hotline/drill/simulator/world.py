@@ -13,6 +13,7 @@ from hotline.charter.profiles import PROFILES
 from hotline.drill.simulator.cables import Cable
 from hotline.drill.simulator.nodes import EndpointNode, RelayNode
 from hotline.machine import Delivery
+from hotline.protocol.release import ReleasePolicy
 
 STANDSTILL: Final = 20_000
 """So many things in one millisecond: a machine asks for a moment that has passed, for ever."""
@@ -48,6 +49,8 @@ class World:
         """
         self.seed = seed
         self.channel_test_ms = channel_test_ms
+        self.release = ReleasePolicy()
+        """Whose signatures the charter asks for; set it before the start."""
         self.ratchets = ratchets
         self.rng = random.Random(seed)  # noqa: S311 - a history that can be repeated is the purpose
         # Apart from the weather: a machine that draws one key more must not change what happens to it.
