@@ -37,7 +37,7 @@ from hotline.ledger.policy import PolicyWitness
 from hotline.ledger.tree import Frontier
 from hotline.machine import Delivery, Instant, Output, Transmission
 from hotline.protocol.charters import kept_charter, path_of, terms_of
-from hotline.protocol.context import EndpointSetup, LogIdentity
+from hotline.protocol.context import EndpointSetup, LogIdentity, Other
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import Audited, Closing, EndpointEvent, Started, Suspicion
 from hotline.protocol.session import Side
@@ -209,7 +209,7 @@ class EndpointDaemon:
 
     def _tell_health(self) -> None:
         """The service `hotline.peer` serves while the peer answers on some path."""
-        heard = self.endpoint.context.peer_is_heard
+        heard = any(line.peer_is_heard for line in self.endpoint.context.peers)
         answer = health_pb2.HealthCheckResponse.SERVING if heard else health_pb2.HealthCheckResponse.NOT_SERVING
         self._later(self.health.set("hotline.peer", answer))
 
@@ -247,6 +247,14 @@ class EndpointDaemon:
             outbox_max=config.limits.outbox_max,
             version=__version__,
             config=hashlib.sha256(config.model_dump_json().encode()).hexdigest(),
+            others=tuple(
+                Other(
+                    Side(other.number, other.party, other.name, other.signing),
+                    LogIdentity(charter.log_base(other), other.ledger),
+                )
+                for other in charter.terminals
+                if other.number not in (local.number, remote.number)
+            ),
             profiles=profiles,
             **terms_of(charter, materials.note),
         )

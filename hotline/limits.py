@@ -143,6 +143,9 @@ NONPAPER_KEPT: Final = 86_400_000
 NONPAPERS_KEPT_MAX: Final = 2_048
 """Texts of non-papers kept, sent and received each. Full: the one finished first goes; else no further one is taken."""
 
+MIRROR_BATCH: Final = 64
+"""Statements that a terminal asks a sibling for in one heartbeat (23.7). More are asked for in the next ones."""
+
 COURIER_ROTATION: Final = 7 * 86_400_000
 """How old the newest courier prekey may be before another is made."""
 

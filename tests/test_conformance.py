@@ -58,6 +58,7 @@ BEHAVIOUR = {
     "checkpoint-...": "heads and cosignatures are kinds of their own, refused in whatever words",
     "cosignature-...": "the same",
     "relay-...": "what a relay says, which depends on its mailboxes",
+    "activation": "who may speak is of a charter: signed words inside a heartbeat, told by tests that cite 23.2",
     "weak-key": "such a key is refused in cards and policies, whose words are free",
 }
 """Words of section 15 without a case, each with the reason."""

@@ -51,6 +51,8 @@ EXPANDED: Final = {
 """Kinds that are put together at run time."""
 SPREAD: Final = {
     "references(statement)": ("reply_to", "corrects", "translates", "grade"),
+    "ctx.whose": ("other",),
+    "self._ctx.whose": ("other",),
     "said_head(statement.checkpoint, ctx.setup.remote_log)": HEAD_FIELDS,
     "head": HEAD_FIELDS,
     "receipt": ("receipt",),
@@ -102,12 +104,16 @@ RECORDS: Final = {
     "log.open": "The first entry of a new log; it says where the one before it ends (13.5).",
     "log.vouched": "Somebody has told what was seen of this log: heads are signed for others from here on (13.5).",
     "msg.authority": "What the release of a received statement is worth here (19.5).",
+    "mirror.conflict": "A sibling holds another statement of our party under a serial than we do (23.8).",
+    "mirror.refused": "A sibling's statement of an earlier term is not taken: nobody has received it (23.6).",
     "msg.clock": "A statement's time of composition and our clock differ (3.7).",
     "msg.conflict": "A statement arrived under a serial that another one holds (9.3).",
+    "msg.copied": "A terminal that is not the first of the peer to have them, or a sibling, holds statements (23.4).",
     "msg.custody": "A relay signed for statements (5.6).",
     "msg.delivered": "The peer's terminal holds statements (9.1); with the head that its receipt carried.",
     "msg.expired": "A statement was not delivered within its validity (8.4).",
     "msg.held": "A received statement lies beyond a gap (12.5).",
+    "msg.mirrored": "A sibling has told a statement of our party (23.5).",
     "msg.opened": "An officer of ours opened a statement (9.2).",
     "msg.read": "An officer of the peer opened a statement (9.2).",
     "msg.recv": "A statement arrived and holds; with the head that it carried.",
@@ -125,6 +131,7 @@ RECORDS: Final = {
     "nonpaper.renumbered": "A non-paper of ours goes on under another serial (12.6).",
     "nonpaper.sent": "A non-paper left in an envelope (22.5).",
     "nonpaper.submit": "An officer has said something without prejudice (22.5).",
+    "msg.voice": "Which terminal of the peer said a received statement, and in which term (23.9).",
     "path.state": "A path changed its state (11.1).",
     "peer.log": "The first head of a log of the peer (13.6).",
     "peer.presence": "The peer says something else of itself than before (10.13, 18.3).",
@@ -141,6 +148,9 @@ RECORDS: Final = {
     "promise.kept": "What was promised to be answered has been (20.4).",
     "refused": "Something that arrived was refused (15.1).",
     "refused.more": "How many refusals of a minute were not recorded one by one (15.1).",
+    "terminal.speaks": "This terminal speaks for its party from now on, as it has signed (23.2).",
+    "terminal.standdown": "An officer made this terminal stand by (23.3).",
+    "terminal.takeover": "An officer let this terminal speak for its party, after the other (23.2).",
     "test.asked": "An officer asked for a channel test (8.5).",
     "test.resumed": "A channel test arrived, or was acknowledged, after alarms (10.9).",
 }
@@ -196,6 +206,7 @@ FIELDS: Final = {
     "ours": (NUMBER, "1 if the challenger said the statement, 0 if it was received"),
     "offset_ms": (NUMBER, "peer's clock less ours"),
     "old": (TEXT, "the charter or configuration before (hex)"),
+    "other": (TEXT, "party and name of another terminal, or of the one that speaks: `ALPHA/main`"),
     "path": (TEXT, "name of the relay"),
     "paths": (TEXT, "names of the relays, with a space between"),
     "peer": (NUMBER, "the peer's terminal"),
@@ -216,6 +227,7 @@ FIELDS: Final = {
     "size": (NUMBER, "entries of a log; padding class of a non-paper"),
     "state": (TEXT, "state of the path, in small letters"),
     "statement": (HASH, "name of the statement (8.2)"),
+    "term": (NUMBER, "of the terminal that speaks (23.1)"),
     "terminal": (NUMBER, "our terminal"),
     "through": (NUMBER, "every serial up to here is received, acknowledged or known to the peer"),
     "up": (NUMBER, "paths that are UP"),
@@ -327,7 +339,7 @@ def records(root: Path = ROOT) -> dict[str, Written]:
                 always, sometimes = _fields(call)
                 _note(found, kind, always | set(ADDED.get(kind, ())), sometimes, _private(call))
     found["hb.summary"].always -= set(HEAD_FIELDS)
-    found["hb.summary"].sometimes |= set(HEAD_FIELDS)
+    found["hb.summary"].sometimes |= {*HEAD_FIELDS, "other"}
     _agree("records", found, RECORDS)
     _agree("audits", {f"audit.{kind}" for kind in _audits(root)}, EXPANDED["f'audit.{event.kind}'"])
     return found

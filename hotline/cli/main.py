@@ -32,6 +32,7 @@ _COMMANDS = {
         "Was this really said? Ask the other side.",
     ),
     "record-it": ("hotline.cli.recordit", "record_it", "Put on record what was said without prejudice."),
+    "terminal": ("hotline.cli.terminal", "terminal", "Which terminal of a party speaks; taking over."),
     "presence": ("hotline.cli.presence", "presence", "What this side says of itself, and asking the other."),
     "test": ("hotline.cli.channeltest", "test", "Channel tests: send one now, or see what became of them."),
     "courier": ("hotline.cli.courier", "courier", "Bundles for a courier, when no path lives."),

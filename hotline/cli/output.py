@@ -123,6 +123,8 @@ def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
         "grade": grade_word(view.grade) or None,
         "translator": view.translator or None,
         "translations": view.translations,
+        "terminal": view.terminal or None,
+        "term": view.term if view.terminal else None,
         **phrase_json(view),
         "put_on_record": view.put_on_record or None,
         "recorded_as": view.recorded_as or None,
@@ -240,6 +242,8 @@ def print_statement(view: operator_pb2.StatementView) -> None:
     line(f"  date-time group  {safe_line(view.date_time_group)}")
     line(f"  language         {safe_line(view.language)}, written {direction_word(view.direction)}")
     line(f"  drafter          {safe_line(view.drafter)}")
+    if view.terminal:
+        line(f"  said by          {safe_line(view.terminal)}, term {view.term}")
     line(f"  composed         {iso_utc(view.composed_ms)} by the sender's clock")
     if view.received_ms:
         line(f"  received         {iso_utc(view.received_ms)}")

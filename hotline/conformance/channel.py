@@ -136,7 +136,7 @@ def _open(session: Session, data: bytes) -> Json:
         session.read_key_request(data, _NOW)
         plane, found = Plane.REAL, decode_inner(data[HEADER_SIZE:], padded=False)
     else:
-        plane, found, _, _ = session.open(made, data, _NOW)
+        plane, found, *_ = session.open(made, data, _NOW)
     return {
         "plane": plane.value,
         "type": int(found.type),

@@ -40,6 +40,12 @@ class RehearsedTerminal:
     folder: Path
     config: Path
     socket: Path
+    terminal: str = "main"
+
+    @property
+    def process(self) -> str:
+        """What its process is called: as the party, with the name of the terminal for an alternate one."""
+        return self.party if self.terminal == "main" else f"{self.party}-{self.terminal}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class Rehearsal:
     terminals: tuple[RehearsedTerminal, RehearsedTerminal]
     relays: tuple[RehearsedRelay, ...]
     witnesses: tuple[RehearsedRelay, ...] = ()
+    alternates: tuple[RehearsedTerminal, ...] = ()
     identities: Mapping[str, IdentityKey] = field(default_factory=dict, repr=False)
     """Identity keys by party, in memory only: a drill signs what a party might sign without the other."""
     parts: Mapping[str, tuple[RelaySecret, bytes]] = field(default_factory=dict, repr=False)
@@ -67,31 +74,34 @@ def rehearse(
     channel_test_ms: int = CHANNEL_TEST_DEFAULT,
     sharing: Rehearsal | None = None,
     release: Sequence[ReleaseEntry] = (),
+    alternates: Sequence[str] = (),
 ) -> Rehearsal:
     """Make keys, cards, offers, charter, pairwise secret and configurations under `folder`.
 
     `relays` and `witnesses` hold (name, host:port); more than half of the witnesses are the quorum. `relay_profiles`
     names relays whose link profile is not `profile`; those of `sharing` keep their keys and serve this hotline if their
-    configuration names this charter as well. Officers are duty-1 of ALPHA and duty-2 of BRAVO, both the
+    configuration names this charter as well. `alternates` names the parties with a second
+    terminal, `alt`. Officers are duty-1 of ALPHA and duty-2 of BRAVO, both the
     calling user; where `release` asks for signatures, each party has release-N, a releaser, too, and the officers' keys
     lie beside the terminal's, without a passphrase.
     Raises ConfigError if something is in the way.
     """
-    now = time.time_ns() // 1_000_000
-    entropy = os.urandom
+    now, entropy = time.time_ns() // 1_000_000, os.urandom
     keys = {party: IdentityKey.generate(entropy) for party in PARTIES}
     profiles = dict.fromkeys((name for name, _ in relays), profile) | dict(relay_profiles or {})
     relay_parts = {
         name: make_relay(name, "rehearsal", address, profiles[name], entropy, now) for name, address in relays
     } | dict(sharing.parts if sharing is not None else {})
-    terminal_parts = {party: make_terminal(keys[party], party, "main", entropy, now) for party in PARTIES}
+    names = [(party, name) for party in PARTIES for name in ("main", "alt")[: 1 + (party in alternates)]]
+    terminal_parts = {whose: make_terminal(keys[whose[0]], *whose, entropy, now) for whose in names}
     officers = {
         party: _officers(party, number, keys[party], now, by_two=bool(release))
         for number, party in enumerate(PARTIES, 1)
     }
     cards = [card for _, card in relay_parts.values()]
+    beside = {party: [terminal_parts[whose][1] for whose in names if whose[0] == party] for party in PARTIES}
     offers = [
-        make_offer(keys[party], party, [terminal_parts[party][1]], [card for _, _, card in officers[party]], cards)
+        make_offer(keys[party], party, beside[party], [card for _, _, card in officers[party]], cards)
         for party in PARTIES
     ]
     shares = {party: entropy(SHARE_SIZE) for party in PARTIES}
@@ -104,38 +114,37 @@ def rehearse(
     load_charter(text)
 
     folder.mkdir(parents=True, exist_ok=True)
-    charter = folder / "charter.note"
-    write_new(charter, text)
+    write_new(charter := folder / "charter.note", text)
     terminals = [
-        _terminal(
-            folder, party, number, sockets, terminal_parts[party][0], pairwise, officers[party] if release else []
-        )
-        for number, party in enumerate(PARTIES, 1)
+        _terminal(folder, whose, sockets, terminal_parts[whose][0], pairwise, officers[whose[0]] if release else [])
+        for whose in names
     ]
+    mains, alts = ([one for one in terminals if (one.terminal == "main") is first] for first in (True, False))
     made = [_relay(folder, name, address, relay_parts[name][0]) for name, address in relays]
     watching = [_witness(folder, name, address, secrets[name]) for name, address in witnesses]
-    return Rehearsal(charter, (terminals[0], terminals[1]), tuple(made), tuple(watching), keys, relay_parts)
+    return Rehearsal(charter, (mains[0], mains[1]), tuple(made), tuple(watching), tuple(alts), keys, relay_parts)
 
 
 def _terminal(
     folder: Path,
-    party: str,
-    number: int,
+    whose: tuple[str, str],
     sockets: Path | None,
     secret: TerminalSecret,
     pairwise: bytes,
     officers: Sequence[tuple[str, bytes, bytes]],
 ) -> RehearsedTerminal:
-    home = folder / party
+    party, name = whose
+    process = party if name == "main" else f"{party}-{name}"
+    home = folder / process
     home.mkdir(mode=0o700)
-    write_new(home / "terminal.key", encode_secret("main", secret, None, os.urandom), 0o600)
+    write_new(home / "terminal.key", encode_secret(name, secret, None, os.urandom), 0o600)
     write_new(home / "pairwise.key", pairwise.hex().encode() + b"\n", 0o600)
-    for name, seed, _ in officers:
-        write_new(home / f"{party}.{name}.officer.key", plain_secret("officer", f"{party}/{name}", seed), 0o600)
-    socket = (sockets or home) / f"{party.lower()}.sock"
+    for officer, seed, _ in officers:
+        write_new(home / f"{party}.{officer}.officer.key", plain_secret("officer", f"{party}/{officer}", seed), 0o600)
+    socket = (sockets or home) / f"{process.lower()}.sock"
     config = home / "endpoint.toml"
-    write_new(config, _endpoint_toml(party, f"duty-{number}", socket).encode())
-    return RehearsedTerminal(party, home, config, socket)
+    write_new(config, _endpoint_toml(party, name, f"duty-{PARTIES.index(party) + 1}", socket).encode())
+    return RehearsedTerminal(party, home, config, socket, name)
 
 
 def _officers(party: str, number: int, key: IdentityKey, now: int, *, by_two: bool) -> list[tuple[str, bytes, bytes]]:
@@ -203,10 +212,10 @@ listen = "{address}"
 """
 
 
-def _endpoint_toml(party: str, officer: str, socket: Path) -> str:
+def _endpoint_toml(party: str, terminal: str, officer: str, socket: Path) -> str:
     return f"""config = 1
 party = "{party}"
-terminal = "main"
+terminal = "{terminal}"
 charter = "../charter.note"
 key = "terminal.key"
 pairwise = "pairwise.key"

@@ -16,6 +16,7 @@ from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
 from hotline.protocol.entries import said
 from hotline.protocol.heads import said_head
+from hotline.protocol.mirror import Mirror
 from hotline.protocol.nonpapers import Name, size_class
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.paths import Path
@@ -45,9 +46,16 @@ class Answers:
     """Everything that reaches an endpoint about its own statements."""
 
     def __init__(
-        self, context: Context, sending: Sending, tests: ChannelTests, promises: Promises, challenges: Challenges
+        self,
+        context: Context,
+        sending: Sending,
+        tests: ChannelTests,
+        promises: Promises,
+        challenges: Challenges,
+        mirror: Mirror,
     ) -> None:
         self._ctx = context
+        self._mirror = mirror
         self._sending = sending
         self._tests = tests
         self._promises = promises
@@ -72,7 +80,7 @@ class Answers:
                 if item is None:
                     continue
                 (quiet if item.is_nonpaper else held).setdefault(plane, []).append(item.serial)
-                if item.state is SentState.QUEUED:
+                if item.state is SentState.QUEUED and not item.copy:
                     item.state = SentState.RELAYED
                     item.relayed_by = path.setup.name
                     self._sending.fact(plane, item.serial, SentState.RELAYED, now, path.setup.name, test=item.is_test)
@@ -98,30 +106,58 @@ class Answers:
             receipt["receipt"] = name.hex()
         for plane, serials in held.items():
             for line in spans(serials):
-                self._ctx.record("msg.custody", plane=plane.value, relay=relay, serials=line, **receipt)
+                self._ctx.record(
+                    "msg.custody", plane=plane.value, relay=relay, serials=line, **receipt, **self._ctx.whose
+                )
         for plane, serials in quiet.items():
             for line in spans(serials):
                 self._ctx.record("nonpaper.custody", plane=plane.value, relay=relay, serials=line)
 
     def delivered(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
         """The peer's terminal holds these statements."""
+        copies = self._copies(plane, receipt, name, now)
+        if copies and self._ctx.sibling:
+            self._mirror.acknowledged(self._ctx, plane, copies, now)
         serials = [item.serial for item in receipt.item if self._deliver_one(plane, item.serial, item.statement, now)]
         if serials:
             head = said_head(receipt.checkpoint, self._ctx.setup.remote_log)
             for line in spans(serials):
-                self._ctx.record("msg.delivered", plane=plane.value, serials=line, receipt=name.hex(), **head)
+                self._ctx.record(
+                    "msg.delivered",
+                    plane=plane.value,
+                    serials=line,
+                    receipt=name.hex(),
+                    **head,
+                    **self._ctx.whose,
+                )
+        if serials or copies:
             self._sending.pump(now)
+
+    def _copies(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> list[int]:
+        """A terminal that is not the first one has these; nobody need be told."""
+        outbox, copies = self._ctx.outboxes[plane], []
+        for item in receipt.item:
+            pending = outbox.pending.get(item.serial)
+            if pending is None and self._ctx.standing.siblings and not self._ctx.sibling:
+                self._mirror.heard_of(plane, item.serial, item.statement, name)
+            if pending is not None and pending.copy and item.statement in pending.names:
+                outbox.remove(item.serial, now.mono)
+                copies.append(item.serial)
+        for line in spans(copies):
+            self._ctx.record("msg.copied", plane=plane.value, serials=line, receipt=name.hex(), **self._ctx.whose)
+        return copies
 
     def _deliver_one(self, plane: Plane, serial: int, statement: bytes, now: Instant) -> bool:
         outbox = self._ctx.outboxes[plane]
         item = outbox.pending.get(serial)
         if item is None:
             return self._deliver_late(plane, serial, statement, now)
-        if statement not in (item.hash, item.original_hash):
+        if item.copy or statement not in item.names:
             return False
         outbox.remove(serial, now.mono)
+        self._ctx.heard_elsewhere(plane, serial)
         self._ctx.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
-        if item.is_void and statement == item.hash:
+        if item.is_void and statement != item.original_hash:
             return True
         self._tell_delivered(plane, serial, now, test=item.is_test)
         if item.is_test:
@@ -216,6 +252,9 @@ class Answers:
 
     def conflict(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
         """The peer holds other statements under these serials: ours were given out twice, after a loss of state."""
+        if self._ctx.sibling or not self._ctx.standing.active:
+            self._mirror.refused(self._ctx, plane, receipt, now)
+            return
         outbox = self._ctx.outboxes[plane]
         if receipt.received_through > outbox.last_serial:
             self.skip_to(plane, receipt.received_through)
@@ -224,7 +263,7 @@ class Answers:
             pending = outbox.pending.get(item.serial)
             if pending is None or item.statement == pending.hash:
                 continue
-            if item.statement == pending.original_hash:
+            if item.statement in pending.names:
                 # It expired here, but had arrived before: the void that should close the gap finds none.
                 self._deliver_one(plane, item.serial, item.statement, now)
                 arrived.append(item.serial)
@@ -243,7 +282,7 @@ class Answers:
         """Give unacknowledged statements new serials beyond everything the peer has seen."""
         ctx, outbox = self._ctx, self._ctx.outboxes[plane]
         for serial in sorted(serials):
-            item = outbox.remove(serial, now.mono)
+            item = ctx.drop(plane, serial, now)
             ctx.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
             if item is None or item.is_void:
                 continue
@@ -278,25 +317,33 @@ class Answers:
         ctx, outbox = self._ctx, self._ctx.outboxes[plane]
         if plane not in self._told_restored:
             self._told_restored.add(plane)
-            text = (
-                "the peer holds statements of ours that we do not know: this terminal was restored from an older state"
-            )
-            ctx.alarm("restored", text, plane=plane.value, through=serial)
-        outbox.last_serial = max(outbox.last_serial, serial)
+            if ctx.standing.siblings:
+                text = (
+                    "the peer holds statements of our party that this record lacks: another terminal of ours said them"
+                )
+                ctx.alarm("sibling-said", text, plane=plane.value, through=serial)
+            else:
+                text = (
+                    "the peer holds statements of ours that we do not know: this terminal was restored from an older "
+                    "state"
+                )
+                ctx.alarm("restored", text, plane=plane.value, through=serial)
+        ctx.raise_serial(plane, serial)
         outbox.restored()
-        ctx.out.changes.append(Put("counter", {"name": f"sent:{plane}", "value": outbox.last_serial}))
 
     def offer_again(self, plane: Plane, after: int, now: Instant) -> None:
         """The peer has lost what it had acknowledged: everything after `after` is owed again."""
         ctx, outbox = self._ctx, self._ctx.outboxes[plane]
-        ctx.alarm(
-            "peer-restored", "the peer has lost statements that it had acknowledged", plane=plane.value, through=after
-        )
+        if not ctx.standing.several:  # else it may never have had them
+            text = "the peer has lost statements that it had acknowledged"
+            ctx.alarm("peer-restored", text, plane=plane.value, through=after)
         last = min(outbox.last_serial, after + ctx.setup.outbox_max)
         for serial in range(after + 1, last + 1):
             stored = ctx.history.sent(plane, serial)
             if serial in outbox.pending:
                 continue
+            if stored is None and any(line.peer.received_through[plane] >= serial for line in ctx.peers):
+                continue  # a sibling said it, to another terminal of the peer: it brings it to us, and we to this one
             if stored is None:
                 # Given out by a state that we lost: an empty statement closes the gap, or the peer says CONFLICT.
                 outbox.add(filler(ctx, plane, serial, now))
@@ -309,10 +356,13 @@ class Answers:
             expired = ctx.history.has_sent_fact(plane, serial, SentState.EXPIRED.value)
             # The void keeps the predecessor: an emptier one would let later statements overtake earlier ones.
             if renumbered or (expired and not ctx.history.has_sent_fact(plane, serial, SentState.DELIVERED.value)):
-                item = void(self._ctx, plane, item)
+                item = void(ctx, plane, item)
+            delivered = ctx.history.has_sent_fact(plane, serial, SentState.DELIVERED.value)
+            item.copy = ctx.standing.several and delivered
             outbox.add(item)
-            key = {"plane": plane.value, "serial": serial, "stage": item.state.value}
-            ctx.out.changes.append(Put("outbox", key))
+            if not item.copy:
+                key = {"plane": plane.value, "serial": serial, "stage": item.state.value}
+                ctx.out.changes.append(Put("outbox", key))
         outbox.restored()
         self._sending.pump(now)
 

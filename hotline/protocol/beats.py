@@ -17,6 +17,7 @@ from hotline.protocol.presence import Presence
 from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
 from hotline.protocol.statements import read_heartbeat
+from hotline.protocol.terminals import Terminals
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
@@ -36,8 +37,10 @@ class Beats:
         receiving: Receiving,
         own_log: OwnLog,
         peer_log: PeerLog,
+        terminals: Terminals,
     ) -> None:
         self._ctx = context
+        self._terminals = terminals
         self._presence = presence
         self._charters = charters
         self._courier = courier
@@ -103,6 +106,7 @@ class Beats:
         )
         self._say_service(heartbeat)
         self._presence.write(heartbeat, closing=self.closing)
+        self._terminals.write(heartbeat, ctx)
         if newest is not None and ctx.peer.prekey_held != tag(newest.name):
             heartbeat.announcement.CopyFrom(newest.signed)
         exchange = self._exchange(path, now)
@@ -159,6 +163,7 @@ class Beats:
         answered = path.heard(heartbeat.beat, heartbeat.echo, heartbeat.echo_delay_ms, now)
         if heartbeat.HasField("announcement"):
             ctx.out.changes += ctx.session.offer_prekey(heartbeat.announcement, fresh=answered is not None)
+        self._terminals.read(heartbeat, ctx, now)
         if heartbeat.HasField("courier") and answered is not None and self._courier is not None:
             if heartbeat.courier.HasField("prekey"):
                 ctx.out.changes += self._courier.offer(heartbeat.courier.prekey, fresh=True)
@@ -171,10 +176,12 @@ class Beats:
             path.beat_soon(now)
             self._sending.peer_returned(now)
         self._counts.setdefault(path.setup.name, [0, 0])[1] += 1
+        self._terminals.heard(heartbeat, ctx, now)
         self._believe(heartbeat, answered, now)
         if heartbeat.HasField("log"):
             self._heard_log(heartbeat.log, path, now)
-        self._charters.heard(self._ctx, heartbeat, path, now)
+        if not ctx.sibling:
+            self._charters.heard(ctx, heartbeat, path, now)
         self._sending.pump(now)
 
     def _believe(self, heartbeat: content_pb2.Heartbeat, answered: int, now: Instant) -> None:
@@ -184,7 +191,9 @@ class Beats:
         if not ctx.session.confirm_prekey(heartbeat.prekey) and heartbeat.prekey:
             for path in ctx.paths.values():
                 path.beat_soon(now)
-        self._presence.read(heartbeat, now)
+        remote = ctx.setup.remote
+        if not ctx.sibling and ctx.standing.speaks(remote.number):
+            self._presence.read(heartbeat, now)
         peer.heard_at, peer.heard_wall = now.mono, now.wall
         peer.log_size = heartbeat.log_size or peer.log_size
         peer.prekey_held = heartbeat.prekey_held
@@ -203,8 +212,13 @@ class Beats:
         for plane, sent, received in said:
             peer.sent_through[plane] = sent
             peer.received_through[plane] = received
-            self._receiving.doubt(plane, sent, now)
+            if ctx.sibling:
+                continue
+            if ctx.standing.speaks(remote.number):
+                self._receiving.doubt(ctx, plane, sent, now)
             outbox = ctx.outboxes[plane]
+            if not ctx.standing.active:
+                continue  # what it must know of this is asked when it takes over
             if received > outbox.last_serial:
                 self._answers.skip_to(plane, received)
             elif received < outbox.delivered_high and answered >= outbox.delivered_since:
@@ -238,7 +252,7 @@ class Beats:
         linked = self._peer_log.linked
         if any(count != "0/0" for count in counts.values()):
             text = " ".join(f"{name}={count}" for name, count in counts.items())
-            fields: dict[str, str | int] = {"beats": text}
+            fields: dict[str, str | int] = {"beats": text, **self._ctx.whose}
             if linked is not None:
                 fields |= {
                     "peer_log_epoch": linked.epoch,
@@ -256,14 +270,21 @@ class Beats:
     def path_changed(self, path: Path, now: Instant) -> None:
         """Record and tell a new state; raise the alarms that follow from all of them together."""
         ctx = self._ctx
-        ctx.record("path.state", path=path.setup.name, state=path.state.value)
-        ctx.tell("path", path=path.setup.name, state=path.state.value, at=now.wall)
-        up = sum(1 for other in ctx.paths.values() if other.state is PathState.UP)
-        if path.state in (PathState.DOWN, PathState.SUSPECT):
-            if up == 0:
-                ctx.alarm("no-path", "the peer is not heard on any path; statements are queued", up=0)
-            elif up == 1 and len(ctx.paths) > 1:
-                ctx.alarm("single-path", "only one path is left", up=1)
+        ctx.record("path.state", path=path.setup.name, state=path.state.value, **ctx.whose)
+        if ctx is ctx.lines[0]:
+            ctx.tell("path", path=path.setup.name, state=path.state.value, at=now.wall)
+        if path.state not in (PathState.DOWN, PathState.SUSPECT):
+            return
+        if ctx.standing.several and not ctx.peer_is_heard:
+            name = ctx.standing.name(ctx.setup.remote.number)
+            ctx.alarm("terminal-silent", "a terminal of the charter is not heard on any path", other=name)
+        if ctx.sibling:
+            return
+        up = max(line.paths_up for line in ctx.peers)
+        if up == 0:
+            ctx.alarm("no-path", "the peer is not heard on any path; statements are queued", up=0)
+        elif up == 1 and len(ctx.paths) > 1:
+            ctx.alarm("single-path", "only one path is left", up=1)
 
     def replaced(self, path: Path, now: Instant) -> None:
         """Its relay says that a newer stream with our key has taken our place. We have one stream at each relay."""

@@ -153,7 +153,8 @@ class Challenges:
         said = self._talk(content_pb2.STATEMENT_KIND_RECORD_ANSWER, TERMINAL)
         said.text, said.verdict = answer(plane.value, serial, word, ours=asked.ours), verdict
         said.in_reply_to.CopyFrom(content_pb2.Reference(serial=statement.serial, statement=name))
-        self._say(said, None, now)
+        if ctx.standing.active:
+            self._say(said, None, now)
 
     def confirm(self, event: AnswerChallenge, now: Instant) -> None:
         """An officer answers a challenge of the peer, once."""
@@ -197,13 +198,13 @@ class Challenges:
             return _verdict(known == name, lost=lost)
         outbox, row = ctx.outboxes[plane], ctx.history.sent(plane, serial)
         item = outbox.pending.get(serial)
-        names = {item.hash, item.original_hash} if item is not None else set()
+        names = set(item.names) if item is not None else set()
         if row is not None:
             precedence = decode_statement(row.content).precedence
             said = Pending(serial, precedence, row.content, row.signature, row.hash, now.mono)
-            names |= {row.hash, void(ctx, plane, said).hash}
+            names |= {row.hash, *void(ctx, plane, said).names}
         elif serial <= outbox.last_serial:
-            names.add(filler(ctx, plane, serial, now).hash)
+            names |= set(filler(ctx, plane, serial, now).names)
         lost = row is None and item is None and serial <= outbox.last_serial
         return _verdict(name in names, lost=lost)
 

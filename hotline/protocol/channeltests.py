@@ -184,7 +184,9 @@ class ChannelTests:
             self._missed_at = now.mono + 2 * self.interval
             self._missed(now)
         slot = self._slot(now)
-        if self._is_ours(slot) and slot != self.kept.slot and self._free_at <= now.mono:
+        if self._is_ours(slot) and not self._ctx.standing.active:
+            self.kept.slot = slot  # the terminal that speaks sends it
+        elif self._is_ours(slot) and slot != self.kept.slot and self._free_at <= now.mono:
             self._by_schedule(slot, now)
         self._send_at = now.mono + self.next_due(now) - now.wall
 

@@ -11,17 +11,18 @@ from hotline.crypto.signing import SigningKey
 from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.ledger.policy import Policy
 from hotline.limits import REFUSALS_RECORDED_PER_MINUTE
-from hotline.machine import Delivery, Entropy, Instant, Output, Plane, Private, Record, Transmission
+from hotline.machine import Delivery, Entropy, Instant, Output, Plane, Private, Put, Record, Transmission
 from hotline.protocol.inbox import Inbox
 from hotline.protocol.nonpapers import Name, NonPapers
-from hotline.protocol.outbox import BESIDE, Outbox
+from hotline.protocol.outbox import BESIDE, Outbox, Pending
 from hotline.protocol.paths import Path, PathSetup, PathState
 from hotline.protocol.prekeys import OwnPrekeys
 from hotline.protocol.receipts import LadderReceipts
 from hotline.protocol.release import ReleasePolicy
 from hotline.protocol.session import Session, Side
+from hotline.protocol.standing import Standing
 from hotline.protocol.tables import History, LedgerView, Saved, SentRow
-from hotline.wire.codec import envelope_frame
+from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
@@ -96,6 +97,9 @@ class PeerView:
     prekey_held: int = 0
     clock_offset_ms: int | None = None
     clock_alarmed: bool = False
+    knows_us: int = 0
+    """The turn of our party that it has named, and that of its own."""
+    knows_itself: int = 0
 
 
 class Context:
@@ -110,8 +114,14 @@ class Context:
         history: History,
         ledger: LedgerView,
         saved: Saved,
+        standing: Standing,
     ) -> None:
         self.setup = setup
+        self.standing = standing
+        self.lines: list[Context] = [self]
+        """Of all lines, this one among them; the first is the one that asks and answers people."""
+        self.sibling = setup.remote.party == setup.local.party
+        """Whether this line is to a terminal of our own party."""
         self.session = session
         self.prekeys = prekeys
         self.entropy = entropy
@@ -135,6 +145,83 @@ class Context:
             self.inboxes[plane] = Inbox(_number(counters.get(f"through:{plane}")), _lookup(history, plane))
         self.out = Output()
         self._refusals: dict[tuple[str, int], int] = {}
+
+    # --- lines -------------------------------------------------------------------------------------------------------
+
+    def share(self, first: Context) -> None:
+        """One inbox, one row of serials and one count of refusals for all lines."""
+        self.inboxes, self.unread, self._refusals = first.inboxes, first.unread, first._refusals
+        for plane, outbox in self.outboxes.items():
+            outbox.last_in_precedence = first.outboxes[plane].last_in_precedence
+        first.lines.append(self)
+        self.lines = first.lines
+
+    @property
+    def peers(self) -> list[Context]:
+        """The lines to the peer's terminals."""
+        return [line for line in self.lines if not line.sibling]
+
+    @property
+    def siblings(self) -> list[Context]:
+        """The lines to the other terminals of our party."""
+        return [line for line in self.lines if line.sibling]
+
+    def copy(self, plane: Plane, item: Pending) -> None:
+        """A new statement, pending on this line, for every other one. A full one is offered it when there is room."""
+        for line in self.lines:
+            outbox = line.outboxes[plane]
+            if line is not self and len(outbox.pending) < self.setup.outbox_max:
+                outbox.add(item.copied(copy=line.sibling))
+            outbox.last_serial = max(outbox.last_serial, item.serial)
+
+    @property
+    def front(self) -> Context:
+        """The line that people look at: to the terminal that speaks for the peer, or to one that is heard."""
+        speaking = [line for line in self.peers if self.standing.speaks(line.setup.remote.number)]
+        heard = [line for line in (*speaking, *self.peers) if line.peer_is_heard]
+        return (heard or speaking or self.peers)[0]
+
+    @property
+    def may_speak(self) -> bool:
+        """Whether statements may leave over this line.
+
+        With siblings only once the other side is heard: it knows whether one of them has taken over.
+        """
+        standing = self.standing
+        return self.sibling or (standing.active and (not standing.siblings or self.peer_is_heard))
+
+    @property
+    def whose(self) -> dict[str, str]:
+        """For records: the terminal that this line leads to, where there are several."""
+        remote = self.setup.remote
+        return {"other": f"{remote.party}/{remote.name}"} if self.standing.several else {}
+
+    def raise_serial(self, plane: Plane, serial: int) -> None:
+        """Serials up to here are given out."""
+        for line in self.lines:
+            outbox = line.outboxes[plane]
+            outbox.last_serial = max(outbox.last_serial, serial)
+        value = self.outboxes[plane].last_serial
+        self.out.changes.append(Put("counter", {"name": f"sent:{plane}", "value": value}))
+
+    def drop(self, plane: Plane, serial: int, now: Instant) -> Pending | None:
+        """A statement of ours is pending no more, for nobody; what was pending on this line."""
+        item = self.outboxes[plane].remove(serial, now.mono)
+        for line in self.lines:
+            line.outboxes[plane].remove(serial, now.mono)
+        return item
+
+    def heard_elsewhere(self, plane: Plane, serial: int) -> None:
+        """A terminal of the peer has it: for the others it is a copy."""
+        for line in self.lines:
+            item = line.outboxes[plane].pending.get(serial)
+            if item is not None:
+                item.copy = True
+
+    def tell_settled(self, plane: Plane, items: list[content_pb2.ReceiptItem], now: Instant, *, expired: bool) -> None:
+        """Tell a sibling that these statements of our party wait no more."""
+        receipt = content_pb2.Receipt(stage=content_pb2.STAGE_SETTLED, item=items, time_ms=now.wall, expired=expired)
+        self.send_content(plane, ContentType.RECEIPT, encode(receipt), now, transient=False, urgent=False)
 
     # --- routes ------------------------------------------------------------------------------------------------------
 
@@ -165,7 +252,12 @@ class Context:
     @property
     def peer_is_heard(self) -> bool:
         """Whether the peer answers on at least one path."""
-        return any(path.state is PathState.UP for path in self.paths.values())
+        return self.paths_up > 0
+
+    @property
+    def paths_up(self) -> int:
+        """Paths on which the other side answers."""
+        return sum(1 for path in self.paths.values() if path.state is PathState.UP)
 
     # --- the record --------------------------------------------------------------------------------------------------
 

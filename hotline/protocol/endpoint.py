@@ -8,6 +8,7 @@ Time: Tick -> whatever is due; there is no other timer.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from hotline.errors import RemoteError
@@ -58,13 +59,15 @@ from hotline.protocol.events import (
     ReleaseDraft,
     SendTest,
     SetPresence,
+    SetTerminal,
     SignDraft,
     Started,
     Submit,
     Translate,
 )
 from hotline.protocol.ladder import Ladder
-from hotline.protocol.line import Line
+from hotline.protocol.line import Line, relay_reason
+from hotline.protocol.mirror import Mirror
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathInput
 from hotline.protocol.peerlog import PeerLog
@@ -74,7 +77,9 @@ from hotline.protocol.promises import Promises
 from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
 from hotline.protocol.session import Session
+from hotline.protocol.standing import Standing
 from hotline.protocol.tables import History, LedgerView, Saved
+from hotline.protocol.terminals import Terminals
 from hotline.protocol.translations import Translations
 from hotline.wire.codec import decode_frame, encode
 from hotline.wire.envelope import decode_header
@@ -91,18 +96,21 @@ class Endpoint:
             setup.charter, setup.local.number, setup.signing, setup.storage_key, entropy, saved.rows("prekey")
         )
         local, remote = setup.local, setup.remote
-        courier_keys = CourierKeys(
-            setup.charter, local.number, remote.number, remote.signing, setup.signing, setup.storage_key, entropy
-        )
+        keys = (setup.charter, local.number, remote.number, remote.signing, setup.signing, setup.storage_key)
+        courier_keys = CourierKeys(*keys, entropy)
         courier_keys.restore(saved.rows("courier_prekey"), saved.rows("peer_courier"))
         self._courier_keys = courier_keys
 
+        sides = [remote, *(one.side for one in setup.others)]
+        self.standing = Standing(setup.charter, local, sides)
+
         def context(setup: EndpointSetup, courier: CourierKeys | None) -> Context:
-            session = Session(
-                setup.charter, local, setup.remote, setup.pairwise, setup.signing, prekeys, entropy, courier
-            )
+            to, party = setup.remote, [side for side in (local, *sides) if side.party == setup.remote.party]
+            authors = {side.number: side.signing for side in party if side.number != to.number}
+            ends = (setup.charter, local, to, setup.pairwise, setup.signing)
+            session = Session(*ends, prekeys, entropy, courier, authors)
             session.restore(saved.rows("peer_prekey"), saved.rows("peer_epoch"))
-            return Context(setup, session, prekeys, entropy, history, ledger, saved)
+            return Context(setup, session, prekeys, entropy, history, ledger, saved, self.standing)
 
         self.context = context(setup, courier_keys)
         self.own_log = OwnLog(self.context)
@@ -117,50 +125,71 @@ class Endpoint:
         self.presence = Presence(self.context)
         self.charters = Charters(self.context, self.tests)
         self.context.nonpapers.restore(saved.rows("nonpaper"), now)
+        sending = {remote.number: self._sending}
+        self._mirror = Mirror(self.context, sending, self.promises)
+        self.terminals = Terminals(self.context, self._mirror)
         self._first = self._line(self.context, self._sending, ladder, courier_keys, now)
         self.peer_log = self._first.peer_log
         self._lines = {remote.number: self._first}
+        for other in setup.others:
+            ctx = context(replace(setup, remote=other.side, remote_log=other.log), None)
+            ctx.share(self.context)
+            one = sending[other.side.number] = Sending(ctx, self.own_log, self.promises)
+            self._lines[other.side.number] = self._line(ctx, one, Ladder(ctx, self.promises), None, now)
         self.drafts = Drafts(self.context, self._sending)
-        self._sending.restore(saved, now)
+        self._restore(saved, now)
+        self._taken: dict[str, list[bytes]] = {}
+        self._taken_at: int | None = None
+        self._gap_at: int | None = None
+        self._chronicle = Chronicle(self.context, saved, now)
+
+    def _restore(self, saved: Saved, now: Instant) -> None:
+        self.terminals.restore(saved)
+        for line in self._lines.values():
+            line.peer_log.restore(saved)
+            line.sending.restore(saved, now)
+            line.ladder.restore(saved, now)
         self.drafts.restore(saved)
         self._receiving.restore(saved)
-        ladder.restore(saved, now)
         self.tests.restore(saved, now)
         self.presence.restore(saved, now)
         self._translations.restore(saved)
         self.promises.restore(saved, now)
         self.challenges.restore(saved, now)
         self.own_log.restore(saved)
-        for line in self._lines.values():
-            line.peer_log.restore(saved)
         self.charters.restore(saved)
-        self._taken: dict[str, list[bytes]] = {}
-        self._taken_at: int | None = None
-        self._gap_at: int | None = None
-        self._chronicle = Chronicle(self.context, saved, now)
 
     def _line(
         self, context: Context, sending: Sending, ladder: Ladder, courier: CourierKeys | None, now: Instant
     ) -> Line:
         self.charters.contexts.append(context)
-        peer_log, answers = PeerLog(context), Answers(context, sending, self.tests, self.promises, self.challenges)
-        said = (self.presence, self.charters, courier)
-        beats = Beats(context, *said, sending, answers, self._receiving, self.own_log, peer_log)
-        return Line(context, sending, answers, ladder, beats, peer_log, self._receiving, now)
+        peer_log = PeerLog(context)
+        answers = Answers(context, sending, self.tests, self.promises, self.challenges, self._mirror)
+        parts = (sending, answers, self._receiving, self.own_log, peer_log, self.terminals)
+        beats = Beats(context, self.presence, self.charters, courier, *parts)
+        return Line(context, sending, answers, ladder, beats, peer_log, self._receiving, self._mirror, now)
 
     # --- the machine -------------------------------------------------------------------------------------------------
 
-    def step(self, event: EndpointEvent, now: Instant) -> Output:
-        """Take one event; what it decided is in the output, and nowhere else."""
+    def _begin(self) -> Output:
         out = Output()
         for line in self._lines.values():
             line.context.out = out
+        return out
+
+    def step(self, event: EndpointEvent, now: Instant) -> Output:
+        """Take one event; what it decided is in the output, and nowhere else."""
+        out = self._begin()
         self._chronicle.watch_clock(now)
         match event:
             case FramesReceived():
                 self._frames(event, now)
             case Tick():
                 self._tick(now)
+            case Submit() | SendTest() | AskChallenge() | AnswerChallenge() if not self.standing.active:
+                self.terminals.refuse(event.request)
+            case SetTerminal():
+                self.terminals.set(event, now)
             case Submit():
                 self._sending.submit(event, now)
             case MakeDraft() | SignDraft() | RejectDraft() | ReleaseDraft():
@@ -334,7 +363,7 @@ class Endpoint:
                     raise RemoteError("version")
                 self._welcome(path.setup.name, now)
             case "refusal":
-                self.context.refuse(path.setup.name, f"relay-{_reason(frame.refusal.reason)}", now)
+                self.context.refuse(path.setup.name, f"relay-{relay_reason(frame.refusal.reason)}", now)
                 if frame.refusal.reason == frame_pb2.REFUSAL_REASON_REPLACED:
                     self._first.beats.replaced(path, now)
             case _:
@@ -358,10 +387,3 @@ class Endpoint:
 
     def _settled(self, link: str, name: bytes) -> None:
         self._taken.setdefault(link, []).append(name)
-
-
-def _reason(number: int) -> str:
-    """The word of a relay's reason; one that this version does not know is no reason to stop."""
-    known = frame_pb2.RefusalReason.items()
-    names = [name.removeprefix("REFUSAL_REASON_").lower() for name, value in known if value == number and value]
-    return names[0] if names else "unspecified"

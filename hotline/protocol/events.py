@@ -186,6 +186,15 @@ class ActivateCharter:
 
 
 @dataclass(frozen=True, slots=True)
+class SetTerminal:
+    """An officer lets this terminal speak for its party (take over), or stand by."""
+
+    request: RequestId
+    officer: str
+    speak: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ExportBundle:
     """An officer asks for a bundle for the courier."""
 
@@ -265,6 +274,7 @@ EndpointEvent = (
     | AskChallenge
     | AnswerChallenge
     | ActivateCharter
+    | SetTerminal
     | ExportBundle
     | ImportBundle
     | Closing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hotline.limits import TIME_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put, Reply, RequestId
@@ -14,6 +15,7 @@ from hotline.protocol.promises import RECEIVED, Promises
 from hotline.protocol.receipts import WORDS, Stage, Unnoted
 from hotline.protocol.statements import NAME_MAX, decode_statement
 from hotline.protocol.tables import Saved
+from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
@@ -61,19 +63,22 @@ class Ladder:
                 text = f"#{event.serial} was read before, or is a channel test, which nobody need read"
             ctx.out.replies.append(Reply(event.request, known is not None, "again" if known else "unknown", text))
             return
-        del ctx.unread[event.plane][event.serial]
-        ctx.out.changes += ctx.nonpapers.finish(Name("received", event.plane, event.serial), now)
-        key: dict[str, str | int] = {"plane": event.plane.value, "serial": event.serial}
+        self._opened(event.plane, event.serial, event.officer, now)
+        self._owe(Unnoted(event.plane, event.serial, name, event.officer, now.wall), now)
+        ctx.out.replies.append(Reply(event.request, True, "read", f"#{event.serial} read by {event.officer}"))
+
+    def _opened(self, plane: Plane, serial: int, by: str, now: Instant) -> None:
+        ctx = self._ctx
+        del ctx.unread[plane][serial]
+        ctx.out.changes += ctx.nonpapers.finish(Name("received", plane, serial), now)
+        key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
         ctx.out.changes += [
             Delete("unread", key),
-            Put("received_fact", {**key, "stage": "read", "at": now.wall, "by": event.officer}),
+            Put("received_fact", {**key, "stage": "read", "at": now.wall, "by": by}),
         ]
-        officer = {"officer": Private(event.officer.encode())}
-        ctx.record("msg.opened", officer, plane=event.plane.value, serial=event.serial)
-        self._owe(Unnoted(event.plane, event.serial, name, event.officer, now.wall), now)
-        mode = ctx.nonpapers.mode(Name("received", event.plane, event.serial))
-        ctx.tell("read", plane=event.plane.value, serial=event.serial, officer=event.officer, at=now.wall, mode=mode)
-        ctx.out.replies.append(Reply(event.request, True, "read", f"#{event.serial} read by {event.officer}"))
+        ctx.record("msg.opened", {"officer": Private(by.encode())}, plane=plane.value, serial=serial)
+        mode = ctx.nonpapers.mode(Name("received", plane, serial))
+        ctx.tell("read", plane=plane.value, serial=serial, officer=by, at=now.wall, mode=mode)
 
     def _shown(self, event: MarkShown, now: Instant) -> None:
         """Said once."""
@@ -90,20 +95,17 @@ class Ladder:
             text = f"that #{serial} was shown to the principal has been said before"
             ctx.out.replies.append(Reply(event.request, True, "again", text))
             return
-        self._rung(plane, serial, "shown", now, officer=event.officer, principal=event.principal)
-        shown_to = {"officer": Private(event.officer.encode()), "principal": Private(event.principal.encode())}
-        ctx.record("msg.presented", shown_to, plane=plane.value, serial=serial)
+        self._presented(plane, serial, event.officer, event.principal, now)
         said = Unnoted(plane, serial, name, event.officer, now.wall, content_pb2.STAGE_SHOWN, event.principal)
         self._owe(said, now)
-        ctx.tell(
-            "presented",
-            plane=plane.value,
-            serial=serial,
-            officer=event.officer,
-            principal=event.principal,
-            at=now.wall,
-        )
         ctx.out.replies.append(Reply(event.request, True, "shown", f"the peer is told that #{serial} was shown"))
+
+    def _presented(self, plane: Plane, serial: int, by: str, to: str, now: Instant) -> None:
+        ctx = self._ctx
+        self._rung(plane, serial, "shown", now, officer=by, principal=to)
+        shown_to = {"officer": Private(by.encode()), "principal": Private(to.encode())}
+        ctx.record("msg.presented", shown_to, plane=plane.value, serial=serial)
+        ctx.tell("presented", plane=plane.value, serial=serial, officer=by, principal=to, at=now.wall)
 
     def _promise(self, event: PromiseReply, now: Instant) -> None:
         """Both sides watch the time; a newer promise takes the place of an older one."""
@@ -115,14 +117,16 @@ class Ladder:
             text = "an answer is promised until a time to come: nothing was promised"
             ctx.out.replies.append(Reply(event.request, False, "time", text))
             return
-        self._rung(plane, serial, "reply-by", now, officer=event.officer, until=until)
-        ctx.record(
-            "msg.promised", {"officer": Private(event.officer.encode())}, plane=plane.value, serial=serial, until=until
-        )
-        self._promises.take(RECEIVED, plane, serial, until, now)
+        self._promised(plane, serial, event.officer, until, now)
         self._owe(Unnoted(plane, serial, name, event.officer, now.wall, content_pb2.STAGE_REPLY_BY, until=until), now)
-        ctx.tell("promise", way=RECEIVED, plane=plane.value, serial=serial, officer=event.officer, until=until)
         ctx.out.replies.append(Reply(event.request, True, "promised", f"the peer is promised an answer to #{serial}"))
+
+    def _promised(self, plane: Plane, serial: int, by: str, until: int, now: Instant) -> None:
+        ctx = self._ctx
+        self._rung(plane, serial, "reply-by", now, officer=by, until=until)
+        ctx.record("msg.promised", {"officer": Private(by.encode())}, plane=plane.value, serial=serial, until=until)
+        self._promises.take(RECEIVED, plane, serial, until, now)
+        ctx.tell("promise", way=RECEIVED, plane=plane.value, serial=serial, officer=by, until=until)
 
     def _readable(self, request: RequestId, plane: Plane, serial: int) -> bytes | None:
         """Name of a statement that an officer has opened; None, and a sentence, if there is nothing to say of it."""
@@ -170,6 +174,8 @@ class Ladder:
         row: dict[str, str | int | bytes | None] = {**_key(item.plane, item.serial, item.stage), "hash": item.hash}
         row |= {"officer": item.officer, "at": item.at, "principal": item.principal, "until": item.until}
         self._ctx.out.changes.append(Put("unnoted", row))
+        for line in self._ctx.lines[1:]:
+            line.reads.add(replace(item))
         for key in self._ctx.reads.add(item):
             self._ctx.out.changes.append(Delete("unnoted", _key(*key)))
 
@@ -192,6 +198,28 @@ class Ladder:
             if self._ctx.reads.noted(plane, item.serial, item.statement, stage, receipt.reply_by_ms):
                 self._ctx.out.changes.append(Delete("unnoted", _key(plane, item.serial, stage)))
         self.due(now)
+
+    def told(self, plane: Plane, receipt: content_pb2.Receipt, now: Instant) -> None:
+        """A sibling tells what an officer did there: so it is here. What we have not received it repeats to us."""
+        ctx = self._ctx
+        known = [item for item in receipt.item if ctx.inboxes[plane].known_hash(item.serial) == item.statement]
+        for serial in (item.serial for item in known):
+            match receipt.stage:
+                case content_pb2.STAGE_READ if serial in ctx.unread[plane]:
+                    self._opened(plane, serial, receipt.officer, now)
+                case content_pb2.STAGE_SHOWN if not ctx.history.rung(RECEIVED, plane, serial, "shown"):
+                    self._presented(plane, serial, receipt.officer, receipt.principal, now)
+                case content_pb2.STAGE_REPLY_BY if not self._is_promised(plane, serial, receipt.reply_by_ms):
+                    self._promised(plane, serial, receipt.officer, receipt.reply_by_ms, now)
+        if known:
+            answer = content_pb2.Receipt(stage=content_pb2.STAGE_NOTED, item=known, time_ms=now.wall)
+            if receipt.stage != content_pb2.STAGE_READ:
+                answer.noted, answer.reply_by_ms = receipt.stage, receipt.reply_by_ms
+            ctx.send_content(plane, ContentType.RECEIPT, encode(answer), now, transient=True, urgent=False)
+
+    def _is_promised(self, plane: Plane, serial: int, until: int) -> bool:
+        known = self._promises.open.get((RECEIVED, plane, serial))
+        return known is not None and known.until == until
 
     def receipts(self, plane: Plane) -> Iterator[bytes]:
         """For a bundle: what the peer has not noted."""

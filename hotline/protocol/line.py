@@ -12,6 +12,7 @@ from hotline.protocol.answers import Answers
 from hotline.protocol.beats import Beats
 from hotline.protocol.context import Context
 from hotline.protocol.ladder import Ladder
+from hotline.protocol.mirror import Mirror
 from hotline.protocol.paths import Path
 from hotline.protocol.peerlog import PeerLog
 from hotline.protocol.receipts import WORDS
@@ -21,7 +22,7 @@ from hotline.protocol.session import ASKABLE, Opened
 from hotline.protocol.statements import decode_receipt
 from hotline.wire.envelope import FLAG_CLEAR, Header, envelope_id
 from hotline.wire.inner import ContentType, Inner
-from hotline.wire.v1 import content_pb2
+from hotline.wire.v1 import content_pb2, frame_pb2
 
 Taken = Callable[[str, bytes], None]
 """Told of each durable envelope that is settled: the path, and the envelope's identifier."""
@@ -39,6 +40,7 @@ class Line:
         beats: Beats,
         peer_log: PeerLog,
         receiving: Receiving,
+        mirror: Mirror,
         now: Instant,
     ) -> None:
         self.context = context
@@ -48,6 +50,7 @@ class Line:
         self.beats = beats
         self.peer_log = peer_log
         self._receiving = receiving
+        self._mirror = mirror
         self._hastened_at = now.mono - KEY_REQUEST_INTERVAL
 
     def deadlines(self) -> list[int | None]:
@@ -87,8 +90,12 @@ class Line:
     def _act(self, path: Path, header: Header, opened: Opened, now: Instant) -> bool:
         inner: Inner = opened.inner
         match inner.type:
+            case ContentType.STATEMENT if self.context.sibling:
+                return self._mirror.statement(self.context, opened, now)
             case ContentType.WITHOUT_PREJUDICE if path.setup.name not in self.context.paths:
                 raise RemoteError("content-type")  # a bundle is signed (22.6)
+            case ContentType.WITHOUT_PREJUDICE if self.context.standing.several:
+                raise RemoteError("content-type")  # it is not said where a party has several terminals (23.11)
             case ContentType.STATEMENT | ContentType.WITHOUT_PREJUDICE:
                 return self._receiving.statement(self.context, self.peer_log, opened, path.setup.name, now)
             case ContentType.RECEIPT:
@@ -107,6 +114,10 @@ class Line:
                 if receipt.checkpoint:
                     self.peer_log.claim(receipt.checkpoint, path.setup.name, now)
                 self.answers.delivered(opened.plane, receipt, name, now)
+            case content_pb2.STAGE_SETTLED if self.context.sibling:
+                self._mirror.settled(self.context, opened.plane, receipt, name, now)
+            case stage if stage in WORDS and self.context.sibling:
+                self.ladder.told(opened.plane, receipt, now)
             case content_pb2.STAGE_NOTED:
                 self.ladder.noted(opened.plane, receipt, now)
             case content_pb2.STAGE_CONFLICT:
@@ -133,3 +144,10 @@ class Line:
             self.sending.reseal(asked.reseal, now)
         if asked.new_prekey:
             self.sending.pump(now)
+
+
+def relay_reason(number: int) -> str:
+    """The word of a relay's reason; one that this version does not know is no reason to stop."""
+    known = frame_pb2.RefusalReason.items()
+    names = [name.removeprefix("REFUSAL_REASON_").lower() for name, value in known if value == number and value]
+    return names[0] if names else "unspecified"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -70,6 +70,10 @@ class Pending:
     """Said without prejudice: it has no signature."""
     original_hash: bytes = b""
     """Of the statement that a void one replaced."""
+    other_names: tuple[bytes, ...] = ()
+    """Of the void ones that our siblings make in its place."""
+    copy: bool = False
+    """For a terminal that is not the first to have it: nothing is told of it any more, and it does not expire."""
     state: SentState = SentState.QUEUED
     envelope: bytes | None = None
     name: bytes = b""
@@ -87,6 +91,15 @@ class Pending:
         """Note what is said in it, where that matters on its way."""
         self.is_test = statement.kind == content_pb2.STATEMENT_KIND_TEST
         self.is_nonpaper = statement.kind == NON_PAPER
+
+    @property
+    def names(self) -> tuple[bytes, ...]:
+        """What a receipt for it may call it."""
+        return (self.hash, *((self.original_hash,) if self.original_hash else ()), *self.other_names)
+
+    def copied(self, *, copy: bool) -> Pending:
+        """The same for another terminal."""
+        return replace(self, envelope=None, name=b"", custody=set(), attempts=0, retry_at=None, copy=copy or self.copy)
 
     @property
     def urgent(self) -> bool:

@@ -74,11 +74,11 @@ class Rebuilt:
                 self.ladder.add(("sent" if who == "peer" else "received", stage, name))
                 if leaf.type == "peer.shown":
                     self.stages["shown"].add(name)
-            case "msg.submit":
+            case "msg.submit" | "msg.mirrored":
                 self.sent[name] = str(fields["statement"])
                 self._translation("sent", name, fields)
                 self._references("sent", name, fields)
-                if fields.get("kind") == "test":
+                if fields.get("kind") == "test" and leaf.type == "msg.submit":
                     self.tests.add(("sent", name[1]))
             case "msg.renumbered":
                 self.stages["renumbered"].add(name)

@@ -24,7 +24,7 @@ from hotline.protocol.promises import Promises
 from hotline.protocol.release import RELEASED
 from hotline.protocol.repeats import Repeats
 from hotline.protocol.session import Opened
-from hotline.protocol.statements import decode_statement, read_statement, spans, statement_name
+from hotline.protocol.statements import Ends, decode_statement, read_statement, spans, statement_name
 from hotline.protocol.tables import Saved
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType, Inner
@@ -55,7 +55,7 @@ class Receiving:
         self._kinds: dict[tuple[Plane, int], content_pb2.StatementKind.ValueType] = {}
         """Of statements that are not shown yet."""
         self._owed: dict[Plane, list[tuple[int, bytes]]] = {plane: [] for plane in Plane}
-        self._clashing: dict[Plane, list[tuple[int, bytes]]] = {plane: [] for plane in Plane}
+        self._clashing: list[tuple[Context, Plane, int, bytes]] = []
         self._urgent = False
         self._doubted_at: dict[Plane, int] = {}
         self._repeats = Repeats(context)
@@ -91,7 +91,7 @@ class Receiving:
         """A verified statement arrived over `line`. False: it cannot be taken now, offer it again. Raises Malformed."""
         ctx, setup, plane, inner = self._ctx, self._ctx.setup, opened.plane, opened.inner
         statement = read_statement(inner.content, plane, setup.remote.party, setup.local.party, inner.type)
-        name = statement_name(plane, line.session.ends_in, statement, inner.content)
+        name = statement_name(plane, Ends(setup.charter, opened.author, setup.local.number), statement, inner.content)
         inbox = ctx.inboxes[plane]
         match inbox.judge(statement.serial, name):
             case Verdict.FULL:
@@ -105,11 +105,13 @@ class Receiving:
                 ctx.record(
                     "msg.conflict", plane=plane.value, serial=statement.serial, statement=name.hex(), held=held.hex()
                 )
-                self._clashing[plane].append((statement.serial, held))
+                self._clashing.append((line, plane, statement.serial, held))
             case Verdict.REPEAT:
                 self._owed[plane].append((statement.serial, name))
             case Verdict.NEW:
                 self._take(plane, statement, inner, name, path, now)
+                if ctx.standing.several:
+                    self._note_voice(plane, statement, opened.author)
                 self._owed[plane].append((statement.serial, name))
         if statement.checkpoint:
             peer_log.claim(statement.checkpoint, path, now)
@@ -197,6 +199,17 @@ class Receiving:
             **said_head(statement.checkpoint, ctx.setup.remote_log),
         )
 
+    def _note_voice(self, plane: Plane, statement: content_pb2.Statement, author: int) -> None:
+        """Which terminal of the peer said it, and whether that one still speaks for its party."""
+        ctx, standing = self._ctx, self._ctx.standing
+        serial, other, term = statement.serial, standing.name(author), statement.term
+        row = {"plane": plane.value, "way": "received", "serial": serial, "terminal": other, "term": term}
+        ctx.out.changes.append(Put("voice", row))
+        ctx.record("msg.voice", plane=plane.value, serial=serial, other=other, term=term)
+        if term < standing.turns[ctx.setup.remote.party].term and not standing.speaks(author):
+            text = "a statement has arrived from a terminal that no longer speaks for the peer"
+            ctx.alarm("late-voice", text, plane=plane.value, serial=serial, other=other, term=term)
+
     def _correct(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
         """What was said before stays; from now on it is shown with what became of it."""
         named = statement.corrects
@@ -258,22 +271,39 @@ class Receiving:
 
     def flush(self, now: Instant) -> None:
         """Send the receipts for everything this step took. They leave after the commit."""
+        ctx = self._ctx
         for plane in Plane:
-            for stage, owed in (
-                (content_pb2.STAGE_DELIVERED, self._owed[plane]),
-                (content_pb2.STAGE_CONFLICT, self._clashing[plane]),
-            ):
-                while owed:
-                    batch = owed[:RECEIPT_ITEMS_MAX]
-                    del owed[:RECEIPT_ITEMS_MAX]
-                    self._send_receipt(plane, stage, batch, now)
+            self._batches(ctx.peers, plane, content_pb2.STAGE_DELIVERED, self._owed[plane], now)
+            for line in ctx.peers:
+                clashing = [(serial, held) for one, of, serial, held in self._clashing if one is line and of is plane]
+                self._batches([line], plane, content_pb2.STAGE_CONFLICT, clashing, now)
+        self._clashing.clear()
         self._urgent = False
 
+    def _batches(
+        self,
+        lines: list[Context],
+        plane: Plane,
+        stage: content_pb2.Stage.ValueType,
+        owed: list[tuple[int, bytes]],
+        now: Instant,
+    ) -> None:
+        while owed:
+            batch = owed[:RECEIPT_ITEMS_MAX]
+            del owed[:RECEIPT_ITEMS_MAX]
+            self._send_receipt(lines, plane, stage, batch, now)
+
     def _send_receipt(
-        self, plane: Plane, stage: content_pb2.Stage.ValueType, items: list[tuple[int, bytes]], now: Instant
+        self,
+        lines: list[Context],
+        plane: Plane,
+        stage: content_pb2.Stage.ValueType,
+        items: list[tuple[int, bytes]],
+        now: Instant,
     ) -> None:
         content = self._receipt(plane, stage, items, now)
-        self._ctx.send_content(plane, ContentType.RECEIPT, content, now, transient=False, urgent=self._urgent)
+        for line in lines:
+            line.send_content(plane, ContentType.RECEIPT, content, now, transient=False, urgent=self._urgent)
 
     def _receipt(
         self, plane: Plane, stage: content_pb2.Stage.ValueType, items: list[tuple[int, bytes]], now: Instant
@@ -297,7 +327,7 @@ class Receiving:
             yield self._receipt(plane, content_pb2.STAGE_DELIVERED, items[start : start + RECEIPT_ITEMS_MAX], now)
         yield from self._ladder.receipts(plane)
 
-    def doubt(self, plane: Plane, peer_sent: int, now: Instant) -> None:
+    def doubt(self, line: Context, plane: Plane, peer_sent: int, now: Instant) -> None:
         """The peer says it has sent less than we have received: it has lost state and will repeat serials; tell it."""
         inbox = self._ctx.inboxes[plane]
         highest = inbox.highest
@@ -306,7 +336,7 @@ class Receiving:
         due = told_at is None or now.mono - told_at >= _DOUBT_INTERVAL
         if peer_sent < highest and name is not None and due:
             self._doubted_at[plane] = now.mono
-            self._send_receipt(plane, content_pb2.STAGE_CONFLICT, [(highest, name)], now)
+            self._send_receipt([line], plane, content_pb2.STAGE_CONFLICT, [(highest, name)], now)
 
     # --- gaps --------------------------------------------------------------------------------------------------------
 
@@ -318,7 +348,7 @@ class Receiving:
         patience = min(path.setup.profile.heartbeat_ms for path in ctx.paths.values()) // 2
         late = {**dict.fromkeys(Plane, patience), Plane.SERVICE: SERVICE_GAP_PATIENCE}
         for plane, inbox in ctx.inboxes.items():
-            gap = inbox.missing(ctx.peer.sent_through[plane])
+            gap = inbox.missing(max(line.peer.sent_through[plane] for line in ctx.peers))
             if gap is None:
                 inbox.gap_since = None
                 if inbox.gap_reported is not None:

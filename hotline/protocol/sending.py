@@ -14,12 +14,13 @@ from hotline.protocol.entries import corrected_word, precedence_name, references
 from hotline.protocol.events import Submit
 from hotline.protocol.fields import add_fields
 from hotline.protocol.language import link
-from hotline.protocol.neutral import NON_PAPER, SPOKEN, kind_word
+from hotline.protocol.neutral import NON_PAPER, kind_word
 from hotline.protocol.nonpapers import Name
 from hotline.protocol.outbox import BESIDE, Pending, SentState
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathState
 from hotline.protocol.promises import Promises
+from hotline.protocol.references import check_references
 from hotline.protocol.statements import PRECEDENCES, check_language, check_text, decode_statement, statement_name
 from hotline.protocol.tables import Saved
 from hotline.protocol.talk import UNDER_WAY_MAX, Talk, check_talk, outbox_room
@@ -50,6 +51,8 @@ class Sending:
             plane, serial = Plane(str(row["plane"])), row["serial"]
             assert isinstance(serial, int)
             stored = self._ctx.history.sent(plane, serial)
+            if stored is None and self._ctx.sibling:
+                continue
             if stored is None:  # its content key was destroyed: the serial is kept by an empty statement
                 self._ctx.outboxes[plane].add(filler(self._ctx, plane, serial, now))
                 continue
@@ -62,7 +65,10 @@ class Sending:
             if state is SentState.EXPIRED:
                 item = void(self._ctx, plane, item)
             item.state = state
-            self._ctx.outboxes[plane].add(item)
+            if not self._ctx.sibling:
+                self._ctx.outboxes[plane].add(item)
+            elif not item.is_void:
+                self._ctx.outboxes[plane].add(item.copied(copy=True))
         for outbox in self._ctx.outboxes.values():
             outbox.restored()
 
@@ -105,7 +111,7 @@ class Sending:
         if statement.kind == content_pb2.STATEMENT_KIND_PUT_ON_RECORD:
             modes.said_of_record(self._ctx, plane, statement, now)
         if statement.HasField("corrects"):
-            self._corrected(plane, statement, now)
+            self.corrected(plane, statement, now)
         self.answer(request, item, statement)
         self.pump(now)
         return item
@@ -122,7 +128,7 @@ class Sending:
             statement.kind = kind
             statement.corrects.CopyFrom(content_pb2.Reference(serial=event.corrects, statement=row.hash))
 
-    def _corrected(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
+    def corrected(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
         """What was said stays, and is shown with what became of it."""
         serial, word = statement.corrects.serial, corrected_word(statement.kind)
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
@@ -138,6 +144,7 @@ class Sending:
         statement.composed_ms = now.wall
         statement.from_party, statement.to_party = setup.local.party, setup.remote.party
         statement.body_salt = self._ctx.entropy(32)
+        statement.term = self._ctx.standing.turn.term
         item = self.take(plane, statement, now)
         if item.is_nonpaper:
             modes.submitted(self._ctx, plane, statement, item.content)
@@ -177,7 +184,9 @@ class Sending:
             raise TextError("no such validity: nothing was queued; give one that ends before the year 9999")
         if event.plane is Plane.SERVICE:
             check_talk(event)
-        self._check_references(event)
+        if event.without_prejudice and self._ctx.standing.several:
+            raise TextError("without prejudice nothing is said where a party has several terminals: nothing was queued")
+        check_references(self._ctx, event)
         self.check_room(event.plane)
         modes.check_submit(self._ctx, event)
 
@@ -190,32 +199,14 @@ class Sending:
                 "`hotline draft new`, then `hotline draft sign` by each officer and `hotline release`"
             )
 
-    def _check_references(self, event: Submit) -> None:
-        ctx, serial = self._ctx, event.corrects
-        if event.in_reply_to and ctx.inboxes[event.plane].known_hash(event.in_reply_to) is None:
-            raise TextError(f"there is no statement #{event.in_reply_to} of the peer to answer: nothing was queued")
-        if event.retracts and not serial:
-            raise TextError("a retraction names what it takes back: nothing was queued")
-        if not serial:
-            return
-        row = ctx.history.sent(event.plane, serial)
-        if row is None:
-            raise TextError(f"#{serial} was not sent from here, or is in this very moment: nothing was queued")
-        original = decode_statement(row.content)
-        if original.kind == NON_PAPER:
-            raise TextError(f"#{serial} was said without prejudice: nothing was queued; say it anew")
-        if original.kind not in SPOKEN:
-            raise TextError(f"#{serial} is a channel test, which says nothing: nothing was queued")
-        if event.precedence < original.precedence:
-            name = precedence_name(original.precedence)
-            raise TextError(f"#{serial} went as {name}: what corrects it goes at least as high; nothing was queued")
-
     def check_room(self, plane: Plane) -> None:
         """Raises LocalError while the outbox takes no more."""
-        outbox = self._ctx.outboxes[plane]
+        if not self._ctx.standing.active:
+            raise LocalError("this terminal stands by, another one speaks for its party: nothing was queued")
         most = outbox_room(plane, self._ctx.setup.outbox_max)
-        if len(outbox.pending) >= most or outbox.bytes >= OUTBOX_BYTES_MAX:
-            waiting = len(outbox.pending)
+        boxes = [line.outboxes[plane] for line in self._ctx.peers]
+        waiting = min(len(outbox.pending) for outbox in boxes)
+        if waiting >= most or min(outbox.bytes for outbox in boxes) >= OUTBOX_BYTES_MAX:
             raise LocalError(
                 f"{waiting} statements wait to be delivered: nothing was queued; wait until the peer answers"
             )
@@ -238,6 +229,7 @@ class Sending:
         outbox.add(item)
         if statement.HasField("translation"):
             ctx.out.changes.append(link(plane, statement, "sent"))
+        ctx.copy(plane, item)
         stored = modes.keep(ctx, Name("sent", plane, item.serial), content) if off_record else content
         key = {"plane": plane.value, "serial": statement.serial}
         ctx.out.changes += [
@@ -252,7 +244,7 @@ class Sending:
 
     def pump(self, now: Instant) -> None:
         """Send what waits, most urgent first, as far as the window admits."""
-        if not self._ctx.session.can_seal(now):
+        if not (self._ctx.may_speak and self._ctx.session.can_seal(now)):
             return
         for plane, outbox in self._ctx.outboxes.items():
             while routes := self._ctx.routes(urgent=False):
@@ -282,7 +274,7 @@ class Sending:
             ctx.nonpapers.sealed_in(name)
             ctx.record("nonpaper.sent", plane=plane.value, serial=item.serial, paths=paths)
         else:
-            ctx.record("msg.sent", plane=plane.value, serial=item.serial, envelope=name.hex(), paths=paths)
+            ctx.record("msg.sent", plane=plane.value, serial=item.serial, envelope=name.hex(), paths=paths, **ctx.whose)
         item.attempts += 1
         ctx.outboxes[plane].schedule(item, now.mono + self._delay(item, routes))
 
@@ -306,6 +298,9 @@ class Sending:
 
     def _repeat(self, plane: Plane, item: Pending, now: Instant) -> None:
         outbox = self._ctx.outboxes[plane]
+        if not self._ctx.may_speak:
+            outbox.schedule(item, now.mono + self._delay(item, []))
+            return
         # The peer has it: its receipt was lost. Only a new envelope makes it say so again: the old one's key is used.
         arrived = item.serial <= self._ctx.peer.received_through[plane]
         if (arrived or item.attempts >= _RESEAL_AFTER) and self._ctx.peer_is_heard:
@@ -323,6 +318,8 @@ class Sending:
 
     def path_opened(self, path: Path, now: Instant) -> None:
         """A stream came up: what no relay has signed for goes over it at once."""
+        if not self._ctx.may_speak:
+            return
         for outbox in self._ctx.outboxes.values():
             for item in outbox.pending.values():
                 if item.in_window and item.envelope is not None and path in self._ctx.routes(urgent=item.urgent):
@@ -347,18 +344,43 @@ class Sending:
         self._ctx.reads.all_now(now.mono)
         self.pump(now)
 
+    def wake(self, now: Instant) -> None:
+        """From now on this terminal speaks."""
+        self.rest()
+        self.pump(now)
+
+    def rest(self) -> None:
+        """What is under way is sealed anew if this terminal is to send it again."""
+        for outbox in self._ctx.outboxes.values():
+            for item in outbox.pending.values():
+                outbox.unseal(item)
+
     # --- expiry ------------------------------------------------------------------------------------------------------
 
     def _expire(self, plane: Plane, item: Pending, now: Instant) -> None:
-        ctx, outbox = self._ctx, self._ctx.outboxes[plane]
+        if item.copy:
+            return
+        ctx = self._ctx
         if ctx.history.has_sent_fact(plane, item.serial, SentState.DELIVERED.value):
             return  # it was heard once: a peer that has lost it gets it back, however late
         reason = "in custody of " + ", ".join(sorted(item.custody)) if item.custody else "no relay took it"
-        high, since = outbox.delivered_high, outbox.delivered_since
-        outbox.remove(item.serial, now.mono)
-        outbox.add(void(self._ctx, plane, item))
-        outbox.delivered_high, outbox.delivered_since = high, since
+        self.expire(plane, item, now, reason)
+        if ctx.standing.active:
+            items = [content_pb2.ReceiptItem(serial=item.serial, statement=item.hash)]
+            for line in ctx.siblings:
+                line.tell_settled(plane, items, now, expired=True)
+
+    def expire(self, plane: Plane, item: Pending, now: Instant, reason: str) -> None:
+        """An empty statement takes its place, for every terminal of the peer."""
+        ctx = self._ctx
         ctx.out.changes += ctx.nonpapers.finish(Name("sent", plane, item.serial), now)
+        for line in ctx.peers:
+            outbox = line.outboxes[plane]
+            if item.serial in outbox.pending:
+                high, since = outbox.delivered_high, outbox.delivered_since
+                outbox.remove(item.serial, now.mono)
+                outbox.add(void(self._ctx, plane, item))
+                outbox.delivered_high, outbox.delivered_since = high, since
         ctx.record("msg.expired", plane=plane.value, serial=item.serial, reason=reason)
         self.fact(plane, item.serial, SentState.EXPIRED, now, reason, test=item.is_test)
         ctx.out.changes.append(

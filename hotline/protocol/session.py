@@ -5,8 +5,9 @@ Opening changes no state unless everything held: length, header, key, commitment
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -57,6 +58,8 @@ class Opened(NamedTuple):
     inner: Inner
     changes: list[Change]
     new_epoch: bytes | None
+    author: int
+    """The terminal that signed it: of a statement, any of the sender's party may have."""
 
 
 class KeyRequested(NamedTuple):
@@ -80,7 +83,10 @@ class Session:
         prekeys: OwnPrekeys,
         entropy: Entropy,
         courier: CourierKeys | None = None,
+        authors: Mapping[int, bytes] | None = None,
     ) -> None:
+        """`authors`: signing keys of other terminals whose statements the remote one may hand on."""
+        self._authors = authors or {}
         self._out = Binding(charter, local.number, remote.number, pairwise)
         self._in = self._out.reversed()
         self._remote = remote
@@ -209,10 +215,10 @@ class Session:
         if epoch is not None:
             if opener and not self._is_opener_of(epoch, prekey_tag, opener):
                 raise NotOpened("not-opened")
-            inner = self._open_with(epoch, header, envelope[:HEADER_SIZE], rest)
+            inner, author = self._open_with(epoch, header, envelope[:HEADER_SIZE], rest)
             epoch.use(header.number, transient=header.transient)
             self._remember(epoch)
-            return Opened(epoch.plane, inner, [], None)
+            return Opened(epoch.plane, inner, [], None, author)
         if not opener:
             raise NotOpened("unknown-epoch")
         candidates = self._prekeys.with_tag(prekey_tag)
@@ -226,25 +232,41 @@ class Session:
                     epoch = ReceivingEpoch(self._in, plane, header.epoch, prekey.name, prekey.key, opener)
                 except NotOpened:
                     continue
-                inner = self._open_with(epoch, header, envelope[:HEADER_SIZE], rest)
+                inner, author = self._open_with(epoch, header, envelope[:HEADER_SIZE], rest)
                 epoch.use(header.number, transient=header.transient)
-                return Opened(plane, inner, self._adopt(epoch, prekey, opener, now), epoch.epoch_id)
+                return Opened(plane, inner, self._adopt(epoch, prekey, opener, now), epoch.epoch_id, author)
         raise NotOpened("not-opened")
 
     def _is_opener_of(self, epoch: ReceivingEpoch, prekey_tag: bytes, opener: bytes) -> bool:
         """Nothing else binds an opener that rides along once the epoch is open."""
         return epoch.prekey_hash.startswith(prekey_tag) and self._saved_openers[epoch.epoch_id]["opener"] == opener
 
-    def _open_with(self, epoch: ReceivingEpoch, header: Header, header_bytes: bytes, sealed: bytes) -> Inner:
+    def _open_with(
+        self, epoch: ReceivingEpoch, header: Header, header_bytes: bytes, sealed: bytes
+    ) -> tuple[Inner, int]:
         key = epoch.look(header.number, transient=header.transient)
         inner = decode_inner(open_sealed(key, header_bytes, sealed), padded=True)
         if inner.type is ContentType.KEY_REQUEST:
             raise Untrusted("content-type", "a key request is never sealed")
+        return inner, self._author(inner, epoch.plane)
+
+    def _author(self, inner: Inner, plane: Plane) -> int:
+        """Whose signature holds. Raises Untrusted."""
         if inner.type is ContentType.WITHOUT_PREJUDICE:
-            nonpapers.check(self._in.pairwise, inner, epoch.plane, self.ends_in)
-        else:
-            verify_content(self._remote.signing, inner, epoch.plane, self.ends_in)
-        return inner
+            nonpapers.check(self._in.pairwise, inner, plane, self.ends_in)
+            return self._remote.number
+        try:
+            verify_content(self._remote.signing, inner, plane, self.ends_in)
+        except Untrusted:
+            if inner.type is not ContentType.STATEMENT:
+                raise
+            for number, key in self._authors.items():
+                ends = Ends(self.ends_in.charter, number, self.ends_in.recipient)
+                with contextlib.suppress(Untrusted):
+                    verify_content(key, inner, plane, ends)
+                    return number
+            raise
+        return self._remote.number
 
     def _reopen(self, epoch_id: bytes) -> ReceivingEpoch | None:
         """Rebuild an epoch that was open before a restart, from its opener and the prekey secret."""

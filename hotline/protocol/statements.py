@@ -254,6 +254,8 @@ def decode_receipt(content: bytes) -> content_pb2.Receipt:
     if len(receipt.officer) > NAME_MAX or (receipt.stage in WORDS) != bool(receipt.officer):
         raise Malformed("officer", "what an officer says names one, no other receipt does")
     _check_ladder(receipt)
+    if receipt.expired and receipt.stage != content_pb2.STAGE_SETTLED:
+        raise Malformed("stage", "what expired is told between siblings")
     return receipt
 
 
@@ -300,6 +302,12 @@ def decode_heartbeat(content: bytes) -> content_pb2.Heartbeat:
         raise Malformed("beat", "an end of what has none")
     if heartbeat.charter_serial > SERIAL_MAX or {len(heartbeat.charter), len(heartbeat.charter_next)} - {0, HASH_SIZE}:
         raise Malformed("beat", "a charter that is none")
+    lacking = heartbeat.lacking
+    stretches = ((lacking.first, lacking.last), (lacking.exercise_first, lacking.exercise_last))
+    if max(heartbeat.turn, heartbeat.peer_turn) > SERIAL_MAX * 256 or any(
+        not first <= last <= SERIAL_MAX for first, last in stretches
+    ):
+        raise Malformed("beat", "a turn or a stretch that is none")
     if heartbeat.HasField("log"):
         _check_exchange(heartbeat.log)
     return heartbeat

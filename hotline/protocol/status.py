@@ -9,15 +9,15 @@ from hotline.limits import KEY_ELSEWHERE_SHOWN, PROMISES_SHOWN_MAX, WIRE_VERSION
 from hotline.machine import Instant, Plane
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.endpoint import Endpoint
-from hotline.protocol.paths import Path, PathState
+from hotline.protocol.paths import Path
 from hotline.protocol.presence import presence_word
 from hotline.protocol.promises import Promises, overdue
 
 
 def status(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
     """What an officer needs to see first: link, paths, queue, peer, keys, ledger, alarms that hold now."""
-    ctx = endpoint.context
-    up = sum(1 for path in ctx.paths.values() if path.state is PathState.UP)
+    ctx, front = endpoint.context, endpoint.context.front
+    up = front.paths_up
     return {
         "schema": "hotline.status/1",
         "time": iso_utc(now.wall),
@@ -32,7 +32,8 @@ def status(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
         "terminal": ctx.setup.local.name,
         "peer": _peer(endpoint, now),
         "link": "up" if up else "no-path",
-        "paths": [_path(path, now) for path in ctx.paths.values()],
+        "paths": [_path(path, now) for path in front.paths.values()],
+        "terminals": [_terminal(endpoint, number, now) for number in sorted(endpoint.standing.sides)],
         "planes": {plane.value: _plane(endpoint, plane) for plane in Plane},
         "keys": _keys(endpoint, now),
         "ledger": _ledger(endpoint),
@@ -47,13 +48,14 @@ def status(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
 
 
 def _peer(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
-    ctx, peer = endpoint.context, endpoint.context.peer
+    ctx, said = endpoint.context.front, endpoint.context.peer
+    peer = ctx.peer
     return {
         "party": ctx.setup.remote.party,
         "terminal": ctx.setup.remote.name,
         "heard_ms_ago": None if peer.heard_at is None else now.mono - peer.heard_at,
-        "presence": presence_word(peer.presence),
-        "presence_until": iso_utc(peer.presence_until) if peer.presence_until else None,
+        "presence": presence_word(said.presence),
+        "presence_until": iso_utc(said.presence_until) if said.presence_until else None,
         "ledger_size": peer.log_size,
         "clock_offset_ms": peer.clock_offset_ms,
     }
@@ -62,6 +64,24 @@ def _peer(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
 def _next_charter(endpoint: Endpoint) -> dict[str, Any] | None:
     coming = endpoint.charters.next
     return None if coming is None else {"serial": coming.serial, "hash": coming.hash.hex()}
+
+
+def _terminal(endpoint: Endpoint, number: int, now: Instant) -> dict[str, Any]:
+    """One terminal of the charter: whether it speaks for its party, and whether it is heard here."""
+    standing = endpoint.standing
+    side = standing.sides[number]
+    line = next((line for line in endpoint.context.lines if line.setup.remote.number == number), None)
+    heard_at = None if line is None else line.peer.heard_at
+    return {
+        "number": number,
+        "party": side.party,
+        "terminal": side.name,
+        "here": line is None,
+        "speaks": standing.active if line is None else standing.speaks(number),
+        "term": standing.turns[side.party].term,
+        "heard_ms_ago": None if heard_at is None else now.mono - heard_at,
+        "paths_up": None if line is None else line.paths_up,
+    }
 
 
 def _path(path: Path, now: Instant) -> dict[str, Any]:

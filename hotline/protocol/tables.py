@@ -91,6 +91,10 @@ TABLES: Final[Mapping[str, Table]] = {
         },
         ("plane", "way", "serial", "carrier", "number"),
     ),
+    "voice": Table(
+        {"plane": "TEXT", "way": "TEXT", "serial": "INTEGER", "terminal": "TEXT", "term": "INTEGER"},
+        ("plane", "way", "serial"),
+    ),
     # live
     "draft": Table({"plane": "TEXT", "serial": "INTEGER", "content": "BLOB"}, ("plane", "serial")),
     "outbox": Table({"plane": "TEXT", "serial": "INTEGER", "stage": "TEXT"}, ("plane", "serial")),

@@ -1,24 +1,26 @@
-"""The empty statements that keep a serial (docs/protocol.md 8.4, 8.7, 10.5)."""
+"""Empty statements, which keep the serials of what is not said any more (docs/protocol.md 8.4, 8.7)."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from hotline.machine import Instant, Plane
 from hotline.protocol.context import Context
 from hotline.protocol.neutral import UNATTENDED
 from hotline.protocol.outbox import Pending, SentState
-from hotline.protocol.statements import decode_statement, statement_hash
+from hotline.protocol.statements import Ends, decode_statement, statement_hash
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
-_NO_SALT = bytes(32)
+_NO_SALT: Final = bytes(32)
 
 
 def void(ctx: Context, plane: Plane, item: Pending) -> Pending:
     """The empty statement that keeps the serial of an expired one. The same bytes each time it is made."""
     original = decode_statement(item.content)
     is_test = original.kind in UNATTENDED
-    void = content_pb2.Statement(
+    statement = content_pb2.Statement(
         serial=original.serial,
         previous_in_precedence=original.previous_in_precedence,
         precedence=original.precedence,
@@ -31,19 +33,16 @@ def void(ctx: Context, plane: Plane, item: Pending) -> Pending:
         body_salt=_NO_SALT,
         valid_for_ms=original.valid_for_ms,
     )
-    content = encode(void)
-    inner = ctx.session.sign(ContentType.STATEMENT, plane, content)
-    name = statement_hash(plane, ctx.session.ends_out, content)
-    made = Pending(item.serial, item.precedence, content, inner.signature, name, item.expires_at, is_void=True)
+    made = _pending(ctx, plane, statement, item.expires_at)
     made.is_test = is_test
     made.original_hash = item.hash
-    made.state = SentState.EXPIRED
+    made.copy = item.copy
     return made
 
 
 def filler(ctx: Context, plane: Plane, serial: int, now: Instant) -> Pending:
     """An empty statement for a serial of ours that we know nothing of. Not stored: it can be made again."""
-    void = content_pb2.Statement(
+    statement = content_pb2.Statement(
         serial=serial,
         precedence=content_pb2.PRECEDENCE_ROUTINE,
         kind=content_pb2.STATEMENT_KIND_VOID,
@@ -52,9 +51,16 @@ def filler(ctx: Context, plane: Plane, serial: int, now: Instant) -> Pending:
         to_party=ctx.setup.remote.party,
         body_salt=_NO_SALT,
     )
-    content = encode(void)
+    return _pending(ctx, plane, statement, now.mono)
+
+
+def _pending(ctx: Context, plane: Plane, statement: content_pb2.Statement, expires_at: int) -> Pending:
+    content = encode(statement)
     inner = ctx.session.sign(ContentType.STATEMENT, plane, content)
     name = statement_hash(plane, ctx.session.ends_out, content)
-    item = Pending(serial, void.precedence, content, inner.signature, name, now.mono, is_void=True)
-    item.state = SentState.EXPIRED
-    return item
+    made = Pending(statement.serial, statement.precedence, content, inner.signature, name, expires_at, is_void=True)
+    # A sibling's is the same bytes under another signature: a receipt may name either.
+    ends = [Ends(ctx.setup.charter, number, ctx.setup.remote.number) for number in ctx.standing.siblings]
+    made.other_names = tuple(statement_hash(plane, one, content) for one in ends)
+    made.state = SentState.EXPIRED
+    return made

@@ -25,6 +25,7 @@ from hotline.protocol.events import (
     PromiseReply,
     SendTest,
     SetPresence,
+    SetTerminal,
 )
 from hotline.protocol.neutral import UNATTENDED
 from hotline.protocol.status import status
@@ -253,6 +254,21 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
             return operator_pb2.AskPresenceResponse(code="policy", text=NOT_AN_OFFICER)
         reply = await self._ask(context, lambda number: AskPresence(number, officer))
         return operator_pb2.AskPresenceResponse(accepted=reply.ok, code=reply.code, text=reply.text)
+
+    # --- terminals ---------------------------------------------------------------------------------------------------
+
+    async def SetTerminal(  # noqa: N802
+        self,
+        request: operator_pb2.SetTerminalRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.SetTerminalRequest, operator_pb2.SetTerminalResponse],
+    ) -> operator_pb2.SetTerminalResponse:
+        """Let this terminal speak for its party, or stand by; the answer comes when it is durable."""
+        officer = self._officer
+        if officer is None:
+            return operator_pb2.SetTerminalResponse(code="policy", text=NOT_AN_OFFICER)
+        speak = request.speak
+        reply = await self._ask(context, lambda number: SetTerminal(number, officer, speak))
+        return operator_pb2.SetTerminalResponse(accepted=reply.ok, code=reply.code, text=reply.text)
 
     # --- courier -----------------------------------------------------------------------------------------------------
 

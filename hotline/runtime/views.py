@@ -45,8 +45,15 @@ class StatementViews:
             )
             _apply_sent_facts(view, facts)
             self._climb(view, "sent")
+            self._voice(plane, view, "sent")
             views.append(view)
         return views
+
+    def _voice(self, plane: Plane, view: operator_pb2.StatementView, way: str) -> None:
+        """Which terminal said it, where it was another than this one or the peer has several."""
+        sql = "SELECT terminal, term FROM voice WHERE plane=? AND way=? AND serial=?"
+        for terminal, term in self._store.query(sql, (plane.value, way, view.serial)):
+            view.terminal, view.term = str(terminal), _int(term)
 
     def _view(self, plane: Plane, serial: int, box: object, name: object, *, sent: bool) -> operator_pb2.StatementView:
         assert isinstance(box, bytes)
@@ -91,14 +98,16 @@ class StatementViews:
             assert isinstance(serial, int)
             assert isinstance(at, int)
             view = self._view(plane, serial, content, name, sent=False)
+            self._voice(plane, view, "received")
             view.received_ms = at
             view.state = "held"
             facts = self._store.query(
                 "SELECT stage, at, by FROM received_fact WHERE plane=? AND serial=? ORDER BY at", (plane.value, serial)
             )
             for stage, fact_at, by in facts:
-                if stage == "shown" and view.state == "held":
-                    view.state = "shown" if view.kind in UNATTENDED else "unread"
+                if stage == "shown":
+                    if view.state == "held":  # a sibling's officer may have opened it in the same millisecond
+                        view.state = "shown" if view.kind in UNATTENDED else "unread"
                 elif stage == "read":
                     view.state, view.read_ms, view.read_by = "read", _int(fact_at), str(by)
                 elif stage == "authority":

@@ -24,7 +24,7 @@ QUIET_FIELDS = {
     "from_party", "to_party", "drafter", "text", "body_salt", "valid_for_ms", "first_serial", "in_reply_to",
     "put_on_record", "of_recipient",
 }  # fmt: skip
-DELIVERED, READ, NOTED, SHOWN, REPLY_BY = 1, 2, 3, 5, 6
+DELIVERED, READ, NOTED, SHOWN, REPLY_BY, SETTLED = 1, 2, 3, 5, 6, 9
 WITH_TIME = (3, 5, 6)
 BUNDLE_LINE, BUNDLE_MAX = b"hotline-courier/1\n", 48 * 1_048_576
 raw = bytes.fromhex
@@ -228,7 +228,7 @@ def receipt(given: Json, asked: Json) -> Json:
     """Clauses 9.1 to 9.3 and 20.2."""
     made = read("Receipt", raw(asked["content"]), CONTENT_MAX)
     stage, noted = made["stage"], made["noted"]
-    need(stage in (1, 2, 3, 4, SHOWN, REPLY_BY), "stage")
+    need(stage in (1, 2, 3, 4, SHOWN, REPLY_BY, SETTLED), "stage")
     need(
         0 < len(made["item"]) <= (1 if stage in (SHOWN, REPLY_BY) else ITEMS_MAX)
         and made["received_through"] <= SERIAL_MAX,
@@ -236,6 +236,7 @@ def receipt(given: Json, asked: Json) -> Json:
     )
     need(all(0 < item["serial"] <= SERIAL_MAX and len(item["statement"]) == 32 for item in made["item"]), "items")
     need(len(made["checkpoint"]) <= (CHECKPOINT_MAX if made["stage"] == DELIVERED else 0), "field-length")
+    need(stage == SETTLED or not made["expired"], "stage")
     need((stage in (READ, SHOWN, REPLY_BY)) == bool(made["officer"]) and len(made["officer"]) <= NAME_MAX, "officer")
     need(len(made["principal"]) <= (NAME_MAX if stage == SHOWN else 0), "officer")
     need(not noted or (stage == NOTED and noted in (SHOWN, REPLY_BY)), "stage")
@@ -252,6 +253,11 @@ def heartbeat(given: Json, asked: Json) -> Json:
     service = (made["service_sent"], made["service_received"])
     need(max(service) <= SERIAL_MAX and (0 in service) == (service == (0, 0)), "beat")
     need(made["time_ms"] <= TIME_MAX and 1 <= made["presence"] <= 6, "beat")
+    need(max(made["turn"], made["peer_turn"]) <= SERIAL_MAX * 256, "beat")
+    if made["lacking"] is not None:
+        lacking = made["lacking"]
+        for first, last in (("first", "last"), ("exercise_first", "exercise_last")):
+            need(lacking[first] <= lacking[last] <= SERIAL_MAX, "beat")
     need(made["presence_until_ms"] <= (TIME_MAX if made["presence"] in WITH_TIME else 0), "beat")
     charters = {len(made[name]) for name in ("charter", "charter_next")}
     need(made["charter_serial"] <= SERIAL_MAX and charters <= {0, 32}, "beat")

@@ -45,14 +45,20 @@ class Stage:
     """A rehearsed hotline and its processes."""
 
     def __init__(
-        self, folder: Path, relays: int, channel_test_ms: int = 0, release: Sequence[ReleaseEntry] = ()
+        self,
+        folder: Path,
+        relays: int,
+        channel_test_ms: int = 0,
+        release: Sequence[ReleaseEntry] = (),
+        alternates: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         ports = free_ports(relays)
         named = [(f"relay-{number}", f"127.0.0.1:{port}") for number, port in enumerate(ports, 1)]
         self.rehearsal: Rehearsal = rehearse(
-            folder, named, sockets=folder, channel_test_ms=channel_test_ms, release=release
+            folder, named, sockets=folder, channel_test_ms=channel_test_ms, release=release, alternates=alternates
         )
+        self.terminals = (*self.rehearsal.terminals, *self.rehearsal.alternates)
         self.relays = [relay.name for relay in self.rehearsal.relays]
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -60,7 +66,7 @@ class Stage:
 
     def start(self, *names: str) -> None:
         """Start ALPHA, BRAVO or relays."""
-        configs = {item.party: item.config for item in self.rehearsal.terminals}
+        configs = {item.process: item.config for item in self.terminals}
         for name in names:
             if name in configs:
                 command: Sequence[object] = (*HOTLINE, "endpoint", "run", "--config", configs[name])
@@ -108,7 +114,7 @@ class Stage:
 
     def socket(self, party: str) -> str:
         """The operator socket."""
-        return str(next(item.socket for item in self.rehearsal.terminals if item.party == party))
+        return str(next(item.socket for item in self.terminals if item.process == party))
 
     def cli(self, party: str, *words: str) -> subprocess.CompletedProcess[str]:
         """One command of an officer."""
@@ -165,11 +171,11 @@ class Stage:
 
 @pytest.fixture
 def stages(tmp_path: Path) -> Iterator[Callable[[int], Stage]]:
-    """`stages(n)` rehearses a hotline with n relays; its processes end with the test."""
+    """`stages(n)` rehearses a hotline with n relays, and alternates if named; its processes end with the test."""
     made: list[Stage] = []
 
-    def make(relays: int) -> Stage:
-        made.append(Stage(tmp_path / f"stage-{len(made)}", relays))
+    def make(relays: int, alternates: Sequence[str] = ()) -> Stage:
+        made.append(Stage(tmp_path / f"stage-{len(made)}", relays, alternates=alternates))
         return made[-1]
 
     yield make

@@ -97,6 +97,7 @@ def _statements() -> Cases:
     earlier = content_pb2.Reference(serial=2, statement=seed("name of a statement"))
     good |= {
         "an answer": {"in_reply_to": content_pb2.Reference(serial=2**40, statement=bytes(32))},
+        "of a term": {"term": 2**32 - 1},
         "a correction": {"kind": 5, "corrects": earlier},
         "a correction that answers": {"kind": 5, "corrects": earlier, "in_reply_to": earlier},
         "a retraction": {"kind": 6, "corrects": earlier},
@@ -498,6 +499,8 @@ def _receipts() -> Cases:
         "256 statements": {"item": [item(serial=n, statement=bytes(32)) for n in range(1, 257)]},
         "the highest serial": {"item": [item(serial=2**40, statement=bytes(32))], "received_through": 2**40},
         "one statement twice": {"item": [ITEM, ITEM]},
+        "SETTLED": {"stage": content_pb2.STAGE_SETTLED, "received_through": 0},
+        "SETTLED, as expired": {"stage": content_pb2.STAGE_SETTLED, "received_through": 0, "expired": True},
         "no time": {"time_ms": 0},
     }
     for why, changes in good.items():
@@ -505,6 +508,7 @@ def _receipts() -> Cases:
     bad: list[tuple[str, str, dict[str, Any]]] = [
         ("stage", "no stage", {"stage": 0}),
         ("stage", "an unknown stage", {"stage": 99}),
+        ("stage", "DELIVERED, as expired", {"expired": True}),
         ("items", "no item", {"item": []}),
         ("items", "257 items", {"item": [ITEM] * 257}),
         ("items", "a statement of serial 0", {"item": [item(statement=bytes(32))]}),
@@ -583,6 +587,17 @@ def _heartbeats() -> Cases:
         "presence asked for": {"presence_asked": 0x1234_5678},
         "presence answered": {"presence_answered": 0x1234_5678},
         "an amended charter": {"charter_serial": 2**40, "charter": bytes(range(32)), "charter_next": bytes(32)},
+        "turns": {"turn": (1 << 16) + 2, "peer_turn": (2**32 - 1 << 16) + 3},
+        "with a word of who speaks": {
+            "turn": (1 << 16) + 2,
+            "activation": content_pb2.SignedActivation(body=b"\x08\x01\x10\x02", signature=bytes(64)),
+        },
+        "with a word that the recipient has not heard": {
+            "peer_turn": (1 << 16) + 2,
+            "peer_activation": content_pb2.SignedActivation(body=b"\x08\x01\x10\x02", signature=bytes(64)),
+        },
+        "lacking": {"lacking": content_pb2.Lacking(first=3, last=66, exercise_first=1, exercise_last=1)},
+        "lacking nothing": {"lacking": content_pb2.Lacking()},
         **{f"presence {number}": {"presence": number} for number in (3, 4, 5, 6)},
         **{f"presence {number} until a time": {"presence": number, "presence_until_ms": NOW} for number in (3, 5, 6)},
     }
@@ -591,6 +606,10 @@ def _heartbeats() -> Cases:
     bad: list[tuple[str, str, dict[str, Any]]] = [
         ("beat", "beat 0", {"beat": 0}),
         ("beat", "no presence", {"presence": 0}),
+        ("beat", "a turn beyond the last", {"turn": 2**48 + 1}),
+        ("beat", "a turn of the peer beyond the last", {"peer_turn": 2**48 + 1}),
+        ("beat", "lacking what ends before it begins", {"lacking": content_pb2.Lacking(first=3, last=2)}),
+        ("beat", "lacking beyond SERIAL_MAX", {"lacking": content_pb2.Lacking(exercise_last=2**40 + 1)}),
         ("beat", "an unknown presence", {"presence": 99}),
         *[
             ("beat", f"presence {number} until a time", {"presence": number, "presence_until_ms": NOW})

@@ -237,6 +237,8 @@ class _StageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stage.ValueType
     """A named officer has shown it to the principal."""
     STAGE_REPLY_BY: _Stage.ValueType  # 6
     """A named officer promises an answer until a time."""
+    STAGE_SETTLED: _Stage.ValueType  # 9
+    """Between terminals of one party: these statements of the party wait no more, delivered or expired."""
 
 class Stage(_Stage, metaclass=_StageEnumTypeWrapper): ...
 
@@ -253,6 +255,8 @@ STAGE_SHOWN: Stage.ValueType  # 5
 """A named officer has shown it to the principal."""
 STAGE_REPLY_BY: Stage.ValueType  # 6
 """A named officer promises an answer until a time."""
+STAGE_SETTLED: Stage.ValueType  # 9
+"""Between terminals of one party: these statements of the party wait no more, delivered or expired."""
 Global___Stage: _TypeAlias = Stage  # noqa: Y015
 
 class _Presence:
@@ -319,6 +323,7 @@ class Statement(_message.Message):
     FIELD_FIELD_NUMBER: _builtins.int
     PUT_ON_RECORD_FIELD_NUMBER: _builtins.int
     OF_RECIPIENT_FIELD_NUMBER: _builtins.int
+    TERM_FIELD_NUMBER: _builtins.int
     CHALLENGE_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     serial: _builtins.int
@@ -343,6 +348,8 @@ class Statement(_message.Message):
     """The draft that officers have signed: 16 random bytes, used once. Empty where no officer has signed."""
     of_recipient: _builtins.bool
     """`put_on_record` names a statement of the recipient, not of the sender."""
+    term: _builtins.int
+    """The term of the sender's terminal (section 23); 0 while none has taken over."""
     verdict: Global___Verdict.ValueType
     """What an answer to a challenge says; the challenge is what it is in reply to."""
     @_builtins.property
@@ -405,12 +412,13 @@ class Statement(_message.Message):
         field: _abc.Iterable[Global___Field] | None = ...,
         put_on_record: Global___Reference | None = ...,
         of_recipient: _builtins.bool = ...,
+        term: _builtins.int = ...,
         challenge: Global___Challenge | None = ...,
         verdict: Global___Verdict.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "corrects", b"corrects", "in_reply_to", b"in_reply_to", "phrase", b"phrase", "put_on_record", b"put_on_record", "translation", b"translation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "challenge", b"challenge", "checkpoint", b"checkpoint", "composed_ms", b"composed_ms", "corrects", b"corrects", "date_time_group", b"date_time_group", "direction", b"direction", "draft", b"draft", "drafter", b"drafter", "field", b"field", "first_serial", b"first_serial", "from_party", b"from_party", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "of_recipient", b"of_recipient", "phrase", b"phrase", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "put_on_record", b"put_on_record", "release", b"release", "serial", b"serial", "text", b"text", "to_party", b"to_party", "translation", b"translation", "valid_for_ms", b"valid_for_ms", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "challenge", b"challenge", "checkpoint", b"checkpoint", "composed_ms", b"composed_ms", "corrects", b"corrects", "date_time_group", b"date_time_group", "direction", b"direction", "draft", b"draft", "drafter", b"drafter", "field", b"field", "first_serial", b"first_serial", "from_party", b"from_party", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "of_recipient", b"of_recipient", "phrase", b"phrase", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "put_on_record", b"put_on_record", "release", b"release", "serial", b"serial", "term", b"term", "text", b"text", "to_party", b"to_party", "translation", b"translation", "valid_for_ms", b"valid_for_ms", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -635,6 +643,7 @@ class Receipt(_message.Message):
     REPLY_BY_MS_FIELD_NUMBER: _builtins.int
     PRINCIPAL_FIELD_NUMBER: _builtins.int
     NOTED_FIELD_NUMBER: _builtins.int
+    EXPIRED_FIELD_NUMBER: _builtins.int
     stage: Global___Stage.ValueType
     officer: _builtins.str
     time_ms: _builtins.int
@@ -647,6 +656,8 @@ class Receipt(_message.Message):
     """With SHOWN: to whom; empty where no name is given."""
     noted: Global___Stage.ValueType
     """With NOTED: SHOWN or REPLY_BY; none for READ."""
+    expired: _builtins.bool
+    """With SETTLED: an empty statement has taken their place."""
     @_builtins.property
     def item(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceiptItem]: ...
     def __init__(
@@ -661,10 +672,11 @@ class Receipt(_message.Message):
         reply_by_ms: _builtins.int = ...,
         principal: _builtins.str = ...,
         noted: Global___Stage.ValueType = ...,
+        expired: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "item", b"item", "noted", b"noted", "officer", b"officer", "principal", b"principal", "received_through", b"received_through", "reply_by_ms", b"reply_by_ms", "stage", b"stage", "time_ms", b"time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "expired", b"expired", "item", b"item", "noted", b"noted", "officer", b"officer", "principal", b"principal", "received_through", b"received_through", "reply_by_ms", b"reply_by_ms", "stage", b"stage", "time_ms", b"time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -718,6 +730,11 @@ class Heartbeat(_message.Message):
     PRESENCE_UNTIL_MS_FIELD_NUMBER: _builtins.int
     PRESENCE_ASKED_FIELD_NUMBER: _builtins.int
     PRESENCE_ANSWERED_FIELD_NUMBER: _builtins.int
+    TURN_FIELD_NUMBER: _builtins.int
+    PEER_TURN_FIELD_NUMBER: _builtins.int
+    ACTIVATION_FIELD_NUMBER: _builtins.int
+    PEER_ACTIVATION_FIELD_NUMBER: _builtins.int
+    LACKING_FIELD_NUMBER: _builtins.int
     SERVICE_SENT_FIELD_NUMBER: _builtins.int
     SERVICE_RECEIVED_FIELD_NUMBER: _builtins.int
     CHARTER_SERIAL_FIELD_NUMBER: _builtins.int
@@ -744,6 +761,9 @@ class Heartbeat(_message.Message):
     """A question for the duty officer, by a random name; 0 for none."""
     presence_answered: _builtins.int
     """The question that this terminal has told its people of."""
+    turn: _builtins.int
+    """The newest turn that the sender knows of its own party, and of the recipient's: term * 65536 + terminal, 0 in term 0."""
+    peer_turn: _builtins.int
     service_sent: _builtins.int
     """Serials of the SERVICE plane, each one more than the highest sent or received; 0: not said in this beat."""
     service_received: _builtins.int
@@ -759,6 +779,16 @@ class Heartbeat(_message.Message):
     def log(self) -> Global___LogExchange: ...
     @_builtins.property
     def courier(self) -> Global___CourierKey: ...
+    @_builtins.property
+    def activation(self) -> Global___SignedActivation:
+        """What proves these two, where the recipient did not name them."""
+
+    @_builtins.property
+    def peer_activation(self) -> Global___SignedActivation: ...
+    @_builtins.property
+    def lacking(self) -> Global___Lacking:
+        """Between terminals of one party: what the sender's record lacks of the party's statements."""
+
     def __init__(
         self,
         *,
@@ -782,19 +812,103 @@ class Heartbeat(_message.Message):
         presence_until_ms: _builtins.int = ...,
         presence_asked: _builtins.int = ...,
         presence_answered: _builtins.int = ...,
+        turn: _builtins.int = ...,
+        peer_turn: _builtins.int = ...,
+        activation: Global___SignedActivation | None = ...,
+        peer_activation: Global___SignedActivation | None = ...,
+        lacking: Global___Lacking | None = ...,
         service_sent: _builtins.int = ...,
         service_received: _builtins.int = ...,
         charter_serial: _builtins.int = ...,
         charter: _builtins.bytes = ...,
         charter_next: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "courier", b"courier", "log", b"log"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "announcement", b"announcement", "courier", b"courier", "lacking", b"lacking", "log", b"log", "peer_activation", b"peer_activation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "beat", b"beat", "charter", b"charter", "charter_next", b"charter_next", "charter_serial", b"charter_serial", "courier", b"courier", "echo", b"echo", "echo_delay_ms", b"echo_delay_ms", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "log", b"log", "log_size", b"log_size", "path", b"path", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "presence_answered", b"presence_answered", "presence_asked", b"presence_asked", "presence_until_ms", b"presence_until_ms", "received_through", b"received_through", "sent_through", b"sent_through", "service_received", b"service_received", "service_sent", b"service_sent", "time_ms", b"time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "announcement", b"announcement", "beat", b"beat", "charter", b"charter", "charter_next", b"charter_next", "charter_serial", b"charter_serial", "courier", b"courier", "echo", b"echo", "echo_delay_ms", b"echo_delay_ms", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "lacking", b"lacking", "log", b"log", "log_size", b"log_size", "path", b"path", "peer_activation", b"peer_activation", "peer_turn", b"peer_turn", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "presence_answered", b"presence_answered", "presence_asked", b"presence_asked", "presence_until_ms", b"presence_until_ms", "received_through", b"received_through", "sent_through", b"sent_through", "service_received", b"service_received", "service_sent", b"service_sent", "time_ms", b"time_ms", "turn", b"turn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
+
+@_typing.final
+class SignedActivation(_message.Message):
+    """A terminal has begun to speak for its party. docs/protocol.md section 23."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BODY_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    body: _builtins.bytes
+    signature: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        body: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignedActivation: _TypeAlias = SignedActivation  # noqa: Y015
+
+@_typing.final
+class ActivationBody(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERM_FIELD_NUMBER: _builtins.int
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    term: _builtins.int
+    terminal: _builtins.int
+    time_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        term: _builtins.int = ...,
+        terminal: _builtins.int = ...,
+        time_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["term", b"term", "terminal", b"terminal", "time_ms", b"time_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActivationBody: _TypeAlias = ActivationBody  # noqa: Y015
+
+@_typing.final
+class Lacking(_message.Message):
+    """Serials, first and last, of each plane; 0 for none."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    EXERCISE_FIRST_FIELD_NUMBER: _builtins.int
+    EXERCISE_LAST_FIELD_NUMBER: _builtins.int
+    first: _builtins.int
+    last: _builtins.int
+    exercise_first: _builtins.int
+    exercise_last: _builtins.int
+    def __init__(
+        self,
+        *,
+        first: _builtins.int = ...,
+        last: _builtins.int = ...,
+        exercise_first: _builtins.int = ...,
+        exercise_last: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exercise_first", b"exercise_first", "exercise_last", b"exercise_last", "first", b"first", "last", b"last"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Lacking: _TypeAlias = Lacking  # noqa: Y015
 
 @_typing.final
 class CourierKey(_message.Message):

@@ -517,6 +517,8 @@ class StatementView(_message.Message):
     RECORD_ASKED_FIELD_NUMBER: _builtins.int
     PHRASE_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    TERM_FIELD_NUMBER: _builtins.int
     exercise: _builtins.bool
     sent: _builtins.bool
     serial: _builtins.int
@@ -571,6 +573,9 @@ class StatementView(_message.Message):
     """Serial of the statement of record that says this one again; 0 for none."""
     record_asked: _builtins.bool
     """The peer asks that this one of ours be put on record, or agrees to it."""
+    terminal: _builtins.str
+    """The terminal that said it, where its party has several, and in which term."""
+    term: _builtins.int
     @_builtins.property
     def release(self) -> _containers.RepeatedCompositeFieldContainer[_content_pb2.Release]: ...
     @_builtins.property
@@ -635,10 +640,12 @@ class StatementView(_message.Message):
         record_asked: _builtins.bool = ...,
         phrase: _content_pb2.Phrase | None = ...,
         field: _abc.Iterable[_content_pb2.Field] | None = ...,
+        terminal: _builtins.str = ...,
+        term: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["original", b"original", "phrase", b"phrase"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "authority", b"authority", "composed_ms", b"composed_ms", "corrected_by", b"corrected_by", "corrects", b"corrects", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "field", b"field", "from_party", b"from_party", "grade", b"grade", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "of_recipient", b"of_recipient", "original", b"original", "phrase", b"phrase", "precedence", b"precedence", "promised_by", b"promised_by", "put_on_record", b"put_on_record", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "record_asked", b"record_asked", "recorded_as", b"recorded_as", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "release", b"release", "repeats", b"repeats", "reply_by_ms", b"reply_by_ms", "retracted", b"retracted", "sent", b"sent", "serial", b"serial", "service", b"service", "shown_by", b"shown_by", "shown_ms", b"shown_ms", "shown_to", b"shown_to", "state", b"state", "statement", b"statement", "text", b"text", "to_party", b"to_party", "translation", b"translation", "translations", b"translations", "translator", b"translator"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "authority", b"authority", "composed_ms", b"composed_ms", "corrected_by", b"corrected_by", "corrects", b"corrects", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "field", b"field", "from_party", b"from_party", "grade", b"grade", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "of_recipient", b"of_recipient", "original", b"original", "phrase", b"phrase", "precedence", b"precedence", "promised_by", b"promised_by", "put_on_record", b"put_on_record", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "record_asked", b"record_asked", "recorded_as", b"recorded_as", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "release", b"release", "repeats", b"repeats", "reply_by_ms", b"reply_by_ms", "retracted", b"retracted", "sent", b"sent", "serial", b"serial", "service", b"service", "shown_by", b"shown_by", "shown_ms", b"shown_ms", "shown_to", b"shown_to", "state", b"state", "statement", b"statement", "term", b"term", "terminal", b"terminal", "text", b"text", "to_party", b"to_party", "translation", b"translation", "translations", b"translations", "translator", b"translator"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1444,6 +1451,50 @@ class ImportBundleResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportBundleResponse: _TypeAlias = ImportBundleResponse  # noqa: Y015
+
+@_typing.final
+class SetTerminalRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEAK_FIELD_NUMBER: _builtins.int
+    speak: _builtins.bool
+    def __init__(
+        self,
+        *,
+        speak: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["speak", b"speak"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetTerminalRequest: _TypeAlias = SetTerminalRequest  # noqa: Y015
+
+@_typing.final
+class SetTerminalResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    accepted: _builtins.bool
+    code: _builtins.str
+    text: _builtins.str
+    def __init__(
+        self,
+        *,
+        accepted: _builtins.bool = ...,
+        code: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "code", b"code", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetTerminalResponse: _TypeAlias = SetTerminalResponse  # noqa: Y015
 
 @_typing.final
 class GetStatusRequest(_message.Message):

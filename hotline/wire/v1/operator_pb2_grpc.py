@@ -149,6 +149,11 @@ class OperatorServiceStub:
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListDraftsRequest.SerializeToString,
                 response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListDraftsResponse.FromString,
                 _registered_method=True)
+        self.SetTerminal = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/SetTerminal',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SetTerminalRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SetTerminalResponse.FromString,
+                _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/hotline.wire.v1.OperatorService/Watch',
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.WatchRequest.SerializeToString,
@@ -320,6 +325,13 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetTerminal(self, request, context):
+        """Let this terminal speak for its party, or stand by.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Watch(self, request, context):
         """What happens from now on, one event at a time.
         """
@@ -444,6 +456,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.ListDrafts,
                     request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListDraftsRequest.FromString,
                     response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListDraftsResponse.SerializeToString,
+            ),
+            'SetTerminal': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetTerminal,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SetTerminalRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SetTerminalResponse.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -1072,6 +1089,33 @@ class OperatorService:
             '/hotline.wire.v1.OperatorService/ListDrafts',
             hotline_dot_wire_dot_v1_dot_operator__pb2.ListDraftsRequest.SerializeToString,
             hotline_dot_wire_dot_v1_dot_operator__pb2.ListDraftsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetTerminal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/SetTerminal',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.SetTerminalRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.SetTerminalResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -77,6 +77,8 @@ class OperatorServiceStub:
     """Queue what the charter's policy finds signed. Answers when it is durable at this terminal."""
     ListDrafts: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ListDraftsRequest, _operator_pb2.ListDraftsResponse]
     """Drafts, newest last."""
+    SetTerminal: _grpc.UnaryUnaryMultiCallable[_operator_pb2.SetTerminalRequest, _operator_pb2.SetTerminalResponse]
+    """Let this terminal speak for its party, or stand by."""
     Watch: _grpc.UnaryStreamMultiCallable[_operator_pb2.WatchRequest, _operator_pb2.WatchResponse]
     """What happens from now on, one event at a time."""
 
@@ -129,6 +131,8 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Queue what the charter's policy finds signed. Answers when it is durable at this terminal."""
     ListDrafts: _aio.UnaryUnaryMultiCallable[_operator_pb2.ListDraftsRequest, _operator_pb2.ListDraftsResponse]  # type: ignore[assignment]
     """Drafts, newest last."""
+    SetTerminal: _aio.UnaryUnaryMultiCallable[_operator_pb2.SetTerminalRequest, _operator_pb2.SetTerminalResponse]  # type: ignore[assignment]
+    """Let this terminal speak for its party, or stand by."""
     Watch: _aio.UnaryStreamMultiCallable[_operator_pb2.WatchRequest, _operator_pb2.WatchResponse]  # type: ignore[assignment]
     """What happens from now on, one event at a time."""
 
@@ -316,6 +320,14 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.ListDraftsResponse, _abc.Awaitable[_operator_pb2.ListDraftsResponse]]:
         """Drafts, newest last."""
+
+    @_abc_1.abstractmethod
+    def SetTerminal(
+        self,
+        request: _operator_pb2.SetTerminalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.SetTerminalResponse, _abc.Awaitable[_operator_pb2.SetTerminalResponse]]:
+        """Let this terminal speak for its party, or stand by."""
 
     @_abc_1.abstractmethod
     def Watch(

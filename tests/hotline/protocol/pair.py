@@ -269,9 +269,22 @@ class Pair:
         self.taken: list[bytes] = []
         self._agenda: list[tuple[int, int, Callable[[], object]]] = []
         self._order = 0
-        self.alpha, self.bravo = Party(self, "ALPHA", 1), Party(self, "BRAVO", 2)
-        for party in (self.alpha, self.bravo):
+        self.alpha, self.bravo = self.sides()
+        for party in self.running():
             party.prepare(**setup)
+
+    def sides(self) -> tuple[Party, Party]:
+        """The two that stand face to face."""
+        return Party(self, "ALPHA", 1), Party(self, "BRAVO", 2)
+
+    def running(self) -> tuple[Party, ...]:
+        """Every terminal that is on."""
+        return self.alpha, self.bravo
+
+    def receiver(self, sender: Party, envelope: bytes) -> Party | None:
+        """Where a relay brings an envelope; None: nowhere."""
+        del envelope
+        return sender.peer
 
     def open(self, settle_ms: int = 3_000) -> Pair:
         """Start both and let them find each other."""
@@ -295,10 +308,15 @@ class Pair:
             case "envelope":
                 self.sent.append((sender.name, relay, frame.envelope))
                 for envelope in self.weather(sender, relay, frame.envelope):
-                    self.after(self.latency, lambda e=envelope: sender.peer.hear(relay, envelope_frame(e)))  # type: ignore[misc]
+                    self.after(self.latency, lambda e=envelope: self.bring(sender, relay, e))  # type: ignore[misc]
                 if self.custody and not frame.envelope[1] & 0x02:
                     signed = self.custody_frame(relay, sender.number, [hashlib.sha256(frame.envelope).digest()])
                     self.after(self.latency, lambda: sender.hear(relay, signed))
+
+    def bring(self, sender: Party, relay: str, envelope: bytes) -> None:
+        receiver = self.receiver(sender, envelope)
+        if receiver is not None:
+            receiver.hear(relay, envelope_frame(envelope))
 
     def custody_frame(self, relay: str, terminal: int, names: list[bytes], key: SigningKey | None = None) -> bytes:
         body = encode(
@@ -312,7 +330,7 @@ class Pair:
         end, steps = self.time + for_ms, 0
         while True:
             due = [(self._agenda[0][0], 0, None)] if self._agenda else []
-            for rank, party in enumerate((self.alpha, self.bravo), 1):
+            for rank, party in enumerate(self.running(), 1):
                 deadline = party.endpoint.next_deadline()
                 if deadline is not None:
                     due.append((max(deadline, self.time), rank, party))  # type: ignore[arg-type]
@@ -331,13 +349,13 @@ class Pair:
     def cut(self, *relays: str) -> None:
         """Streams break on both sides."""
         for relay in relays or tuple(self.relay_keys):
-            for party in (self.alpha, self.bravo):
+            for party in self.running():
                 party.step(LinkClosed(relay, "cut"))
 
     def join(self, *relays: str) -> None:
         """Streams are opened again on both sides."""
         for relay in relays or tuple(self.relay_keys):
-            for party in (self.alpha, self.bravo):
+            for party in self.running():
                 party.step(LinkOpened(relay))
 
 

@@ -487,7 +487,7 @@ def test_a_peer_that_has_lost_state_is_told_once_a_second(pair: Pair) -> None:
     told = []
     for later in (0, 1, 999, 1_000, 1_001, 2_000):
         out = pair.bravo.endpoint.context.out = Output()
-        receiving.doubt(Plane.REAL, 0, Instant(now.mono + later, now.wall))
+        receiving.doubt(pair.bravo.endpoint.context, Plane.REAL, 0, Instant(now.mono + later, now.wall))
         told.append(bool(out.transmit))
     assert told == [True, False, False, True, False, True]
 

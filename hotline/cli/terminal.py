@@ -1,0 +1,114 @@
+"""`hotline terminal`: which terminal of a party speaks, and taking over (docs/protocol.md section 23)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from hotline.cli.exits import Exit, leave
+from hotline.cli.officer import json_option, socket_option
+from hotline.cli.output import ago, line, print_json
+from hotline.errors import ConfigError
+from hotline.runtime.client import daemon
+from hotline.safetext import safe_line
+from hotline.wire.v1 import operator_pb2
+
+_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+@click.group()
+def terminal() -> None:
+    """Which terminal of a party speaks, and taking over: a party may have a main and alternate terminals."""
+
+
+@terminal.command("list")
+@socket_option
+@json_option
+def list_(socket: str | None, as_json: bool) -> None:
+    """Every terminal of the charter: which speaks for its party, and which is heard from here.
+
+    \b
+    Examples:
+      hotline terminal list
+      hotline terminal list --json
+    """
+    with daemon(socket) as stub:
+        found = json.loads(stub.GetStatus(operator_pb2.GetStatusRequest()).json)["terminals"]
+    if as_json:
+        print_json({"schema": "hotline.terminals/1", "terminals": found})
+        return
+    for one in found:
+        line(f"{_name(one):24} {_word(one):10} {_heard(one)}")
+
+
+def _name(one: dict[str, Any]) -> str:
+    return safe_line(f"{one['party']}/{one['terminal']}")
+
+
+def _word(one: dict[str, Any]) -> str:
+    return f"SPEAKS, term {one['term']}" if one["speaks"] else "stands by"
+
+
+def _heard(one: dict[str, Any]) -> str:
+    return "this terminal" if one["here"] else f"heard {ago(one['heard_ms_ago'])}, {one['paths_up']} paths up"
+
+
+@terminal.command()
+@_yes
+@socket_option
+def takeover(yes: bool, socket: str | None) -> None:
+    """Let this terminal speak for its party from now on; the one that spoke so far stands by as soon as it hears of it.
+
+    What this terminal's record holds and the peer has not acknowledged is sent; what the other one had accepted and
+    nobody has received is not, and its operator is told so.
+
+    \b
+    Examples:
+      hotline terminal takeover
+      hotline terminal takeover --yes
+
+    Exit 1 if it speaks already or is the only one, 8 for a caller who is no officer.
+    """
+    with daemon(socket) as stub:
+        found = json.loads(stub.GetStatus(operator_pb2.GetStatusRequest()).json)["terminals"]
+    here = next(one for one in found if one["here"])
+    for one in found:
+        if one["party"] == here["party"] and not one["here"]:
+            line(f"{_name(one)}: {_word(one)}, {_heard(one)}")
+    _confirm("Let this terminal speak for its party?", yes)
+    _set(socket, speak=True)
+
+
+@terminal.command("stand-down")
+@_yes
+@socket_option
+def stand_down(yes: bool, socket: str | None) -> None:
+    """Let this terminal stand by. Nobody speaks for the party until a terminal takes over.
+
+    \b
+    Examples:
+      hotline terminal stand-down
+      hotline terminal stand-down --yes
+
+    Exit 1 if it stands by already or is the only one, 8 for a caller who is no officer.
+    """
+    _confirm("Let this terminal say nothing more for its party?", yes)
+    _set(socket, speak=False)
+
+
+def _confirm(question: str, yes: bool) -> None:
+    if not yes:
+        try:
+            click.confirm(question, abort=True)
+        except click.Abort as error:
+            raise ConfigError("nothing was changed") from error
+
+
+def _set(socket: str | None, *, speak: bool) -> None:
+    with daemon(socket) as stub:
+        answer = stub.SetTerminal(operator_pb2.SetTerminalRequest(speak=speak))
+    if not answer.accepted:
+        leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+    line(answer.text)

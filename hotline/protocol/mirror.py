@@ -1,0 +1,301 @@
+"""One record at every terminal of a party: what one has said, the others hold too (docs/protocol.md 23.5 to 23.8)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from hotline.limits import MIRROR_BATCH
+from hotline.machine import Delete, Instant, Plane, Put
+from hotline.protocol.context import Context
+from hotline.protocol.entries import references, said
+from hotline.protocol.language import link
+from hotline.protocol.neutral import CORRECTING, VOIDS, kind_word
+from hotline.protocol.outbox import Pending, SentState
+from hotline.protocol.promises import Promises
+from hotline.protocol.sending import Sending
+from hotline.protocol.session import Opened
+from hotline.protocol.statements import Ends, read_statement, spans, statement_hash
+from hotline.wire.codec import encode
+from hotline.wire.inner import ContentType
+from hotline.wire.v1 import content_pb2
+
+_REMEMBERED: Final = 4_096
+_NOTHING: Final = bytes(32)
+"""In a CONFLICT between siblings: nothing holds this serial, and nothing is said under it any more."""
+
+
+class Mirror:
+    """What siblings say to each other of their party's statements."""
+
+    def __init__(self, context: Context, sending: dict[int, Sending], promises: Promises) -> None:
+        self._ctx = context
+        self._promises = promises
+        self._sending = sending
+        self._setup = context.setup
+        self.through = dict.fromkeys(Plane, 0)
+        """Every statement of our party up to here is in this record."""
+        self._asked = dict.fromkeys(Plane, 0)
+        self._lately: OrderedDict[tuple[Plane, int], bytes] = OrderedDict()
+        """Names of what was taken and may not be committed yet."""
+        self._clashed: set[tuple[Plane, int]] = set()
+        self._ahead: OrderedDict[tuple[Plane, int], tuple[bytes, bytes]] = OrderedDict()
+        """Receipts of the peer for what no sibling has told us yet: name of the statement, name of the receipt."""
+
+    # --- who speaks --------------------------------------------------------------------------------------------------
+
+    def speak(self, now: Instant) -> None:
+        """From now on this terminal sends what its party has pending."""
+        for line in self._ctx.peers:
+            self._sending[line.setup.remote.number].wake(now)
+
+    def rest(self) -> None:
+        """From now on it does not; receipts still count. What is pending is for the siblings to judge, once more."""
+        ctx = self._ctx
+        for line in ctx.peers:
+            self._sending[line.setup.remote.number].rest()
+        for plane in Plane:
+            for item in ctx.outboxes[plane].pending.values():
+                for line in ctx.lines:
+                    if line.sibling and not (item.is_void or item.copy or item.serial in line.outboxes[plane].pending):
+                        line.outboxes[plane].add(item.copied(copy=True))
+
+    # --- statements of our party -------------------------------------------------------------------------------------
+
+    def statement(self, line: Context, opened: Opened, now: Instant) -> bool:
+        """A sibling tells a statement of our party. Raises Malformed."""
+        ctx, plane, local = self._ctx, opened.plane, self._setup.local
+        statement = read_statement(opened.inner.content, plane, local.party, self._setup.remote.party)
+        ends = Ends(self._setup.charter, opened.author, local.number)
+        name = statement_hash(plane, ends, opened.inner.content)
+        held = self._held(plane, statement.serial)
+        if held is None and self._too_late(plane, statement, opened.author):
+            ctx.record("mirror.refused", plane=plane.value, serial=statement.serial, statement=name.hex())
+            held = _NOTHING
+        elif held is None:
+            self._take(plane, statement, opened, name, now)
+            held = name
+        elif held != name:
+            self._clash(plane, statement.serial, name, held)
+        item = content_pb2.ReceiptItem(serial=statement.serial, statement=held)
+        stage = content_pb2.STAGE_DELIVERED if held == name else content_pb2.STAGE_CONFLICT
+        through = ctx.outboxes[plane].last_serial
+        receipt = content_pb2.Receipt(stage=stage, item=[item], time_ms=now.wall, received_through=through)
+        line.send_content(plane, ContentType.RECEIPT, encode(receipt), now, transient=False, urgent=False)
+        return True
+
+    def _held(self, plane: Plane, serial: int) -> bytes | None:
+        if (plane, serial) in self._lately:
+            return self._lately[plane, serial]
+        row = self._ctx.history.sent(plane, serial)
+        return None if row is None else row.hash
+
+    def _too_late(self, plane: Plane, statement: content_pb2.Statement, author: int) -> bool:
+        """It speaks for the party in an earlier term: only what the peer has received is said still."""
+        standing = self._ctx.standing
+        if not standing.active or author == standing.local.number or statement.term >= standing.turn.term:
+            return False
+        return statement.serial > max(line.peer.received_through[plane] for line in self._ctx.peers)
+
+    def _clash(self, plane: Plane, serial: int, name: bytes, held: bytes) -> None:
+        """Two terminals gave out one serial. Each keeps what it said; the peer holds one of them."""
+        if (plane, serial) in self._clashed:
+            return
+        self._clashed.add((plane, serial))
+        self._ctx.record("mirror.conflict", plane=plane.value, serial=serial, statement=name.hex(), held=held.hex())
+        text = "two terminals of ours gave out one number for different statements: compare their records"
+        self._ctx.alarm("two-voices", text, plane=plane.value, serial=serial)
+
+    def _take(self, plane: Plane, statement: content_pb2.Statement, opened: Opened, name: bytes, now: Instant) -> None:
+        ctx, content, serial = self._ctx, opened.inner.content, statement.serial
+        key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
+        other = ctx.standing.name(opened.author)
+        self._lately[plane, serial] = name
+        while len(self._lately) > _REMEMBERED:
+            self._lately.popitem(last=False)
+        ctx.out.changes += [
+            Put("sent", {**key, "content": content, "signature": opened.inner.signature, "hash": name}),
+            Put("outbox", {**key, "stage": SentState.QUEUED.value}),
+            Put("voice", {**key, "way": "sent", "terminal": other, "term": statement.term}),
+        ]
+        ctx.record(
+            "msg.mirrored",
+            said(statement),
+            plane=plane.value,
+            serial=serial,
+            kind=kind_word(statement.kind),
+            dtg=statement.date_time_group,
+            lang=statement.language,
+            statement=name.hex(),
+            other=other,
+            term=statement.term,
+            **references(statement),
+        )
+        ctx.raise_serial(plane, serial)
+        last = ctx.outboxes[plane].last_in_precedence
+        if serial > last.get(statement.precedence, 0):
+            last[statement.precedence] = serial
+            ctx.out.changes.append(Put("counter", {"name": f"last:{plane}:{statement.precedence}", "value": serial}))
+        self._promises.answered_by_us(plane, statement, now)
+        if statement.HasField("translation"):
+            ctx.out.changes.append(link(plane, statement, "sent"))
+        if statement.kind in CORRECTING:
+            self._first().corrected(plane, statement, now)
+        expires_at = now.mono + statement.valid_for_ms
+        item = Pending(serial, statement.precedence, content, opened.inner.signature, name, expires_at)
+        item.mark(statement)
+        for line in ctx.lines:
+            if line.setup.remote.number != opened.author:
+                line.outboxes[plane].add(item.copied(copy=line.sibling))
+        if statement.first_serial:
+            self._moved(plane, statement, now)
+        self._was_ahead(plane, serial, name, now)
+        for line in ctx.peers:
+            self._sending[line.setup.remote.number].pump(now)
+
+    def _first(self) -> Sending:
+        return self._sending[self._setup.remote.number]
+
+    def _moved(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
+        """It took the place of an earlier one of ours, whose serial the peer knew for another."""
+        serial = statement.first_serial
+        pending = self._ctx.outboxes[plane].pending.get(serial)
+        if pending is not None and not pending.is_void:
+            self._drop(plane, serial, now)
+            self._ctx.record(
+                "msg.renumbered",
+                said(statement),
+                plane=plane.value,
+                serial=serial,
+                new=statement.serial,
+                statement=(self._held(plane, statement.serial) or b"").hex(),
+            )
+            self._first().fact(plane, serial, SentState.RENUMBERED, now, str(statement.serial))
+
+    def _drop(self, plane: Plane, serial: int, now: Instant) -> Pending | None:
+        self._ctx.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
+        return self._ctx.drop(plane, serial, now)
+
+    def heard_of(self, plane: Plane, serial: int, statement: bytes, receipt: bytes) -> None:
+        """The peer acknowledges what we have not pending: it may be on its way to us."""
+        if self._held(plane, serial) is None:
+            self._ahead[plane, serial] = statement, receipt
+            while len(self._ahead) > _REMEMBERED:
+                self._ahead.popitem(last=False)
+
+    def _was_ahead(self, plane: Plane, serial: int, name: bytes, now: Instant) -> None:
+        statement, receipt = self._ahead.pop((plane, serial), (b"", b""))
+        if statement == name:
+            self._drop(plane, serial, now)
+            self._first().fact(plane, serial, SentState.DELIVERED, now, self._setup.remote.name)
+            self._ctx.record("msg.delivered", plane=plane.value, serials=str(serial), receipt=receipt.hex())
+
+    # --- what became of them -----------------------------------------------------------------------------------------
+
+    def acknowledged(self, line: Context, plane: Plane, serials: list[int], now: Instant) -> None:
+        """A sibling holds these: it is told which of them wait no more."""
+        history = self._ctx.history
+        for state in (SentState.DELIVERED, SentState.EXPIRED):
+            items = []
+            for serial in serials:
+                row = history.sent(plane, serial)
+                delivered = history.has_sent_fact(plane, serial, SentState.DELIVERED.value)
+                if row is None or delivered != (state is SentState.DELIVERED):
+                    continue
+                if delivered or history.has_sent_fact(plane, serial, SentState.EXPIRED.value):
+                    items.append(content_pb2.ReceiptItem(serial=serial, statement=row.hash))
+            if items:
+                line.tell_settled(plane, items, now, expired=state is SentState.EXPIRED)
+
+    def settled(self, line: Context, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
+        """A sibling says that these wait no more: what we hold of them does not either."""
+        ctx, delivered = self._ctx, []
+        for item in receipt.item:
+            pending = ctx.outboxes[plane].pending.get(item.serial)
+            if pending is None or pending.is_void or pending.copy or pending.hash != item.statement:
+                continue
+            if receipt.expired:
+                self._first().expire(plane, pending, now, f"said by {line.setup.remote.name}")
+                continue
+            self._drop(plane, item.serial, now)
+            self._first().fact(plane, item.serial, SentState.DELIVERED, now, line.setup.remote.name)
+            delivered.append(item.serial)
+        for text in spans(delivered):
+            ctx.record("msg.delivered", plane=plane.value, serials=text, receipt=name.hex())
+
+    def refused(self, line: Context, plane: Plane, receipt: content_pb2.Receipt, now: Instant) -> None:
+        """Somebody holds another statement under a serial of ours, or none any more on our word."""
+        ctx = self._ctx
+        for item in receipt.item:
+            pending = line.outboxes[plane].pending.get(item.serial)
+            if pending is None or item.statement in pending.names:
+                continue
+            line.outboxes[plane].remove(item.serial, now.mono)
+            if item.statement != _NOTHING:
+                self._clash(plane, item.serial, item.statement, pending.hash)
+            waits = ctx.outboxes[plane].pending.get(item.serial)
+            if ctx.standing.active or waits is None or waits.is_void or waits.copy:
+                continue
+            self._drop(plane, item.serial, now)
+            name = line.standing.name(ctx.standing.turn.terminal)
+            reason = f"not said: {name} has taken over"
+            ctx.record("msg.expired", plane=plane.value, serial=item.serial, reason=reason)
+            self._first().fact(plane, item.serial, SentState.EXPIRED, now, reason, test=waits.is_test)
+            text = "a statement was not said before another terminal took over: say it there if it still holds"
+            ctx.alarm("not-said", text, plane=plane.value, serial=item.serial)
+
+    # --- what is lacking ---------------------------------------------------------------------------------------------
+
+    def write(self, heartbeat: content_pb2.Heartbeat) -> None:
+        """In a beat to a sibling: how far our record of the party's statements goes, and what it lacks."""
+        marks = {plane: self._mark(plane) for plane in Plane}
+        heartbeat.received_through, heartbeat.exercise_received_through = marks[Plane.REAL], marks[Plane.EXERCISE]
+        real, exercise = self._lacking(Plane.REAL), self._lacking(Plane.EXERCISE)
+        if real or exercise:
+            heartbeat.lacking.first, heartbeat.lacking.last = real or (0, 0)
+            heartbeat.lacking.exercise_first, heartbeat.lacking.exercise_last = exercise or (0, 0)
+
+    def _mark(self, plane: Plane) -> int:
+        while self._ctx.outboxes[plane].last_serial > self.through[plane]:
+            if self._held(plane, self.through[plane] + 1) is None:
+                break
+            self.through[plane] += 1
+        return self.through[plane]
+
+    def _lacking(self, plane: Plane) -> tuple[int, int] | None:
+        """The next stretch to ask for; after the last one the first again."""
+        heard = [line.peer.sent_through[plane] for line in self._ctx.lines if line.sibling]
+        top = max(self._ctx.outboxes[plane].last_serial, *heard)
+        start = max(self.through[plane], self._asked[plane])
+        while start < top and self._held(plane, start + 1) is not None:
+            start += 1
+        if start >= top:
+            self._asked[plane] = 0
+            return None
+        last = start + 1
+        while last < min(top, start + MIRROR_BATCH) and self._held(plane, last + 1) is None:
+            last += 1
+        self._asked[plane] = last
+        return start + 1, last
+
+    def heard(self, heartbeat: content_pb2.Heartbeat, line: Context, now: Instant) -> None:
+        """A fresh beat of a sibling: what it lacks and we hold goes to it."""
+        lacking = heartbeat.lacking
+        for plane, first, last in (
+            (Plane.REAL, lacking.first, lacking.last),
+            (Plane.EXERCISE, lacking.exercise_first, lacking.exercise_last),
+        ):
+            if first:
+                self._offer(line, plane, first, min(last, first + MIRROR_BATCH - 1))
+        self._sending[line.setup.remote.number].pump(now)
+
+    def _offer(self, line: Context, plane: Plane, first: int, last: int) -> None:
+        box = line.outboxes[plane]
+        for serial in range(first, last + 1):
+            row = self._ctx.history.sent(plane, serial)
+            if row is None or serial in box.pending:
+                continue
+            statement = content_pb2.Statement.FromString(row.content)
+            if statement.kind not in VOIDS:
+                item = Pending(serial, statement.precedence, row.content, row.signature, row.hash, 0)
+                box.add(item.copied(copy=True))

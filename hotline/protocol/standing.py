@@ -1,0 +1,102 @@
+"""Which terminal speaks for its party: terms, and the signed word that begins one (docs/protocol.md 23.1 to 23.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from hotline.crypto.signing import SIGNATURE_SIZE, SigningKey, verify
+from hotline.errors import Malformed, Untrusted
+from hotline.limits import TIME_MAX
+from hotline.protocol.session import Side
+from hotline.wire.codec import decode, encode
+from hotline.wire.v1 import content_pb2
+
+_LABEL: Final = "hotline/v1/activation"
+_BODY_MAX: Final = 64
+
+
+class Turn(NamedTuple):
+    """A term and the terminal that speaks in it. The higher one holds; of one term, that of the higher number."""
+
+    term: int
+    terminal: int
+
+    @property
+    def number(self) -> int:
+        """As heartbeats have it: rises with the turn, 0 in term 0."""
+        return (self.term << 16) + self.terminal if self.term else 0
+
+
+class Standing:
+    """What one terminal knows of who speaks, on both sides. Changed by signed words only, and only upwards."""
+
+    def __init__(self, charter: bytes, local: Side, others: Iterable[Side]) -> None:
+        self._charter = charter
+        self.local = local
+        self.sides = {side.number: side for side in (local, *others)}
+        parties = {side.party for side in self.sides.values()}
+        self.turns = {party: Turn(0, min(self.terminals(party))) for party in parties}
+        """In term 0 the first terminal of a party speaks: the one with the lowest number."""
+        self.signed: dict[str, content_pb2.SignedActivation] = {}
+        self.stood_down = False
+        """By an operator's word, until one lets this terminal speak again."""
+
+    def terminals(self, party: str) -> list[int]:
+        """The numbers of a party's terminals, lowest first."""
+        return sorted(number for number, side in self.sides.items() if side.party == party)
+
+    @property
+    def several(self) -> bool:
+        """Whether either party has more than one terminal."""
+        return len(self.sides) > 2
+
+    @property
+    def siblings(self) -> list[int]:
+        """The other terminals of our party."""
+        return [number for number in self.terminals(self.local.party) if number != self.local.number]
+
+    @property
+    def turn(self) -> Turn:
+        """Who speaks for our party."""
+        return self.turns[self.local.party]
+
+    @property
+    def active(self) -> bool:
+        """Whether this terminal speaks for its party."""
+        return self.turn.terminal == self.local.number and not self.stood_down
+
+    def speaks(self, number: int) -> bool:
+        """Whether the terminal of this number is the one that speaks for its party, as far as is known."""
+        return self.turns[self.sides[number].party].terminal == number
+
+    def name(self, number: int) -> str:
+        """`PARTY/terminal`, for people and records."""
+        side = self.sides[number]
+        return f"{side.party}/{side.name}"
+
+    def begin(self, key: SigningKey, wall: int) -> content_pb2.SignedActivation:
+        """The word by which this terminal speaks from now on, in a new term; it is taken at once."""
+        turn = Turn(self.turn.term + 1, self.local.number)
+        body = encode(content_pb2.ActivationBody(term=turn.term, terminal=turn.terminal, time_ms=wall))
+        signature = key.sign(_LABEL, self._charter, self.local.number.to_bytes(2, "big"), body)
+        signed = content_pb2.SignedActivation(body=body, signature=signature)
+        self.turns[self.local.party], self.signed[self.local.party] = turn, signed
+        self.stood_down = False
+        return signed
+
+    def hear(self, party: str, signed: content_pb2.SignedActivation) -> bool:
+        """Take a word of a terminal of `party` if it begins a higher turn. Raises Malformed or Untrusted."""
+        body = decode(content_pb2.ActivationBody, signed.body, _BODY_MAX)
+        side = self.sides.get(body.terminal)
+        if side is None or side.party != party or not body.term or body.time_ms > TIME_MAX:
+            raise Malformed("activation", f"term {body.term} of terminal {body.terminal}")
+        turn = Turn(body.term, body.terminal)
+        if turn <= self.turns[party]:
+            return False
+        if len(signed.signature) != SIGNATURE_SIZE:
+            raise Untrusted("signature", "activation")
+        verify(side.signing, signed.signature, _LABEL, self._charter, body.terminal.to_bytes(2, "big"), signed.body)
+        self.turns[party] = turn
+        self.signed[party] = content_pb2.SignedActivation(body=signed.body, signature=signed.signature)
+        return True

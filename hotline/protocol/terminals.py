@@ -1,0 +1,170 @@
+"""Taking over and standing down: one terminal of a party speaks, and everybody is told which (docs/protocol.md 23)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hotline.limits import SERIAL_MAX
+from hotline.machine import Instant, Plane, Private, Put, Reply, RequestId
+from hotline.protocol.context import Context
+from hotline.protocol.events import SetTerminal
+from hotline.protocol.mirror import Mirror
+from hotline.protocol.tables import Saved
+from hotline.wire.codec import decode, encode
+from hotline.wire.v1 import content_pb2
+
+_TURN: Final = "terminal.turn."
+_DOWN: Final = "terminal.down"
+
+
+class Terminals:
+    """Everything an endpoint does about who speaks."""
+
+    def __init__(self, context: Context, mirror: Mirror) -> None:
+        self._ctx = context
+        self._standing = context.standing
+        self._mirror = mirror
+
+    def restore(self, saved: Saved) -> None:
+        """Take up who spoke when the last run ended."""
+        for row in saved.rows("fact"):
+            name, value = str(row["name"]), row["value"]
+            if name == _DOWN:
+                self._standing.stood_down = value == b"1"
+            party = name.removeprefix(_TURN)
+            if party in self._standing.turns and name.startswith(_TURN) and isinstance(value, bytes):
+                self._standing.hear(party, decode(content_pb2.SignedActivation, value, 256))
+
+    # --- what officers ask -------------------------------------------------------------------------------------------
+
+    def set(self, event: SetTerminal, now: Instant) -> None:
+        """An officer lets this terminal speak for its party, or stand by."""
+        standing = self._standing
+        if not standing.siblings:
+            self._answer(event, "single", f"{standing.local.party} has one terminal, which always speaks")
+        elif event.speak == standing.active:
+            word = "speaks for its party already" if standing.active else "stands by already"
+            self._answer(event, "again", f"this terminal {word}: nothing was changed")
+        elif event.speak:
+            self._take_over(event, now)
+        else:
+            self._stand_down(event, now)
+
+    def refuse(self, request: RequestId) -> None:
+        """What only the terminal that speaks may say."""
+        standing = self._standing
+        text = f"this terminal stands by, {standing.name(standing.turn.terminal)} speaks for {standing.local.party}"
+        if standing.stood_down:
+            text = f"this terminal was made to stand by: nobody speaks for {standing.local.party} here"
+        text += ": nothing was queued; say it there, or let this one speak with hotline terminal takeover"
+        self._ctx.out.replies.append(Reply(request, False, "standby", text))
+
+    def _answer(self, event: SetTerminal, code: str, text: str, *, ok: bool = False) -> None:
+        self._ctx.out.replies.append(Reply(event.request, ok, code, text))
+
+    def _take_over(self, event: SetTerminal, now: Instant) -> None:
+        ctx, standing = self._ctx, self._standing
+        before = standing.name(standing.turn.terminal)
+        standing.begin(ctx.setup.signing, now.wall)
+        self._keep(standing.local.party)
+        self._keep_down()
+        term = standing.turn.term
+        ctx.record("terminal.takeover", {"officer": Private(event.officer.encode())}, other=before, term=term)
+        self._tell(standing.local.party)
+        for plane in Plane:
+            self._beyond(plane)
+        for line in ctx.lines:
+            for path in line.paths.values():
+                path.beat_soon(now)
+        self._mirror.speak(now)
+        waiting = sum(len(ctx.outboxes[plane].pending) for plane in Plane)
+        text = f"this terminal speaks for {standing.local.party} in term {term}; {waiting} statements are under way"
+        self._answer(event, "speaks", text, ok=True)
+
+    def _beyond(self, plane: Plane) -> None:
+        """New serials lie above everything that anybody has heard of, so that few are given out twice."""
+        heard = [line.peer.sent_through[plane] for line in self._ctx.lines if line.sibling]
+        heard += [line.peer.received_through[plane] for line in self._ctx.peers]
+        last = min(max(self._ctx.outboxes[plane].last_serial, *heard, 0), SERIAL_MAX)
+        self._ctx.raise_serial(plane, last)
+        for line in self._ctx.peers:
+            line.outboxes[plane].restored()
+
+    def _stand_down(self, event: SetTerminal, now: Instant) -> None:
+        ctx = self._ctx
+        self._standing.stood_down = True
+        self._keep_down()
+        ctx.record("terminal.standdown", {"officer": Private(event.officer.encode())}, term=self._standing.turn.term)
+        self._mirror.rest()
+        for line in ctx.lines:
+            for path in line.paths.values():
+                path.beat_soon(now)
+        waiting = sum(len(ctx.outboxes[plane].pending) for plane in Plane)
+        text = "this terminal stands by"
+        if waiting:
+            text += f"; {waiting} statements are not delivered: the terminal that takes over sends those that it holds"
+        self._answer(event, "stands-by", text, ok=True)
+
+    # --- on the wire -------------------------------------------------------------------------------------------------
+
+    def write(self, heartbeat: content_pb2.Heartbeat, line: Context) -> None:
+        """The terms that we know, and what proves one that the other side has not named."""
+        standing, peer = self._standing, line.peer
+        party = line.setup.remote.party
+        own, theirs = standing.turn.number, standing.turns[party].number
+        heartbeat.turn, heartbeat.peer_turn = own, 0 if line.sibling else theirs
+        if own > peer.knows_us:
+            heartbeat.activation.CopyFrom(standing.signed[standing.local.party])
+        if theirs > peer.knows_itself and not line.sibling:
+            heartbeat.peer_activation.CopyFrom(standing.signed[party])
+        if line.sibling:
+            self._mirror.write(heartbeat)
+
+    def read(self, heartbeat: content_pb2.Heartbeat, line: Context, now: Instant) -> None:
+        """What a beat proves of who speaks. It need not be fresh: a turn goes up only. Raises RemoteError."""
+        party = line.setup.remote.party
+        if heartbeat.HasField("activation"):
+            self._hear(party, heartbeat.activation, now)
+        if heartbeat.HasField("peer_activation"):
+            self._hear(self._standing.local.party, heartbeat.peer_activation, now)
+
+    def heard(self, heartbeat: content_pb2.Heartbeat, line: Context, now: Instant) -> None:
+        """A fresh beat says what the other side knows: it is shown the proof of what it does not."""
+        line.peer.knows_itself = heartbeat.turn
+        line.peer.knows_us = heartbeat.turn if line.sibling else heartbeat.peer_turn
+        if line.sibling:
+            self._mirror.heard(heartbeat, line, now)
+
+    def _hear(self, party: str, signed: content_pb2.SignedActivation, now: Instant) -> None:
+        standing = self._standing
+        spoke = standing.active
+        if not standing.hear(party, signed):
+            return
+        self._keep(party)
+        self._tell(party)
+        if party != standing.local.party:
+            return
+        if spoke and not standing.active:
+            self._mirror.rest()
+            name = standing.name(standing.turn.terminal)
+            text = f"{name} has taken over: this terminal stands by, and says nothing more for its party"
+            self._ctx.alarm("taken-over", text, other=name, term=standing.turn.term)
+        elif standing.active and not spoke:
+            self._mirror.speak(now)
+        for line in self._ctx.lines:
+            for path in line.paths.values():
+                path.beat_soon(now)
+
+    def _tell(self, party: str) -> None:
+        turn = self._standing.turns[party]
+        name = self._standing.name(turn.terminal)
+        self._ctx.record("terminal.speaks", other=name, term=turn.term)
+        self._ctx.tell("terminal", terminal=name, term=turn.term)
+
+    def _keep(self, party: str) -> None:
+        value = encode(self._standing.signed[party])
+        self._ctx.out.changes.append(Put("fact", {"name": f"{_TURN}{party}", "value": value}))
+
+    def _keep_down(self) -> None:
+        value = b"1" if self._standing.stood_down else b"0"
+        self._ctx.out.changes.append(Put("fact", {"name": _DOWN, "value": value}))

@@ -1,0 +1,381 @@
+"""Several terminals of one party: taking over in every phase of a statement's life (docs/protocol.md section 23)."""
+
+from __future__ import annotations
+
+import pytest
+
+from hotline.errors import RemoteError
+from hotline.machine import Plane, RequestId
+from hotline.protocol.events import SetTerminal, Submit
+from hotline.wire.v1 import content_pb2
+from tests.hotline.protocol.pair import FLASH, Pair, Party, durable
+from tests.hotline.protocol.quartet import Quartet, Terminal
+
+
+@pytest.fixture
+def four() -> Quartet:
+    return Quartet().open()
+
+
+def statements_between(four: Quartet, sender: Terminal, receiver: Terminal, since: int) -> int:
+    """Durable envelopes that left `sender` for `receiver` after the first `since` envelopes of this world."""
+    to = receiver.number.to_bytes(2, "big")
+    return sum(
+        1
+        for name, _, envelope in four.sent[since:]
+        if name == sender.name
+        and envelope[4:6] == sender.number.to_bytes(2, "big")
+        and envelope[2:4] == to
+        and durable(envelope)
+    )
+
+
+# --- one record -------------------------------------------------------------------------------------------------------
+
+
+def test_all_four_hold_what_is_said(four: Quartet) -> None:
+    """Said once, signed once, sealed to each terminal of the peer and to the sibling (docs/protocol.md 23.4, 23.5)."""
+    four.alpha.submit("one", FLASH)
+    four.bravo.submit("an answer")
+    four.run(2_000)
+    assert four.alpha.said() == four.alt.said() == four.bravo.got() == four.beside.got() == {1: "one"}
+    assert four.bravo.said() == four.beside.said() == four.alpha.got() == four.alt.got() == {1: "an answer"}
+    signatures = {
+        next(iter(one.memory.tables[table].values()))["signature"]
+        for one, table in (
+            (four.alpha, "sent"),
+            (four.alt, "sent"),
+            (four.bravo, "received"),
+            (four.beside, "received"),
+        )
+    }
+    assert len(signatures) == 1
+    assert four.alpha.states(1) == four.alt.states(1) == ["delivered"]
+    assert [not one.endpoint.context.outboxes[Plane.REAL].pending for one in four.all] == [True] * 4
+
+
+def test_a_read_by_an_officer_is_a_read_at_the_sibling_too(four: Quartet) -> None:
+    """Whoever opened it, nobody need open it again; both terminals of the sender are told (docs/protocol.md 23.5)."""
+    four.alpha.submit("one")
+    four.run(1_000)
+    assert four.beside.read(1).ok
+    four.run(1_000)
+    assert four.bravo.endpoint.context.unread[Plane.REAL] == {}
+    assert four.alpha.states(1) == four.alt.states(1) == ["delivered", "read"]
+    assert [len(one.endpoint.context.reads) for one in (four.bravo, four.beside)] == [0, 0]
+
+
+def test_a_lost_alternate_delays_nothing(four: Quartet) -> None:
+    """DELIVERED is what the first terminal says; the other has its copies when it is back (docs/protocol.md 23.4)."""
+    four.beside.kill()
+    four.run(10_000)
+    for number in range(1, 6):
+        four.alpha.submit(f"statement {number}")
+    four.run(500)
+    assert [four.alpha.states(number) for number in range(1, 6)] == [["delivered"]] * 5
+    four.alpha.restart()  # what the other one lacks is in no table of things under way
+    four.beside.start()
+    four.run(20_000)
+    assert four.beside.got() == four.bravo.got()
+    assert len(four.beside.shown()) == 5
+    assert "peer-restored" not in four.alpha.alarms()
+    assert [four.alpha.states(number) for number in range(1, 6)] == [["delivered"]] * 5
+
+
+def test_an_alternate_that_is_new_is_told_everything(four: Quartet) -> None:
+    """It asks for what its record lacks, in stretches, and is told what waits no more (docs/protocol.md 23.7)."""
+    four.alt.kill()
+    four.run(10_000)
+    for number in range(1, 71):
+        four.alpha.submit(f"statement {number}")
+    four.run(2_000)
+    four.part((four.alpha, four.bravo), (four.alpha, four.beside))
+    four.alpha.submit("never heard", valid_for_ms=5_000)
+    four.run(10_000)
+    assert four.alpha.states(71)[-1] == "expired"
+    four.meet()
+    four.run(30_000)
+    four.alpha.restart()
+    four.alt.start()
+    four.run(30_000)
+    assert four.alt.said() == four.alpha.said()
+    assert {one for number in range(1, 71) for one in four.alt.states(number)} == {"delivered"}
+    assert four.alt.states(71) == ["expired"]
+    four.alpha.kill()
+    assert four.alt.speak()
+    four.run(10_000)
+    assert "never heard" not in four.bravo.got().values()
+    assert four.bravo.shown() == [*range(1, 71), -71]
+
+
+def test_the_peers_receipt_may_come_before_the_siblings_word(four: Quartet) -> None:
+    """What it acknowledged is delivered as soon as it is known here (docs/protocol.md 23.5)."""
+    four.part((four.alpha, four.alt))
+    four.alpha.submit("one")
+    four.run(3_000)
+    assert four.alt.said() == {}
+    four.meet()
+    four.run(30_000)
+    assert four.alt.said() == {1: "one"}
+    assert four.alt.states(1) == ["delivered"]
+
+
+def test_a_terminal_that_falls_silent_is_an_alarm_and_its_sibling_keeps_the_line(four: Quartet) -> None:
+    """A lost alternate is a person's business; the peer is heard all the same (docs/protocol.md 23.10)."""
+    four.bravo.kill()
+    four.run(20_000)
+    assert four.alpha.alarms() == four.alt.alarms() == ["terminal-silent"]
+    four.beside.kill()
+    four.run(20_000)
+    assert four.alpha.alarms() == ["terminal-silent", "terminal-silent", "no-path"]
+
+
+def test_nothing_is_said_without_prejudice_where_there_are_several(four: Quartet) -> None:
+    """What authenticates it holds between two terminals only (docs/protocol.md 23.11)."""
+    event = Submit(
+        RequestId(1), Plane.REAL, FLASH, "en", content_pb2.DIRECTION_LTR, "between us", "watch", without_prejudice=True
+    )
+    four.alpha.step(event)
+    assert not four.alpha.replies[1].ok
+    assert "several terminals" in four.alpha.replies[1].text
+    four.run(500)
+    assert four.bravo.got() == {}
+
+
+# --- taking over ------------------------------------------------------------------------------------------------------
+
+
+def test_a_terminal_that_stands_by_says_nothing(four: Quartet) -> None:
+    """It refuses with a sentence, and gives out no serial (docs/protocol.md 23.1)."""
+    reply = four.alt.submit("a second voice")
+    assert (reply.ok, reply.code) == (False, "standby")
+    assert "ALPHA/main speaks" in reply.text
+    four.run(1_000)
+    assert four.bravo.got() == {}
+    assert not four.alpha.speak(), "it speaks already"
+    assert four.alpha.speak(speak=False)
+    assert four.alpha.submit("not now").code == "standby"
+    assert four.alpha.speak()
+    assert four.alpha.submit("now").ok
+    four.run(1_000)
+    assert four.bravo.got() == {1: "now"}
+    assert four.bravo.endpoint.standing.turns["ALPHA"] == (1, 1)
+
+
+def test_taken_over_before_anything_left(four: Quartet) -> None:
+    """Its operator is told that it was not said: nothing old is said by the successor (docs/protocol.md 23.6)."""
+    four.part((four.alpha, four.alt), (four.alpha, four.bravo), (four.alpha, four.beside))
+    four.alpha.submit("an order that nobody heard", FLASH)
+    four.run(200)
+    four.alpha.kill()
+    assert four.alt.speak()
+    four.run(1_000)
+    four.alt.submit("what holds now", FLASH)
+    four.run(2_000)
+    four.meet()
+    before = len(four.sent)
+    four.alpha.start()
+    four.run(30_000)
+    assert statements_between(four, four.alpha, four.bravo, before) == 0, "it asks before it speaks"
+    assert "not-said" in four.alpha.alarms()
+    assert "taken-over" in four.alpha.alarms()
+    assert four.alpha.states(1) == ["expired"]
+    assert four.bravo.got() == four.beside.got() == {1: "what holds now"}
+    assert four.bravo.shown() == [1]
+    assert not four.alpha.endpoint.context.outboxes[Plane.REAL].pending
+
+
+def test_taken_over_when_only_the_sibling_has_it(four: Quartet) -> None:
+    """What the record of the successor holds is said, with the signature of its author (docs/protocol.md 23.6)."""
+    four.part((four.alpha, four.bravo), (four.alpha, four.beside))
+    four.alpha.submit("held by both", FLASH)
+    four.run(500)
+    assert four.bravo.got() == {}
+    four.alpha.kill()
+    assert four.alt.speak()
+    four.run(1_000)
+    assert four.bravo.got() == four.beside.got() == {1: "held by both"}
+    assert four.bravo.shown() == [1]
+    assert four.alt.states(1) == ["delivered"]
+    voice = four.bravo.memory.tables["voice"]["real", "received", 1]
+    assert (voice["terminal"], voice["term"]) == ("ALPHA/main", 0)
+
+
+def test_taken_over_when_only_the_peer_has_it(four: Quartet) -> None:
+    """New serials lie above it; its author brings it into the record when it is back (docs/protocol.md 23.2, 23.7)."""
+    four.part((four.alpha, four.alt), (four.alpha, four.beside))
+    four.weather = lambda sender, relay, envelope: (
+        [] if sender is four.bravo and envelope[2:4] == b"\0\1" and durable(envelope) else [envelope]
+    )
+    four.alpha.submit("heard once", FLASH)
+    four.run(500)
+    assert four.bravo.got() == {1: "heard once"}
+    four.alpha.kill()
+    four.run(2_000)
+    assert four.alt.speak()
+    four.alt.submit("the next word", FLASH)
+    four.run(2_000)
+    assert four.bravo.got() == {1: "heard once", 2: "the next word"}
+    four.weather = lambda sender, relay, envelope: [envelope]
+    four.meet()
+    four.alpha.start()
+    four.run(60_000)
+    assert four.alpha.said() == four.alt.said() == {1: "heard once", 2: "the next word"}
+    assert four.bravo.got() == four.beside.got() == four.alt.said()
+    assert (four.bravo.shown(), sorted(four.beside.shown())) == ([1, 2], [1, 2])
+    assert four.alpha.states(1)[-1] == "delivered"
+
+
+def test_taken_over_after_delivery_and_read(four: Quartet) -> None:
+    """The successor knows both, and says it no second time (docs/protocol.md 23.5)."""
+    four.alpha.submit("done", FLASH)
+    four.run(500)
+    four.bravo.read(1)
+    four.run(500)
+    four.alpha.kill()
+    before = len(four.sent)
+    assert four.alt.speak()
+    four.run(5_000)
+    assert four.alt.states(1) == ["delivered", "read"]
+    assert four.bravo.shown() == [1]
+    assert statements_between(four, four.alt, four.bravo, before) == 0
+
+
+def test_an_answer_under_way_reaches_the_successor(four: Quartet) -> None:
+    """The peer goes on as it was; whoever speaks for the other side reads it (docs/protocol.md 23.4)."""
+    four.alpha.submit("a question", FLASH)
+    four.run(500)
+    four.alpha.kill()
+    four.bravo.submit("an answer", FLASH)
+    four.run(500)
+    assert four.alt.speak()
+    assert four.alt.read(1).ok
+    four.run(1_000)
+    assert four.bravo.states(1) == four.beside.states(1) == ["delivered", "read"]
+    four.alpha.start()
+    four.run(30_000)
+    assert four.alpha.got() == {1: "an answer"}
+    assert four.alpha.endpoint.context.unread[Plane.REAL] == {}
+
+
+def test_the_peer_follows_a_takeover_and_sees_who_speaks(four: Quartet) -> None:
+    """It is entered, told, and kept over a restart (docs/protocol.md 23.2)."""
+    four.alpha.kill()
+    assert four.alt.speak()
+    four.run(1_000)
+    told = [d.fields for d in four.bravo.told if d.kind == "terminal"]
+    assert told == [{"terminal": "ALPHA/alt", "term": 1}]
+    four.bravo.restart()
+    assert four.bravo.endpoint.standing.turns["ALPHA"] == (1, 2)
+    four.alt.restart()
+    assert four.alt.endpoint.standing.active
+    four.alt.submit("one")
+    four.run(4_000)
+    assert four.bravo.memory.tables["voice"]["real", "received", 1]["term"] == 1
+
+
+# --- two voices -------------------------------------------------------------------------------------------------------
+
+
+def test_a_partition_between_siblings_is_ended_by_the_peer(four: Quartet) -> None:
+    """The peer shows the old one what the new one signed (docs/protocol.md 23.3)."""
+    four.part((four.alpha, four.alt))
+    assert four.alt.speak()
+    four.run(1_500)
+    assert not four.alpha.endpoint.standing.active
+    assert "taken-over" in four.alpha.alarms()
+    assert four.alpha.submit("still here").code == "standby"
+
+
+def test_both_believe_that_they_speak(four: Quartet) -> None:
+    """The higher term holds; a number given out twice is told to both, nothing is lost (docs/protocol.md 23.8)."""
+    four.part((four.alpha, four.alt), (four.alpha, four.beside), (four.alt, four.bravo), (four.bravo, four.beside))
+    assert four.alt.speak()
+    four.alpha.submit("from main", FLASH)
+    four.alt.submit("from alt", FLASH)
+    four.run(3_000)
+    assert four.bravo.got() == {1: "from main"}
+    assert four.beside.got() == {1: "from alt"}
+    four.meet()
+    four.run(60_000)
+    assert [one.endpoint.standing.active for one in (four.alpha, four.alt)] == [False, True]
+    assert set(four.bravo.got().values()) == {"from main", "from alt"}
+    assert "from alt" in four.beside.got().values()
+    assert four.bravo.shown() == [1, 2]
+    assert "two-voices" in four.alt.alarms()
+    assert "msg.conflict" in four.bravo.kinds()
+    four.alt.submit("one voice again")
+    four.run(3_000)
+    assert "one voice again" in four.bravo.got().values()
+    assert "one voice again" in four.beside.got().values()
+    assert "one voice again" in four.alpha.said().values()
+
+
+def test_of_one_term_the_higher_number_holds(four: Quartet) -> None:
+    """Both were let speak in the same moment: all come to the same end (docs/protocol.md 23.1)."""
+    four.part((four.alpha, four.alt), (four.alpha, four.beside), (four.alt, four.bravo), (four.bravo, four.beside))
+    assert four.alpha.speak(speak=False)
+    assert four.alpha.speak()
+    assert four.alt.speak()
+    assert four.alpha.endpoint.standing.turn.term == four.alt.endpoint.standing.turn.term == 1
+    four.run(1_000)
+    four.meet()
+    four.run(30_000)
+    assert {one.endpoint.standing.turns["ALPHA"] for one in four.all} == {(1, 2)}
+    assert not four.alpha.endpoint.standing.active
+
+
+def test_a_statement_that_a_relay_held_is_shown_and_marked(four: Quartet) -> None:
+    """It was said; who said it no longer speaks (docs/protocol.md 23.9)."""
+    late: list[tuple[Party, str, bytes]] = []
+
+    def hold(sender: Party, relay: str, envelope: bytes) -> list[bytes]:
+        if sender is four.alpha and durable(envelope):
+            late.append((sender, relay, envelope))
+            return []
+        return [envelope]
+
+    four.weather = hold
+    four.alpha.submit("late", FLASH)
+    four.run(100)
+    four.alpha.kill()
+    four.weather = lambda sender, relay, envelope: [envelope]
+    assert four.alt.speak()
+    four.run(2_000)
+    for sender, relay, envelope in late:
+        four.bring(sender, relay, envelope)
+    four.run(2_000)
+    assert "late" in four.bravo.got().values()
+    assert "late-voice" in four.bravo.alarms()
+    assert "sibling-said" in four.alt.alarms()
+    four.alpha.start()
+    four.run(20_000)
+    assert four.alt.said() == {1: "late"}
+    assert four.bravo.shown() == [1]
+
+
+# --- who may say so ---------------------------------------------------------------------------------------------------
+
+
+def test_nobody_else_deposes_a_terminal(four: Quartet) -> None:
+    """Only a terminal of the party itself begins a term, by its own signature (docs/protocol.md 23.2)."""
+    standing = four.alpha.endpoint.standing
+    forged = four.bravo.endpoint.standing.begin(four.bravo.signing, 0)
+    with pytest.raises(RemoteError, match="activation"):
+        standing.hear("ALPHA", forged)
+    body = content_pb2.ActivationBody(term=9, terminal=2, time_ms=1).SerializeToString()
+    for signature in (bytes(64), b"", four.bravo.signing.sign("hotline/v1/activation", body)):
+        with pytest.raises(RemoteError):
+            standing.hear("ALPHA", content_pb2.SignedActivation(body=body, signature=signature))
+    assert standing.active
+
+
+def test_a_party_with_one_terminal_neither_takes_over_nor_stands_down() -> None:
+    """It always speaks, and its wire is as it was (docs/protocol.md 23.1)."""
+    pair = Pair().open()
+    for number, speak in ((900, True), (901, False)):
+        pair.alpha.step(SetTerminal(RequestId(number), "watch", speak))
+        assert pair.alpha.replies[number].code == "single"
+    assert pair.alpha.submit("one").ok
+    pair.run(500)
+    assert pair.bravo.shown() == [1]
