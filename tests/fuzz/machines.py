@@ -6,17 +6,23 @@ of one prepared state, so that an input alone repeats what it showed.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import copyreg
 import hashlib
+import socket
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from hotline.crypto.sealing import KemKey
 from hotline.crypto.signing import SigningKey
 from hotline.errors import HotlineError
+from hotline.ledger.cosignature import Ed25519Cosigner
+from hotline.ledger.witness import Witness as JudgingWitness
 from hotline.limits import BUNDLE_BYTES_MAX, FRAME_BYTES_MAX, MAILBOX_ENVELOPES_MAX, SERIAL_MAX
 from hotline.machine import FramesReceived, Instant, LinkClosed, LinkOpened, Output, Plane, Put, RequestId, Tick
 from hotline.protocol.bundle import encode_bundle
@@ -36,6 +42,7 @@ from hotline.wire.envelope import FLAG_CLEAR, FLAG_TRANSIENT, Header
 from hotline.wire.inner import ContentType, Inner, encode_inner
 from hotline.wire.v1 import bundle_pb2, content_pb2, frame_pb2
 from relay.machine import Closing, Hotline, Relay
+from relay.witness import WitnessServer, WitnessService, WitnessStore
 from tests.fuzz.targets import Target, asked, holds
 from tests.hotline.protocol.pair import CHARTER, WALL, Pair
 
@@ -491,7 +498,39 @@ def relay_seeds() -> list[bytes]:
     ]
 
 
+# --- the witness over HTTP -------------------------------------------------------------------------------------------
+@cache
+def _witness() -> WitnessServer:
+    """A real server with a real database; connections come in pairs of sockets, not over its port."""
+    ours = Ed25519Cosigner("witness.example/w1", SigningKey(b"w" * 32))
+    store = WitnessStore(Path(tempfile.mkdtemp(prefix="hotline-fuzz-")))
+    return WitnessServer("127.0.0.1:0", WitnessService(JudgingWitness(lambda origin: None, [ours]), store))
+
+
+def witness_http(data: bytes) -> None:
+    """Whatever a connection says: its handler ends, and of itself."""
+    server = _witness()
+    near, far = socket.socketpair()
+    with near, far:
+        near.sendall(data[:4_000])
+        near.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):
+            server.finish_request(far, ("127.0.0.1", 1))
+
+
+def witness_http_seeds() -> list[bytes]:
+    """Requests as terminals make them, and what scanners send."""
+    requests = asked("witness", "request")[:4]
+    return [
+        b"GET /" + b"0" * 64 + b"/checkpoint HTTP/1.1\r\nHost: w\r\n\r\n",
+        *(b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(one) + one for one in requests),
+        b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: 5\r\n\r\nold",
+        b"GET / HTTP/0.9\r\n\r\n",
+    ]
+
+
 MACHINES: dict[str, Target] = {
+    "witness-http": Target(witness_http, witness_http_seeds, 2_000),
     "endpoint": Target(endpoint, endpoint_seeds, 3_000),
     "relay": Target(relay, relay_seeds, 1_000),
 }
