@@ -106,10 +106,12 @@ def _attempt(start: Callable[[], None]) -> tuple[str, str]:
     try:
         start()
     except LocalError as error:
-        schemas = _SCHEMAS.search(str(error))
-        if schemas is not None and int(schemas[1]) > int(schemas[2]):
-            return "refused", str(error).rpartition(" / ")[2]
-        return "failed", str(error)
+        # Of the last lines of its log, which may be those of its former life, only the last one tells why.
+        begin, _, lines = str(error).partition(": ")
+        reason = f"{begin}: {lines.rpartition(' / ')[2]}"
+        schemas = _SCHEMAS.search(reason)
+        refused = schemas is not None and int(schemas[1]) > int(schemas[2])
+        return ("refused" if refused else "failed"), reason
     return "serves", ""
 
 
