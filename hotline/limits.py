@@ -95,6 +95,15 @@ CHALLENGE_OFFICER_PATIENCE: Final = 600_000
 CHALLENGES_KEPT_MAX: Final = 1_000
 """Challenges of both ways that are listed. Full: the oldest is forgotten; the ledger has them all."""
 
+HANDOVER_NOTES_MAX: Final = 4_000
+"""UTF-8 bytes of what the outgoing officer adds to a handover. More: refused, nothing is signed."""
+
+CHECKLIST_STEPS_MAX: Final = 100
+"""Steps of a checklist. More: refused."""
+
+CHECKLIST_REASON_MAX: Final = 500
+"""UTF-8 bytes of why a step was skipped. More: refused."""
+
 SERVICE_GAP_PATIENCE: Final = 60_000
 """How late operators' talk may be before it is reported as missing: it is the last in every queue."""
 

@@ -33,6 +33,8 @@ _COMMANDS = {
     ),
     "record-it": ("hotline.cli.recordit", "record_it", "Put on record what was said without prejudice."),
     "terminal": ("hotline.cli.terminal", "terminal", "Which terminal of a party speaks; taking over."),
+    "handover": ("hotline.cli.handover", "handover", "The watch is handed over, and signed for."),
+    "checklist": ("hotline.cli.checklist", "checklist", "What a watch does step by step, and the record of it."),
     "presence": ("hotline.cli.presence", "presence", "What this side says of itself, and asking the other."),
     "test": ("hotline.cli.channeltest", "test", "Channel tests: send one now, or see what became of them."),
     "courier": ("hotline.cli.courier", "courier", "Bundles for a courier, when no path lives."),

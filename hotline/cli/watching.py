@@ -73,6 +73,8 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
             return f"path {safe_line(str(fields['path']))} is {str(fields['state']).upper()}"
         case "alarm":
             return f"ALARM {safe_line(str(fields['name']))}: {safe_line(str(fields['meaning']))}"
+        case "handover":
+            return f"the watch goes from {safe_line(str(fields['outgoing']))} to {safe_line(str(fields['oncoming']))}"
         case "challenge-answered":
             who = "the other side's record" if fields["by"] == "record" else "an officer of the other side"
             return f"SERVICE challenge {number} of #{fields['of']:04d}: {who} says {str(fields['verdict']).upper()}"

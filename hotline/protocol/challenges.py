@@ -66,6 +66,13 @@ class Challenges:
             self._kept[kept.way, kept.serial] = kept
             self._wait(kept, now)
 
+    def hear(self, event: AskChallenge | AnswerChallenge, now: Instant) -> None:
+        """An officer asks or answers; told with a sentence."""
+        if isinstance(event, AskChallenge):
+            self.ask(event, now)
+        else:
+            self.confirm(event, now)
+
     # --- asking ------------------------------------------------------------------------------------------------------
 
     def ask(self, event: AskChallenge, now: Instant) -> None:
@@ -219,6 +226,10 @@ class Challenges:
             kept.serial = new
             self._keep(kept)
             self._wait(kept, now)
+
+    def open_ones(self) -> list[list[str | int]]:
+        """Way and serial of those that lack a person's answer, oldest first."""
+        return [[kept.way, kept.serial] for kept in self._kept.values() if not kept.officer]
 
     def due(self, now: Instant) -> None:
         """Who has not answered in time is told of, once."""

@@ -55,16 +55,19 @@ from hotline.protocol.events import (
     MarkRead,
     MarkShown,
     PromiseReply,
+    RecordChecklist,
     RejectDraft,
     ReleaseDraft,
     SendTest,
     SetPresence,
     SetTerminal,
     SignDraft,
+    SignHandover,
     Started,
     Submit,
     Translate,
 )
+from hotline.protocol.handover import Handovers
 from hotline.protocol.ladder import Ladder
 from hotline.protocol.line import Line, relay_reason
 from hotline.protocol.mirror import Mirror
@@ -123,6 +126,7 @@ class Endpoint:
         self._receiving = Receiving(self.context, self.own_log, self.tests, ladder, self.promises, self.challenges)
         self._courier = Courier(self.context, courier_keys, self._receiving, self._envelope)
         self.presence = Presence(self.context)
+        self.handovers = Handovers(self.context, self.challenges, self.promises, self.presence, self.tests)
         self.charters = Charters(self.context, self.tests)
         self.context.nonpapers.restore(saved.rows("nonpaper"), now)
         sending = {remote.number: self._sending}
@@ -156,6 +160,7 @@ class Endpoint:
         self._translations.restore(saved)
         self.promises.restore(saved, now)
         self.challenges.restore(saved, now)
+        self.handovers.restore(saved)
         self.own_log.restore(saved)
         self.charters.restore(saved)
 
@@ -204,10 +209,10 @@ class Endpoint:
                 self.presence.set(event, now)
             case AskPresence():
                 self.presence.ask(event, now)
-            case AskChallenge():
-                self.challenges.ask(event, now)
-            case AnswerChallenge():
-                self.challenges.confirm(event, now)
+            case AskChallenge() | AnswerChallenge():
+                self.challenges.hear(event, now)
+            case SignHandover() | RecordChecklist():
+                self.handovers.hear(event, now)
             case ActivateCharter():
                 self.charters.activate(event, now)
             case ExportBundle():
@@ -231,12 +236,16 @@ class Endpoint:
                 self._closing(now)
             case _:
                 assert_never(event)
+        self._conclude(out, now)
+        return out
+
+    def _conclude(self, out: Output, now: Instant) -> None:
         for line in self._lines.values():
             for epoch, plane in line.context.session.take_begun():
                 line.context.record("key.epoch.begun", epoch=epoch.hex(), plane=plane.value)
         if self._taken_at is not None:
             self._say_taken(self._taken_at, now)
-        return out
+        self.handovers.note(out, now)
 
     def _parts(self) -> tuple[OwnLog | ChannelTests | Presence | Promises | Challenges, ...]:
         return self.own_log, self.tests, self.presence, self.promises, self.challenges

@@ -195,6 +195,29 @@ class SetTerminal:
 
 
 @dataclass(frozen=True, slots=True)
+class SignHandover:
+    """The watch goes from `outgoing`, who asks, to `oncoming`, who has signed the list of this hash and the notes."""
+
+    request: RequestId
+    outgoing: str
+    oncoming: str
+    list_hash: bytes
+    notes: str
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChecklist:
+    """An officer went through a checklist: its name, the hash of its file, and outcome and reason of each step."""
+
+    request: RequestId
+    officer: str
+    name: str
+    file: bytes
+    steps: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ExportBundle:
     """An officer asks for a bundle for the courier."""
 
@@ -275,6 +298,8 @@ EndpointEvent = (
     | AnswerChallenge
     | ActivateCharter
     | SetTerminal
+    | SignHandover
+    | RecordChecklist
     | ExportBundle
     | ImportBundle
     | Closing

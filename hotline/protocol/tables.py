@@ -95,6 +95,12 @@ TABLES: Final[Mapping[str, Table]] = {
         {"plane": "TEXT", "way": "TEXT", "serial": "INTEGER", "terminal": "TEXT", "term": "INTEGER"},
         ("plane", "way", "serial"),
     ),
+    # Watch handovers: number, the list that was signed with who and what was added, and the signature.
+    "handover": Table(
+        {"plane": "TEXT", "serial": "INTEGER", "content": "BLOB", "signature": "BLOB", "at": "INTEGER"},
+        ("plane", "serial"),
+        heap=True,
+    ),
     # live
     "draft": Table({"plane": "TEXT", "serial": "INTEGER", "content": "BLOB"}, ("plane", "serial")),
     "outbox": Table({"plane": "TEXT", "serial": "INTEGER", "stage": "TEXT"}, ("plane", "serial")),
@@ -150,6 +156,8 @@ TABLES: Final[Mapping[str, Table]] = {
         {"way": "TEXT", "plane": "TEXT", "serial": "INTEGER", "box": "BLOB", "over": "INTEGER"},
         ("way", "plane", "serial"),
     ),
+    # Alarms since the last handover, by name.
+    "raised": Table({"name": "TEXT", "times": "INTEGER", "last": "INTEGER"}, ("name",)),
     "counter": Table({"name": "TEXT", "value": "INTEGER"}, ("name",)),
     "prekey": Table(
         {"generation": "INTEGER", "box": "BLOB", "content": "BLOB", "signature": "BLOB"},

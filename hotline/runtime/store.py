@@ -370,7 +370,7 @@ def request_audit(database: sqlite3.Connection, unix_ms: int, kind: str, who: st
         raise StorageError(f"the reading could not be announced to the record ({error})") from error
 
 
-SEALED = ("sent", "received", "translation", "draft")
+SEALED = ("sent", "received", "translation", "draft", "handover")
 """Tables whose column `content` is sealed under a content key."""
 CONTENT = 2
 _PUT = {

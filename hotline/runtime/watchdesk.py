@@ -1,12 +1,15 @@
-"""What a watch asks of its terminal beside statements: challenges (docs/protocol.md section 25)."""
+"""What a watch asks of its terminal beside statements: challenges, handovers, checklists (protocol section 25)."""
 
 from __future__ import annotations
+
+import json
 
 import grpc
 import grpc.aio
 
+from hotline.errors import StorageError
 from hotline.machine import Plane
-from hotline.protocol.events import AnswerChallenge, AskChallenge
+from hotline.protocol.events import AnswerChallenge, AskChallenge, RecordChecklist, SignHandover
 from hotline.runtime.desk import NOT_AN_OFFICER, Desk
 from hotline.runtime.store import EndpointStore
 from hotline.wire.v1 import operator_pb2
@@ -73,3 +76,70 @@ class WatchDesk(Desk):
             for way, serial, plane, named, ours, statement, at, record, officer, by in rows
         ]
         return operator_pb2.ListChallengesResponse(challenge=found[::-1])
+
+    async def GetHandover(  # noqa: N802
+        self,
+        request: operator_pb2.GetHandoverRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.GetHandoverRequest, operator_pb2.GetHandoverResponse],
+    ) -> operator_pb2.GetHandoverResponse:
+        """The list as it is now, and what else is signed with it."""
+        del request, context
+        setup = self._endpoint.context.setup
+        listed = self._endpoint.handovers.listed().decode()
+        return operator_pb2.GetHandoverResponse(
+            list=listed, outgoing=self._officer or "", charter=setup.charter, terminal=setup.local.number
+        )
+
+    async def SignHandover(  # noqa: N802
+        self,
+        request: operator_pb2.SignHandoverRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.SignHandoverRequest, operator_pb2.SignHandoverResponse],
+    ) -> operator_pb2.SignHandoverResponse:
+        """Enter a handover that the oncoming officer has signed."""
+        officer = self._officer
+        if officer is None:
+            return operator_pb2.SignHandoverResponse(code="policy", text=NOT_AN_OFFICER)
+        given = (request.oncoming, bytes(request.list_hash), request.notes, bytes(request.signature))
+        reply = await self._ask(context, lambda number: SignHandover(number, officer, *given))
+        made = reply.fields.get("number")
+        return operator_pb2.SignHandoverResponse(
+            accepted=reply.ok, code=reply.code, text=reply.text, number=made if isinstance(made, int) else 0
+        )
+
+    async def ListHandovers(  # noqa: N802
+        self,
+        request: operator_pb2.ListHandoversRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.ListHandoversRequest, operator_pb2.ListHandoversResponse],
+    ) -> operator_pb2.ListHandoversResponse:
+        """Handovers, newest last. The notes of one whose content key was destroyed are gone, the entry is not."""
+        number, limit = request.number, min(request.limit or 50, 500)
+        clause, values = ("AND serial=?", (number,)) if number else ("ORDER BY serial DESC LIMIT ?", (limit,))
+        sql = f"SELECT serial, content, signature, at FROM handover WHERE plane='service' {clause}"  # noqa: S608 - ours
+        try:
+            rows = self._store.query(sql, values)
+            found = [self._handover(*row) for row in rows]
+        except StorageError as error:
+            await context.abort(grpc.StatusCode.ABORTED, str(error))
+        return operator_pb2.ListHandoversResponse(handover=found[::-1])
+
+    def _handover(self, number: int, box: bytes, signature: bytes, at: int) -> operator_pb2.HandoverView:
+        content = self._store.content("handover", Plane.SERVICE.value, number, box)
+        kept = json.loads(content) if content is not None else {}
+        view = operator_pb2.HandoverView(number=number, time_ms=at, signature=signature)
+        for name in ("list", "outgoing", "oncoming", "notes") if kept else ():
+            setattr(view, name, kept[name])
+        return view
+
+    async def RecordChecklist(  # noqa: N802
+        self,
+        request: operator_pb2.RecordChecklistRequest,
+        context: grpc.aio.ServicerContext[operator_pb2.RecordChecklistRequest, operator_pb2.RecordChecklistResponse],
+    ) -> operator_pb2.RecordChecklistResponse:
+        """Enter what the caller did of a checklist."""
+        officer = self._officer
+        if officer is None:
+            return operator_pb2.RecordChecklistResponse(code="policy", text=NOT_AN_OFFICER)
+        name, file = request.name, bytes(request.file)
+        steps = tuple((step.outcome, step.reason) for step in request.step)
+        reply = await self._ask(context, lambda number: RecordChecklist(number, officer, name, file, steps))
+        return operator_pb2.RecordChecklistResponse(accepted=reply.ok, code=reply.code, text=reply.text)

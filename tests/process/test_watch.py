@@ -1,11 +1,15 @@
-"""What a watch does beside statements, against real daemons: talk and challenges."""
+"""What a watch does beside statements, against real daemons: talk, challenges, handovers, checklists."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hotline.charter.ceremony import make_officer
+from hotline.crypto.vault import plain_secret
 from tests.process.conftest import Stage, until
 from tests.schemas import printed
 
@@ -41,3 +45,45 @@ def test_operators_talk_and_challenge(stages: Stages) -> None:
     late = stage.cli("ALPHA", "challenge", "1", "--sent", "--wait", "officer", "--timeout", "1s")
     assert (late.returncode, "record: YES" in late.stdout) == (5, True)
     assert stage.cli("BRAVO", "challenge", "7").returncode == 1
+
+
+def test_the_watch_is_handed_over_and_a_checklist_run(
+    stages: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was shown is what is signed, with the officer's own key (docs/protocol.md 25.10 to 25.12)."""
+    seeds: dict[str, bytes] = {}
+
+    def noted(*given: Any) -> tuple[bytes, bytes]:
+        seed, card = make_officer(*given)
+        seeds[given[2]] = seed
+        return seed, card
+
+    monkeypatch.setattr("hotline.drill.rehearsal.make_officer", noted)
+    stage = stages(1)
+    config = next(item.config for item in stage.rehearsal.terminals if item.party == "ALPHA")
+    config.write_text(config.read_text().replace('name = "duty-1"', 'name = "duty-7"'))
+    key = tmp_path / "duty-1.key"
+    key.write_bytes(plain_secret("officer", "ALPHA/duty-1", seeds["duty-1"]))
+    key.chmod(0o600)
+    stage.start("ALPHA")
+    until(lambda: bool(stage.status("ALPHA")), "ALPHA's daemon")
+
+    (shown,) = printed(stage.cli("ALPHA", "handover", "show", "--json").stdout)
+    assert shown["number"] is None
+    stage.cli("ALPHA", "send", "Nobody hears this yet.")
+    sign = ("handover", "sign", "--key", str(key), "--notes", "One statement waits.", "--yes")
+    stale = stage.cli("ALPHA", *sign, "--list", shown["hash"])
+    assert (stale.returncode, "something has changed" in stale.stderr) == (1, True)
+    signed = stage.cli("ALPHA", *sign)
+    assert (signed.returncode, "waiting: #0001 queued" in signed.stdout) == (0, True)
+    (kept,) = printed(stage.cli("ALPHA", "handover", "list", "--json").stdout)
+    assert (kept["number"], kept["outgoing"], kept["oncoming"]) == (1, "duty-7", "duty-1")
+    assert "One statement waits." in stage.cli("ALPHA", "handover", "show", "1").stdout
+    other = tmp_path / "other.key"
+    other.write_bytes(plain_secret("officer", "ALPHA/duty-1", bytes(32)))
+    other.chmod(0o600)
+    assert stage.cli("ALPHA", "handover", "sign", "--key", str(other), "--yes").returncode == 4
+
+    answers = [word for _ in range(8) for word in ("--answer", "done")] + ["--answer", "skip:no courier here"]
+    run = stage.cli("ALPHA", "checklist", "run", "line-silent", *answers)
+    assert (run.returncode, "8 done, 1 skipped, 0 open" in run.stdout) == (0, True)

@@ -19,6 +19,7 @@ NUMBERS = {
     "witnessed", "clock",
 }  # fmt: skip
 WORDS = {
+    "signature": seed("signature", 64).hex(),
     "beats": "relay-1=120/119 relay-2=120/120", "by": "witnesses", "dtg": "181106Z NOV 26", "kind": "text",
     "lang": "ur", "path": "relay-1", "paths": "relay-1 relay-2", "plane": "real", "presence": "PRESENCE_CLOSING",
     "previous": "hotline/alpha-bravo/ALPHA/main/1", "reason": "signature", "relay": "relay-1", "serials": "3-5 8",
@@ -28,6 +29,8 @@ PRIVATE = {
     "body": TEXTS[0], "drafter": "duty-1", "precedence": "IMMEDIATE", "officer": "duty-1", "who": "auditor-1",
     "what": "entries 0 to 99", "officers": "drafter duty-1, releaser duty-2", "reason": "The hour is wrong.",
     "translator": "A. Reader", "principal": "The President",
+    "outgoing": "duty-1", "oncoming": "duty-2", "notes": "Relay-2 is down until 14:00Z.",
+    "steps": '{"steps":[["done",""]]}',
 }  # fmt: skip
 
 

@@ -154,6 +154,26 @@ class OperatorServiceStub:
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SetTerminalRequest.SerializeToString,
                 response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SetTerminalResponse.FromString,
                 _registered_method=True)
+        self.GetHandover = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/GetHandover',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.GetHandoverRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.GetHandoverResponse.FromString,
+                _registered_method=True)
+        self.SignHandover = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/SignHandover',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SignHandoverRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SignHandoverResponse.FromString,
+                _registered_method=True)
+        self.ListHandovers = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/ListHandovers',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListHandoversRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListHandoversResponse.FromString,
+                _registered_method=True)
+        self.RecordChecklist = channel.unary_unary(
+                '/hotline.wire.v1.OperatorService/RecordChecklist',
+                request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.RecordChecklistRequest.SerializeToString,
+                response_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.RecordChecklistResponse.FromString,
+                _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/hotline.wire.v1.OperatorService/Watch',
                 request_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.WatchRequest.SerializeToString,
@@ -332,6 +352,34 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetHandover(self, request, context):
+        """What the next watch takes over, as the daemon sees it, to be signed as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignHandover(self, request, context):
+        """The oncoming officer's signature over exactly that.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListHandovers(self, request, context):
+        """Handovers, newest last; with a number, one of them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordChecklist(self, request, context):
+        """What an officer did of a checklist.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Watch(self, request, context):
         """What happens from now on, one event at a time.
         """
@@ -461,6 +509,26 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.SetTerminal,
                     request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SetTerminalRequest.FromString,
                     response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SetTerminalResponse.SerializeToString,
+            ),
+            'GetHandover': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHandover,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.GetHandoverRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.GetHandoverResponse.SerializeToString,
+            ),
+            'SignHandover': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignHandover,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SignHandoverRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.SignHandoverResponse.SerializeToString,
+            ),
+            'ListHandovers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHandovers,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListHandoversRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.ListHandoversResponse.SerializeToString,
+            ),
+            'RecordChecklist': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordChecklist,
+                    request_deserializer=hotline_dot_wire_dot_v1_dot_operator__pb2.RecordChecklistRequest.FromString,
+                    response_serializer=hotline_dot_wire_dot_v1_dot_operator__pb2.RecordChecklistResponse.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -1116,6 +1184,114 @@ class OperatorService:
             '/hotline.wire.v1.OperatorService/SetTerminal',
             hotline_dot_wire_dot_v1_dot_operator__pb2.SetTerminalRequest.SerializeToString,
             hotline_dot_wire_dot_v1_dot_operator__pb2.SetTerminalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHandover(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/GetHandover',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.GetHandoverRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.GetHandoverResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignHandover(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/SignHandover',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.SignHandoverRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.SignHandoverResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHandovers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/ListHandovers',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.ListHandoversRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.ListHandoversResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordChecklist(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotline.wire.v1.OperatorService/RecordChecklist',
+            hotline_dot_wire_dot_v1_dot_operator__pb2.RecordChecklistRequest.SerializeToString,
+            hotline_dot_wire_dot_v1_dot_operator__pb2.RecordChecklistResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -79,6 +79,14 @@ class OperatorServiceStub:
     """Drafts, newest last."""
     SetTerminal: _grpc.UnaryUnaryMultiCallable[_operator_pb2.SetTerminalRequest, _operator_pb2.SetTerminalResponse]
     """Let this terminal speak for its party, or stand by."""
+    GetHandover: _grpc.UnaryUnaryMultiCallable[_operator_pb2.GetHandoverRequest, _operator_pb2.GetHandoverResponse]
+    """What the next watch takes over, as the daemon sees it, to be signed as it is."""
+    SignHandover: _grpc.UnaryUnaryMultiCallable[_operator_pb2.SignHandoverRequest, _operator_pb2.SignHandoverResponse]
+    """The oncoming officer's signature over exactly that."""
+    ListHandovers: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ListHandoversRequest, _operator_pb2.ListHandoversResponse]
+    """Handovers, newest last; with a number, one of them."""
+    RecordChecklist: _grpc.UnaryUnaryMultiCallable[_operator_pb2.RecordChecklistRequest, _operator_pb2.RecordChecklistResponse]
+    """What an officer did of a checklist."""
     Watch: _grpc.UnaryStreamMultiCallable[_operator_pb2.WatchRequest, _operator_pb2.WatchResponse]
     """What happens from now on, one event at a time."""
 
@@ -133,6 +141,14 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Drafts, newest last."""
     SetTerminal: _aio.UnaryUnaryMultiCallable[_operator_pb2.SetTerminalRequest, _operator_pb2.SetTerminalResponse]  # type: ignore[assignment]
     """Let this terminal speak for its party, or stand by."""
+    GetHandover: _aio.UnaryUnaryMultiCallable[_operator_pb2.GetHandoverRequest, _operator_pb2.GetHandoverResponse]  # type: ignore[assignment]
+    """What the next watch takes over, as the daemon sees it, to be signed as it is."""
+    SignHandover: _aio.UnaryUnaryMultiCallable[_operator_pb2.SignHandoverRequest, _operator_pb2.SignHandoverResponse]  # type: ignore[assignment]
+    """The oncoming officer's signature over exactly that."""
+    ListHandovers: _aio.UnaryUnaryMultiCallable[_operator_pb2.ListHandoversRequest, _operator_pb2.ListHandoversResponse]  # type: ignore[assignment]
+    """Handovers, newest last; with a number, one of them."""
+    RecordChecklist: _aio.UnaryUnaryMultiCallable[_operator_pb2.RecordChecklistRequest, _operator_pb2.RecordChecklistResponse]  # type: ignore[assignment]
+    """What an officer did of a checklist."""
     Watch: _aio.UnaryStreamMultiCallable[_operator_pb2.WatchRequest, _operator_pb2.WatchResponse]  # type: ignore[assignment]
     """What happens from now on, one event at a time."""
 
@@ -328,6 +344,38 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.SetTerminalResponse, _abc.Awaitable[_operator_pb2.SetTerminalResponse]]:
         """Let this terminal speak for its party, or stand by."""
+
+    @_abc_1.abstractmethod
+    def GetHandover(
+        self,
+        request: _operator_pb2.GetHandoverRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.GetHandoverResponse, _abc.Awaitable[_operator_pb2.GetHandoverResponse]]:
+        """What the next watch takes over, as the daemon sees it, to be signed as it is."""
+
+    @_abc_1.abstractmethod
+    def SignHandover(
+        self,
+        request: _operator_pb2.SignHandoverRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.SignHandoverResponse, _abc.Awaitable[_operator_pb2.SignHandoverResponse]]:
+        """The oncoming officer's signature over exactly that."""
+
+    @_abc_1.abstractmethod
+    def ListHandovers(
+        self,
+        request: _operator_pb2.ListHandoversRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.ListHandoversResponse, _abc.Awaitable[_operator_pb2.ListHandoversResponse]]:
+        """Handovers, newest last; with a number, one of them."""
+
+    @_abc_1.abstractmethod
+    def RecordChecklist(
+        self,
+        request: _operator_pb2.RecordChecklistRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.RecordChecklistResponse, _abc.Awaitable[_operator_pb2.RecordChecklistResponse]]:
+        """What an officer did of a checklist."""
 
     @_abc_1.abstractmethod
     def Watch(

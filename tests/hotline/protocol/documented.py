@@ -29,6 +29,7 @@ TOLD = {
     "refused": {"path", "reason"},
     "test-resumed": {"way", "serial", "missed", "at"},
     "challenge-answered": {"serial", "plane", "of", "verdict", "by", "at"},
+    "handover": {"number", "outgoing", "oncoming", "at"},
     "quorum": {"state", "size"},
     "checkpoint": {"note", "size", "log_epoch"},
 }

@@ -1,0 +1,151 @@
+"""One watch takes over from another and signs for what it was shown; checklists (docs/protocol.md 25.9 to 25.12)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+
+from hotline.charter.model import load_charter
+from hotline.charter.parts import Officer
+from hotline.crypto.signing import SigningKey
+from hotline.machine import Plane, Reply, RequestId
+from hotline.protocol.events import RecordChecklist, SignHandover
+from hotline.protocol.handover import LABEL, signed_parts
+from tests.hotline.charter.conftest import Ceremony, ceremony  # noqa: F401 - a fixture
+from tests.hotline.protocol.pair import CHARTER, Pair, Party
+
+KEY = SigningKey(b"o" * 32)
+
+
+@pytest.fixture
+def pair(ceremony: Ceremony) -> Pair:  # noqa: F811
+    roster = (Officer("ALPHA", "duty-2", ("duty",), KEY.public, "2026-01-01", "2036-01-01"),)
+    standing = replace(load_charter(ceremony.signed), officers=roster)
+    pair = Pair()
+    for party in (pair.alpha, pair.bravo):
+        party.prepare(standing=standing, note=ceremony.signed)
+    return pair.open()
+
+
+def listed(party: Party) -> bytes:
+    return party.endpoint.handovers.listed()
+
+
+def signs(
+    party: Party, shown: bytes, notes: str = "", key: SigningKey = KEY, changes: dict[str, object] | None = None
+) -> Reply:
+    """The oncoming officer signs the list `shown` and hands it in."""
+    signature = key.sign(LABEL, *signed_parts(CHARTER, party.number, shown, "duty-1", notes))
+    request = RequestId(len(party.replies) + 1)
+    event = SignHandover(request, "duty-1", "duty-2", hashlib.sha256(shown).digest(), notes, signature)
+    party.step(replace(event, **(changes or {})))  # type: ignore[arg-type]
+    return party.replies[request]
+
+
+def test_the_list_says_what_is_open_and_changes_only_with_it(pair: Pair) -> None:
+    """The next watch would not know of an unread FLASH; or never sign a list that ages (docs/protocol.md 25.9)."""
+    pair.bravo.submit("unread")
+    pair.run(2_000)
+    pair.cut()
+    pair.alpha.submit("waits", plane=Plane.EXERCISE)
+    pair.run(10_000)
+    shown = listed(pair.alpha)
+    picture = json.loads(shown)
+    assert shown == json.dumps(picture, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    assert picture["planes"]["real"]["unread"] == [1]
+    assert picture["planes"]["exercise"]["waiting"] == [[1, "queued"]]
+    assert picture["alarms"]["no-path"] == 1
+    assert set(picture["paths"].values()) == {"down"}
+    assert (picture["number"], picture["presence"]) == (1, ["alive", 0])
+    pair.run(60_000)
+    assert listed(pair.alpha) == shown
+    assert pair.alpha.read(1).ok
+    assert listed(pair.alpha) != shown
+
+
+def test_what_was_shown_is_what_is_signed(pair: Pair) -> None:
+    """An officer would answer for what came in while the pen was moving (docs/protocol.md 25.10 and 25.11)."""
+    pair.cut("relay-2")
+    old = listed(pair.alpha)
+    pair.bravo.submit("just now")
+    pair.run(2_000)
+    reply = signs(pair.alpha, old)
+    assert (reply.ok, reply.code) == (False, "changed")
+    assert "watch.handover" not in pair.alpha.kinds()
+    now = listed(pair.alpha)
+    reply = signs(pair.alpha, now, "Relay-2 is down.")
+    assert (reply.ok, reply.fields["number"]) == (True, 1)
+    (entry,) = [record for record in pair.alpha.records if record.kind == "watch.handover"]
+    assert (entry.fields["number"], entry.fields["list"]) == (1, hashlib.sha256(now).hexdigest())
+    assert {name: kept.value for name, kept in entry.private.items()} == {
+        "outgoing": b"duty-1", "oncoming": b"duty-2", "notes": b"Relay-2 is down.",
+    }  # fmt: skip
+    (row,) = pair.alpha.memory.rows("handover")
+    kept = json.loads(row["content"])  # type: ignore[arg-type]
+    assert (kept["list"].encode(), kept["notes"]) == (now, "Relay-2 is down.")
+    assert "single-path" in json.loads(now)["alarms"]
+    assert json.loads(listed(pair.alpha))["alarms"] == {}, "alarms are counted anew"
+    pair.alpha.restart()
+    assert json.loads(listed(pair.alpha))["number"] == 2
+    assert signs(pair.alpha, now).code == "changed", "a signature is good for one handover"
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        ("same", {"outgoing": "duty-2"}),
+        ("officer", {"oncoming": "duty-9"}),
+        ("signature", {"outgoing": "duty-7"}),
+        ("signature", {"notes": "other notes"}),
+        ("signature", {"signature": bytes(64)}),
+        ("text", {"notes": "x" * 4_001}),
+        ("text", {"notes": "a\0b"}),
+    ],
+)
+def test_what_does_not_hold_is_not_entered(pair: Pair, code: str, changes: dict[str, object]) -> None:
+    """A watch could be put into somebody's hands who never took it (docs/protocol.md 25.10)."""
+    reply = signs(pair.alpha, listed(pair.alpha), changes=changes)
+    assert (reply.ok, reply.code) == (False, code)
+    assert pair.alpha.memory.rows("handover") == []
+    assert signs(pair.alpha, listed(pair.alpha)).ok
+
+
+def test_another_key_and_an_officer_of_the_peer_do_not_take_over(pair: Pair) -> None:
+    """The other side's officer could sign for our watch (docs/protocol.md 25.10)."""
+    assert signs(pair.alpha, listed(pair.alpha), key=SigningKey(b"x" * 32)).code == "signature"
+    assert signs(pair.bravo, listed(pair.bravo)).code == "officer"
+
+
+def ran(party: Party, *steps: tuple[str, str], name: str = "line-silent", file: bytes = bytes(32)) -> Reply:
+    request = RequestId(len(party.replies) + 1)
+    party.step(RecordChecklist(request, "duty-1", name, file, steps))
+    return party.replies[request]
+
+
+def test_a_checklist_is_on_record_with_what_was_skipped_and_why(pair: Pair) -> None:
+    """Nobody could say afterwards what the watch did when the line fell silent (docs/protocol.md 25.12)."""
+    assert ran(pair.alpha, ("done", ""), ("skipped", "no linguist on duty"), ("open", "")).ok
+    (entry,) = [record for record in pair.alpha.records if record.kind == "watch.checklist"]
+    counts = {name: entry.fields[name] for name in ("name", "done", "skipped", "open")}
+    assert counts == {"name": "line-silent", "done": 1, "skipped": 1, "open": 1}
+    assert json.loads(entry.private["steps"].value)["steps"][1] == ["skipped", "no linguist on duty"]
+    assert entry.private["officer"].value == b"duty-1"
+
+
+def test_what_is_no_run_of_a_checklist_is_refused(pair: Pair) -> None:
+    """A ledger would hold runs that say nothing (docs/protocol.md 25.12)."""
+    wrong = [
+        ran(pair.alpha),
+        ran(pair.alpha, *[("done", "")] * 101),
+        ran(pair.alpha, ("skipped", " ")),
+        ran(pair.alpha, ("done", "why?")),
+        ran(pair.alpha, ("perhaps", "")),
+        ran(pair.alpha, ("skipped", "x" * 501)),
+        ran(pair.alpha, ("done", ""), name=""),
+        ran(pair.alpha, ("done", ""), file=b""),
+    ]
+    assert [(reply.ok, "nothing was recorded" in reply.text) for reply in wrong] == [(False, True)] * len(wrong)
+    assert "watch.checklist" not in pair.alpha.kinds()
