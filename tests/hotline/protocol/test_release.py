@@ -8,7 +8,7 @@ import pytest
 
 from hotline.crypto.signing import SigningKey, pae
 from hotline.machine import Plane, RequestId
-from hotline.protocol.events import SendTest, Submit
+from hotline.protocol.events import PromiseReply, SendTest, Submit
 from hotline.protocol.release import FILLED_IN, RELEASED, covered, judge
 from hotline.wire.codec import encode
 from hotline.wire.v1 import content_pb2
@@ -423,3 +423,31 @@ def test_a_terminal_does_not_take_what_needs_signatures(
     text = Submit(RequestId(99), plane, precedence, "en", content_pb2.DIRECTION_LTR, "", "duty-1")
     pair.alpha.step(text)
     assert pair.alpha.replies[RequestId(99)].code == "text"
+
+
+def test_what_lacks_its_release_stands_beside_nothing_and_keeps_no_promise(pair: Pair) -> None:
+    """A thief's translation would be read beside the original, a thief's answer taken for the one that was promised."""
+    # docs/protocol.md 19.7, 20.4 and 21.5
+    alpha, bravo = pair.alpha, pair.bravo
+    assert alpha.submit("It begins at 14:30.", IMMEDIATE).ok
+    pair.run(1_000)
+    original = alpha.memory.sent(Plane.REAL, 1)
+    assert original is not None
+    named = content_pb2.Reference(serial=1, statement=original.hash)
+    tie = content_pb2.Translation(original=named, grade=content_pb2.TRANSLATION_GRADE_COURTESY, translator="A. Writer")
+    translation = plain("Other words.", kind=content_pb2.STATEMENT_KIND_TRANSLATION, draft=b"", language="ur")
+    translation.translation.CopyFrom(tie)
+    smuggle(alpha, translation)
+    pair.run(1_000)
+    assert verdicts(bravo)[2] == "missing"
+    assert list(bravo.memory.rows("translated")) == []
+    assert bravo.read(1).ok
+    bravo.step(PromiseReply(RequestId(98), Plane.REAL, 1, "duty-2", bravo.now().wall + DAY))
+    assert bravo.replies[RequestId(98)].ok
+    pair.run(1_000)
+    answer = plain("We shall see.", draft=b"")
+    answer.in_reply_to.CopyFrom(named)
+    smuggle(bravo, answer)
+    pair.run(1_000)
+    assert verdicts(alpha) == {1: "missing"}
+    assert "promise.kept" not in alpha.kinds()
