@@ -12,6 +12,7 @@ import click
 
 from hotline.charter.amendment import Changes, amend
 from hotline.charter.ceremony import day
+from hotline.charter.delta import from_text, to_text
 from hotline.charter.differences import differences
 from hotline.charter.model import load_charter, load_draft
 from hotline.charter.parts import Charter
@@ -182,6 +183,57 @@ def activate_command(file: Path, socket: str | None) -> None:
     line(answer.text)
 
 
+@click.command("propose")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--base", type=click.Path(path_type=Path), required=True, metavar="CHARTER", help="The one in force.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, metavar="TEXT", help="The file to make.")
+def propose_command(file: Path, base: Path, out: Path) -> None:
+    """Write an amendment, signed by whoever has signed it, as a text that fits a statement: the lines that change.
+
+    \b
+    Examples:
+      hotline charter propose amended.note --base charter.note -o proposal.txt
+      hotline send --file proposal.txt
+
+    The other side turns it into a file again: hotline charter fetch. It is a statement like any other, with its
+    release, receipts and record.
+    """
+    naming(file, partial(check_follows, _draft(file), naming(base, partial(load_charter, read_public(base)))))
+    text = naming(file, lambda: to_text(read_public(file), read_public(base)))
+    write_all([Artefact(out, text.encode())])
+
+
+@click.command("fetch")
+@click.argument("serial", type=click.IntRange(1))
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to make.")
+@socket_option
+def fetch_command(serial: int, out: Path, socket: str | None) -> None:
+    """Open the peer's statement SERIAL and make the charter of it that it proposes. The peer is told that you read it.
+
+    \b
+    Example:
+      hotline charter fetch 7 -o amended.note
+
+    Then: hotline charter sign amended.note --base, and propose it back or activate it. Exit 4 if a signature on it, or
+    the charter itself, does not hold or does not follow the one in force.
+    """
+    with daemon(socket) as stub:
+        answer = stub.Read(operator_pb2.ReadRequest(serial=serial))
+        if not answer.accepted:
+            leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+        base = stub.GetCharter(operator_pb2.GetCharterRequest()).in_force
+    note = from_text(answer.statement.text, base)
+    new, old = load_draft(note), load_charter(base)
+    check_follows(new, old)
+    write_all([Artefact(out, note)])
+    print_differences(differences(new, old))
+    print_signatures(new)
+
+
+def _draft(path: Path) -> Charter:
+    return naming(path, partial(load_draft, read_public(path)))
+
+
 def _reason(new: Charter, old: Charter) -> str | None:
     try:
         check_follows(new, old)
@@ -190,4 +242,4 @@ def _reason(new: Charter, old: Charter) -> str | None:
     return None
 
 
-COMMANDS: Final = (amend_command, diff_command, activate_command, expiries_command)
+COMMANDS: Final = (amend_command, diff_command, activate_command, propose_command, fetch_command, expiries_command)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from hotline.charter.amendment import Changes, amend
+from hotline.charter.delta import to_text
 from hotline.charter.model import load_charter, sign_charter
 from hotline.drill.rehearsal import add_relay, signed_by_both
 from hotline.drill.stage import free_ports
@@ -42,7 +43,13 @@ def test_a_relay_is_replaced_in_service(stages: Stages) -> None:
     assert stage.cli("ALPHA", "charter", "activate", str(amended)).returncode == 0
     stage.submit("ALPHA", "between")
     assert stage.status("ALPHA")["charter_serial"] == 1
-    assert stage.cli("BRAVO", "charter", "activate", str(amended)).returncode == 0
+    proposal, fetched = stage.folder / "proposal.txt", stage.folder / "fetched.note"
+    proposal.write_text(to_text(amended.read_bytes(), base))
+    stage.cli("ALPHA", "send", "--file", str(proposal), "--wait", "delivered")
+    brought = stage.cli("BRAVO", "charter", "fetch", "3", "-o", str(fetched))
+    assert "relay-3" in brought.stdout, brought.stderr
+    assert fetched.read_bytes() == amended.read_bytes()
+    assert stage.cli("BRAVO", "charter", "activate", str(fetched)).returncode == 0
     stage.submit("ALPHA", "after")
     for party in ("ALPHA", "BRAVO"):
         until(lambda party=party: _under(stage, party, 2, "relay-2", "relay-3"), f"{party} under serial 2")  # type: ignore[misc]
@@ -54,8 +61,8 @@ def test_a_relay_is_replaced_in_service(stages: Stages) -> None:
     stage.start("ALPHA", "relay-2")
     until(lambda: bool(stage.status("ALPHA")), "ALPHA's daemon")
     stage.submit("ALPHA", "after a crash")
-    until(lambda: len(stage.received("BRAVO")) == 5, "everything at BRAVO")
-    assert stage.received("BRAVO") == [1, 2, 3, 4, 5]
+    until(lambda: len(stage.received("BRAVO")) == 6, "everything at BRAVO")
+    assert stage.received("BRAVO") == [1, 2, 3, 4, 5, 6]
     assert stage.status("ALPHA")["charter_serial"] == 2
     alarms = {alarm["name"] for party in ("ALPHA", "BRAVO") for alarm in stage.status(party)["alarms"]}
     assert not {name for name in alarms if name.startswith("charter")}
