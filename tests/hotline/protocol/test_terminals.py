@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hotline.errors import RemoteError
-from hotline.machine import Plane, RequestId
+from hotline.machine import Output, Plane, RequestId
 from hotline.protocol.events import SetTerminal, Submit
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.pair import FLASH, Pair, Party, durable
@@ -183,6 +183,30 @@ def test_taken_over_before_anything_left(four: Quartet) -> None:
     assert four.bravo.got() == four.beside.got() == {1: "what holds now"}
     assert four.bravo.shown() == [1]
     assert not four.alpha.endpoint.context.outboxes[Plane.REAL].pending
+
+
+def test_a_sibling_judges_again_once_the_returned_one_stands_by(four: Quartet) -> None:
+    """Its CONFLICT may come before the word that it has taken over (docs/protocol.md 23.6)."""
+    four.part((four.alpha, four.alt), (four.alpha, four.bravo), (four.alpha, four.beside))
+    four.alpha.submit("nobody heard this", FLASH)
+    four.run(200)
+    four.alpha.kill()
+    assert four.alt.speak()
+    four.alt.submit("what holds now", FLASH)
+    four.run(2_000)
+    four.meet()
+    four.weather = lambda sender, relay, envelope: (
+        [envelope] if durable(envelope) or envelope[2:4] != b"\0\1" else []  # no beat reaches the returned one
+    )
+    four.run(10)
+    four.alpha.start()
+    four.run(3_000)
+    assert four.alpha.endpoint.standing.active, "nobody has told it"
+    assert "two-voices" in four.alpha.alarms(), "it has had the CONFLICT"
+    four.weather = lambda sender, relay, envelope: [envelope]
+    four.run(30_000)
+    assert four.alpha.states(1) == ["expired"]
+    assert four.bravo.got() == {1: "what holds now"}
 
 
 def test_taken_over_when_only_the_sibling_has_it(four: Quartet) -> None:
@@ -368,6 +392,26 @@ def test_nobody_else_deposes_a_terminal(four: Quartet) -> None:
         with pytest.raises(RemoteError):
             standing.hear("ALPHA", content_pb2.SignedActivation(body=body, signature=signature))
     assert standing.active
+
+
+def test_a_peer_settles_nothing_of_ours(four: Quartet) -> None:
+    """SETTLED is a word between siblings; a peer that says it would undo what is owed to it (docs/protocol.md 23.5)."""
+    four.alpha.kill()
+    assert four.alt.speak()
+    four.part((four.alt, four.bravo), (four.alt, four.beside))
+    four.alt.submit("still under way", FLASH)
+    four.run(100)
+    four.meet()
+    (item,) = four.alt.endpoint.context.outboxes[Plane.REAL].pending.values()
+    line = four.bravo.endpoint._lines[four.alt.number].context
+    line.out = Output()
+    named = content_pb2.ReceiptItem(serial=1, statement=item.hash)
+    line.tell_settled(Plane.REAL, [named], four.bravo.now(), expired=False)
+    for sent in line.out.transmit:
+        four.carry(four.bravo, sent.link, sent.frame)
+    four.run(20)
+    assert "stage" in four.alt.refusals()
+    assert "delivered" not in four.alt.states(1)
 
 
 def test_a_party_with_one_terminal_neither_takes_over_nor_stands_down() -> None:
