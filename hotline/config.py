@@ -73,6 +73,14 @@ class OperatorSettings(Settings):
     officer: list[OfficerSettings] = Field(default_factory=list)
 
 
+class AlarmSettings(Settings):
+    """A command that is given each alarm as JSON on its standard input."""
+
+    command: list[Annotated[str, Field(min_length=1, max_length=4_096, pattern=r"^[^\x00]*$")]] = Field(
+        default_factory=list, max_length=64
+    )
+
+
 class LimitSettings(Settings):
     """Local bounds that may be lowered."""
 
@@ -97,6 +105,7 @@ class EndpointConfig(Settings):
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     limits: LimitSettings = LimitSettings()
+    alarm: AlarmSettings = AlarmSettings()
 
 
 _ENDPOINT_VARIABLES: Final = {
@@ -138,6 +147,9 @@ format = "auto"                  # json, text, or auto: json where stderr is not
 
 [metrics]
 # listen = "127.0.0.1:9464"      # loopback only
+
+[alarm]
+# command = ["/usr/local/bin/call-the-watch"]   # for each alarm: JSON on its standard input, at most 10 s, no shell
 
 [limits]
 outbox_max = 1000                # statements waiting to be delivered; at most 1000

@@ -41,6 +41,7 @@ from hotline.protocol.context import EndpointSetup, LogIdentity, Other
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import Audited, Closing, EndpointEvent, Started, Suspicion
 from hotline.protocol.session import Side
+from hotline.runtime.alarmcommand import AlarmCommand
 from hotline.runtime.contentkeys import ContentKeys
 from hotline.runtime.credentials import OwnTls, RelayTarget
 from hotline.runtime.dialer import Dialer
@@ -137,6 +138,7 @@ class EndpointWorld:
         self._log = get_logger("endpoint")
         self.dialers: dict[str, Dialer] = {}
         self.submitter: Submitter | None = None
+        self.on_alarm: Callable[[Delivery], None] | None = None
         self.on_path: Callable[[], None] = lambda: None
         self.on_charter: Callable[[], None] = lambda: None
 
@@ -158,6 +160,8 @@ class EndpointWorld:
             self._submit(delivery)
             return
         self._watchers.tell(delivery)
+        if delivery.kind == "alarm" and self.on_alarm is not None:
+            self.on_alarm(delivery)
         if self.metrics is not None:
             self.metrics.told(delivery)
         if delivery.kind == "path":
@@ -198,7 +202,7 @@ class EndpointDaemon:
         self.driver: Driver[EndpointEvent] = Driver(self.endpoint, self._world)
         self._world.metrics = EndpointMetrics(self.endpoint)
         self._dialing: dict[str, asyncio.Task[None]] = {}
-        self._house: asyncio.Task[None] | None = None
+        self._house: list[asyncio.Task[None]] = []
         self._witnesses: Sequence[PolicyWitness] = ()
         self.health = health_aio.HealthServicer()
         self._telling: set[asyncio.Task[None]] = set()
@@ -300,6 +304,8 @@ class EndpointDaemon:
     async def start(self) -> None:
         """Open the operator socket and dial every relay. Raises ConfigError."""
         self._witness()
+        command = AlarmCommand(self._config.alarm.command, self._config.party, self._config.terminal, self.driver.post)
+        self._world.on_alarm = command.tell
         self._destroy_old_keys()
         self.driver.post(Started(self._suspicion()))
         await self.driver.settled()
@@ -314,7 +320,7 @@ class EndpointDaemon:
             except OSError as error:
                 raise ConfigError(f"metrics.listen: {self._config.metrics.listen}: {error.strerror}") from error
         self._stand()
-        self._house = asyncio.create_task(self._keep_house())
+        self._house += [asyncio.create_task(one) for one in (self._keep_house(), command.run())]
         if self._world.submitter is not None:
             self._world.submitter.ask_all(self.endpoint.own_log.epoch)
 
@@ -354,8 +360,7 @@ class EndpointDaemon:
         await self._gate.close(0.2)
         if self._world.submitter is not None:
             await self._world.submitter.close()
-        tasks = [*self._dialing.values(), *(() if self._house is None else (self._house,))]
-        for task in tasks:
+        for task in (tasks := [*self._dialing.values(), *self._house]):
             task.cancel()
         await asyncio.gather(*tasks, *self._telling, return_exceptions=True)
         self.driver.close()

@@ -116,6 +116,15 @@ MOVED_MAX: Final = 10_000
 READ_RECEIPTS_PENDING_MAX: Final = 1_000
 """READ, SHOWN and REPLY-BY receipts not yet noted by the peer. Full: the oldest is not repeated any more."""
 
+WATCHED_MAX: Final = 10_000
+"""Statements of both ways that nobody has read and whose time is watched. Full: the oldest is not watched any more."""
+
+ALARM_COMMAND_TIMEOUT: Final = 10_000
+"""How long the command for an alarm may run. Longer: it is ended, and that is an alarm of its own."""
+
+ALARM_COMMANDS_WAITING_MAX: Final = 64
+"""Alarms that wait for the command, which runs one at a time. Full: a newer one is not passed on, which is told."""
+
 PROMISES_SHOWN_MAX: Final = 50
 """Promised answers that a status lists. More are in the statements themselves."""
 

@@ -16,7 +16,9 @@ GENERATED = Path("hotline/wire/v1")
 
 FILE_LINES = 400
 FUNCTION_LINES = 60
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {
+    "hotline/protocol/endpoint.py": "every event of a terminal in one match, and its parts put together"
+}
 """Files that may be longer, each with the reason: "relay/x.py": "one table, no logic"."""
 LONG_FUNCTIONS: dict[str, str] = {
     "hotline/cli/officer.py:send": "eleven options and their help; the work is ten lines",

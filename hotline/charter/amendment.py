@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from hotline.charter.body import AmendsEntry, CharterText, RelayEntryText, TerminalEntry, TermsEntry
 from hotline.charter.cards import OfficerCard, TerminalCard, decode, open_offer, open_relay_card
@@ -139,13 +139,17 @@ class _Roster:
         }
 
 
+_MAY_BE_ADDED: Final = ((), ("objective_ms",))
+"""To a profile, and to the policy."""
+
+
 def _set_values(members: dict[str, Any], changes: Changes) -> None:
     profiles = {profile["name"]: profile for profile in members["profiles"]}
     policy = members["policy"]
     for place, value in changes.values.items():
         table, _, name = place.partition(".")
         target = policy if table == "policy" else profiles.get(table)
-        if target is None or name not in target or name in ("name", "witnesses"):
+        if target is None or name not in {*target, *_MAY_BE_ADDED[table == "policy"]} or name in ("name", "witnesses"):
             raise ConfigError(
                 f"{place!r} cannot be set: say policy.NAME or PROFILE.NAME, with a profile of the charter "
                 f"({', '.join(profiles)})"

@@ -77,12 +77,17 @@ def release_by_two() -> tuple[ReleaseEntry, ...]:
     )
 
 
+OBJECTIVES: Final = (21_600_000, 10_800_000, 1_800_000, 600_000)
+"""Milliseconds from writer to reader, ROUTINE first, where a charter gives no others: 6 h, 3 h, 30 min, 10 min."""
+
+
 class PolicyEntry(Document):
     """What the charter decides beyond names and keys. Validity by precedence: routine to flash, in milliseconds.
 
     `witnesses` is a C2SP policy without log lines: who cosigns the ledgers, and what quorum is asked for.
     `channel_test_ms` is the interval of the channel tests (docs/protocol.md 10.7); 0: none. `release` says who must
-    sign (19.3); what has no entry goes out by the terminal's word.
+    sign (19.3); what has no entry goes out by the terminal's word. `objective_ms` is the time objective of each
+    precedence, routine to flash (20.7); without it OBJECTIVES hold.
     """
 
     text_bytes_max: PositiveInt = Field(le=TEXT_BYTES_MAX)
@@ -90,6 +95,7 @@ class PolicyEntry(Document):
     witnesses: str = Field(max_length=65_536)
     channel_test_ms: int = Field(ge=0, le=DAY_MS)
     release: tuple[ReleaseEntry, ...] = Field(max_length=8)
+    objective_ms: tuple[Interval, Interval, Interval, Interval] | None = None
 
     @model_validator(mode="after")
     def _test_interval(self) -> Self:

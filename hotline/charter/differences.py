@@ -93,6 +93,7 @@ def _tables(charter: Charter) -> dict[str, Rows]:
                 "release": " | ".join(
                     f"{rule.plane} {rule.precedence}: {' and '.join(rule.roles)}" for rule in charter.release
                 ),
+                "objective_ms": list(charter.objective_ms),
                 "witnesses": " | ".join(charter.witnesses_text.splitlines()),
             }
         },

@@ -12,6 +12,7 @@ from hotline.charter.body import (
     CHANNEL_TEST_DEFAULT,
     DAY_MS,
     NUMBER_MAX,
+    OBJECTIVES,
     CharterText,
     PartyEntry,
     PolicyEntry,
@@ -67,10 +68,12 @@ def new_charter(
     channel_test_ms: int = CHANNEL_TEST_DEFAULT,
     terms: TermsEntry | None = None,
     release: Sequence[ReleaseEntry] | None = None,
+    objective_ms: tuple[int, int, int, int] | None = None,
 ) -> bytes:
     """The text of a first charter from both parties' offers, unsigned. `witnesses` is a policy without log lines,
     `channel_test_ms` the interval of the channel tests, 0 for none, `terms` how a party may leave, `release` who signs
     what; None: the usual two.
+    `objective_ms` are the time objectives, routine to flash; None: the usual ones.
 
     Raises ConfigError, Malformed, Untrusted.
     """
@@ -98,6 +101,7 @@ def new_charter(
                 witnesses=witnesses,
                 channel_test_ms=channel_test_ms,
                 release=release_by_two() if release is None else tuple(release),
+                objective_ms=objective_ms,
             ),
             pairwise_check=pairwise_check,
             terms=terms,
@@ -198,6 +202,7 @@ def _view(text: CharterText, data: bytes, signed_by: tuple[str, ...]) -> Charter
         witnesses_text=text.policy.witnesses,
         channel_test_ms=text.policy.channel_test_ms,
         release=tuple(ReleaseRule(entry.plane, entry.precedence, entry.roles) for entry in text.policy.release),
+        objective_ms=text.policy.objective_ms or OBJECTIVES,
         pairwise_check=text.pairwise_check,
         notice_days=0 if terms is None else terms.notice_days,
         depositary="" if terms is None else terms.depositary,

@@ -105,6 +105,7 @@ class Charter:
     witnesses_text: str
     channel_test_ms: int
     release: tuple[ReleaseRule, ...]
+    objective_ms: tuple[int, int, int, int]
     pairwise_check: str
     notice_days: int
     depositary: str

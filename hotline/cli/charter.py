@@ -9,7 +9,7 @@ from typing import Final
 import click
 from pydantic import TypeAdapter
 
-from hotline.charter.body import CHANNEL_TEST_DEFAULT, ReleaseEntry, TermsEntry, release_by_two
+from hotline.charter.body import CHANNEL_TEST_DEFAULT, ReleaseEntry, release_by_two
 from hotline.charter.cards import PartyOffer, decode, open_offer
 from hotline.charter.ceremony import checks, day, make_offer
 from hotline.charter.differences import Difference, differences
@@ -33,7 +33,7 @@ from hotline.cli.artefacts import (
     read_identity_card,
     write_all,
 )
-from hotline.cli.charterview import picture, print_differences, print_signatures, print_summary
+from hotline.cli.charterview import objectives_of, picture, print_differences, print_signatures, print_summary, terms_of
 from hotline.cli.output import duration_ms, line, print_json
 from hotline.crypto.vault import open_secret, plain_secret
 from hotline.errors import ConfigError, KeyFileError, Untrusted
@@ -166,6 +166,7 @@ def _pairwise_artefact(path: Path, secret: bytes) -> Artefact:
     show_default=True,
     help="Who signs what is said: two (drafter and releaser, on the real plane), one (nobody signs), or a JSON file.",
 )
+@click.option("--objectives", metavar="SPANS", help="Writer to reader, ROUTINE first.  [default: 6h,3h,30m,10m]")
 @click.option("--notice-days", type=click.IntRange(0, 3_650), default=0, help="Days of notice before a party leaves.")
 @click.option("--depositary", default="", metavar="WORDS", help="Who keeps the charter, and where notice is given.")
 def new(
@@ -177,6 +178,7 @@ def new(
     witnesses: Path | None,
     channel_tests: str | None,
     release_policy: str,
+    objectives: str | None,
     notice_days: int,
     depositary: str,
 ) -> None:
@@ -197,8 +199,9 @@ def new(
     secret = derive_pairwise(_shares(shares), identities)
     policy = NO_WITNESSES if witnesses is None else _policy(witnesses)
     interval = 0 if channel_tests == "none" else duration_ms(channel_tests, CHANNEL_TEST_DEFAULT)
-    release, terms = _release_policy(release_policy), _terms(notice_days, depositary)
-    text = new_charter(name, day(now_ms()), texts, check_value(secret), policy, interval, terms, release)
+    release, terms = _release_policy(release_policy), terms_of(notice_days, depositary)
+    check, spans = check_value(secret), objectives_of(objectives)
+    text = new_charter(name, day(now_ms()), texts, check, policy, interval, terms, release, spans)
     write_all([_pairwise_artefact(pairwise_out, secret), Artefact(out, text)])
     print_summary(load_draft(text))
     line("Next, in each capital: hotline charter sign")
@@ -228,12 +231,6 @@ def pairwise(shares: tuple[Path, ...], note: Path, out: Path) -> None:
     if check_value(secret) != loaded.pairwise_check:
         raise Untrusted("pairwise", f"these shares do not give the secret of {note}: a share was exchanged or altered")
     write_all([_pairwise_artefact(out, secret)])
-
-
-def _terms(notice_days: int, depositary: str) -> TermsEntry | None:
-    if not (notice_days or depositary):
-        return None
-    return lawful(lambda: TermsEntry(notice_days=notice_days, depositary=depositary))
 
 
 def _policy(path: Path) -> str:

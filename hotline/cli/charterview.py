@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
+
+from hotline.charter.body import TermsEntry
 from hotline.charter.ceremony import identity_fingerprint, release_text
 from hotline.charter.differences import ADDED, CHANGED, RETIRED, Difference
+from hotline.charter.documents import lawful
 from hotline.charter.parts import Charter
-from hotline.cli.output import line
+from hotline.cli.output import duration_ms, line
 from hotline.crypto.fingerprint import digits, joint_safety_number
+from hotline.protocol.objectives import spoken
 from hotline.safetext import safe_line
+
+_PRECEDENCES = ("ROUTINE", "PRIORITY", "IMMEDIATE", "FLASH")
 
 
 def safety_number(loaded: Charter) -> str:
@@ -35,6 +42,8 @@ def print_summary(loaded: Charter) -> None:
     line(f"RELEASE  {release_text(loaded)}")
     interval = loaded.channel_test_ms
     line(f"TESTS    {f'one every {interval / 60_000:g} min, in turn' if interval else 'none'}")
+    spans = ", ".join(f"{name} {spoken(span)}" for name, span in zip(_PRECEDENCES, loaded.objective_ms, strict=True))
+    line(f"OBJECTIVES {spans}")
     if loaded.notice_days or loaded.depositary:
         line(f"NOTICE   {loaded.notice_days} days to leave; depositary: {loaded.depositary or 'none named'}")
     line(f"JOINT SAFETY NUMBER  {safety_number(loaded)}")
@@ -94,6 +103,7 @@ def picture(loaded: Charter) -> dict[str, Any]:
         "text_bytes_max": loaded.text_bytes_max,
         "validity_ms": list(loaded.validity_ms),
         "channel_test_ms": loaded.channel_test_ms,
+        "objective_ms": list(loaded.objective_ms),
         "notice_days": loaded.notice_days,
         "depositary": loaded.depositary,
         "release": [
@@ -109,3 +119,20 @@ def print_differences(found: list[Difference]) -> None:
         line(f"{signs[one.how]} {one.how:8} {one.what:9} {one.name}  {safe_line(one.text)}")
     if not found:
         line("= nothing but serial and date")
+
+
+def objectives_of(text: str | None) -> tuple[int, int, int, int] | None:
+    """`6h,3h,30m,10m` as a charter has them. Raises click.BadParameter."""
+    if text is None:
+        return None
+    spans = [duration_ms(part, 0) for part in text.split(",")]
+    if len(spans) != 4:
+        raise click.BadParameter(f"{text!r}: write four spans, as 6h,3h,30m,10m", param_hint="--objectives")
+    return spans[0], spans[1], spans[2], spans[3]
+
+
+def terms_of(notice_days: int, depositary: str) -> TermsEntry | None:
+    """How a party may leave; None where nothing is said of it. Raises ConfigError."""
+    if not (notice_days or depositary):
+        return None
+    return lawful(lambda: TermsEntry(notice_days=notice_days, depositary=depositary))

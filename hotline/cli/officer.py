@@ -82,6 +82,7 @@ def _print_status(picture: dict[str, Any]) -> None:
         line(f"# ALARM {alarm['name']}: {alarm['text']}")
     state = "UP" if picture["link"] == "up" else "NO PATH"
     line(f"LINK    {state:8} peer heard {ago(peer['heard_ms_ago'])}, says it is {_presence(peer)}")
+    line(f"PEER    {peer['verdict']['text']}")
     own = picture["presence"]
     if own["word"] != "alive":
         line(f"HERE    we say that we are {own['word']}{until_words(own['until'])}")

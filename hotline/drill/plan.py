@@ -51,8 +51,18 @@ class Topology(Settings):
     """Streams that go through the fault proxy from the start; those that a fault names do in any case."""
     clock_step: dict[Party, Annotated[str, Field(pattern=r"^[+-]?\d+(ms|s|m|h|d)$")]] = Field(default_factory=dict)
     """Wall clocks that are wrong from the start. Needs libfaketime."""
+    objectives: Annotated[list[Span], Field(min_length=4, max_length=4)] | None = None
+    """Time objectives of the charter, routine to flash; without them the usual ones."""
     channel_test: Span | None = None
     """Interval of the scheduled channel tests; without it, none."""
+
+    @property
+    def objective_ms(self) -> tuple[int, int, int, int] | None:
+        """As a charter has them."""
+        if self.objectives is None:
+            return None
+        routine, priority, immediate, flash = self.objectives
+        return routine, priority, immediate, flash
 
 
 class Steady(Settings):

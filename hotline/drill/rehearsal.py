@@ -63,6 +63,14 @@ class Rehearsal:
     """Keys and cards of the relays: they can serve another rehearsed hotline too."""
 
 
+def _signed(text: bytes, keys: Mapping[str, IdentityKey]) -> bytes:
+    """By every party, and in force."""
+    for party in PARTIES:
+        text = sign_charter(text, party, keys[party])
+    load_charter(text)
+    return text
+
+
 def rehearse(
     folder: Path,
     relays: Sequence[tuple[str, str]],
@@ -72,6 +80,7 @@ def rehearse(
     relay_profiles: Mapping[str, ProfileName] | None = None,
     *,
     channel_test_ms: int = CHANNEL_TEST_DEFAULT,
+    objective_ms: tuple[int, int, int, int] | None = None,
     sharing: Rehearsal | None = None,
     release: Sequence[ReleaseEntry] = (),
     alternates: Sequence[str] = (),
@@ -108,10 +117,9 @@ def rehearse(
     pairwise = derive_pairwise(shares, {party: key.public for party, key in keys.items()})
     secrets = {name: WitnessSecret(entropy(32), entropy(32)) for name, _ in witnesses}
     policy = _policy(secrets, dict(witnesses))
-    text = new_charter("rehearsal", day(now), offers, check_value(pairwise), policy, channel_test_ms, None, release)
-    for party in PARTIES:
-        text = sign_charter(text, party, keys[party])
-    load_charter(text)
+    check, spans = check_value(pairwise), objective_ms
+    draft = new_charter("rehearsal", day(now), offers, check, policy, channel_test_ms, None, release, spans)
+    text = _signed(draft, keys)
 
     folder.mkdir(parents=True, exist_ok=True)
     write_new(charter := folder / "charter.note", text)

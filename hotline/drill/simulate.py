@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from hotline import __version__
+from hotline.charter.body import OBJECTIVES
 from hotline.civil import iso_utc
 from hotline.drill.durations import milliseconds
 from hotline.drill.injects import (
@@ -146,6 +147,7 @@ class Simulation:
             profiles=topology.relay_profiles,
             cable=Line,
             channel_test_ms=topology.channel_test or 0,
+            objective_ms=topology.objective_ms or OBJECTIVES,
             ratchets=True,
         )
         self._plan = plan

@@ -81,13 +81,22 @@ class Stage:
         *,
         channel_test_ms: int = CHANNEL_TEST_DEFAULT,
         release: Sequence[ReleaseEntry] = (),
+        objective_ms: tuple[int, int, int, int] | None = None,
     ) -> None:
         ports = [f"127.0.0.1:{port}" for port in free_ports(relays + witnesses)]
         named = [(f"relay-{number}", address) for number, address in enumerate(ports[:relays], 1)]
         watching = [(f"witness-{number}", address) for number, address in enumerate(ports[relays:], 1)]
         self.folder = folder
         self.rehearsal: Rehearsal = rehearse(
-            folder, named, profile, None, watching, relay_profiles, channel_test_ms=channel_test_ms, release=release
+            folder,
+            named,
+            profile,
+            None,
+            watching,
+            relay_profiles,
+            channel_test_ms=channel_test_ms,
+            release=release,
+            objective_ms=objective_ms,
         )
         self.environment: dict[str, dict[str, str]] = {}
         """Variables for one process, by its name, beside our own."""

@@ -54,6 +54,7 @@ def staged(plan: Plan, folder: Path, seed: int, other: Other | None = None) -> I
             topology.witnesses,
             relay_profiles=topology.relay_profiles,
             channel_test_ms=topology.channel_test or 0,
+            objective_ms=topology.objective_ms,
         )
         links = proxied_links(plan)
         rng = random.Random(seed)  # noqa: S311 - a drill is repeatable, not secret

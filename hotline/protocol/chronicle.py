@@ -5,7 +5,7 @@ from __future__ import annotations
 from hotline.limits import CLOCK_STEP_RECORD
 from hotline.machine import Delete, Instant, Private, Put
 from hotline.protocol.context import Context
-from hotline.protocol.events import Audited
+from hotline.protocol.events import AlarmNotPassedOn, Audited
 from hotline.protocol.tables import Saved
 
 
@@ -34,7 +34,14 @@ class Chronicle:
             self._ctx.record("config.changed", old=known.decode(), new=value)
         self._ctx.out.changes.append(Put("fact", {"name": "config", "value": value.encode()}))
 
-    def audited(self, event: Audited) -> None:
+    def told(self, event: Audited | AlarmNotPassedOn) -> None:
+        """What the daemon has to say."""
+        if isinstance(event, Audited):
+            self._audited(event)
+        else:
+            self._ctx.objectives.not_passed_on(event.reason)
+
+    def _audited(self, event: Audited) -> None:
         """Whoever looks into the record stands in it."""
         private = {"who": Private(event.who.encode()), "what": Private(event.what.encode())}
         self._ctx.record(f"audit.{event.kind}", private)

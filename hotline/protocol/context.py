@@ -14,6 +14,7 @@ from hotline.limits import REFUSALS_RECORDED_PER_MINUTE
 from hotline.machine import Delivery, Entropy, Instant, Output, Plane, Private, Put, Record, Transmission
 from hotline.protocol.inbox import Inbox
 from hotline.protocol.nonpapers import Name, NonPapers
+from hotline.protocol.objectives import Objectives
 from hotline.protocol.outbox import BESIDE, Outbox, Pending
 from hotline.protocol.paths import Path, PathSetup, PathState
 from hotline.protocol.prekeys import OwnPrekeys
@@ -66,6 +67,8 @@ class EndpointSetup:
     text_bytes_max: int
     outbox_max: int
     version: str
+    objective_ms: Mapping[int, int] = field(default_factory=dict)
+    """Precedence to the time in which a statement should be read; none: nobody is told that it was not."""
     channel_test_ms: int = 0
     """Interval of the channel tests; 0: none by schedule."""
     release: ReleasePolicy = field(default_factory=ReleasePolicy)
@@ -89,6 +92,8 @@ class PeerView:
     heard_wall: int | None = None
     presence: content_pb2.Presence.ValueType = content_pb2.PRESENCE_UNSPECIFIED
     presence_until: int = 0
+    presence_at: int = 0
+    """When it said so, by our clock."""
     asked: int = 0
     """The last question of the peer that people were told of."""
     sent_through: dict[Plane, int] = field(default_factory=lambda: dict.fromkeys(Plane, 0))
@@ -144,12 +149,14 @@ class Context:
             self.outboxes[plane] = Outbox(_number(counters.get(f"sent:{plane}")), last)
             self.inboxes[plane] = Inbox(_number(counters.get(f"through:{plane}")), _lookup(history, plane))
         self.out = Output()
+        self.objectives = Objectives(self)
         self._refusals: dict[tuple[str, int], int] = {}
 
     # --- lines -------------------------------------------------------------------------------------------------------
 
     def share(self, first: Context) -> None:
         """One inbox, one row of serials and one count of refusals for all lines."""
+        self.objectives = first.objectives
         self.inboxes, self.unread, self._refusals = first.inboxes, first.unread, first._refusals
         for plane, outbox in self.outboxes.items():
             outbox.last_in_precedence = first.outboxes[plane].last_in_precedence

@@ -41,6 +41,7 @@ from hotline.protocol.courierkeys import CourierKeys
 from hotline.protocol.drafts import Drafts
 from hotline.protocol.events import (
     ActivateCharter,
+    AlarmNotPassedOn,
     AnswerChallenge,
     AskChallenge,
     AskPresence,
@@ -71,6 +72,7 @@ from hotline.protocol.handover import Handovers
 from hotline.protocol.ladder import Ladder
 from hotline.protocol.line import Line, relay_reason
 from hotline.protocol.mirror import Mirror
+from hotline.protocol.objectives import Objectives
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathInput
 from hotline.protocol.peerlog import PeerLog
@@ -118,6 +120,7 @@ class Endpoint:
         self.context = context(setup, courier_keys)
         self.own_log = OwnLog(self.context)
         self.promises = Promises(self.context)
+        self.objectives = self.context.objectives
         self._sending = Sending(self.context, self.own_log, self.promises)
         self._translations = Translations(self.context, self._sending)
         self.tests = ChannelTests(self.context, self._sending)
@@ -159,6 +162,7 @@ class Endpoint:
         self.presence.restore(saved, now)
         self._translations.restore(saved)
         self.promises.restore(saved, now)
+        self.objectives.restore(saved, now)
         self.challenges.restore(saved, now)
         self.handovers.restore(saved)
         self.own_log.restore(saved)
@@ -230,8 +234,8 @@ class Endpoint:
                 self.own_log.head_seen(event, now)
             case Cosigned():
                 self.own_log.cosigned(event, now)
-            case Audited():
-                self._chronicle.audited(event)
+            case Audited() | AlarmNotPassedOn():
+                self._chronicle.told(event)
             case Closing():
                 self._closing(now)
             case _:
@@ -247,8 +251,8 @@ class Endpoint:
             self._say_taken(self._taken_at, now)
         self.handovers.note(out, now)
 
-    def _parts(self) -> tuple[OwnLog | ChannelTests | Presence | Promises | Challenges, ...]:
-        return self.own_log, self.tests, self.presence, self.promises, self.challenges
+    def _parts(self) -> tuple[OwnLog | ChannelTests | Presence | Promises | Objectives | Challenges, ...]:
+        return self.own_log, self.tests, self.presence, self.promises, self.objectives, self.challenges
 
     def next_deadline(self) -> int | None:
         """When something is due."""
@@ -272,6 +276,7 @@ class Endpoint:
         lines = self._lines.values()
         for line in lines:
             line.beats.silence(now)
+        self.objectives.due(now)
         for line in lines:
             line.sending.due(now)
         for line in lines:

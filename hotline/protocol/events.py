@@ -271,6 +271,13 @@ class Cosigned:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmNotPassedOn:
+    """The command for alarms did not take one: `reason` in one word."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Audited:
     """Somebody has read, exported or disclosed the record, or destroyed content: `kind` says which."""
 
@@ -307,6 +314,7 @@ EndpointEvent = (
     | HeadSeen
     | Cosigned
     | Audited
+    | AlarmNotPassedOn
     | FramesReceived
     | LinkOpened
     | LinkClosed

@@ -70,6 +70,7 @@ class Ladder:
     def _opened(self, plane: Plane, serial: int, by: str, now: Instant) -> None:
         ctx = self._ctx
         del ctx.unread[plane][serial]
+        ctx.objectives.end("received", plane, serial)
         ctx.out.changes += ctx.nonpapers.finish(Name("received", plane, serial), now)
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
         ctx.out.changes += [

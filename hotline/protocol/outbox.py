@@ -86,6 +86,8 @@ class Pending:
     attempts: int = 0
     retry_at: int | None = None
     relayed_by: str | None = None
+    escalated: bool = False
+    """It has not been delivered for half of its objective."""
 
     def mark(self, statement: content_pb2.Statement) -> None:
         """Note what is said in it, where that matters on its way."""
@@ -105,6 +107,11 @@ class Pending:
     def urgent(self) -> bool:
         """FLASH and IMMEDIATE: they use narrow paths too and do not wait for the window."""
         return self.precedence >= content_pb2.PRECEDENCE_IMMEDIATE
+
+    @property
+    def everywhere(self) -> bool:
+        """It goes over every path and waits for no window: urgent, or undelivered for too long (20.8)."""
+        return self.urgent or self.escalated
 
     @property
     def in_window(self) -> bool:
@@ -183,7 +190,7 @@ class Outbox:
             room = min(window_bytes, self.pace.bound)
             full = self.window_messages >= window_messages or self.window_bytes + len(item.content) > room
             passed = any(one.sent_at > since for one in self._urgent.values())
-            if (passed or (full and self.window_messages)) and not item.urgent:
+            if (passed or (full and self.window_messages)) and not item.everywhere:
                 self._held_back = self._held_back or not passed
                 return None
             heapq.heappop(self._waiting)

@@ -128,6 +128,7 @@ class Presence:
         ctx, peer = self._ctx, self._ctx.peer
         if (peer.presence, peer.presence_until) != (heartbeat.presence, heartbeat.presence_until_ms):
             peer.presence, peer.presence_until = heartbeat.presence, heartbeat.presence_until_ms
+            peer.presence_at = now.wall
             name = presence_word(heartbeat.presence)
             ctx.record("peer.presence", presence=name, until=heartbeat.presence_until_ms)
             ctx.tell("presence", by="peer", presence=name, until=heartbeat.presence_until_ms)

@@ -54,6 +54,7 @@ class Receiving:
         self._tests = tests
         self._kinds: dict[tuple[Plane, int], content_pb2.StatementKind.ValueType] = {}
         """Of statements that are not shown yet."""
+        self._precedences: dict[tuple[Plane, int], int] = {}
         self._owed: dict[Plane, list[tuple[int, bytes]]] = {plane: [] for plane in Plane}
         self._clashing: list[tuple[Context, Plane, int, bytes]] = []
         self._urgent = False
@@ -81,6 +82,8 @@ class Receiving:
             ahead = Ahead(precedence, previous, name, bool(row["shown"]))
             plane = Plane(str(row["plane"]))
             self._ctx.inboxes[plane].ahead[serial] = ahead
+            if not ahead.shown:
+                self._precedences[plane, serial] = precedence
             content = None if ahead.shown else self._ctx.history.received(plane, serial)
             if content is not None:
                 self._kinds[plane, serial] = kind_of(decode_statement(content))
@@ -124,6 +127,7 @@ class Receiving:
         ctx, inbox = self._ctx, self._ctx.inboxes[plane]
         serial, kind = statement.serial, kind_of(statement)
         self._kinds[plane, serial] = kind
+        self._precedences[plane, serial] = statement.precedence
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
         ahead = Ahead(statement.precedence, statement.previous_in_precedence, name, shown=False)
         shown = inbox.accept(serial, ahead)
@@ -247,8 +251,10 @@ class Receiving:
             ctx.out.changes.append(Put("held", _held_row(plane, serial, item)))
         # Its content key may have been destroyed while it was held back: then an officer is asked to look.
         kind = self._kinds.pop((plane, serial), content_pb2.STATEMENT_KIND_TEXT)
+        precedence = self._precedences.pop((plane, serial), content_pb2.PRECEDENCE_ROUTINE)
         ctx.out.changes.append(Put("received_fact", {**key, "stage": "shown", "at": now.wall, "by": ""}))
         if kind not in UNATTENDED:
+            ctx.objectives.begin("received", plane, serial, precedence, now)
             ctx.out.changes.append(Put("unread", {**key, "hash": name}))
             ctx.unread[plane][serial] = name
         void, test = int(kind in VOIDS), int(kind in UNATTENDED)

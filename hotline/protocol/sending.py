@@ -227,6 +227,7 @@ class Sending:
         item = Pending(statement.serial, statement.precedence, content, signature, name, expires_at)
         item.mark(statement)
         outbox.add(item)
+        ctx.objectives.said(plane, item.serial, statement, now)
         if statement.HasField("translation"):
             ctx.out.changes.append(link(plane, statement, "sent"))
         ctx.copy(plane, item)
@@ -267,7 +268,7 @@ class Sending:
         envelope = ctx.session.seal(plane, inner, transient=False)
         name = hashlib.sha256(envelope).digest()
         ctx.outboxes[plane].sealed(item, envelope, name, now.mono)
-        routes = ctx.routes(urgent=item.urgent)
+        routes = ctx.routes(urgent=item.everywhere)
         ctx.send(envelope, routes)
         paths = " ".join(path.setup.name for path in routes)
         if item.is_nonpaper:
@@ -307,7 +308,7 @@ class Sending:
             item.attempts += 1
             outbox.unseal(item)
             return
-        routes = self._ctx.routes(urgent=item.urgent)
+        routes = self._ctx.routes(urgent=item.everywhere)
         if routes and self._talk.yields(plane, routes[0].setup.profile.retransmit_ms, now):
             outbox.schedule(item, now.mono + routes[0].setup.profile.retransmit_ms)
             return
@@ -322,7 +323,7 @@ class Sending:
             return
         for outbox in self._ctx.outboxes.values():
             for item in outbox.pending.values():
-                if item.in_window and item.envelope is not None and path in self._ctx.routes(urgent=item.urgent):
+                if item.in_window and item.envelope is not None and path in self._ctx.routes(urgent=item.everywhere):
                     self._ctx.send(item.envelope, [path])
         self.pump(now)
 
@@ -333,7 +334,7 @@ class Sending:
             for item in outbox.pending.values():
                 if item.envelope is not None:
                     item.attempts = min(item.attempts, 1)
-                    outbox.schedule(item, now.mono + self._delay(item, self._ctx.routes(urgent=item.urgent)))
+                    outbox.schedule(item, now.mono + self._delay(item, self._ctx.routes(urgent=item.everywhere)))
 
     def reseal(self, epoch: bytes, now: Instant) -> None:
         """The peer cannot open `epoch`: everything under way in it is sealed again."""
@@ -389,6 +390,7 @@ class Sending:
 
     def fact(self, plane: Plane, serial: int, state: SentState, now: Instant, by: str, *, test: bool = False) -> None:
         """A stage of a statement's way: kept, and told to whoever watches."""
+        self._ctx.objectives.reached(plane, serial, state)
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
         row = {**key, "stage": state.value, "at": now.wall, "by": by, "evidence": None}
         self._ctx.out.changes.append(Put("sent_fact", row))

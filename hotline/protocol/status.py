@@ -9,9 +9,11 @@ from hotline.limits import KEY_ELSEWHERE_SHOWN, PROMISES_SHOWN_MAX, WIRE_VERSION
 from hotline.machine import Instant, Plane
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.endpoint import Endpoint
+from hotline.protocol.objectives import spoken
 from hotline.protocol.paths import Path
 from hotline.protocol.presence import presence_word
 from hotline.protocol.promises import Promises, overdue
+from hotline.wire.v1 import content_pb2
 
 
 def status(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
@@ -56,6 +58,7 @@ def _peer(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
         "heard_ms_ago": None if peer.heard_at is None else now.mono - peer.heard_at,
         "presence": presence_word(said.presence),
         "presence_until": iso_utc(said.presence_until) if said.presence_until else None,
+        "verdict": _verdict(endpoint, now),
         "ledger_size": peer.log_size,
         "clock_offset_ms": peer.clock_offset_ms,
     }
@@ -149,6 +152,38 @@ def _tests(tests: ChannelTests, now: Instant) -> dict[str, Any]:
     }
 
 
+_LATE = {
+    "not-delivered": "has not been delivered",
+    "not-read": "was delivered and has not been read",
+    "unread": "has not been opened here",
+}
+
+
+def _verdict(endpoint: Endpoint, now: Instant) -> dict[str, str]:
+    """Fault, refusal or silence of people, with what it rests on (docs/protocol.md 20.11)."""
+    ctx, peer = endpoint.context, endpoint.context.peer
+    name = presence_word(peer.presence)
+    if not ctx.peer_is_heard:
+        if peer.heard_wall is None:
+            return {"word": "fault", "text": "not heard on any path since this terminal started: fault"}
+        if peer.presence == content_pb2.PRESENCE_CLOSING:
+            return {"word": "closed", "text": f"stopped in good order, heard last {iso_utc(peer.heard_wall)}"}
+        return {"word": "fault", "text": f"silent since {iso_utc(peer.heard_wall)} on all paths: fault"}
+    until = f" until {iso_utc(peer.presence_until)}" if peer.presence_until else ""
+    said = f" by word of {iso_utc(peer.presence_at)}" if peer.presence != content_pb2.PRESENCE_ALIVE else ""
+    text = f"present, {name.upper()}{until}{said}"
+    word = "declined" if peer.presence == content_pb2.PRESENCE_DECLINED else "present"
+    pending = endpoint.objectives.late(now).get(("not-delivered", Plane.REAL))
+    unread = endpoint.objectives.oldest_unread_there(now)
+    if pending is not None:
+        text += f"; #{pending[0]} not delivered for {spoken(pending[1])} all the same"
+        word = "undelivered" if word == "present" else word
+    elif unread is not None:
+        text += f"; #{unread[0]} delivered, unread for {spoken(unread[1])}"
+        word = "unread" if word == "present" else word
+    return {"word": word, "text": text}
+
+
 def _promises(promises: Promises) -> list[dict[str, Any]]:
     """Those that fall due first."""
     first = sorted((promise.until, key) for key, promise in promises.open.items())[:PROMISES_SHOWN_MAX]
@@ -194,6 +229,9 @@ def _alarms(endpoint: Endpoint, up: int, now: Instant) -> list[dict[str, str]]:
     if endpoint.charters.differ(now):
         text = f"here charter {endpoint.charters.serial} is in force, at the peer {endpoint.charters.peer_serial}"
         found.append({"name": "charter-differs", "text": text})
+    for (name, plane), (serial, waited, count) in sorted(endpoint.objectives.late(now).items()):
+        more = f" and {count - 1} more" if count > 1 else ""
+        found.append({"name": name, "text": f"{plane.value}: #{serial}{more} {_LATE[name]} for {spoken(waited)}"})
     if endpoint.own_log.quorum_lost:
         text = f"no quorum of witnesses; {endpoint.own_log.witnessed} entries are witnessed; messages go on"
         found.append({"name": "no-quorum", "text": text})

@@ -132,6 +132,17 @@ TABLES: Final[Mapping[str, Table]] = {
         },
         ("plane", "serial", "stage"),
     ),
+    "waiting": Table(
+        {
+            "way": "TEXT",
+            "plane": "TEXT",
+            "serial": "INTEGER",
+            "precedence": "INTEGER",
+            "since": "INTEGER",
+            "told": "INTEGER",
+        },
+        ("way", "plane", "serial"),
+    ),
     "promise": Table(
         {"way": "TEXT", "plane": "TEXT", "serial": "INTEGER", "until": "INTEGER", "overdue": "INTEGER"},
         ("way", "plane", "serial"),

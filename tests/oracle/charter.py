@@ -83,6 +83,14 @@ _DATED: dict[str, Test] = {"party": NAME, "name": NAME, "signing": KEY, "not_bef
 _CARD: Test = _object({"number": _number(1), "card": lambda value: isinstance(value, str)})
 _NOTES = _each(lambda value: isinstance(value, str))
 _TIMERS = ("heartbeat_ms", "silent_floor_ms", "silent_ceiling_ms", "retransmit_ms", "retransmit_max_ms")
+
+
+def _with_objectives(members: dict[str, Test]) -> Test:
+    """A policy, which may say in what time a statement should be read (20.7)."""
+    plain, full = _object(members), _object({**members, "objective_ms": _each(INTERVAL, 4, 4)})
+    return lambda value: plain(value) or full(value)
+
+
 SHAPES: dict[str, dict[str, Test]] = {
     "hotline.identity-card/1": {"party": NAME, "identity": KEY},
     "hotline.terminal-card/1": {**_DATED, "ledger": KEY, "tls": KEY},
@@ -100,7 +108,7 @@ SHAPES: dict[str, dict[str, Test]] = {
             {"name": NAME, **dict.fromkeys((*_TIMERS, "prekey_rotation_ms", "checkpoint_ms"), INTERVAL),
              "window_messages": _number(1), "window_bytes": _number(1)}
         )),
-        "policy": _object({
+        "policy": _with_objectives({
             "text_bytes_max": _number(1, 32_768), "validity_ms": _each(INTERVAL, 4, 4),
             "witnesses": lambda value: isinstance(value, str) and len(value) <= 65_536,
             "channel_test_ms": lambda value: _number(0, DAY)(value) and (value == 0 or value >= 1_000),

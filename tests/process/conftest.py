@@ -51,12 +51,19 @@ class Stage:
         channel_test_ms: int = 0,
         release: Sequence[ReleaseEntry] = (),
         alternates: Sequence[str] = (),
+        **more: Any,
     ) -> None:
         self.folder = folder
         ports = free_ports(relays)
         named = [(f"relay-{number}", f"127.0.0.1:{port}") for number, port in enumerate(ports, 1)]
         self.rehearsal: Rehearsal = rehearse(
-            folder, named, sockets=folder, channel_test_ms=channel_test_ms, release=release, alternates=alternates
+            folder,
+            named,
+            sockets=folder,
+            channel_test_ms=channel_test_ms,
+            release=release,
+            alternates=alternates,
+            **more,
         )
         self.terminals = (*self.rehearsal.terminals, *self.rehearsal.alternates)
         self.relays = [relay.name for relay in self.rehearsal.relays]

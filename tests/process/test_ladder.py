@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +43,29 @@ def test_shown_promised_overdue_and_answered(stages: Stages) -> None:
     stage.cli("BRAVO", "send", "It is ours.", "--reply-to", "1", "--wait", "delivered")
     assert stage.status("ALPHA")["promises"] == stage.status("BRAVO")["promises"] == []
     assert "ANSWERED BY #0001" in stage.cli("ALPHA", "sent").stdout.upper()
+
+
+def test_what_is_late_calls_the_watch(tmp_path: Path) -> None:
+    """Nobody looks at a terminal at night: the command of the configuration is called, and is told what rings."""
+    # docs/protocol.md 20.7, 20.10 and 20.11
+    stage = Stage(tmp_path, 1, objective_ms=(60_000, 30_000, 10_000, 2_000))
+    out, bell = tmp_path / "bell.jsonl", tmp_path / "bell"
+    bell.write_text(f"#!/bin/sh\ncat >> {out}\n")
+    bell.chmod(0o755)
+    alpha = next(item.config for item in stage.rehearsal.terminals if item.party == "ALPHA")
+    alpha.write_text(alpha.read_text() + f'\n[alarm]\ncommand = ["{bell}"]\n')
+    try:
+        stage.start(*stage.relays, "ALPHA", "BRAVO")
+        until(lambda: stage.up("ALPHA") and stage.up("BRAVO"), "every path up")
+        stage.kill("BRAVO")
+        stage.cli("ALPHA", "send", "It was an accident.", "-p", "flash")
+        until(lambda: out.exists() and '"not-delivered"' in out.read_text(), "the bell")
+        alarms = printed(out.read_text())
+        (late,) = [one for one in alarms if one["name"] == "not-delivered"][:1]
+        assert (late["party"], late["terminal"], late["serial"], late["plane"]) == ("ALPHA", "main", 1, "real")
+        assert "accident" not in out.read_text()
+        until(lambda: stage.status("ALPHA")["peer"]["verdict"]["word"] == "fault", "a fault")
+        assert "on all paths: fault" in stage.cli("ALPHA", "status").stdout
+        assert "not-delivered" in [json.dumps(one["name"]).strip('"') for one in stage.status("ALPHA")["alarms"]]
+    finally:
+        stage.end()

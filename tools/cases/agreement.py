@@ -258,6 +258,9 @@ def _charters() -> Cases:
     terms = TermsEntry(notice_days=90, depositary="The secretariat")
     cases.good("an amendment, and terms", note=signed(charter_text(serial=2, amends=amends, terms=terms)))
     _release_policies(cases)
+    policy = charter_text().policy.model_copy(update={"objective_ms": (60_000, 30_000, 2_000, 1_000)})
+    new = charter_text(serial=2, amends=amends, terms=terms, policy=policy)
+    cases.good("an amendment, terms and time objectives", note=signed(new))
     text = parse_note(good.encode()).text
     assert hashlib.sha256(text).hexdigest() == cases.cases[0]["expect"]["output"]["hash"]
 

@@ -71,6 +71,7 @@ class EndpointNode(Node[EndpointEvent]):
             text_bytes_max=32_768,
             outbox_max=1_000,
             version="sim",
+            objective_ms=world.objective_ms,
             channel_test_ms=world.channel_test_ms,
             release=world.release,
         )

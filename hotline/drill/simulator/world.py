@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,7 @@ from hotline.drill.simulator.cables import Cable
 from hotline.drill.simulator.nodes import EndpointNode, RelayNode
 from hotline.machine import Delivery
 from hotline.protocol.release import ReleasePolicy
+from hotline.protocol.statements import PRECEDENCES
 
 STANDSTILL: Final = 20_000
 """So many things in one millisecond: a machine asks for a moment that has passed, for ever."""
@@ -42,6 +43,7 @@ class World:
         profiles: Mapping[str, str] | None = None,
         cable: type[Cable] = Cable,
         channel_test_ms: int = 0,
+        objective_ms: Sequence[int] = (),
         ratchets: bool = False,
     ) -> None:
         """`profiles` names relays with another link profile. `ratchets`: terminals know what they have signed even
@@ -51,6 +53,7 @@ class World:
         self.channel_test_ms = channel_test_ms
         self.release = ReleasePolicy()
         """Whose signatures the charter asks for; set it before the start."""
+        self.objective_ms: dict[int, int] = dict(zip(PRECEDENCES, objective_ms, strict=False))
         self.ratchets = ratchets
         self.rng = random.Random(seed)  # noqa: S311 - a history that can be repeated is the purpose
         # Apart from the weather: a machine that draws one key more must not change what happens to it.

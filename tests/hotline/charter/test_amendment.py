@@ -241,3 +241,10 @@ def test_a_terminal_never_goes_back_to_an_older_charter(ceremony: Ceremony, seco
     with pytest.raises(Untrusted, match="not the founding"):
         standing(stranger, next_)
     assert read_unverified(CharterText, second).serial == 2
+
+
+def test_time_objectives_are_amended(ceremony: Ceremony) -> None:
+    """A policy that does not say them yet could never say them (docs/protocol.md 20.7)."""
+    spans = [60_000, 30_000, 2_000, 1_000]
+    amended = amend(ceremony.signed, Changes(values={"policy.objective_ms": spans}), TODAY)
+    assert load_draft(amended).objective_ms == tuple(spans)

@@ -85,6 +85,17 @@ def test_an_interval_of_channel_tests_is_what_was_agreed(ceremony: Ceremony, int
     assert load_draft(ceremony.draft).channel_test_ms == 3_600_000
 
 
+def test_time_objectives_are_what_was_agreed(ceremony: Ceremony) -> None:
+    """One side would ring after ten minutes and the other after an hour (docs/protocol.md 20.7)."""
+    check = hashlib.sha256(b"check").hexdigest()
+    spans = (60_000, 30_000, 2_000, 1_000)
+    text = new_charter("alpha-bravo", TODAY, ceremony.offers, check, release=(), objective_ms=spans)
+    assert load_draft(text).objective_ms == spans
+    assert load_draft(ceremony.draft).objective_ms == (21_600_000, 10_800_000, 1_800_000, 600_000)
+    with pytest.raises(ConfigError, match="objective_ms"):
+        new_charter("alpha-bravo", TODAY, ceremony.offers, check, release=(), objective_ms=(60_000, 30_000, 2_000, 49))
+
+
 def test_one_signature_is_not_enough(ceremony: Ceremony) -> None:
     """One side could dictate keys and relays to the other (docs/protocol.md 5.1)."""
     half = sign_charter(ceremony.draft, "ALPHA", ceremony.keys["ALPHA"])

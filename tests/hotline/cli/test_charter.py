@@ -333,3 +333,16 @@ def test_a_policy_by_two_needs_two(table: Path, run: Run) -> None:
     assert "ALPHA has not the officers to sign as drafter and releaser" in done.err
     assert "another release policy" in done.err
     assert not (table / "a").exists()
+
+
+def test_both_sides_see_in_what_time_a_statement_should_be_read(table: Path, run: Run) -> None:
+    """Two capitals would sign objectives that nobody has read out (docs/protocol.md 20.7)."""
+    offers = ("--offer", table / "ALPHA.offer", "--offer", table / "BRAVO.offer")
+    outputs = ("--out", table / "a", "--pairwise-out", table / "b")
+    words = ("charter", "new", "--name", "x", *offers, *_shares(table), *outputs, "--release-policy", "one")
+    assert run(*words, "--objectives", "2h,1h,10m").code == 2
+    done = run(*words, "--objectives", "2h,1h,10m,2m")
+    assert done.code == 0, done.err
+    assert "OBJECTIVES ROUTINE 2 h, PRIORITY 60 min, IMMEDIATE 10 min, FLASH 2 min" in done.out
+    shown = run("charter", "show", table / "a", "--json")
+    assert json.loads(shown.out)["objective_ms"] == [7_200_000, 3_600_000, 600_000, 120_000]
