@@ -108,12 +108,28 @@ def test_an_alternate_that_is_new_is_told_everything(four: Quartet) -> None:
     assert four.bravo.shown() == [*range(1, 71), -71]
 
 
+def test_what_expired_at_the_one_that_speaks_is_expired_at_its_sibling(four: Quartet) -> None:
+    """It came later, and waits no longer; the empty one of either counts for both (docs/protocol.md 23.5)."""
+    four.part((four.alpha, four.alt), *((one, other) for one in four.all[:2] for other in four.all[2:]))
+    four.alpha.submit("too late", valid_for_ms=10_000)
+    four.run(6_000)
+    four.blocked.remove(frozenset((four.alpha.number, four.alt.number)))
+    four.run(6_000)
+    assert four.alpha.states(1) == four.alt.states(1) == ["expired"]
+    assert [item.is_void for item in four.alt.endpoint.context.outboxes[Plane.REAL].pending.values()] == [True]
+    four.meet()
+    four.run(30_000)
+    assert four.bravo.shown() == [-1]
+    assert not four.alt.endpoint.context.outboxes[Plane.REAL].pending
+
+
 def test_the_peers_receipt_may_come_before_the_siblings_word(four: Quartet) -> None:
     """What it acknowledged is delivered as soon as it is known here (docs/protocol.md 23.5)."""
     four.part((four.alpha, four.alt))
     four.alpha.submit("one")
     four.run(3_000)
     assert four.alt.said() == {}
+    assert "sibling-said" not in four.alt.alarms(), "what stands by asks when it takes over"
     four.meet()
     four.run(30_000)
     assert four.alt.said() == {1: "one"}
@@ -166,6 +182,7 @@ def test_taken_over_before_anything_left(four: Quartet) -> None:
     """Its operator is told that it was not said: nothing old is said by the successor (docs/protocol.md 23.6)."""
     four.part((four.alpha, four.alt), (four.alpha, four.bravo), (four.alpha, four.beside))
     four.alpha.submit("an order that nobody heard", FLASH)
+    four.alpha.submit("nor this one", FLASH)
     four.run(200)
     four.alpha.kill()
     assert four.alt.speak()
@@ -179,9 +196,10 @@ def test_taken_over_before_anything_left(four: Quartet) -> None:
     assert statements_between(four, four.alpha, four.bravo, before) == 0, "it asks before it speaks"
     assert "not-said" in four.alpha.alarms()
     assert "taken-over" in four.alpha.alarms()
-    assert four.alpha.states(1) == ["expired"]
+    assert four.alpha.states(1) == four.alpha.states(2) == ["expired"]
     assert four.bravo.got() == four.beside.got() == {1: "what holds now"}
     assert four.bravo.shown() == [1]
+    assert "mirror.refused" in four.alt.kinds(), "a number that is free is not taken for it either"
     assert not four.alpha.endpoint.context.outboxes[Plane.REAL].pending
 
 
