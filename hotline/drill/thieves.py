@@ -14,10 +14,9 @@ import sys
 import time
 from typing import Final
 
-from hotline.charter.body import CharterText
-from hotline.charter.ceremony import make_officer
-from hotline.charter.documents import read_text, spell
-from hotline.charter.model import sign_charter, split
+from hotline.charter.amendment import Changes, amend
+from hotline.charter.ceremony import day, make_offer, make_officer
+from hotline.charter.model import sign_charter
 from hotline.drill.injects import Roster, Thief
 from hotline.drill.processes import alone, bring_back, end_child, end_now, once, runs
 from hotline.drill.rehearsal import RehearsedTerminal
@@ -92,12 +91,11 @@ def _terminal(scene: Scene, party: str) -> RehearsedTerminal:
 
 
 def one_sided_charter(scene: Scene, party: str) -> bytes:
-    """The charter of the scene with one more officer of `party`, which that party alone has signed."""
-    key = scene.stage.rehearsal.identities[party]
-    text = read_text(CharterText, split(scene.stage.rehearsal.charter.read_bytes())[0])
-    _, card = make_officer(key, party, ADDED_OFFICER, ("duty",), os.urandom, time.time_ns() // 1_000_000)
-    changed = text.model_copy(update={"serial": text.serial + 1, "officers": (*text.officers, card.decode())})
-    return sign_charter(spell(changed), party, key)
+    """An amendment of the scene's charter, one more officer of `party`, which that party alone has signed."""
+    key, now = scene.stage.rehearsal.identities[party], time.time_ns() // 1_000_000
+    _, card = make_officer(key, party, ADDED_OFFICER, ("duty",), os.urandom, now)
+    changes = Changes(offers=(make_offer(key, party, (), (card,), ()),))
+    return sign_charter(amend(scene.stage.rehearsal.charter.read_bytes(), changes, day(now)), party, key)
 
 
 def roster(inject: Roster, scene: Scene) -> Undo:

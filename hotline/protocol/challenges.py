@@ -17,6 +17,7 @@ from hotline.limits import (
 )
 from hotline.machine import Delete, Instant, Plane, Private, Put, Reply, RequestId
 from hotline.protocol.asking import TERMINAL, WORDS, answer, question
+from hotline.protocol.composing import check_room
 from hotline.protocol.context import Context
 from hotline.protocol.events import AnswerChallenge, AskChallenge
 from hotline.protocol.outbox import Pending
@@ -289,7 +290,7 @@ class Challenges:
     def _say(self, statement: content_pb2.Statement, request: RequestId | None, now: Instant) -> Pending | None:
         """Queue it. With no room it is not said: whoever asked is told so, a peer hears nothing and rings."""
         try:
-            self._sending.check_room(Plane.SERVICE)
+            check_room(self._ctx, Plane.SERVICE)
         except LocalError as error:
             if request is not None:
                 self._refuse(request, "full", str(error))

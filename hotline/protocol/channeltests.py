@@ -12,6 +12,7 @@ from typing import Final
 from hotline.errors import LocalError
 from hotline.limits import TEST_GRACE_MAX, TEST_VALIDITY_UNSCHEDULED
 from hotline.machine import Instant, Plane, Private, Put, Reply
+from hotline.protocol.composing import check_room
 from hotline.protocol.context import Context
 from hotline.protocol.events import SendTest
 from hotline.protocol.neutral import DRAFTER, LANGUAGE, TEXTS
@@ -98,7 +99,7 @@ class ChannelTests:
     def ask(self, event: SendTest, now: Instant) -> None:
         """An officer wants a test now, apart from the schedule."""
         try:
-            self._sending.check_room(Plane.REAL)
+            check_room(self._ctx, Plane.REAL)
         except LocalError as error:
             self._ctx.out.replies.append(Reply(event.request, False, "full", str(error)))
             return
@@ -133,7 +134,7 @@ class ChannelTests:
         self.kept.slot = slot
         self._free_at = now.mono + self.interval // 2
         try:
-            self._sending.check_room(Plane.REAL)
+            check_room(self._ctx, Plane.REAL)
         except LocalError as error:
             self._undelivered(0, f"the channel test of this slot was not sent: {error}")
             return

@@ -6,10 +6,12 @@ from hotline.errors import LocalError, Malformed, PolicyError
 from hotline.limits import DRAFTS_FINISHED_KEPT, DRAFTS_MAX, OPERATOR_REQUEST_BYTES_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put, Reply
 from hotline.protocol.branding import signers
+from hotline.protocol.composing import check_room, compose
 from hotline.protocol.context import Context
 from hotline.protocol.events import MakeDraft, RejectDraft, ReleaseDraft, SignDraft
 from hotline.protocol.release import DRAFT_SIZE, LACKS, RELEASED, ROLES, check_form, judge, lack_of, missing
 from hotline.protocol.sending import Sending
+from hotline.protocol.statements import check_size
 from hotline.protocol.tables import Saved
 from hotline.wire.codec import decode, encode
 from hotline.wire.v1 import content_pb2, operator_pb2
@@ -70,7 +72,7 @@ class Drafts:
             raise LocalError("what operators say to operators needs no draft: nothing was kept")
         if event.statement.without_prejudice:
             raise LocalError("nobody signs what is said without prejudice: nothing was kept; use hotline send")
-        statement = self._sending.compose(event.statement)
+        statement = compose(self._ctx, event.statement)
         if old is None and sum(draft.state == "open" for draft in self._drafts.values()) >= DRAFTS_MAX:
             raise LocalError(f"{DRAFTS_MAX} drafts are open: nothing was kept; release or reject one")
         statement.draft = self._ctx.entropy(DRAFT_SIZE)
@@ -103,6 +105,7 @@ class Drafts:
         if any(one.officer == release.officer for one in statement.release):
             raise LocalError(f"{release.officer} has signed draft {event.number} already: another officer must")
         statement.release.append(release)
+        check_size(statement)
         self._check(plane, statement, release, now)
         draft.content, draft.by, draft.at_ms = encode(statement), release.officer, now.wall
         self._keep(draft)
@@ -163,7 +166,7 @@ class Drafts:
         if lacking not in ("", RELEASED):
             yet = f": {', '.join(self._missing(draft))}" if lacking == "missing" else ""
             raise PolicyError(f"draft {draft.number} is not released: {LACKS[lacking]}{yet}")
-        self._sending.check_room(plane)
+        check_room(self._ctx, plane)
         named = statement.draft.hex()
         if not statement.release:
             statement.ClearField("draft")  # nobody's signature is asked for, and nobody has signed

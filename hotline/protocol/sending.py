@@ -6,13 +6,12 @@ import hashlib
 
 from hotline.civil import date_time_group
 from hotline.errors import LocalError, PolicyError, TextError
-from hotline.limits import OUTBOX_BYTES_MAX, TIME_MAX
 from hotline.machine import Instant, Plane, Put, Reply, RequestId
 from hotline.protocol import modes
+from hotline.protocol.composing import check_authority, compose
 from hotline.protocol.context import Context
-from hotline.protocol.entries import corrected_word, precedence_name, references, said
+from hotline.protocol.entries import corrected_word, references, said
 from hotline.protocol.events import Submit
-from hotline.protocol.fields import add_fields
 from hotline.protocol.language import link
 from hotline.protocol.neutral import NON_PAPER, kind_word
 from hotline.protocol.nonpapers import Name
@@ -20,10 +19,12 @@ from hotline.protocol.outbox import BESIDE, Pending, SentState
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathState
 from hotline.protocol.promises import Promises
-from hotline.protocol.references import check_references
-from hotline.protocol.statements import PRECEDENCES, check_language, check_text, decode_statement, statement_name
+from hotline.protocol.statements import (
+    decode_statement,
+    statement_name,
+)
 from hotline.protocol.tables import Saved
-from hotline.protocol.talk import UNDER_WAY_MAX, Talk, check_talk, outbox_room
+from hotline.protocol.talk import UNDER_WAY_MAX, Talk
 from hotline.protocol.voids import filler, void
 from hotline.wire.codec import encode
 from hotline.wire.envelope import EPOCH_ID_SIZE
@@ -77,33 +78,14 @@ class Sending:
     def submit(self, event: Submit, now: Instant) -> None:
         """Accept a statement, or refuse it with a sentence."""
         try:
-            statement = self.compose(event)
+            statement = compose(self._ctx, event)
             if statement.kind != NON_PAPER:  # nobody signs what proves nothing (19.5)
-                self._check_authority(event.plane, statement.precedence)
+                check_authority(self._ctx, event.plane, statement.precedence)
         except LocalError as error:
             code = {TextError: "text", PolicyError: "policy"}.get(type(error), "full")
             self._ctx.out.replies.append(Reply(event.request, False, code, str(error)))
             return
         self.hand_in(event.request, event.plane, statement, now)
-
-    def compose(self, event: Submit) -> content_pb2.Statement:
-        """What an officer says, without what the terminal fills in when it goes. Raises LocalError."""
-        if event.put_on_record:
-            self.check_room(event.plane)
-            return modes.on_record(self._ctx, event)
-        self._check(event)
-        statement = content_pb2.Statement(
-            precedence=event.precedence,
-            kind=NON_PAPER if event.without_prejudice else content_pb2.STATEMENT_KIND_TEXT,
-            language=event.language,
-            direction=event.direction,
-            drafter=event.drafter,
-            text=event.text,
-            valid_for_ms=event.valid_for_ms or self._ctx.setup.validity_ms[event.precedence],
-        )
-        add_fields(statement, event.phrase, event.book, event.fields)
-        self._refer(event, statement)
-        return statement
 
     def hand_in(self, request: RequestId, plane: Plane, statement: content_pb2.Statement, now: Instant) -> Pending:
         """What was composed goes its way, and whoever asked is answered."""
@@ -115,18 +97,6 @@ class Sending:
         self.answer(request, item, statement)
         self.pump(now)
         return item
-
-    def _refer(self, event: Submit, statement: content_pb2.Statement) -> None:
-        """Name what this one answers, corrects or retracts. `_check` has seen that it is there."""
-        if event.in_reply_to:
-            answered = self._ctx.inboxes[event.plane].known_hash(event.in_reply_to) or b""
-            statement.in_reply_to.CopyFrom(content_pb2.Reference(serial=event.in_reply_to, statement=answered))
-        if event.corrects:
-            row = self._ctx.history.sent(event.plane, event.corrects)
-            assert row is not None
-            kind = content_pb2.STATEMENT_KIND_RETRACTION if event.retracts else content_pb2.STATEMENT_KIND_CORRECTION
-            statement.kind = kind
-            statement.corrects.CopyFrom(content_pb2.Reference(serial=event.corrects, statement=row.hash))
 
     def corrected(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
         """What was said stays, and is shown with what became of it."""
@@ -172,44 +142,6 @@ class Sending:
             "composed": statement.composed_ms,
         }
         self._ctx.out.replies.append(Reply(request, True, "queued", f"#{item.serial} queued", fields))
-
-    def _check(self, event: Submit) -> None:
-        check_text(event.text, self._ctx.setup.text_bytes_max)
-        check_language(event.language)
-        if event.precedence not in PRECEDENCES:
-            raise TextError("no such precedence: use ROUTINE, PRIORITY, IMMEDIATE or FLASH")
-        if event.direction not in (content_pb2.DIRECTION_LTR, content_pb2.DIRECTION_RTL):
-            raise TextError("no such writing direction: use ltr or rtl")
-        if not 0 <= event.valid_for_ms <= TIME_MAX:
-            raise TextError("no such validity: nothing was queued; give one that ends before the year 9999")
-        if event.plane is Plane.SERVICE:
-            check_talk(event)
-        if event.without_prejudice and self._ctx.standing.several:
-            raise TextError("without prejudice nothing is said where a party has several terminals: nothing was queued")
-        check_references(self._ctx, event)
-        self.check_room(event.plane)
-        modes.check_submit(self._ctx, event)
-
-    def _check_authority(self, plane: Plane, precedence: content_pb2.Precedence.ValueType) -> None:
-        roles = self._ctx.setup.release.roles(plane, precedence)
-        if roles:
-            what = f"{precedence_name(precedence)} on the {plane.value} plane"
-            raise PolicyError(
-                f"the charter asks for {' and '.join(roles)} to sign {what}: nothing was queued; use "
-                "`hotline draft new`, then `hotline draft sign` by each officer and `hotline release`"
-            )
-
-    def check_room(self, plane: Plane) -> None:
-        """Raises LocalError while the outbox takes no more."""
-        if not self._ctx.standing.active:
-            raise LocalError("this terminal stands by, another one speaks for its party: nothing was queued")
-        most = outbox_room(plane, self._ctx.setup.outbox_max)
-        boxes = [line.outboxes[plane] for line in self._ctx.peers]
-        waiting = min(len(outbox.pending) for outbox in boxes)
-        if waiting >= most or min(outbox.bytes for outbox in boxes) >= OUTBOX_BYTES_MAX:
-            raise LocalError(
-                f"{waiting} statements wait to be delivered: nothing was queued; wait until the peer answers"
-            )
 
     def take(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> Pending:
         """Give `statement` its place in its precedence, sign it and make it pending."""

@@ -40,7 +40,7 @@ from hotline.protocol.neutral import (
 from hotline.protocol.receipts import WORDS
 from hotline.protocol.release import check_form
 from hotline.wire.codec import decode
-from hotline.wire.inner import ContentType, Inner
+from hotline.wire.inner import INNER_OVERHEAD, ContentType, Inner
 from hotline.wire.v1 import content_pb2
 
 _CONTENT_MAX: Final = PADDING_CLASSES[-1]
@@ -52,6 +52,9 @@ PROOF_HASHES_MAX: Final = 63
 _HEARTBEAT_MAX: Final = 8_192
 CHECKPOINT_MAX: Final = 1_024
 """Longer than any honest one, and short enough that two fit into a ledger entry as evidence."""
+_FILLED_IN: Final = CHECKPOINT_MAX + 320
+"""What a terminal adds to what an officer says: its head, party names, salt, numbers and times, at their longest."""
+_SAID_MAX: Final = PADDING_CLASSES[-1] - INNER_OVERHEAD - _FILLED_IN
 _SPANS_PER_LINE: Final = 70  # of at most 27 characters each: with the other fields within LEAF_BYTES_MAX
 
 PRECEDENCES: Final = tuple(value for value in content_pb2.Precedence.values() if value)
@@ -112,6 +115,16 @@ def check_text(text: str, limit: int = TEXT_BYTES_MAX) -> None:
         raise TextError("the text contains a NUL character: nothing was queued")
     if size > limit:
         raise TextError(f"the text has {size} bytes, the limit is {limit}: nothing was queued; send it in parts")
+
+
+def check_size(statement: content_pb2.Statement) -> None:
+    """Raises TextError unless an envelope holds what an officer says, with its fields and signatures (8.12)."""
+    size = statement.ByteSize()
+    if size > _SAID_MAX:
+        raise TextError(
+            f"with its fields and signatures the statement has {size} bytes, the limit is {_SAID_MAX}: "
+            "nothing was queued or signed; send it in parts"
+        )
 
 
 def check_language(language: str) -> None:

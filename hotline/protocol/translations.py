@@ -7,6 +7,7 @@ import hashlib
 from hotline.crypto.signing import pae
 from hotline.errors import LocalError, PolicyError, TextError
 from hotline.machine import Instant, Plane, Private, Put, Reply
+from hotline.protocol.composing import check_room
 from hotline.protocol.context import Context
 from hotline.protocol.events import Translate
 from hotline.protocol.language import GRADES, TRANSLATOR_MAX, grade_word, link_row, original_is_senders
@@ -42,7 +43,7 @@ class Translations:
             self._check(event, original)
             if event.goes:
                 self._check_authority(event.plane, original.precedence)
-                self._sending.check_room(event.plane)
+                check_room(self._ctx, event.plane)
         except LocalError as error:
             code = {TextError: "text", PolicyError: "policy"}.get(type(error), "full")
             self._ctx.out.replies.append(Reply(event.request, False, code, str(error)))

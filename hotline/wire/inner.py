@@ -17,6 +17,8 @@ from hotline.limits import PADDING_CLASSES
 
 SIGNATURE_SIZE: Final = 64
 _PREFIX: Final = 4
+INNER_OVERHEAD: Final = _PREFIX + SIGNATURE_SIZE
+"""What stands beside the content, padding aside."""
 
 
 class ContentType(IntEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hotline.limits import DRAFTS_FINISHED_KEPT, DRAFTS_MAX
+from hotline.limits import DRAFTS_FINISHED_KEPT, DRAFTS_MAX, TEXT_BYTES_MAX
 from hotline.machine import Plane, Private
 from hotline.protocol.drafts import REASON_MAX
 from hotline.protocol.release import RELEASED
@@ -224,3 +224,27 @@ def test_drafts_are_bounded(desk: Desk) -> None:
     assert {row["serial"] for row in desk.party.memory.rows("draft")} == set(kept)
     assert not desk.make("", FLASH).ok
     assert desk.make("x" * 40_000).code == "draft"
+
+
+def test_the_longest_text_goes_with_its_signatures(pair: Pair) -> None:
+    """docs/protocol.md 8.12: a terminal that took what no envelope holds would stop in the middle of a step."""
+    desk = Desk(pair.alpha)
+    assert desk.make("x" * TEXT_BYTES_MAX).ok
+    assert desk.sign_as(1, "duty-1", DRAFTER).ok
+    assert desk.sign_as(1, "release-1", RELEASER).ok
+    assert desk.release(1).ok
+    pair.run(1_000)
+    assert pair.alpha.states(1)[-1] == "delivered"
+
+
+def test_what_no_envelope_holds_is_refused_before_it_is_signed_or_queued(
+    pair: Pair, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same, for what is too long by its signatures."""
+    monkeypatch.setattr("hotline.protocol.statements._SAID_MAX", desk.statement(1).ByteSize())
+    reply = desk.sign_as(1, "duty-1", DRAFTER)
+    assert (reply.ok, reply.code) == (False, "draft")
+    assert "send it in parts" in reply.text
+    assert not desk.statement(1).release
+    longer = desk.make("We shall not fire. " * 9)
+    assert (longer.ok, [draft.number for draft, _ in pair.alpha.endpoint.drafts.listed()]) == (False, [1])

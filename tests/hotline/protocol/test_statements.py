@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from hotline.crypto.signing import SigningKey
 from hotline.errors import Malformed, TextError, Untrusted
-from hotline.limits import RECEIPT_ITEMS_MAX, SERIAL_MAX, TEXT_BYTES_MAX, TIME_MAX
+from hotline.limits import PADDING_CLASSES, RECEIPT_ITEMS_MAX, SERIAL_MAX, TEXT_BYTES_MAX, TIME_MAX
 from hotline.machine import Plane
 from hotline.protocol.statements import (
+    CHECKPOINT_MAX,
     Ends,
     check_language,
+    check_size,
     check_text,
     decode_heartbeat,
     decode_receipt,
@@ -26,7 +28,7 @@ from hotline.protocol.statements import (
     verify_content,
 )
 from hotline.wire.codec import encode
-from hotline.wire.inner import ContentType
+from hotline.wire.inner import ContentType, Inner, encode_inner
 from hotline.wire.v1 import content_pb2
 
 KEY = SigningKey(bytes(range(32)))
@@ -282,3 +284,34 @@ def test_spans_name_every_serial_once_and_fit_a_leaf(serials: set[int]) -> None:
             first, _, last = part.partition("-")
             found |= set(range(int(first), int(last or first) + 1))
     assert found == serials
+
+
+def test_what_is_said_leaves_room_for_what_the_terminal_adds() -> None:
+    """docs/protocol.md 8.12: the bound on what officers say would be a guess, and the envelope too small by a byte."""
+    said = content_pb2.Statement(
+        precedence=4, kind=1, language="x" * 35, direction=1, drafter="d" * 32, valid_for_ms=TIME_MAX
+    )
+    said.draft = bytes(16)
+    while True:
+        said.text += "x" * 100
+        try:
+            check_size(said)
+        except TextError:
+            break
+    said.text = said.text[:-100]
+    added = content_pb2.Statement(
+        serial=SERIAL_MAX,
+        previous_in_precedence=SERIAL_MAX - 1,
+        first_serial=SERIAL_MAX - 1,
+        date_time_group="252359Z NOV 26 ",
+        composed_ms=TIME_MAX,
+        from_party="A" * 32,
+        to_party="B" * 32,
+        body_salt=bytes(32),
+        checkpoint=bytes(CHECKPOINT_MAX),
+        in_reply_to=content_pb2.Reference(serial=SERIAL_MAX, statement=bytes(32)),
+        corrects=content_pb2.Reference(serial=SERIAL_MAX, statement=bytes(32)),
+        term=2**32 - 1,
+    )
+    said.MergeFrom(added)
+    assert len(encode_inner(Inner(ContentType.STATEMENT, encode(said), bytes(64)), padded=True)) == PADDING_CLASSES[-1]
