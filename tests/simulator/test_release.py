@@ -12,7 +12,6 @@ from hotline.machine import Output, Plane, Put, Reply
 from hotline.protocol.branding import Branding
 from hotline.protocol.events import MakeDraft, ReleaseDraft, SignDraft, Submit
 from hotline.protocol.release import RELEASED
-from hotline.protocol.sending import Sending
 from hotline.protocol.statements import decode_statement
 from hotline.wire.codec import decode
 from hotline.wire.v1 import content_pb2, operator_pb2
@@ -88,7 +87,7 @@ def releases(node: EndpointNode, judge: Judge, text: str) -> None:
 def steals(node: EndpointNode, text: str) -> None:
     """Somebody at the terminal says it alone, and the terminal takes it."""
     ltr = content_pb2.DIRECTION_LTR
-    with patch.object(Sending, "_check_authority", lambda *_: None):
+    with patch("hotline.protocol.sending.check_authority", lambda *_: None):
         node.ask(lambda number: Submit(number, Plane.REAL, FLASH, "en", ltr, text, "duty-1"), lambda _: None)
 
 

@@ -254,7 +254,7 @@ def test_a_full_outbox_refuses_and_says_so() -> None:
 def test_a_full_outbox_counts_bytes(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """A few long statements would fill the memory (docs/protocol.md 12.9)."""
     assert OUTBOX_BYTES_MAX > 1_000 * 4_000
-    monkeypatch.setattr("hotline.protocol.sending.OUTBOX_BYTES_MAX", 1_000)
+    monkeypatch.setattr("hotline.protocol.composing.OUTBOX_BYTES_MAX", 1_000)
     pair.cut()
     assert pair.alpha.submit("x" * 1_000).ok
     assert pair.alpha.submit("x").code == "full"
