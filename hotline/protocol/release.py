@@ -31,6 +31,7 @@ FILLED_IN: Final = (
     "checkpoint",
     "first_serial",
     "release",
+    "term",
 )
 """Fields of a statement that are the terminal's; its own signature covers them."""
 

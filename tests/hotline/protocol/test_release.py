@@ -328,7 +328,7 @@ def test_what_the_terminal_fills_in_is_left_out_and_everything_else_is_signed() 
     statement = released()
     filled = released(
         serial=7, previous_in_precedence=3, date_time_group="181106Z NOV 26", composed_ms=WALL, body_salt=bytes(32),
-        checkpoint=b"a head", first_serial=5,
+        checkpoint=b"a head", first_serial=5, term=2,
     )  # fmt: skip
     assert covered(filled) == covered(statement)
     assert judge(TWO, Plane.REAL, CHARTER, filled, WALL) == RELEASED

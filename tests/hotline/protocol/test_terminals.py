@@ -8,6 +8,7 @@ from hotline.errors import RemoteError
 from hotline.machine import Output, Plane, RequestId
 from hotline.protocol.events import SetTerminal, Submit
 from hotline.wire.v1 import content_pb2
+from tests.hotline.protocol.offices import DRAFTER, RELEASER, TWO, Desk
 from tests.hotline.protocol.pair import FLASH, Pair, Party, durable
 from tests.hotline.protocol.quartet import Quartet, Terminal
 
@@ -441,3 +442,22 @@ def test_a_party_with_one_terminal_neither_takes_over_nor_stands_down() -> None:
     assert pair.alpha.submit("one").ok
     pair.run(500)
     assert pair.bravo.shown() == [1]
+
+
+def test_what_officers_sign_is_released_after_another_terminal_has_taken_over() -> None:
+    """A party could release nothing after its first change: the term is its terminal's (docs/protocol.md 19.2)."""
+    four = Quartet()
+    for one in four.all:
+        one.prepare(release=TWO)
+    four.open()
+    assert four.alt.speak()
+    four.run(5_000)
+    desk = Desk(four.alt)
+    assert desk.make().ok
+    assert desk.sign_as(1, "duty-1", DRAFTER).ok
+    assert desk.sign_as(1, "release-1", RELEASER).ok
+    assert desk.release(1).ok
+    four.run(5_000)
+    for one in (four.bravo, four.beside):
+        rows = one.memory.tables["received_fact"].values()
+        assert [row["by"] for row in rows if row["stage"] == "authority"] == ["released"], one.terminal
