@@ -23,7 +23,7 @@ tour: install ## docs/tour.md, an invented day on the line: every command typed,
 test: install ## lint, types, import contracts, generated code, every test
 	$(MAKE) --no-print-directory check
 	$(RUN)/python -m pytest -q -n 2 --dist loadfile -m "not process and not root"
-	$(RUN)/python -m pytest -q -n 2 --dist loadfile -m "(process or root) and not alone"
+	$(RUN)/python -m pytest -q -n 3 --dist loadfile -m "(process or root) and not alone"
 	$(RUN)/python -m pytest -q -m alone
 
 check: install ## everything that needs no test run
