@@ -17,6 +17,7 @@ _COMMANDS = {
     "release": ("hotline.cli.draft", "release", "Say a draft that bears the signatures it needs."),
     "sent": ("hotline.cli.officer", "sent", "What became of sent statements."),
     "inbox": ("hotline.cli.officer", "inbox", "List received statements without opening them."),
+    "log": ("hotline.cli.timeslog", "log", "The chain of times of what was said, both ways."),
     "read": ("hotline.cli.officer", "read", "Open a received statement; the peer is told."),
     "shown": ("hotline.cli.ladder", "shown", "Say that a statement was shown to the principal; the peer is told."),
     "reply-by": ("hotline.cli.ladder", "reply_by", "Promise an answer until a time; the peer is told."),

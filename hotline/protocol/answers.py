@@ -18,7 +18,7 @@ from hotline.protocol.entries import said
 from hotline.protocol.heads import said_head
 from hotline.protocol.mirror import Mirror
 from hotline.protocol.nonpapers import Name, size_class
-from hotline.protocol.outbox import Pending, SentState
+from hotline.protocol.outbox import LEFT, Pending, SentState
 from hotline.protocol.paths import Path
 from hotline.protocol.promises import SENT, Promises
 from hotline.protocol.sending import Sending
@@ -162,6 +162,11 @@ class Answers:
         self._tell_delivered(plane, serial, now, test=item.is_test)
         if item.is_test:
             self._tests.delivered(serial, now)
+        elif item.state is SentState.QUEUED and item.envelope is not None and not item.is_nonpaper:
+            # No relay has signed for it: when it left is known from nothing else (20.12).
+            left: dict[str, str | int | bytes | None] = {"at": now.wall - (now.mono - item.sent_at), "by": ""}
+            row = {"plane": plane.value, "serial": serial, "stage": LEFT, "evidence": None, **left}
+            self._ctx.out.changes.append(Put("sent_fact", row))
         return True
 
     def _deliver_late(self, plane: Plane, serial: int, statement: bytes, now: Instant) -> bool:

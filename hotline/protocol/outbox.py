@@ -119,6 +119,10 @@ class Pending:
         return self.envelope is not None and not self.custody
 
 
+LEFT: Final = "sent"
+"""When a statement was sealed and sent, where the peer's receipt came before any relay's."""
+
+
 class Outbox:
     """Statements accepted and not yet acknowledged, and the order in which they leave."""
 

@@ -10,7 +10,7 @@ from hotline.ledger.comparison import serials
 from hotline.ledger.record import Leaf
 from hotline.machine import Plane
 from hotline.protocol.modes import ASKED, RECORDED
-from hotline.protocol.outbox import SentState
+from hotline.protocol.outbox import LEFT, SentState
 from hotline.protocol.release import RELEASED
 from hotline.protocol.tables import Row
 
@@ -38,7 +38,7 @@ class Rebuilt:
     sent: dict[_Name, str] = field(default_factory=dict)
     """Names by plane and serial; empty for what was said without prejudice, of which no ledger says more."""
     received: dict[_Name, str] = field(default_factory=dict)
-    stages: dict[str, set[_Name]] = field(default_factory=lambda: {state.value: set() for state in SentState})
+    stages: dict[str, set[_Name]] = field(default_factory=lambda: {stage: set() for stage in (*SentState, LEFT)})
     shown: set[_Name] = field(default_factory=set)
     opened: set[_Name] = field(default_factory=set)
     custody: set[str] = field(default_factory=set)
@@ -87,7 +87,7 @@ class Rebuilt:
                 self.translated |= {(*link[:4], int(fields["new"])) for link in moved}
                 if plane == "real" and ("sent", name[1]) in self.tests:
                     self.tests.add(("sent", int(fields["new"])))
-            case "msg.expired" | "msg.read":
+            case "msg.expired" | "msg.read" | "msg.sent":
                 self.stages[leaf.type.removeprefix("msg.")].add(name)
             case "msg.custody":
                 self.stages["relayed"] |= many
@@ -227,7 +227,7 @@ def differences(made: Rebuilt, tables: Mapping[str, Sequence[Row]]) -> list[str]
 
 
 def _stages(made: Rebuilt, rows: Sequence[Row]) -> list[str]:
-    stored: dict[str, set[_Name]] = {state.value: set() for state in SentState}
+    stored: dict[str, set[_Name]] = {stage: set() for stage in (*SentState, LEFT)}
     for row in rows:
         if row["stage"] not in _MARKS:
             stored[str(row["stage"])].add(_name(row))
@@ -236,7 +236,7 @@ def _stages(made: Rebuilt, rows: Sequence[Row]) -> list[str]:
         found += _sets(f"sent_fact {stage}", made.stages[stage], stored[stage])
     # A receipt for an empty statement, and custody of one, are entered and are no stage of what it took the place of.
     heard = made.stages["delivered"] | made.stages["read"]
-    for stage, known in (("relayed", made.stages["relayed"]), ("delivered", heard)):
+    for stage, known in (("relayed", made.stages["relayed"]), ("delivered", heard), (LEFT, made.stages[LEFT])):
         found += [f"sent_fact {stage} {_said(name)}: the ledger has no receipt" for name in stored[stage] - known]
     replaced = made.stages["expired"] | made.stages["renumbered"]
     lost = made.stages["delivered"] - stored["delivered"] - replaced

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import grpc
 import grpc.aio
 
-from hotline.limits import BUNDLE_BYTES_MAX, BUNDLE_PIECE_BYTES, STATUS_JSON_MAX
+from hotline.limits import BUNDLE_BYTES_MAX, BUNDLE_PIECE_BYTES, SERIAL_MAX, STATUS_JSON_MAX
 from hotline.protocol.drafts import Drafts
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import (
@@ -40,6 +40,9 @@ from hotline.runtime.views import StatementViews
 from hotline.runtime.watchdesk import WatchDesk
 from hotline.runtime.watchers import Watchers
 from hotline.wire.v1 import operator_pb2
+
+_NEWEST: Final = "WHERE plane=? AND serial<? ORDER BY serial DESC LIMIT ?"
+_LAST: Final = SERIAL_MAX + 1
 
 
 class OperatorService(WatchDesk, DraftDesk, CharterDesk):
@@ -204,7 +207,7 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
         """Statements without opening them: received ones come without their text until an officer has read them."""
         del context
         plane = plane_of(request.exercise, request.service)
-        limit = min(request.limit or 50, 500)
+        limit, before = min(request.limit or 50, 500), min(request.before or _LAST, _LAST)
         if request.serial:
             views = (self._views.sent if request.sent else self._views.received)(
                 plane, "WHERE plane=? AND serial=?", (plane.value, request.serial)
@@ -212,14 +215,14 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
             for view in views:
                 self._views.add_translations(plane, view)
         elif request.sent:
-            views = self._views.sent(plane, "WHERE plane=? ORDER BY serial DESC LIMIT ?", (plane.value, limit))
+            views = self._views.sent(plane, _NEWEST, (plane.value, before, limit))
         elif request.unread_only:
             clause = (
                 "JOIN unread u ON u.plane=r.plane AND u.serial=r.serial WHERE r.plane=? ORDER BY r.serial DESC LIMIT ?"
             )
             views = self._views.received(plane, clause, (plane.value, limit))
         else:
-            views = self._views.received(plane, "WHERE plane=? ORDER BY serial DESC LIMIT ?", (plane.value, limit))
+            views = self._views.received(plane, _NEWEST, (plane.value, before, limit))
         for view in views:
             if not view.sent and not view.read_ms and view.kind not in UNATTENDED:
                 view.text = ""

@@ -8,6 +8,7 @@ from hotline.machine import Plane
 from hotline.protocol.language import original_is_senders
 from hotline.protocol.modes import ASKED, RECORDED
 from hotline.protocol.neutral import NON_PAPER, UNATTENDED, kind_of
+from hotline.protocol.outbox import LEFT
 from hotline.protocol.statements import decode_statement
 from hotline.runtime.store import EndpointStore
 from hotline.runtime.translationviews import TranslationViews
@@ -184,7 +185,10 @@ def _apply_sent_facts(view: operator_pb2.StatementView, facts: list[tuple[object
             view.state = name
         match name:
             case "relayed":
-                view.relayed_ms, view.relayed_by = _int(at), str(by)
+                view.relayed_ms = view.transmitted_ms = _int(at)
+                view.relayed_by = str(by)
+            case str() if name == LEFT:
+                view.transmitted_ms = _int(at)
             case "delivered":
                 view.delivered_ms = _int(at)
             case "read":

@@ -61,6 +61,15 @@ def test_a_translation_stands_beside_what_was_said(stages: Stages, run: Run, tmp
     assert printed(alpha(*courtesy).out)[0]["serial"] == 2
     (listed,) = printed(alpha("translations", "1", "--sent", "--json").out)
     assert [one["where"] for one in listed["translations"]] == ["received", "sent"]
+    assert bravo("shown", "1").code == 0
+    (row,) = printed(bravo("log", "--received", "--json").out)
+    names = ("approved", "transmitted", "received", "sight", "shown", "rough", "official")
+    assert [name for name in names if row[name]] == ["received", "shown", "rough", "official"]
+    until(lambda: stage.statements("ALPHA", sent=True)[0].shown_ms > 0, "the SHOWN receipt")
+    (ours,) = printed(alpha("log", "--json").out)
+    assert [name for name in names if ours[name]] == ["transmitted", "received", "shown", "official"]
+    assert bravo("log", "--sent").out == "nothing was said\n", "a translation is in a column, and no row"
+    assert alpha("log", "7").code == 1
     home = next(item for item in stage.rehearsal.terminals if item.party == "BRAVO")
     assert run("audit", "fsck", "--store", home.folder / "store").code == 0
 

@@ -419,12 +419,15 @@ class ListStatementsRequest(_message.Message):
     UNREAD_ONLY_FIELD_NUMBER: _builtins.int
     SERIAL_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
     SERVICE_FIELD_NUMBER: _builtins.int
     exercise: _builtins.bool
     sent: _builtins.bool
     unread_only: _builtins.bool
     serial: _builtins.int
     limit: _builtins.int
+    before: _builtins.int
+    """Only earlier serials than this; 0 for all."""
     service: _builtins.bool
     def __init__(
         self,
@@ -434,11 +437,12 @@ class ListStatementsRequest(_message.Message):
         unread_only: _builtins.bool = ...,
         serial: _builtins.int = ...,
         limit: _builtins.int = ...,
+        before: _builtins.int = ...,
         service: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exercise", b"exercise", "limit", b"limit", "sent", b"sent", "serial", b"serial", "service", b"service", "unread_only", b"unread_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "exercise", b"exercise", "limit", b"limit", "sent", b"sent", "serial", b"serial", "service", b"service", "unread_only", b"unread_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -503,6 +507,7 @@ class StatementView(_message.Message):
     REPLY_BY_MS_FIELD_NUMBER: _builtins.int
     PROMISED_BY_FIELD_NUMBER: _builtins.int
     ANSWERED_BY_FIELD_NUMBER: _builtins.int
+    TRANSMITTED_MS_FIELD_NUMBER: _builtins.int
     SERVICE_FIELD_NUMBER: _builtins.int
     AUTHORITY_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
@@ -558,6 +563,8 @@ class StatementView(_message.Message):
     promised_by: _builtins.str
     answered_by: _builtins.int
     """Serial of the newest answer; 0 for none."""
+    transmitted_ms: _builtins.int
+    """When a relay signed for it; or when it left, if the peer's receipt was here first."""
     service: _builtins.bool
     """Operators' talk and no statement."""
     authority: _builtins.str
@@ -626,6 +633,7 @@ class StatementView(_message.Message):
         reply_by_ms: _builtins.int = ...,
         promised_by: _builtins.str = ...,
         answered_by: _builtins.int = ...,
+        transmitted_ms: _builtins.int = ...,
         service: _builtins.bool = ...,
         authority: _builtins.str = ...,
         release: _abc.Iterable[_content_pb2.Release] | None = ...,
@@ -645,7 +653,7 @@ class StatementView(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["original", b"original", "phrase", b"phrase"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "authority", b"authority", "composed_ms", b"composed_ms", "corrected_by", b"corrected_by", "corrects", b"corrects", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "field", b"field", "from_party", b"from_party", "grade", b"grade", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "of_recipient", b"of_recipient", "original", b"original", "phrase", b"phrase", "precedence", b"precedence", "promised_by", b"promised_by", "put_on_record", b"put_on_record", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "record_asked", b"record_asked", "recorded_as", b"recorded_as", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "release", b"release", "repeats", b"repeats", "reply_by_ms", b"reply_by_ms", "retracted", b"retracted", "sent", b"sent", "serial", b"serial", "service", b"service", "shown_by", b"shown_by", "shown_ms", b"shown_ms", "shown_to", b"shown_to", "state", b"state", "statement", b"statement", "term", b"term", "terminal", b"terminal", "text", b"text", "to_party", b"to_party", "translation", b"translation", "translations", b"translations", "translator", b"translator"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "authority", b"authority", "composed_ms", b"composed_ms", "corrected_by", b"corrected_by", "corrects", b"corrects", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "field", b"field", "from_party", b"from_party", "grade", b"grade", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "of_recipient", b"of_recipient", "original", b"original", "phrase", b"phrase", "precedence", b"precedence", "promised_by", b"promised_by", "put_on_record", b"put_on_record", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "record_asked", b"record_asked", "recorded_as", b"recorded_as", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "release", b"release", "repeats", b"repeats", "reply_by_ms", b"reply_by_ms", "retracted", b"retracted", "sent", b"sent", "serial", b"serial", "service", b"service", "shown_by", b"shown_by", "shown_ms", b"shown_ms", "shown_to", b"shown_to", "state", b"state", "statement", b"statement", "term", b"term", "terminal", b"terminal", "text", b"text", "to_party", b"to_party", "translation", b"translation", "translations", b"translations", "translator", b"translator", "transmitted_ms", b"transmitted_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
