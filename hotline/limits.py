@@ -73,6 +73,9 @@ TIME_MAX: Final = 253_402_300_799_999
 RELEASES_MAX: Final = 4
 """Officers' signatures on one statement. More: refused, and no charter asks for more."""
 
+MANDATE_BYTES_MAX: Final = 8_192
+"""A mandate beside a signature. Longer: refused, and none is made."""
+
 # --- local: terminal -------------------------------------------------------------------------------------------------
 OUTBOX_MAX: Final = 1_000
 """Statements accepted and not yet delivered, per plane. Full: a submit is refused and says so."""

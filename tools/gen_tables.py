@@ -61,6 +61,8 @@ SPREAD: Final = {
 """Fields that a call takes over from a mapping; they are there only if there is something to say."""
 PRIVATE: Final = {
     "said(statement)": ("body", "drafter", "precedence"),
+    "acting(statement.release)": ("mandates", "officers"),
+    "acting([release])": ("mandates", "officers"),
     "officer": ("officer",),
     "shown_to": ("officer", "principal"),
     "private": ("who", "what"),

@@ -20,6 +20,7 @@ from hotline.charter.cards import (
     open_terminal_card,
 )
 from hotline.charter.documents import IdentitySigner, check_name, issue, lawful, read_unverified
+from hotline.charter.mandates import Mandate
 from hotline.charter.parts import Charter
 from hotline.charter.secrets import RelaySecret, TerminalSecret
 from hotline.civil import civil
@@ -143,13 +144,14 @@ def make_offer(
     return issue(offer, [IdentitySigner(party, identity)])
 
 
-Claim = IdentityCard | TerminalCard | OfficerCard | RelayCard | PartyOffer
+Claim = IdentityCard | TerminalCard | OfficerCard | RelayCard | PartyOffer | Mandate
 _KINDS: Final[dict[str, type[Claim]]] = {
     "hotline.identity-card/1": IdentityCard,
     "hotline.terminal-card/1": TerminalCard,
     "hotline.officer-card/1": OfficerCard,
     "hotline.relay-card/1": RelayCard,
     "hotline.offer/1": PartyOffer,
+    "hotline.mandate/1": Mandate,
 }
 
 
@@ -159,7 +161,7 @@ def read_claim(data: bytes) -> Claim:
     for schema, kind in _KINDS.items():
         if f'\n "schema": "{schema}"'.encode() in text:
             return read_unverified(kind, data)
-    raise Malformed("document", "not a card and not an offer")
+    raise Malformed("document", "not a card, not an offer and not a mandate")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from hotline.charter.mandates import read_mandate
 from hotline.cli.artefacts import can_ask, naming, now_ms, passphrase_option, read_passphrase
 from hotline.cli.draftview import draft_json, plane_of, print_draft, state_of, statement_of
 from hotline.cli.exits import Exit, leave
@@ -28,7 +29,7 @@ from hotline.cli.textinput import direction_of, read_text
 from hotline.crypto.signing import SigningKey
 from hotline.crypto.vault import is_sealed, open_secret
 from hotline.errors import KeyFileError, TextError
-from hotline.files import read_secret
+from hotline.files import read_public, read_secret
 from hotline.protocol.release import ROLES, sign_release
 from hotline.runtime.client import daemon
 from hotline.safetext import safe_line
@@ -42,6 +43,12 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 number_argument = click.argument("number", type=click.IntRange(1), metavar="DRAFT")
 key_option = click.option(
     "--key", type=click.Path(path_type=Path), metavar="KEY", help="Officer's key file, made by hotline key officer."
+)
+mandate_option = click.option(
+    "--mandate",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="By what you act in this role, if your card does not say it: hotline key mandate.",
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask; for scripts and rehearsals.")
 
@@ -259,7 +266,9 @@ def _officer_key(path: Path, passphrase_file: Path | None) -> tuple[str, str, Si
     return party, name, SigningKey(seed)
 
 
-def _sign(stub: Stub, number: int, role: str, key: Path, passphrase_file: Path | None, *, ask: bool) -> None:
+def _sign(
+    stub: Stub, number: int, role: str, key: Path, passphrase_file: Path | None, mandate: Path | None, *, ask: bool
+) -> None:
     """Show the draft, ask, and hand in the signature on exactly what was shown."""
     answer, view = _get(stub, number)
     print_draft(view)
@@ -271,8 +280,11 @@ def _sign(stub: Stub, number: int, role: str, key: Path, passphrase_file: Path |
     party, officer, signing = _officer_key(key, passphrase_file)
     if party != answer.party:
         raise KeyFileError(f"{key}: the key of an officer of {party}; this terminal speaks for {answer.party}")
+    paper = b"" if mandate is None else read_public(mandate)
+    if mandate is not None:
+        naming(mandate, lambda: read_mandate(paper))
     statement, named = statement_of(view), content_pb2.Role.Value(f"ROLE_{role.upper()}")
-    release = sign_release(signing, plane_of(view), answer.charter, statement, officer, named, now_ms())
+    release = sign_release(signing, plane_of(view), answer.charter, statement, officer, named, now_ms(), paper)
     signed = stub.SignDraft(operator_pb2.SignDraftRequest(number=number, release=release))
     _check(signed)
     line(signed.text)
@@ -282,19 +294,29 @@ def _sign(stub: Stub, number: int, role: str, key: Path, passphrase_file: Path |
 @number_argument
 @click.option("--key", type=click.Path(path_type=Path), metavar="KEY", required=True, help="Your officer's key file.")
 @click.option("--role", type=click.Choice(_ROLE_NAMES), default="drafter", show_default=True)
+@mandate_option
 @passphrase_option
 @yes_option
 @socket_option
-def sign(number: int, key: Path, role: str, passphrase_file: Path | None, yes: bool, socket: str | None) -> None:
+def sign(
+    number: int,
+    key: Path,
+    role: str,
+    mandate: Path | None,
+    passphrase_file: Path | None,
+    yes: bool,
+    socket: str | None,
+) -> None:
     """Show a draft, ask, and sign it with your own key, which stays in this command.
 
     \b
     Examples:
       hotline draft sign 1 --key ALPHA.draft-1.officer.key
       hotline draft sign 1 --key ALPHA.release-1.officer.key --role releaser
+      hotline draft sign 1 --key ALPHA.duty-3.officer.key --role releaser --mandate ALPHA.duty-3.releaser.mandate
     """
     with daemon(socket) as stub:
-        _sign(stub, number, role, key, passphrase_file, ask=not yes)
+        _sign(stub, number, role, key, passphrase_file, mandate, ask=not yes)
         _done(stub, number, as_json=False)
 
 
@@ -319,6 +341,7 @@ def reject(number: int, reason: str, socket: str | None, as_json: bool) -> None:
 @number_argument
 @key_option
 @click.option("--role", type=click.Choice(_ROLE_NAMES), default="releaser", show_default=True, help="With --key.")
+@mandate_option
 @passphrase_option
 @yes_option
 @click.option("--wait", type=click.Choice(STAGES), default="queued", show_default=True, help="Wait until then.")
@@ -329,6 +352,7 @@ def release(
     number: int,
     key: Path | None,
     role: str,
+    mandate: Path | None,
     passphrase_file: Path | None,
     yes: bool,
     wait: str,
@@ -348,7 +372,7 @@ def release(
     limit = duration_ms(timeout, 30_000) / 1_000
     with daemon(socket) as stub:
         if key is not None:
-            _sign(stub, number, role, key, passphrase_file, ask=not yes)
+            _sign(stub, number, role, key, passphrase_file, mandate, ask=not yes)
         exercise = _get(stub, number)[1].draft.exercise
         answer = stub.ReleaseDraft(operator_pb2.ReleaseDraftRequest(number=number))
         _check(answer)

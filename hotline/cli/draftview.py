@@ -6,11 +6,10 @@ from typing import Any
 
 from hotline.civil import iso_utc
 from hotline.cli.fieldview import print_text
-from hotline.cli.output import direction_word, line, precedence_word, release_json
+from hotline.cli.output import direction_word, line, precedence_word, release_json, signed_words
 from hotline.limits import OPERATOR_REQUEST_BYTES_MAX
 from hotline.machine import Plane
 from hotline.protocol.neutral import kind_word
-from hotline.protocol.release import ROLES
 from hotline.safetext import safe_line
 from hotline.wire.codec import decode
 from hotline.wire.v1 import content_pb2, operator_pb2
@@ -66,7 +65,7 @@ def print_draft(view: operator_pb2.DraftView) -> None:
     line(f"  drafter          {safe_line(statement.drafter)}")
     line(f"  valid for        {statement.valid_for_ms / 3_600_000:g} h")
     for release in statement.release:
-        line(f"  signed by        {safe_line(release.officer)} as {ROLES[release.role]}, {iso_utc(release.signed_ms)}")
+        line(f"  signed by        {signed_words(release)}")
     if statement.HasField("phrase"):
         line(f"  phrase           {safe_line(statement.phrase.code)}")
     line()

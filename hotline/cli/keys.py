@@ -29,6 +29,8 @@ from hotline.charter.ceremony import (
     make_terminal,
     read_claim,
 )
+from hotline.charter.mandates import Mandate, make_mandate, open_mandate
+from hotline.charter.model import load_charter
 from hotline.charter.secrets import encode_secret
 from hotline.cli.artefacts import (
     SECRET_MODE,
@@ -55,6 +57,7 @@ from hotline.crypto.tls import fingerprint as certificate_fingerprint
 from hotline.crypto.vault import seal_secret
 from hotline.errors import Untrusted
 from hotline.files import read_public
+from hotline.safetext import safe_line
 
 ROLES: Final[tuple[Role, ...]] = tuple(sorted(get_args(Role)))
 
@@ -161,11 +164,54 @@ def officer(
 
 
 @key.command()
+@identity_option
+@click.option("--officer", "card", type=click.Path(path_type=Path), required=True, metavar="CARD", help="Who may act.")
+@click.option("--role", type=click.Choice(ROLES), required=True, help="As what.")
+@click.option("--charter", "charter_file", type=click.Path(path_type=Path), required=True, metavar="CHARTER")
+@click.option("--from", "first", required=True, metavar="DAY", help="The first day (UTC): 2026-11-18.")
+@click.option("--until", required=True, metavar="DAY", help="The day on which it does not hold any more.")
+@click.option("--grounds", required=True, help="Why; the other side reads it with every statement signed by it.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to make.")
+@passphrase_option
+def mandate(
+    identity: Path,
+    card: Path,
+    role: Role,
+    charter_file: Path,
+    first: str,
+    until: str,
+    grounds: str,
+    out: Path,
+    passphrase_file: Path | None,
+) -> None:
+    """Let an officer of the charter act in a role that the card does not have, for some days.
+
+    \b
+    Example:
+      hotline key mandate --identity ceremony/ALPHA.identity.key --officer ceremony/ALPHA.duty-3.officer.card \\
+        --role releaser --charter charter.note --from 2026-11-18 --until 2026-12-01 \\
+        --grounds "Order 12: the releaser is abroad." --out ALPHA.duty-3.releaser.mandate
+
+    The officer gives it with each signature: hotline draft sign --mandate. It cannot be called back before its last
+    day, except by an amendment that retires the officer: make it short. It holds under this charter and its amendments.
+    """
+    charter = naming(charter_file, lambda: load_charter(read_public(charter_file)))
+    party, identity_key = open_identity(identity, passphrase_file)
+    if charter.party(party).identity != identity_key.public:
+        raise Untrusted("identity", f"{identity}: not the identity key of {party} in {charter_file}")
+    data = read_public(card)
+    holder = naming(card, lambda: open_officer_card(data, identity_key.public))
+    if charter.officer(party, holder.name).signing != decode(holder.signing):
+        raise Untrusted("officer", f"{card}: the charter has another key of {party}/{holder.name}: use the newer card")
+    write_all([Artefact(out, make_mandate(identity_key, holder, role, charter.founding, (first, until), grounds))])
+
+
+@key.command()
 @file_argument
 @click.option("--qr", is_flag=True, help="Draw the fingerprint as a QR code.")
 @json_option
 def show(file: Path, qr: bool, as_json: bool) -> None:
-    """Show what a public file claims: .pub, .card or an offer. `hotline key verify` says whether it holds.
+    """Show what a public file claims: .pub, .card, an offer or a mandate. `hotline key verify` says whether it holds.
 
     \b
     Examples:
@@ -181,7 +227,7 @@ def show(file: Path, qr: bool, as_json: bool) -> None:
         print_identity(claim.party, decode(claim.identity), qr=qr)
     for name, value in _picture(claim).items():
         if name not in ("schema", "fingerprint", "words", "code"):
-            line(f"  {name:12} {', '.join(value) if isinstance(value, list) else value}")
+            line(f"  {name:12} {safe_line(', '.join(value) if isinstance(value, list) else str(value), 256)}")
     line("Not verified: this is what the file says of itself. Next: hotline key verify")
 
 
@@ -199,6 +245,9 @@ def _picture(claim: Claim) -> dict[str, Any]:
         case RelayCard():
             picture |= {"name": claim.name, "operator": claim.operator, "address": claim.address}
             picture["profile"] = claim.profile
+        case Mandate():
+            picture |= {"party": claim.party, "name": claim.officer, "role": claim.role, "grounds": claim.grounds}
+            picture |= {"not_before": claim.not_before, "not_after": claim.not_after, "charter": claim.founding}
         case TerminalCard() | OfficerCard():
             picture |= {"party": claim.party, "name": claim.name}
             picture |= {"not_before": claim.not_before, "not_after": claim.not_after}
@@ -216,7 +265,7 @@ def _picture(claim: Claim) -> dict[str, Any]:
 @click.option("--identity", type=click.Path(path_type=Path), metavar="PUB", help="Identity file of the party.")
 @click.option("--scan", metavar="CODE", help="For an identity: what the QR code on paper says.")
 def verify(file: Path, identity: Path | None, scan: str | None) -> None:
-    """Check a public file: a card against its party's identity, an identity against a scanned code.
+    """Check a public file: a card or mandate against its party's identity, an identity against a scanned code.
 
     \b
     Examples:
@@ -235,10 +284,15 @@ def verify(file: Path, identity: Path | None, scan: str | None) -> None:
         line(f"ok    {claim.name}: signed by its own key. A relay is not trusted with words.")
     else:
         if identity is None:
-            raise click.UsageError("a card is verified against its party's identity: give --identity PUB")
+            raise click.UsageError("a card or mandate is verified against its party's identity: give --identity PUB")
         card = read_identity_card(identity)
         if card.party != claim.party:
-            raise Untrusted("identity", f"{file} is a card of {claim.party}, {identity} the identity of {card.party}")
+            raise Untrusted("identity", f"{file} is one of {claim.party}, {identity} the identity of {card.party}")
+        if isinstance(claim, Mandate):
+            naming(file, lambda: open_mandate(data, identity_of(card)))
+            holds = f"from {claim.not_before} until {claim.not_after}"
+            line(f"ok    {claim.party}/{claim.officer} as {claim.role} {holds}: signed by the identity in {identity}")
+            return
         opened = open_terminal_card if isinstance(claim, TerminalCard) else open_officer_card
         naming(file, lambda: opened(data, identity_of(card)))
         line(f"ok    {claim.party}/{claim.name}: certified by the identity in {identity}")

@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
+from hotline.charter.mandates import Mandate, read_mandate
 from hotline.civil import iso_utc
 from hotline.cli.fieldview import isolated, print_fields, print_text
 from hotline.cli.phraseview import phrase_json, print_phrase
-from hotline.errors import ConfigError
+from hotline.errors import ConfigError, Malformed
 from hotline.protocol.language import grade_word
 from hotline.protocol.neutral import NON_PAPER, UNATTENDED, VOIDS, kind_word
 from hotline.protocol.release import LACKS, RELEASED, ROLES
@@ -137,7 +138,32 @@ def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
 
 def release_json(release: content_pb2.Release) -> dict[str, Any]:
     """One officer's signature, as schemas have it."""
-    return {"officer": release.officer, "role": ROLES[release.role], "signed": iso_utc(release.signed_ms)}
+    signed = {"officer": release.officer, "role": ROLES[release.role], "signed": iso_utc(release.signed_ms)}
+    claim = _mandate(release)
+    if claim is None:
+        return {**signed, "mandate": None}
+    named = ("party", "officer", "role", "not_before", "not_after", "grounds")
+    return {**signed, "mandate": {name: getattr(claim, name, None) for name in named}}
+
+
+def _mandate(release: content_pb2.Release) -> Mandate | Malformed | None:
+    """What the mandate beside a signature says of itself, or that it cannot be read."""
+    if not release.mandate:
+        return None
+    try:
+        return read_mandate(release.mandate)
+    except Malformed as error:
+        return error
+
+
+def signed_words(release: content_pb2.Release) -> str:
+    """Who signed, as what, by what and when: duty-3 as releaser by mandate of ALPHA until 2026-12-01 (why), ..."""
+    claim, by = _mandate(release), ""
+    if isinstance(claim, Malformed):
+        by = " by a mandate that cannot be read"
+    elif claim is not None:
+        by = f" by mandate of {safe_line(claim.party)} until {claim.not_after} ({safe_line(claim.grounds)})"
+    return f"{safe_line(release.officer)} as {ROLES[release.role]}{by}, {iso_utc(release.signed_ms)}"
 
 
 def unreleased(view: operator_pb2.StatementView) -> bool:
@@ -254,8 +280,7 @@ def print_statement(view: operator_pb2.StatementView) -> None:
         line(f"  repeats          #{view.repeats:04d}: the same text came before; its sender had lost state")
     for release in view.release:
         worth = "" if view.sent or not unreleased(view) else ", NOT CONFIRMED"
-        what = f"{safe_line(release.officer)} as {ROLES[release.role]}, {iso_utc(release.signed_ms)}"
-        line(f"  signed by        {what}{worth}")
+        line(f"  signed by        {signed_words(release)}{worth}")
     if view.release or unreleased(view):
         line(f"  release          {'NOT RELEASED' if unreleased(view) else 'by the charter, verified here'}")
     _print_trust(view)

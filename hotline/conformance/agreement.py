@@ -18,6 +18,7 @@ from hotline.charter.cards import (
     open_relay_card,
     open_terminal_card,
 )
+from hotline.charter.mandates import Mandate, open_mandate
 from hotline.charter.model import load_charter
 from hotline.charter.pairwise import check_value, derive_pairwise
 from hotline.charter.parts import Officer, RelayEntry, Terminal
@@ -28,7 +29,7 @@ from hotline.errors import ConfigError, Malformed
 from hotline.ledger.note import parse_note
 
 raw = bytes.fromhex
-Card = IdentityCard | TerminalCard | OfficerCard | RelayCard | PartyOffer
+Card = IdentityCard | TerminalCard | OfficerCard | RelayCard | PartyOffer | Mandate
 
 _OPEN: Final[Mapping[str, Callable[[bytes, bytes], Card]]] = {
     "hotline.identity-card/1": lambda data, _: open_identity_card(data),
@@ -36,6 +37,7 @@ _OPEN: Final[Mapping[str, Callable[[bytes, bytes], Card]]] = {
     "hotline.officer-card/1": open_officer_card,
     "hotline.relay-card/1": lambda data, _: open_relay_card(data),
     "hotline.offer/1": lambda data, _: open_offer(data),
+    "hotline.mandate/1": open_mandate,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from hotline.machine import Instant, Plane, Private, Put
 from hotline.protocol.context import Context
@@ -17,6 +17,15 @@ _DRAFTS_REMEMBERED = 4_096
 def signers(releases: Iterable[content_pb2.Release]) -> bytes:
     """Who signed in which role, as it enters a ledger: `drafter duty-1, releaser duty-2`."""
     return ", ".join(f"{ROLES[one.role]} {one.officer}" for one in releases).encode()
+
+
+def acting(releases: Sequence[content_pb2.Release]) -> dict[str, Private]:
+    """Who signed, and by which mandates, as commitments of a ledger entry. The whole notes: they are evidence.
+
+    There is one of the mandates also where nobody acted by one: that somebody did is no news for whoever reads leaves.
+    """
+    mandates = b"\n".join(one.mandate for one in releases if one.mandate)
+    return {"officers": Private(signers(releases)), "mandates": Private(mandates)}
 
 
 class Branding:
@@ -43,7 +52,7 @@ class Branding:
         ctx.out.changes.append(Put("received_fact", {**key, "stage": "authority", "at": now.wall, "by": verdict}))
         ctx.record(
             "msg.authority",
-            {"officers": Private(signers(statement.release))},
+            acting(statement.release),
             plane=plane.value,
             serial=statement.serial,
             verdict=verdict,

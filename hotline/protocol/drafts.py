@@ -5,11 +5,11 @@ from __future__ import annotations
 from hotline.errors import LocalError, Malformed, PolicyError
 from hotline.limits import DRAFTS_FINISHED_KEPT, DRAFTS_MAX, OPERATOR_REQUEST_BYTES_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put, Reply
-from hotline.protocol.branding import signers
+from hotline.protocol.branding import acting
 from hotline.protocol.composing import check_room, compose
 from hotline.protocol.context import Context
 from hotline.protocol.events import MakeDraft, RejectDraft, ReleaseDraft, SignDraft
-from hotline.protocol.release import DRAFT_SIZE, LACKS, RELEASED, ROLES, check_form, judge, lack_of, missing
+from hotline.protocol.release import DRAFT_SIZE, LACKS, RELEASED, ROLES, check_form, fault_of, judge, lack_of, missing
 from hotline.protocol.sending import Sending
 from hotline.protocol.statements import check_size
 from hotline.protocol.tables import Saved
@@ -112,7 +112,7 @@ class Drafts:
         role = ROLES[release.role]
         self._ctx.record(
             "draft.signed",
-            {"officers": Private(signers([release]))},
+            acting([release]),
             plane=plane.value,
             number=draft.number,
             draft=statement.draft.hex(),
@@ -135,10 +135,16 @@ class Drafts:
         lacks = lack_of(setup.release, plane, setup.charter, statement, release, now.wall)
         if lacks:
             why = {
+                "mandate": f"{release.officer} may not act by this mandate: {self._fault(release, now)}",
                 "officer": f"the charter names no officer {release.officer} of {setup.local.party}",
                 "signature": "the signature is not one on the draft as it is now: look at it and sign again",
             }.get(lacks, LACKS[lacks])
             raise PolicyError(f"the draft is not signed: {why}")
+
+    def _fault(self, release: content_pb2.Release, now: Instant) -> str:
+        policy = self._ctx.setup.release
+        officer = policy.officers.get((self._ctx.setup.local.party, release.officer))
+        return fault_of(policy, officer, release, now.wall) if officer and release.mandate else ""
 
     def _reject(self, event: RejectDraft, now: Instant) -> None:
         """Put a draft aside; the reason stays."""
@@ -175,7 +181,7 @@ class Drafts:
         self._keep(draft)
         self._ctx.record(
             "draft.released",
-            {"officers": Private(signers(statement.release))},
+            acting(statement.release),
             plane=plane.value,
             serial=item.serial,
             number=draft.number,

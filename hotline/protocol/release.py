@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from hotline.charter.mandates import mandate_fault
 from hotline.charter.parts import Charter, Officer
 from hotline.civil import iso_utc
 from hotline.crypto.signing import SIGNATURE_SIZE, SigningKey, verify
 from hotline.errors import Malformed, Untrusted
-from hotline.limits import RELEASES_MAX, TIME_MAX
+from hotline.limits import MANDATE_BYTES_MAX, RELEASES_MAX, TIME_MAX
 from hotline.machine import Plane
 from hotline.protocol.neutral import NON_PAPER, UNATTENDED, VOIDS, kind_of
 from hotline.wire.codec import encode
@@ -38,6 +39,7 @@ FILLED_IN: Final = (
 RELEASED: Final = "released"
 LACKS: Final[Mapping[str, str]] = {
     "officer": "signed by somebody whom the charter does not name as an officer of the other side",
+    "mandate": "signed by a mandate that is forged, out of its days, or for another officer, role or charter",
     "role": "signed in a role that the officer does not have",
     "expired": "signed by an officer whose card does not hold any more, or not yet",
     "signature": "a signature does not hold: what it was made for was altered, or was another plane or charter",
@@ -58,6 +60,9 @@ class ReleasePolicy:
 
     officers: Mapping[tuple[str, str], Officer] = field(default_factory=dict)
     rules: Mapping[tuple[Plane, int], tuple[str, ...]] = field(default_factory=dict)
+    identities: Mapping[str, bytes] = field(default_factory=dict)
+    founding: bytes = b""
+    """Whose mandates hold, and under which hotline's charter."""
 
     def roles(self, plane: Plane, precedence: int) -> tuple[str, ...]:
         """Who must sign."""
@@ -70,6 +75,8 @@ def policy_of(charter: Charter) -> ReleasePolicy:
     return ReleasePolicy(
         {(officer.party, officer.name): officer for officer in charter.officers},
         {(Plane(rule.plane), number(f"PRECEDENCE_{rule.precedence.upper()}")): rule.roles for rule in charter.release},
+        {party.name: party.identity for party in charter.parties},
+        charter.founding,
     )
 
 
@@ -86,6 +93,8 @@ def check_form(statement: content_pb2.Statement) -> None:
         named = 1 <= len(one.officer) <= _NAME_MAX
         if not named or one.role not in ROLES or one.signed_ms > TIME_MAX or len(one.signature) != SIGNATURE_SIZE:
             raise Malformed("release", "a signature without officer, role, time or its 64 bytes")
+        if len(one.mandate) > MANDATE_BYTES_MAX:
+            raise Malformed("release", f"a mandate of {len(one.mandate)} bytes")
 
 
 def covered(statement: content_pb2.Statement) -> bytes:
@@ -99,7 +108,8 @@ def covered(statement: content_pb2.Statement) -> bytes:
 
 def _parts(charter: bytes, content: bytes, release: content_pb2.Release) -> tuple[bytes, ...]:
     role, at = ROLES[release.role].encode(), release.signed_ms.to_bytes(8, "big")
-    return charter, content, role, release.officer.encode(), at
+    mandate = (release.mandate,) if release.mandate else ()
+    return (charter, content, role, release.officer.encode(), at, *mandate)
 
 
 def _label(plane: Plane) -> str:
@@ -114,9 +124,10 @@ def sign_release(
     officer: str,
     role: content_pb2.Role.ValueType,
     unix_ms: int,
+    mandate: bytes = b"",
 ) -> content_pb2.Release:
-    """An officer's signature on a draft."""
-    release = content_pb2.Release(officer=officer, role=role, signed_ms=unix_ms)
+    """An officer's signature on a draft. `mandate`: by what the officer acts in a role that is not on the card."""
+    release = content_pb2.Release(officer=officer, role=role, signed_ms=unix_ms, mandate=mandate)
     release.signature = key.sign(_label(plane), *_parts(charter, covered(statement), release))
     return release
 
@@ -134,10 +145,13 @@ def lack_of(
     officer = policy.officers.get((statement.from_party, release.officer))
     if officer is None:
         return "officer"
-    if ROLES[release.role] not in officer.roles:
-        return "role"
     # By the receiver's clock too: whoever holds a key that has expired writes any time.
-    if not all(officer.not_before <= iso_utc(at)[:10] < officer.not_after for at in (release.signed_ms, unix_ms)):
+    days = [iso_utc(at)[:10] for at in (release.signed_ms, unix_ms)]
+    if release.mandate and fault_of(policy, officer, release, unix_ms):
+        return "mandate"
+    if not release.mandate and ROLES[release.role] not in officer.roles:
+        return "role"
+    if not all(officer.not_before <= day < officer.not_after for day in days):
         return "expired"
     signed = covered(statement) if content is None else content
     try:
@@ -145,6 +159,12 @@ def lack_of(
     except Untrusted:
         return "signature"
     return ""
+
+
+def fault_of(policy: ReleasePolicy, officer: Officer, release: content_pb2.Release, unix_ms: int) -> str:
+    """What is wrong with the mandate beside a signature, in words; empty if nothing is (19.12)."""
+    identity, days = policy.identities.get(officer.party), [iso_utc(at)[:10] for at in (release.signed_ms, unix_ms)]
+    return mandate_fault(release.mandate, identity, policy.founding, officer, ROLES[release.role], *days)
 
 
 def missing(roles: Iterable[str], releases: Iterable[content_pb2.Release]) -> list[str]:

@@ -100,6 +100,11 @@ SHAPES: dict[str, dict[str, Test]] = {
         "profile": _one_of("fibre", "satellite", "narrow"),
     },
     "hotline.offer/1": {"party": NAME, "identity": KEY, "terminals": _NOTES, "officers": _NOTES, "relays": _NOTES},
+    "hotline.mandate/1": {
+        "party": NAME, "officer": NAME, "signing": KEY, "not_before": _day, "not_after": _day,
+        "role": _one_of("drafter", "releaser", "duty", "principal"), "founding": _text(_CHECK),
+        "grounds": lambda value: isinstance(value, str) and 1 <= len(value) <= 200,
+    },
     "hotline.charter/1": {
         "hotline": NAME, "serial": _number(1), "created": _day, "suite": _one_of(SUITE),
         "parties": _each(_object({"name": NAME, "identity": KEY}), 2, 2),
@@ -177,6 +182,8 @@ def open_card(schema: str, data: bytes, identity: bytes | None) -> Json:
         need(public is not None)
         assert public is not None
         _open(note, Key(card["party"], COMPOSITE, public))
+    if schema == "hotline.mandate/1":
+        need(card["not_before"] < card["not_after"] and len(data) <= 8_192)
     return card
 
 

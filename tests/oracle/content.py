@@ -120,6 +120,7 @@ def _release(made: Value) -> None:
     for one in signed_by:
         need(1 <= len(one["officer"]) <= NAME_MAX and 1 <= one["role"] <= 4, "release")
         need(one["signed_ms"] <= TIME_MAX and len(one["signature"]) == 64, "release")
+        need(len(one["mandate"]) <= 8_192, "release")
 
 
 def _references(made: Value) -> None:

@@ -84,6 +84,7 @@ MESSAGES: dict[str, dict[int, Field]] = {
         2: Field("role", "enum"),
         3: Field("signed_ms", "u64"),
         4: Field("signature", "bytes"),
+        5: Field("mandate", "bytes"),
     },
     "Reference": {1: Field("serial", "u64"), 2: Field("statement", "bytes")},
     "Receipt": {

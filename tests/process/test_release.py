@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from hotline.charter.body import release_by_two
+from hotline.charter.cards import OfficerCard, encode
+from hotline.charter.mandates import make_mandate
+from hotline.charter.model import load_charter
 from tests.process.conftest import Stage, until
 from tests.schemas import printed
 
@@ -60,5 +63,33 @@ def test_two_officers_release_and_one_is_refused(stage: Stage) -> None:
     assert "REJECTED" in stage.cli("ALPHA", "draft", "reject", "2", "--reason", "Not now.").stdout
     assert "no open drafts" in stage.cli("ALPHA", "draft", "list").stdout
     assert "REJECTED by duty-1: Not now." in stage.cli("ALPHA", "draft", "list", "--all").stdout
-    (told,) = printed(stage.cli("BRAVO", "inbox", "--json").stdout)
+    _by_mandate(stage, key)
+    told = printed(stage.cli("BRAVO", "inbox", "--json").stdout)[0]
     assert (told["authority"], [one["role"] for one in told["releases"]]) == ("released", ["drafter", "releaser"])
+
+
+def _by_mandate(stage: Stage, key: Callable[[str], tuple[str, str, str]]) -> None:
+    """The two change places, each by a mandate of their party (docs/protocol.md 19.12 and 19.13)."""
+    charter = load_charter(stage.rehearsal.charter.read_bytes())
+    for name, role in (("duty-1", "releaser"), ("release-1", "drafter")):
+        signing = encode(charter.officer("ALPHA", name).signing)
+        card = OfficerCard(
+            schema="hotline.officer-card/1", party="ALPHA", name=name, roles=(), signing=signing,
+            not_before="2026-01-01", not_after="2099-01-01",
+        )  # fmt: skip
+        days = (charter.created, "2099-01-01")
+        made = make_mandate(stage.rehearsal.identities["ALPHA"], card, role, charter.founding, days, "Order 12.")  # type: ignore[arg-type]
+        (stage.folder / f"{name}.mandate").write_bytes(made)
+
+    def mandate(name: str) -> tuple[str, str]:
+        return ("--mandate", str(stage.folder / f"{name}.mandate"))
+
+    assert stage.cli("ALPHA", "draft", "new", "The deputies speak.", "-p", "flash").returncode == 0
+    other = stage.cli("ALPHA", "draft", "sign", "3", *key("release-1"), *mandate("duty-1"))
+    assert (other.returncode, "for another officer" in other.stderr) == (8, True), other.stderr
+    assert stage.cli("ALPHA", "draft", "sign", "3", *key("release-1"), *mandate("release-1")).returncode == 0
+    gone = stage.cli("ALPHA", "release", "3", *key("duty-1"), *mandate("duty-1"), "--wait", "delivered")
+    assert gone.returncode == 0, gone.stderr
+    opened = stage.cli("BRAVO", "read", "2").stdout
+    assert "signed by        duty-1 as releaser by mandate of ALPHA until 2099-01-01 (Order 12.), " in opened
+    assert "NOT RELEASED" not in opened

@@ -27,6 +27,7 @@ from hotline.charter.body import (
 )
 from hotline.charter.cards import IdentityCard, OfficerCard, PartyOffer, RelayCard, TerminalCard, encode
 from hotline.charter.documents import IdentitySigner, issue, spell
+from hotline.charter.mandates import Mandate
 from hotline.charter.pairwise import check_value, derive_pairwise
 from hotline.charter.profiles import PROFILES
 from hotline.crypto.derivation import SUITE
@@ -101,6 +102,17 @@ def officer(party: str, by: str = "", **changes: Any) -> str:
 
 
 @cache
+def mandate(by: str = "", **changes: Any) -> str:
+    """ALPHA's duty-1 may release for a month."""
+    fields = {
+        "schema": "hotline.mandate/1", "party": "ALPHA", "officer": "duty-1", "signing": ed25519("officer of ALPHA"),
+        "role": "releaser", "founding": seed("founding charter").hex(), "not_before": DAY, "not_after": "2026-12-18",
+        "grounds": "Order 12: the releaser is abroad.",
+    }  # fmt: skip
+    return issue(Mandate(**{**fields, **changes}), [signer("ALPHA", by)]).decode()
+
+
+@cache
 def relay(name: str = "relay-1", key: str = "", **changes: Any) -> str:
     """A relay's card."""
     fields = {
@@ -136,7 +148,7 @@ def _fingerprints() -> Cases:
 
 def _cards() -> Cases:
     about = "A card. `identity` is ALPHA's key; a relay's card, an identity card and an offer bring their own."
-    cases = Cases("card", "5.2, 5.9 to 5.12", about, {"identity": IDENTITIES["ALPHA"].public.hex()})
+    cases = Cases("card", "5.2, 5.9 to 5.12, 19.12", about, {"identity": IDENTITIES["ALPHA"].public.hex()})
     identity = IdentityCard(
         schema="hotline.identity-card/1", party="ALPHA", identity=encode(IDENTITIES["ALPHA"].public)
     )
@@ -148,6 +160,7 @@ def _cards() -> Cases:
         officers=(), relays=(cards["relay-card"],),
     )  # fmt: skip
     cards["offer"] = issue(offer, [signer("ALPHA")]).decode()
+    cards["mandate"] = mandate()
     for name, note in cards.items():
         cases.good(name, schema=f"hotline.{name}/1", note=note)
     also = signer("ALPHA"), signer("CHARLIE")
@@ -159,6 +172,18 @@ def _cards() -> Cases:
 
     bad("certified by another party", "terminal-card", terminal("ALPHA", "BRAVO"))
     bad("of another party", "terminal-card", terminal("BRAVO"))
+    bad("a mandate by another party", "mandate", mandate("BRAVO"))
+    bad("a mandate's last day altered", "mandate", cards["mandate"].replace("2026-12-18", "2027-12-18"))
+    for why, old, new in (
+        ("a mandate for no day", "2026-12-18", DAY),
+        ("a mandate without grounds", "Order 12: the releaser is abroad.", ""),
+        ("a mandate with grounds of 201 characters", "Order 12: the releaser is abroad.", "x" * 201),
+        ("a mandate for an unknown role", '"releaser"', '"witness"'),
+    ):
+        text = cards["mandate"].rpartition("\n\n")[0].replace(old, new) + "\n"
+        bad(why, "mandate", sign_note(text.encode(), [signer("ALPHA")]).decode())
+    many = "".join(f"\u2014 CHARLIE-{n} {encode(seed(f'a stranger {n}') * 16)}\n" for n in range(8))
+    bad("a mandate of more than 8192 bytes", "mandate", cards["mandate"] + many)
     bad("of another schema", "officer-card", cards["terminal-card"])
     bad("a role altered", "officer-card", cards["officer-card"].replace("drafter", "principal"))
     bad("an address altered", "relay-card", cards["relay-card"].replace("41001", "41002"))

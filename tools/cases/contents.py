@@ -119,6 +119,8 @@ def _statements() -> Cases:
         "a translator of 64 characters": {"kind": 7, "translation": _tie(translator="ہ" * 64)},
         "signed by one officer": {"draft": draft, "release": [one]},
         "signed by four": {"draft": draft, "release": [_release(role=role) for role in (1, 2, 3, 4)]},
+        "signed by a mandate": {"draft": draft, "release": [one, _release(role=2, mandate=b"a note")]},
+        "a mandate of 8192 bytes": {"draft": draft, "release": [_release(mandate=bytes(8_192))]},
         "a name of 64 characters signs": {"draft": draft, "release": [_release(officer="ہ" * 64)]},
     }
     good |= {f"fields: {why}": changes for why, changes in _fields_good().items()}
@@ -181,6 +183,7 @@ def _statements() -> Cases:
         ("release", "five signatures", {"draft": draft, "release": [one] * 5}),
         ("release", "signed by nobody", {"draft": draft, "release": [_release(officer="")]}),
         ("release", "a name of 65 characters signs", {"draft": draft, "release": [_release(officer="x" * 65)]}),
+        ("release", "a mandate of 8193 bytes", {"draft": draft, "release": [_release(mandate=bytes(8_193))]}),
         ("release", "signed in no role", {"draft": draft, "release": [_release(role=0)]}),
         ("release", "signed in an unknown role", {"draft": draft, "release": [_release(role=5)]}),
         ("release", "signed in the year 10000", {"draft": draft, "release": [_release(signed_ms=253_402_300_800_000)]}),

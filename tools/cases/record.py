@@ -29,7 +29,7 @@ PRIVATE = {
     "body": TEXTS[0], "drafter": "duty-1", "precedence": "IMMEDIATE", "officer": "duty-1", "who": "auditor-1",
     "what": "entries 0 to 99", "officers": "drafter duty-1, releaser duty-2", "reason": "The hour is wrong.",
     "translator": "A. Reader", "principal": "The President",
-    "outgoing": "duty-1", "oncoming": "duty-2", "notes": "Relay-2 is down until 14:00Z.",
+    "mandates": "", "outgoing": "duty-1", "oncoming": "duty-2", "notes": "Relay-2 is down until 14:00Z.",
     "steps": '{"steps":[["done",""]]}',
 }  # fmt: skip
 

@@ -584,10 +584,13 @@ class Release(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     SIGNED_MS_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
+    MANDATE_FIELD_NUMBER: _builtins.int
     officer: _builtins.str
     role: Global___Role.ValueType
     signed_ms: _builtins.int
     signature: _builtins.bytes
+    mandate: _builtins.bytes
+    """By what the officer acts in this role, if not by the card: the whole note (19.12)."""
     def __init__(
         self,
         *,
@@ -595,10 +598,11 @@ class Release(_message.Message):
         role: Global___Role.ValueType = ...,
         signed_ms: _builtins.int = ...,
         signature: _builtins.bytes = ...,
+        mandate: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["officer", b"officer", "role", b"role", "signature", b"signature", "signed_ms", b"signed_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mandate", b"mandate", "officer", b"officer", "role", b"role", "signature", b"signature", "signed_ms", b"signed_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

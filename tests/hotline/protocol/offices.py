@@ -6,7 +6,10 @@ import hashlib
 from dataclasses import dataclass
 from unittest.mock import patch
 
+from hotline.charter.cards import OfficerCard, Role, encode
+from hotline.charter.mandates import make_mandate
 from hotline.charter.parts import Officer
+from hotline.crypto.identity import IdentityKey
 from hotline.crypto.signing import SigningKey
 from hotline.machine import Plane, Reply, RequestId
 from hotline.protocol.events import MakeDraft, RejectDraft, ReleaseDraft, SignDraft, Submit
@@ -34,7 +37,13 @@ def key_of(name: str) -> SigningKey:
 
 
 OFFICERS = {(card[0], card[1]): Officer(*card[:3], key_of(card[1]).public, *card[3:]) for card in _CARDS}
-TWO = ReleasePolicy(OFFICERS, {(Plane.REAL, FLASH): ("drafter", "releaser"), (Plane.REAL, ROUTINE): ("drafter",)})
+IDENTITIES = {party: IdentityKey.from_seed(hashlib.sha512(party.encode()).digest()) for party in ("ALPHA", "BRAVO")}
+TWO = ReleasePolicy(
+    OFFICERS,
+    {(Plane.REAL, FLASH): ("drafter", "releaser"), (Plane.REAL, ROUTINE): ("drafter",)},
+    {party: identity.public for party, identity in IDENTITIES.items()},
+    hashlib.sha256(b"the founding charter").digest(),
+)
 """FLASH needs two, ROUTINE one, what lies between and every exercise nobody."""
 
 
@@ -47,9 +56,29 @@ def signed(
     charter: bytes = CHARTER,
     at: int = WALL,
     key: SigningKey | None = None,
+    mandate: bytes = b"",
 ) -> content_pb2.Release:
     """An officer's signature on a draft, by the officer's own key or another."""
-    return sign_release(key or key_of(name), plane, charter, statement, name, role, at)
+    return sign_release(key or key_of(name), plane, charter, statement, name, role, at, mandate)
+
+
+def mandate_for(
+    name: str = "duty-1",
+    role: Role = "releaser",
+    *,
+    party: str = "ALPHA",
+    by: str = "",
+    key: SigningKey | None = None,
+    founding: bytes = TWO.founding,
+    days: tuple[str, str] = ("2026-11-18", "2026-11-20"),
+    grounds: str = "Order 12: the releaser is abroad.",
+) -> bytes:
+    """What a party's identity key, or that of `by`, lets an officer do."""
+    card = OfficerCard(
+        schema="hotline.officer-card/1", party=party, name=name, roles=(), signing=encode((key or key_of(name)).public),
+        not_before="2026-01-01", not_after="2028-01-01",
+    )  # fmt: skip
+    return make_mandate(IDENTITIES[by or party], card, role, founding, days, grounds)
 
 
 @dataclass
@@ -83,8 +112,8 @@ class Desk:
     def sign(self, number: int, release: content_pb2.Release) -> Reply:
         return self._ask(SignDraft(self._request(), number, release))
 
-    def sign_as(self, number: int, name: str, role: content_pb2.Role.ValueType) -> Reply:
-        return self.sign(number, signed(self.statement(number), name, role, plane=self.plane(number)))
+    def sign_as(self, number: int, name: str, role: content_pb2.Role.ValueType, mandate: bytes = b"") -> Reply:
+        return self.sign(number, signed(self.statement(number), name, role, plane=self.plane(number), mandate=mandate))
 
     def reject(self, number: int, reason: str) -> Reply:
         return self._ask(RejectDraft(self._request(), "release-1", number, reason))
