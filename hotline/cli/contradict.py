@@ -47,7 +47,8 @@ def compare_records(first: Path, second: Path, charter_path: Path, as_json: bool
     Example:
       hotline audit compare alpha-export/ bravo-export/ --charter charter.note
 
-    A and B are stores, copies or exports, of the parties in the order of the charter. Exit 0 they agree, 6 they
+    A and B are stores, copies or exports, of the parties in the order of the charter; of a party with several
+    terminals, of its first one. Exit 0 they agree, 6 they
     contradict each other or one was tampered with, 10 cannot decide.
     """
     charter = read_charter(charter_path)
@@ -86,7 +87,8 @@ def compare_records(first: Path, second: Path, charter_path: Path, as_json: bool
 
 def _side(path: Path, party: str, charter: Charter) -> tuple[Side, list[Checked]]:
     terminal = charter.terminals_of(party)[0]
-    side = Side(party)
+    peer = charter.peer_of(party).name
+    side = Side(party, f"{peer}/{charter.terminals_of(peer)[0].name}")
     with open_record(path) as logs:
         last = logs[-1].epoch
         checked = [check_log(log, charter, terminal, closed=log.epoch != last) for log in logs]

@@ -158,10 +158,10 @@ def _dry(drills: Sequence[Drill]) -> None:
 def _reasons(one: Drill, settings: _Settings) -> list[str]:
     """Why this drill cannot be played here, in sentences; found out before anything is started or written."""
     from hotline.drill import faults
+    from hotline.drill.counterparts import cannot_simulate
     from hotline.drill.durations import spoken
     from hotline.drill.installation import Installation, objections
     from hotline.drill.scene import lacking
-    from hotline.drill.simulate import cannot_simulate
     from hotline.drill.versions import unplayable
 
     faults.register()

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from hotline.drill.injects import Clock, Say
+from hotline.drill.patterns import PARTIES
 from hotline.drill.plan import Plan
 from hotline.drill.recorder import Recorder
 from hotline.drill.stage import Stage
+from hotline.drill.telling import party_of
 from hotline.drill.texts import needles
 
 _AUDIT_SECONDS: Final = 60
@@ -49,22 +51,28 @@ def verify_ledgers(plan: Plan, charter: Path, stores: Mapping[str, Path], record
     known = ("--charter", str(charter), "--json")
     with ThreadPoolExecutor(len(stores) + 1) as pool:
         verified = {
-            party: pool.submit(_audit, "verify", "--store", str(store), "--party", party, *known)
-            for party, store in stores.items()
+            name: pool.submit(_audit, "verify", "--store", str(store), *_whose(name), *known)
+            for name, store in stores.items()
         }
-        compared = pool.submit(_audit, "compare", *map(str, stores.values()), *known)
-    for party, asked in verified.items():
+        compared = pool.submit(_audit, "compare", *(str(stores[party]) for party in PARTIES), *known)
+    for name, asked in verified.items():
         code, out, error = asked.result()
         last: dict[str, Any] = json.loads(out.splitlines()[-1]) if out.strip() else {}
         text = str(last.get("text", error.strip()))
         holds = code == _VERIFIED or (clocks_wrong and code == _CANNOT_DECIDE and last.get("kind") == "bracket")
         size, epoch, root = last.get("size", 0), last.get("log_epoch", 0), last.get("root", "")
-        recorder.add("ledger", by=party, size=size, log_epoch=epoch, root=root, verified=holds, text=text)
+        recorder.add("ledger", by=name, size=size, log_epoch=epoch, root=root, verified=holds, text=text)
     code, out, error = compared.result()
     found = out.strip().splitlines()
     text = json.loads(found[0])["text"] if found else "no contradiction found"
     agree = not found and (code == _VERIFIED or (clocks_wrong and code == _CANNOT_DECIDE))
     recorder.add("agree", holds=agree, text=text if found or agree else error.strip())
+
+
+def _whose(name: str) -> tuple[str, ...]:
+    """The terminal whose ledger it is, by the name of its process."""
+    party = party_of(name)
+    return ("--party", party, "--terminal", "main" if name == party else "alt")
 
 
 def _audit(*words: str) -> tuple[int, str, str]:

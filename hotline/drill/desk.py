@@ -122,6 +122,10 @@ class Desk:
         """Have the peer asked whether anybody is there. Raises LocalError if that is not done."""
         self._must(lambda: self._stub.AskPresence(operator_pb2.AskPresenceRequest(), timeout=_CALL_SECONDS))
 
+    def take_over(self) -> None:
+        """Let this terminal speak for its party. Raises LocalError if it does not."""
+        self._must(lambda: self._stub.SetTerminal(operator_pb2.SetTerminalRequest(speak=True), timeout=_CALL_SECONDS))
+
     def _must(self, call: Callable[[], Any]) -> None:
         try:
             answer = call()

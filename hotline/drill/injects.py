@@ -15,7 +15,9 @@ from hotline.drill.durations import SignedSpan, Span
 
 Party = Annotated[str, Field(pattern=r"^(ALPHA|BRAVO)$")]
 Relay = Annotated[str, Field(pattern=r"^relay-[1-9]$")]
-Process = Annotated[str, Field(pattern=r"^(ALPHA|BRAVO|relay-[1-9]|witness-[1-9])$")]
+Terminal = Annotated[str, Field(pattern=r"^(ALPHA|BRAVO)(-alt)?$")]
+"""By the name of its process: the party's, and for its alternate `PARTY-alt`."""
+Process = Annotated[str, Field(pattern=r"^((ALPHA|BRAVO)(-alt)?|relay-[1-9]|witness-[1-9])$")]
 LinkPattern = Annotated[str, Field(pattern=r"^(ALPHA|BRAVO|\*)/(relay-[1-9]|\*)$")]
 """Party and relay of one stream; an asterisk stands for all of them."""
 Precedence = Literal["routine", "priority", "immediate", "flash"]
@@ -189,6 +191,8 @@ class Say(Inject):
 
     fault: Literal["say"]
     sender: Party = Field(alias="from")
+    terminal: Literal["main", "alt"] = "main"
+    """At which of its terminals."""
     precedence: Precedence = "flash"
     text: str = Field(min_length=1, max_length=4_096)
     lang: Literal["en", "ur", "hi"] = "en"
@@ -205,7 +209,14 @@ class Read(Inject):
     """The duty officer opens everything that is unread."""
 
     fault: Literal["read"]
-    target: Party
+    target: Terminal
+
+
+class Takeover(Inject):
+    """An officer lets the terminal `target` speak for its party from now on."""
+
+    fault: Literal["takeover"]
+    target: Terminal
 
 
 class Presence(Inject):
@@ -255,9 +266,10 @@ Fault = Annotated[
     | Presence
     | Ask
     | Say
-    | Read,
+    | Read
+    | Takeover,
     Field(discriminator="fault"),
 ]
 
-NOT_A_FAULT = (Start, Backup, Courier, Presence, Ask, Say, Read)
+NOT_A_FAULT = (Start, Backup, Courier, Presence, Ask, Say, Read, Takeover)
 """Injects that break nothing."""

@@ -16,6 +16,7 @@ Every entry has `t`, milliseconds since the steady state was reached (negative b
 | `refused` | `by`, `path`, `reason` |
 | `presence` | `by` (who was told), `of` (party whose word it is), `word` |
 | `corrected` | `id` (what was corrected or retracted), `by` (who was told), `state`, `correction` (serial) |
+| `speaks` | `by` (who was told), `terminal` (PARTY/name, which speaks for its party from now on), `term` |
 | `event` | `by`, `event`: any other event that a terminal told |
 | `poll` | `by`, `heard_ms`, `up`, `waiting`: what `status` says, several times a second |
 | `steady-again` | both sides have every path up and nothing waits |
@@ -28,8 +29,10 @@ Every entry has `t`, milliseconds since the steady state was reached (negative b
 | `note` | `text` |
 | `end` | `outcome` (ended, aborted, interrupted), `text` |
 
-`id` is SENDER/plane/serial; for the stage `renumbered`, `by` is the new serial. `late` on a stage or a showing: its
-time is that of a question afterwards, so it is too late, never too early. FIELDS says what an entry must have at least.
+`by` names a terminal: PARTY, and PARTY-alt for an alternate. So does `terminal` on `said` and `stage`: the alternate at
+which it was said or told; without it, the first one of the sender. `id` is SENDER/plane/serial; for the stage
+`renumbered`, `by` is the new serial. `late` on a stage or a showing: its time is that of a question afterwards, so it
+is too late, never too early. FIELDS says what an entry must have at least.
 """
 
 from __future__ import annotations
@@ -77,6 +80,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     "refused": {"by": "text", "path": "text", "reason": "text"},
     "presence": {"by": "text", "of": "text", "word": "text"},
     "corrected": {"id": "text", "by": "text", "state": "text", "correction": "integer"},
+    "speaks": {"by": "text", "terminal": "text", "term": "integer"},
     "event": {"by": "text", "event": "text"},
     "poll": {"by": "text", "heard_ms": "number or null", "up": "integer", "waiting": "integer or null"},
     "steady-again": {},

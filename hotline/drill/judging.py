@@ -70,7 +70,11 @@ def _verdict(facts: Facts, judged: list[Judged]) -> tuple[Verdict, str]:
 
 def _topology(facts: Facts) -> dict[str, str]:
     topology = facts.plan.topology
-    found = {"terminals": "2", "relays": str(topology.relays), "witnesses": str(topology.witnesses)}
+    found = {
+        "terminals": str(2 + len(topology.alternates)),
+        "relays": str(topology.relays),
+        "witnesses": str(topology.witnesses),
+    }
     found["link profile"] = topology.profile
     found |= {f"{relay} profile": profile for relay, profile in topology.relay_profiles.items()}
     found |= {f"{party} clock": f"{step} off from the start" for party, step in topology.clock_step.items()}
@@ -114,6 +118,7 @@ _UNITS: Final[dict[str, Any]] = {
     "recovered": "ms",
     "corrected": "ms",
     "presence": "ms",
+    "speaks": "ms",
     "exits": "ms",
     "growth": "MiB",
 }

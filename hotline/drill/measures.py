@@ -119,7 +119,9 @@ class _Way:
         self.at: dict[str, float] = {}
         self.relayed_by = ""
         self.told = ""
-        self.times_shown = 0
+        self.terminal = str(said.get("terminal", said["from"]))
+        self.shown_at: dict[str, int] = {}
+        """How often each terminal of the other side showed it, unmarked: each of them holds it."""
 
     def stage(self, entry: Entry) -> None:
         stage = str(entry["stage"])
@@ -135,7 +137,8 @@ class _Way:
 
     def shown(self, entry: Entry) -> None:
         self.at.setdefault("shown", float(entry["t"]))
-        self.times_shown += not entry["repeat"]
+        by = str(entry["by"])
+        self.shown_at[by] = self.shown_at.get(by, 0) + (not entry["repeat"])
 
     def message(self) -> Message:
         said, at = self.said, self.at
@@ -156,7 +159,7 @@ class _Way:
             shown=at.get("shown"),
             expired=at.get("expired"),
             told=self.told,
-            times_shown=self.times_shown,
+            times_shown=max(self.shown_at.values(), default=0),
         )
 
 
@@ -177,17 +180,25 @@ def _messages(entries: Iterable[Entry]) -> tuple[list[Message], int]:
                 ways.append(_Way(entry))
                 holders.setdefault(identifier, []).append(ways[-1])
             case "stage" if held and entry["stage"] == "renumbered":
-                way = held.pop()
+                way = _holder(held, entry)
+                held.remove(way)
                 way.id, way.serial = _renumbered(identifier, str(entry["by"]))
                 holders.setdefault(way.id, []).append(way)
             case "stage" if held:
-                held[-1].stage(entry)
+                _holder(held, entry).stage(entry)
             case "shown" if held:
                 held[-1].shown(entry)
             case "shown" if not entry["repeat"]:
                 key = (identifier, str(entry["by"]))
                 strangers[key] = strangers.get(key, 0) + 1
     return [way.message() for way in ways], sum(count - 1 for count in strangers.values())
+
+
+def _holder(held: Sequence[_Way], entry: Entry) -> _Way:
+    """Whose stage it is, where an id has several holders: two terminals of a party may have given out one serial, and
+    each tells of its own. The newest that it can be."""
+    terminal = entry.get("terminal", parts_of(entry["id"])[0])
+    return next((way for way in reversed(held) if way.terminal == terminal), held[-1])
 
 
 def _renumbered(identifier: str, serial: str) -> tuple[str, int]:

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from hotline.drill import promises
 from hotline.drill.faultjudges import over_faults
-from hotline.drill.findings import Finding, clock, number_of
-from hotline.drill.injects import Presence, Say
+from hotline.drill.findings import Finding, clock, number_of, sides
+from hotline.drill.injects import Presence, Say, Takeover
 from hotline.drill.measures import Facts
 from hotline.drill.outcome import FaultSpan
-from hotline.drill.telling import PEER, parts_of
+from hotline.drill.telling import PEER, parts_of, party_of
 
 
 def _corrected(promise: promises.Corrected, facts: Facts) -> Finding:
@@ -55,5 +55,38 @@ def _heard(promise: promises.Heard, facts: Facts) -> Finding:
     return over_faults(promise.fault, facts, text, measure)
 
 
-JUDGES: Final[dict[str, Callable[[Any, Facts], Finding]]] = {"corrected": _corrected, "presence": _heard}
+def _speaks(promise: promises.Speaks, facts: Facts) -> Finding:
+    text = f"{sides(promise.by)} told which terminal speaks after {promise.fault}"
+
+    def measure(span: FaultSpan) -> tuple[float | None, str]:
+        inject = facts.plan.inject[span.n]
+        if not isinstance(inject, Takeover):
+            return None, f"{span.name} lets no terminal speak"
+        party = party_of(inject.target)
+        name = f"{party}/{'main' if inject.target == party else 'alt'}"
+        told = {
+            side: min(
+                (
+                    float(one["t"])
+                    for one in facts.of("speaks")
+                    if party_of(one["by"]) == side and one["terminal"] == name and one["t"] >= span.begin
+                ),
+                default=None,
+            )
+            for side in promise.by
+        }
+        deaf = [side for side, at in told.items() if at is None]
+        if deaf:
+            return None, f"{sides(deaf)} not told that {name} speaks after {span.name} at {clock(span.begin)}"
+        last = max(at for at in told.values() if at is not None)
+        return last - span.begin, ", ".join(f"{side} at {clock(at)}" for side, at in told.items() if at is not None)
+
+    return over_faults(promise.fault, facts, text, measure)
+
+
+JUDGES: Final[dict[str, Callable[[Any, Facts], Finding]]] = {
+    "corrected": _corrected,
+    "presence": _heard,
+    "speaks": _speaks,
+}
 """Kind of promise to its judge."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from hotline.drill.injects import Ask, Presence
+from hotline.drill.injects import Ask, Presence, Takeover
 from hotline.drill.processes import once
 from hotline.drill.scene import PERFORMERS, Scene, Undo
 
@@ -22,4 +22,9 @@ def ask(inject: Ask, scene: Scene) -> None:
     scene.desks[inject.sender].ask_presence()
 
 
-PERFORMERS |= {"presence": presence, "ask": ask}
+def takeover(inject: Takeover, scene: Scene) -> None:
+    """An officer's act at that terminal. Raises LocalError if it does not take it."""
+    scene.desks[inject.target].take_over()
+
+
+PERFORMERS |= {"presence": presence, "ask": ask, "takeover": takeover}

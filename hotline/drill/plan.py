@@ -31,8 +31,9 @@ from hotline.drill.injects import (
     Relay,
     Say,
     Swizzle,
+    Takeover,
 )
-from hotline.drill.promises import Corrected, Exits, Growth, Heard, Promise
+from hotline.drill.promises import Corrected, Exits, Growth, Heard, Promise, Speaks
 from hotline.errors import ConfigError
 from hotline.files import read_public
 
@@ -40,10 +41,12 @@ PLAN_BYTES_MAX: Final = 262_144
 
 
 class Topology(Settings):
-    """What is staged: two parties with one terminal each, relays, witnesses."""
+    """What is staged: two parties with a terminal each, alternates, relays, witnesses."""
 
     relays: int = Field(default=3, ge=1, le=9)
     witnesses: int = Field(default=0, ge=0, le=5)
+    alternates: list[Party] = Field(default_factory=list, max_length=2)
+    """Parties with a second terminal, `alt`: its process is PARTY-alt."""
     profile: ProfileName = "fibre"
     relay_profiles: dict[Relay, ProfileName] = Field(default_factory=dict)
     """Relays whose link profile is another one."""
@@ -77,6 +80,8 @@ class Traffic(Settings):
     """Statements said at a steady pace, until nothing is injected any more or for `count` of them."""
 
     sender: Party = Field(alias="from")
+    terminal: Literal["main", "alt"] = "main"
+    """At which of its terminals."""
     precedence: Precedence = "routine"
     every: Span
     start: Span = 0
@@ -150,6 +155,7 @@ def _contradictions(plan: Plan) -> Iterator[str]:
     """What no single field can tell."""
     relays = [f"relay-{number}" for number in range(1, plan.topology.relays + 1)]
     here = {"ALPHA", "BRAVO", *relays, *(f"witness-{number}" for number in range(1, plan.topology.witnesses + 1))}
+    here |= {f"{party}-alt" for party in plan.topology.alternates}
     names = {inject.name for inject in plan.inject}
     for place, process in _named(plan):
         if process not in here:
@@ -182,10 +188,12 @@ def _contradictions(plan: Plan) -> Iterator[str]:
 
 def _wrong_kind(plan: Plan, number: int, promise: Promise) -> Iterator[str]:
     """A promise about what officers say that names something else."""
-    if isinstance(promise, Corrected | Heard):
+    if isinstance(promise, Corrected | Heard | Speaks):
         for inject in (one for one in plan.inject if one.name == promise.fault):
             if isinstance(promise, Heard) and not isinstance(inject, Presence):
                 yield f"promise.{number}.fault: {promise.fault} is no word of presence"
+            if isinstance(promise, Speaks) and not isinstance(inject, Takeover):
+                yield f"promise.{number}.fault: {promise.fault} lets no terminal speak"
             if isinstance(promise, Corrected) and not (
                 isinstance(inject, Say) and (inject.corrects or inject.retracts)
             ):
@@ -215,11 +223,19 @@ def _named(plan: Plan) -> Iterator[tuple[str, str]]:
                 yield from ((f"inject.{number}.links", end) for link in inject.links for end in _ends(link))
             case Partition():
                 yield from ((f"inject.{number}.between", name) for side in inject.between for name in side)
+            case Say():
+                yield f"inject.{number}.terminal", speaker(inject)
             case _ if hasattr(inject, "target"):
                 yield f"inject.{number}.target", inject.target
+    yield from ((f"traffic.{number}.terminal", speaker(flow)) for number, flow in enumerate(plan.traffic))
     for number, promise in enumerate(plan.promise):
         if isinstance(promise, Exits | Growth):
             yield f"promise.{number}.target", promise.target
+
+
+def speaker(one: Say | Traffic) -> str:
+    """The process of the terminal at which something is said."""
+    return one.sender if one.terminal == "main" else f"{one.sender}-{one.terminal}"
 
 
 def _ends(link: str) -> list[str]:

@@ -163,6 +163,15 @@ class Heard(Promised):
     limit: Span
 
 
+class Speaks(Promised):
+    """From a takeover to the moment that the slower of the sides `by` is told which terminal speaks now."""
+
+    promise: Literal["speaks"]
+    fault: FaultName
+    limit: Span
+    by: Both = Field(default_factory=lambda: ["ALPHA", "BRAVO"])
+
+
 class Exits(Promised):
     """A process ends by itself with this code within `limit` of the fault."""
 
@@ -227,6 +236,7 @@ Promise = Annotated[
     | Told
     | Corrected
     | Heard
+    | Speaks
     | Exits
     | Versions
     | Ledgers

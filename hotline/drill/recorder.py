@@ -11,7 +11,7 @@ from typing import Any, Final
 from hotline.drill.desk import Desk, facts_of, paths_up, waiting
 from hotline.drill.journal import Journal, of_kind
 from hotline.drill.stage import Stage
-from hotline.drill.telling import PEER, Telling, statement_id
+from hotline.drill.telling import PEER, Telling, at_terminal, party_of, statement_id
 
 POLL_SECONDS: Final = 0.25
 _MEMORY_EVERY: Final = 4
@@ -23,8 +23,8 @@ class Recorder:
     def __init__(self, journal: Journal, stage: Stage, expected_paths: int) -> None:
         self.journal = journal
         self.desks: dict[str, Desk] = {
-            terminal.party: Desk(terminal.party, terminal.socket, self._heard(terminal.party))
-            for terminal in stage.rehearsal.terminals
+            terminal.process: Desk(terminal.process, terminal.socket, self._heard(terminal.process))
+            for terminal in stage.terminals
         }
         self.on_delivered: Callable[[str], None] = lambda identifier: None  # noqa: ARG005 - nobody waits for it
         self._telling = Telling(self.add, self._delivered)
@@ -66,8 +66,8 @@ class Recorder:
 
     # --- events ------------------------------------------------------------------------------------------------------
 
-    def _heard(self, party: str) -> Callable[[str, dict[str, Any]], None]:
-        return lambda kind, fields: self._telling.event(party, kind, fields)
+    def _heard(self, terminal: str) -> Callable[[str, dict[str, Any]], None]:
+        return lambda kind, fields: self._telling.event(terminal, kind, fields)
 
     def _delivered(self, identifier: str) -> None:
         self.on_delivered(identifier)
@@ -129,27 +129,29 @@ class Recorder:
     # --- what the desks missed ---------------------------------------------------------------------------------------
 
     def reconcile(self) -> None:
-        """Ask both terminals what they know: a desk sees nothing while its daemon is away.
+        """Ask every terminal what they know: a desk sees nothing while its daemon is away.
 
         Stages and showings that no event told get the time of this question, which is late, never early.
         """
-        for party, desk in self.desks.items():
+        for terminal, desk in self.desks.items():
             for plane in ("exercise", "real"):
                 for view in desk.statements(plane, sent=True):
-                    self._reconcile_sent(party, plane, view)
+                    self._reconcile_sent(terminal, plane, view)
                 for view in desk.statements(plane, sent=False):
-                    identifier = statement_id(PEER[party], plane, view.serial)
+                    identifier = statement_id(PEER[party_of(terminal)], plane, view.serial)
                     known = {(e["id"], e["by"]) for e in of_kind(self.journal.entries, "shown")}
-                    if view.state in ("unread", "read") and view.drafter and (identifier, party) not in known:
-                        self.add("shown", id=identifier, by=party, repeat=bool(view.repeats), late=True)
+                    if view.state in ("unread", "read") and view.drafter and (identifier, terminal) not in known:
+                        self.add("shown", id=identifier, by=terminal, repeat=bool(view.repeats), late=True)
 
-    def _reconcile_sent(self, party: str, plane: str, view: Any) -> None:
-        identifier = statement_id(party, plane, view.serial)
+    def _reconcile_sent(self, terminal: str, plane: str, view: Any) -> None:
+        told: dict[str, Any] = at_terminal(terminal)
+        identifier = statement_id(party_of(terminal), plane, view.serial)
         entries = of_kind(self.journal.entries, "stage")
-        known = {entry["stage"] for entry in entries if entry["id"] == identifier}
+        mine = [one for one in entries if one.get("terminal") == told.get("terminal")]
+        known = {entry["stage"] for entry in mine if entry["id"] == identifier}
         for stage, _, by in facts_of(view):
             if stage not in known:
-                self.add("stage", id=identifier, stage=stage, by=by, late=True)
+                self.add("stage", id=identifier, stage=stage, by=by, late=True, **told)
 
 
 def resident_mib(pid: int) -> float:

@@ -25,12 +25,12 @@ from hotline.drill.aftermath import look_for_plaintext, verify_ledgers
 from hotline.drill.injects import NOT_A_FAULT, Fault, Read, Say
 from hotline.drill.installation import Installation
 from hotline.drill.journal import Journal, of_kind
-from hotline.drill.plan import Drill, Traffic
+from hotline.drill.plan import Drill, Traffic, speaker
 from hotline.drill.recorder import Recorder
 from hotline.drill.scene import PERFORMERS, Other, Scene, Undo
 from hotline.drill.stage import Stage
 from hotline.drill.staging import installed, staged
-from hotline.drill.telling import PEER, parts_of, statement_id
+from hotline.drill.telling import PEER, at_terminal, parts_of, party_of, statement_id
 from hotline.drill.texts import statement_text
 from hotline.errors import HotlineError, LocalError
 
@@ -143,7 +143,7 @@ class Run:
 
     def _say_of(self, flow: Traffic) -> None:
         text = statement_text(flow.sender, next(self._numbers), flow.lang, flow.size)
-        self._say(flow.sender, text, flow.lang, flow.precedence, flow.plane)
+        self._say(speaker(flow), text, flow.lang, flow.precedence, flow.plane)
 
     def _say_once(self, inject: Say) -> None:
         named = inject.corrects or inject.retracts
@@ -151,12 +151,13 @@ class Run:
             raise LocalError(f"{named} was not said, so that nothing corrects or retracts it")
         more = {"corrects": self._serials[named], "retracts": bool(inject.retracts)} if named else {}
         lang, text = inject.lang, inject.text
-        serial = self._say(inject.sender, text, lang, inject.precedence, inject.plane, inject.valid_for, text, **more)
+        at = speaker(inject)
+        serial = self._say(at, text, lang, inject.precedence, inject.plane, inject.valid_for, text, **more)
         self._serials[inject.name] = serial
 
     def _say(
         self,
-        sender: str,
+        terminal: str,
         text: str,
         lang: str,
         precedence: str,
@@ -166,16 +167,16 @@ class Run:
         **named: Any,
     ) -> int:
         """The serial, 0 if it was not accepted."""
-        recorder = self._recorder
+        recorder, sender = self._recorder, party_of(terminal)
         at = recorder.now()
-        said = recorder.desks[sender].say(text, lang, precedence, plane, valid, **named)
+        said = recorder.desks[terminal].say(text, lang, precedence, plane, valid, **named)
         if not said.serial:
             recorder.add("refused-to-say", at=at, **{"from": sender}, text=said.text)
             return 0
         identifier = statement_id(sender, plane, said.serial)
         self._precedences[identifier] = precedence
         fields = {"id": identifier, "from": sender, "serial": said.serial, "plane": plane, "precedence": precedence}
-        recorder.add("said", at=at, **fields, lang=lang, bytes=len(text.encode()), label=label)
+        recorder.add("said", at=at, **fields, lang=lang, bytes=len(text.encode()), label=label, **at_terminal(terminal))
         if any(e["id"] == identifier and e["stage"] == "delivered" for e in of_kind(recorder.journal.entries, "stage")):
             self._delivered(identifier)
         return said.serial
@@ -347,7 +348,7 @@ def _played(drill: Drill, scene: Scene, seed: int, journal: Journal, progress: P
     else:
         look_for_plaintext(plan, stage, recorder)
         _stop_in_order(stage, recorder)
-        stores = {terminal.party: terminal.folder / "store" for terminal in stage.rehearsal.terminals}
+        stores = {terminal.process: terminal.folder / "store" for terminal in stage.terminals}
     verify_ledgers(plan, stage.rehearsal.charter, stores, recorder)
     recorder.add("end", outcome="ended", text="played to its end")
 
@@ -360,8 +361,9 @@ def _stop_in_order(stage: Stage, recorder: Recorder) -> None:
         recorder.add("exit", process=name, code=code, asked=True)
 
     running = [name for name in stage.names() if stage.started(name) and stage.ended(name) is None]
+    terminals = {name for name in running if party_of(name) in PEER}
     with ThreadPoolExecutor(len(running) or 1) as pool:
-        for group in ([name for name in running if name in PEER], [name for name in running if name not in PEER]):
+        for group in (sorted(terminals), [name for name in running if name not in terminals]):
             list(pool.map(stop, group))
 
 

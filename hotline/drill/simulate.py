@@ -10,7 +10,7 @@ those count are shorter than in life.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -21,21 +21,14 @@ from hotline.drill.durations import milliseconds
 from hotline.drill.injects import (
     NOT_A_FAULT,
     Ask,
-    Courier,
-    DiskFault,
     Fault,
-    Flood,
     Lie,
     Presence,
     Read,
-    Roster,
     Say,
-    Thief,
-    Upgrade,
 )
 from hotline.drill.journal import Journal
 from hotline.drill.lies import LyingRelay
-from hotline.drill.performers import partition_needs
 from hotline.drill.plan import Drill, Plan, Traffic
 from hotline.drill.runner import Progress, describe
 from hotline.drill.scene import Undo
@@ -57,48 +50,6 @@ _PROGRESS_MS: Final = 60_000
 _NEEDLE_BYTES: Final = 24
 _OFFICERS: Final = {"ALPHA": "duty-1", "BRAVO": "duty-2"}
 _NO_ANSWER: Final = "the terminal did not answer ({}); whether it took the statement is unknown"
-
-
-# --- what has no counterpart ------------------------------------------------------------------------------------------
-
-
-def cannot_simulate(plan: Plan) -> list[str]:
-    """Why the simulator cannot play the plan, or not measure what it promises, in sentences; empty if it can."""
-    return sorted({*_unplayable(plan), *_unmeasurable(plan)})
-
-
-def _unplayable(plan: Plan) -> Iterator[str]:
-    if plan.topology.witnesses or any(str(getattr(one, "target", "")).startswith("witness-") for one in plan.inject):
-        yield "witnesses are not simulated"
-    for inject in plan.inject:
-        match inject:
-            case Flood():
-                yield "flood: the simulator has no sockets that strangers could crowd"
-            case DiskFault(how="full" | "failing" | "read-only"):
-                yield f"disk {inject.how}: a disk of memory can be slow, but its writes do not fail"
-            case Thief():
-                yield "thief: the simulator has one terminal for each key"
-            case Courier():
-                yield "courier: the simulator has no files that could be carried"
-            case Upgrade():
-                yield "upgrade: the simulator has one version, in this very process"
-            case Roster():
-                yield "roster: the simulator has no charter that could be exchanged"
-    for partition in (one for one in plan.inject if one.fault == "partition"):
-        reason = partition_needs(partition)
-        if reason is not None:
-            yield reason
-
-
-def _unmeasurable(plan: Plan) -> Iterator[str]:
-    for promise in plan.promise:
-        match promise.promise:
-            case "growth":
-                yield "the promise growth: memory is that of the simulator, not of a daemon"
-            case "versions":
-                yield "the promise versions: the simulator has one version"
-            case "exits":
-                yield "the promise exits: there are no processes that could end with a code"
 
 
 # --- playing ----------------------------------------------------------------------------------------------------------

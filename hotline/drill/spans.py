@@ -16,6 +16,7 @@ from hotline.drill.journal import Entry, of_kind
 from hotline.drill.outcome import FaultSpan, Message, PathSpan
 from hotline.drill.patterns import PARTIES
 from hotline.drill.plan import Plan
+from hotline.drill.telling import party_of
 
 NOT_RUNNING: Final = "not-running"
 """State of a path whose terminal is dead or frozen: nobody looks at it."""
@@ -105,7 +106,7 @@ def touched(inject: Fault, relays: int) -> set[str]:
             )
         case _:
             target = where(inject)
-            named = {"*"} if target in PARTIES else {target}
+            named = {"*"} if party_of(target) in PARTIES else {target}
     return every if "*" in named else named & every
 
 

@@ -82,6 +82,7 @@ class Stage:
         channel_test_ms: int = CHANNEL_TEST_DEFAULT,
         release: Sequence[ReleaseEntry] = (),
         objective_ms: tuple[int, int, int, int] | None = None,
+        alternates: Sequence[str] = (),
     ) -> None:
         ports = [f"127.0.0.1:{port}" for port in free_ports(relays + witnesses)]
         named = [(f"relay-{number}", address) for number, address in enumerate(ports[:relays], 1)]
@@ -97,6 +98,7 @@ class Stage:
             channel_test_ms=channel_test_ms,
             release=release,
             objective_ms=objective_ms,
+            alternates=alternates,
         )
         self.environment: dict[str, dict[str, str]] = {}
         """Variables for one process, by its name, beside our own."""
@@ -130,6 +132,11 @@ class Stage:
         return self.rehearsal.terminals[1]
 
     @property
+    def terminals(self) -> Sequence[RehearsedTerminal]:
+        """Every terminal: those of the two parties, then the alternates."""
+        return (*self.rehearsal.terminals, *self.rehearsal.alternates)
+
+    @property
     def relays(self) -> Sequence[RehearsedRelay]:
         """Every relay."""
         return self.rehearsal.relays
@@ -149,7 +156,7 @@ class Stage:
 
     def names(self) -> list[str]:
         """Every process of the stage, whether it runs or not."""
-        terminals = [terminal.party for terminal in self.rehearsal.terminals]
+        terminals = [terminal.process for terminal in self.terminals]
         return [*terminals, *(one.name for one in (*self.relays, *self.witnesses))]
 
     def started(self, name: str) -> bool:
@@ -167,8 +174,8 @@ class Stage:
 
     def start(self, name: str) -> None:
         """Start a process by its name; returns when it serves."""
-        for terminal in self.rehearsal.terminals:
-            if terminal.party == name:
+        for terminal in self.terminals:
+            if terminal.process == name:
                 self.start_endpoint(terminal)
         for relay in self.relays:
             if relay.name == name:
@@ -199,8 +206,9 @@ class Stage:
 
     def start_endpoint(self, terminal: RehearsedTerminal) -> None:
         """Start one endpoint; returns when its operator socket answers."""
-        self._start(terminal.party, "hotline", "endpoint", "run", "--config", str(terminal.config))
-        wait_until(lambda: self._alive(terminal.party) and answers(terminal.socket), f"{terminal.party} to be ready")
+        name = terminal.process
+        self._start(name, "hotline", "endpoint", "run", "--config", str(terminal.config))
+        wait_until(lambda: self._alive(name) and answers(terminal.socket), f"{name} to be ready")
 
     def _start(self, name: str, module: str, *arguments: str) -> None:
         environment = os.environ | self.environment.get(name, {})

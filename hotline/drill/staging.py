@@ -55,6 +55,7 @@ def staged(plan: Plan, folder: Path, seed: int, other: Other | None = None) -> I
             relay_profiles=topology.relay_profiles,
             channel_test_ms=topology.channel_test or 0,
             objective_ms=topology.objective_ms,
+            alternates=topology.alternates,
         )
         links = proxied_links(plan)
         rng = random.Random(seed)  # noqa: S311 - a drill is repeatable, not secret
@@ -65,7 +66,10 @@ def staged(plan: Plan, folder: Path, seed: int, other: Other | None = None) -> I
         # Last, because a terminal that is moved elsewhere must find the proxy from there.
         for prepare in PREPARERS:
             prepare(scene)
-        for name in (*(one.name for one in (*stage.relays, *stage.witnesses)), "ALPHA", "BRAVO"):
+        for name in (
+            *(one.name for one in (*stage.relays, *stage.witnesses)),
+            *(one.process for one in stage.terminals),
+        ):
             stage.start(name)
         yield scene
 
@@ -86,7 +90,7 @@ def _behind_proxy(stack: contextlib.ExitStack, stage: Stage, links: list[str], f
     proxy = stack.enter_context(
         ProxyProcess({link: addresses[link.split("/")[1]] for link in links}, folder / "proxy.sock", seed)
     )
-    for terminal in stage.rehearsal.terminals:
+    for terminal in stage.terminals:
         mine = {link.split("/")[1]: link for link in links if link.startswith(f"{terminal.party}/")}
         if mine:
             lines = [f'"{relay}" = "{proxy.addresses[link]}"\n' for relay, link in mine.items()]

@@ -24,8 +24,18 @@ def parts_of(identifier: str) -> tuple[str, str, int]:
     return parts[0], parts[1], int(parts[2])
 
 
+def party_of(process: str) -> str:
+    """Whose terminal it is, by the name of its process: PARTY, or PARTY-alt for an alternate."""
+    return process.partition("-")[0]
+
+
+def at_terminal(process: str) -> dict[str, str]:
+    """For entries about a party's own statements: the terminal that tells it, where it is not the first one."""
+    return {} if process in PEER else {"terminal": process}
+
+
 class Telling:
-    """Turns the events of both terminals (docs/protocol.md 3.6) into entries.
+    """Turns the events of all terminals (docs/protocol.md 3.6) into entries.
 
     `add(kind, **fields)` writes one entry of this moment; `on_delivered` is called with the id of each statement whose
     sender learns that it was delivered.
@@ -36,35 +46,38 @@ class Telling:
         self._on_delivered = on_delivered
         self._repeats: set[tuple[str, str]] = set()
 
-    def event(self, party: str, kind: str, fields: Mapping[str, Any]) -> None:
-        """`party` was told something."""
+    def event(self, by: str, kind: str, fields: Mapping[str, Any]) -> None:
+        """The terminal `by`, named by its process, was told something."""
+        party = party_of(by)
         peer = PEER[party]
         match kind:
             case "sent":
                 identifier = statement_id(party, fields["plane"], fields["serial"])
-                self._add("stage", id=identifier, stage=fields["state"], by=fields["by"])
+                self._add("stage", id=identifier, stage=fields["state"], by=fields["by"], **at_terminal(by))
                 if fields["state"] == "delivered":
                     self._on_delivered(identifier)
             case "renumbered":
                 pass  # `sent` has told it; told twice, it would renumber an older holder of the serial as well
             case "repeat":
-                self._repeats.add((party, statement_id(peer, fields["plane"], fields["serial"])))
+                self._repeats.add((by, statement_id(peer, fields["plane"], fields["serial"])))
             case "received":
                 identifier = statement_id(peer, fields["plane"], fields["serial"])
                 if not fields["void"]:
-                    self._add("shown", id=identifier, by=party, repeat=(party, identifier) in self._repeats)
+                    self._add("shown", id=identifier, by=by, repeat=(by, identifier) in self._repeats)
             case "corrected":
                 whose = party if fields["way"] == "sent" else peer
                 identifier = statement_id(whose, fields["plane"], fields["serial"])
-                self._add("corrected", id=identifier, by=party, state=fields["state"], correction=fields["by"])
+                self._add("corrected", id=identifier, by=by, state=fields["state"], correction=fields["by"])
             case "presence":
                 whose = party if fields["by"] == "us" else peer
-                self._add("presence", by=party, of=whose, word=fields["presence"])
+                self._add("presence", by=by, of=whose, word=fields["presence"])
             case "path":
-                self._add("path", by=party, path=fields["path"], state=fields["state"])
+                self._add("path", by=by, path=fields["path"], state=fields["state"])
             case "alarm":
-                self._add("alarm", by=party, name=fields["name"], text=fields["meaning"])
+                self._add("alarm", by=by, name=fields["name"], text=fields["meaning"])
             case "refused":
-                self._add("refused", by=party, path=fields["path"], reason=fields["reason"])
+                self._add("refused", by=by, path=fields["path"], reason=fields["reason"])
+            case "terminal":
+                self._add("speaks", by=by, terminal=fields["terminal"], term=fields["term"])
             case _:
-                self._add("event", by=party, event=kind)
+                self._add("event", by=by, event=kind)

@@ -27,7 +27,18 @@ def limit_words(judged: Judged) -> str:
 
 
 _NEVER: Final = frozenset(
-    {"delivered-within", "extra-delay", "noticed", "alarm", "resumed", "recovered", "corrected", "presence", "exits"}
+    {
+        "delivered-within",
+        "extra-delay",
+        "noticed",
+        "alarm",
+        "resumed",
+        "recovered",
+        "corrected",
+        "presence",
+        "speaks",
+        "exits",
+    }
 )
 """Promises that something happens: without a measure it never did. Of the others it is not known."""
 

@@ -46,6 +46,9 @@ class Side:
     """What one party's logs say, as far as the other can know it too."""
 
     name: str
+    counterpart: str = ""
+    """PARTY/terminal whose log is the other side's: what an entry tells of another terminal's log is not held against
+    it. Entries name a terminal only where there are several."""
     submitted: dict[_Name, _Told] = field(default_factory=dict)
     received: dict[_Name, _Told] = field(default_factory=dict)
     delivered: dict[_Name, _Told] = field(default_factory=dict)
@@ -67,6 +70,8 @@ class Side:
         match leaf.type:
             case "msg.submit":
                 self.submitted[name] = told
+            case "msg.mirrored":
+                self.submitted.setdefault(name, told)
             case "nonpaper.submit":
                 self.submitted[name] = replace(told, kind=_QUIET)
             case "nonpaper.recv":
@@ -81,15 +86,18 @@ class Side:
                 self.closed.add(name)
             case "msg.recv":
                 self.received[name] = told
-            case "msg.delivered":
+            case "msg.delivered" if self._of_counterpart(leaf):
                 for serial in serials(str(fields.get("serials", ""))):
                     self.delivered[name[0], serial] = told
             case "log.open":
                 self.restored = self.restored or fields.get("reason") == "restored"
-            case "peer.log":
+            case "peer.log" if self._of_counterpart(leaf):
                 self._head(fields["log_epoch"], fields["size"], fields["root"], place)
-        if "peer_root" in fields:
+        if "peer_root" in fields and self._of_counterpart(leaf):
             self._head(fields["peer_log_epoch"], fields["peer_size"], fields["peer_root"], place)
+
+    def _of_counterpart(self, leaf: Leaf) -> bool:
+        return leaf.fields.get("other", self.counterpart) == self.counterpart
 
     def _head(self, epoch: str | int, size: str | int, root: str | int, place: tuple[int, int]) -> None:
         """A head of the other side, at the first entry that tells of it."""

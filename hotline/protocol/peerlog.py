@@ -131,7 +131,7 @@ class PeerLog:
     def _new_log(self, head: SignedHead, now: Instant) -> None:
         ctx, old = self._ctx, self.linked
         self.linked, self._left_at = self._remember(head), now.mono
-        ctx.record("peer.log", log_epoch=head.epoch, size=head.size, root=head.root.hex())
+        ctx.record("peer.log", log_epoch=head.epoch, size=head.size, root=head.root.hex(), **ctx.whose)
         if old is not None:
             text = f"the peer has begun a new log; of the old one {old.size} entries are linked here"
             ctx.alarm("peer-log", text, log_epoch=head.epoch, held=old.size)

@@ -201,6 +201,7 @@ class Receiving:
             composed=statement.composed_ms,
             **references(statement),
             **said_head(statement.checkpoint, ctx.setup.remote_log),
+            **ctx.whose,
         )
 
     def _note_voice(self, plane: Plane, statement: content_pb2.Statement, author: int) -> None:

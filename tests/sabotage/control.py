@@ -34,10 +34,10 @@ def run_weakened(drill: Drill, weakness: str, seed: int = 1) -> Report:
     """The report of `drill` played on endpoints that lack a protection."""
 
     def weaken(scene: Scene) -> None:
-        for terminal in scene.stage.rehearsal.terminals:
-            scene.stage.module[terminal.party] = "tests.sabotage"
-            scene.stage.environment.setdefault(terminal.party, {})["HOTLINE_WEAKNESS"] = weakness
-            scene.stage.environment[terminal.party]["PYTHONPATH"] = str(ROOT)
+        for terminal in scene.stage.terminals:
+            scene.stage.module[terminal.process] = "tests.sabotage"
+            scene.stage.environment.setdefault(terminal.process, {})["HOTLINE_WEAKNESS"] = weakness
+            scene.stage.environment[terminal.process]["PYTHONPATH"] = str(ROOT)
 
     folder, journal = short_folder(), Journal()
     plan = drill.plan

@@ -22,6 +22,7 @@ from hotline.protocol.paths import Detector, Path
 from hotline.protocol.presence import Presence
 from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
+from hotline.protocol.terminals import Terminals
 from hotline.runtime import dialer, driver, operators
 from hotline.runtime.ratchet import Ratchet
 from hotline.runtime.store import EndpointStore
@@ -202,6 +203,11 @@ def deaf_to_questions() -> None:
     Presence.read = deaf  # type: ignore[method-assign]
 
 
+def deaf_to_turns() -> None:
+    """The signed word that another terminal of a party speaks is heard by nobody."""
+    Terminals._hear = lambda self, party, signed, now: None  # type: ignore[method-assign]
+
+
 def courier_without_receipts() -> None:
     """A bundle brings statements and says nothing of those that have come."""
     Receiving.courier_receipts = lambda self, plane, now: iter(())  # type: ignore[method-assign]
@@ -230,5 +236,6 @@ WEAKNESSES: dict[str, Callable[[], None]] = {
         word_without_end,
         deaf_to_questions,
         courier_without_receipts,
+        deaf_to_turns,
     )
 }

@@ -80,6 +80,18 @@ def word(at: float, said: str = "consulting", by: str = "BRAVO", of: str = "ALPH
     return lambda story: story.add(at, "presence", by=by, of=of, word=said)
 
 
+TAKEN = [{"fault": "takeover", "at": "2s", "label": "taken", "target": "ALPHA-alt"}]
+
+
+def speaks(*told: tuple[float, str, str]) -> Tell:
+    def tell(story: Story) -> None:
+        story.inject(2_000, 0)
+        for at, by, terminal in told:
+            story.add(at, "speaks", by=by, terminal=terminal, term=1)
+
+    return tell
+
+
 def version(outcome: str, text: str = "") -> Tell:
     return lambda story: story.add(1_000, "version", process="BRAVO", to="0.2.0", outcome=outcome, text=text)
 
@@ -592,6 +604,24 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Tell, bool, float |
         False,
         None,
         "was not told that ALPHA is consulting",
+    ),
+    (
+        "kept",
+        {"promise": "speaks", "fault": "taken", "limit": "1s"},
+        TAKEN,
+        speaks((2_010, "ALPHA-alt", "ALPHA/alt"), (2_600, "BRAVO", "ALPHA/alt"), (6_000, "ALPHA", "ALPHA/alt")),
+        True,
+        600,
+        "BRAVO at",
+    ),
+    (
+        "another terminal, before it took over, one side not at all",
+        {"promise": "speaks", "fault": "taken", "limit": "1s"},
+        TAKEN,
+        speaks((2_010, "ALPHA-alt", "ALPHA/alt"), (1_900, "BRAVO", "ALPHA/alt"), (2_100, "BRAVO", "ALPHA/main")),
+        False,
+        None,
+        "BRAVO not told that ALPHA/alt speaks",
     ),
     ("kept", {"promise": "versions"}, [], version("serves"), True, 0, ""),
     (

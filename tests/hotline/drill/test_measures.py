@@ -354,3 +354,36 @@ def test_the_plan_in_a_journal_is_the_plan() -> None:
     story = Story({"promise": "silence", "limit": "5s"}, {"promise": "growth", "target": "ALPHA", "limit": 5},
                   inject=[KILL, {"fault": "clock", "target": "ALPHA", "at": "0ms", "step": "-36h"}])  # fmt: skip
     assert facts_of(story.begin().finish()).plan == story.plan
+
+
+def test_each_terminal_of_a_side_may_show_a_statement_once() -> None:
+    """An alternate that holds the record would be taken for a repetition, or its repetition for the record."""
+    story = told()
+    identifier = story.say(0)  # BRAVO shows it
+    story.add(700, "shown", id=identifier, by="BRAVO-alt", repeat=False)
+    assert facts_of(story.finish()).twice == 0
+    story = told()
+    identifier = story.say(0)
+    for at in (700, 800):
+        story.add(at, "shown", id=identifier, by="BRAVO-alt", repeat=False)
+    assert facts_of(story.finish()).twice == 1
+
+
+def test_two_terminals_with_one_serial_each_tell_of_their_own() -> None:
+    """What was never said would be called delivered, or what the alternate said would be called lost."""
+    story = told()
+    identifier = story.say(0, delivered=None)
+    at_alt = {"terminal": "ALPHA-alt"}
+    fields = {"id": identifier, "from": "ALPHA", "serial": 1, "plane": "exercise", "precedence": "flash"}
+    story.add(500, "said", **fields, lang="en", bytes=500, label="", **at_alt)
+    story.add(600, "stage", id=identifier, stage="delivered", by="", **at_alt)
+    story.add(900, "stage", id=identifier, stage="expired", by="not said")
+    assert [(one.delivered, one.expired) for one in facts_of(story.finish()).messages] == [(None, 900), (600, None)]
+
+
+def test_a_sibling_tells_of_what_the_other_terminal_said() -> None:
+    """The receipt that came to the alternate would count for nothing, and the statement for lost."""
+    story = told()
+    identifier = story.say(0, delivered=None)
+    story.add(600, "stage", id=identifier, stage="delivered", by="", terminal="ALPHA-alt")
+    assert facts_of(story.finish()).messages[0].delivered == 600

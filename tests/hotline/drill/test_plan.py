@@ -257,6 +257,40 @@ def test_what_officers_say_of_their_own_words_names_words_of_theirs(tmp_path: Pa
     assert "inject.2: corrects or retracts, not both" in _refusal(
         tmp_path, GOOD + FIRST + SAYS + 'retracts = "wrong"\n'
     )
-    for kind, says in (("corrected", "corrects and retracts nothing"), ("presence", "is no word of presence")):
+    for kind, says in (
+        ("corrected", "corrects and retracts nothing"),
+        ("presence", "is no word of presence"),
+        ("speaks", "lets no terminal speak"),
+    ):
         wrong = promised.replace("fix", "digger").replace("corrected", kind)
         assert _refusal(tmp_path, GOOD + FIRST + SAYS + wrong) == [f"promise.1.fault: digger {says}"]
+
+
+TAKEN = """
+[topology]
+alternates = ["ALPHA"]
+
+[[inject]]
+at = "2s"
+fault = "takeover"
+target = "ALPHA-alt"
+
+[[inject]]
+at = "3s"
+fault = "say"
+from = "ALPHA"
+terminal = "alt"
+text = "The alternate speaks."
+"""
+
+
+def test_an_alternate_acts_only_where_there_is_one(tmp_path: Path) -> None:
+    """An exercise would end where the officers of a second terminal are to begin."""
+    assert _load(tmp_path, GOOD + TAKEN).plan.topology.alternates == ["ALPHA"]
+    said = _refusal(tmp_path, GOOD + TAKEN.replace('["ALPHA"]', '["BRAVO"]'))
+    assert [line.split(":")[:2] for line in said] == [
+        ["inject.1.target", " ALPHA-alt is not staged"],
+        ["inject.2.terminal", " ALPHA-alt is not staged"],
+    ]
+    spoken_of = GOOD.replace('from = "ALPHA"', 'from = "ALPHA"\nterminal = "alt"', 1)
+    assert any(line.startswith("traffic.0.terminal: ALPHA-alt") for line in _refusal(tmp_path, spoken_of))

@@ -13,12 +13,13 @@ from unittest.mock import patch
 
 import pytest
 
+from hotline.drill.counterparts import cannot_simulate
 from hotline.drill.injects import Fault
 from hotline.drill.journal import Entry, Journal, of_kind, read_journal, spell
 from hotline.drill.judging import judge
 from hotline.drill.outcome import Report
 from hotline.drill.plan import Drill, Plan, find_plan, library, load_plan
-from hotline.drill.simulate import Simulation, cannot_simulate, simulate
+from hotline.drill.simulate import Simulation, simulate
 from hotline.drill.simulator import lines
 from hotline.drill.simulator.faults import FAULTS
 from hotline.drill.simulator.ways import Way
@@ -546,6 +547,8 @@ def test_a_word_that_no_terminal_takes_is_noted() -> None:
         (plan(fault("upgrade", target="ALPHA")), "upgrade"),
         (plan(promise=[{"promise": "versions"}]), "versions"),
         (plan(topology={"witnesses": 1}), "witnesses"),
+        (plan(topology={"alternates": ["ALPHA"]}), "alternates"),
+        (plan(fault("takeover", target="ALPHA")), "takeover"),
         (plan(fault("partition", between=[["ALPHA"], ["BRAVO"]])), "nothing runs between"),
         (plan(promise=[{"promise": "growth", "target": "ALPHA", "limit": 5}]), "growth"),
         (
@@ -567,7 +570,18 @@ def test_what_has_no_counterpart_is_refused_with_a_reason(made: Plan, reason: st
 def test_every_kind_of_fault_is_mapped_or_refused() -> None:
     """A new kind would be forgotten, and end a drill in its middle."""
     kinds = {one.model_fields["fault"].annotation.__args__[0] for one in Fault.__origin__.__args__}  # type: ignore[attr-defined]
-    assert kinds - set(FAULTS) == {"say", "read", "flood", "thief", "roster", "courier", "upgrade", "presence", "ask"}
+    assert kinds - set(FAULTS) == {
+        "say",
+        "read",
+        "flood",
+        "thief",
+        "roster",
+        "courier",
+        "upgrade",
+        "presence",
+        "ask",
+        "takeover",
+    }
     assert not cannot_simulate(plan(fault("disk", target="ALPHA", how="slow")))
 
 

@@ -10,9 +10,9 @@ from hotline.ledger.tree import EMPTY_ROOT, leaf_hash
 from hotline.machine import Private, Record
 
 
-def side(name: str, *records: Record) -> Side:
+def side(name: str, *records: Record, counterpart: str = "") -> Side:
     """A side whose log holds these entries."""
-    made = Side(name)
+    made = Side(name, counterpart)
     for seq, record in enumerate(records):
         made.read(1, parse_leaf(make_entry(seq, 1_795_000_000_000, 1, record, bytes).leaf))
     return made
@@ -122,3 +122,30 @@ def test_heads_are_read_wherever_they_are_written_down(kind: str) -> None:
     fields = {"plane": "real", "serials": "", "serial": 0} if kind != "hb.summary" else {"beats": ""}
     made = side("ALPHA", Record(kind, fields | head), Record(kind, fields | head))
     assert made.heads == {(1, 2): ("dd", 1, 0)}, "at the first entry that tells of it"
+
+
+def test_what_is_told_of_a_third_terminal_is_not_held_against_the_second() -> None:
+    """With an alternate, honest records would be called evidence of tampering (docs/protocol.md 23.12)."""
+    roots = {"ALPHA": {}, "BRAVO": {(1, 2): "cc"}}
+    other, same = (
+        {"peer_log_epoch": 1, "peer_size": 2, "peer_root": "dd", "other": f"BRAVO/{n}"} for n in ("alt", "main")
+    )
+    for fields, wanted in ((other, []), (same, ["head"])):
+        one = side("ALPHA", Record("hb.summary", {"beats": "", **fields}), counterpart="BRAVO/main")
+        assert [found.kind for found in compare(one, side("BRAVO"), roots)] == wanted
+        log = {"log_epoch": 1, "size": 2, "root": "dd", "other": fields["other"]}
+        one = side("ALPHA", Record("peer.log", log), counterpart="BRAVO/main")
+        assert [found.kind for found in compare(one, side("BRAVO"), roots)] == wanted
+    for terminal, wanted in (("alt", []), ("main", ["unreceived"])):
+        receipt = Record("msg.delivered", {**DELIVERED.fields, "other": f"BRAVO/{terminal}"})
+        one = side("ALPHA", said("text", "msg.submit"), receipt, counterpart="BRAVO/main")
+        assert findings(one, side("BRAVO")) == wanted
+
+
+def test_what_a_sibling_said_is_said() -> None:
+    """What the alternate said after a takeover would be a statement of which its party knows nothing (23.12)."""
+    mirrored, received = said("text", "msg.mirrored"), said("text", "msg.recv")
+    assert findings(side("ALPHA", mirrored), side("BRAVO", received)) == []
+    assert findings(side("ALPHA", said("text", "msg.mirrored", "bb")), side("BRAVO", received)) == ["mismatch"]
+    own = side("ALPHA", said("text", "msg.submit"), said("text", "msg.mirrored", "bb"))
+    assert findings(own, side("BRAVO", received)) == [], "the own word holds"

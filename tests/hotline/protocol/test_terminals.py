@@ -55,6 +55,20 @@ def test_all_four_hold_what_is_said(four: Quartet) -> None:
     assert [not one.endpoint.context.outboxes[Plane.REAL].pending for one in four.all] == [True] * 4
 
 
+def test_an_entry_names_the_terminal_whose_log_it_tells_of(four: Quartet) -> None:
+    """The head of an alternate would be held against the main one, which never signed it (docs/protocol.md 23.12)."""
+    four.alpha.submit("one", FLASH)
+    four.bravo.submit("an answer")
+    four.run(2_000)
+    for kind, others in (
+        ("peer.log", {"BRAVO/main", "BRAVO/alt", "ALPHA/alt"}),
+        ("msg.recv", {"BRAVO/main"}),
+        ("msg.delivered", {"BRAVO/main"}),
+    ):
+        assert {record.fields["other"] for record in four.alpha.records if record.kind == kind} <= others, kind
+        assert any(record.kind == kind for record in four.alpha.records), kind
+
+
 def test_a_read_by_an_officer_is_a_read_at_the_sibling_too(four: Quartet) -> None:
     """Whoever opened it, nobody need open it again; both terminals of the sender are told (docs/protocol.md 23.5)."""
     four.alpha.submit("one")
