@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from hotline.charter.body import AmendsEntry, CharterText, RelayEntryText, TerminalEntry, TermsEntry
+from hotline.charter.body import AmendsEntry, CharterText, RelayEntryText, ReleaseEntry, TerminalEntry, TermsEntry
 from hotline.charter.cards import OfficerCard, TerminalCard, decode, open_offer, open_relay_card
 from hotline.charter.documents import lawful, read_text, read_unverified
 from hotline.charter.model import checked, load_charter, split
@@ -23,6 +23,7 @@ class Changes:
 
     `offers` and `relays` (cards) add, or renew what has the same name; `retire` takes away, as `officer:ALPHA/duty-1`,
     `terminal:ALPHA/main`, `relay:relay-1`. `values` sets numbers: `policy.channel_test_ms`, `fibre.heartbeat_ms`.
+    `release` is the whole policy of 19.3, empty: nobody signs.
     """
 
     offers: Sequence[bytes] = ()
@@ -30,6 +31,7 @@ class Changes:
     retire: Sequence[str] = ()
     witnesses: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    release: Sequence[ReleaseEntry] | None = None
     notice_days: int | None = None
     depositary: str | None = None
 
@@ -157,6 +159,8 @@ def _set_values(members: dict[str, Any], changes: Changes) -> None:
         target[name] = tuple(value) if isinstance(value, list) else value
     if changes.witnesses is not None:
         policy["witnesses"] = changes.witnesses
+    if changes.release is not None:
+        policy["release"] = tuple(entry.model_dump() for entry in changes.release)
     terms = members.get("terms", {"notice_days": 0, "depositary": ""})
     if changes.notice_days is not None:
         terms["notice_days"] = changes.notice_days

@@ -17,6 +17,7 @@ from hotline.charter.differences import differences
 from hotline.charter.model import load_charter, load_draft
 from hotline.charter.parts import Charter
 from hotline.charter.succession import check_follows
+from hotline.cli import releasepolicy
 from hotline.cli.artefacts import Artefact, naming, now_ms, write_all
 from hotline.cli.charterview import print_differences, print_signatures
 from hotline.cli.exits import Exit, leave
@@ -70,6 +71,7 @@ def _text_of(path: Path | None) -> str | None:
 @click.option(
     "--retire", multiple=True, metavar="WHO", help="officer:PARTY/NAME, terminal:PARTY/NAME or relay:NAME goes."
 )
+@click.option("--release-policy", metavar="POLICY", help=releasepolicy.HELP)
 @click.option("--policy", type=click.Path(path_type=Path), metavar="POLICY", help="Another policy of witnesses.")
 @click.option(
     "--set", "values", multiple=True, metavar="PLACE=NUMBER", help="policy.channel_test_ms=0, fibre.heartbeat_ms=1000"
@@ -82,6 +84,7 @@ def amend_command(
     offers: tuple[Path, ...],
     relays: tuple[Path, ...],
     retire: tuple[str, ...],
+    release_policy: str | None,
     policy: Path | None,
     values: tuple[str, ...],
     notice_days: int | None,
@@ -95,6 +98,7 @@ def amend_command(
       hotline charter amend --base charter.note --relay relay-4.card --retire relay:relay-1 -o amended.note
       hotline charter amend --base charter.note --offer BRAVO.second.offer --retire officer:BRAVO/duty-1 \\
         --set policy.channel_test_ms=1800000 -o amended.note
+      hotline charter amend --base charter.note --release-policy two -o amended.note
 
     A card of a name that the charter has renews it: other dates, certificate or address, the same keys; an officer may
     get another key. A terminal or relay with other keys gets another name. Identity keys and the pairwise secret
@@ -105,6 +109,7 @@ def amend_command(
         relays=[read_public(path) for path in relays],
         retire=retire,
         witnesses=_text_of(policy),
+        release=None if release_policy is None else releasepolicy.read_release_policy(release_policy),
         values=_values(values),
         notice_days=notice_days,
         depositary=depositary,

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 import click
-from pydantic import TypeAdapter
 
-from hotline.charter.body import CHANNEL_TEST_DEFAULT, ReleaseEntry, release_by_two
+from hotline.charter.body import CHANNEL_TEST_DEFAULT, release_by_two
 from hotline.charter.cards import PartyOffer, decode, open_offer
 from hotline.charter.ceremony import checks, day, make_offer
 from hotline.charter.differences import Difference, differences
-from hotline.charter.documents import lawful
 from hotline.charter.model import NO_WITNESSES, load_charter, load_draft, new_charter, sign_charter
 from hotline.charter.pairwise import SHARE_SIZE, check_value, derive_pairwise
 from hotline.charter.parts import Charter
 from hotline.charter.succession import check_follows
+from hotline.cli import releasepolicy
 from hotline.cli.amendment import COMMANDS
 from hotline.cli.artefacts import (
     SECRET_MODE,
@@ -57,9 +55,6 @@ base_option = click.option(
 out_option = click.option(
     "--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to make."
 )
-
-
-_RELEASE_ENTRIES: Final[TypeAdapter[tuple[ReleaseEntry, ...]]] = TypeAdapter(tuple[ReleaseEntry, ...])
 
 
 @click.group()
@@ -164,7 +159,7 @@ def _pairwise_artefact(path: Path, secret: bytes) -> Artefact:
     metavar="POLICY",
     default="two",
     show_default=True,
-    help="Who signs what is said: two (drafter and releaser, on the real plane), one (nobody signs), or a JSON file.",
+    help=releasepolicy.HELP,
 )
 @click.option("--objectives", metavar="SPANS", help="Writer to reader, ROUTINE first.  [default: 6h,3h,30m,10m]")
 @click.option("--notice-days", type=click.IntRange(0, 3_650), default=0, help="Days of notice before a party leaves.")
@@ -199,20 +194,12 @@ def new(
     secret = derive_pairwise(_shares(shares), identities)
     policy = NO_WITNESSES if witnesses is None else _policy(witnesses)
     interval = 0 if channel_tests == "none" else duration_ms(channel_tests, CHANNEL_TEST_DEFAULT)
-    release, terms = _release_policy(release_policy), terms_of(notice_days, depositary)
+    release, terms = releasepolicy.read_release_policy(release_policy), terms_of(notice_days, depositary)
     check, spans = check_value(secret), objectives_of(objectives)
     text = new_charter(name, day(now_ms()), texts, check, policy, interval, terms, release, spans)
     write_all([_pairwise_artefact(pairwise_out, secret), Artefact(out, text)])
     print_summary(load_draft(text))
     line("Next, in each capital: hotline charter sign")
-
-
-def _release_policy(given: str) -> tuple[ReleaseEntry, ...]:
-    if given in ("one", "two"):
-        return release_by_two() if given == "two" else ()
-    path = Path(given)
-    data = read_public(path)
-    return naming(path, lambda: lawful(lambda: _RELEASE_ENTRIES.validate_json(data, strict=True)))
 
 
 @charter.command()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hotline.charter.model import load_charter, sign_charter
+from hotline.charter.model import load_charter, load_draft, sign_charter
 from hotline.config import load_endpoint_config
 from hotline.drill.rehearsal import Rehearsal, rehearse
 from hotline.endpointd import load_materials, under_standing
@@ -158,3 +158,41 @@ def test_a_terminal_stands_under_the_later_of_file_and_store(tmp_path: Path, run
     played.charter.write_bytes(_both(played, third))
     with pytest.raises(Untrusted, match=r"charter\.note.*serial 3 does not follow serial 1"):
         under_standing(config, load_materials(config), first.note)
+
+
+def test_who_must_sign_can_be_amended_and_both_capitals_see_it(table: Path, run: Run) -> None:
+    """Two officers would sign by a charter that one of the capitals has not read (docs/protocol.md 19.14)."""
+    base = table / "charter.note"
+    policy = table / "release.json"
+    policy.write_text('[{"plane": "real", "precedence": "flash", "roles": ["drafter"]}]')
+    done = run(*AMEND, base, "--release-policy", policy, "-o", table / "strict.note")
+    assert (done.code, "real flash" in done.out, "drafter" in done.out) == (0, True, True), done.err
+    (rule,) = load_draft((table / "strict.note").read_bytes()).release
+    assert (rule.plane, rule.precedence, rule.roles) == ("real", "flash", ("drafter",))
+    diff = json.loads(run("charter", "diff", base, table / "strict.note", "--json").out)
+    assert any("drafter" in str(one) for one in diff["differences"])
+    for party in ("ALPHA", "BRAVO"):
+        assert _sign(run, table, "strict.note", party).code == 0
+    again = run(*AMEND, table / "strict.note", "--release-policy", "one", "-o", table / "loose.note")
+    assert again.code == 0, again.err
+    assert load_draft((table / "loose.note").read_bytes()).release == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "said"),
+    [
+        ("two", 4, "has not the officers to sign as drafter and releaser"),
+        ("one", 1, "changes nothing"),
+        ("none.json", 1, "none.json"),
+        ("wrong.json", 1, "precedence"),
+    ],
+)
+def test_a_release_policy_that_cannot_be_is_not_drawn_up(
+    table: Path, run: Run, given: str, code: int, said: str
+) -> None:
+    """A party would find itself unable to say a word (docs/protocol.md 19.3)."""
+    (table / "wrong.json").write_text('[{"plane": "real", "precedence": "loud", "roles": ["drafter"]}]')
+    named = str(table / given) if given.endswith("json") else given
+    done = run(*AMEND, table / "charter.note", "--release-policy", named, "-o", table / "next.note")
+    assert (done.code, said in done.err) == (code, True), done.err
+    assert not (table / "next.note").exists()

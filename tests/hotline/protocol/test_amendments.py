@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import itertools
+import os
 
 import pytest
 
 from hotline.charter.amendment import Changes
+from hotline.charter.body import ReleaseEntry
+from hotline.charter.ceremony import make_offer, make_officer
 from hotline.charter.model import load_charter, sign_charter, split
+from hotline.crypto.signing import SigningKey
 from hotline.errors import Malformed
 from hotline.limits import CHARTER_BYTES_MAX, CHARTER_PATIENCE
 from hotline.machine import LinkClosed, LinkOpened, Reply, RequestId
 from hotline.protocol.events import ActivateCharter
+from hotline.protocol.release import RELEASED, policy_of
 from hotline.protocol.statements import decode_heartbeat
 from hotline.wire.codec import encode
 from hotline.wire.v1 import content_pb2
-from tests.hotline.charter.conftest import TODAY, Ceremony, ceremony  # noqa: F401 - a fixture
+from tests.hotline.charter.conftest import NOW, TODAY, Ceremony, ceremony  # noqa: F401 - a fixture
 from tests.hotline.charter.test_amendment import FEWER_TESTS, RELAY
 
-from .pair import Pair, Party, clear
+from .offices import DRAFTER, Desk, signed, smuggle
+from .pair import FLASH, ROUTINE, Pair, Party, clear
+from .test_release import plain, verdicts
 
 RELAYS = Changes(relays=[RELAY], retire=["relay:relay-1"], values={"fibre.heartbeat_ms": 400})
 _numbers = itertools.count(1_000)
@@ -30,7 +37,7 @@ def standing(first: bytes) -> Pair:
     charter = load_charter(first)
     for party in (pair.alpha, pair.bravo):
         paths = tuple(path for path in pair.paths if path.name != "relay-3")
-        party.prepare(charter=charter.founding, standing=charter, note=first, paths=paths)
+        party.prepare(charter=charter.founding, standing=charter, note=first, paths=paths, release=policy_of(charter))
     return pair.open()
 
 
@@ -56,7 +63,7 @@ def again(party: Party) -> None:
     charter = load_charter(note)
     names = {relay.name for relay in charter.relays}
     paths = tuple(path for path in party.pair.paths if path.name in names)
-    party.prepare(charter=charter.founding, standing=charter, note=note, paths=paths)
+    party.prepare(charter=charter.founding, standing=charter, note=note, paths=paths, release=policy_of(charter))
     party.restart()
     dial(party)
 
@@ -400,3 +407,60 @@ def test_what_was_said_before_an_amendment_is_delivered_after_it(ceremony: Cerem
     assert pair.bravo.shown() == [1]
     assert pair.bravo.refusals() == []
     assert "delivered" in pair.alpha.states(1)
+
+
+def test_who_must_sign_changes_in_service(ceremony: Ceremony) -> None:  # noqa: F811
+    """The watch would have to stop to be told that two must sign now (docs/protocol.md 19.14)."""
+    seed, card = make_officer(ceremony.keys["ALPHA"], "ALPHA", "chief", ("drafter",), os.urandom, NOW)
+    offer = make_offer(ceremony.keys["ALPHA"], "ALPHA", [], [card], [])
+    entry = ReleaseEntry(plane="real", precedence="flash", roles=("drafter",))
+    strict = ceremony.agreed(Changes(offers=[offer], release=[entry]))
+    loose = ceremony.agreed(Changes(release=[]), strict)
+    pair = standing(ceremony.signed)
+    alpha, bravo = pair.alpha, pair.bravo
+    assert alpha.submit("1", FLASH).ok
+    pair.run(1_000)
+    for party in (alpha, bravo):
+        assert activate(party, strict).ok
+    pair.run(1_000)
+    assert serials(pair) == (2, 2)
+    assert alpha.submit("Nobody signed.", FLASH).code == "policy"
+    assert alpha.submit("2", ROUTINE).ok
+    desk = Desk(alpha)
+    assert desk.make("3").ok
+    charter = alpha.endpoint.context.setup.charter
+    assert desk.sign(1, signed(desk.statement(1), "chief", DRAFTER, charter=charter, key=SigningKey(seed))).ok
+    assert desk.release(1).ok
+    pair.run(1_000)
+    again(bravo)
+    pair.run(1_000)
+    smuggle(alpha, plain("4", draft=b""))
+    pair.run(1_000)
+    for party in (alpha, bravo):
+        assert activate(party, loose).ok
+    pair.run(1_000)
+    assert serials(pair) == (3, 3)
+    assert alpha.submit("5", FLASH).ok
+    pair.run(1_000)
+    assert verdicts(bravo) == {1: "", 2: "", 3: RELEASED, 4: "missing", 5: ""}
+
+
+def test_a_signature_from_before_an_amendment_counts_after_it(ceremony: Ceremony) -> None:  # noqa: F811
+    """What two officers agreed to would have to be signed again for a relay's new address (docs/protocol.md 19.14)."""
+    seed, card = make_officer(ceremony.keys["ALPHA"], "ALPHA", "chief", ("drafter",), os.urandom, NOW)
+    offer = make_offer(ceremony.keys["ALPHA"], "ALPHA", [], [card], [])
+    entry = ReleaseEntry(plane="real", precedence="flash", roles=("drafter",))
+    first = ceremony.agreed(Changes(offers=[offer], release=[entry]))
+    later = ceremony.agreed(RELAYS, first)
+    pair = standing(first)
+    desk = Desk(pair.alpha)
+    assert desk.make().ok
+    charter = pair.alpha.endpoint.context.setup.charter
+    assert desk.sign(1, signed(desk.statement(1), "chief", DRAFTER, charter=charter, key=SigningKey(seed))).ok
+    for party in (pair.alpha, pair.bravo):
+        assert activate(party, later).ok
+    pair.run(1_000)
+    assert serials(pair) == (3, 3)
+    assert desk.release(1).ok
+    pair.run(1_000)
+    assert verdicts(pair.bravo) == {1: RELEASED}
