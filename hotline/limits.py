@@ -67,6 +67,9 @@ SERVICE_BEATS: Final = 4
 SERIAL_MAX: Final = 2**40
 """Highest serial or ledger size that a peer may name. Beyond: refused; no ledger could write it down."""
 
+SERIAL_SKIP_MAX: Final = 65_536
+"""Serials of ours that are passed over in a minute on one terminal's word that it holds them. Beyond: not believed."""
+
 TIME_MAX: Final = 253_402_300_799_999
 """The last millisecond of the year 9999. A later written time, or a longer validity, is refused."""
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from hotline.crypto.signing import verify
 from hotline.errors import RemoteError
-from hotline.limits import FRAME_BYTES_MAX
+from hotline.limits import FRAME_BYTES_MAX, SERIAL_SKIP_MAX, SUMMARY_INTERVAL
 from hotline.machine import Delete, Instant, Plane, Private, Put
 from hotline.protocol import modes
 from hotline.protocol.challenges import Challenges
@@ -65,6 +65,9 @@ class Answers:
         self._delivered_lately: dict[tuple[Plane, int], None] = {}
         """History does not know yet what the commit under way holds."""
         self._told_restored: set[Plane] = set()
+        self._told_absurd: set[Plane] = set()
+        self._skipped: dict[Plane, tuple[int, int]] = {}
+        """Since when, and how many serials were passed over since then on the word of the peer."""
 
     def custody(self, path: Path, frame: frame_pb2.Custody, now: Instant) -> None:
         """A relay signs for envelopes. Raises RemoteError if the signature or the text is not right."""
@@ -116,8 +119,10 @@ class Answers:
     def delivered(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
         """The peer's terminal holds these statements."""
         copies = self._copies(plane, receipt, name, now)
-        if copies and self._ctx.sibling:
+        if self._ctx.sibling:  # it has the copy; whether the peer has anything is another question
             self._mirror.acknowledged(self._ctx, plane, copies, now)
+            self._sending.pump(now)
+            return
         serials = [item.serial for item in receipt.item if self._deliver_one(plane, item.serial, item.statement, now)]
         if serials:
             head = said_head(receipt.checkpoint, self._ctx.setup.remote_log)
@@ -244,7 +249,8 @@ class Answers:
         until = receipt.reply_by_ms
         officer = {"officer": Private(receipt.officer.encode())}
         ctx.record("peer.promised", officer, plane=plane.value, serial=serial, until=until, receipt=name.hex())
-        self._promises.take(SENT, plane, serial, until, now)
+        if not self._promises.was_kept(SENT, plane, serial, receipt.time_ms):
+            self._promises.take(SENT, plane, serial, until, now)
         ctx.tell("promise", way=SENT, plane=plane.value, serial=serial, officer=receipt.officer, until=until)
 
     def _rung(self, plane: Plane, serial: int, stage: str, receipt: content_pb2.Receipt, now: Instant) -> None:
@@ -262,7 +268,7 @@ class Answers:
             return
         outbox = self._ctx.outboxes[plane]
         if receipt.received_through > outbox.last_serial:
-            self.skip_to(plane, receipt.received_through)
+            self.skip_to(plane, receipt.received_through, now)
         clashing, lost, arrived = [], False, []
         for item in receipt.item:
             pending = outbox.pending.get(item.serial)
@@ -279,7 +285,7 @@ class Answers:
         for line in spans(arrived):
             self._ctx.record("msg.delivered", plane=plane.value, serials=line, receipt=name.hex())
         if lost:
-            self.skip_to(plane, receipt.received_through)
+            self.skip_to(plane, receipt.received_through, now)
         if clashing:
             self.renumber(plane, clashing, now)
 
@@ -314,12 +320,20 @@ class Answers:
             return
         self._ctx.record("msg.renumbered", said(statement), plane=plane.value, serial=serial, new=new, statement=name)
 
-    def skip_to(self, plane: Plane, serial: int) -> None:
+    def skip_to(self, plane: Plane, serial: int, now: Instant) -> None:
         """We lost state: the peer holds serials of ours up to here that we may not give out again.
 
         What is pending stays as it is. The peer may hold it already; if it holds something else, it says CONFLICT.
         """
         ctx, outbox = self._ctx, self._ctx.outboxes[plane]
+        since, skipped = self._skipped.get(plane, (now.mono, 0))
+        if now.mono - since >= SUMMARY_INTERVAL:
+            since, skipped = now.mono, 0
+        skipped += max(0, serial - outbox.last_serial)
+        if skipped > SERIAL_SKIP_MAX:
+            self._disbelieve(plane, serial)
+            return
+        self._skipped[plane] = since, skipped
         if plane not in self._told_restored:
             self._told_restored.add(plane)
             if ctx.standing.siblings:
@@ -335,6 +349,13 @@ class Answers:
                 ctx.alarm("restored", text, plane=plane.value, through=serial)
         ctx.raise_serial(plane, serial)
         outbox.restored()
+
+    def _disbelieve(self, plane: Plane, serial: int) -> None:
+        """Nobody loses so much: who is believed here uses up the serials of our party before every terminal."""
+        if plane not in self._told_absurd:
+            self._told_absurd.add(plane)
+            text = "the peer claims to hold far more statements of ours than were said: its terminal lies or is broken"
+            self._ctx.alarm("absurd-serial", text, plane=plane.value, through=serial)
 
     def offer_again(self, plane: Plane, after: int, now: Instant) -> None:
         """The peer has lost what it had acknowledged: everything after `after` is owed again."""

@@ -220,7 +220,7 @@ class Beats:
             if not ctx.standing.active:
                 continue  # what it must know of this is asked when it takes over
             if received > outbox.last_serial:
-                self._answers.skip_to(plane, received)
+                self._answers.skip_to(plane, received, now)
             elif received < outbox.delivered_high and answered >= outbox.delivered_since:
                 self._answers.offer_again(plane, received, now)
 

@@ -33,10 +33,10 @@ class Branding:
 
     def __init__(self, context: Context) -> None:
         self._ctx = context
-        self._recent: OrderedDict[bytes, None] = OrderedDict()
+        self._recent: OrderedDict[bytes, tuple[Plane, int]] = OrderedDict()
 
-    def take(self, plane: Plane, statement: content_pb2.Statement, now: Instant, *, repeats: bool) -> str:
-        """The verdict, recorded and kept. `repeats`: the terminal knows this text under the serial it had before."""
+    def take(self, plane: Plane, statement: content_pb2.Statement, now: Instant, *, repeats: int) -> str:
+        """The verdict, recorded and kept. `repeats`: the serial under which this text is known, or 0."""
         ctx = self._ctx
         setup = ctx.setup
         verdict = judge(setup.release, plane, setup.charter, statement, now.wall)
@@ -44,9 +44,9 @@ class Branding:
             return ""
         draft = statement.draft
         if verdict == RELEASED:
-            if self._used(draft) and not repeats:
+            if self._used(draft) not in (None, (plane, repeats)):
                 verdict = "reused"
-            else:
+            elif not repeats or statement.first_serial:  # a repeat is known by the one that came last: as in 12.6
                 self._note(plane, statement)
         key: dict[str, str | int] = {"plane": plane.value, "serial": statement.serial}
         ctx.out.changes.append(Put("received_fact", {**key, "stage": "authority", "at": now.wall, "by": verdict}))
@@ -63,12 +63,12 @@ class Branding:
             ctx.alarm("unreleased", text, plane=plane.value, serial=statement.serial, verdict=verdict)
         return verdict
 
-    def _used(self, draft: bytes) -> bool:
-        return draft in self._recent or self._ctx.history.received_draft(draft)
+    def _used(self, draft: bytes) -> tuple[Plane, int] | None:
+        return self._recent.get(draft) or self._ctx.history.received_draft(draft)
 
     def _note(self, plane: Plane, statement: content_pb2.Statement) -> None:
         # Only what is released uses a draft up: a forged one must not make the true one look like its repeat.
-        self._recent[statement.draft] = None
+        self._recent[statement.draft] = plane, statement.serial
         while len(self._recent) > _DRAFTS_REMEMBERED:
             self._recent.popitem(last=False)
         row = {"draft": statement.draft, "plane": plane.value, "serial": statement.serial}

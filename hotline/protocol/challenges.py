@@ -263,8 +263,9 @@ class Challenges:
         row: Row = asdict(kept)
         self._kept[kept.way, kept.serial] = kept
         self._ctx.out.changes.append(Put("challenge", row))
-        while len(self._kept) > CHALLENGES_KEPT_MAX:
-            way, serial = next(iter(self._kept))
+        # Each way by itself: a flood of the peer's makes nobody forget what it was asked.
+        while len(self._kept) > CHALLENGES_KEPT_MAX < sum(way == kept.way for way, _ in self._kept):
+            way, serial = next(key for key in self._kept if key[0] == kept.way)
             del self._kept[way, serial]
             if way == _ASKED:
                 self._late_at.pop(serial, None)

@@ -55,7 +55,8 @@ class Courier:
         ctx = self._ctx
         ctx.out.changes += self._keys.due(now)
         key = self._keys.usable(now)
-        envelopes, statements, left = ([], 0, 0) if key is None else self._sealed(key, now)
+        speaks = ctx.standing.active  # else nothing that is pending leaves, by hand either (23.3)
+        envelopes, statements, left = ([], 0, 0) if key is None else self._sealed(key, now, speaks=speaks)
         newest = self._keys.newest
         assert newest is not None
         data = encode_bundle(
@@ -79,12 +80,14 @@ class Courier:
                 f"no courier key of {ctx.setup.remote.party} is held that may be used: this bundle carries ours alone; "
                 "import one of theirs, then export again"
             )
+        elif not speaks:
+            text += "; this terminal stands by: the one that speaks exports what is pending"
         elif left:
             text += f"; {left} more did not fit and wait for the next bundle"
         fields: dict[str, str | int | bytes | None] = {"bundle": data, "statements": statements}
         ctx.out.replies.append(Reply(event.request, True, "bundle", text, fields))
 
-    def _sealed(self, key: PeerPrekey, now: Instant) -> tuple[list[bytes], int, int]:
+    def _sealed(self, key: PeerPrekey, now: Instant, *, speaks: bool) -> tuple[list[bytes], int, int]:
         """Envelopes, how many of them are statements, and how many statements found no room."""
         ctx, envelopes, room = self._ctx, [], _ROOM
         taken = left = 0
@@ -94,7 +97,7 @@ class Courier:
                 envelopes.append(seal(ctx.session.sign(ContentType.RECEIPT, plane, content)))
                 room -= len(envelopes[-1])
             # A bundle is signed: what is said without prejudice waits for a path (22.6).
-            carried = [one for one in outbox.pending.values() if not one.is_nonpaper]
+            carried = [one for one in outbox.pending.values() if speaks and not one.is_nonpaper]
             for item in sorted(carried, key=lambda one: (-one.precedence, one.serial)):
                 # An envelope is at most its content, doubled by padding, and less than 4 KiB beside it.
                 if len(envelopes) >= BUNDLE_ENVELOPES_MAX or 2 * len(item.content) + 4_096 > room:

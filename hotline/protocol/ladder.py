@@ -118,15 +118,16 @@ class Ladder:
             text = "an answer is promised until a time to come: nothing was promised"
             ctx.out.replies.append(Reply(event.request, False, "time", text))
             return
-        self._promised(plane, serial, event.officer, until, now)
+        self._promised(plane, serial, event.officer, until, now, said=now.wall)
         self._owe(Unnoted(plane, serial, name, event.officer, now.wall, content_pb2.STAGE_REPLY_BY, until=until), now)
         ctx.out.replies.append(Reply(event.request, True, "promised", f"the peer is promised an answer to #{serial}"))
 
-    def _promised(self, plane: Plane, serial: int, by: str, until: int, now: Instant) -> None:
+    def _promised(self, plane: Plane, serial: int, by: str, until: int, now: Instant, *, said: int) -> None:
         ctx = self._ctx
-        self._rung(plane, serial, "reply-by", now, officer=by, until=until)
+        self._rung(plane, serial, "reply-by", now, officer=by, until=until, said=said)
         ctx.record("msg.promised", {"officer": Private(by.encode())}, plane=plane.value, serial=serial, until=until)
-        self._promises.take(RECEIVED, plane, serial, until, now)
+        if said == now.wall or not self._promises.was_kept(RECEIVED, plane, serial, said):
+            self._promises.take(RECEIVED, plane, serial, until, now)
         ctx.tell("promise", way=RECEIVED, plane=plane.value, serial=serial, officer=by, until=until)
 
     def _readable(self, request: RequestId, plane: Plane, serial: int) -> bytes | None:
@@ -162,10 +163,11 @@ class Ladder:
         officer: str,
         principal: str = "",
         until: int = 0,
+        said: int = 0,
     ) -> None:
         key: dict[str, str | int] = {"way": RECEIVED, "plane": plane.value, "serial": serial, "stage": stage}
-        said: dict[str, str | int] = {"at": now.wall, "said": now.wall, "officer": officer, "principal": principal}
-        self._ctx.out.changes.append(Put("ladder", {**key, **said, "until": until, "answer": 0}))
+        whose: dict[str, str | int] = {"officer": officer, "principal": principal, "until": until, "answer": 0}
+        self._ctx.out.changes.append(Put("ladder", {**key, **whose, "at": now.wall, "said": said or now.wall}))
 
     # --- the receipts ------------------------------------------------------------------------------------------------
 
@@ -210,17 +212,20 @@ class Ladder:
                     self._opened(plane, serial, receipt.officer, now)
                 case content_pb2.STAGE_SHOWN if not ctx.history.rung(RECEIVED, plane, serial, "shown"):
                     self._presented(plane, serial, receipt.officer, receipt.principal, now)
-                case content_pb2.STAGE_REPLY_BY if not self._is_promised(plane, serial, receipt.reply_by_ms):
-                    self._promised(plane, serial, receipt.officer, receipt.reply_by_ms, now)
+                case content_pb2.STAGE_REPLY_BY if self._is_news(plane, serial, receipt):
+                    until, said = receipt.reply_by_ms, receipt.time_ms
+                    self._promised(plane, serial, receipt.officer, until, now, said=said)
         if known:
             answer = content_pb2.Receipt(stage=content_pb2.STAGE_NOTED, item=known, time_ms=now.wall)
             if receipt.stage != content_pb2.STAGE_READ:
                 answer.noted, answer.reply_by_ms = receipt.stage, receipt.reply_by_ms
             ctx.send_content(plane, ContentType.RECEIPT, encode(answer), now, transient=True, urgent=False)
 
-    def _is_promised(self, plane: Plane, serial: int, until: int) -> bool:
+    def _is_news(self, plane: Plane, serial: int, receipt: content_pb2.Receipt) -> bool:
+        """Whether it was promised after what is known: what comes late or again undoes nothing."""
         known = self._promises.open.get((RECEIVED, plane, serial))
-        return known is not None and known.until == until
+        under_way = known is not None and known.until == receipt.reply_by_ms
+        return not under_way and receipt.time_ms > self._ctx.history.rung(RECEIVED, plane, serial, "reply-by")
 
     def receipts(self, plane: Plane) -> Iterator[bytes]:
         """For a bundle: what the peer has not noted."""

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from hotline.limits import MIRROR_BATCH
+from hotline.errors import Malformed
+from hotline.limits import MIRROR_BATCH, SERIAL_SKIP_MAX
 from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol.context import Context
 from hotline.protocol.entries import references, said
 from hotline.protocol.language import link
-from hotline.protocol.neutral import CORRECTING, VOIDS, kind_word
+from hotline.protocol.neutral import CORRECTING, NON_PAPER, VOIDS, kind_word
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.promises import Promises
 from hotline.protocol.sending import Sending
 from hotline.protocol.session import Opened
-from hotline.protocol.statements import Ends, read_statement, spans, statement_hash
+from hotline.protocol.statements import Ends, decode_statement, read_statement, spans, statement_hash
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
@@ -45,8 +46,13 @@ class Mirror:
     # --- who speaks --------------------------------------------------------------------------------------------------
 
     def speak(self, now: Instant) -> None:
-        """From now on this terminal sends what its party has pending."""
-        for line in self._ctx.peers:
+        """From now on this terminal sends what its party has pending, and rings if nobody gets it."""
+        ctx = self._ctx
+        for plane in Plane:
+            for serial, item in ctx.outboxes[plane].pending.items():
+                if not (item.is_void or item.copy):
+                    ctx.objectives.said(plane, serial, decode_statement(item.content), now)
+        for line in ctx.peers:
             self._sending[line.setup.remote.number].wake(now)
 
     def rest(self) -> None:
@@ -66,6 +72,9 @@ class Mirror:
         """A sibling tells a statement of our party. Raises Malformed."""
         ctx, plane, local = self._ctx, opened.plane, self._setup.local
         statement = read_statement(opened.inner.content, plane, local.party, self._setup.remote.party)
+        heard = [line.peer.received_through[plane] for line in ctx.peers]
+        if statement.serial > max(ctx.outboxes[plane].last_serial, *heard) + SERIAL_SKIP_MAX:
+            raise Malformed("serial", "of a row that nobody else knows")
         ends = Ends(self._setup.charter, opened.author, local.number)
         name = statement_hash(plane, ends, opened.inner.content)
         held = self._held(plane, statement.serial)
@@ -296,6 +305,6 @@ class Mirror:
             if row is None or serial in box.pending:
                 continue
             statement = content_pb2.Statement.FromString(row.content)
-            if statement.kind not in VOIDS:
+            if statement.kind not in (*VOIDS, NON_PAPER):  # said while each party had one terminal: for that one alone
                 item = Pending(serial, statement.precedence, row.content, row.signature, row.hash, 0)
                 box.add(item.copied(copy=True))

@@ -80,13 +80,14 @@ class Objectives:
     def begin(self, way: str, plane: Plane, serial: int, precedence: int, now: Instant) -> None:
         """From now on somebody should read this one."""
         objective = self._ctx.setup.objective_ms.get(precedence, 0)
-        if not objective or plane is Plane.SERVICE:
+        if not objective or plane is Plane.SERVICE or (way, plane, serial) in self._watched:
             return
         watched = Watched(precedence, objective, now.mono, now.wall)
         self._take((way, plane, serial), watched)
         self._put((way, plane, serial), watched)
-        while len(self._watched) > WATCHED_MAX:
-            self.end(*next(iter(self._watched)))
+        # Each way by itself: a flood of the peer's makes nobody forget what we said.
+        while len(self._watched) > WATCHED_MAX < sum(key[0] == way for key in self._watched):
+            self.end(*next(key for key in self._watched if key[0] == way))
 
     def end(self, way: str, plane: Plane, serial: int) -> None:
         """It was read, or never will be."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,7 @@ from hotline.protocol.neutral import NON_PAPER
 from hotline.protocol.tables import Saved
 from hotline.wire.v1 import content_pb2
 
+_REMEMBERED: Final = 4_096
 SENT: Final = "sent"
 RECEIVED: Final = "received"
 """Way of the statement that is to be answered: by the peer, or by us."""
@@ -31,6 +33,8 @@ class Promises:
     def __init__(self, context: Context) -> None:
         self._ctx = context
         self.open: dict[tuple[str, Plane, int], Promise] = {}
+        self._answered_lately: OrderedDict[tuple[str, Plane, int], int] = OrderedDict()
+        """When the newest answers were said: history does not know yet what the commit under way holds."""
 
     def restore(self, saved: Saved, now: Instant) -> None:
         """Take up what was promised; what was told as overdue is not told again."""
@@ -55,7 +59,7 @@ class Promises:
     def answered_by_us(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
         """We say `statement`; if it answers one of the peer's, that promise is kept."""
         if statement.HasField("in_reply_to") and statement.kind != NON_PAPER:
-            self._answered(RECEIVED, plane, statement.in_reply_to.serial, statement.serial, now)
+            self._answered(RECEIVED, plane, statement.in_reply_to.serial, statement, now)
 
     def answered_by_peer(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
         """The peer says `statement`; it answers ours if it names the one that we sent under that number."""
@@ -64,12 +68,20 @@ class Promises:
         named = statement.in_reply_to
         known = self._ctx.history.sent(plane, named.serial)
         if known is not None and known.hash == named.statement:
-            self._answered(SENT, plane, named.serial, statement.serial, now)
+            self._answered(SENT, plane, named.serial, statement, now)
 
-    def _answered(self, way: str, plane: Plane, serial: int, answer: int, now: Instant) -> None:
-        ctx = self._ctx
+    def was_kept(self, way: str, plane: Plane, serial: int, said: int) -> bool:
+        """Whether the answer was said after the promise, which came later, or comes again; by the promiser's clock."""
+        key = (way, plane, serial)
+        return (self._answered_lately.get(key) or self._ctx.history.rung(*key, "answered")) >= said
+
+    def _answered(self, way: str, plane: Plane, serial: int, statement: content_pb2.Statement, now: Instant) -> None:
+        ctx, answer, said = self._ctx, statement.serial, statement.composed_ms
+        self._answered_lately[way, plane, serial] = said
+        while len(self._answered_lately) > _REMEMBERED:
+            self._answered_lately.popitem(last=False)
         key: dict[str, str | int] = {"way": way, "plane": plane.value, "serial": serial}
-        row: dict[str, str | int | bytes | None] = {**key, "stage": "answered", "at": now.wall, "said": now.wall}
+        row: dict[str, str | int | bytes | None] = {**key, "stage": "answered", "at": now.wall, "said": said}
         row |= {"officer": "", "principal": "", "until": 0, "answer": answer}
         ctx.out.changes.append(Put("ladder", row))
         promise = self.open.pop((way, plane, serial), None)

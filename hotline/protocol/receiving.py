@@ -139,7 +139,7 @@ class Receiving:
             ctx.record("msg.repeat", plane=plane.value, serial=serial, of=repeats)
             ctx.out.changes.append(Put("received_fact", {**key, "stage": "repeat", "at": now.wall, "by": str(repeats)}))
             ctx.tell("repeat", plane=plane.value, serial=serial, of=repeats, at=now.wall)
-        verdict = self._branding.take(plane, statement, now, repeats=bool(repeats))
+        verdict = self._branding.take(plane, statement, now, repeats=repeats)
         self._verdicts[plane, serial] = verdict
         if verdict in ("", RELEASED):
             self._promises.answered_by_peer(plane, statement, now)

@@ -14,6 +14,8 @@ from hotline.wire.v1 import content_pb2
 
 _LABEL: Final = "hotline/v1/activation"
 _BODY_MAX: Final = 64
+TERM_MAX: Final = 2**32 - 1
+"""The last term that a word can name."""
 
 
 class Turn(NamedTuple):
@@ -86,11 +88,17 @@ class Standing:
         return signed
 
     def hear(self, party: str, signed: content_pb2.SignedActivation) -> bool:
-        """Take a word of a terminal of `party` if it begins a higher turn. Raises Malformed or Untrusted."""
+        """Take a word of a terminal of `party` if it begins a higher turn. Raises Malformed or Untrusted.
+
+        A terminal that our charter does not name may be one that an amendment has retired, or that another one adds:
+        its word is nothing to us, and no reason not to hear who passes it on.
+        """
         body = decode(content_pb2.ActivationBody, signed.body, _BODY_MAX)
         side = self.sides.get(body.terminal)
-        if side is None or side.party != party or not body.term or body.time_ms > TIME_MAX:
+        if not body.term or body.time_ms > TIME_MAX or (side is not None and side.party != party):
             raise Malformed("activation", f"term {body.term} of terminal {body.terminal}")
+        if side is None:
+            return False
         turn = Turn(body.term, body.terminal)
         if turn <= self.turns[party]:
             return False

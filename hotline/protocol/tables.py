@@ -219,8 +219,8 @@ class History(Protocol):
     def received_hash(self, plane: Plane, serial: int) -> bytes | None:
         """Hash of the peer's statement with this serial."""
 
-    def received_draft(self, draft: bytes) -> bool:
-        """Whether a released statement of the peer has used this draft up."""
+    def received_draft(self, draft: bytes) -> tuple[Plane, int] | None:
+        """Plane and serial of the released statement of the peer that has used this draft up."""
 
     def authority(self, plane: Plane, serial: int) -> str:
         """What the release of the peer's statement was found to be worth; empty where none was asked for."""

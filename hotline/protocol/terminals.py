@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from hotline.limits import SERIAL_MAX
+from hotline.limits import SERIAL_MAX, SERIAL_SKIP_MAX
 from hotline.machine import Instant, Plane, Private, Put, Reply, RequestId
 from hotline.protocol.context import Context
 from hotline.protocol.events import SetTerminal
 from hotline.protocol.mirror import Mirror
+from hotline.protocol.standing import TERM_MAX
 from hotline.protocol.tables import Saved
 from hotline.wire.codec import decode, encode
 from hotline.wire.v1 import content_pb2
@@ -45,6 +46,11 @@ class Terminals:
         elif event.speak == standing.active:
             word = "speaks for its party already" if standing.active else "stands by already"
             self._answer(event, "again", f"this terminal {word}: nothing was changed")
+        elif event.speak and standing.turn.term >= TERM_MAX:
+            text = (
+                f"{standing.name(standing.turn.terminal)} has begun the last term that there is: nobody can follow it; "
+            )
+            self._answer(event, "terms", text + "amend the charter so that it names that terminal no more")
         elif event.speak:
             self._take_over(event, now)
         else:
@@ -85,7 +91,8 @@ class Terminals:
         """New serials lie above everything that anybody has heard of, so that few are given out twice."""
         heard = [line.peer.sent_through[plane] for line in self._ctx.lines if line.sibling]
         heard += [line.peer.received_through[plane] for line in self._ctx.peers]
-        last = min(max(self._ctx.outboxes[plane].last_serial, *heard, 0), SERIAL_MAX)
+        last = self._ctx.outboxes[plane].last_serial
+        last = max([last, *(serial for serial in heard if serial <= min(last + SERIAL_SKIP_MAX, SERIAL_MAX))])
         self._ctx.raise_serial(plane, last)
         for line in self._ctx.peers:
             line.outboxes[plane].restored()

@@ -300,9 +300,10 @@ class EndpointStore:
         found = self.query(sql, (plane.value, serial))
         return bytes(found[0][0]) if found else None
 
-    def received_draft(self, draft: bytes) -> bool:
-        """Whether a released statement of the peer has used this draft up."""
-        return bool(self.query("SELECT 1 FROM received_draft WHERE draft=? LIMIT 1", (draft,)))
+    def received_draft(self, draft: bytes) -> tuple[Plane, int] | None:
+        """Plane and serial of the released statement of the peer that has used this draft up."""
+        found = self.query("SELECT plane, serial FROM received_draft WHERE draft=?", (draft,))
+        return (Plane(found[0][0]), int(found[0][1])) if found else None
 
     def authority(self, plane: Plane, serial: int) -> str:
         """What the release of the peer's statement was found to be worth."""

@@ -114,9 +114,10 @@ class EndpointNode(Node[EndpointEvent]):
         row = self.disk.tables.get("received", {}).get((plane.value, serial))
         return None if row is None else octets(row["hash"])
 
-    def received_draft(self, draft: bytes) -> bool:
-        """Whether a released statement of the peer has used this draft up."""
-        return (draft,) in self.disk.tables.get("received_draft", {})
+    def received_draft(self, draft: bytes) -> tuple[Plane, int] | None:
+        """Plane and serial of the released statement of the peer that has used this draft up."""
+        row = self.disk.tables.get("received_draft", {}).get((draft,))
+        return None if row is None else (Plane(str(row["plane"])), int(str(row["serial"])))
 
     def authority(self, plane: Plane, serial: int) -> str:
         """What the release of the peer's statement was found to be worth."""

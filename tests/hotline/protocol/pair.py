@@ -74,8 +74,9 @@ class Memory:
         row = self.tables.get("received", {}).get((plane.value, serial))
         return None if row is None else row["hash"]  # type: ignore[return-value]
 
-    def received_draft(self, draft: bytes) -> bool:
-        return (draft,) in self.tables.get("received_draft", {})
+    def received_draft(self, draft: bytes) -> tuple[Plane, int] | None:
+        row = self.tables.get("received_draft", {}).get((draft,))
+        return None if row is None else (Plane(str(row["plane"])), int(str(row["serial"])))
 
     def authority(self, plane: Plane, serial: int) -> str:
         row = self.tables.get("received_fact", {}).get((plane.value, serial, "authority"))

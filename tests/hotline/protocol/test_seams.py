@@ -1,0 +1,224 @@
+"""Where features of one wire meet: what one of them promises, another must not break."""
+
+from __future__ import annotations
+
+from unittest.mock import patch
+
+import pytest
+
+from hotline.limits import CHALLENGES_KEPT_MAX, SERIAL_MAX
+from hotline.machine import Output, Plane, RequestId
+from hotline.protocol.bundle import read_bundle
+from hotline.protocol.events import AskChallenge, ExportBundle, SetTerminal
+from hotline.protocol.release import RELEASED
+from hotline.wire.v1 import content_pb2
+
+from .offices import TWO, smuggle
+from .pair import FLASH, PRIORITY, ROUTINE, WALL, Pair, losing
+from .quartet import Quartet, Terminal
+from .test_release import plain, released, verdicts
+
+MINUTE = 60_000
+LAST_TERM = 2**32 - 1
+
+
+@pytest.fixture
+def four() -> Quartet:
+    return Quartet().open()
+
+
+def word(terminal: Terminal, term: int) -> content_pb2.SignedActivation:
+    """What a thief with the keys of a terminal signs."""
+    standing = terminal.endpoint.standing
+    own, signed = standing.turns[terminal.name], dict(standing.signed)
+    standing.turns[terminal.name] = own._replace(term=term - 1)
+    made = standing.begin(terminal.signing, WALL)
+    standing.turns[terminal.name], standing.signed = own, signed
+    return made
+
+
+def cut_off(four: Quartet, one: Terminal) -> None:
+    four.part(*((one, other) for other in four.all if other.name != one.name))
+
+
+def test_a_siblings_word_is_no_delivery_of_what_expired(four: Quartet) -> None:
+    """The operator would be told that the peer has what it never got (docs/protocol.md 23.5 and 12.4)."""
+    four.alt.kill()
+    cut_off(four, four.alpha)
+    four.alpha.submit("too late", valid_for_ms=5_000)
+    four.run(8_000)
+    four.alt.start()
+    four.run(10_000)
+    assert four.alt.said() == {1: "too late"}
+    assert four.alpha.states(1) == ["expired"]
+
+
+def test_the_last_term_is_nobodys_ruin(four: Quartet) -> None:
+    """A stolen terminal would stop the machine of the next who takes over (docs/protocol.md 23.2)."""
+    four.alpha.endpoint.standing.hear("ALPHA", word(four.alt, LAST_TERM))
+    request = RequestId(900)
+    four.alpha.step(SetTerminal(request, "watch", True))
+    assert four.alpha.replies[request].code == "terms"
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_a_terminal_that_the_charter_no_longer_names_has_no_turn(four: Quartet, both: bool) -> None:
+    """Its word would keep its party from starting, or speaking, for ever (docs/protocol.md 23.2 and 24.10)."""
+    assert four.alt.speak()
+    four.run(2_000)
+    four.alt.kill()
+    for one in (four.alpha, four.bravo, four.beside) if both else (four.alpha,):
+        four.alt.on = False
+        one.prepare(others=tuple(other for other in one.setup.others if other.side.number != four.alt.number))
+        one.restart()
+    four.run(5_000)
+    assert four.alpha.endpoint.standing.active
+    assert four.alpha.endpoint.context.peer_is_heard
+    assert four.alpha.submit("still here").ok
+    four.run(3_000)
+    assert four.bravo.got() == {1: "still here"}
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_draft_is_not_used_again_as_the_repeat_of_something_else(at_once: bool) -> None:
+    """A thief would have an order given twice, the second time as the repeat of small talk (docs/protocol.md 19.6)."""
+    pair = Pair(release=TWO).open()
+    smuggle(pair.alpha, released())
+    pair.run(1_000)
+    with patch.object(pair.alpha.endpoint.context, "entropy", lambda size: b"s" * size):
+        smuggle(pair.alpha, plain(precedence=PRIORITY, draft=b""))
+        if not at_once:
+            pair.run(1_000)
+        smuggle(pair.alpha, released(first_serial=2))
+    pair.run(1_000)
+    assert verdicts(pair.bravo) == {1: RELEASED, 2: "", 3: "reused"}
+
+
+def test_a_promise_that_comes_after_its_answer_is_kept() -> None:
+    """An answer on record would be an alarm until somebody answers again (docs/protocol.md 20.4 and 20.5)."""
+    pair = Pair().open()
+    pair.alpha.submit("Whose aircraft is it?")
+    pair.run(500)
+    pair.bravo.read(1)
+    pair.run(500)
+    pair.weather = losing(lambda sender, relay, envelope: sender is pair.bravo)
+    assert pair.bravo.promise(1, WALL + pair.time + MINUTE).ok
+    pair.run(1)
+    pair.weather = lambda sender, relay, envelope: [envelope]
+    pair.run(5)
+    assert pair.bravo.submit("Ours.", FLASH, in_reply_to=1).ok
+    pair.run(20)
+    pair.run(2 * MINUTE)
+    assert [d.fields["way"] for d in pair.alpha.told if d.kind == "promise"] == ["sent"]
+    assert "promise-overdue" not in pair.alpha.alarms()
+
+
+def test_a_promise_is_not_made_anew_at_the_sibling_by_its_echo(four: Quartet) -> None:
+    """What was kept would be overdue there for ever (docs/protocol.md 20.5 and 23.5)."""
+    four.alpha.submit("Whose aircraft is it?")
+    four.run(1_000)
+    four.bravo.read(1)
+    four.run(1_000)
+    to, by = four.bravo.number.to_bytes(2, "big"), four.beside.number.to_bytes(2, "big")
+    four.weather = losing(lambda sender, relay, envelope: envelope[2:6] == to + by)  # no NOTED comes back
+    assert four.bravo.promise(1, WALL + four.time + MINUTE).ok
+    four.run(100)
+    assert four.bravo.submit("Ours.", in_reply_to=1).ok
+    four.run(30_000)
+    four.weather = losing(lambda *_: False)
+    four.run(2 * MINUTE)
+    assert "promise-overdue" not in four.beside.alarms()
+    assert not four.beside.endpoint.promises.open
+
+
+def test_a_flood_of_challenges_makes_nobody_forget_what_was_asked() -> None:
+    """Who must answer would rather be forgotten (docs/protocol.md 25.8)."""
+    pair = Pair().open()
+    pair.bravo.submit("x")
+    pair.run(1_000)
+    pair.alpha.step(AskChallenge(RequestId(900), "watch", Plane.REAL, 1, ours=False))
+    challenges, named = pair.alpha.endpoint.challenges, content_pb2.Reference(serial=1, statement=bytes(32))
+    pair.alpha.endpoint.context.out = Output()
+    for serial in range(1, CHALLENGES_KEPT_MAX + 2):
+        asked = content_pb2.Statement(serial=serial, challenge=content_pb2.Challenge(named=named))
+        challenges.heard(asked, bytes(32), pair.alpha.now())
+    assert ("asked", 1) in challenges._kept
+    assert len(challenges._kept) <= 2 * CHALLENGES_KEPT_MAX
+    pair.alpha.lies = True
+
+
+def test_who_takes_over_watches_what_it_takes_over() -> None:
+    """The one terminal that is left would never ring for what nobody gets (docs/protocol.md 20.7 and 23.6)."""
+    four = Quartet()
+    for one in four.all:
+        one.prepare(objective_ms={FLASH: MINUTE, ROUTINE: MINUTE})
+    four.open()
+    cut_off(four, four.alpha)
+    cut_off(four, four.alt)
+    four.alpha.submit("now", FLASH)
+    four.run(3_000)
+    four.alpha.kill()
+    assert four.alt.speak()
+    four.run(2 * MINUTE)
+    assert "not-delivered" in four.alt.alarms()
+
+
+def test_a_courier_takes_nothing_from_a_terminal_that_stands_by(four: Quartet) -> None:
+    """What was deposed would speak by hand (docs/protocol.md 23.3 and 17.1)."""
+    cut_off(four, four.alpha)
+    four.alpha.submit("pending", FLASH)
+    assert four.alpha.speak(speak=False)
+    request = RequestId(900)
+    four.alpha.step(ExportBundle(request, "watch"))
+    reply = four.alpha.replies[request]
+    assert reply.fields["statements"] == 0, reply.text
+    assert not read_bundle(bytes(reply.fields["bundle"])).envelopes  # type: ignore[arg-type]
+    assert "stands by" in reply.text
+
+
+def test_one_terminal_of_the_peer_cannot_use_up_our_serials(four: Quartet) -> None:
+    """A stolen one would silence us before the other one too, for ever (docs/protocol.md 12.6)."""
+    four.beside.lies = True
+    four.beside.endpoint.context.inboxes[Plane.REAL].through = SERIAL_MAX
+    four.run(3_000)
+    assert four.alpha.submit("still heard").ok
+    four.run(3_000)
+    assert four.bravo.got() == {1: "still heard"}
+
+
+def test_what_was_said_without_prejudice_goes_to_no_terminal_that_came_later() -> None:
+    """Its text would go out under nobody's signature, or stop the terminal (docs/protocol.md 22.3 and 23.11)."""
+    four = Quartet()
+    main, there = four.alpha, four.bravo
+    for one in (main, there):
+        one.prepare(others=())
+        one.start()
+    four.run(3_000)
+    assert main.submit("between us", without_prejudice=True).ok
+    assert main.submit("of record").ok
+    four.run(2_000)
+    assert there.shown() == [1, 2]
+    for one in four.all:
+        one.prepare()
+        one.start()
+    four.run(20_000)
+    assert set(four.alt.said()) == {2}
+    assert not [reason for one in four.all for reason in one.refusals()]
+
+
+def test_one_terminal_of_ours_cannot_use_up_our_serials(four: Quartet) -> None:
+    """A stolen alternate would silence its party for ever (docs/protocol.md 12.6 and 23.5)."""
+    four.alpha.kill()
+    assert four.alt.speak()
+    cut_off(four, four.alt)
+    four.alt.endpoint.context.raise_serial(Plane.REAL, SERIAL_MAX - 1)
+    assert four.alt.submit("the last word").ok
+    four.alpha.start()
+    four.run(3_000)
+    four.alt.kill()
+    assert "serial" in four.alpha.refusals()
+    assert four.alpha.speak()
+    assert four.alpha.submit("still heard", FLASH).ok
+    four.run(3_000)
+    assert "still heard" in four.bravo.got().values()
+    four.alt.lies = True
