@@ -58,6 +58,17 @@ def unix_ms(year: int, month: int, day: int, hour: int, minute: int, second: int
     return made if civil(made)[:3] == (year, month, day) else None
 
 
+def minute_of_group(group: str) -> int | None:
+    """Minutes since 1970 of a date-time group of this century; None if it is none."""
+    day, zone, month, year = group[:6], group[6:8], group[8:11], group[11:]
+    numbers = day + year[1:]
+    if len(group) != 14 or zone != "Z " or year[:1] != " " or month not in _MONTHS or not numbers.isdecimal():
+        return None
+    of_year = (2_000 + int(year), _MONTHS.index(month) + 1, int(day[:2]))
+    made = unix_ms(*of_year, int(day[2:4]), int(day[4:]), 0) if numbers.isascii() else None
+    return None if made is None else made // 60_000
+
+
 def date_time_group(unix_ms: int) -> str:
     """`DDHHMMZ MON YY`. Midnight is never written: 0000Z becomes 0001Z, so that no day is in doubt."""
     at = civil(unix_ms)

@@ -185,6 +185,9 @@ KEY_ELSEWHERE_INTERVAL: Final = 60_000
 KEY_ELSEWHERE_SHOWN: Final = 3_600_000
 """How long that alarm stands in the status after the last time."""
 
+DTG_AHEAD_MAX: Final = 7_200_000
+"""How far a date-time group may be ahead of the time of composition. Beyond, groups begin again at that time."""
+
 DRAFTS_MAX: Final = 100
 """Open drafts at a terminal. Full: another is refused until one is released or rejected."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-from hotline.civil import date_time_group
 from hotline.errors import LocalError, PolicyError, TextError
 from hotline.machine import Instant, Plane, Put, Reply, RequestId
 from hotline.protocol import modes
@@ -12,6 +11,7 @@ from hotline.protocol.composing import check_authority, compose
 from hotline.protocol.context import Context
 from hotline.protocol.entries import corrected_word, references, said
 from hotline.protocol.events import Submit
+from hotline.protocol.groups import Groups
 from hotline.protocol.language import link
 from hotline.protocol.neutral import NON_PAPER, kind_word
 from hotline.protocol.nonpapers import Name
@@ -45,6 +45,7 @@ class Sending:
         self._own_log = own_log
         self._promises = promises
         self._talk = Talk(context)
+        self._groups = Groups(context.history, lambda plane: context.outboxes[plane].last_serial)
 
     def restore(self, saved: Saved, now: Instant) -> None:
         """Take up the statements that were not acknowledged when the last run ended."""
@@ -110,7 +111,7 @@ class Sending:
         """Give `statement` serial, times, parties and salt; record it and make it pending. `pump` sends it."""
         setup = self._ctx.setup
         statement.serial = self._ctx.outboxes[plane].last_serial + 1
-        statement.date_time_group = date_time_group(now.wall)
+        statement.date_time_group = self._groups.give(plane, statement.kind, now)
         statement.composed_ms = now.wall
         statement.from_party, statement.to_party = setup.local.party, setup.remote.party
         statement.body_salt = self._ctx.entropy(32)
@@ -279,6 +280,7 @@ class Sending:
 
     def wake(self, now: Instant) -> None:
         """From now on this terminal speaks."""
+        self._groups.forget()
         self.rest()
         self.pump(now)
 
