@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hotline.drill.injects import Courier, DiskFault, Flood, Roster, Takeover, Thief, Upgrade
+from hotline.drill.injects import Amend, Courier, DiskFault, Flood, Roster, Takeover, Thief, Upgrade
 from hotline.drill.performers import partition_needs
 from hotline.drill.plan import Plan
 
@@ -21,6 +21,8 @@ def _unplayable(plan: Plan) -> Iterator[str]:
         yield "alternates: a drill in virtual time has one terminal for each party"
     for inject in plan.inject:
         match inject:
+            case Amend():
+                yield "amend: the simulator has no charter that could be exchanged"
             case Takeover():
                 yield "takeover: a drill in virtual time has one terminal for each party"
             case Flood():

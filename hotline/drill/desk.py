@@ -126,6 +126,11 @@ class Desk:
         """Let this terminal speak for its party. Raises LocalError if it does not."""
         self._must(lambda: self._stub.SetTerminal(operator_pb2.SetTerminalRequest(speak=True), timeout=_CALL_SECONDS))
 
+    def activate(self, note: bytes) -> None:
+        """Hand in the next charter. Raises LocalError if it is not taken."""
+        request = operator_pb2.ActivateCharterRequest(note=note)
+        self._must(lambda: self._stub.ActivateCharter(request, timeout=_CALL_SECONDS))
+
     def _must(self, call: Callable[[], Any]) -> None:
         try:
             answer = call()

@@ -16,6 +16,7 @@ _ROOMS: Final = (
     "thieves",
     "couriers",
     "officers",
+    "amendments",
 )
 
 

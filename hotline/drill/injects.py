@@ -180,7 +180,7 @@ class Thief(Inject):
 
 
 class Roster(Inject):
-    """The charter of one terminal is exchanged for one that the other party has not signed, and it is started anew."""
+    """A charter that the other party has not signed is handed to a terminal; then it is started anew with it."""
 
     fault: Literal["roster"]
     target: Party
@@ -236,6 +236,16 @@ class Ask(Inject):
     sender: Party = Field(alias="from")
 
 
+class Amend(Inject):
+    """A new relay takes the place of another: both sides are handed the charter for it, ALPHA first."""
+
+    fault: Literal["amend"]
+    leaves: Relay
+    joins: Relay
+    apart: Span = 1_000
+    """How long after ALPHA BRAVO is handed it."""
+
+
 class Courier(Inject):
     """A bundle of everything that the other side lacks, taken by hand; it arrives after `for`."""
 
@@ -262,6 +272,7 @@ Fault = Annotated[
     | Interface
     | Thief
     | Roster
+    | Amend
     | Courier
     | Presence
     | Ask
@@ -271,5 +282,5 @@ Fault = Annotated[
     Field(discriminator="fault"),
 ]
 
-NOT_A_FAULT = (Start, Backup, Courier, Presence, Ask, Say, Read, Takeover)
+NOT_A_FAULT = (Start, Backup, Courier, Presence, Ask, Say, Read, Takeover, Amend)
 """Injects that break nothing."""

@@ -80,6 +80,7 @@ class Installation(Stage):
         ]
         relays = tuple(RehearsedRelay(f"relay-{n}", "", here, here) for n in range(1, loaded.relays + 1))
         self.rehearsal = Rehearsal(here / loaded.charter, (terminals[0], terminals[1]), relays)
+        self.added = []
         self._handled: set[str] = set()
         """Processes that the drill has stopped or killed and not started again."""
 

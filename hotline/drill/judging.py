@@ -119,6 +119,7 @@ _UNITS: Final[dict[str, Any]] = {
     "corrected": "ms",
     "presence": "ms",
     "speaks": "ms",
+    "in-force": "ms",
     "exits": "ms",
     "growth": "MiB",
 }

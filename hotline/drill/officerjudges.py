@@ -11,6 +11,7 @@ from hotline.drill.findings import Finding, clock, number_of, sides
 from hotline.drill.injects import Presence, Say, Takeover
 from hotline.drill.measures import Facts
 from hotline.drill.outcome import FaultSpan
+from hotline.drill.patterns import PARTIES
 from hotline.drill.telling import PEER, parts_of, party_of
 
 
@@ -84,9 +85,27 @@ def _speaks(promise: promises.Speaks, facts: Facts) -> Finding:
     return over_faults(promise.fault, facts, text, measure)
 
 
+def _in_force(promise: promises.InForce, facts: Facts) -> Finding:
+    def measure(span: FaultSpan) -> tuple[float | None, str]:
+        # Which serial it has: each amendment is one more than the charter that it amends.
+        serial = 1 + sum(one.fault == "amend" and one.begin <= span.begin for one in facts.faults)
+        found = {}
+        for side in PARTIES:
+            told = [
+                one for one in facts.of("charter", by=side) if (one["state"], one["serial"]) == ("in-force", serial)
+            ]
+            if not told:
+                return None, f"{side} does not stand under serial {serial} after {span.name} at {clock(span.begin)}"
+            found[side] = float(told[0]["t"])
+        return max(found.values()) - span.begin, ", ".join(f"{side} at {clock(at)}" for side, at in found.items())
+
+    return over_faults(promise.fault, facts, f"both sides stand under the charter of {promise.fault}", measure)
+
+
 JUDGES: Final[dict[str, Callable[[Any, Facts], Finding]]] = {
     "corrected": _corrected,
     "presence": _heard,
     "speaks": _speaks,
+    "in-force": _in_force,
 }
 """Kind of promise to its judge."""

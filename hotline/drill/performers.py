@@ -196,7 +196,7 @@ def swizzle(inject: Swizzle, scene: Scene) -> Undo:
 
 
 def _links(scene: Scene, patterns: Sequence[str]) -> list[str]:
-    return expand(patterns, [relay.name for relay in scene.stage.relays])
+    return expand(patterns, [relay.name for relay in scene.stage.rehearsal.relays])
 
 
 PERFORMERS |= {

@@ -20,6 +20,7 @@ from hotline.charter.cards import ProfileName
 from hotline.config import Settings, load_toml
 from hotline.drill.durations import Span
 from hotline.drill.injects import (
+    Amend,
     Fault,
     LinkFault,
     LinkPattern,
@@ -33,7 +34,7 @@ from hotline.drill.injects import (
     Swizzle,
     Takeover,
 )
-from hotline.drill.promises import Corrected, Exits, Growth, Heard, Promise, Speaks
+from hotline.drill.promises import Corrected, Exits, Growth, Heard, InForce, Promise, Speaks
 from hotline.errors import ConfigError
 from hotline.files import read_public
 
@@ -155,6 +156,7 @@ def _contradictions(plan: Plan) -> Iterator[str]:
     """What no single field can tell."""
     relays = [f"relay-{number}" for number in range(1, plan.topology.relays + 1)]
     here = {"ALPHA", "BRAVO", *relays, *(f"witness-{number}" for number in range(1, plan.topology.witnesses + 1))}
+    here |= {one.joins for one in plan.inject if isinstance(one, Amend)}
     here |= {f"{party}-alt" for party in plan.topology.alternates}
     names = {inject.name for inject in plan.inject}
     for place, process in _named(plan):
@@ -167,6 +169,10 @@ def _contradictions(plan: Plan) -> Iterator[str]:
             other.fault == "backup" and other.target == inject.target and other.at <= inject.at for other in plan.inject
         ):
             yield f"inject.{number}: there is no backup of {inject.target} before it"
+        if isinstance(inject, Amend):
+            before = [one.joins for one in plan.inject[:number] if isinstance(one, Amend)]
+            if inject.joins in (*relays, *before):
+                yield f"inject.{number}.joins: {inject.joins} is there already"
         if isinstance(inject, Say):
             yield from _wrong_reference(plan, number, inject)
     for number, promise in enumerate(plan.promise):
@@ -188,10 +194,12 @@ def _contradictions(plan: Plan) -> Iterator[str]:
 
 def _wrong_kind(plan: Plan, number: int, promise: Promise) -> Iterator[str]:
     """A promise about what officers say that names something else."""
-    if isinstance(promise, Corrected | Heard | Speaks):
+    if isinstance(promise, Corrected | Heard | Speaks | InForce):
         for inject in (one for one in plan.inject if one.name == promise.fault):
             if isinstance(promise, Heard) and not isinstance(inject, Presence):
                 yield f"promise.{number}.fault: {promise.fault} is no word of presence"
+            if isinstance(promise, InForce) and not isinstance(inject, Amend):
+                yield f"promise.{number}.fault: {promise.fault} amends nothing"
             if isinstance(promise, Speaks) and not isinstance(inject, Takeover):
                 yield f"promise.{number}.fault: {promise.fault} lets no terminal speak"
             if isinstance(promise, Corrected) and not (
@@ -223,6 +231,8 @@ def _named(plan: Plan) -> Iterator[tuple[str, str]]:
                 yield from ((f"inject.{number}.links", end) for link in inject.links for end in _ends(link))
             case Partition():
                 yield from ((f"inject.{number}.between", name) for side in inject.between for name in side)
+            case Amend():
+                yield f"inject.{number}.leaves", inject.leaves
             case Say():
                 yield f"inject.{number}.terminal", speaker(inject)
             case _ if hasattr(inject, "target"):

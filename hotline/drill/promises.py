@@ -172,6 +172,14 @@ class Speaks(Promised):
     by: Both = Field(default_factory=lambda: ["ALPHA", "BRAVO"])
 
 
+class InForce(Promised):
+    """From an amendment to the moment that the slower side stands under its charter."""
+
+    promise: Literal["in-force"]
+    fault: FaultName
+    limit: Span
+
+
 class Exits(Promised):
     """A process ends by itself with this code within `limit` of the fault."""
 
@@ -237,6 +245,7 @@ Promise = Annotated[
     | Corrected
     | Heard
     | Speaks
+    | InForce
     | Exits
     | Versions
     | Ledgers

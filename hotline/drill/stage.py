@@ -100,6 +100,8 @@ class Stage:
             objective_ms=objective_ms,
             alternates=alternates,
         )
+        self.added: list[RehearsedRelay] = []
+        """Relays that came in service."""
         self.environment: dict[str, dict[str, str]] = {}
         """Variables for one process, by its name, beside our own."""
         self.prefix: dict[str, list[str]] = {}
@@ -138,8 +140,8 @@ class Stage:
 
     @property
     def relays(self) -> Sequence[RehearsedRelay]:
-        """Every relay."""
-        return self.rehearsal.relays
+        """Every relay, also those that came later."""
+        return (*self.rehearsal.relays, *self.added)
 
     @property
     def witnesses(self) -> Sequence[RehearsedRelay]:

@@ -79,5 +79,7 @@ class Telling:
                 self._add("refused", by=by, path=fields["path"], reason=fields["reason"])
             case "terminal":
                 self._add("speaks", by=by, terminal=fields["terminal"], term=fields["term"])
+            case "charter":
+                self._add("charter", by=by, state=fields["state"], serial=fields["serial"])
             case _:
                 self._add("event", by=by, event=kind)

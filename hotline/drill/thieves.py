@@ -99,18 +99,24 @@ def one_sided_charter(scene: Scene, party: str) -> bytes:
 
 
 def roster(inject: Roster, scene: Scene) -> Undo:
-    """The terminal is stopped and started with that charter; the journal is told how it took it.
+    """Handed to the terminal in service first; then it is stopped and started with that charter.
 
-    Undone, it runs again under the charter that both have signed.
+    The journal is told how it took both. Undone, it runs again under the charter that both have signed.
     """
     party = inject.target
     terminal = _terminal(scene, party)
     with alone(scene, party):
-        if runs(scene, party):
-            scene.stage.stop(party)
-        before = terminal.config.read_text(encoding="utf-8")
         false = terminal.folder / _UNSIGNED
         false.write_bytes(one_sided_charter(scene, party))
+        if runs(scene, party):
+            try:
+                scene.desks[party].activate(false.read_bytes())
+            except LocalError as error:
+                scene.note(f"the charter that only {party} has signed was handed in: {error}")
+            else:
+                scene.note(f"{party} took a charter that only {party} has signed")
+            scene.stage.stop(party)
+        before = terminal.config.read_text(encoding="utf-8")
         terminal.config.write_text(_CHARTER_LINE.sub(f'charter = "{_UNSIGNED}"', before), encoding="utf-8")
         try:
             scene.stage.start(party)

@@ -37,6 +37,7 @@ _NEVER: Final = frozenset(
         "corrected",
         "presence",
         "speaks",
+        "in-force",
         "exits",
     }
 )

@@ -14,6 +14,7 @@ from typing import Any
 
 from hotline.machine import Instant, Plane
 from hotline.protocol.answers import Answers
+from hotline.protocol.charters import Charters
 from hotline.protocol.context import Context
 from hotline.protocol.inbox import Ahead, Inbox, Verdict
 from hotline.protocol.outbox import Outbox
@@ -203,6 +204,11 @@ def deaf_to_questions() -> None:
     Presence.read = deaf  # type: ignore[method-assign]
 
 
+def never_ready() -> None:
+    """What the peer says of the next charter is not heard, and it comes into force nowhere."""
+    Charters._enforce = lambda self, now: None  # type: ignore[method-assign]
+
+
 def deaf_to_turns() -> None:
     """The signed word that another terminal of a party speaks is heard by nobody."""
     Terminals._hear = lambda self, party, signed, now: None  # type: ignore[method-assign]
@@ -237,5 +243,6 @@ WEAKNESSES: dict[str, Callable[[], None]] = {
         deaf_to_questions,
         courier_without_receipts,
         deaf_to_turns,
+        never_ready,
     )
 }

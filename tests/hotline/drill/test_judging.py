@@ -92,6 +92,21 @@ def speaks(*told: tuple[float, str, str]) -> Tell:
     return tell
 
 
+AMENDED = [
+    {"fault": "amend", "at": at, "label": label, "leaves": leaves, "joins": joins}
+    for at, label, leaves, joins in (("1s", "one", "relay-1", "relay-4"), ("3s", "two", "relay-2", "relay-5"))
+]
+
+
+def charters(*told: tuple[float, str, str, int]) -> Tell:
+    def tell(story: Story) -> None:
+        story.inject(1_000, 0).inject(3_000, 1)
+        for at, by, state, serial in told:
+            story.add(at, "charter", by=by, state=state, serial=serial)
+
+    return tell
+
+
 def version(outcome: str, text: str = "") -> Tell:
     return lambda story: story.add(1_000, "version", process="BRAVO", to="0.2.0", outcome=outcome, text=text)
 
@@ -622,6 +637,30 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Tell, bool, float |
         False,
         None,
         "BRAVO not told that ALPHA/alt speaks",
+    ),
+    (
+        "the second amendment is serial 3, and the slower side counts",
+        {"promise": "in-force", "fault": "two", "limit": "2s"},
+        AMENDED,
+        charters(
+            (2_000, "ALPHA", "in-force", 2),
+            (2_100, "BRAVO", "in-force", 2),
+            (3_100, "BRAVO", "ready", 3),
+            (4_000, "ALPHA", "in-force", 3),
+            (4_300, "BRAVO", "in-force", 3),
+        ),
+        True,
+        1_300,
+        "ALPHA at",
+    ),
+    (
+        "one side is ready only",
+        {"promise": "in-force", "fault": "one", "limit": "2s"},
+        AMENDED,
+        charters((2_000, "ALPHA", "in-force", 2), (2_100, "BRAVO", "ready", 2), (4_300, "BRAVO", "in-force", 3)),
+        False,
+        None,
+        "BRAVO does not stand under serial 2",
     ),
     ("kept", {"promise": "versions"}, [], version("serves"), True, 0, ""),
     (

@@ -261,6 +261,7 @@ def test_what_officers_say_of_their_own_words_names_words_of_theirs(tmp_path: Pa
         ("corrected", "corrects and retracts nothing"),
         ("presence", "is no word of presence"),
         ("speaks", "lets no terminal speak"),
+        ("in-force", "amends nothing"),
     ):
         wrong = promised.replace("fix", "digger").replace("corrected", kind)
         assert _refusal(tmp_path, GOOD + FIRST + SAYS + wrong) == [f"promise.1.fault: digger {says}"]
@@ -294,3 +295,14 @@ def test_an_alternate_acts_only_where_there_is_one(tmp_path: Path) -> None:
     ]
     spoken_of = GOOD.replace('from = "ALPHA"', 'from = "ALPHA"\nterminal = "alt"', 1)
     assert any(line.startswith("traffic.0.terminal: ALPHA-alt") for line in _refusal(tmp_path, spoken_of))
+
+
+def test_a_relay_that_joins_is_new_and_one_that_leaves_is_there(tmp_path: Path) -> None:
+    """The charter would be refused in the middle of the drill, as nobody can draw it up."""
+    text = '\n[[inject]]\nat = "2s"\nfault = "amend"\nleaves = "relay-{}"\njoins = "relay-{}"\n'
+    later = '\n[[inject]]\nat = "3s"\nfault = "kill"\ntarget = "relay-4"\n'
+    assert len(_load(tmp_path, GOOD + text.format(1, 4) + later).plan.inject) == 3
+    assert _refusal(tmp_path, GOOD + text.format(1, 3)) == ["inject.1.joins: relay-3 is there already"]
+    twice = GOOD + text.format(1, 4) + text.format(2, 4)
+    assert _refusal(tmp_path, twice) == ["inject.2.joins: relay-4 is there already"]
+    assert _refusal(tmp_path, GOOD + text.format(7, 4))[0].startswith("inject.1.leaves: relay-7 is not staged")

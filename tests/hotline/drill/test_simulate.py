@@ -549,6 +549,7 @@ def test_a_word_that_no_terminal_takes_is_noted() -> None:
         (plan(topology={"witnesses": 1}), "witnesses"),
         (plan(topology={"alternates": ["ALPHA"]}), "alternates"),
         (plan(fault("takeover", target="ALPHA")), "takeover"),
+        (plan(fault("amend", leaves="relay-1", joins="relay-4")), "amend"),
         (plan(fault("partition", between=[["ALPHA"], ["BRAVO"]])), "nothing runs between"),
         (plan(promise=[{"promise": "growth", "target": "ALPHA", "limit": 5}]), "growth"),
         (
@@ -581,6 +582,7 @@ def test_every_kind_of_fault_is_mapped_or_refused() -> None:
         "presence",
         "ask",
         "takeover",
+        "amend",
     }
     assert not cannot_simulate(plan(fault("disk", target="ALPHA", how="slow")))
 
