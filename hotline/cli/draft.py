@@ -25,7 +25,7 @@ from hotline.cli.output import (
     print_json,
     statement_json,
 )
-from hotline.cli.textinput import direction_of, read_text
+from hotline.cli.wording import Wording, wording
 from hotline.crypto.signing import SigningKey
 from hotline.crypto.vault import is_sealed, open_secret
 from hotline.errors import KeyFileError, TextError
@@ -51,22 +51,6 @@ mandate_option = click.option(
     help="By what you act in this role, if your card does not say it: hotline key mandate.",
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask; for scripts and rehearsals.")
-
-
-def _wording(command: CommandT) -> CommandT:
-    """The options that say what is said, and how."""
-    options = (
-        click.option(
-            "-p", "--precedence", type=click.Choice(_PRECEDENCES), help="[default: routine; an edit keeps it]"
-        ),
-        click.option("--lang", help="Language tag of the text: en, ur, hi, ...  [default: en; an edit keeps it]"),
-        click.option("--dir", "direction", type=click.Choice(("ltr", "rtl")), help="Writing direction."),
-        click.option("--file", "file", type=click.Path(path_type=Path), help="Take the text from a file."),
-        click.option("--valid-for", metavar="2h", help="Give up if not delivered by then.  [default: by the charter]"),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 @click.group()
@@ -95,10 +79,6 @@ def _check(answer: Any) -> None:
         leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
 
 
-def _level(precedence: str) -> content_pb2.Precedence.ValueType:
-    return content_pb2.Precedence.Value(f"PRECEDENCE_{precedence.upper()}")
-
-
 def _done(stub: Stub, number: int, *, as_json: bool) -> None:
     view = _get(stub, number)[1]
     if as_json:
@@ -108,8 +88,7 @@ def _done(stub: Stub, number: int, *, as_json: bool) -> None:
 
 
 @draft.command()
-@click.argument("text", required=False)
-@_wording
+@wording
 @click.option("--reply-to", type=click.IntRange(1), metavar="SERIAL", help="The peer's statement that this answers.")
 @click.option("--corrects", type=click.IntRange(1), metavar="SERIAL", help="Our statement that this one corrects.")
 @click.option("--retracts", type=click.IntRange(1), metavar="SERIAL", help="Our statement that this one takes back.")
@@ -117,18 +96,13 @@ def _done(stub: Stub, number: int, *, as_json: bool) -> None:
 @socket_option
 @json_option
 def new(
-    text: str | None,
-    precedence: str | None,
-    lang: str | None,
-    direction: str | None,
-    file: Path | None,
-    valid_for: str | None,
     reply_to: int | None,
     corrects: int | None,
     retracts: int | None,
     exercise: bool,
     socket: str | None,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Write a draft (TEXT, `-` or nothing: standard input). Nothing is said by it.
 
@@ -137,21 +111,13 @@ def new(
       hotline draft new "Our exercise begins at 14:30." -p priority
       hotline draft new --lang ur --file statement.txt -p flash
       hotline draft new "It begins at 15:30, not at 14:30." --corrects 4
+      hotline draft new --phrase B02 --fill number=17 -p flash
     """
     if corrects is not None and retracts is not None:
         raise TextError("a statement corrects or retracts, not both: nothing was kept")
-    language = lang or "en"
-    request = operator_pb2.SubmitRequest(
-        exercise=exercise,
-        precedence=_level(precedence or "routine"),
-        language=language,
-        direction=direction_of(language, direction),
-        text=read_text(text, file),
-        valid_for_ms=duration_ms(valid_for, 0),
-        in_reply_to=reply_to or 0,
-        corrects=corrects or retracts or 0,
-        retracts=retracts is not None,
-    )
+    request = Wording(**given).first()
+    request.exercise, request.in_reply_to = exercise, reply_to or 0
+    request.corrects, request.retracts = corrects or retracts or 0, retracts is not None
     with daemon(socket) as stub:
         answer = stub.MakeDraft(operator_pb2.MakeDraftRequest(statement=request))
         _check(answer)
@@ -160,47 +126,25 @@ def new(
 
 @draft.command()
 @number_argument
-@click.argument("text", required=False)
-@_wording
+@wording
+@click.option("--plain", is_flag=True, help="In words alone: without the phrase and the fields that the draft has.")
 @socket_option
 @json_option
-def edit(
-    number: int,
-    text: str | None,
-    precedence: str | None,
-    lang: str | None,
-    direction: str | None,
-    file: Path | None,
-    valid_for: str | None,
-    socket: str | None,
-    as_json: bool,
-) -> None:
-    """Say an open draft otherwise. Who had signed it must sign again; typed fields are not taken over.
+def edit(number: int, plain: bool, socket: str | None, as_json: bool, **given: Any) -> None:
+    """Say an open draft otherwise. Who had signed it must sign again; its fields and its phrase stay.
 
     \b
     Examples:
       hotline draft edit 1 "Our exercise begins at 15:30."
       hotline draft edit 1 --file statement.txt -p immediate
+      hotline draft edit 1 "It begins at {time}." --field time=2026-11-25T11:00Z
+      hotline draft edit 2 --fill number=18
+      hotline draft edit 2 "It is seventeen ships." --plain
     """
     with daemon(socket) as stub:
         view = _get(stub, number)[1]
-        old = statement_of(view)
-        words = read_text(text, file)
-        language = lang or old.language
-        keeps_way = direction is None and lang is None
-        request = operator_pb2.SubmitRequest(
-            exercise=view.draft.exercise,
-            precedence=content_pb2.Precedence.Value(f"PRECEDENCE_{precedence.upper()}")
-            if precedence
-            else old.precedence,
-            language=language,
-            direction=old.direction if keeps_way else direction_of(language, direction),
-            text=words,
-            valid_for_ms=duration_ms(valid_for, old.valid_for_ms),
-            in_reply_to=old.in_reply_to.serial,
-            corrects=old.corrects.serial,
-            retracts=old.kind == content_pb2.STATEMENT_KIND_RETRACTION,
-        )
+        request = Wording(**given).instead_of(statement_of(view), plain=plain)
+        request.exercise = view.draft.exercise
         _check(stub.MakeDraft(operator_pb2.MakeDraftRequest(number=number, statement=request)))
         _done(stub, number, as_json=as_json)
 

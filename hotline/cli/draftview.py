@@ -7,6 +7,7 @@ from typing import Any
 from hotline.civil import iso_utc
 from hotline.cli.fieldview import print_text
 from hotline.cli.output import direction_word, line, precedence_word, release_json, signed_words
+from hotline.cli.phraseview import phrase_json
 from hotline.limits import OPERATOR_REQUEST_BYTES_MAX
 from hotline.machine import Plane
 from hotline.protocol.neutral import kind_word
@@ -40,6 +41,7 @@ def draft_json(view: operator_pb2.DraftView) -> dict[str, Any]:
         "drafter": statement.drafter,
         "in_reply_to": statement.in_reply_to.serial or None,
         "corrects": statement.corrects.serial or None,
+        **phrase_json(statement),
         "releases": [release_json(release) for release in statement.release],
         "missing": view.missing.split(),
         "by": one.by,

@@ -10,7 +10,7 @@ from hotline.cli.fieldview import isolated
 from hotline.cli.phrasebook import book, own_language, reading
 from hotline.protocol.fields import field_word
 from hotline.safetext import safe_block
-from hotline.wire.v1 import operator_pb2
+from hotline.wire.v1 import content_pb2, operator_pb2
 
 
 def print_phrase(view: operator_pb2.StatementView) -> None:
@@ -29,11 +29,14 @@ def print_phrase(view: operator_pb2.StatementView) -> None:
         click.echo(safe_block(f"\n*** WARNING: {read.warning}; what was said is the text above ***"))
 
 
-def phrase_json(view: operator_pb2.StatementView) -> dict[str, Any]:
-    """`fields` and `phrase` of schema hotline.statement/1."""
+def phrase_json(view: operator_pb2.StatementView | content_pb2.Statement) -> dict[str, Any]:
+    """`fields` and `phrase` of schemas hotline.statement/1 and hotline.draft/1."""
     fields = [{"name": one.name, "kind": field_word(one.kind), "value": one.value} for one in view.field]
     if not view.HasField("phrase"):
         return {"fields": fields, "phrase": None}
     read = reading(view.phrase, view.text, view.language, view.field, own_language())
     named = {"code": view.phrase.code, "book": view.phrase.book.hex(), "ours": view.phrase.book == book().name}
-    return {"fields": fields, "phrase": {**named, "agrees": read.agrees, "text": read.text or None}}
+    return {
+        "fields": fields,
+        "phrase": {**named, "agrees": read.agrees if view.text else None, "text": read.text or None},
+    }

@@ -59,7 +59,10 @@ def test_two_officers_release_and_one_is_refused(stage: Stage) -> None:
     assert "signed by        duty-1 as drafter" in opened
     assert "signed by        release-1 as releaser" in opened
     assert "NOT RELEASED" not in opened
-    assert stage.cli("ALPHA", "draft", "new", "Nothing.").returncode == 0
+    timed = ("It begins at {time}.", "--field", "time=2026-11-25T10:00Z")
+    assert stage.cli("ALPHA", "draft", "new", *timed).returncode == 0
+    (timed_anew,) = printed(stage.cli("ALPHA", "draft", "edit", "2", "At {time} it begins.", "--json").stdout)
+    assert [field["value"] for field in timed_anew["fields"]] == ["2026-11-25T10:00Z"]
     assert "REJECTED" in stage.cli("ALPHA", "draft", "reject", "2", "--reason", "Not now.").stdout
     assert "no open drafts" in stage.cli("ALPHA", "draft", "list").stdout
     assert "REJECTED by duty-1: Not now." in stage.cli("ALPHA", "draft", "list", "--all").stdout
