@@ -16,9 +16,9 @@ from hotline.errors import NotOpened
 from hotline.limits import FRAMES_PER_PARCEL_MAX, PARCEL_BYTES_MAX
 from hotline.machine import Instant, Plane
 from hotline.protocol import nonpapers
-from hotline.protocol.answers import read_custody
 from hotline.protocol.bundle import bundle_name, open_bundle
 from hotline.protocol.courierkeys import CourierKeys
+from hotline.protocol.custody import read_custody
 from hotline.protocol.neutral import UNATTENDED, kind_of
 from hotline.protocol.prekeys import COURIER_LABEL, LABEL, STORAGE_LABEL, OwnPrekeys, read_peer_prekey, tag
 from hotline.protocol.session import Session, Side

@@ -6,14 +6,13 @@ import hashlib
 from collections.abc import Iterable
 from typing import TypeVar
 
-from hotline.crypto.signing import verify
-from hotline.errors import RemoteError
-from hotline.limits import FRAME_BYTES_MAX, SERIAL_SKIP_MAX, SUMMARY_INTERVAL
+from hotline.limits import SERIAL_SKIP_MAX, SUMMARY_INTERVAL
 from hotline.machine import Delete, Instant, Plane, Private, Put
 from hotline.protocol import modes
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
+from hotline.protocol.custody import read_custody
 from hotline.protocol.entries import said
 from hotline.protocol.heads import said_head
 from hotline.protocol.mirror import Mirror
@@ -25,21 +24,11 @@ from hotline.protocol.sending import Sending
 from hotline.protocol.statements import decode_statement, spans
 from hotline.protocol.tables import Row
 from hotline.protocol.voids import filler, void
-from hotline.wire.codec import decode, encode
+from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2, frame_pb2
 
-_CUSTODY_LABEL = "hotline/v1/custody"
 _REMEMBERED = 4_096
-
-
-def read_custody(relay: bytes, charter: bytes, terminal: int, frame: frame_pb2.Custody) -> frame_pb2.CustodyBody:
-    """What the relay whose key is `relay` signed for this terminal. Raises RemoteError."""
-    verify(relay, frame.signature, _CUSTODY_LABEL, frame.body)
-    body = decode(frame_pb2.CustodyBody, frame.body, FRAME_BYTES_MAX)
-    if body.charter != charter or body.terminal != terminal:
-        raise RemoteError("custody-address")
-    return body
 
 
 class Answers:
