@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ledger
+from benchmarks import ledger, release
 from benchmarks.floors import NAMES, Floor
 from benchmarks.product import Product, cpu_seconds
 from hotline import __version__
@@ -100,6 +100,7 @@ async def _measure(folder: Path) -> dict[str, Any]:
     speed = await _speed(folder)
     failover = await _failover(folder)
     idle = await asyncio.to_thread(_idle, folder)
+    officers = await release.measure(folder / "release")
     record = await asyncio.to_thread(ledger.measure, folder / "ledger")
     p50, rate = speed["latency_ms_p50"], speed["per_second"]
     return {
@@ -112,6 +113,7 @@ async def _measure(folder: Path) -> dict[str, Any]:
         "failover_duplicated": failover["duplicated"],
         **idle,
         "ledger": record,
+        "release": officers,
         "raw": {**speed, "failover": failover},
         "environment": {
             "hotline": __version__,
@@ -137,10 +139,11 @@ def main() -> int:
         rate = raw["per_second"].get(key, "")
         print(f"{key:24}{value:>9}{raw['latency_ms_p99'][key]:>9}{rate:>12}")
     for key, value in result.items():
-        if key not in ("raw", "environment", "ledger"):
+        if key not in ("raw", "environment", "ledger", "release"):
             print(f"{key:40}{value:>10}")
-    for key, value in result["ledger"].items():
-        print(f"{'ledger ' + key:40}{value:>10}")
+    for part in ("ledger", "release"):
+        for key, value in result[part].items():
+            print(f"{key if part == 'release' else 'ledger ' + key:48}{value:>10}")
     target = Path("build")
     target.mkdir(exist_ok=True)
     (target / "bench.json").write_text(json.dumps(result, indent=1) + "\n")

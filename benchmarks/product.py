@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from hotline.charter.body import ReleaseEntry
 from hotline.config import load_endpoint_config
 from hotline.drill.stage import Stage
 from hotline.endpointd import EndpointDaemon, load_materials
@@ -25,8 +26,8 @@ _WAIT_SECONDS = 20.0
 class Product:
     """ALPHA's daemon in this process, BRAVO's and the relays' as processes. Use as an async context."""
 
-    def __init__(self, folder: Path, relays: int) -> None:
-        self.stage = Stage(folder, relays)
+    def __init__(self, folder: Path, relays: int, release: Sequence[ReleaseEntry] = ()) -> None:
+        self.stage = Stage(folder, relays, release=release)
         self.relays = relays
         self._waiting: dict[int, asyncio.Future[float]] = {}
 
@@ -75,11 +76,16 @@ class Product:
 
     def submit(self, precedence: content_pb2.Precedence = content_pb2.PRECEDENCE_ROUTINE) -> asyncio.Future[float]:
         """Hand one statement to the terminal; the future gives the time at which its receipt is verified."""
+        waiting = self.expect()
+        ltr = content_pb2.DIRECTION_LTR
+        self.daemon.driver.post(Submit(RequestId(0), Plane.REAL, precedence, "en", ltr, TEXT, "duty-1"))
+        return waiting
+
+    def expect(self) -> asyncio.Future[float]:
+        """The time at which the receipt of the next statement is verified."""
         serial = self.daemon.endpoint.context.outboxes[Plane.REAL].last_serial + 1
         waiting: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._waiting[serial] = waiting
-        ltr = content_pb2.DIRECTION_LTR
-        self.daemon.driver.post(Submit(RequestId(0), Plane.REAL, precedence, "en", ltr, TEXT, "duty-1"))
         return waiting
 
     async def latency(
