@@ -133,7 +133,9 @@ def _await(
     end = time.monotonic() + limit
     while True:
         found = stub.ListChallenges(operator_pb2.ListChallengesRequest(limit=500)).challenge
-        view = next(one for one in found if one.way == "asked" and one.serial == serial)
+        view = next((one for one in found if one.way == "asked" and one.serial == serial), None)
+        if view is None:
+            leave(Exit.UNACKNOWLEDGED, f"SERVICE #{serial} is asked; too many challenges came since to follow it")
         done = {"none": True, "record": bool(view.record), "officer": bool(view.record and view.officer)}[wait]
         if done or time.monotonic() >= end:
             return view

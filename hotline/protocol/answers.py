@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Iterable
 from typing import TypeVar
 
-from hotline.limits import SERIAL_SKIP_MAX, SUMMARY_INTERVAL
 from hotline.machine import Delete, Instant, Plane, Private, Put
 from hotline.protocol import modes
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
+from hotline.protocol.credence import Credence
 from hotline.protocol.custody import read_custody
 from hotline.protocol.entries import said
 from hotline.protocol.heads import said_head
@@ -54,9 +54,7 @@ class Answers:
         self._delivered_lately: dict[tuple[Plane, int], None] = {}
         """History does not know yet what the commit under way holds."""
         self._told_restored: set[Plane] = set()
-        self._told_absurd: set[Plane] = set()
-        self._skipped: dict[Plane, tuple[int, int]] = {}
-        """Since when, and how many serials were passed over since then on the word of the peer."""
+        self._credence = Credence(context)
 
     def custody(self, path: Path, frame: frame_pb2.Custody, now: Instant) -> None:
         """A relay signs for envelopes. Raises RemoteError if the signature or the text is not right."""
@@ -315,14 +313,8 @@ class Answers:
         What is pending stays as it is. The peer may hold it already; if it holds something else, it says CONFLICT.
         """
         ctx, outbox = self._ctx, self._ctx.outboxes[plane]
-        since, skipped = self._skipped.get(plane, (now.mono, 0))
-        if now.mono - since >= SUMMARY_INTERVAL:
-            since, skipped = now.mono, 0
-        skipped += max(0, serial - outbox.last_serial)
-        if skipped > SERIAL_SKIP_MAX:
-            self._disbelieve(plane, serial)
+        if not self._credence.believes(plane, serial, now):
             return
-        self._skipped[plane] = since, skipped
         if plane not in self._told_restored:
             self._told_restored.add(plane)
             if ctx.standing.siblings:
@@ -338,13 +330,6 @@ class Answers:
                 ctx.alarm("restored", text, plane=plane.value, through=serial)
         ctx.raise_serial(plane, serial)
         outbox.restored()
-
-    def _disbelieve(self, plane: Plane, serial: int) -> None:
-        """Nobody loses so much: who is believed here uses up the serials of our party before every terminal."""
-        if plane not in self._told_absurd:
-            self._told_absurd.add(plane)
-            text = "the peer claims to hold far more statements of ours than were said: its terminal lies or is broken"
-            self._ctx.alarm("absurd-serial", text, plane=plane.value, through=serial)
 
     def offer_again(self, plane: Plane, after: int, now: Instant) -> None:
         """The peer has lost what it had acknowledged: everything after `after` is owed again."""

@@ -5,6 +5,7 @@ docs/protocol.md 25.5 to 25.8. The record's answer needs nobody; a person's word
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -27,6 +28,7 @@ from hotline.protocol.tables import Row, Saved
 from hotline.protocol.voids import filler, void
 from hotline.wire.v1 import content_pb2
 
+_EARLY_MAX: Final = 64
 _ASKED: Final = "asked"
 _HEARD: Final = "heard"
 _NOBODY, _RECORD, _OFFICER = 0, 1, 2
@@ -59,6 +61,8 @@ class Challenges:
         self._sending = sending
         self._kept: dict[tuple[str, int], Kept] = {}
         self._late_at: dict[int, int] = {}
+        self._early: deque[content_pb2.Statement] = deque(maxlen=_EARLY_MAX)
+        """Answers to what is not known here yet."""
 
     def restore(self, saved: Saved, now: Instant) -> None:
         """Take up what is not answered; patience begins anew."""
@@ -110,16 +114,22 @@ class Challenges:
         """An answer of the peer is here; one that answers no challenge of ours is talk and no more."""
         ctx, reply = self._ctx, statement.in_reply_to
         kept = self._kept.get((_ASKED, reply.serial))
+        if kept is None and ctx.standing.siblings:  # a sibling may have asked, and tell of it later
+            self._early.append(statement)
         if kept is None or self._name_of(kept.serial) != reply.statement:
             return
         verdict = WORDS[statement.verdict]
         by = "record" if statement.kind == content_pb2.STATEMENT_KIND_RECORD_ANSWER else "officer"
-        if by == "record":
-            kept.record = verdict
-        else:
-            kept.officer, kept.by = verdict, statement.drafter
-        self._keep(kept)
-        self._wait(kept, now)
+        before = kept.record if by == "record" else kept.officer
+        if before == verdict:
+            return  # said again after a loss of state, or by a terminal that took over
+        if not before:  # whoever takes a word back does not undo it: the first one stays, the other one is an alarm
+            if by == "record":
+                kept.record = verdict
+            else:
+                kept.officer, kept.by = verdict, statement.drafter
+            self._keep(kept)
+            self._wait(kept, now)
         serial, plane, of = kept.serial, kept.plane, kept.named
         ctx.record(
             "challenge.answered",
@@ -131,7 +141,7 @@ class Challenges:
             by=by,
         )
         ctx.tell("challenge-answered", serial=serial, plane=plane, of=of, verdict=verdict, by=by, at=now.wall)
-        if verdict != "yes":
+        if verdict != "yes" or before:
             text = "the other side does not know a statement as it stands here: trust neither before you have compared"
             ctx.alarm("challenge-denied", text, serial=serial, plane=plane, of=of, verdict=verdict, by=by)
 
@@ -163,6 +173,34 @@ class Challenges:
         said.in_reply_to.CopyFrom(content_pb2.Reference(serial=statement.serial, statement=name))
         if ctx.standing.active:
             self._say(said, None, now)
+
+    def said_elsewhere(self, statement: content_pb2.Statement, now: Instant) -> None:
+        """A sibling asks or answers for our party: the answer counts here too, and nobody answers twice."""
+        ctx, reply, officer = self._ctx, statement.in_reply_to.serial, Private(statement.drafter.encode())
+        if statement.kind == content_pb2.STATEMENT_KIND_CHALLENGE:
+            asked = statement.challenge
+            plane = Plane.EXERCISE if asked.exercise else Plane.REAL
+            serial, name, ours = asked.named.serial, asked.named.statement, int(asked.ours)
+            kept = Kept(_ASKED, statement.serial, plane.value, serial, name, ours, now.wall)
+            self._keep(kept)
+            self._wait(kept, now)
+            fields: dict[str, str | int] = {
+                "serial": kept.serial,
+                "plane": kept.plane,
+                "of": serial,
+                "statement": name.hex(),
+                "ours": ours,
+            }
+            ctx.record("challenge.asked", {"officer": officer}, **fields)
+            for answer in [early for early in self._early if early.in_reply_to.serial == kept.serial]:
+                self._early.remove(answer)
+                self.answered(answer, now)
+        elif statement.kind == content_pb2.STATEMENT_KIND_OFFICER_ANSWER and (_HEARD, reply) in self._kept:
+            kept = self._kept[_HEARD, reply]
+            if not kept.officer and ctx.inboxes[Plane.SERVICE].known_hash(reply) == statement.in_reply_to.statement:
+                kept.officer, kept.by = WORDS[statement.verdict], statement.drafter
+                self._keep(kept)
+                ctx.record("challenge.word", {"officer": officer}, serial=reply, verdict=kept.officer)
 
     def confirm(self, event: AnswerChallenge, now: Instant) -> None:
         """An officer answers a challenge of the peer, once."""

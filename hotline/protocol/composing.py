@@ -62,8 +62,6 @@ def _check(ctx: Context, event: Submit) -> None:
         raise TextError("no such validity: nothing was queued; give one that ends before the year 9999")
     if event.plane is Plane.SERVICE:
         check_talk(event)
-    if event.without_prejudice and ctx.standing.several:
-        raise TextError("without prejudice nothing is said where a party has several terminals: nothing was queued")
     check_references(ctx, event)
     check_room(ctx, event.plane)
     modes.check_submit(ctx, event)

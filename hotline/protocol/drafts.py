@@ -9,6 +9,7 @@ from hotline.protocol.branding import acting
 from hotline.protocol.composing import check_room, compose
 from hotline.protocol.context import Context
 from hotline.protocol.events import MakeDraft, RejectDraft, ReleaseDraft, SignDraft
+from hotline.protocol.neutral import NON_PAPER
 from hotline.protocol.release import DRAFT_SIZE, LACKS, RELEASED, ROLES, check_form, fault_of, judge, lack_of, missing
 from hotline.protocol.sending import Sending
 from hotline.protocol.statements import check_size
@@ -73,6 +74,8 @@ class Drafts:
         if event.statement.without_prejudice:
             raise LocalError("nobody signs what is said without prejudice: nothing was kept; use hotline send")
         statement = compose(self._ctx, event.statement)
+        if statement.kind == NON_PAPER:  # the wish that something be put on record
+            raise LocalError("nobody signs what is said without prejudice: nothing was kept; use hotline record")
         if old is None and sum(draft.state == "open" for draft in self._drafts.values()) >= DRAFTS_MAX:
             raise LocalError(f"{DRAFTS_MAX} drafts are open: nothing was kept; release or reject one")
         statement.draft = self._ctx.entropy(DRAFT_SIZE)

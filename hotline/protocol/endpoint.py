@@ -133,7 +133,7 @@ class Endpoint:
         self.charters = Charters(self.context, self.tests)
         self.context.nonpapers.restore(saved.rows("nonpaper"), now)
         sending = {remote.number: self._sending}
-        self._mirror = Mirror(self.context, sending, self.promises)
+        self._mirror = Mirror(self.context, sending, self.promises, self.challenges)
         self.terminals = Terminals(self.context, self._mirror)
         self._first = self._line(self.context, self._sending, ladder, courier_keys, now)
         self.peer_log = self._first.peer_log

@@ -8,12 +8,14 @@ from typing import Final
 from hotline.errors import Malformed
 from hotline.limits import MIRROR_BATCH, SERIAL_SKIP_MAX
 from hotline.machine import Delete, Instant, Plane, Put
+from hotline.protocol.challenges import Challenges
 from hotline.protocol.context import Context
 from hotline.protocol.entries import references, said
 from hotline.protocol.language import link
 from hotline.protocol.neutral import CORRECTING, NON_PAPER, VOIDS, kind_word
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.promises import Promises
+from hotline.protocol.release import RELEASED, judge
 from hotline.protocol.sending import Sending
 from hotline.protocol.session import Opened
 from hotline.protocol.statements import Ends, decode_statement, read_statement, spans, statement_hash
@@ -29,8 +31,11 @@ _NOTHING: Final = bytes(32)
 class Mirror:
     """What siblings say to each other of their party's statements."""
 
-    def __init__(self, context: Context, sending: dict[int, Sending], promises: Promises) -> None:
+    def __init__(
+        self, context: Context, sending: dict[int, Sending], promises: Promises, challenges: Challenges
+    ) -> None:
         self._ctx = context
+        self._challenges = challenges
         self._promises = promises
         self._sending = sending
         self._setup = context.setup
@@ -145,22 +150,38 @@ class Mirror:
         if serial > last.get(statement.precedence, 0):
             last[statement.precedence] = serial
             ctx.out.changes.append(Put("counter", {"name": f"last:{plane}:{statement.precedence}", "value": serial}))
-        self._promises.answered_by_us(plane, statement, now)
-        if statement.HasField("translation"):
-            ctx.out.changes.append(link(plane, statement, "sent"))
-        if statement.kind in CORRECTING:
-            self._first().corrected(plane, statement, now)
+        if self._has_authority(plane, statement):
+            self._promises.answered_by_us(plane, statement, now)
+            if statement.HasField("translation"):
+                ctx.out.changes.append(link(plane, statement, "sent"))
+            if statement.kind in CORRECTING:
+                self._first().corrected(plane, statement, now)
         expires_at = now.mono + statement.valid_for_ms
         item = Pending(serial, statement.precedence, content, opened.inner.signature, name, expires_at)
         item.mark(statement)
         for line in ctx.lines:
             if line.setup.remote.number != opened.author:
                 line.outboxes[plane].add(item.copied(copy=line.sibling))
+        if plane is Plane.SERVICE:
+            self._challenges.said_elsewhere(statement, now)
         if statement.first_serial:
             self._moved(plane, statement, now)
         self._was_ahead(plane, serial, name, now)
         for line in ctx.peers:
             self._sending[line.setup.remote.number].pump(now)
+
+    def _has_authority(self, plane: Plane, statement: content_pb2.Statement) -> bool:
+        """Whether a terminal of ours had it released; else nobody but its thief may know what it says for us."""
+        policy, charter = self._ctx.setup.release, self._setup.charter
+        # At the time that it was written: what is caught up with may be older than the cards of today.
+        verdict = judge(policy, plane, charter, statement, statement.composed_ms)
+        if verdict in ("", RELEASED):
+            return True
+        serial = statement.serial
+        if serial > max(line.peer.received_through[plane] for line in self._ctx.peers):
+            text = "a terminal of ours says something without the authority that the charter asks for: it may be stolen"
+            self._ctx.alarm("unreleased-by-us", text, plane=plane.value, serial=serial, verdict=verdict)
+        return False
 
     def _first(self) -> Sending:
         return self._sending[self._setup.remote.number]

@@ -22,6 +22,7 @@ def check_submit(ctx: Context, event: Submit) -> None:
     """Raises TextError or LocalError if this cannot be said without prejudice."""
     if not event.without_prejudice:
         return
+    check_room(ctx)
     if event.precedence == content_pb2.PRECEDENCE_FLASH:
         raise TextError("a FLASH asks people to act at once and is always of record: nothing was queued")
     if event.plane is Plane.SERVICE:
@@ -30,11 +31,12 @@ def check_submit(ctx: Context, event: Submit) -> None:
         raise TextError("phrases and fields are of record: nothing was queued; write them out in the text")
     if event.corrects:
         raise TextError("what was said of record is corrected of record: nothing was queued")
-    check_room(ctx)
 
 
 def check_room(ctx: Context) -> None:
-    """Raises LocalError while no further non-paper can be kept."""
+    """Raises LocalError while no further non-paper can be said, or kept."""
+    if ctx.standing.several:
+        raise TextError("without prejudice nothing is said where a party has several terminals: nothing was queued")
     if not ctx.nonpapers.has_room("sent"):
         raise LocalError("too many non-papers wait to be read: nothing was queued; wait until the peer reads")
 

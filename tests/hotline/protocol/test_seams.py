@@ -9,7 +9,7 @@ import pytest
 from hotline.limits import CHALLENGES_KEPT_MAX, SERIAL_MAX
 from hotline.machine import Output, Plane, RequestId
 from hotline.protocol.bundle import read_bundle
-from hotline.protocol.events import AskChallenge, ExportBundle, SetTerminal
+from hotline.protocol.events import AnswerChallenge, AskChallenge, ExportBundle, MakeDraft, SetTerminal, Submit
 from hotline.protocol.release import RELEASED
 from hotline.wire.v1 import content_pb2
 
@@ -222,3 +222,86 @@ def test_one_terminal_of_ours_cannot_use_up_our_serials(four: Quartet) -> None:
     four.run(3_000)
     assert "still heard" in four.bravo.got().values()
     four.alt.lies = True
+
+
+def test_a_word_that_is_taken_back_does_not_undo_a_denial() -> None:
+    """Who denied a statement would be seen to have confirmed it (docs/protocol.md 25.7)."""
+    pair = Pair().open()
+    pair.alpha.submit("x")
+    pair.run(1_000)
+    pair.bravo.step(AskChallenge(RequestId(900), "watch", Plane.REAL, 1, ours=False))
+    pair.run(2_000)
+    name = pair.alpha.endpoint.context.inboxes[Plane.SERVICE].known_hash(1)
+    for verdict in (content_pb2.VERDICT_NO, content_pb2.VERDICT_YES, content_pb2.VERDICT_NO):
+        said = content_pb2.Statement(
+            precedence=ROUTINE, kind=content_pb2.STATEMENT_KIND_OFFICER_ANSWER, language="en", direction=1,
+            drafter="duty-1", text="?", verdict=verdict, valid_for_ms=MINUTE,
+        )  # fmt: skip
+        said.in_reply_to.CopyFrom(content_pb2.Reference(serial=1, statement=name or b""))
+        smuggle(pair.alpha, said, Plane.SERVICE)
+        pair.run(2_000)
+    assert [row["officer"] for row in pair.bravo.memory.rows("challenge")] == ["no"]
+    assert pair.bravo.alarms().count("challenge-denied") == 2
+
+
+def test_a_challenge_is_that_of_both_terminals_of_a_party(four: Quartet) -> None:
+    """Its answer would mean nothing to whoever takes over, and be given twice (docs/protocol.md 25.7)."""
+    four.alpha.submit("x")
+    four.run(1_000)
+    four.bravo.step(AskChallenge(RequestId(900), "watch", Plane.REAL, 1, ours=False))
+    four.run(3_000)
+    four.alpha.step(AnswerChallenge(RequestId(900), "duty-1", 1, content_pb2.VERDICT_YES, "We did."))
+    four.run(3_000)
+    for one in four.all:
+        (row,) = one.memory.rows("challenge")
+        assert (row["record"], row["officer"], row["by"]) == ("yes", "yes", "duty-1"), one.number
+        assert "challenge.word" in one.kinds() or one.name == "BRAVO"
+    four.alpha.kill()
+    assert four.alt.speak()
+    four.alt.step(AnswerChallenge(RequestId(900), "duty-3", 1, content_pb2.VERDICT_NO, "We did not."))
+    assert four.alt.replies[RequestId(900)].code == "again"
+
+
+def test_a_sibling_tells_that_a_terminal_of_ours_says_what_nobody_released() -> None:
+    """The one who could see the theft first would mark a promise as kept (docs/protocol.md 23.5 and 19.7)."""
+    four = Quartet()
+    for one in four.all:
+        one.prepare(release=TWO)
+    four.open()
+    four.bravo.submit("Whose aircraft is it?", PRIORITY)
+    four.run(1_000)
+    four.alpha.read(1)
+    assert four.alpha.promise(1, WALL + four.time + 10 * MINUTE).ok
+    four.run(1_000)
+    assert len(four.alt.endpoint.promises.open) == 1
+    name = four.alpha.endpoint.context.inboxes[Plane.REAL].known_hash(1) or b""
+    smuggle(four.alpha, plain(draft=b"", in_reply_to=content_pb2.Reference(serial=1, statement=name)))
+    four.run(1_000)
+    assert "unreleased-by-us" in four.alt.alarms()
+    assert len(four.alt.endpoint.promises.open) == 1
+    smuggle(four.alpha, released(in_reply_to=content_pb2.Reference(serial=1, statement=name)))
+    four.run(1_000)
+    assert four.alt.alarms().count("unreleased-by-us") == 1
+    assert not four.alt.endpoint.promises.open
+
+
+def test_the_wish_for_a_record_is_no_draft_and_nothing_where_there_are_several() -> None:
+    """It is said without prejudice: a ledger would commit to it, or the peer refuse it (docs/protocol.md 22.4)."""
+    four = Quartet()
+    main, there = four.alpha, four.bravo
+    for one in (main, there):
+        one.prepare(others=())
+        one.start()
+    four.run(3_000)
+    assert there.submit("between us", without_prejudice=True).ok
+    four.run(2_000)
+    wish = Submit(RequestId(900), Plane.REAL, ROUTINE, "", 0, "", "watch", put_on_record=1, of_peer=True)  # type: ignore[arg-type]
+    main.step(MakeDraft(RequestId(900), 0, wish))
+    assert not main.replies[RequestId(900)].ok
+    assert "draft.made" not in main.kinds()
+    for one in four.all:
+        one.prepare()
+        one.start()
+    four.run(3_000)
+    main.step(wish)
+    assert "several terminals" in main.replies[RequestId(900)].text

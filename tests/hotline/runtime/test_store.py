@@ -52,6 +52,14 @@ def _alter(path: Path, sql: str) -> None:
 # --- a commit -------------------------------------------------------------------------------------------------------
 
 
+def test_a_number_that_no_row_can_have_names_no_row(tmp_path: Path) -> None:
+    """A mistyped number of an officer would stop the terminal (docs/protocol.md 14.1)."""
+    with opened(tmp_path) as store:
+        for serial in (2**63, 2**64 - 1):
+            assert store.sent(Plane.REAL, serial) is None
+            assert store.received(Plane.REAL, serial) is None
+
+
 def test_reopening_gives_the_same_head_and_rows(tmp_path: Path) -> None:
     """If a restart changed the head, the peer would hold proof of a ledger that we no longer have: tampering."""
     with opened(tmp_path) as store:

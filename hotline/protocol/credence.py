@@ -1,0 +1,32 @@
+"""How far a terminal is believed that says it holds statements of ours that we do not know (docs/protocol.md 12.6)."""
+
+from __future__ import annotations
+
+from hotline.limits import SERIAL_SKIP_MAX, SUMMARY_INTERVAL
+from hotline.machine import Instant, Plane
+from hotline.protocol.context import Context
+
+
+class Credence:
+    """Of the terminal at the other end of one line. Nobody loses so much as a liar may claim, and serials end."""
+
+    def __init__(self, context: Context) -> None:
+        self._ctx = context
+        self._told: set[Plane] = set()
+        self._skipped: dict[Plane, tuple[int, int]] = {}
+        """Since when, and how many serials were passed over since then."""
+
+    def believes(self, plane: Plane, serial: int, now: Instant) -> bool:
+        """Whether all serials up to here may be passed over; if not, people are told once."""
+        since, skipped = self._skipped.get(plane, (now.mono, 0))
+        if now.mono - since >= SUMMARY_INTERVAL:
+            since, skipped = now.mono, 0
+        skipped += max(0, serial - self._ctx.outboxes[plane].last_serial)
+        if skipped <= SERIAL_SKIP_MAX:
+            self._skipped[plane] = since, skipped
+            return True
+        if plane not in self._told:
+            self._told.add(plane)
+            text = "the peer claims to hold far more statements of ours than were said: its terminal lies or is broken"
+            self._ctx.alarm("absurd-serial", text, plane=plane.value, through=serial)
+        return False
