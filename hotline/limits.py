@@ -19,6 +19,12 @@ FIELDS_MAX: Final = 16
 PLACE_MAX: Final = 100
 """Code points of a place's name. Longer: refused in the same way."""
 
+ADDRESSEES_MAX: Final = 16
+"""Addressees of one statement, for action and for information. More: refused here, and when it arrives."""
+
+ADDRESSEE_MAX: Final = 64
+"""Code points of an addressee, and of the originator's reference. Longer: refused in the same way."""
+
 PADDING_CLASSES: Final = (128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 34_816)
 """Lengths of a padded inner content. Content that fits none is refused before sealing."""
 

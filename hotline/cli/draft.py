@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from hotline.charter.mandates import read_mandate
+from hotline.cli.addressed import Addressed, addressed_options
 from hotline.cli.artefacts import can_ask, naming, now_ms, passphrase_option, read_passphrase
 from hotline.cli.draftview import draft_json, plane_of, print_draft, state_of, statement_of
 from hotline.cli.exits import Exit, leave
@@ -92,6 +93,7 @@ def _done(stub: Stub, number: int, *, as_json: bool) -> None:
 @click.option("--reply-to", type=click.IntRange(1), metavar="SERIAL", help="The peer's statement that this answers.")
 @click.option("--corrects", type=click.IntRange(1), metavar="SERIAL", help="Our statement that this one corrects.")
 @click.option("--retracts", type=click.IntRange(1), metavar="SERIAL", help="Our statement that this one takes back.")
+@addressed_options
 @exercise_option
 @socket_option
 @json_option
@@ -99,6 +101,7 @@ def new(
     reply_to: int | None,
     corrects: int | None,
     retracts: int | None,
+    addressed: Addressed,
     exercise: bool,
     socket: str | None,
     as_json: bool,
@@ -118,6 +121,7 @@ def new(
     request = Wording(**given).first()
     request.exercise, request.in_reply_to = exercise, reply_to or 0
     request.corrects, request.retracts = corrects or retracts or 0, retracts is not None
+    addressed.write(request)
     with daemon(socket) as stub:
         answer = stub.MakeDraft(operator_pb2.MakeDraftRequest(statement=request))
         _check(answer)
@@ -127,11 +131,12 @@ def new(
 @draft.command()
 @number_argument
 @wording
+@addressed_options
 @click.option("--plain", is_flag=True, help="In words alone: without the phrase and the fields that the draft has.")
 @socket_option
 @json_option
-def edit(number: int, plain: bool, socket: str | None, as_json: bool, **given: Any) -> None:
-    """Say an open draft otherwise. Who had signed it must sign again; its fields and its phrase stay.
+def edit(number: int, plain: bool, addressed: Addressed, socket: str | None, as_json: bool, **given: Any) -> None:
+    """Say an open draft otherwise. Who had signed it must sign again; its fields, phrase and addressees stay.
 
     \b
     Examples:
@@ -145,6 +150,7 @@ def edit(number: int, plain: bool, socket: str | None, as_json: bool, **given: A
         view = _get(stub, number)[1]
         request = Wording(**given).instead_of(statement_of(view), plain=plain)
         request.exercise = view.draft.exercise
+        addressed.write(request, statement_of(view))
         _check(stub.MakeDraft(operator_pb2.MakeDraftRequest(number=number, statement=request)))
         _done(stub, number, as_json=as_json)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from hotline.civil import iso_utc
 from hotline.cli.fieldview import print_text
-from hotline.cli.output import direction_word, line, precedence_word, release_json, signed_words
+from hotline.cli.output import direction_word, line, precedence_word, print_addressees, release_json, signed_words
 from hotline.cli.phraseview import phrase_json
 from hotline.limits import OPERATOR_REQUEST_BYTES_MAX
 from hotline.machine import Plane
@@ -44,6 +44,9 @@ def draft_json(view: operator_pb2.DraftView) -> dict[str, Any]:
         **phrase_json(statement),
         "releases": [release_json(release) for release in statement.release],
         "missing": view.missing.split(),
+        "action": list(statement.action),
+        "info": list(statement.info),
+        "reference": statement.originator_reference or None,
         "by": one.by,
         "at": iso_utc(one.at_ms),
         "reason": one.reason or None,
@@ -63,6 +66,7 @@ def print_draft(view: operator_pb2.DraftView) -> None:
         line(f"*** {what} #{statement.corrects.serial:04d} ***")
     if statement.HasField("in_reply_to"):
         line(f"  in reply to      #{statement.in_reply_to.serial:04d} from {safe_line(statement.to_party)}")
+    print_addressees(statement)
     line(f"  language         {safe_line(statement.language)}, written {direction_word(statement.direction)}")
     line(f"  drafter          {safe_line(statement.drafter)}")
     line(f"  valid for        {statement.valid_for_ms / 3_600_000:g} h")

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from hotline.civil import iso_utc
+from hotline.cli.addressed import Addressed, addressed_options
 from hotline.cli.exits import Exit, leave
 from hotline.cli.follow import STAGES, follow, print_stages
 from hotline.cli.output import (
@@ -142,6 +143,7 @@ def _print_ledger(ledger: dict[str, Any], peer_size: int) -> None:
 @click.option("--fill", "fills", multiple=True, metavar="NAME=VALUE", help="A value that the phrase takes.")
 @click.option("--field", "fields", multiple=True, metavar="KIND=VALUE", help="A time, place, coord or number.")
 @click.option("--office", metavar="NAME", help="Whom it is for: warns where the agreed form of address is not there.")
+@addressed_options
 @click.option("--without-prejudice", is_flag=True, help="Known to the peer alone: not signed, and not on record.")
 @click.option("--wait", type=click.Choice(STAGES), default="queued", show_default=True, help="Wait until then.")
 @click.option("--timeout", metavar="30s", help="How long to wait.  [default: 30s]")
@@ -162,6 +164,7 @@ def send(
     fills: tuple[str, ...],
     fields: tuple[str, ...],
     office: str | None,
+    addressed: Addressed,
     without_prejudice: bool,
     wait: str,
     timeout: str | None,
@@ -182,6 +185,7 @@ def send(
       hotline send "It begins at {time}, near {place}." --field time=2026-11-25T10:00Z --field place="Point One"
       hotline send --phrase B02 --fill number=17 --lang ur
       hotline send "We could live with Thursday." --without-prejudice
+      hotline send "Our exercise begins at 14:30." --action "Foreign Minister" --reference 12/26
 
     A field is signed as such and reads alike on both sides; {name} in the text stands for it (time.begin=... names one
     `begin`; coord takes 28.6139,77.2090). A phrase is said in --lang and read in the other side's language.
@@ -221,6 +225,7 @@ def send(
         phrase=content_pb2.Phrase(code=entry.code, book=book().name) if entry else None,
         without_prejudice=without_prejudice,
     )
+    addressed.write(request)
     with daemon(socket) as stub:
         level = precedence or _precedence_of(stub, exercise, named)
         request.precedence = content_pb2.Precedence.Value(f"PRECEDENCE_{level.upper()}")

@@ -132,6 +132,9 @@ def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
         "record_asked": view.record_asked,
         "authority": view.authority or None,
         "releases": [release_json(release) for release in view.release],
+        "action": list(view.action),
+        "info": list(view.info),
+        "reference": view.originator_reference or None,
         "text": view.text or None,
     }
 
@@ -220,6 +223,15 @@ def translation_title(one: operator_pb2.TranslationView) -> str:
     return f"{grade_word(one.grade)} ({safe_line(one.language, 40)}) by {safe_line(one.translator, 64)}, {where}"
 
 
+def print_addressees(said: operator_pb2.StatementView | content_pb2.Statement) -> None:
+    """For whom it is, one name a line, and the originator's reference."""
+    for what, names in (("action", said.action), ("information", said.info)):
+        for name in names:
+            line(f"  {what:17}{safe_line(name)}")
+    if said.originator_reference:
+        line(f"  reference        {safe_line(said.originator_reference)}")
+
+
 def print_rungs(view: operator_pb2.StatementView) -> None:
     """What stands higher than READ: shown, promised, answered."""
     if view.shown_ms and not view.sent:  # among the stages of a sent one
@@ -266,6 +278,7 @@ def print_statement(view: operator_pb2.StatementView) -> None:
     if view.in_reply_to:
         line(f"  in reply to      #{view.in_reply_to:04d} from {safe_line(view.to_party)}")
     line(f"  date-time group  {safe_line(view.date_time_group)}")
+    print_addressees(view)
     line(f"  language         {safe_line(view.language)}, written {direction_word(view.direction)}")
     line(f"  drafter          {safe_line(view.drafter)}")
     if view.terminal:

@@ -6,6 +6,7 @@ from hotline.errors import LocalError, PolicyError, TextError
 from hotline.limits import OUTBOX_BYTES_MAX, TIME_MAX
 from hotline.machine import Plane
 from hotline.protocol import modes
+from hotline.protocol.addressees import add_addressees
 from hotline.protocol.context import Context
 from hotline.protocol.entries import precedence_name
 from hotline.protocol.events import Submit
@@ -34,6 +35,7 @@ def compose(ctx: Context, event: Submit) -> content_pb2.Statement:
     )
     add_fields(statement, event.phrase, event.book, event.fields)
     _refer(ctx, event, statement)
+    add_addressees(statement, event.action, event.info, event.reference)
     check_size(statement)
     return statement
 

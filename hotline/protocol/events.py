@@ -35,6 +35,10 @@ class Submit:
     without_prejudice: bool = False
     put_on_record: int = 0
     of_peer: bool = False
+    action: tuple[str, ...] = ()
+    """For whom it is, for action and for information, and the originator's reference."""
+    info: tuple[str, ...] = ()
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)

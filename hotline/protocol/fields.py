@@ -29,7 +29,7 @@ _CODE: Final = re.compile(r"[A-Z][A-Z0-9-]{0,15}", re.ASCII)
 _TIME: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2}))?Z", re.ASCII)
 _COORDINATE: Final = re.compile(r"(\d{2})\.(\d{1,6})([NS]) (\d{3})\.(\d{1,6})([EW])", re.ASCII)
 _NUMBER: Final = re.compile(r"0|[1-9]\d{0,14}", re.ASCII)
-_CONTROLS: Final = re.compile(
+CONTROLS: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 """What could act on a screen or change the order of what stands beside it."""
@@ -57,7 +57,7 @@ def fault(field: content_pb2.Field | Typed) -> str:
             return "" if _is_time(field.value) else "a time is written 2026-11-25T10:00Z, in UTC"
         case content_pb2.FIELD_KIND_PLACE:
             named = field.value == field.value.strip() and 1 <= len(field.value) <= PLACE_MAX
-            good = named and not _CONTROLS.search(field.value)
+            good = named and not CONTROLS.search(field.value)
             return "" if good else f"a place is named in 1 to {PLACE_MAX} characters on one line, without control signs"
         case content_pb2.FIELD_KIND_COORDINATE:
             return "" if _is_coordinate(field.value) else "a coordinate is written 28.6139N 077.2090E"

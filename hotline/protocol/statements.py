@@ -23,6 +23,7 @@ from hotline.limits import (
     TIME_MAX,
 )
 from hotline.machine import Plane
+from hotline.protocol.addressees import check_addressees
 from hotline.protocol.asking import check_challenge
 from hotline.protocol.fields import check_fields
 from hotline.protocol.language import check_translation
@@ -161,6 +162,7 @@ def decode_statement(content: bytes) -> content_pb2.Statement:
     _check_references(statement)
     check_translation(statement)
     check_fields(statement)
+    check_addressees(statement)
     check_challenge(statement)
     _check_kind(statement)
     return statement
@@ -192,6 +194,8 @@ def _check_talk(statement: content_pb2.Statement) -> None:
         raise Malformed("kind", f"{statement.kind} is nothing that operators say")
     if statement.field or statement.HasField("phrase"):
         raise Malformed("field", "fields among operators' talk")
+    if statement.action or statement.info or statement.originator_reference:
+        raise Malformed("addressee", "addressees of operators' talk")
     if len(statement.text.encode()) > SERVICE_TEXT_BYTES_MAX:
         raise Malformed("text", "longer than operators' talk")
 

@@ -19,6 +19,8 @@ def check_talk(event: Submit) -> None:
     check_text(event.text, SERVICE_TEXT_BYTES_MAX)
     if event.precedence != content_pb2.PRECEDENCE_ROUTINE:
         raise TextError("operators' talk has no precedence: nothing was queued; what is urgent is a statement")
+    if event.action or event.info or event.reference:
+        raise TextError("operators' talk has no addressees: nothing was queued; write it out")
     if event.fields or event.phrase:
         raise TextError("operators' talk has neither fields nor a phrase: nothing was queued; write it out")
     if event.corrects:

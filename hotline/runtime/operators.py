@@ -225,9 +225,8 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
             views = self._views.received(plane, _NEWEST, (plane.value, before, limit))
         for view in views:
             if not view.sent and not view.read_ms and view.kind not in UNATTENDED:
-                view.text = ""
-                view.ClearField("field")
-                view.ClearField("phrase")
+                for words in ("text", "field", "phrase", "action", "info", "originator_reference"):
+                    view.ClearField(words)
         return operator_pb2.ListStatementsResponse(statement=views[::-1])
 
     # --- presence ----------------------------------------------------------------------------------------------------

@@ -28,6 +28,9 @@ def submit_event(number: RequestId, officer: str, request: operator_pb2.SubmitRe
         request.without_prejudice,
         request.put_on_record,
         request.of_peer,
+        tuple(request.action),
+        tuple(request.info),
+        request.originator_reference,
     )
 
 

@@ -74,6 +74,9 @@ class StatementViews:
             return view
         view, statement = _view(plane, content, name, sent=sent), decode_statement(content)
         view.field.extend(statement.field)
+        view.action.extend(statement.action)
+        view.info.extend(statement.info)
+        view.originator_reference = statement.originator_reference
         if statement.HasField("phrase"):
             view.phrase.CopyFrom(statement.phrase)
         view.translations = self._translations.count(plane, "sent" if sent else "received", serial, name)

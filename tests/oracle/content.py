@@ -93,6 +93,7 @@ def _statement(given: Json, asked: Json, *, quiet: bool) -> Value:
     _references(made)
     _translation(made)
     _fields(made)
+    _addressees(made)
     _challenge(made)
     _kind(made)
     need((made["kind"] == QUIET) == quiet, "content-type")
@@ -102,6 +103,7 @@ def _statement(given: Json, asked: Json, *, quiet: bool) -> Value:
         need(made["precedence"] == 1, "precedence")
         need(made["kind"] in (TEXT, VOID, CHALLENGE, *ANSWERS), "kind")
         need(not made["field"] and made["phrase"] is None, "field")
+        need(not (made["action"] or made["info"] or made["originator_reference"]), "addressee")
         need(len(made["text"].encode()) <= TALK_MAX, "text")
     else:
         need(made["kind"] not in (CHALLENGE, *ANSWERS), "kind")
@@ -164,6 +166,21 @@ def _fields(made: Value) -> None:
         need(_like("[A-Z][A-Z0-9-]{0,15}", phrase["code"]) and len(phrase["book"]) == 32, "field")
 
 
+def _addressees(made: Value) -> None:
+    """Clause 8.13."""
+    named, own = [*made["action"], *made["info"]], made["originator_reference"]
+    need(made["kind"] in (TEXT, CORRECTION, RETRACTION) or not (named or own), "addressee")
+    need(len(set(named)) == len(named) <= 16, "addressee")
+    need(all(_in_one_line(one, 64) for one in (*named, *([own] if own else ()))), "addressee")
+
+
+def _in_one_line(text: str, most: int) -> bool:
+    hidden = (0x061C, 0x200B, 0x200E, 0x200F, 0xFEFF)
+    ranges = ((0, 0x1F), (0x7F, 0x9F), (0x2028, 0x202E), (0x2060, 0x206F), (0xFFF9, 0xFFFB), (0xE0000, 0xE007F))
+    clean = all(ord(c) not in hidden and not any(a <= ord(c) <= b for a, b in ranges) for c in text)
+    return 1 <= len(text) <= most and clean and text == text.strip()
+
+
 def _like(pattern: str, text: str) -> bool:
     return re.fullmatch(pattern, text, re.ASCII) is not None
 
@@ -181,10 +198,7 @@ def _field(one: Value) -> bool:
             return False
         return True
     if kind == 2:
-        hidden = (0x061C, 0x200B, 0x200E, 0x200F, 0xFEFF)
-        ranges = ((0, 0x1F), (0x7F, 0x9F), (0x2028, 0x202E), (0x2060, 0x206F), (0xFFF9, 0xFFFB), (0xE0000, 0xE007F))
-        clean = all(ord(c) not in hidden and not any(a <= ord(c) <= b for a, b in ranges) for c in text)
-        return 1 <= len(text) <= 100 and clean and text == text.strip()
+        return _in_one_line(text, 100)
     if kind == 3:
         if not _like(r"\d\d\.\d{1,6}[NS] \d{3}\.\d{1,6}[EW]", text):
             return False

@@ -85,7 +85,9 @@ def test_a_phrase_and_its_values_are_read_alike_on_both_sides(
     said = alpha("send", "--phrase", "B02", "--fill", "number=17", "--lang", "ur", "--wait", "delivered", "--json")
     assert printed(said.out)[0]["phrase"]["agrees"] is True
     typed = ("--field", "time=2026-11-25T10:00Z", "--field", "coord.site=28.6139,-77.2")
-    alpha("send", "At {time}, {site}.", *typed, "--wait", "delivered")
+    desks = ("--action", "Foreign Minister", "--info", "Defence Minister", "--reference", "12/26")
+    alpha("send", "At {time}, {site}.", *typed, *desks, "--wait", "delivered")
+    assert "Foreign Minister" not in bravo("inbox", "--json").out, "nobody has opened it"
     assert alpha("send", "At {time}.", "--field", "time=10:00").code == 1
     (listed, _) = printed(bravo("inbox", "--json").out)
     assert (listed["text"], listed["fields"], listed["phrase"]) == (None, [], None), "nobody has opened it"
@@ -98,3 +100,10 @@ def test_a_phrase_and_its_values_are_read_alike_on_both_sides(
     opened = bravo("read", 2).out
     assert "At \u20682026-11-25T10:00Z\u2069, \u206828.6139N 077.2000W\u2069." in opened
     assert "  coord   site             28.6139N 077.2000W" in opened
+    assert "  action           Foreign Minister" in opened
+    (listed,) = [one for one in printed(bravo("inbox", "--json").out) if one["serial"] == 2]
+    assert (listed["action"], listed["info"], listed["reference"]) == (
+        ["Foreign Minister"],
+        ["Defence Minister"],
+        "12/26",
+    )

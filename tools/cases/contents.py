@@ -123,6 +123,16 @@ def _statements() -> Cases:
         "a mandate of 8192 bytes": {"draft": draft, "release": [_release(mandate=bytes(8_192))]},
         "a name of 64 characters signs": {"draft": draft, "release": [_release(officer="ہ" * 64)]},
     }
+    good |= {
+        "addressees": {
+            "action": ["Foreign Minister", "وزیر خارجہ"],
+            "info": ["x" * 64],
+            "originator_reference": "12/26",
+        },
+        "a correction for information": {"kind": 5, "corrects": earlier, "info": ["Defence Minister"]},
+        "a reference alone, of 64 characters": {"originator_reference": "ہ" * 64},
+        "sixteen addressees": {"action": [f"a{i}" for i in range(9)], "info": [f"i{i}" for i in range(7)]},
+    }
     good |= {f"fields: {why}": changes for why, changes in _fields_good().items()}
     for number, text in enumerate(TEXTS):
         good[f"neutral text {number}"] = TEST | {"text": text}
@@ -213,6 +223,25 @@ def _statements() -> Cases:
         ("reference", "put on record: of the recipient", {"kind": 11, "put_on_record": earlier, "of_recipient": True}),
         ("reference", "of the recipient, and nothing named", {"of_recipient": True}),
         ("text", "a correction without text", {"kind": 5, "corrects": earlier, "text": ""}),
+    ]
+    bad += [
+        (
+            "addressee",
+            "seventeen addressees",
+            {"action": [f"a{i}" for i in range(9)], "info": [f"i{i}" for i in range(8)]},
+        ),
+        ("addressee", "one addressee twice", {"action": ["Foreign Minister"], "info": ["Foreign Minister"]}),
+        ("addressee", "an addressee without a name", {"action": [""]}),
+        ("addressee", "an addressee of 65 characters", {"info": ["x" * 65]}),
+        ("addressee", "an addressee of blanks", {"action": [" "]}),
+        ("addressee", "an addressee on two lines", {"action": ["Foreign\nMinister"]}),
+        ("addressee", "an addressee that turns the line round", {"info": ["\u202eretsiniM"]}),
+        ("addressee", "a reference of 65 characters", {"originator_reference": "x" * 65}),
+        ("addressee", "a reference that ends in a blank", {"originator_reference": "12/26 "}),
+        ("addressee", "a test for somebody", TEST | {"action": ["Foreign Minister"]}),
+        ("addressee", "a void statement with a reference", {**VOID, "originator_reference": "12/26"}),
+        ("addressee", "a translation for somebody", {"kind": 7, "translation": tie, "info": ["Foreign Minister"]}),
+        ("addressee", "put on record for somebody", {"kind": 11, "put_on_record": earlier, "action": ["x"]}),
     ]
     for word, why, changes in [*bad, *_ties(tie, earlier), *_fields_bad(tie)]:
         cases.bad(word, why, plane="real", content=statement(**changes).hex())

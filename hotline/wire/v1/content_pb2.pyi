@@ -318,6 +318,9 @@ class Statement(_message.Message):
     CORRECTS_FIELD_NUMBER: _builtins.int
     DRAFT_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    INFO_FIELD_NUMBER: _builtins.int
+    ORIGINATOR_REFERENCE_FIELD_NUMBER: _builtins.int
     TRANSLATION_FIELD_NUMBER: _builtins.int
     PHRASE_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
@@ -346,6 +349,7 @@ class Statement(_message.Message):
     """The serial under which this text was first given out, if it has been renumbered since; 0 otherwise."""
     draft: _builtins.bytes
     """The draft that officers have signed: 16 random bytes, used once. Empty where no officer has signed."""
+    originator_reference: _builtins.str
     of_recipient: _builtins.bool
     """`put_on_record` names a statement of the recipient, not of the sender."""
     term: _builtins.int
@@ -364,6 +368,12 @@ class Statement(_message.Message):
     def release(self) -> _containers.RepeatedCompositeFieldContainer[Global___Release]:
         """Officers' signatures on what is said."""
 
+    @_builtins.property
+    def action(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For whom it is: for action, and for information. The originator's own reference."""
+
+    @_builtins.property
+    def info(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def translation(self) -> Global___Translation:
         """What this one is a translation of, and by whom."""
@@ -407,6 +417,9 @@ class Statement(_message.Message):
         corrects: Global___Reference | None = ...,
         draft: _builtins.bytes = ...,
         release: _abc.Iterable[Global___Release] | None = ...,
+        action: _abc.Iterable[_builtins.str] | None = ...,
+        info: _abc.Iterable[_builtins.str] | None = ...,
+        originator_reference: _builtins.str = ...,
         translation: Global___Translation | None = ...,
         phrase: Global___Phrase | None = ...,
         field: _abc.Iterable[Global___Field] | None = ...,
@@ -418,7 +431,7 @@ class Statement(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "corrects", b"corrects", "in_reply_to", b"in_reply_to", "phrase", b"phrase", "put_on_record", b"put_on_record", "translation", b"translation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_salt", b"body_salt", "challenge", b"challenge", "checkpoint", b"checkpoint", "composed_ms", b"composed_ms", "corrects", b"corrects", "date_time_group", b"date_time_group", "direction", b"direction", "draft", b"draft", "drafter", b"drafter", "field", b"field", "first_serial", b"first_serial", "from_party", b"from_party", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "of_recipient", b"of_recipient", "phrase", b"phrase", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "put_on_record", b"put_on_record", "release", b"release", "serial", b"serial", "term", b"term", "text", b"text", "to_party", b"to_party", "translation", b"translation", "valid_for_ms", b"valid_for_ms", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "body_salt", b"body_salt", "challenge", b"challenge", "checkpoint", b"checkpoint", "composed_ms", b"composed_ms", "corrects", b"corrects", "date_time_group", b"date_time_group", "direction", b"direction", "draft", b"draft", "drafter", b"drafter", "field", b"field", "first_serial", b"first_serial", "from_party", b"from_party", "in_reply_to", b"in_reply_to", "info", b"info", "kind", b"kind", "language", b"language", "of_recipient", b"of_recipient", "originator_reference", b"originator_reference", "phrase", b"phrase", "precedence", b"precedence", "previous_in_precedence", b"previous_in_precedence", "put_on_record", b"put_on_record", "release", b"release", "serial", b"serial", "term", b"term", "text", b"text", "to_party", b"to_party", "translation", b"translation", "valid_for_ms", b"valid_for_ms", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

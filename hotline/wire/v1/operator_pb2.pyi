@@ -33,6 +33,9 @@ class SubmitRequest(_message.Message):
     IN_REPLY_TO_FIELD_NUMBER: _builtins.int
     CORRECTS_FIELD_NUMBER: _builtins.int
     RETRACTS_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    INFO_FIELD_NUMBER: _builtins.int
+    ORIGINATOR_REFERENCE_FIELD_NUMBER: _builtins.int
     WITHOUT_PREJUDICE_FIELD_NUMBER: _builtins.int
     PUT_ON_RECORD_FIELD_NUMBER: _builtins.int
     OF_PEER_FIELD_NUMBER: _builtins.int
@@ -52,12 +55,19 @@ class SubmitRequest(_message.Message):
     corrects: _builtins.int
     """Serial of our statement that is corrected, or retracted; 0 for none."""
     retracts: _builtins.bool
+    originator_reference: _builtins.str
     without_prejudice: _builtins.bool
     put_on_record: _builtins.int
     """Serial of what was said without prejudice and is to be put on record, of ours or, with `of_peer`, of the peer's."""
     of_peer: _builtins.bool
     service: _builtins.bool
     """Operators' talk and no statement."""
+    @_builtins.property
+    def action(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in Statement."""
+
+    @_builtins.property
+    def info(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def phrase(self) -> _content_pb2.Phrase:
         """As in Statement."""
@@ -77,6 +87,9 @@ class SubmitRequest(_message.Message):
         in_reply_to: _builtins.int = ...,
         corrects: _builtins.int = ...,
         retracts: _builtins.bool = ...,
+        action: _abc.Iterable[_builtins.str] | None = ...,
+        info: _abc.Iterable[_builtins.str] | None = ...,
+        originator_reference: _builtins.str = ...,
         without_prejudice: _builtins.bool = ...,
         put_on_record: _builtins.int = ...,
         of_peer: _builtins.bool = ...,
@@ -86,7 +99,7 @@ class SubmitRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["phrase", b"phrase"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corrects", b"corrects", "direction", b"direction", "exercise", b"exercise", "field", b"field", "in_reply_to", b"in_reply_to", "language", b"language", "of_peer", b"of_peer", "phrase", b"phrase", "precedence", b"precedence", "put_on_record", b"put_on_record", "request_key", b"request_key", "retracts", b"retracts", "service", b"service", "text", b"text", "valid_for_ms", b"valid_for_ms", "without_prejudice", b"without_prejudice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "corrects", b"corrects", "direction", b"direction", "exercise", b"exercise", "field", b"field", "in_reply_to", b"in_reply_to", "info", b"info", "language", b"language", "of_peer", b"of_peer", "originator_reference", b"originator_reference", "phrase", b"phrase", "precedence", b"precedence", "put_on_record", b"put_on_record", "request_key", b"request_key", "retracts", b"retracts", "service", b"service", "text", b"text", "valid_for_ms", b"valid_for_ms", "without_prejudice", b"without_prejudice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -522,6 +535,9 @@ class StatementView(_message.Message):
     RECORD_ASKED_FIELD_NUMBER: _builtins.int
     PHRASE_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    INFO_FIELD_NUMBER: _builtins.int
+    ORIGINATOR_REFERENCE_FIELD_NUMBER: _builtins.int
     TERMINAL_FIELD_NUMBER: _builtins.int
     TERM_FIELD_NUMBER: _builtins.int
     exercise: _builtins.bool
@@ -580,6 +596,7 @@ class StatementView(_message.Message):
     """Serial of the statement of record that says this one again; 0 for none."""
     record_asked: _builtins.bool
     """The peer asks that this one of ours be put on record, or agrees to it."""
+    originator_reference: _builtins.str
     terminal: _builtins.str
     """The terminal that said it, where its party has several, and in which term."""
     term: _builtins.int
@@ -597,6 +614,12 @@ class StatementView(_message.Message):
     def phrase(self) -> _content_pb2.Phrase: ...
     @_builtins.property
     def field(self) -> _containers.RepeatedCompositeFieldContainer[_content_pb2.Field]: ...
+    @_builtins.property
+    def action(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in Statement; empty until an officer has opened it."""
+
+    @_builtins.property
+    def info(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -648,12 +671,15 @@ class StatementView(_message.Message):
         record_asked: _builtins.bool = ...,
         phrase: _content_pb2.Phrase | None = ...,
         field: _abc.Iterable[_content_pb2.Field] | None = ...,
+        action: _abc.Iterable[_builtins.str] | None = ...,
+        info: _abc.Iterable[_builtins.str] | None = ...,
+        originator_reference: _builtins.str = ...,
         terminal: _builtins.str = ...,
         term: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["original", b"original", "phrase", b"phrase"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "authority", b"authority", "composed_ms", b"composed_ms", "corrected_by", b"corrected_by", "corrects", b"corrects", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "field", b"field", "from_party", b"from_party", "grade", b"grade", "in_reply_to", b"in_reply_to", "kind", b"kind", "language", b"language", "of_recipient", b"of_recipient", "original", b"original", "phrase", b"phrase", "precedence", b"precedence", "promised_by", b"promised_by", "put_on_record", b"put_on_record", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "record_asked", b"record_asked", "recorded_as", b"recorded_as", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "release", b"release", "repeats", b"repeats", "reply_by_ms", b"reply_by_ms", "retracted", b"retracted", "sent", b"sent", "serial", b"serial", "service", b"service", "shown_by", b"shown_by", "shown_ms", b"shown_ms", "shown_to", b"shown_to", "state", b"state", "statement", b"statement", "term", b"term", "terminal", b"terminal", "text", b"text", "to_party", b"to_party", "translation", b"translation", "translations", b"translations", "translator", b"translator", "transmitted_ms", b"transmitted_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "answered_by", b"answered_by", "authority", b"authority", "composed_ms", b"composed_ms", "corrected_by", b"corrected_by", "corrects", b"corrects", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "field", b"field", "from_party", b"from_party", "grade", b"grade", "in_reply_to", b"in_reply_to", "info", b"info", "kind", b"kind", "language", b"language", "of_recipient", b"of_recipient", "original", b"original", "originator_reference", b"originator_reference", "phrase", b"phrase", "precedence", b"precedence", "promised_by", b"promised_by", "put_on_record", b"put_on_record", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "record_asked", b"record_asked", "recorded_as", b"recorded_as", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "release", b"release", "repeats", b"repeats", "reply_by_ms", b"reply_by_ms", "retracted", b"retracted", "sent", b"sent", "serial", b"serial", "service", b"service", "shown_by", b"shown_by", "shown_ms", b"shown_ms", "shown_to", b"shown_to", "state", b"state", "statement", b"statement", "term", b"term", "terminal", b"terminal", "text", b"text", "to_party", b"to_party", "translation", b"translation", "translations", b"translations", "translator", b"translator", "transmitted_ms", b"transmitted_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
