@@ -86,6 +86,7 @@ class Desk:
         *,
         corrects: int = 0,
         retracts: bool = False,
+        in_reply_to: int = 0,
     ) -> Said:
         """Hand one statement to the terminal; returns when it is durable there, or why it was not taken."""
         request = operator_pb2.SubmitRequest(
@@ -98,6 +99,7 @@ class Desk:
             request_key=os.urandom(16),
             corrects=corrects,
             retracts=retracts,
+            in_reply_to=in_reply_to,
         )
         try:
             answer = self._stub.Submit(request, timeout=_CALL_SECONDS)
@@ -130,6 +132,16 @@ class Desk:
         """Hand in the next charter. Raises LocalError if it is not taken."""
         request = operator_pb2.ActivateCharterRequest(note=note)
         self._must(lambda: self._stub.ActivateCharter(request, timeout=_CALL_SECONDS))
+
+    def shown(self, plane: str, serial: int, principal: str) -> None:
+        """A statement was shown to the principal. Raises LocalError if the terminal does not take that."""
+        request = operator_pb2.MarkShownRequest(exercise=plane == "exercise", serial=serial, principal=principal)
+        self._must(lambda: self._stub.MarkShown(request, timeout=_CALL_SECONDS))
+
+    def reply_by(self, plane: str, serial: int, until_ms: int) -> None:
+        """Promise an answer until a written time. Raises LocalError if the terminal does not take that."""
+        request = operator_pb2.PromiseReplyRequest(exercise=plane == "exercise", serial=serial, reply_by_ms=until_ms)
+        self._must(lambda: self._stub.PromiseReply(request, timeout=_CALL_SECONDS))
 
     def _must(self, call: Callable[[], Any]) -> None:
         try:

@@ -203,6 +203,8 @@ class Say(Inject):
     """Label of an earlier statement of the same side, which this one corrects."""
     retracts: str = Field(default="", max_length=40)
     """The same, which this one takes back."""
+    answers: str = Field(default="", max_length=40)
+    """Label of an earlier statement of the other side, which this one answers."""
 
 
 class Read(Inject):
@@ -234,6 +236,26 @@ class Ask(Inject):
 
     fault: Literal["ask"]
     sender: Party = Field(alias="from")
+
+
+class Shown(Inject):
+    """An officer says that a statement of the other side, which was read, was shown to the principal."""
+
+    fault: Literal["shown"]
+    sender: Party = Field(alias="from")
+    statement: str = Field(min_length=1, max_length=40)
+    """Label of the `say`."""
+    principal: str = Field(default="", max_length=64)
+
+
+class ReplyBy(Inject):
+    """An officer promises an answer to a statement of the other side, which was read, `within` a span."""
+
+    fault: Literal["reply-by"]
+    sender: Party = Field(alias="from")
+    statement: str = Field(min_length=1, max_length=40)
+    """Label of the `say`."""
+    within: Span
 
 
 class Amend(Inject):
@@ -273,6 +295,8 @@ Fault = Annotated[
     | Thief
     | Roster
     | Amend
+    | Shown
+    | ReplyBy
     | Courier
     | Presence
     | Ask
@@ -282,5 +306,5 @@ Fault = Annotated[
     Field(discriminator="fault"),
 ]
 
-NOT_A_FAULT = (Start, Backup, Courier, Presence, Ask, Say, Read, Takeover, Amend)
+NOT_A_FAULT = (Start, Backup, Courier, Presence, Ask, Say, Read, Takeover, Amend, Shown, ReplyBy)
 """Injects that break nothing."""

@@ -17,6 +17,8 @@ Every entry has `t`, milliseconds since the steady state was reached (negative b
 | `presence` | `by` (who was told), `of` (party whose word it is), `word` |
 | `corrected` | `id` (what was corrected or retracted), `by` (who was told), `state`, `correction` (serial) |
 | `speaks` | `by` (who was told), `terminal` (PARTY/name, which speaks for its party from now on), `term` |
+| `promise` | `by` (who was told), `id` (a statement to which an answer is promised) |
+| `promise-kept` | `by`, `id`, `late`: the answer has come |
 | `charter` | `by` (who was told), `state` (ready, in-force, agreed), `serial` |
 | `event` | `by`, `event`: any other event that a terminal told |
 | `poll` | `by`, `heard_ms`, `up`, `waiting`: what `status` says, several times a second |
@@ -82,6 +84,8 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     "presence": {"by": "text", "of": "text", "word": "text"},
     "corrected": {"id": "text", "by": "text", "state": "text", "correction": "integer"},
     "speaks": {"by": "text", "terminal": "text", "term": "integer"},
+    "promise": {"by": "text", "id": "text"},
+    "promise-kept": {"by": "text", "id": "text", "late": "truth"},
     "charter": {"by": "text", "state": "text", "serial": "integer"},
     "event": {"by": "text", "event": "text"},
     "poll": {"by": "text", "heard_ms": "number or null", "up": "integer", "waiting": "integer or null"},

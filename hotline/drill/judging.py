@@ -120,6 +120,7 @@ _UNITS: Final[dict[str, Any]] = {
     "presence": "ms",
     "speaks": "ms",
     "in-force": "ms",
+    "rung": "ms",
     "exits": "ms",
     "growth": "MiB",
 }

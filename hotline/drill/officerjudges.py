@@ -8,10 +8,12 @@ from typing import Any, Final
 from hotline.drill import promises
 from hotline.drill.faultjudges import over_faults
 from hotline.drill.findings import Finding, clock, number_of, sides
-from hotline.drill.injects import Presence, Say, Takeover
+from hotline.drill.injects import Fault, Presence, ReplyBy, Say, Shown, Takeover
+from hotline.drill.journal import Entry
 from hotline.drill.measures import Facts
 from hotline.drill.outcome import FaultSpan
 from hotline.drill.patterns import PARTIES
+from hotline.drill.plan import rung_of, said_as
 from hotline.drill.telling import PEER, parts_of, party_of
 
 
@@ -102,10 +104,41 @@ def _in_force(promise: promises.InForce, facts: Facts) -> Finding:
     return over_faults(promise.fault, facts, f"both sides stand under the charter of {promise.fault}", measure)
 
 
+def _rung(promise: promises.Rung, facts: Facts) -> Finding:
+    def measure(span: FaultSpan) -> tuple[float | None, str]:
+        inject = facts.plan.inject[span.n]
+        about = said_as(facts.plan, rung_of(inject))
+        if about is None:
+            return None, f"{span.name} says nothing of a statement of the other side"
+        names = [one["id"] for one in facts.of("said") if (one["from"], one["label"]) == (about.sender, about.text)]
+        told = [
+            float(one["t"])
+            for one in facts.of("stage", "promise", "promise-kept")
+            if one["id"] in names and one["t"] >= span.begin and _tells(one, inject, about.sender)
+        ]
+        if not told:
+            return None, f"{about.sender} was not told of {span.name} at {clock(span.begin)}"
+        return told[0] - span.begin, f"{about.sender} at {clock(told[0])}"
+
+    return over_faults(promise.fault, facts, f"the other side is told of {promise.fault}", measure)
+
+
+def _tells(entry: Entry, inject: Fault, asker: str) -> bool:
+    """Whether the entry tells `asker`, who said what it is about, of this very inject."""
+    match inject:
+        case Shown():
+            return bool(entry["kind"] == "stage" and entry["stage"] == "shown")
+        case ReplyBy():
+            return bool(entry["kind"] == "promise" and entry["by"] == asker)
+        case _:
+            return bool(entry["kind"] == "promise-kept" and entry["by"] == asker and not entry["late"])
+
+
 JUDGES: Final[dict[str, Callable[[Any, Facts], Finding]]] = {
     "corrected": _corrected,
     "presence": _heard,
     "speaks": _speaks,
     "in-force": _in_force,
+    "rung": _rung,
 }
 """Kind of promise to its judge."""

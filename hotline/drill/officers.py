@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
-from hotline.drill.injects import Ask, Presence, Takeover
+from hotline.drill.injects import Ask, Presence, ReplyBy, Shown, Takeover
+from hotline.drill.plan import said_as
 from hotline.drill.processes import once
-from hotline.drill.scene import PERFORMERS, Scene, Undo
+from hotline.drill.scene import PERFORMERS, Scene, Undo, serial_of
 
 
 def presence(inject: Presence, scene: Scene) -> Undo:
@@ -27,4 +28,21 @@ def takeover(inject: Takeover, scene: Scene) -> None:
     scene.desks[inject.target].take_over()
 
 
-PERFORMERS |= {"presence": presence, "ask": ask, "takeover": takeover}
+def _plane(scene: Scene, label: str) -> str:
+    said = said_as(scene.plan, label)
+    return "exercise" if said is None else said.plane
+
+
+def shown(inject: Shown, scene: Scene) -> None:
+    """Raises LocalError if the terminal does not take it: what nobody has opened cannot have been shown."""
+    label = inject.statement
+    scene.desks[inject.sender].shown(_plane(scene, label), serial_of(scene.said, label), inject.principal)
+
+
+def reply_by(inject: ReplyBy, scene: Scene) -> None:
+    """Raises LocalError if the terminal does not take it: nobody answers what nobody has opened."""
+    label, until = inject.statement, time.time_ns() // 1_000_000 + inject.within
+    scene.desks[inject.sender].reply_by(_plane(scene, label), serial_of(scene.said, label), until)
+
+
+PERFORMERS |= {"presence": presence, "ask": ask, "takeover": takeover, "shown": shown, "reply-by": reply_by}

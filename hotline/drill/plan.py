@@ -30,11 +30,13 @@ from hotline.drill.injects import (
     Precedence,
     Presence,
     Relay,
+    ReplyBy,
     Say,
+    Shown,
     Swizzle,
     Takeover,
 )
-from hotline.drill.promises import Corrected, Exits, Growth, Heard, InForce, Promise, Speaks
+from hotline.drill.promises import Corrected, Exits, Growth, Heard, InForce, Promise, Rung, Speaks
 from hotline.errors import ConfigError
 from hotline.files import read_public
 
@@ -173,6 +175,7 @@ def _contradictions(plan: Plan) -> Iterator[str]:
             before = [one.joins for one in plan.inject[:number] if isinstance(one, Amend)]
             if inject.joins in (*relays, *before):
                 yield f"inject.{number}.joins: {inject.joins} is there already"
+        yield from _wrong_rung(plan, number, inject)
         if isinstance(inject, Say):
             yield from _wrong_reference(plan, number, inject)
     for number, promise in enumerate(plan.promise):
@@ -194,10 +197,12 @@ def _contradictions(plan: Plan) -> Iterator[str]:
 
 def _wrong_kind(plan: Plan, number: int, promise: Promise) -> Iterator[str]:
     """A promise about what officers say that names something else."""
-    if isinstance(promise, Corrected | Heard | Speaks | InForce):
+    if isinstance(promise, Corrected | Heard | Speaks | InForce | Rung):
         for inject in (one for one in plan.inject if one.name == promise.fault):
             if isinstance(promise, Heard) and not isinstance(inject, Presence):
                 yield f"promise.{number}.fault: {promise.fault} is no word of presence"
+            if isinstance(promise, Rung) and not rung_of(inject):
+                yield f"promise.{number}.fault: {promise.fault} says nothing of a statement of the other side"
             if isinstance(promise, InForce) and not isinstance(inject, Amend):
                 yield f"promise.{number}.fault: {promise.fault} amends nothing"
             if isinstance(promise, Speaks) and not isinstance(inject, Takeover):
@@ -219,6 +224,32 @@ def _wrong_reference(plan: Plan, number: int, inject: Say) -> Iterator[str]:
         ]
         if len(said) != 1 or said[0].at >= inject.at:
             yield f"inject.{number}: before it, {inject.sender} says nothing {name!r} on this plane, or several things"
+
+
+def rung_of(inject: Fault) -> str:
+    """Label of the statement of the other side that an inject is about; empty for none."""
+    match inject:
+        case Say():
+            return inject.answers
+        case Shown() | ReplyBy():
+            return inject.statement
+        case _:
+            return ""
+
+
+def said_as(plan: Plan, label: str) -> Say | None:
+    """The one statement of the plan with this label."""
+    found = [one for one in plan.inject if isinstance(one, Say) and one.name == label]
+    return found[0] if len(found) == 1 else None
+
+
+def _wrong_rung(plan: Plan, number: int, inject: Fault) -> Iterator[str]:
+    label = rung_of(inject)
+    if label:
+        said, sender = said_as(plan, label), getattr(inject, "sender", "")
+        plane = inject.plane if isinstance(inject, Say) else getattr(said, "plane", "")
+        if said is None or said.sender == sender or said.plane != plane or said.at >= inject.at:
+            yield f"inject.{number}: before it, the other side says nothing {label!r} on this plane, or several things"
 
 
 def _named(plan: Plan) -> Iterator[tuple[str, str]]:

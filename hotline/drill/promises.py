@@ -180,6 +180,14 @@ class InForce(Promised):
     limit: Span
 
 
+class Rung(Promised):
+    """From `shown`, `reply-by` or an answer, in its promised time, to the moment that the other side is told."""
+
+    promise: Literal["rung"]
+    fault: FaultName
+    limit: Span
+
+
 class Exits(Promised):
     """A process ends by itself with this code within `limit` of the fault."""
 
@@ -246,6 +254,7 @@ Promise = Annotated[
     | Heard
     | Speaks
     | InForce
+    | Rung
     | Exits
     | Versions
     | Ledgers

@@ -27,7 +27,7 @@ from hotline.drill.installation import Installation
 from hotline.drill.journal import Journal, of_kind
 from hotline.drill.plan import Drill, Traffic, speaker
 from hotline.drill.recorder import Recorder
-from hotline.drill.scene import PERFORMERS, Other, Scene, Undo
+from hotline.drill.scene import PERFORMERS, Other, Scene, Undo, serial_of
 from hotline.drill.stage import Stage
 from hotline.drill.staging import installed, staged
 from hotline.drill.telling import PEER, at_terminal, parts_of, party_of, statement_id
@@ -68,8 +68,7 @@ class Run:
             if flow.read_after is not None
         }
         self._precedences: dict[str, str] = {}
-        self._serials: dict[str, int] = {}
-        """Serial of each single statement that was accepted, by its name."""
+        self._serials = scene.said
         self._performed: dict[int, Future[None]] = {}
         self._changed = threading.Condition()
         self._busy = 0
@@ -150,6 +149,8 @@ class Run:
         if named and named not in self._serials:
             raise LocalError(f"{named} was not said, so that nothing corrects or retracts it")
         more = {"corrects": self._serials[named], "retracts": bool(inject.retracts)} if named else {}
+        if inject.answers:
+            more["in_reply_to"] = serial_of(self._serials, inject.answers)
         lang, text = inject.lang, inject.text
         at = speaker(inject)
         serial = self._say(at, text, lang, inject.precedence, inject.plane, inject.valid_for, text, **more)

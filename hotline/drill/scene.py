@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from hotline.drill.desk import Desk
 from hotline.drill.plan import Plan
 from hotline.drill.stage import Stage
+from hotline.errors import LocalError
 
 Undo = Callable[[], None]
 
@@ -62,6 +63,8 @@ class Scene:
     other: Other | None = None
     desks: Mapping[str, Desk] = field(default_factory=dict)
     """The officers of both parties, once the steady state is reached."""
+    said: dict[str, int] = field(default_factory=dict)
+    """Serial of each single statement that was accepted, by its label."""
     kept: dict[str, Any] = field(default_factory=dict)
     """What performers remember between two injects, by a name of their own."""
 
@@ -82,3 +85,10 @@ def lacking(plan: Plan) -> list[str]:
     reasons = [NEEDS[inject.fault](inject) for inject in plan.inject if inject.fault in NEEDS]
     reasons += [needs(plan) for needs in PLAN_NEEDS]
     return sorted({reason for reason in reasons if reason is not None})
+
+
+def serial_of(said: Mapping[str, int], label: str) -> int:
+    """The serial of what was said under this label. Raises LocalError if it was not said, or not accepted."""
+    if not said.get(label):
+        raise LocalError(f"{label} was not said, so that nothing can be said of it")
+    return said[label]

@@ -25,13 +25,15 @@ from hotline.drill.injects import (
     Lie,
     Presence,
     Read,
+    ReplyBy,
     Say,
+    Shown,
 )
 from hotline.drill.journal import Journal
 from hotline.drill.lies import LyingRelay
-from hotline.drill.plan import Drill, Plan, Traffic
+from hotline.drill.plan import Drill, Plan, Traffic, said_as
 from hotline.drill.runner import Progress, describe
-from hotline.drill.scene import Undo
+from hotline.drill.scene import Undo, serial_of
 from hotline.drill.simulator.aftermath import Search, verify_ledgers
 from hotline.drill.simulator.faults import FAULTS, Grounds
 from hotline.drill.simulator.lines import Line
@@ -42,7 +44,7 @@ from hotline.drill.telling import PEER, parts_of, statement_id
 from hotline.drill.texts import DIRECTIONS, PRECEDENCES, needles, statement_text
 from hotline.errors import HotlineError, LocalError
 from hotline.machine import Plane, Reply, RequestId
-from hotline.protocol.events import AskPresence, EndpointEvent, MarkRead, SetPresence, Submit
+from hotline.protocol.events import AskPresence, EndpointEvent, MarkRead, MarkShown, PromiseReply, SetPresence, Submit
 
 _LOOK_MS: Final = 50
 """How often the steady state is looked for."""
@@ -202,12 +204,25 @@ class Simulation:
         if named and named not in self._serials:
             raise LocalError(f"{named} was not said, so that nothing corrects or retracts it")
         more = {"corrects": self._serials[named], "retracts": bool(inject.retracts)} if named else {}
+        if inject.answers:
+            more["in_reply_to"] = serial_of(self._serials, inject.answers)
         lang, text, given = inject.lang, inject.text, (inject.text, inject.name)
         self._say(inject.sender, text, lang, inject.precedence, inject.plane, inject.valid_for, given, **more)
 
     def _presence(self, party: str, word: str, span: int) -> None:
         until = self.world.endpoints[party].now().wall + span if span else 0
         self._must(party, partial(SetPresence, officer=_OFFICERS[party], word=word, until=until))
+
+    def _climb(self, inject: Shown | ReplyBy) -> None:
+        said = said_as(self._plan, inject.statement)
+        plane = Plane(said.plane if said else "exercise")
+        serial, party = serial_of(self._serials, inject.statement), inject.sender
+        who = _OFFICERS[party]
+        if isinstance(inject, Shown):
+            self._must(party, lambda number: MarkShown(number, plane, serial, who, inject.principal))
+            return
+        until = self.world.endpoints[party].now().wall + inject.within
+        self._must(party, lambda number: PromiseReply(number, plane, serial, who, until))
 
     def _must(self, party: str, event: Callable[[RequestId], EndpointEvent]) -> None:
         node = self.world.endpoints[party]
@@ -290,6 +305,8 @@ class Simulation:
             case Presence():
                 self._presence(inject.sender, inject.word, inject.until)
                 self._undos[number] = partial(self._presence, inject.sender, "alive", 0)
+            case Shown() | ReplyBy():
+                self._climb(inject)
             case Ask():
                 self._must(inject.sender, partial(AskPresence, officer=_OFFICERS[inject.sender]))
             case Read():

@@ -79,6 +79,10 @@ class Telling:
                 self._add("refused", by=by, path=fields["path"], reason=fields["reason"])
             case "terminal":
                 self._add("speaks", by=by, terminal=fields["terminal"], term=fields["term"])
+            case "promise" | "promise-kept":
+                identifier = statement_id(party if fields["way"] == "sent" else peer, fields["plane"], fields["serial"])
+                late = {"late": bool(fields["late"])} if kind == "promise-kept" else {}
+                self._add(kind, by=by, id=identifier, **late)
             case "charter":
                 self._add("charter", by=by, state=fields["state"], serial=fields["serial"])
             case _:

@@ -38,6 +38,7 @@ _NEVER: Final = frozenset(
         "presence",
         "speaks",
         "in-force",
+        "rung",
         "exits",
     }
 )

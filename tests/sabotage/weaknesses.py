@@ -21,6 +21,7 @@ from hotline.protocol.outbox import Outbox
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Detector, Path
 from hotline.protocol.presence import Presence
+from hotline.protocol.promises import Promises
 from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
 from hotline.protocol.terminals import Terminals
@@ -209,6 +210,17 @@ def never_ready() -> None:
     Charters._enforce = lambda self, now: None  # type: ignore[method-assign]
 
 
+def never_overdue() -> None:
+    """Nobody looks at the clock of an answer that was promised."""
+    Promises.due = lambda self, now: None  # type: ignore[method-assign]
+    Promises.next_deadline = lambda self: None  # type: ignore[method-assign]
+
+
+def shown_untold() -> None:
+    """That a statement was shown to the principal is noted and told to nobody."""
+    Answers._shown = lambda self, plane, serial, receipt, name, now: None  # type: ignore[method-assign]
+
+
 def deaf_to_turns() -> None:
     """The signed word that another terminal of a party speaks is heard by nobody."""
     Terminals._hear = lambda self, party, signed, now: None  # type: ignore[method-assign]
@@ -244,5 +256,7 @@ WEAKNESSES: dict[str, Callable[[], None]] = {
         courier_without_receipts,
         deaf_to_turns,
         never_ready,
+        never_overdue,
+        shown_untold,
     )
 }

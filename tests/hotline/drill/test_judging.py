@@ -107,6 +107,29 @@ def charters(*told: tuple[float, str, str, int]) -> Tell:
     return tell
 
 
+ASKED = [
+    {"fault": "say", "from": "ALPHA", "at": "1s", "label": "request", "text": "Explain."},
+    {"fault": "shown", "from": "BRAVO", "at": "2s", "label": "seen", "statement": "request"},
+    {"fault": "reply-by", "from": "BRAVO", "at": "3s", "label": "owed", "statement": "request", "within": "2s"},
+    {"fault": "say", "from": "BRAVO", "at": "4s", "label": "answer", "text": "It was.", "answers": "request"},
+]
+
+
+def asked(*told: tuple[float, str, dict[str, object]]) -> Tell:
+    def tell(story: Story) -> None:
+        identifier = story.say(1_000, label="Explain.")
+        for number, at in ((1, 2_000), (2, 3_000), (3, 4_000)):
+            story.inject(at, number)
+        for at, kind, fields in told:
+            story.add(at, kind, **{"id": identifier, **fields})
+
+    return tell
+
+
+def stage_shown(**fields: object) -> dict[str, object]:
+    return {"stage": "shown", "by": "duty-2", **fields}
+
+
 def version(outcome: str, text: str = "") -> Tell:
     return lambda story: story.add(1_000, "version", process="BRAVO", to="0.2.0", outcome=outcome, text=text)
 
@@ -661,6 +684,45 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Tell, bool, float |
         False,
         None,
         "BRAVO does not stand under serial 2",
+    ),
+    (
+        "shown",
+        {"promise": "rung", "fault": "seen", "limit": "1s"},
+        ASKED,
+        asked((2_040, "stage", stage_shown(id="ALPHA/exercise/9")), (2_300, "stage", stage_shown())),
+        True,
+        300,
+        "ALPHA at",
+    ),
+    (
+        "promised, as the other side is told and not the own",
+        {"promise": "rung", "fault": "owed", "limit": "1s"},
+        ASKED,
+        asked((3_010, "promise", {"by": "BRAVO"}), (3_200, "promise", {"by": "ALPHA"})),
+        True,
+        200,
+        "ALPHA at",
+    ),
+    (
+        "answered",
+        {"promise": "rung", "fault": "answer", "limit": "1s"},
+        ASKED,
+        asked((4_150, "promise-kept", {"by": "ALPHA", "late": False})),
+        True,
+        150,
+        "ALPHA at",
+    ),
+    (
+        "answered late",
+        {"promise": "rung", "fault": "answer", "limit": "1s"},
+        ASKED,
+        asked(
+            (3_900, "promise-kept", {"by": "ALPHA", "late": False}),
+            (4_150, "promise-kept", {"by": "ALPHA", "late": True}),
+        ),
+        False,
+        None,
+        "was not told of answer",
     ),
     ("kept", {"promise": "versions"}, [], version("serves"), True, 0, ""),
     (

@@ -262,6 +262,7 @@ def test_what_officers_say_of_their_own_words_names_words_of_theirs(tmp_path: Pa
         ("presence", "is no word of presence"),
         ("speaks", "lets no terminal speak"),
         ("in-force", "amends nothing"),
+        ("rung", "says nothing of a statement of the other side"),
     ):
         wrong = promised.replace("fix", "digger").replace("corrected", kind)
         assert _refusal(tmp_path, GOOD + FIRST + SAYS + wrong) == [f"promise.1.fault: digger {says}"]
@@ -306,3 +307,29 @@ def test_a_relay_that_joins_is_new_and_one_that_leaves_is_there(tmp_path: Path) 
     twice = GOOD + text.format(1, 4) + text.format(2, 4)
     assert _refusal(tmp_path, twice) == ["inject.2.joins: relay-4 is there already"]
     assert _refusal(tmp_path, GOOD + text.format(7, 4))[0].startswith("inject.1.leaves: relay-7 is not staged")
+
+
+RUNGS = """
+[[inject]]
+at = "3s"
+fault = "shown"
+from = "BRAVO"
+statement = "wrong"
+
+[[inject]]
+at = "4s"
+fault = "say"
+from = "BRAVO"
+text = "It was."
+answers = "wrong"
+"""
+
+
+def test_what_is_said_of_a_statement_names_one_of_the_other_side(tmp_path: Path) -> None:
+    """An answer to nothing, or to oneself, would be found out in the middle of an exercise."""
+    assert len(_load(tmp_path, GOOD + FIRST + RUNGS).plan.inject) == 4
+    nothing = "inject.{}: before it, the other side says nothing 'wrong' on this plane, or several things"
+    assert _refusal(tmp_path, GOOD + RUNGS) == [nothing.format(1), nothing.format(2)]
+    for other in (FIRST.replace("ALPHA", "BRAVO"), FIRST.replace('"1s"', '"5s"')):
+        assert _refusal(tmp_path, GOOD + other + RUNGS) == [nothing.format(2), nothing.format(3)]
+    assert _refusal(tmp_path, GOOD + FIRST + 'plane = "real"\n' + RUNGS) == [nothing.format(3)]

@@ -583,6 +583,8 @@ def test_every_kind_of_fault_is_mapped_or_refused() -> None:
         "ask",
         "takeover",
         "amend",
+        "shown",
+        "reply-by",
     }
     assert not cannot_simulate(plan(fault("disk", target="ALPHA", how="slow")))
 
