@@ -26,6 +26,8 @@ from hotline.protocol.statements import PRECEDENCES
 from hotline.protocol.tables import Row, Saved
 from hotline.wire.v1 import content_pb2
 
+_TOLD_MAX: Final = 64
+"""Contradictions told in one run: what a peer says in its beats, another thing in each, must not ring for ever."""
 IN_FORCE: Final = "charter"
 NOTE: Final = "charter.note"
 NEXT: Final = "charter.next"
@@ -238,8 +240,9 @@ class Charters:
             self._ctx.alarm("charter-conflict", text, hash=other.hex())
 
     def _is_news(self, name: str, what: bytes) -> bool:
-        known = (name, what) in self._alarmed
-        self._alarmed.add((name, what))
+        known = (name, what) in self._alarmed or len(self._alarmed) >= _TOLD_MAX
+        if not known:
+            self._alarmed.add((name, what))
         return not known
 
     def differ(self, now: Instant) -> bool:

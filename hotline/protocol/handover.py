@@ -78,7 +78,7 @@ class Handovers:
         ctx, peer = self._ctx, self._ctx.peer
         planes: dict[str, Any] = {}
         for plane, outbox in ctx.outboxes.items():
-            gap = ctx.inboxes[plane].missing(ctx.peer.sent_through[plane])
+            gap = ctx.inboxes[plane].missing(max(line.peer.sent_through[plane] for line in ctx.peers))
             planes[plane.value] = {
                 "sent_through": outbox.last_serial,
                 "received_through": ctx.inboxes[plane].through,

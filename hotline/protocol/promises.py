@@ -13,6 +13,7 @@ from hotline.protocol.tables import Saved
 from hotline.wire.v1 import content_pb2
 
 _REMEMBERED: Final = 4_096
+_SOON: Final = 60_000
 SENT: Final = "sent"
 RECEIVED: Final = "received"
 """Way of the statement that is to be answered: by the peer, or by us."""
@@ -48,7 +49,10 @@ class Promises:
     def take(self, way: str, plane: Plane, serial: int, until: int, now: Instant) -> None:
         """An answer is promised until then, by the promiser's clock; a newer promise takes the place of an older."""
         offset = (self._ctx.peer.clock_offset_ms or 0) if way == SENT else 0
-        promise = self.open[way, plane, serial] = Promise(until, _due(until, offset, now))
+        due_at, known = _due(until, offset, now), self.open.get((way, plane, serial))
+        # What is overdue stays so until a promise that is worth another alarm: else each word of the peer would ring.
+        overdue = known is not None and known.overdue and due_at < now.mono + _SOON
+        promise = self.open[way, plane, serial] = Promise(until, due_at, overdue)
         self._put(way, plane, serial, promise)
 
     def _put(self, way: str, plane: Plane, serial: int, promise: Promise) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from unittest.mock import patch
 
 import pytest
@@ -305,3 +306,40 @@ def test_the_wish_for_a_record_is_no_draft_and_nothing_where_there_are_several()
     four.run(3_000)
     main.step(wish)
     assert "several terminals" in main.replies[RequestId(900)].text
+
+
+def test_promises_that_are_broken_as_soon_as_made_ring_once() -> None:
+    """A peer could have our watch called as often as it likes (docs/protocol.md 20.5)."""
+    pair = Pair().open()
+    pair.alpha.submit("Whose aircraft is it?")
+    pair.run(500)
+    pair.bravo.read(1)
+    pair.run(500)
+    for _ in range(20):
+        assert pair.bravo.promise(1, WALL + pair.time + 10).ok
+        pair.run(50)
+    assert pair.alpha.alarms().count("promise-overdue") == 1
+    assert pair.bravo.promise(1, WALL + pair.time + 2 * MINUTE).ok
+    pair.run(3 * MINUTE)
+    assert pair.alpha.alarms().count("promise-overdue") == 2
+
+
+def test_a_peer_that_names_another_charter_in_each_beat_fills_nothing() -> None:
+    """Neither our memory nor the ears of our watch (docs/protocol.md 24.10)."""
+    pair = Pair().open()
+    charters = pair.alpha.endpoint.charters
+    out = pair.alpha.endpoint.context.out = Output()
+    for number in range(1_000):
+        charters._conflict(number.to_bytes(32, "big"))
+    assert len(out.deliver) == len(charters._alarmed) == 64
+
+
+def test_a_handover_tells_what_any_terminal_of_the_peer_says_is_missing(four: Quartet) -> None:
+    """The next watch would not know that something is withheld (docs/protocol.md 25.9)."""
+    four.bravo.kill()
+    assert four.beside.speak()
+    four.run(2_000)
+    reals = four.alpha.endpoint.context.lines
+    line = next(one for one in reals if one.setup.remote.number == four.beside.number)
+    line.peer.sent_through[Plane.REAL] = 3
+    assert json.loads(four.alpha.endpoint.handovers.listed())["planes"]["real"]["missing"] == [1, 3]
