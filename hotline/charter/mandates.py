@@ -91,7 +91,7 @@ def mandate_fault(data: bytes, identity: bytes | None, founding: bytes, officer:
         made = read_mandate(data)
         if made.party != officer.party or identity is None:
             return "it is of another party"
-        open_mandate(data, identity)
+        open_note(data, [IdentityVerifier(made.party, identity)])
     except RemoteError:
         return "the party's identity key did not sign it"
     if made.officer != officer.name or made.signing != encode(officer.signing):

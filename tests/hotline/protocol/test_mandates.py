@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from hotline.charter.cards import encode
 from hotline.charter.mandates import read_mandate
 from hotline.crypto.signing import SigningKey, pae
-from hotline.errors import ConfigError
+from hotline.errors import ConfigError, Malformed
 from hotline.limits import MANDATE_BYTES_MAX, TEXT_BYTES_MAX
 from hotline.machine import Plane, Private
 from hotline.protocol.release import RELEASED, covered, judge, sign_release
@@ -66,6 +67,9 @@ WRONG: dict[str, tuple[content_pb2.Statement, str]] = {
     "of the other party": (by_mandate(mandate_for(party="BRAVO")), "mandate"),
     "signed by the other party": (by_mandate(mandate_for(by="BRAVO")), "mandate"),
     "for another officer": (by_mandate(mandate_for("both-1")), "mandate"),
+    "for another officer by name, with this one's key": (
+        by_mandate(mandate_for("both-1", key=key_of("duty-1"))), "mandate"
+    ),
     "for another key of the officer": (by_mandate(mandate_for(key=SigningKey(bytes(32)))), "mandate"),
     "for another role": (by_mandate(mandate_for(role="principal")), "mandate"),
     "signed in another role than its own": (by_mandate(HELD, role=PRINCIPAL), "mandate"),
@@ -161,6 +165,9 @@ def test_every_mandate_that_is_made_can_be_carried() -> None:
     longest = mandate_for("n" * 32, "principal", grounds="\U0001f600" * 200)
     assert len(longest) <= MANDATE_BYTES_MAX
     assert read_mandate(longest).grounds == "\U0001f600" * 200
+    stranger = "\u2014 CHARLIE " + encode(bytes(MANDATE_BYTES_MAX)) + "\n"
+    with pytest.raises(Malformed, match="too-long"):
+        read_mandate(longest + stranger.encode())
 
 
 @pytest.mark.parametrize(
