@@ -342,6 +342,11 @@ class Answers:
             stored = ctx.history.sent(plane, serial)
             if serial in outbox.pending:
                 continue
+            if ctx.standing.several and ctx.history.is_nonpaper(plane, serial):
+                empty = filler(ctx, plane, serial, now)  # it was for one terminal alone: this one is not to wait for it
+                empty.copy = True
+                outbox.add(empty)
+                continue
             if stored is None and any(line.peer.received_through[plane] >= serial for line in ctx.peers):
                 continue  # a sibling said it, to another terminal of the peer: it brings it to us, and we to this one
             if stored is None:

@@ -13,7 +13,7 @@ from hotline.ledger.policy import Policy
 from hotline.limits import REFUSALS_RECORDED_PER_MINUTE
 from hotline.machine import Delivery, Entropy, Instant, Output, Plane, Private, Put, Record, Transmission
 from hotline.protocol.inbox import Inbox
-from hotline.protocol.nonpapers import Name, NonPapers
+from hotline.protocol.nonpapers import Name, NonPapers, is_sealed
 from hotline.protocol.objectives import Objectives
 from hotline.protocol.outbox import BESIDE, Outbox, Pending
 from hotline.protocol.paths import Path, PathSetup, PathState
@@ -317,6 +317,11 @@ class _Opened:
         row = self._history.sent(plane, serial)
         content = self._nonpapers.open(Name("sent", plane, serial), row.content) if row is not None else None
         return None if row is None or content is None else row._replace(content=content)
+
+    def is_nonpaper(self, plane: Plane, serial: int) -> bool:
+        """Whether ours of this serial was said without prejudice, also if it cannot be opened any more."""
+        row = self._history.sent(plane, serial)
+        return row is not None and is_sealed(row.content)
 
     def received(self, plane: Plane, serial: int) -> bytes | None:
         content = self._history.received(plane, serial)
