@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from hotline.civil import unix_ms
 from hotline.errors import Malformed, TextError
 from hotline.limits import FIELDS_MAX, PLACE_MAX, TEXT_BYTES_MAX
-from hotline.protocol.neutral import SPOKEN
+from hotline.protocol.neutral import CORRECTING
 from hotline.wire.v1 import content_pb2
 
 TIME, PLACE, COORDINATE, NUMBER = (
@@ -99,7 +99,7 @@ def coordinate(latitude: str, longitude: str) -> str | None:
 
 def check_fields(statement: content_pb2.Statement) -> None:
     """Raises Malformed unless the fields and the phrase of a statement are lawful, and it is one that may have any."""
-    said = statement.kind in SPOKEN and not statement.HasField("translation")
+    said = statement.kind in (content_pb2.STATEMENT_KIND_TEXT, *CORRECTING)
     if (statement.field or statement.HasField("phrase")) and not said:
         raise Malformed("field", "fields of what says nothing of its own")
     if any(fault(field) for field in statement.field) or _too_many(statement.text, statement.field):
