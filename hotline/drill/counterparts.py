@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hotline.drill.injects import Amend, Courier, DiskFault, Flood, Roster, Takeover, Thief, Upgrade
+from hotline.drill.injects import Amend, Courier, DiskFault, Flood, Roster, Say, Takeover, Thief, Upgrade
 from hotline.drill.performers import partition_needs
 from hotline.drill.plan import Plan
 
@@ -17,12 +17,16 @@ def cannot_simulate(plan: Plan) -> list[str]:
 def _unplayable(plan: Plan) -> Iterator[str]:
     if plan.topology.witnesses or any(str(getattr(one, "target", "")).startswith("witness-") for one in plan.inject):
         yield "witnesses are not simulated"
+    if plan.topology.release:
+        yield "release: the charter of a drill in virtual time asks for nobody's signature"
     if plan.topology.alternates:
         yield "alternates: a drill in virtual time has one terminal for each party"
     for inject in plan.inject:
         match inject:
             case Amend():
                 yield "amend: the simulator has no charter that could be exchanged"
+            case Say(unreleased=True):
+                yield "unreleased: a drill in virtual time has no terminal whose program was changed"
             case Takeover():
                 yield "takeover: a drill in virtual time has one terminal for each party"
             case Flood():

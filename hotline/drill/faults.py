@@ -17,6 +17,7 @@ _ROOMS: Final = (
     "couriers",
     "officers",
     "amendments",
+    "unreleased",
 )
 
 

@@ -203,6 +203,8 @@ class Say(Inject):
     """Label of an earlier statement of the same side, which this one corrects."""
     retracts: str = Field(default="", max_length=40)
     """The same, which this one takes back."""
+    unreleased: bool = False
+    """Said by a terminal whose program was changed: it asks for no release, whatever the charter says."""
     answers: str = Field(default="", max_length=40)
     """Label of an earlier statement of the other side, which this one answers."""
 

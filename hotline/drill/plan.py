@@ -57,6 +57,8 @@ class Topology(Settings):
     """Streams that go through the fault proxy from the start; those that a fault names do in any case."""
     clock_step: dict[Party, Annotated[str, Field(pattern=r"^[+-]?\d+(ms|s|m|h|d)$")]] = Field(default_factory=dict)
     """Wall clocks that are wrong from the start. Needs libfaketime."""
+    release: bool = False
+    """The charter asks for a drafter and a releaser on the real plane."""
     objectives: Annotated[list[Span], Field(min_length=4, max_length=4)] | None = None
     """Time objectives of the charter, routine to flash; without them the usual ones."""
     channel_test: Span | None = None
@@ -176,6 +178,8 @@ def _contradictions(plan: Plan) -> Iterator[str]:
             if inject.joins in (*relays, *before):
                 yield f"inject.{number}.joins: {inject.joins} is there already"
         yield from _wrong_rung(plan, number, inject)
+        if isinstance(inject, Say) and inject.unreleased and not (plan.topology.release and inject.plane == "real"):
+            yield f"inject.{number}.unreleased: nobody's release is asked for: set topology.release, and plane to real"
         if isinstance(inject, Say):
             yield from _wrong_reference(plan, number, inject)
     for number, promise in enumerate(plan.promise):

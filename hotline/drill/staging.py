@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hotline.charter.body import release_by_two
 from hotline.drill.injects import LinkFault, Partition, Swizzle
 from hotline.drill.installation import Installation, objections
 from hotline.drill.patterns import expand, links_between
@@ -56,6 +57,7 @@ def staged(plan: Plan, folder: Path, seed: int, other: Other | None = None) -> I
             channel_test_ms=topology.channel_test or 0,
             objective_ms=topology.objective_ms,
             alternates=topology.alternates,
+            release=release_by_two() if topology.release else (),
         )
         links = proxied_links(plan)
         rng = random.Random(seed)  # noqa: S311 - a drill is repeatable, not secret

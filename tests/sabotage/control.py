@@ -35,7 +35,7 @@ def run_weakened(drill: Drill, weakness: str, seed: int = 1) -> Report:
 
     def weaken(scene: Scene) -> None:
         for terminal in scene.stage.terminals:
-            scene.stage.module[terminal.process] = "tests.sabotage"
+            scene.stage.module.setdefault(terminal.process, "tests.sabotage")  # what lies already goes on lying
             scene.stage.environment.setdefault(terminal.process, {})["HOTLINE_WEAKNESS"] = weakness
             scene.stage.environment[terminal.process]["PYTHONPATH"] = str(ROOT)
 

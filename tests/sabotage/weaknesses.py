@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from hotline.machine import Instant, Plane
+from hotline.protocol import branding
 from hotline.protocol.answers import Answers
 from hotline.protocol.charters import Charters
 from hotline.protocol.context import Context
@@ -210,6 +211,12 @@ def never_ready() -> None:
     Charters._enforce = lambda self, now: None  # type: ignore[method-assign]
 
 
+def unbranded() -> None:
+    """Whatever the peer's terminal has signed is taken for released."""
+    judge = branding.judge
+    branding.judge = lambda *asked: judge(*asked) and branding.RELEASED
+
+
 def never_overdue() -> None:
     """Nobody looks at the clock of an answer that was promised."""
     Promises.due = lambda self, now: None  # type: ignore[method-assign]
@@ -257,6 +264,7 @@ WEAKNESSES: dict[str, Callable[[], None]] = {
         deaf_to_turns,
         never_ready,
         never_overdue,
+        unbranded,
         shown_untold,
     )
 }

@@ -333,3 +333,28 @@ def test_what_is_said_of_a_statement_names_one_of_the_other_side(tmp_path: Path)
     for other in (FIRST.replace("ALPHA", "BRAVO"), FIRST.replace('"1s"', '"5s"')):
         assert _refusal(tmp_path, GOOD + other + RUNGS) == [nothing.format(2), nothing.format(3)]
     assert _refusal(tmp_path, GOOD + FIRST + 'plane = "real"\n' + RUNGS) == [nothing.format(3)]
+
+
+UNRELEASED = """
+[topology]
+release = true
+
+[[inject]]
+at = "2s"
+fault = "say"
+from = "ALPHA"
+plane = "real"
+text = "Nobody has signed this."
+unreleased = true
+"""
+
+
+def test_what_lacks_a_release_is_said_where_one_is_asked_for(tmp_path: Path) -> None:
+    """The drill would show that what needs no signature is shown without one."""
+    assert len(_load(tmp_path, GOOD + UNRELEASED).plan.inject) == 2
+    nobody = "inject.1.unreleased: nobody's release is asked for: set topology.release, and plane to real"
+    for changed in (
+        UNRELEASED.replace("release = true", "release = false", 1),
+        UNRELEASED.replace('"real"', '"exercise"'),
+    ):
+        assert _refusal(tmp_path, GOOD + changed) == [nobody]

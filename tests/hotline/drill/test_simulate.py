@@ -548,6 +548,8 @@ def test_a_word_that_no_terminal_takes_is_noted() -> None:
         (plan(promise=[{"promise": "versions"}]), "versions"),
         (plan(topology={"witnesses": 1}), "witnesses"),
         (plan(topology={"alternates": ["ALPHA"]}), "alternates"),
+        (plan(topology={"release": True}), "release"),
+        (plan(fault("say", text="One.", unreleased=True, **{"from": "ALPHA"})), "unreleased"),
         (plan(fault("takeover", target="ALPHA")), "takeover"),
         (plan(fault("amend", leaves="relay-1", joins="relay-4")), "amend"),
         (plan(fault("partition", between=[["ALPHA"], ["BRAVO"]])), "nothing runs between"),
