@@ -346,3 +346,28 @@ def test_a_handover_tells_what_any_terminal_of_the_peer_says_is_missing(four: Qu
     line = next(one for one in reals if one.setup.remote.number == four.beside.number)
     line.peer.sent_through[Plane.REAL] = 3
     assert json.loads(four.alpha.endpoint.handovers.listed())["planes"]["real"]["missing"] == [1, 3]
+
+
+def test_an_older_promise_that_comes_late_undoes_no_newer_one_at_the_sibling(four: Quartet) -> None:
+    """The two terminals of a party would watch two times (docs/protocol.md 20.3 and 23.5)."""
+    four.alpha.submit("Whose aircraft is it?")
+    four.run(1_000)
+    four.bravo.read(1)
+    four.run(1_000)
+    beside = four.beside
+    ladder, context = beside.endpoint._lines[four.bravo.number].ladder, beside.endpoint.context
+    name = context.inboxes[Plane.REAL].known_hash(1) or b""
+    item = content_pb2.ReceiptItem(serial=1, statement=name)
+    for said, until in ((2_000, 9 * MINUTE), (1_000, 5 * MINUTE)):
+        receipt = content_pb2.Receipt(
+            stage=content_pb2.STAGE_REPLY_BY,
+            item=[item],
+            officer="watch",
+            time_ms=WALL + said,
+            reply_by_ms=WALL + until,
+        )
+        out = beside.endpoint._begin()
+        ladder.told(Plane.REAL, receipt, beside.now())
+        beside.memory.apply(out)
+    beside.lies = True
+    assert [promise.until for promise in beside.endpoint.promises.open.values()] == [WALL + 9 * MINUTE]
