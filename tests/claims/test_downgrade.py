@@ -14,7 +14,7 @@ import pytest
 from hotline.crypto import epochs
 from hotline.crypto.signing import SigningKey
 from hotline.machine import FramesReceived, LinkOpened, Output, Plane, RequestId
-from hotline.protocol import answers, prekeys, session
+from hotline.protocol import custody, prekeys, session
 from hotline.protocol.events import MarkShown, PromiseReply
 from hotline.protocol.paths import PathState
 from hotline.wire.codec import encode, envelope_frame
@@ -170,7 +170,7 @@ def test_no_custody_passes_without_its_signature(monkeypatch: pytest.MonkeyPatch
     pair.alpha.hear("relay-1", bare)
     assert pair.alpha.refusals() == ["signature"] * 3
     assert pair.alpha.states(1) == []
-    monkeypatch.setattr(answers, "verify", lambda *_: None)
+    monkeypatch.setattr(custody, "verify", lambda *_: None)
     pair.alpha.hear("relay-1", bare)
     assert pair.alpha.states(1) == ["relayed"]
 
