@@ -19,6 +19,7 @@ import pytest
 
 from hotline.charter.model import load_charter
 from hotline.drill import faults
+from hotline.drill.desk import Desk
 from hotline.drill.plan import Plan
 from hotline.drill.processes import stands_still
 from hotline.drill.scene import PERFORMERS, PREPARERS, Scene, Undo, lacking
@@ -452,7 +453,11 @@ def test_a_thief_is_seen_by_the_robbed_and_by_the_peer(site: MakeSite) -> None:
 def test_a_charter_that_one_party_has_signed_starts_nothing(site: MakeSite) -> None:
     """Whoever can write one file could name himself an officer, or a relay."""
     here = site({"fault": "roster", "target": "ALPHA"})
+    desk = Desk("ALPHA", here.stage.alpha.socket, lambda *_: None)
+    here.scene.desks = {"ALPHA": desk}
     undo = here.undone()
+    desk.close()
+    assert here.notes[0].startswith("the charter that only ALPHA has signed was handed in: ")
     assert here.stage.ended("ALPHA") == 4
     assert "ALPHA ended with 4: " in here.notes[-1]
     assert here.notes[-1].endswith("the charter is not signed by BRAVO: it is not in force")
