@@ -145,7 +145,6 @@ def test_a_folder_that_exists_and_a_drill_that_is_none_change_nothing(tmp_path: 
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.alone
 def test_a_running_installation_is_drilled_on_its_exercise_plane_and_goes_on(tmp_path: Path) -> None:
     """A drill that ended or changed what it drills would be the incident itself."""
     with Stage(short_folder(), 2) as stage:
