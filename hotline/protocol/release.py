@@ -179,7 +179,10 @@ def judge(policy: ReleasePolicy, plane: Plane, charter: bytes, statement: conten
     """
     if kind_of(statement) in (*VOIDS, *UNATTENDED, NON_PAPER):
         return ""
-    roles, content = policy.roles(plane, statement.precedence), covered(statement)
+    roles = policy.roles(plane, statement.precedence)
+    if not roles and not statement.release:
+        return ""
+    content = covered(statement)
     lacks = [lack_of(policy, plane, charter, statement, one, unix_ms, content) for one in statement.release]
     found = [word for word in lacks if word]
     if len({one.officer for one in statement.release}) != len(statement.release):
