@@ -20,7 +20,7 @@ from hotline.charter.succession import check_follows
 from hotline.cli import releasepolicy
 from hotline.cli.artefacts import Artefact, naming, now_ms, write_all
 from hotline.cli.charterview import print_differences, print_signatures
-from hotline.cli.exits import Exit, leave
+from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.expiries import expiries_command
 from hotline.cli.output import line, print_json
 from hotline.errors import ConfigError, RemoteError
@@ -224,8 +224,7 @@ def fetch_command(serial: int, out: Path, socket: str | None) -> None:
     """
     with daemon(socket) as stub:
         answer = stub.Read(operator_pb2.ReadRequest(serial=serial))
-        if not answer.accepted:
-            leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+        need_accepted(answer)
         base = stub.GetCharter(operator_pb2.GetCharterRequest()).in_force
     note = from_text(answer.statement.text, base)
     new, old = load_draft(note), load_charter(base)

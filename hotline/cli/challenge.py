@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from hotline.civil import iso_utc
-from hotline.cli.exits import Exit, leave
+from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.officer import exercise_option, json_option, socket_option
 from hotline.cli.output import duration_ms, line, print_json
 from hotline.runtime.client import daemon
@@ -71,8 +71,7 @@ def ask(
     limit = duration_ms(timeout, 30_000) / 1_000
     with daemon(socket) as stub:
         answer = stub.AskChallenge(operator_pb2.AskChallengeRequest(exercise=exercise, serial=serial, sent=sent))
-        if not answer.accepted:
-            leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+        need_accepted(answer)
         view = _await(stub, answer.serial, wait, limit)
     if as_json:
         print_json(challenge_json(view))
@@ -121,8 +120,7 @@ def confirm(serial: int, answer: str, text: str, socket: str | None) -> None:
     request = operator_pb2.AnswerChallengeRequest(serial=serial, verdict=_VERDICTS[answer], text=text)
     with daemon(socket) as stub:
         reply = stub.AnswerChallenge(request)
-    if not reply.accepted:
-        leave(Exit.REFUSED if reply.code == "policy" else Exit.FIXABLE, reply.text)
+    need_accepted(reply)
     line(f"challenge #{serial:04d} answered: {answer}")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from hotline.civil import iso_utc
-from hotline.cli.exits import Exit, leave
+from hotline.cli.exits import need_accepted
 from hotline.cli.follow import STAGES, follow
 from hotline.cli.officer import json_option, socket_option
 from hotline.cli.output import duration_ms, line, print_json, statement_json
@@ -41,8 +41,7 @@ def now(wait: str, timeout: str | None, socket: str | None, as_json: bool) -> No
     limit = duration_ms(timeout, 30_000) / 1_000
     with daemon(socket) as stub:
         answer = stub.TestChannel(operator_pb2.TestChannelRequest(request_key=secrets.token_bytes(16)))
-        if not answer.accepted:
-            leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+        need_accepted(answer)
         if not as_json:
             line(f"#{answer.serial:04d} TEST queued, {answer.date_time_group}")
         view, code = follow(stub, answer.serial, False, wait, limit, quiet=as_json)

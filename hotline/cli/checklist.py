@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import click
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hotline.cli.exits import Exit, leave
+from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.officer import json_option, socket_option
 from hotline.cli.output import line, print_json
 from hotline.errors import ConfigError
@@ -147,8 +147,7 @@ def run(name: str, answers: tuple[str, ...], socket: str | None, as_json: bool) 
     request.step.extend(operator_pb2.ChecklistStep(outcome=outcome, reason=reason) for outcome, reason in steps)
     with daemon(socket) as stub:
         reply = stub.RecordChecklist(request)
-    if not reply.accepted:
-        leave(Exit.REFUSED if reply.code == "policy" else Exit.FIXABLE, reply.text)
+    need_accepted(reply)
     if as_json:
         print_json(_json(name, content, steps))
     else:

@@ -11,7 +11,7 @@ import click
 
 from hotline.charter.model import load_charter
 from hotline.civil import iso_utc
-from hotline.cli.exits import Exit, leave
+from hotline.cli.exits import Exit, need_accepted
 from hotline.cli.officer import json_option, socket_option
 from hotline.cli.output import line, print_json
 from hotline.crypto.fingerprint import digits
@@ -54,8 +54,7 @@ def export_(file: Path, socket: str | None, as_json: bool) -> None:
         answers = list(stub.ExportBundle(operator_pb2.ExportBundleRequest()))
         picture = json.loads(stub.GetStatus(operator_pb2.GetStatusRequest()).json)
     first = answers[0]
-    if not first.accepted:
-        leave(Exit.REFUSED if first.code == "policy" else Exit.FIXABLE, first.text)
+    need_accepted(first)
     data = b"".join(answer.piece for answer in answers)
     write_new(file, data, 0o600)
     ends = [f"{one['party']}/{one['terminal']}" for one in (picture, picture["peer"])]
@@ -80,8 +79,7 @@ def import_(file: Path, socket: str | None, as_json: bool) -> None:
     pieces = (data[start : start + BUNDLE_PIECE_BYTES] for start in range(0, len(data), BUNDLE_PIECE_BYTES))
     with daemon(socket) as stub:
         answer = stub.ImportBundle(_requests(pieces))
-    if not answer.accepted:
-        leave(Exit.REFUSED if answer.code == "policy" else Exit.UNTRUSTED, answer.text)
+    need_accepted(answer, Exit.UNTRUSTED)
     if as_json:
         print_json(
             {

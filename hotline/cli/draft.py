@@ -16,7 +16,7 @@ from hotline.charter.mandates import read_mandate
 from hotline.cli.addressed import Addressed, addressed_options
 from hotline.cli.artefacts import can_ask, naming, now_ms, passphrase_option, read_passphrase
 from hotline.cli.draftview import draft_json, plane_of, print_draft, state_of, statement_of
-from hotline.cli.exits import Exit, leave
+from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.follow import STAGES, follow
 from hotline.cli.officer import exercise_option, json_option, socket_option
 from hotline.cli.output import (
@@ -76,8 +76,7 @@ def _get(stub: Stub, number: int) -> tuple[operator_pb2.ListDraftsResponse, oper
 
 def _check(answer: Any) -> None:
     """Leave with the daemon's sentence unless it did as it was asked."""
-    if not answer.accepted:
-        leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+    need_accepted(answer)
 
 
 def _done(stub: Stub, number: int, *, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from enum import IntEnum
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import click
 
@@ -67,6 +67,20 @@ def leave(code: Exit, text: str = "") -> NoReturn:
     if text:
         click.echo(safe_block(text), err=True)
     sys.exit(int(code))
+
+
+class Answer(Protocol):
+    """What every answer of the operator interface to an act says."""
+
+    accepted: bool
+    code: str
+    text: str
+
+
+def need_accepted(answer: Answer, otherwise: Exit = Exit.FIXABLE) -> None:
+    """End the command if the daemon did not accept: 8 for what is refused by policy, `otherwise` for anything else."""
+    if not answer.accepted:
+        leave(Exit.REFUSED if answer.code == "policy" else otherwise, answer.text)
 
 
 def guarded(program: click.Command) -> NoReturn:

@@ -7,7 +7,7 @@ import time
 import click
 
 from hotline.civil import iso_utc
-from hotline.cli.exits import Exit, leave
+from hotline.cli.exits import need_accepted
 from hotline.cli.officer import exercise_option, socket_option
 from hotline.cli.output import duration_ms, line, unix_time
 from hotline.runtime.client import daemon
@@ -32,8 +32,7 @@ def shown(serial: int, principal: str, exercise: bool, socket: str | None) -> No
     with daemon(socket) as stub:
         request = operator_pb2.MarkShownRequest(exercise=exercise, serial=serial, principal=principal)
         answer = stub.MarkShown(request)
-    if not answer.accepted:
-        leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+    need_accepted(answer)
     line(answer.text)
 
 
@@ -59,6 +58,5 @@ def reply_by(serial: int, when: str, exercise: bool, socket: str | None) -> None
     with daemon(socket) as stub:
         request = operator_pb2.PromiseReplyRequest(exercise=exercise, serial=serial, reply_by_ms=until)
         answer = stub.PromiseReply(request)
-    if not answer.accepted:
-        leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+    need_accepted(answer)
     line(f"{answer.text} until {iso_utc(until)}")

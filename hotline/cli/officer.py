@@ -12,7 +12,7 @@ import click
 
 from hotline.civil import iso_utc
 from hotline.cli.addressed import Addressed, addressed_options
-from hotline.cli.exits import Exit, leave
+from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.follow import STAGES, follow, print_stages
 from hotline.cli.output import (
     ago,
@@ -230,8 +230,7 @@ def send(
         level = precedence or _precedence_of(stub, exercise, named)
         request.precedence = content_pb2.Precedence.Value(f"PRECEDENCE_{level.upper()}")
         answer = stub.Submit(request)
-        if not answer.accepted:
-            leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+        need_accepted(answer)
         if not as_json:
             mode = " WITHOUT PREJUDICE" if without_prejudice else ""
             line(f"#{answer.serial:04d} {level.upper()}{mode} queued, {answer.date_time_group}")
@@ -341,8 +340,7 @@ def read(serial: int, exercise: bool, socket: str | None, as_json: bool) -> None
     """
     with daemon(socket) as stub:
         answer = stub.Read(operator_pb2.ReadRequest(exercise=exercise, serial=serial))
-    if not answer.accepted:
-        leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+    need_accepted(answer)
     if as_json:
         print_json(statement_json(answer.statement))
     else:

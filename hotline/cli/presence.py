@@ -8,7 +8,7 @@ import time
 import click
 
 from hotline.civil import iso_utc
-from hotline.cli.exits import Exit, leave
+from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.officer import socket_option
 from hotline.cli.output import duration_ms, line, unix_time
 from hotline.errors import ConfigError
@@ -52,8 +52,7 @@ def set_(word: str, lasting: str | None, until: str | None, socket: str | None) 
         end = time.time_ns() // 1_000_000 + duration_ms(lasting, 0)
     with daemon(socket) as stub:
         answer = stub.SetPresence(operator_pb2.SetPresenceRequest(presence=word, until_ms=end))
-    if not answer.accepted:
-        leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+    need_accepted(answer)
     line(answer.text + (f" until {iso_utc(end)}" if end else ""))
 
 
@@ -71,8 +70,7 @@ def ask(socket: str | None) -> None:
     """
     with daemon(socket) as stub:
         answer = stub.AskPresence(operator_pb2.AskPresenceRequest())
-        if not answer.accepted:
-            leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+        need_accepted(answer)
         picture = json.loads(stub.GetStatus(operator_pb2.GetStatusRequest()).json)
     line(answer.text)
     if picture["link"] != "up":

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from hotline.cli.exits import Exit, leave
+from hotline.cli.exits import need_accepted
 from hotline.cli.follow import STAGES, follow
 from hotline.cli.officer import exercise_option, json_option, socket_option
 from hotline.cli.output import duration_ms, line, print_json, statement_json
@@ -43,8 +43,7 @@ def record_it(
     )
     with daemon(socket) as stub:
         answer = stub.Submit(request)
-        if not answer.accepted:
-            leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+        need_accepted(answer)
         if not as_json:
             made = operator_pb2.ListStatementsRequest(exercise=exercise, sent=True, serial=answer.serial)
             wish = any(view.kind == NON_PAPER for view in stub.ListStatements(made).statement)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hotline.civil import iso_utc
-from hotline.cli.exits import Exit, leave
+from hotline.cli.exits import need_accepted
 from hotline.cli.follow import STAGES, follow
 from hotline.cli.officer import json_option, socket_option
 from hotline.cli.output import duration_ms, line, print_json
@@ -69,8 +69,7 @@ def send(
     )
     with daemon(socket) as stub:
         answer = stub.Submit(request)
-        if not answer.accepted:
-            leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+        need_accepted(answer)
         if not as_json:
             line(f"SERVICE #{answer.serial:04d} queued, {answer.date_time_group}")
         view, code = follow(stub, answer.serial, False, wait, limit, quiet=as_json, service=True)
@@ -121,8 +120,7 @@ def read(serial: int, socket: str | None, as_json: bool) -> None:
     """
     with daemon(socket) as stub:
         answer = stub.Read(operator_pb2.ReadRequest(service=True, serial=serial))
-    if not answer.accepted:
-        leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+    need_accepted(answer)
     if as_json:
         print_json(talk_json(answer.statement))
     else:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from hotline.cli.exits import Exit, leave
+from hotline.cli.exits import need_accepted
 from hotline.cli.officer import json_option, socket_option
 from hotline.cli.output import ago, line, print_json
 from hotline.errors import ConfigError
@@ -109,6 +109,5 @@ def _confirm(question: str, yes: bool) -> None:
 def _set(socket: str | None, *, speak: bool) -> None:
     with daemon(socket) as stub:
         answer = stub.SetTerminal(operator_pb2.SetTerminalRequest(speak=speak))
-    if not answer.accepted:
-        leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+    need_accepted(answer)
     line(answer.text)

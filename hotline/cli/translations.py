@@ -12,7 +12,7 @@ import click
 
 from hotline.civil import iso_utc
 from hotline.cli.divergence import Difference, differences
-from hotline.cli.exits import Exit, leave
+from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.fieldview import print_text
 from hotline.cli.officer import exercise_option, json_option, socket_option
 from hotline.cli.output import direction_word, line, print_json, print_translation, translation_title
@@ -81,8 +81,7 @@ def translate(
     )
     with daemon(socket) as stub:
         answer = stub.Translate(request)
-    if not answer.accepted:
-        leave(Exit.REFUSED if answer.code == "policy" else Exit.FIXABLE, answer.text)
+    need_accepted(answer)
     _print_made(serial, word, answer, as_json=as_json)
 
 

@@ -27,7 +27,7 @@ from hotline.drill.installation import Installation
 from hotline.drill.journal import Journal, of_kind
 from hotline.drill.plan import Drill, Traffic, speaker
 from hotline.drill.recorder import Recorder
-from hotline.drill.scene import PERFORMERS, Other, Scene, Undo, serial_of
+from hotline.drill.scene import PERFORMERS, Other, Scene, Undo, references
 from hotline.drill.stage import Stage
 from hotline.drill.staging import installed, staged
 from hotline.drill.telling import PEER, at_terminal, parts_of, party_of, statement_id
@@ -145,12 +145,7 @@ class Run:
         self._say(speaker(flow), text, flow.lang, flow.precedence, flow.plane)
 
     def _say_once(self, inject: Say) -> None:
-        named = inject.corrects or inject.retracts
-        if named and named not in self._serials:
-            raise LocalError(f"{named} was not said, so that nothing corrects or retracts it")
-        more = {"corrects": self._serials[named], "retracts": bool(inject.retracts)} if named else {}
-        if inject.answers:
-            more["in_reply_to"] = serial_of(self._serials, inject.answers)
+        more = references(inject, self._serials)
         lang, text = inject.lang, inject.text
         at = speaker(inject)
         serial = self._say(at, text, lang, inject.precedence, inject.plane, inject.valid_for, text, **more)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hotline.drill.desk import Desk
+from hotline.drill.injects import Say
 from hotline.drill.plan import Plan
 from hotline.drill.stage import Stage
 from hotline.errors import LocalError
@@ -92,3 +93,14 @@ def serial_of(said: Mapping[str, int], label: str) -> int:
     if not said.get(label):
         raise LocalError(f"{label} was not said, so that nothing can be said of it")
     return said[label]
+
+
+def references(inject: Say, said: Mapping[str, int]) -> dict[str, Any]:
+    """What an inject corrects, retracts and answers, as a desk takes it. Raises LocalError as `serial_of`."""
+    named = inject.corrects or inject.retracts
+    if named and named not in said:
+        raise LocalError(f"{named} was not said, so that nothing corrects or retracts it")
+    more: dict[str, Any] = {"corrects": said[named], "retracts": bool(inject.retracts)} if named else {}
+    if inject.answers:
+        more["in_reply_to"] = serial_of(said, inject.answers)
+    return more

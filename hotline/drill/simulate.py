@@ -33,7 +33,7 @@ from hotline.drill.journal import Journal
 from hotline.drill.lies import LyingRelay
 from hotline.drill.plan import Drill, Plan, Traffic, said_as
 from hotline.drill.runner import Progress, describe
-from hotline.drill.scene import Undo, serial_of
+from hotline.drill.scene import Undo, references, serial_of
 from hotline.drill.simulator.aftermath import Search, verify_ledgers
 from hotline.drill.simulator.faults import FAULTS, Grounds
 from hotline.drill.simulator.lines import Line
@@ -200,12 +200,7 @@ class Simulation:
             self._at(at + flow.every, partial(self._flow, flow, at + flow.every))
 
     def _say_once(self, inject: Say) -> None:
-        named = inject.corrects or inject.retracts
-        if named and named not in self._serials:
-            raise LocalError(f"{named} was not said, so that nothing corrects or retracts it")
-        more = {"corrects": self._serials[named], "retracts": bool(inject.retracts)} if named else {}
-        if inject.answers:
-            more["in_reply_to"] = serial_of(self._serials, inject.answers)
+        more = references(inject, self._serials)
         lang, text, given = inject.lang, inject.text, (inject.text, inject.name)
         self._say(inject.sender, text, lang, inject.precedence, inject.plane, inject.valid_for, given, **more)
 

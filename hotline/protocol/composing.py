@@ -18,6 +18,11 @@ from hotline.protocol.talk import check_talk, outbox_room
 from hotline.wire.v1 import content_pb2
 
 
+def code_of(error: LocalError) -> str:
+    """The word with which an officer's statement is refused."""
+    return {TextError: "text", PolicyError: "policy"}.get(type(error), "full")
+
+
 def compose(ctx: Context, event: Submit) -> content_pb2.Statement:
     """What an officer says, without what the terminal fills in when it goes. Raises LocalError."""
     if event.put_on_record:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
-from hotline.errors import LocalError, PolicyError, TextError
+from hotline.errors import LocalError
 from hotline.machine import Instant, Plane, Put, Reply, RequestId
 from hotline.protocol import modes
-from hotline.protocol.composing import check_authority, compose
+from hotline.protocol.composing import check_authority, code_of, compose
 from hotline.protocol.context import Context
 from hotline.protocol.entries import corrected_word, references, said
 from hotline.protocol.events import Submit
@@ -83,8 +83,7 @@ class Sending:
             if statement.kind != NON_PAPER:  # nobody signs what proves nothing (19.5)
                 check_authority(self._ctx, event.plane, statement.precedence)
         except LocalError as error:
-            code = {TextError: "text", PolicyError: "policy"}.get(type(error), "full")
-            self._ctx.out.replies.append(Reply(event.request, False, code, str(error)))
+            self._ctx.out.replies.append(Reply(event.request, False, code_of(error), str(error)))
             return
         self.hand_in(event.request, event.plane, statement, now)
 

@@ -7,7 +7,7 @@ import hashlib
 from hotline.crypto.signing import pae
 from hotline.errors import LocalError, PolicyError, TextError
 from hotline.machine import Instant, Plane, Private, Put, Reply
-from hotline.protocol.composing import check_room
+from hotline.protocol.composing import check_room, code_of
 from hotline.protocol.context import Context
 from hotline.protocol.events import Translate
 from hotline.protocol.language import GRADES, TRANSLATOR_MAX, grade_word, link_row, original_is_senders
@@ -45,8 +45,7 @@ class Translations:
                 self._check_authority(event.plane, original.precedence)
                 check_room(self._ctx, event.plane)
         except LocalError as error:
-            code = {TextError: "text", PolicyError: "policy"}.get(type(error), "full")
-            self._ctx.out.replies.append(Reply(event.request, False, code, str(error)))
+            self._ctx.out.replies.append(Reply(event.request, False, code_of(error), str(error)))
             return
         tie = content_pb2.Translation(
             original=content_pb2.Reference(serial=event.serial, statement=name),
