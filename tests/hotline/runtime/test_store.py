@@ -502,9 +502,13 @@ def _cut(image: Path, place: Path, copy: Path, check: Path, cuts: int, *more: st
             while not _stopped(process.pid):
                 os.sched_yield()
             lines += _drain(process)
-            shutil.copyfile(image, copy)
+            # A file of its own for each: somebody may still hold the loop device of the last one, and with it what
+            # the kernel remembers of that file; mounted again it would show neither the one disk nor the other.
+            cut = copy.with_suffix(f".{turn}")
+            shutil.copyfile(image, cut)
             process.send_signal(signal.SIGCONT)
-            found.append((_acknowledged(lines), _serial_in_image(copy, check)))
+            found.append((_acknowledged(lines), _serial_in_image(cut, check)))
+            cut.unlink()
     finally:
         process.kill()
         process.communicate()
