@@ -192,7 +192,11 @@ def load_endpoint_config(path: Path) -> EndpointConfig:
 
 def load_toml(path: Path, model: type[ModelT], variables: Mapping[str, str]) -> ModelT:
     """Parse `path` as `model`; environment `variables` override top-level keys. Raises ConfigError."""
-    data = read_public(path, CONFIG_BYTES_MAX)
+    return parse_toml(path, read_public(path, CONFIG_BYTES_MAX), model, variables)
+
+
+def parse_toml(path: Path, data: bytes, model: type[ModelT], variables: Mapping[str, str]) -> ModelT:
+    """Parse `data`, which was read from `path`, as `load_toml` does. Raises ConfigError with every problem."""
     if data.startswith(b"\xef\xbb\xbf"):
         raise ConfigError(f"{path}: begins with a byte order mark; save it as plain UTF-8")
     if _longest_key(data) > _KEY_PARTS_MAX:

@@ -40,7 +40,7 @@ def _values(words: tuple[str, ...]) -> dict[str, Any]:
         place, equals, value = word.partition("=")
         try:
             found[place] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             equals = ""
         if not equals:
             raise click.BadParameter(f"{word!r}: write PLACE=NUMBER, as fibre.heartbeat_ms=1000", param_hint="--set")

@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import click
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.officer import json_option, socket_option
 from hotline.cli.output import line, print_json
+from hotline.config import Settings, parse_toml
 from hotline.errors import ConfigError
+from hotline.files import read_public
 from hotline.limits import CHECKLIST_STEPS_MAX
 from hotline.runtime.client import daemon
 from hotline.safetext import safe_line
 from hotline.wire.v1 import operator_pb2
 
 _FILE_MAX: Final = 65_536
-_MODEL = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Step(BaseModel):
+class Step(Settings):
     """One step: what is done, and the command that does it, if there is one."""
 
-    model_config = _MODEL
     text: Annotated[str, Field(min_length=1, max_length=300)]
     command: Annotated[str, Field(max_length=200)] = ""
 
 
-class Checklist(BaseModel):
+class Checklist(Settings):
     """A file of schema hotline.checklist/1."""
 
-    model_config = _MODEL
     schema_: Annotated[str, Field(alias="schema", pattern=r"^hotline\.checklist/1$")]
     title: Annotated[str, Field(min_length=1, max_length=100)]
     step: Annotated[list[Step], Field(min_length=1, max_length=CHECKLIST_STEPS_MAX)]
@@ -50,25 +48,13 @@ def shipped() -> list[str]:
 def load(name: str) -> tuple[str, bytes, Checklist]:
     """Name, bytes and content of a shipped checklist or of a file. Raises ConfigError with what to do."""
     path = Path(name)
-    try:
-        if name in shipped():
-            data = (resources.files("hotline.cli") / "checklists" / f"{name}.toml").read_bytes()
-        elif path.suffix == ".toml" and path.is_file():
-            with path.open("rb") as handle:
-                data = handle.read(_FILE_MAX + 1)
-        else:
-            raise ConfigError(f"{name}: no such checklist; one of {', '.join(shipped())}, or a file that ends in .toml")
-        if len(data) > _FILE_MAX:
-            raise ConfigError(f"{name}: longer than {_FILE_MAX} bytes: no checklist")
-        return path.stem, data, Checklist.model_validate(tomllib.loads(data.decode()))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{name}: not TOML in UTF-8 ({error})") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{name}: {where}: {first['msg']}") from error
-    except OSError as error:
-        raise ConfigError(f"{name}: {error.strerror}") from error
+    if name in shipped():
+        data = (resources.files("hotline.cli") / "checklists" / f"{name}.toml").read_bytes()
+    elif path.suffix == ".toml" and path.is_file():
+        data = read_public(path, _FILE_MAX)
+    else:
+        raise ConfigError(f"{name}: no such checklist; one of {', '.join(shipped())}, or a file that ends in .toml")
+    return path.stem, data, parse_toml(path, data, Checklist, {})
 
 
 @click.group()

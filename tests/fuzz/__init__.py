@@ -1,7 +1,9 @@
-"""Fuzzing: every parser, and the step of both machines.
+"""Fuzzing: every parser, the step of both machines, and the operator socket.
 
 targets     what is fuzzed, what must hold of what is accepted, and where the first inputs come from
+papers      the same for files and words that people hand in
 machines    both machines under events made of bytes, with peers who sign nonsense with their real keys
+operators   every request of an officer before the real service
 mutation    blind mutation of inputs, the same for the same seed
 __main__    `python -m tests.fuzz`: long runs, coverage-guided by Atheris where it is installed
 corpus      inputs that reach different code, some tens for a target

@@ -24,13 +24,15 @@ from typing import Any
 
 from tests.fuzz.machines import MACHINES
 from tests.fuzz.mutation import mutated
+from tests.fuzz.operators import OPERATORS
+from tests.fuzz.papers import PAPERS
 from tests.fuzz.targets import FOLDER, TARGETS, Target, refused, replayed
 
 TraceFunction = Callable[[FrameType, str, Any], Any]
 
 ROOT = FOLDER.parent.parent
 WORK = ROOT / "build" / "fuzz"
-EVERY = {**TARGETS, **MACHINES}
+EVERY = {**TARGETS, **PAPERS, **MACHINES, **OPERATORS}
 SECONDS_MAX = 10
 """One input that takes longer is a hang."""
 MEMORY_MB = 2_048

@@ -11,12 +11,14 @@ import atheris  # type: ignore[import-not-found]
 
 with atheris.instrument_imports(include=["hotline", "relay", "tomllib"]):
     from tests.fuzz.machines import MACHINES
+    from tests.fuzz.operators import OPERATORS
+    from tests.fuzz.papers import PAPERS
     from tests.fuzz.targets import TARGETS, refused
 
 
 def main() -> None:
     """Never returns: libFuzzer ends the process."""
-    target = {**TARGETS, **MACHINES}[sys.argv[1]]
+    target = {**TARGETS, **PAPERS, **MACHINES, **OPERATORS}[sys.argv[1]]
 
     def one(data: bytes) -> None:
         refused(target.run, data)

@@ -10,9 +10,12 @@ import pytest
 
 from tests.fuzz.machines import MACHINES
 from tests.fuzz.mutation import mutated
+from tests.fuzz.operators import OPERATORS
+from tests.fuzz.papers import PAPERS
 from tests.fuzz.targets import FOLDER, TARGETS, refused, replayed
 
-EVERY = {**TARGETS, **MACHINES}
+PARSERS = {**TARGETS, **PAPERS}
+EVERY = {**PARSERS, **MACHINES, **OPERATORS}
 COUNTS = {
     "charter": 10,
     "document": 10,
@@ -20,7 +23,10 @@ COUNTS = {
     "endpoint": 20,
     "drill-plan": 30,
     "drill-journal": 30,
-} | dict.fromkeys(("endpoint-config", "relay-config", "case-file"), 30)
+    "operators": 15,
+    "proposal": 20,
+    "next-charter": 15,
+} | dict.fromkeys(("endpoint-config", "relay-config", "witness-config", "release-policy", "addresses", "case-file"), 30)
 """Targets of which one execution takes milliseconds; the others get 150."""
 MEMORY_PER_BYTE, MEMORY_FLOOR = 200, 2_000_000
 
@@ -36,10 +42,10 @@ def test_nothing_but_refusals(name: str) -> None:
         refused(target.run, data)
 
 
-@pytest.mark.parametrize("name", [name for name in TARGETS if name not in {"tile-path", "vkey"}])
+@pytest.mark.parametrize("name", [name for name in PARSERS if name not in {"tile-path", "vkey"}])
 def test_something_is_accepted(name: str) -> None:
     """The test above would only knock at closed doors."""
-    target = TARGETS[name]
+    target = PARSERS[name]
     inputs = [*target.seeds(), *(path.read_bytes() for path in replayed(name))]
     assert not all(refused(target.run, data) for data in inputs)
 
@@ -75,7 +81,9 @@ DEEP: dict[str, tuple[bytes, bytes]] = {
 }
 """A beginning and what is repeated after it: inputs that grow into trees, lists, numbers or work."""
 LARGE = 12_000
-SLOW = {"safe-text": 800} | dict.fromkeys(("relay-config", "endpoint-config", "drill-plan"), 1_500)
+SLOW = {"safe-text": 800} | dict.fromkeys(
+    ("relay-config", "endpoint-config", "drill-plan", "witness-config", "checklist", "addresses", "next-charter"), 1_500
+)
 """Those that take a call for every character, under a tracer: less of it."""
 
 
@@ -85,15 +93,15 @@ def grown(what: str, size: int) -> bytes:
     return begin + part * (size // len(part))
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", PARSERS)
 def test_large_and_deep_inputs_take_memory_in_proportion(name: str) -> None:
     """One file or one message of a stranger would fill the memory, or overflow a stack that Python does not guard."""
-    refused(TARGETS[name].run, b"")  # what is made once is not counted
+    refused(PARSERS[name].run, b"")  # what is made once is not counted
     for what in DEEP:
         data = grown(what, SLOW.get(name, LARGE))
         tracemalloc.start()
         try:
-            refused(TARGETS[name].run, data)
+            refused(PARSERS[name].run, data)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -116,10 +124,10 @@ def steps(run: Callable[[bytes], object], data: bytes) -> int:
     return count
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", PARSERS)
 def test_four_times_the_input_takes_no_more_than_about_four_times_the_work(name: str) -> None:
     """A file of some kilobytes could hold a daemon, or an auditor, for minutes."""
-    run = TARGETS[name].run
+    run = PARSERS[name].run
     refused(run, b"")
     for what in DEEP:
         small, large = (steps(run, grown(what, size)) for size in (400, 1_600))

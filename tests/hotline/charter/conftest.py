@@ -50,6 +50,11 @@ class Ceremony:
 
 @pytest.fixture(scope="session")
 def ceremony() -> Ceremony:
+    """One for all tests."""
+    return held()
+
+
+def held() -> Ceremony:
     """Two parties with one terminal and one officer each, and two relays."""
     keys = {party: IdentityKey.generate(os.urandom) for party in PARTIES}
     made = {party: make_terminal(keys[party], party, "main", os.urandom, NOW) for party in PARTIES}
