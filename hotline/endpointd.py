@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 import signal
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,6 @@ from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.ledger.log import Ledger
 from hotline.ledger.policy import PolicyWitness
 from hotline.ledger.tree import Frontier
-from hotline.machine import Delivery, Instant, Output, Transmission
 from hotline.protocol.charters import kept_charter, path_of, terms_of
 from hotline.protocol.context import EndpointSetup, LogIdentity, Other
 from hotline.protocol.endpoint import Endpoint
@@ -55,6 +54,7 @@ from hotline.runtime.ratchet import Ratchet, suspicion
 from hotline.runtime.store import KEY_FOLDER, EndpointStore
 from hotline.runtime.watchers import Watchers
 from hotline.runtime.witnesses import Submitter
+from hotline.runtime.world import EndpointWorld
 
 _CLOSE_SECONDS = 1.5
 _WATCHDOG_SECONDS = 5.0
@@ -96,6 +96,8 @@ def _matched(
     mine = (SigningKey(secret.signing).public, SigningKey(secret.ledger).public, secret.tls_certificate_der)
     if mine != (local.signing, local.ledger, local.tls_certificate_der):
         raise KeyFileError(f"{config.key}: not the key that the charter names for {config.party}/{config.terminal}")
+    if charter.several:
+        raise ConfigError(f"{config.charter}: of {len(charter.parties)} parties; this program serves charters of two")
     if check_value(pairwise) != charter.pairwise_check:
         raise KeyFileError(f"{config.pairwise}: not the pairwise secret of this charter; derive it from both shares")
     remote = charter.terminals_of(charter.peer_of(config.party).name)[0]
@@ -126,58 +128,6 @@ def _pairwise(path: Path) -> bytes:
     if len(text) != 2 * PAIRWISE_SIZE or any(digit not in "0123456789abcdef" for digit in text):
         raise KeyFileError(f"{path}: not a pairwise secret; derive it with `hotline charter pairwise`")
     return bytes.fromhex(text)
-
-
-class EndpointWorld:
-    """What the endpoint's driver acts upon."""
-
-    def __init__(self, store: EndpointStore, watchers: Watchers) -> None:
-        self._store = store
-        self._watchers = watchers
-        self.metrics: EndpointMetrics | None = None
-        self._log = get_logger("endpoint")
-        self.dialers: dict[str, Dialer] = {}
-        self.submitter: Submitter | None = None
-        self.on_alarm: Callable[[Delivery], None] | None = None
-        self.on_path: Callable[[], None] = lambda: None
-        self.on_charter: Callable[[], None] = lambda: None
-
-    def commit(self, batch: Sequence[Output], now: Instant) -> None:
-        """One transaction of the store."""
-        self._store.commit(batch, now)
-
-    def transmit(self, transmissions: Sequence[Transmission]) -> None:
-        """Frames onto streams."""
-        for item in transmissions:
-            if item.link in self.dialers:
-                self.dialers[item.link].send(item.frame)
-        for dialer in self.dialers.values():
-            dialer.flush()
-
-    def deliver(self, delivery: Delivery) -> None:
-        """To everyone who watches, and to the log; bodies are in neither."""
-        if delivery.kind == "checkpoint":
-            self._submit(delivery)
-            return
-        self._watchers.tell(delivery)
-        if delivery.kind == "alarm" and self.on_alarm is not None:
-            self.on_alarm(delivery)
-        if self.metrics is not None:
-            self.metrics.told(delivery)
-        if delivery.kind == "path":
-            self.on_path()
-        if delivery.kind == "charter":
-            self.on_charter()
-        write = self._log.warning if delivery.kind in ("alarm", "refused") else self._log.info
-        write(delivery.kind, **{name: value for name, value in delivery.fields.items() if name != "kind"})
-
-    def _submit(self, delivery: Delivery) -> None:
-        note, epoch, size = (delivery.fields[name] for name in ("note", "log_epoch", "size"))
-        assert isinstance(note, bytes)
-        assert isinstance(epoch, int)
-        assert isinstance(size, int)
-        if self.submitter is not None:
-            self.submitter.submit(note, epoch, size)
 
 
 class EndpointDaemon:

@@ -79,6 +79,9 @@ SERIAL_SKIP_MAX: Final = 65_536
 TIME_MAX: Final = 253_402_300_799_999
 """The last millisecond of the year 9999. A later written time, or a longer validity, is refused."""
 
+PARTIES_MAX: Final = 5
+"""Parties of one charter. More: no such charter is drawn up or loaded; each statement is sealed once for each party."""
+
 RELEASES_MAX: Final = 4
 """Officers' signatures on one statement. More: refused, and no charter asks for more."""
 

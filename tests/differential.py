@@ -37,7 +37,8 @@ from tools.cases import agreement, signed
 from tools.cases.keys import ALPHA, BRAVO, CHARTER, SIGNING, Epoch, resigned_prekey, seed
 
 SLOW = {
-    "charter": 6,
+    "charter": 4,
+    "several-parties": 6,
     "envelope": 4,
     "conviction": 4,
     "card": 2,

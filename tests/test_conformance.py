@@ -146,7 +146,7 @@ def test_files_say_that_their_keys_are_test_keys_and_can_be_read() -> None:
 
 def test_product_and_oracle_agree_on_altered_cases() -> None:
     """Between the cases that somebody thought of, two implementations would part."""
-    found, counts = differential.run(ALTERED, 4)
+    found, counts = differential.run(ALTERED, 1)
     assert found == []
     assert set(counts) == set(BY_KIND) - {"pae"}, "every kind is altered"
 

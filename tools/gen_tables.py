@@ -588,7 +588,7 @@ def _alarms(found: Mapping[str, Written]) -> str:
 
 def _documents() -> str:
     models: list[type[BaseModel]] = [body.CharterText, body.PartyEntry, body.TerminalEntry, body.RelayEntryText]
-    models += [body.ProfileEntry, body.PolicyEntry, body.AmendsEntry, body.TermsEntry]
+    models += [body.ProfileEntry, body.PolicyEntry, body.AmendsEntry, body.TermsEntry, body.PairEntry]
     models += [cards.IdentityCard, cards.TerminalCard, cards.OfficerCard, cards.RelayCard, cards.PartyOffer]
     made = []
     for model in models:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Final, Literal, Self, get_args
 
 from pydantic import Field, PositiveInt, model_validator
 
 from hotline.charter.cards import Role
 from hotline.charter.documents import Base64, Date, Document, Name
-from hotline.limits import RELEASES_MAX, TEXT_BYTES_MAX
+from hotline.limits import PARTIES_MAX, RELEASES_MAX, TEXT_BYTES_MAX
 
 DAY_MS: Final = 86_400_000
 NUMBER_MAX: Final = 65_535
@@ -129,6 +130,14 @@ class TermsEntry(Document):
     depositary: str = Field(max_length=1_000)
 
 
+class PairEntry(Document):
+    """Two parties of several, the lesser name first, and the check value of the secret that they share."""
+
+    first: Name
+    second: Name
+    check: Hash
+
+
 class CharterText(Document):
     """The text that is signed. What has nothing to say is left out: a first charter amends nothing."""
 
@@ -137,13 +146,14 @@ class CharterText(Document):
     serial: PositiveInt
     created: Date
     suite: Literal["HL1_XWING_CHACHA20POLY1305_SHA256_ED25519"]
-    parties: tuple[PartyEntry, PartyEntry]
+    parties: tuple[PartyEntry, ...] = Field(min_length=2, max_length=PARTIES_MAX)
     terminals: tuple[TerminalEntry, ...] = Field(min_length=2)
     officers: tuple[str, ...]
     relays: tuple[RelayEntryText, ...] = Field(min_length=1, max_length=16)
     profiles: tuple[ProfileEntry, ...]
     policy: PolicyEntry
-    pairwise_check: Hash
+    pairwise_check: Hash | None = None
+    pairwise_checks: tuple[PairEntry, ...] | None = None
     amends: AmendsEntry | None = None
     terms: TermsEntry | None = None
 
@@ -151,4 +161,14 @@ class CharterText(Document):
     def _first_or_amending(self) -> Self:
         if (self.serial == 1) != (self.amends is None):
             raise ValueError("serial 1 amends nothing, and every other serial says what it amends")
+        return self
+
+    @model_validator(mode="after")
+    def _check_of_each_pair(self) -> Self:
+        names = sorted(party.name for party in self.parties)
+        listed = [(entry.first, entry.second) for entry in self.pairwise_checks or ()]
+        if len(names) == 2 and (self.pairwise_check is None or self.pairwise_checks is not None):
+            raise ValueError("two parties have one secret: pairwise_check, and no pairwise_checks")
+        if len(names) > 2 and (self.pairwise_check is not None or listed != list(itertools.combinations(names, 2))):
+            raise ValueError("of several parties each pair has a secret: pairwise_checks, in the order of their names")
         return self

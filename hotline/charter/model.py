@@ -6,7 +6,7 @@ import hashlib
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hotline.charter.body import (
     CHANNEL_TEST_DEFAULT,
@@ -14,6 +14,7 @@ from hotline.charter.body import (
     NUMBER_MAX,
     OBJECTIVES,
     CharterText,
+    PairEntry,
     PartyEntry,
     PolicyEntry,
     ProfileEntry,
@@ -42,6 +43,7 @@ from hotline.charter.documents import (
     read_unverified,
     spell,
 )
+from hotline.charter.pairwise import pair_of
 from hotline.charter.parts import Charter, Officer, Party, RelayEntry, ReleaseRule, Terminal
 from hotline.charter.profiles import PROFILES, Profile
 from hotline.civil import iso_utc
@@ -51,7 +53,7 @@ from hotline.crypto.tls import certificate_name, check_certificate, public_key, 
 from hotline.errors import ConfigError, HotlineError, RemoteError, Untrusted
 from hotline.ledger.note import Note, Signature, open_note, parse_note
 from hotline.ledger.policy import Policy, parse_policy
-from hotline.limits import TEXT_BYTES_MAX
+from hotline.limits import PARTIES_MAX, TEXT_BYTES_MAX
 
 # --- making and signing -----------------------------------------------------------------------------------------------
 
@@ -63,23 +65,32 @@ def new_charter(
     hotline: str,
     created: str,
     offers: Sequence[bytes],
-    pairwise_check: str,
+    pairwise_check: str | Mapping[tuple[str, str], str],
     witnesses: str = NO_WITNESSES,
     channel_test_ms: int = CHANNEL_TEST_DEFAULT,
     terms: TermsEntry | None = None,
     release: Sequence[ReleaseEntry] | None = None,
     objective_ms: tuple[int, int, int, int] | None = None,
 ) -> bytes:
-    """The text of a first charter from both parties' offers, unsigned. `witnesses` is a policy without log lines,
-    `channel_test_ms` the interval of the channel tests, 0 for none, `terms` how a party may leave, `release` who signs
-    what; None: the usual two.
-    `objective_ms` are the time objectives, routine to flash; None: the usual ones.
+    """The text of a first charter from the parties' offers, unsigned.
+
+    `pairwise_check` is the check value of the secret of two parties, or those of each pair of several by their names,
+    the lesser first. `witnesses` is a policy without log lines, `channel_test_ms` the interval of the channel tests, 0
+    for none, `terms` how a party may leave, `release` who signs what; None: the usual two. `objective_ms` are the time
+    objectives, routine to flash; None: the usual ones.
 
     Raises ConfigError, Malformed, Untrusted.
     """
     opened = sorted((open_offer(data) for data in offers), key=lambda offer: offer.party)
-    if len(opened) != 2 or opened[0].party == opened[1].party:
-        raise ConfigError("a charter is made from the offers of two different parties")
+    names = [offer.party for offer in opened]
+    if not 2 <= len(set(names)) == len(names) <= PARTIES_MAX:
+        raise ConfigError(f"a charter is made from the offers of two to {PARTIES_MAX} different parties")
+    checks: dict[str, Any] = {"pairwise_check": pairwise_check}
+    if not isinstance(pairwise_check, str):
+        pairs = [
+            PairEntry(first=pair[0], second=pair[1], check=pairwise_check[pair]) for pair in sorted(pairwise_check)
+        ]
+        checks = {"pairwise_checks": tuple(pairs)}
     parties = [PartyEntry(name=offer.party, identity=offer.identity) for offer in opened]
     terminals = [card for offer in opened for card in offer.terminals]
     relays = _unique([card for offer in opened for card in offer.relays])
@@ -90,7 +101,7 @@ def new_charter(
             serial=1,
             created=created,
             suite=SUITE,
-            parties=(parties[0], parties[1]),
+            parties=tuple(parties),
             terminals=tuple(TerminalEntry(number=number, card=card) for number, card in enumerate(terminals, 1)),
             officers=tuple(card for offer in opened for card in offer.officers),
             relays=tuple(RelayEntryText(number=number, card=card) for number, card in enumerate(relays, 1)),
@@ -103,8 +114,8 @@ def new_charter(
                 release=release_by_two() if release is None else tuple(release),
                 objective_ms=objective_ms,
             ),
-            pairwise_check=pairwise_check,
             terms=terms,
+            **checks,
         )
     )
     return checked(text)
@@ -182,6 +193,9 @@ def _view(text: CharterText, data: bytes, signed_by: tuple[str, ...]) -> Charter
     terminals = _each("terminals", text.terminals, lambda entry: _terminal(entry, identities), problems)
     officers = _each("officers", text.officers, lambda card: _officer(card, identities), problems)
     relays = _each("relays", text.relays, lambda entry: _relay(entry, profiles), problems)
+    pairs = {(entry.first, entry.second): entry.check for entry in text.pairwise_checks or ()}
+    if text.pairwise_check is not None:
+        pairs[pair_of(min(identities), max(identities))] = text.pairwise_check
     hash_, amends, terms = hashlib.sha256(data).digest(), text.amends, text.terms
     charter = Charter(
         hash=hash_,
@@ -203,7 +217,7 @@ def _view(text: CharterText, data: bytes, signed_by: tuple[str, ...]) -> Charter
         channel_test_ms=text.policy.channel_test_ms,
         release=tuple(ReleaseRule(entry.plane, entry.precedence, entry.roles) for entry in text.policy.release),
         objective_ms=text.policy.objective_ms or OBJECTIVES,
-        pairwise_check=text.pairwise_check,
+        pairwise_checks=pairs,
         notice_days=0 if terms is None else terms.notice_days,
         depositary="" if terms is None else terms.depositary,
         signed_by=signed_by,
@@ -277,7 +291,7 @@ def _relay(entry: RelayEntryText, profiles: Mapping[str, Profile]) -> RelayEntry
 def _contradictions(charter: Charter) -> list[str]:
     found = []
     if len({party.name for party in charter.parties}) != len(charter.parties):
-        found.append("both parties have one name")
+        found.append("two parties have one name")
     found += [f"{party.name} has no terminal" for party in charter.parties if not charter.terminals_of(party.name)]
     holders: list[Terminal | RelayEntry] = [*charter.terminals, *charter.relays]
     certificates = [holder.tls_certificate_der for holder in holders]
@@ -296,7 +310,21 @@ def _contradictions(charter: Charter) -> list[str]:
     found += [f"a {what} stands twice in the charter" for what, values in unique if len(values) != len(set(values))]
     if any(holder.number > NUMBER_MAX for holder in holders):
         found.append(f"a number is beyond {NUMBER_MAX}")
-    return found + _untimely(charter) + _speechless(charter)
+    return found + _untimely(charter) + _speechless(charter) + _unsupported(charter)
+
+
+def _unsupported(charter: Charter) -> list[str]:
+    """What a charter of several parties cannot have yet (26.2)."""
+    if not charter.several:
+        return []
+    found = [
+        f"{party.name} has more than one terminal: of a charter of several parties each has one"
+        for party in charter.parties
+        if len(charter.terminals_of(party.name)) > 1
+    ]
+    if charter.previous:
+        found.append("a charter of several parties is not amended: draw up a new one, with new stores")
+    return found
 
 
 def _speechless(charter: Charter) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from hotline.charter.pairwise import pair_of
 from hotline.charter.profiles import Profile
 from hotline.crypto.tls import fingerprint
 from hotline.errors import ConfigError
@@ -106,7 +107,8 @@ class Charter:
     channel_test_ms: int
     release: tuple[ReleaseRule, ...]
     objective_ms: tuple[int, int, int, int]
-    pairwise_check: str
+    pairwise_checks: Mapping[tuple[str, str], str]
+    """Check value of the secret of each pair of parties, the lesser name first."""
     notice_days: int
     depositary: str
     signed_by: tuple[str, ...]
@@ -122,10 +124,33 @@ class Charter:
         """The party of this name. Raises ConfigError."""
         return _named(self.parties, name, "party")
 
-    def peer_of(self, party: str) -> Party:
-        """The other party. Raises ConfigError."""
+    @property
+    def several(self) -> bool:
+        """Whether there are more than two parties: then what one says it says to all the others (section 26)."""
+        return len(self.parties) > 2
+
+    def peers_of(self, party: str) -> tuple[Party, ...]:
+        """The other parties. Raises ConfigError."""
         self.party(party)
-        return next(other for other in self.parties if other.name != party)
+        return tuple(other for other in self.parties if other.name != party)
+
+    def peer_of(self, party: str) -> Party:
+        """The other party of a charter of two. Raises ConfigError."""
+        peers = self.peers_of(party)
+        if len(peers) > 1:
+            raise ConfigError(f"the charter has several parties beside {party}: {named(peers)}; say which one is meant")
+        return peers[0]
+
+    @property
+    def pairwise_check(self) -> str:
+        """The check value of the one secret of a charter of two; of several parties' secrets all, pair by pair."""
+        return " ".join(self.pairwise_checks.values())
+
+    def check_of(self, one: str, other: str) -> str:
+        """The check value of the secret that two parties share. Raises ConfigError."""
+        for party in (one, other):
+            self.party(party)
+        return self.pairwise_checks[pair_of(one, other)]
 
     def terminal(self, party: str, name: str) -> Terminal:
         """One terminal of a party. Raises ConfigError."""
@@ -167,6 +192,11 @@ class Charter:
 
 
 NamedT = TypeVar("NamedT", Party, Terminal, Officer, RelayEntry)
+
+
+def named(parties: Iterable[Party]) -> str:
+    """Their names in a sentence."""
+    return " and ".join(party.name for party in parties)
 
 
 def _named(entries: Sequence[NamedT], name: str, what: str) -> NamedT:

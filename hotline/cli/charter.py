@@ -8,20 +8,17 @@ from pathlib import Path
 import click
 
 from hotline.charter.body import CHANNEL_TEST_DEFAULT, release_by_two
-from hotline.charter.cards import PartyOffer, decode, open_offer
+from hotline.charter.cards import PartyOffer, open_offer
 from hotline.charter.ceremony import checks, day, make_offer
 from hotline.charter.differences import Difference, differences
 from hotline.charter.model import NO_WITNESSES, load_charter, load_draft, new_charter, sign_charter
-from hotline.charter.pairwise import SHARE_SIZE, check_value, derive_pairwise
 from hotline.charter.parts import Charter
 from hotline.charter.succession import check_follows
 from hotline.cli import releasepolicy
 from hotline.cli.amendment import COMMANDS
 from hotline.cli.artefacts import (
-    SECRET_MODE,
     Artefact,
     can_ask,
-    entropy,
     identity_of,
     identity_option,
     naming,
@@ -33,22 +30,14 @@ from hotline.cli.artefacts import (
 )
 from hotline.cli.charterview import objectives_of, picture, print_differences, print_signatures, print_summary, terms_of
 from hotline.cli.output import duration_ms, line, print_json
-from hotline.crypto.vault import open_secret, plain_secret
-from hotline.errors import ConfigError, KeyFileError, Untrusted
-from hotline.files import read_public, read_secret, replace
+from hotline.cli.shares import CHECK_HELP, SHARE_HELP, check_others, make_shares, pairwise, secrets_and_check
+from hotline.errors import ConfigError, Untrusted
+from hotline.files import read_public, replace
 from hotline.ledger.policy import parse_policy
+from hotline.limits import PARTIES_MAX
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
-share_option = click.option(
-    "--share",
-    "shares",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    required=True,
-    metavar="SHARE",
-    help="Share of one party; give both.",
-)
 base_option = click.option(
     "--base", type=click.Path(path_type=Path), metavar="CHARTER", help="The charter that FILE amends."
 )
@@ -69,6 +58,12 @@ def charter() -> None:
     5  each capital      hotline charter verify
 
     \b
+    Between three to five parties, in the place of 2 and 3:
+    2  each capital      hotline charter offer --with    (a share for each of the others)
+    3  each two of them  hotline charter pairwise        (both their shares: a secret, and its check value)
+    4  together          hotline charter new --check     (all offers, the check value of each pair)
+
+    \b
     A change of roster, relays, timers or policy, by both:
     1  whoever changes   hotline charter offer --amendment, then charter amend
     2  each capital      hotline charter sign --base      (it shows what would change)
@@ -76,7 +71,7 @@ def charter() -> None:
     """
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, pairwise):
     charter.add_command(command)
 
 
@@ -86,6 +81,7 @@ for command in COMMANDS:
 @click.option("--terminal", "terminals", type=click.Path(path_type=Path), multiple=True, metavar="CARD")
 @click.option("--officer", "officers", type=click.Path(path_type=Path), multiple=True, metavar="CARD")
 @click.option("--relay", "relays", type=click.Path(path_type=Path), multiple=True, metavar="CARD")
+@click.option("--with", "others", multiple=True, metavar="PARTY", help="Another party, where there will be several.")
 @click.option("--amendment", is_flag=True, help="For an amendment: new or renewed cards only, and no share.")
 @out_option
 def offer(
@@ -94,6 +90,7 @@ def offer(
     terminals: tuple[Path, ...],
     officers: tuple[Path, ...],
     relays: tuple[Path, ...],
+    others: tuple[str, ...],
     amendment: bool,
     out: Path,
 ) -> None:
@@ -103,21 +100,25 @@ def offer(
     Examples:
       hotline charter offer --identity ALPHA.identity.key --terminal ALPHA.main.terminal.card \\
         --officer ALPHA.duty-1.officer.card --relay relay-1.card --out ALPHA.offer
+      hotline charter offer --identity ALPHA.identity.key --terminal ALPHA.main.terminal.card \\
+        --with BRAVO --with CHARLIE --out ALPHA.offer
       hotline charter offer --amendment --identity ALPHA.identity.key --officer ALPHA.duty-2.officer.card \\
         --out ALPHA.second.offer
     """
     if not (terminals or amendment):
         raise click.UsageError("a ceremony's offer needs a --terminal; an offer for an amendment says --amendment")
     cards = [[read_public(path) for path in paths] for paths in (terminals, officers, relays)]
+    if amendment and others:
+        raise click.UsageError("--with is for a first charter of several parties; an amendment needs no share")
     party, key = open_identity(identity, passphrase_file)
+    named = check_others(party, others)
     data = make_offer(key, party, *cards)
     open_offer(data)
     if amendment:
         write_all([Artefact(out, data)])
         return
-    share = plain_secret("share", party, entropy(SHARE_SIZE))
-    write_all([Artefact(out.with_name(f"{party}.share"), share, SECRET_MODE), Artefact(out, data)])
-    line("The offer may travel any way. The share goes by courier only, and to nobody but the other capital.")
+    write_all([*make_shares(out, party, named), Artefact(out, data)])
+    line("The offer may travel any way. A share goes by courier only, and to nobody but the other capital.")
 
 
 def _offers(paths: tuple[Path, ...]) -> tuple[list[bytes], list[PartyOffer]]:
@@ -125,28 +126,15 @@ def _offers(paths: tuple[Path, ...]) -> tuple[list[bytes], list[PartyOffer]]:
     return texts, [naming(path, partial(open_offer, text)) for path, text in zip(paths, texts, strict=True)]
 
 
-def _shares(paths: tuple[Path, ...]) -> dict[str, bytes]:
-    """Share of each party. Raises KeyFileError."""
-    found: dict[str, bytes] = {}
-    for path in paths:
-        data = read_secret(path)
-        party, share = naming(path, partial(open_secret, data, "share"))
-        if party in found:
-            raise KeyFileError(f"{path}: a second share of {party}; bring one share of each party")
-        found[party] = share
-    return found
-
-
-def _pairwise_artefact(path: Path, secret: bytes) -> Artefact:
-    return Artefact(path, secret.hex().encode() + b"\n", SECRET_MODE)
-
-
 @charter.command()
 @click.option("--name", required=True, help="Name of the hotline: alpha-bravo.")
 @click.option("--offer", "offers", type=click.Path(path_type=Path), multiple=True, required=True, metavar="OFFER")
-@share_option
+@click.option("--share", "shares", type=click.Path(path_type=Path), multiple=True, metavar="SHARE", help=SHARE_HELP)
+@click.option(
+    "--check", "check_files", type=click.Path(path_type=Path), multiple=True, metavar="CHECK", help=CHECK_HELP
+)
 @out_option
-@click.option("--pairwise-out", type=click.Path(path_type=Path), required=True, metavar="FILE")
+@click.option("--pairwise-out", type=click.Path(path_type=Path), metavar="FILE", help="The secret of two parties.")
 @click.option(
     "--witnesses",
     type=click.Path(path_type=Path),
@@ -168,8 +156,9 @@ def new(
     name: str,
     offers: tuple[Path, ...],
     shares: tuple[Path, ...],
+    check_files: tuple[Path, ...],
     out: Path,
-    pairwise_out: Path,
+    pairwise_out: Path | None,
     witnesses: Path | None,
     channel_tests: str | None,
     release_policy: str,
@@ -180,47 +169,28 @@ def new(
     """Draw up a charter from both offers, unsigned, and the pairwise secret from both shares.
 
     \b
-    Example:
+    Examples:
       hotline charter new --name alpha-bravo --offer ALPHA.offer --offer BRAVO.offer \\
         --share ALPHA.share --share BRAVO.share --out charter.note --pairwise-out pairwise.key
+      hotline charter new --name abc --offer ALPHA.offer --offer BRAVO.offer --offer CHARLIE.offer \\
+        --check ALPHA-BRAVO.check --check ALPHA-CHARLIE.check --check BRAVO-CHARLIE.check --out charter.note
 
     A file of the release policy holds a list of objects: {"plane": "real", "precedence": "flash", "roles":
     ["drafter", "releaser"]}; for what it does not list, nobody signs.
     """
     texts, opened = _offers(offers)
-    identities = {item.party: decode(item.identity) for item in opened}
-    if len(opened) != 2 or len(identities) != 2:
-        raise ConfigError("a charter is made from the offers of two different parties: give --offer twice")
-    secret = derive_pairwise(_shares(shares), identities)
-    policy = NO_WITNESSES if witnesses is None else _policy(witnesses)
+    secrets, check = secrets_and_check(opened, shares, check_files, pairwise_out)
     interval = 0 if channel_tests == "none" else duration_ms(channel_tests, CHANNEL_TEST_DEFAULT)
-    release, terms = releasepolicy.read_release_policy(release_policy), terms_of(notice_days, depositary)
-    check, spans = check_value(secret), objectives_of(objectives)
-    text = new_charter(name, day(now_ms()), texts, check, policy, interval, terms, release, spans)
-    write_all([_pairwise_artefact(pairwise_out, secret), Artefact(out, text)])
-    print_summary(load_draft(text))
-    line("Next, in each capital: hotline charter sign")
+    release, spans = releasepolicy.read_release_policy(release_policy), objectives_of(objectives)
+    agreed = (_policy(witnesses), interval, terms_of(notice_days, depositary), release, spans)
+    text = new_charter(name, day(now_ms()), texts, check, *agreed)
+    write_all([*secrets, Artefact(out, text)])
+    print_summary(load_draft(text), then="Next, in each capital: hotline charter sign")
 
 
-@charter.command()
-@share_option
-@click.option("--charter", "note", type=click.Path(path_type=Path), required=True, metavar="FILE")
-@out_option
-def pairwise(shares: tuple[Path, ...], note: Path, out: Path) -> None:
-    """Derive the pairwise secret from both shares and check it against the charter.
-
-    \b
-    Example:
-      hotline charter pairwise --share ALPHA.share --share BRAVO.share --charter charter.note --out pairwise.key
-    """
-    loaded = _load(note, draft=True)
-    secret = derive_pairwise(_shares(shares), {party.name: party.identity for party in loaded.parties})
-    if check_value(secret) != loaded.pairwise_check:
-        raise Untrusted("pairwise", f"these shares do not give the secret of {note}: a share was exchanged or altered")
-    write_all([_pairwise_artefact(out, secret)])
-
-
-def _policy(path: Path) -> str:
+def _policy(path: Path | None) -> str:
+    if path is None:
+        return NO_WITNESSES
     data = read_public(path)
     naming(path, partial(parse_policy, data))
     return data.decode("utf-8", "replace")
@@ -363,18 +333,20 @@ def verify(file: Path, identities: tuple[Path, ...], base: Path | None, as_json:
     "--port", type=click.IntRange(1_024, 65_000), default=41_001, show_default=True, help="Port of the first."
 )
 @click.option("--by-two", is_flag=True, help="What is said needs a drafter's and a releaser's signature.")
-def rehearse(out: Path, count: int, port: int, by_two: bool) -> None:
-    """Play the whole ceremony with throw-away keys: both capitals and their relays, ready to start.
+@click.option("--parties", type=click.IntRange(2, PARTIES_MAX), default=2, show_default=True, help="ALPHA, BRAVO, ...")
+def rehearse(out: Path, count: int, port: int, by_two: bool, parties: int) -> None:
+    """Play the whole ceremony with throw-away keys: the capitals and their relays, ready to start.
 
     \b
     Example:
       hotline charter rehearse --out rehearsal
-      hotline charter rehearse --out rehearsal --by-two
+      hotline charter rehearse --out rehearsal --by-two --parties 3
     """
     from hotline.drill.rehearsal import rehearse as play
 
     relays = [(f"relay-{number}", f"127.0.0.1:{port + number - 1}") for number in range(1, count + 1)]
-    played = play(out, relays, release=release_by_two() if by_two else ())
+    names = ("ALPHA", "BRAVO", "CHARLIE", "DELTA", "ECHO")[:parties]
+    played = play(out, relays, release=release_by_two() if by_two else (), parties=names)
     print_summary(_load(played.charter, draft=False))
     line()
     line("Throw-away keys, for this machine only. Start it all:")

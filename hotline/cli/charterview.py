@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import click
@@ -19,14 +20,15 @@ from hotline.safetext import safe_line
 _PRECEDENCES = ("ROUTINE", "PRIORITY", "IMMEDIATE", "FLASH")
 
 
-def safety_number(loaded: Charter) -> str:
-    """The joint safety number of both parties."""
-    first, second = (identity_fingerprint(party.identity) for party in loaded.parties)
-    return joint_safety_number(first, second)
+def safety_numbers(loaded: Charter) -> dict[str, str]:
+    """The joint safety number of each two parties, by both names."""
+    prints = {party.name: identity_fingerprint(party.identity) for party in loaded.parties}
+    pairs = itertools.combinations(prints, 2)
+    return {f"{one} and {other}": joint_safety_number(prints[one], prints[other]) for one, other in pairs}
 
 
-def print_summary(loaded: Charter) -> None:
-    """Everything that a person should look at before signing."""
+def print_summary(loaded: Charter, then: str = "") -> None:
+    """Everything that a person should look at before signing, and what to do then."""
     line(f"CHARTER  {loaded.hotline}, serial {loaded.serial}, of {loaded.created}")
     line(f"  hash    {loaded.hash.hex()}")
     if loaded.previous:
@@ -46,8 +48,11 @@ def print_summary(loaded: Charter) -> None:
     line(f"OBJECTIVES {spans}")
     if loaded.notice_days or loaded.depositary:
         line(f"NOTICE   {loaded.notice_days} days to leave; depositary: {loaded.depositary or 'none named'}")
-    line(f"JOINT SAFETY NUMBER  {safety_number(loaded)}")
+    for pair, number in safety_numbers(loaded).items():
+        line(f"JOINT SAFETY NUMBER  {f'{pair}  ' if loaded.several else ''}{number}")
     print_signatures(loaded)
+    if then:
+        line(then)
 
 
 def print_signatures(loaded: Charter) -> None:
@@ -71,7 +76,8 @@ def picture(loaded: Charter) -> dict[str, Any]:
         "previous": loaded.previous.hex() or None,
         "signed_by": list(loaded.signed_by),
         "in_force": len(loaded.signed_by) == len(loaded.parties),
-        "joint_safety_number": safety_number(loaded),
+        "joint_safety_number": None if loaded.several else next(iter(safety_numbers(loaded).values())),
+        "safety_numbers": safety_numbers(loaded),
         "parties": [
             {"name": party.name, "fingerprint": digits(identity_fingerprint(party.identity))}
             for party in loaded.parties

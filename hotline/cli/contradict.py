@@ -52,7 +52,7 @@ def compare_records(first: Path, second: Path, charter_path: Path, as_json: bool
     contradict each other or one was tampered with, 10 cannot decide.
     """
     charter = read_charter(charter_path)
-    paths = dict(zip((party.name for party in charter.parties), (first, second), strict=True))
+    paths = dict(zip((party.name for party in charter.parties), (first, second), strict=False))
     sides, checked = {}, {}
     try:
         for party, path in paths.items():

@@ -36,6 +36,7 @@ KINDS: Final[Mapping[str, Callable[[Json, Json], Json]]] = {
     "custody": channel.custody,
     "card": agreement.card,
     "charter": agreement.charter,
+    "several-parties": agreement.charter,
     "pairwise": agreement.pairwise,
     "fingerprint": agreement.compared,
     "leaf": record.leaf,

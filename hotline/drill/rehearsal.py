@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from hotline.charter.body import CHANNEL_TEST_DEFAULT, ReleaseEntry
 from hotline.charter.cards import ProfileName, Role
 from hotline.charter.ceremony import day, make_offer, make_officer, make_relay, make_terminal
 from hotline.charter.model import NO_WITNESSES, load_charter, new_charter, sign_charter
-from hotline.charter.pairwise import SHARE_SIZE, check_value, derive_pairwise
+from hotline.charter.pairwise import SHARE_SIZE, check_value, derive_pairwise, spell_pair
 from hotline.charter.secrets import RelaySecret, TerminalSecret, WitnessSecret, encode_secret
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.signing import SigningKey
@@ -53,7 +54,8 @@ class Rehearsal:
     """Everything that two capitals and their relays need to start."""
 
     charter: Path
-    terminals: tuple[RehearsedTerminal, RehearsedTerminal]
+    terminals: tuple[RehearsedTerminal, ...]
+    """The main terminal of each party, in the order of their names."""
     relays: tuple[RehearsedRelay, ...]
     witnesses: tuple[RehearsedRelay, ...] = ()
     alternates: tuple[RehearsedTerminal, ...] = ()
@@ -65,7 +67,7 @@ class Rehearsal:
 
 def _signed(text: bytes, keys: Mapping[str, IdentityKey]) -> bytes:
     """By every party, and in force."""
-    for party in PARTIES:
+    for party in keys:
         text = sign_charter(text, party, keys[party])
     load_charter(text)
     return text
@@ -84,53 +86,62 @@ def rehearse(
     sharing: Rehearsal | None = None,
     release: Sequence[ReleaseEntry] = (),
     alternates: Sequence[str] = (),
+    parties: Sequence[str] = PARTIES,
 ) -> Rehearsal:
     """Make keys, cards, offers, charter, pairwise secret and configurations under `folder`.
 
     `relays` and `witnesses` hold (name, host:port); more than half of the witnesses are the quorum. `relay_profiles`
     names relays whose link profile is not `profile`; those of `sharing` keep their keys and serve this hotline if their
-    configuration names this charter as well. `alternates` names the parties with a second
-    terminal, `alt`. Officers are duty-1 of ALPHA and duty-2 of BRAVO, both the
-    calling user; where `release` asks for signatures, each party has release-N, a releaser, too, and the officers' keys
-    lie beside the terminal's, without a passphrase.
+    configuration names this charter as well. `alternates` names the parties with a second terminal, `alt`. Officers are
+    duty-1 of the first party and duty-2 of the second, the calling user; where `release` asks for signatures, each
+    party has release-N, a releaser, too, and the officers' keys lie beside the terminal's, without a passphrase.
     Raises ConfigError if something is in the way.
     """
     now, entropy = time.time_ns() // 1_000_000, os.urandom
-    keys = {party: IdentityKey.generate(entropy) for party in PARTIES}
+    keys = {party: IdentityKey.generate(entropy) for party in parties}
     profiles = dict.fromkeys((name for name, _ in relays), profile) | dict(relay_profiles or {})
     relay_parts = {
         name: make_relay(name, "rehearsal", address, profiles[name], entropy, now) for name, address in relays
     } | dict(sharing.parts if sharing is not None else {})
-    names = [(party, name) for party in PARTIES for name in ("main", "alt")[: 1 + (party in alternates)]]
+    names = [(party, name) for party in parties for name in ("main", "alt")[: 1 + (party in alternates)]]
     terminal_parts = {whose: make_terminal(keys[whose[0]], *whose, entropy, now) for whose in names}
     officers = {
         party: _officers(party, number, keys[party], now, by_two=bool(release))
-        for number, party in enumerate(PARTIES, 1)
+        for number, party in enumerate(parties, 1)
     }
     cards = [card for _, card in relay_parts.values()]
-    beside = {party: [terminal_parts[whose][1] for whose in names if whose[0] == party] for party in PARTIES}
+    beside = {party: [terminal_parts[whose][1] for whose in names if whose[0] == party] for party in parties}
     offers = [
         make_offer(keys[party], party, beside[party], [card for _, _, card in officers[party]], cards)
-        for party in PARTIES
+        for party in parties
     ]
-    shares = {party: entropy(SHARE_SIZE) for party in PARTIES}
-    pairwise = derive_pairwise(shares, {party: key.public for party, key in keys.items()})
+    pairwise = _pairwise(keys)
     secrets = {name: WitnessSecret(entropy(32), entropy(32)) for name, _ in witnesses}
     policy = _policy(secrets, dict(witnesses))
-    check, spans = check_value(pairwise), objective_ms
-    draft = new_charter("rehearsal", day(now), offers, check, policy, channel_test_ms, None, release, spans)
+    checks = {pair: check_value(secret) for pair, secret in pairwise.items()}
+    check = checks if len(checks) > 1 else next(iter(checks.values()))
+    draft = new_charter("rehearsal", day(now), offers, check, policy, channel_test_ms, None, release, objective_ms)
     text = _signed(draft, keys)
 
     folder.mkdir(parents=True, exist_ok=True)
     write_new(charter := folder / "charter.note", text)
     terminals = [
-        _terminal(folder, whose, sockets, terminal_parts[whose][0], pairwise, officers[whose[0]] if release else [])
+        _terminal(folder, whose, sockets, terminal_parts[whose][0], pairwise, officers[whose[0]], by_two=bool(release))
         for whose in names
     ]
     mains, alts = ([one for one in terminals if (one.terminal == "main") is first] for first in (True, False))
     made = [_relay(folder, name, address, relay_parts[name][0]) for name, address in relays]
     watching = [_witness(folder, name, address, secrets[name]) for name, address in witnesses]
-    return Rehearsal(charter, (mains[0], mains[1]), tuple(made), tuple(watching), tuple(alts), keys, relay_parts)
+    return Rehearsal(charter, tuple(mains), tuple(made), tuple(watching), tuple(alts), keys, relay_parts)
+
+
+def _pairwise(keys: Mapping[str, IdentityKey]) -> dict[tuple[str, str], bytes]:
+    """A secret for each two parties, of shares that are made for these two."""
+    made = {}
+    for pair in itertools.combinations(sorted(keys), 2):
+        shares = {party: os.urandom(SHARE_SIZE) for party in pair}
+        made[pair] = derive_pairwise(shares, {party: keys[party].public for party in pair})
+    return made
 
 
 def _terminal(
@@ -138,20 +149,24 @@ def _terminal(
     whose: tuple[str, str],
     sockets: Path | None,
     secret: TerminalSecret,
-    pairwise: bytes,
+    pairwise: Mapping[tuple[str, str], bytes],
     officers: Sequence[tuple[str, bytes, bytes]],
+    *,
+    by_two: bool,
 ) -> RehearsedTerminal:
     party, name = whose
     process = party if name == "main" else f"{party}-{name}"
     home = folder / process
     home.mkdir(mode=0o700)
     write_new(home / "terminal.key", encode_secret(name, secret, None, os.urandom), 0o600)
-    write_new(home / "pairwise.key", pairwise.hex().encode() + b"\n", 0o600)
-    for officer, seed, _ in officers:
+    lines = [spell_pair(*pair, secret.hex()) for pair, secret in pairwise.items() if party in pair]
+    text = "".join(lines) if len(pairwise) > 1 else next(iter(pairwise.values())).hex() + "\n"
+    write_new(home / "pairwise.key", text.encode(), 0o600)
+    for officer, seed, _ in officers if by_two else ():
         write_new(home / f"{party}.{officer}.officer.key", plain_secret("officer", f"{party}/{officer}", seed), 0o600)
     socket = (sockets or home) / f"{process.lower()}.sock"
     config = home / "endpoint.toml"
-    write_new(config, _endpoint_toml(party, name, f"duty-{PARTIES.index(party) + 1}", socket).encode())
+    write_new(config, _endpoint_toml(party, name, officers[0][0], socket).encode())
     return RehearsedTerminal(party, home, config, socket, name)
 
 

@@ -44,6 +44,7 @@ KINDS: dict[str, Callable[[Json, Json], Json]] = {
     "custody": content.custody,
     "card": charter.card,
     "charter": charter.charter,
+    "several-parties": charter.charter,
     "pairwise": charter.pairwise,
     "fingerprint": charter.fingerprint,
     "leaf": ledger.leaf,

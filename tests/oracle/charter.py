@@ -107,7 +107,7 @@ SHAPES: dict[str, dict[str, Test]] = {
     },
     "hotline.charter/1": {
         "hotline": NAME, "serial": _number(1), "created": _day, "suite": _one_of(SUITE),
-        "parties": _each(_object({"name": NAME, "identity": KEY}), 2, 2),
+        "parties": _each(_object({"name": NAME, "identity": KEY}), 2, 5),
         "terminals": _each(_CARD, 2), "officers": _NOTES, "relays": _each(_CARD, 1, 16),
         "profiles": _each(_object(
             {"name": NAME, **dict.fromkeys((*_TIMERS, "prekey_rotation_ms", "checkpoint_ms"), INTERVAL),
@@ -119,7 +119,6 @@ SHAPES: dict[str, dict[str, Test]] = {
             "channel_test_ms": lambda value: _number(0, DAY)(value) and (value == 0 or value >= 1_000),
             "release": _release,
         }),
-        "pairwise_check": _text(_CHECK),
     },
 }  # fmt: skip
 
@@ -133,6 +132,8 @@ _AMENDS = {
 PERHAPS: dict[str, dict[str, Test]] = {
     "hotline.charter/1": {
         "amends": _object(_AMENDS),
+        "pairwise_check": _text(_CHECK),
+        "pairwise_checks": _each(_object({"first": NAME, "second": NAME, "check": _text(_CHECK)})),
         "terms": _object({
             "notice_days": _number(0, 3_650), "depositary": lambda value: isinstance(value, str) and len(value) <= 1_000
         }),
@@ -232,10 +233,11 @@ def charter(given: Json, asked: Json) -> Json:
     note = read_note(text_bytes(asked["note"]))
     text = read_document("hotline.charter/1", note.text)
     identities = {entry["name"]: _key(entry["identity"], IDENTITY) for entry in text["parties"]}
-    need(len(identities) == 2 and all(is_name(name) for name in identities))
+    need(2 <= len(identities) == len(text["parties"]) and all(is_name(name) for name in identities))
+    _secrets(text, sorted(identities))
     keys = [Key(name, COMPOSITE, public) for name, public in identities.items()]
     signers = verified(note, keys, _check_document)
-    need(len(signers) == len(note.lines) == 2)
+    need(len(signers) == len(note.lines) == len(identities))
     terminals, officers, relays = [], [], []
     certificates: list[tuple[str, Certificate]] = []
     for entry in text["terminals"]:
@@ -250,6 +252,17 @@ def charter(given: Json, asked: Json) -> Json:
         relays.append({**made, "number": entry["number"]})
     _check_whole(text, terminals, officers, relays, [certificate for _, certificate in certificates])
     return _shown(text, sha256(note.text), terminals, officers, relays)
+
+
+def _secrets(text: Json, names: list[str]) -> None:
+    """Clauses 5.3 and 26.1: two parties have one secret; of several each pair has one."""
+    if len(names) == 2:
+        need("pairwise_check" in text and "pairwise_checks" not in text)
+        return
+    need("pairwise_check" not in text and "pairwise_checks" in text and "amends" not in text)
+    pairs = [(one["first"], one["second"]) for one in text["pairwise_checks"]]
+    need(pairs == [(first, second) for at, first in enumerate(names) for second in names[at + 1 :]])
+    need(len(text["terminals"]) == len(names))
 
 
 def _of_party(schema: str, data: str, identities: dict[str, bytes]) -> Json:
@@ -324,5 +337,7 @@ def _shown(text: Json, hash_: bytes, terminals: list[Json], officers: list[Json]
         "terminals": [named(card, "number", "party", "name", "signing", "ledger") | tls(card) for card in terminals],
         "officers": [named(card, "party", "name", "roles", "signing") for card in officers],
         "relays": [named(card, "number", "name", "operator", "address", "signing") | tls(card) for card in relays],
-        "pairwise_check": text["pairwise_check"],
+        "pairwise_check": " ".join(
+            one["check"] for one in text.get("pairwise_checks", [{"check": text.get("pairwise_check")}])
+        ),
     }
