@@ -12,8 +12,9 @@ from types import TracebackType
 from hotline.charter.body import ReleaseEntry
 from hotline.config import load_endpoint_config
 from hotline.drill.stage import Stage
-from hotline.endpointd import EndpointDaemon, load_materials
+from hotline.endpointd import EndpointDaemon
 from hotline.machine import Instant, Output, Plane, RequestId
+from hotline.materials import load_materials
 from hotline.protocol.events import EndpointEvent, Submit
 from hotline.protocol.paths import PathState
 from hotline.runtime.store import connect

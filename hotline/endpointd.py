@@ -1,7 +1,6 @@
 """The endpoint daemon: configuration -> keys, charter, store -> machine, driver, streams, operator socket -> run.
 
-The only module that knows both the protocol and the runtime. Nothing is trusted on first use: without a charter that
-every party has signed, and that names exactly the keys of this terminal's key file, the daemon does not start.
+The only module that knows both the protocol and the runtime.
 """
 
 from __future__ import annotations
@@ -12,29 +11,22 @@ import hashlib
 import os
 import signal
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
 from hotline import __version__
-from hotline.charter.model import load_charter
-from hotline.charter.pairwise import check_value
-from hotline.charter.parts import Charter, Terminal
 from hotline.charter.profiles import PROFILES
-from hotline.charter.secrets import TerminalSecret, decode_secret
-from hotline.charter.succession import standing
 from hotline.civil import civil
 from hotline.config import EndpointConfig
 from hotline.crypto.signing import SigningKey
-from hotline.errors import ConfigError, HotlineError, KeyFileError, StorageError
-from hotline.files import named, read_public, read_secret
+from hotline.errors import ConfigError, HotlineError, StorageError
 from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.ledger.log import Ledger
 from hotline.ledger.policy import PolicyWitness
 from hotline.ledger.tree import Frontier
+from hotline.materials import Materials, under_standing
 from hotline.protocol.charters import kept_charter, path_of, terms_of
 from hotline.protocol.context import EndpointSetup, LogIdentity, Other
 from hotline.protocol.endpoint import Endpoint
@@ -59,75 +51,6 @@ from hotline.runtime.world import EndpointWorld
 _CLOSE_SECONDS = 1.5
 _WATCHDOG_SECONDS = 5.0
 _HOUSE_SECONDS = 1.0
-PAIRWISE_SIZE = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Materials:
-    """Everything that files give a daemon, checked against each other."""
-
-    charter: Charter
-    local: Terminal
-    remote: Terminal
-    secret: TerminalSecret
-    pairwise: bytes
-    note: bytes
-    """The charter as both parties signed it."""
-
-
-def load_materials(config: EndpointConfig, passphrase: bytes | None = None) -> Materials:
-    """Read and cross-check charter, terminal key and pairwise secret. Raises HotlineError naming the file."""
-    note = read_public(config.charter)
-    charter = named(config.charter, lambda: load_charter(note))
-    _, secret = named(config.key, lambda: decode_secret(TerminalSecret, read_secret(config.key), passphrase))
-    return _matched(config, charter, note, secret, _pairwise(config.pairwise))
-
-
-def _matched(
-    config: EndpointConfig, charter: Charter, note: bytes, secret: TerminalSecret, pairwise: bytes
-) -> Materials:
-    """Charter and secrets, if they belong together. Raises ConfigError or KeyFileError."""
-    local = named(config.charter, lambda: charter.terminal(config.party, config.terminal))
-    if charter.party(config.party).identity != secret.identity:
-        raise KeyFileError(
-            f"{config.charter}: names another identity key for {config.party} than the one that made {config.key}; "
-            "this is not the charter that your party signed"
-        )
-    mine = (SigningKey(secret.signing).public, SigningKey(secret.ledger).public, secret.tls_certificate_der)
-    if mine != (local.signing, local.ledger, local.tls_certificate_der):
-        raise KeyFileError(f"{config.key}: not the key that the charter names for {config.party}/{config.terminal}")
-    if charter.several:
-        raise ConfigError(f"{config.charter}: of {len(charter.parties)} parties; this program serves charters of two")
-    if check_value(pairwise) != charter.pairwise_check:
-        raise KeyFileError(f"{config.pairwise}: not the pairwise secret of this charter; derive it from both shares")
-    remote = charter.terminals_of(charter.peer_of(config.party).name)[0]
-    return Materials(charter, local, remote, secret, pairwise, note)
-
-
-def under_standing(config: EndpointConfig, materials: Materials, kept: bytes | None) -> Materials:
-    """The same under the charter that the store holds, if that is a later one. Raises Untrusted or KeyFileError.
-
-    docs/protocol.md 24.4: nobody goes back to an older charter by putting its file in place.
-    """
-    if kept is None:
-        return materials
-    charter = load_charter(kept)
-    if named(config.charter, lambda: standing(materials.charter, charter)) is materials.charter:
-        return materials
-    get_logger("endpoint").warning(
-        "charter",
-        file=materials.charter.serial,
-        in_force=charter.serial,
-        meaning=f"{config.charter} holds an older charter than the store, whose is in force: replace the file",
-    )
-    return _matched(config, charter, kept, materials.secret, materials.pairwise)
-
-
-def _pairwise(path: Path) -> bytes:
-    text = read_secret(path).decode("ascii", "replace").strip()
-    if len(text) != 2 * PAIRWISE_SIZE or any(digit not in "0123456789abcdef" for digit in text):
-        raise KeyFileError(f"{path}: not a pairwise secret; derive it with `hotline charter pairwise`")
-    return bytes.fromhex(text)
 
 
 class EndpointDaemon:

@@ -20,8 +20,8 @@ from hotline.cli.exits import Exit
 from hotline.cli.expiries import expiries, told
 from hotline.cli.output import line, print_json
 from hotline.config import EndpointConfig, load_endpoint_config
-from hotline.endpointd import load_materials
 from hotline.errors import HotlineError
+from hotline.materials import load_materials
 from hotline.runtime.client import daemon
 from hotline.wire.v1 import operator_pb2
 

@@ -41,7 +41,8 @@ def run(config_path: Path, passphrase_file: Path | None) -> None:
       hotline endpoint run --config /etc/hotline/alpha.toml
     """
     from hotline.config import load_endpoint_config
-    from hotline.endpointd import load_materials, serve
+    from hotline.endpointd import serve
+    from hotline.materials import load_materials
     from hotline.runtime.logs import set_up_logs
 
     config = load_endpoint_config(config_path)
@@ -61,7 +62,7 @@ def check(config_path: Path, passphrase_file: Path | None, as_json: bool) -> Non
       hotline endpoint check --config /etc/hotline/alpha.toml
     """
     from hotline.config import load_endpoint_config
-    from hotline.endpointd import load_materials
+    from hotline.materials import load_materials
 
     materials = load_materials(load_endpoint_config(config_path), _passphrase(passphrase_file))
     charter = materials.charter

@@ -134,7 +134,7 @@ def disclose(seq: int, fields: str, config_path: Path, log_epoch: int | None, ou
     Example:
       hotline audit disclose 17 --fields body --config /etc/hotline/alpha.toml --out case-17
     """
-    from hotline.endpointd import load_materials
+    from hotline.materials import load_materials
     from hotline.runtime.contentkeys import ContentKeys
     from hotline.runtime.openings import openings_of
     from hotline.runtime.store import KEY_FOLDER, connect
@@ -279,7 +279,7 @@ def destroy(month: str, config_path: Path, yes: bool) -> None:
       hotline audit destroy 2026-01 --config /etc/hotline/alpha.toml
     """
     from hotline.cli.artefacts import can_ask
-    from hotline.endpointd import load_materials
+    from hotline.materials import load_materials
     from hotline.runtime.contentkeys import ContentKeys, period_of
     from hotline.runtime.store import KEY_FOLDER
 

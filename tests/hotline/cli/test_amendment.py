@@ -11,8 +11,8 @@ import pytest
 from hotline.charter.model import load_charter, load_draft, sign_charter
 from hotline.config import load_endpoint_config
 from hotline.drill.rehearsal import Rehearsal, rehearse
-from hotline.endpointd import load_materials, under_standing
 from hotline.errors import Untrusted
+from hotline.materials import load_materials, under_standing
 from tests.hotline.cli.conftest import Ran, Run, call, sign
 
 AMEND = ("charter", "amend", "--base")

@@ -14,8 +14,8 @@ from hotline.charter.model import load_charter, load_draft
 from hotline.charter.pairwise import check_value
 from hotline.config import load_endpoint_config
 from hotline.drill.rehearsal import rehearse
-from hotline.endpointd import load_materials
 from hotline.errors import KeyFileError
+from hotline.materials import load_materials
 from tests.hotline.cli.conftest import Ran, Run, sign
 
 NEW = ("charter", "new", "--release-policy", "one")
