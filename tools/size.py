@@ -24,7 +24,7 @@ ZONES = {
     "charter": ("hotline/charter",),
     "base": tuple(f"hotline/{name}.py" for name in ("machine", "errors", "limits", "civil", "safetext", "files")),
     "relay": ("relay",),
-    "runtime": ("hotline/runtime", "hotline/endpointd.py", "hotline/config.py"),
+    "runtime": ("hotline/runtime", "hotline/endpointd.py", "hotline/materials.py", "hotline/config.py"),
     "cli": ("hotline/cli", "hotline/__main__.py"),
     "drill": ("hotline/drill",),
     "conformance": ("hotline/conformance",),
