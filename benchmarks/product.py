@@ -17,6 +17,7 @@ from hotline.machine import Instant, Output, Plane, RequestId
 from hotline.materials import load_materials
 from hotline.protocol.events import EndpointEvent, Submit
 from hotline.protocol.paths import PathState
+from hotline.runtime.driver import settle_memory
 from hotline.runtime.store import connect
 from hotline.wire.v1 import content_pb2
 
@@ -53,6 +54,7 @@ class Product:
         self.daemon.endpoint.step = watched  # type: ignore[method-assign]
         await self.daemon.start()
         await self.until(lambda: self.paths_up() == self.relays)
+        settle_memory()  # as the daemon does
         return self
 
     async def __aexit__(

@@ -36,7 +36,7 @@ from hotline.runtime.alarmcommand import AlarmCommand
 from hotline.runtime.contentkeys import ContentKeys
 from hotline.runtime.credentials import OwnTls, RelayTarget
 from hotline.runtime.dialer import Dialer
-from hotline.runtime.driver import Driver, system_clock
+from hotline.runtime.driver import Driver, settle_memory, system_clock
 from hotline.runtime.gate import Gate
 from hotline.runtime.logs import get_logger
 from hotline.runtime.metrics import EndpointMetrics
@@ -252,6 +252,7 @@ async def serve(config: EndpointConfig, materials: Materials) -> None:
     daemon = EndpointDaemon(config, materials)
     try:
         await daemon.start()
+        settle_memory()
         notify(f"READY=1\nSTATUS=serving {materials.local.party}/{materials.local.name}")
         log.info(
             "ready", party=materials.local.party, terminal=materials.local.name, socket=str(config.operator.socket)

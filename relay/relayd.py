@@ -27,7 +27,7 @@ from hotline.files import named, read_public, read_secret, replace
 from hotline.limits import RELAY_CONNECTIONS_MAX, RELAY_OTHER_FILES
 from hotline.machine import Delivery
 from hotline.runtime.credentials import OwnTls, server_credentials, server_options
-from hotline.runtime.driver import Driver
+from hotline.runtime.driver import Driver, settle_memory
 from hotline.runtime.logs import get_logger
 from hotline.runtime.notify import notify
 from hotline.wire.v1 import relay_pb2_grpc
@@ -134,6 +134,7 @@ async def serve(config: RelayConfig, materials: Materials, make: MakeRelay = Rel
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     if config.port_file is not None:
         replace(config.port_file, f"{port}\n".encode())
+    settle_memory()
     notify(f"READY=1\nSTATUS=listening on port {port}")
     log.info("ready", name=config.name, port=port, held=machine.held)
     waiting = asyncio.create_task(stopping.wait())

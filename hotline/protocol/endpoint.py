@@ -261,7 +261,7 @@ class Endpoint:
         deadlines += [part.next_deadline() for part in self._parts()]
         for line in self._lines.values():
             deadlines += line.deadlines()
-        return min((at for at in deadlines if at is not None), default=None)
+        return min([at for at in deadlines if at is not None], default=None)
 
     def _tick(self, now: Instant) -> None:
         ctx = self.context

@@ -279,5 +279,7 @@ class Outbox:
 
     def next_deadline(self) -> int | None:
         """When a retry or an expiry is due."""
-        heads = [heap[0][0] for heap in (self._retries, self._expiries) if heap]
-        return min(heads, default=None)
+        if not self._expiries:  # whatever is repeated expires some day
+            return self._retries[0][0] if self._retries else None
+        expiry = self._expiries[0][0]
+        return min(expiry, self._retries[0][0]) if self._retries else expiry

@@ -118,7 +118,7 @@ class Detector:
 
     def deadline(self) -> int | None:
         """Monotonic time at which silence becomes suspicious."""
-        return None if self._last is None else self._last + self.tolerance()
+        return None if self._last is None else self._last + self._tolerance
 
 
 class Path:

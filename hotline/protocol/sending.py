@@ -177,9 +177,10 @@ class Sending:
 
     def pump(self, now: Instant) -> None:
         """Send what waits, most urgent first, as far as the window admits."""
-        if not (self._ctx.may_speak and self._ctx.session.can_seal(now)):
+        waiting = [(plane, outbox) for plane, outbox in self._ctx.outboxes.items() if outbox.waits]
+        if not (waiting and self._ctx.may_speak and self._ctx.session.can_seal(now)):
             return
-        for plane, outbox in self._ctx.outboxes.items():
+        for plane, outbox in waiting:
             while routes := self._ctx.routes(urgent=False):
                 profile = routes[0].setup.profile
                 since = now.mono - profile.retransmit_ms

@@ -8,6 +8,7 @@ is durable. A failed commit means "unknown": the driver stops for good and the d
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,11 +21,22 @@ from hotline.machine import Delivery, Instant, Machine, Output, Reply, RequestId
 EventT = TypeVar("EventT")
 
 _SLOW_COMMIT_SECONDS = 0.005
+_COLLECT_AFTER = (20_000, 20, 50)
 
 
 def system_clock() -> Instant:
     """Both clocks of this computer."""
     return Instant(time.monotonic_ns() // 1_000_000, time.time_ns() // 1_000_000)
+
+
+def settle_memory() -> None:
+    """Call once, when a daemon is ready: what is alive now stays, and is not looked through for cycles ever again.
+
+    The collector cost each statement a twentieth of its delay, for a daemon makes hardly any cycles.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
 
 
 class World(Protocol):
