@@ -16,7 +16,7 @@ from hotline.charter.secrets import TerminalSecret, decode_secret
 from hotline.charter.succession import standing
 from hotline.config import EndpointConfig
 from hotline.crypto.signing import SigningKey
-from hotline.errors import KeyFileError
+from hotline.errors import ConfigError, KeyFileError
 from hotline.files import named, read_public, read_secret
 from hotline.runtime.logs import get_logger
 

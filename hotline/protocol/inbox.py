@@ -103,7 +103,7 @@ class Inbox:
 
     def missing(self, sent_through: int) -> tuple[int, int] | None:
         """The first gap below or at what the peer says it has sent: (first, last) missing serial, or None."""
-        highest = max(sent_through, max(self.ahead)) if self.ahead else sent_through
+        highest = max(sent_through, *self.ahead) if self.ahead else sent_through
         if highest <= self.through:
             return None
         first = self.through + 1
