@@ -273,8 +273,9 @@ class Answers:
             self._ctx.record("msg.delivered", plane=plane.value, serials=line, receipt=name.hex())
         if lost:
             self.skip_to(plane, receipt.received_through, now)
-        if clashing:
-            self.renumber(plane, clashing, now)
+        anew = [serial for serial in clashing if not self._mirror.judged(plane, outbox.pending[serial], now)]
+        if anew:
+            self.renumber(plane, anew, now)
 
     def renumber(self, plane: Plane, serials: Iterable[int], now: Instant) -> None:
         """Give unacknowledged statements new serials beyond everything the peer has seen."""

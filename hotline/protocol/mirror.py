@@ -260,19 +260,33 @@ class Mirror:
             pending = line.outboxes[plane].pending.get(item.serial)
             if pending is None or item.statement in pending.names:
                 continue
+            waits = ctx.outboxes[plane].pending.get(item.serial)  # it may be the same box
             line.outboxes[plane].remove(item.serial, now.mono)
             if item.statement != _NOTHING:
                 self._clash(plane, item.serial, item.statement, pending.hash)
-            waits = ctx.outboxes[plane].pending.get(item.serial)
-            if ctx.standing.active or waits is None or waits.is_void or waits.copy:
-                continue
-            self._drop(plane, item.serial, now)
-            name = line.standing.name(ctx.standing.turn.terminal)
-            reason = f"not said: {name} has taken over"
-            ctx.record("msg.expired", plane=plane.value, serial=item.serial, reason=reason)
-            self._first().fact(plane, item.serial, SentState.EXPIRED, now, reason, test=waits.is_test)
-            text = "a statement was not said before another terminal took over: say it there if it still holds"
-            ctx.alarm("not-said", text, plane=plane.value, serial=item.serial)
+            if not ctx.standing.active and waits is not None and not (waits.is_void or waits.copy):
+                self._not_said(plane, waits, now)
+
+    def judged(self, plane: Plane, item: Pending, now: Instant) -> bool:
+        """The peer holds another statement in the place of `item`. Whether that was the end of it (23.6)."""
+        ctx, standing = self._ctx, self._ctx.standing
+        own = item.hash == statement_hash(plane, ctx.session.ends_out, item.content)
+        if own or item.is_void or item.copy or decode_statement(item.content).term >= standing.turn.term:
+            return False
+        self._not_said(plane, item, now)
+        settled = [content_pb2.ReceiptItem(serial=item.serial, statement=item.hash)]
+        for line in ctx.siblings:
+            line.tell_settled(plane, settled, now, expired=True)
+        return True
+
+    def _not_said(self, plane: Plane, item: Pending, now: Instant) -> None:
+        ctx = self._ctx
+        self._drop(plane, item.serial, now)
+        reason = f"not said: {ctx.standing.name(ctx.standing.turn.terminal)} has taken over"
+        ctx.record("msg.expired", plane=plane.value, serial=item.serial, reason=reason)
+        self._first().fact(plane, item.serial, SentState.EXPIRED, now, reason, test=item.is_test)
+        text = "a statement was not said before another terminal took over: say it there if it still holds"
+        ctx.alarm("not-said", text, plane=plane.value, serial=item.serial)
 
     # --- what is lacking ---------------------------------------------------------------------------------------------
 

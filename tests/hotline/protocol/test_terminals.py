@@ -218,6 +218,76 @@ def test_taken_over_before_anything_left(four: Quartet) -> None:
     assert not four.alpha.endpoint.context.outboxes[Plane.REAL].pending
 
 
+def test_what_only_its_number_was_heard_of_is_not_said_later(four: Quartet) -> None:
+    """The number is taken by an empty statement; an order of yesterday would be said as of today (23.6)."""
+    # docs/protocol.md 23.6
+    four.part((four.alpha, four.bravo), (four.alpha, four.beside))
+    four.weather = lambda sender, relay, envelope: [] if sender is four.alpha and durable(envelope) else [envelope]
+    four.alpha.submit("an order that nobody heard", FLASH)
+    four.run(1_500)
+    four.alpha.kill()
+    four.weather = lambda sender, relay, envelope: [envelope]
+    assert four.alt.speak()
+    four.alt.submit("what holds now", FLASH)
+    four.run(2_000)
+    assert four.bravo.got() == {1: "", 2: "what holds now"}
+    four.meet()
+    four.alpha.start()
+    four.run(30_000)
+    assert four.bravo.got() == four.beside.got() == {1: "", 2: "what holds now"}
+    assert four.alpha.states(1) == four.alt.states(1) == ["expired"]
+    assert "not-said" in four.alt.alarms()
+    assert not four.alt.endpoint.context.outboxes[Plane.REAL].pending
+
+
+def test_the_peers_own_conflict_ends_it_for_who_stands_by(four: Quartet) -> None:
+    """Its officer would never be told that it was not said (docs/protocol.md 23.6)."""
+    held: list[tuple[Party, str, bytes]] = []
+
+    def hold(sender: Party, relay: str, envelope: bytes) -> list[bytes]:
+        if sender is four.alpha and durable(envelope):
+            held.append((sender, relay, envelope))
+            return []
+        return [envelope]
+
+    four.part((four.alpha, four.alt), (four.alpha, four.beside))
+    four.weather = hold
+    four.alpha.submit("a relay held this", FLASH)
+    four.run(50)
+    four.part((four.alpha, four.bravo))
+    assert four.alt.speak()
+    four.alt.submit("what holds now", FLASH)
+    four.run(2_000)
+    four.blocked -= {frozenset((four.alpha.number, four.bravo.number))}
+    four.run(2_000)
+    assert "taken-over" in four.alpha.alarms()
+    four.weather = lambda sender, relay, envelope: [envelope]
+    for sender, relay, envelope in held:
+        four.bring(sender, relay, envelope)
+    four.run(1_000)
+    assert four.alpha.states(1) == ["expired"]
+    assert {"two-voices", "not-said"} <= set(four.alpha.alarms())
+    assert four.bravo.got() == {1: "what holds now"}
+
+
+def test_what_a_restored_terminal_says_before_it_knows_its_term_is_renumbered(four: Quartet) -> None:
+    """Its own words of today would be taken for those of an earlier term (docs/protocol.md 12.6, 23.8)."""
+    copy = four.alpha.memory.copy()
+    assert four.alpha.speak(speak=False)
+    assert four.alpha.speak()
+    four.alpha.submit("the first", FLASH)
+    four.run(2_000)
+    four.part(*((four.alpha, other) for other in four.all[1:]))
+    four.alpha.restart(copy)
+    four.alpha.submit("after the restore", FLASH)
+    four.run(100)
+    four.meet()
+    four.run(20_000)
+    assert four.alpha.endpoint.standing.turn == (1, 1)
+    assert four.alpha.states(1)[-1] == "renumbered"
+    assert four.bravo.got() == {1: "the first", 2: "after the restore"}
+
+
 def test_a_sibling_judges_again_once_the_returned_one_stands_by(four: Quartet) -> None:
     """Its CONFLICT may come before the word that it has taken over (docs/protocol.md 23.6)."""
     four.part((four.alpha, four.alt), (four.alpha, four.bravo), (four.alpha, four.beside))
