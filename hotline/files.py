@@ -40,7 +40,7 @@ def read_secret(path: Path) -> bytes:
         ) from error
     with _plain(descriptor, KeyFileError(f"{path}: not a plain file")) as handle:
         state = os.fstat(handle.fileno())
-        if state.st_uid not in (os.geteuid(), 0):
+        if not ours_alone(state, 0):
             raise KeyFileError(f"{path}: belongs to another user; chown it to the user that runs this")
         if state.st_mode & 0o077:
             raise KeyFileError(f"{path}: others can read it (mode {stat.S_IMODE(state.st_mode):04o}); chmod 600 {path}")
@@ -48,6 +48,11 @@ def read_secret(path: Path) -> bytes:
     if len(data) > FILE_BYTES_MAX:
         raise KeyFileError(f"{path}: too long for a key file")
     return data
+
+
+def ours_alone(state: os.stat_result, forbidden: int) -> bool:
+    """Whether a file belongs to whoever runs this or to root, and its mode has no bit of `forbidden`."""
+    return state.st_uid in (os.geteuid(), 0) and not state.st_mode & forbidden
 
 
 def read_public(path: Path, limit: int = FILE_BYTES_MAX) -> bytes:

@@ -59,6 +59,7 @@ def test_the_bill_names_what_is_shipped_with_hash_and_licence() -> None:
         assert components[name]["scope"] == "required"
         assert components[name]["hashes"]
     assert components["pytest"]["scope"] == "excluded"
+    assert {components[name]["scope"] for name in ("python-pkcs11", "asn1crypto")} == {"optional"}
     assert components["cryptography"]["licenses"] == [{"expression": "Apache-2.0 OR BSD-3-Clause"}]
     references = {one["ref"]: one["dependsOn"] for one in document["dependencies"]}
     assert components["cffi"]["bom-ref"] in references[components["cryptography"]["bom-ref"]]

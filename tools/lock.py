@@ -3,7 +3,8 @@
     python tools/lock.py            write requirements.lock for the bounds in pyproject.toml; what it has stays as it is
     python tools/lock.py --upgrade  the same with the newest version of everything
 
-The lock holds what the programs need, what the tests need, and the build backend, so that a fresh environment can do
+The lock holds what the programs need, with a token (extra hsm) and without, what the tests need, and the build backend,
+so that a fresh environment can do
 
     pip install --require-hashes -r requirements.lock
     pip install --no-build-isolation --no-deps -e .
@@ -32,11 +33,12 @@ class LockError(Exception):
 
 
 def wanted(root: Path) -> list[str]:
-    """The requirements of pyproject.toml: the programs', the dev extra's and the build backend's, sorted."""
+    """The requirements of pyproject.toml: the programs', the extras hsm and dev, and the build backend's, sorted."""
     with (root / "pyproject.toml").open("rb") as file:
         described = tomllib.load(file)
     project = described["project"]
-    groups = (project["dependencies"], project["optional-dependencies"]["dev"], described["build-system"]["requires"])
+    extras = project["optional-dependencies"]
+    groups = (project["dependencies"], extras["hsm"], extras["dev"], described["build-system"]["requires"])
     return sorted({line for group in groups for line in group} | {EDITABLE})
 
 

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 GENERATED = "hotline/wire/v1"
 ZONES = {
     "crypto": ("hotline/crypto",),
+    "token": ("hotline/token.py",),
     "wire": ("hotline/wire",),
     "protocol": ("hotline/protocol",),
     "ledger": ("hotline/ledger",),
@@ -30,7 +31,7 @@ ZONES = {
     "conformance": ("hotline/conformance",),
 }
 """Folders and files of each zone."""
-BOUNDS = {"crypto": 600}
+BOUNDS = {"crypto": 600, "token": 280}
 """Code lines that a zone may have."""
 _SILENT = {
     tokenize.COMMENT,
@@ -103,7 +104,7 @@ def excess(sizes: dict[str, Size]) -> list[str]:
     return [
         f"{zone}: {sizes[zone].code} code lines, {bound} are allowed: move out what need not be trusted with keys"
         for zone, bound in BOUNDS.items()
-        if sizes[zone].code > bound
+        if zone in sizes and sizes[zone].code > bound
     ]
 
 

@@ -37,6 +37,9 @@ _INSTALLERS: Final = frozenset({"pip", "setuptools", "pip-audit"})
 _PIN: Final = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?==(?P<version>\S+)")
 _HASH: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _NAMESPACE: Final = uuid.UUID("5d0f8f0e-7c3f-5a0b-9a53-3c1f0f2b6f11")
+OPTIONAL: Final = frozenset({"hsm"})
+"""Extras that a site may install; the others serve those who work on the programs."""
+
 WHEEL_INPUTS: Final = ("hotline", "relay", "docs/vectors", "pyproject.toml", "README.md")
 
 
@@ -111,16 +114,29 @@ def needed(roots: Iterable[str], present: Mapping[str, Distribution]) -> dict[st
     return graph
 
 
+def asked_by_extras(present: Mapping[str, Distribution]) -> list[str]:
+    """What the extras of OPTIONAL name themselves."""
+    wants = [Requirement(line) for line in present[PROJECT].requires or ()]
+    return [
+        canonicalize_name(one.name)
+        for one in wants
+        if one.marker is not None
+        and not one.marker.evaluate({"extra": ""})
+        and any(one.marker.evaluate({"extra": extra}) for extra in OPTIONAL)
+    ]
+
+
 def bill(locked: Mapping[str, Locked], present: Mapping[str, Distribution]) -> dict[str, Any]:
     """The bill of materials. The same environment and lock give the same bytes: it holds no time and no chance."""
-    shipped = needed([PROJECT], present)
-    names = sorted((locked.keys() | shipped.keys()) & present.keys() - {PROJECT})
+    scopes = dict.fromkeys(needed(asked_by_extras(present), present), "optional")
+    scopes |= dict.fromkeys(needed([PROJECT], present), "required")
+    names = sorted((locked.keys() | scopes.keys()) & present.keys() - {PROJECT})
     document: dict[str, Any] = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": {"component": _component(present[PROJECT], None, shipped=True)},
-        "components": [_component(present[name], locked.get(name), shipped=name in shipped) for name in names],
+        "metadata": {"component": _component(present[PROJECT], None, "required")},
+        "components": [_component(present[name], locked.get(name), scopes.get(name, "excluded")) for name in names],
         "dependencies": [
             {"ref": _reference(present[name]), "dependsOn": [_reference(present[one]) for one in needs]}
             for name, needs in sorted(needed([PROJECT, *names], present).items())
@@ -130,14 +146,14 @@ def bill(locked: Mapping[str, Locked], present: Mapping[str, Distribution]) -> d
     return {**document, "serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, content)}"}
 
 
-def _component(one: Distribution, pin: Locked | None, *, shipped: bool) -> dict[str, Any]:
+def _component(one: Distribution, pin: Locked | None, scope: str) -> dict[str, Any]:
     component: dict[str, Any] = {
         "type": "application" if pin is None else "library",
         "bom-ref": _reference(one),
         "name": canonicalize_name(one.name),
         "version": one.version,
         "purl": _reference(one),
-        "scope": "required" if shipped else "excluded",
+        "scope": scope,
     }
     expression = one.metadata.get("License-Expression")
     named = one.metadata.get("License")

@@ -83,18 +83,25 @@ def make_officer(
 ) -> tuple[bytes, bytes]:
     """An officer's signing seed and card."""
     seed = entropy(32)
+    return seed, certify_officer(identity, party, name, roles, SigningKey(seed).public, unix_ms)
+
+
+def certify_officer(
+    identity: IdentityKey, party: str, name: str, roles: Sequence[Role], signing: bytes, unix_ms: int
+) -> bytes:
+    """The card of an officer whose public key is `signing`, wherever the private one lies."""
     card = lawful(
         lambda: OfficerCard(
             schema="hotline.officer-card/1",
             party=party,
             name=name,
             roles=tuple(sorted(set(roles))),
-            signing=encode(SigningKey(seed).public),
+            signing=encode(signing),
             not_before=day(unix_ms),
             not_after=day(unix_ms + _OFFICER_YEARS * _YEAR_MS),
         )
     )
-    return seed, issue(card, [IdentitySigner(party, identity)])
+    return issue(card, [IdentitySigner(party, identity)])
 
 
 def make_relay(

@@ -94,13 +94,15 @@ def can_ask() -> bool:
     return sys.stdin.isatty()
 
 
-def read_passphrase(file: Path | None, what: str) -> bytes:
-    """The passphrase that opens `what`: from a file of mode 0600, or asked for at a terminal."""
+def read_passphrase(
+    file: Path | None, what: str, *, word: str = "passphrase", option: str = "--passphrase-file"
+) -> bytes:
+    """The passphrase (or PIN: `word`) that opens `what`: from a file of mode 0600, or asked for at a terminal."""
     if file is not None:
         return read_secret(file).removesuffix(b"\n")
     if not can_ask():
-        raise click.UsageError(f"no terminal to ask for the passphrase of {what}: give --passphrase-file")
-    return str(click.prompt(f"Passphrase of {what}", hide_input=True, err=True)).encode()
+        raise click.UsageError(f"no terminal to ask for the {word} of {what}: give {option}")
+    return str(click.prompt(f"{word[0].upper()}{word[1:]} of {what}", hide_input=True, err=True)).encode()
 
 
 def choose_passphrase(file: Path | None, what: str, option: str) -> bytes:

@@ -14,11 +14,12 @@ import click
 
 from hotline.charter.mandates import read_mandate
 from hotline.cli.addressed import Addressed, addressed_options
-from hotline.cli.artefacts import can_ask, naming, now_ms, passphrase_option, read_passphrase
+from hotline.cli.artefacts import can_ask, naming, now_ms
 from hotline.cli.draftview import draft_json, plane_of, print_draft, state_of, statement_of
 from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.follow import STAGES, follow
 from hotline.cli.officer import exercise_option, json_option, socket_option
+from hotline.cli.officerkeys import officer_key, secret_option
 from hotline.cli.output import (
     duration_ms,
     line,
@@ -27,10 +28,8 @@ from hotline.cli.output import (
     statement_json,
 )
 from hotline.cli.wording import Wording, wording
-from hotline.crypto.signing import SigningKey
-from hotline.crypto.vault import is_sealed, open_secret
 from hotline.errors import KeyFileError, TextError
-from hotline.files import read_public, read_secret
+from hotline.files import read_public
 from hotline.protocol.release import ROLES, sign_release
 from hotline.runtime.client import daemon
 from hotline.safetext import safe_line
@@ -43,7 +42,10 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 number_argument = click.argument("number", type=click.IntRange(1), metavar="DRAFT")
 key_option = click.option(
-    "--key", type=click.Path(path_type=Path), metavar="KEY", help="Officer's key file, made by hotline key officer."
+    "--key",
+    type=click.Path(path_type=Path),
+    metavar="KEY",
+    help="Officer's key file, made by hotline key officer; the key may be in a token.",
 )
 mandate_option = click.option(
     "--mandate",
@@ -203,18 +205,6 @@ def list_(finished: bool, socket: str | None, as_json: bool) -> None:
         line(f"{view.draft.number:<7}{precedence_word(statement.precedence):12}{who:17}{plane}{state_of(view)}")
 
 
-def _officer_key(path: Path, passphrase_file: Path | None) -> tuple[str, str, SigningKey]:
-    """(party, name, key) of an officer's key file. Raises KeyFileError."""
-    data = read_secret(path)
-    sealed = naming(path, lambda: is_sealed(data))
-    passphrase = read_passphrase(passphrase_file, str(path)) if sealed else None
-    holder, seed = naming(path, lambda: open_secret(data, "officer", passphrase))
-    party, _, name = holder.partition("/")
-    if len(seed) != 32 or not name:
-        raise KeyFileError(f"{path}: damaged: it does not hold an officer's key")
-    return party, name, SigningKey(seed)
-
-
 def _sign(
     stub: Stub, number: int, role: str, key: Path, passphrase_file: Path | None, mandate: Path | None, *, ask: bool
 ) -> None:
@@ -226,14 +216,14 @@ def _sign(
         if not can_ask():
             raise click.UsageError("no terminal to ask at: look at the draft, then give --yes")
         click.confirm(f"Sign this as {role}?", abort=True, err=True)
-    party, officer, signing = _officer_key(key, passphrase_file)
-    if party != answer.party:
-        raise KeyFileError(f"{key}: the key of an officer of {party}; this terminal speaks for {answer.party}")
     paper = b"" if mandate is None else read_public(mandate)
     if mandate is not None:
         naming(mandate, lambda: read_mandate(paper))
     statement, named = statement_of(view), content_pb2.Role.Value(f"ROLE_{role.upper()}")
-    release = sign_release(signing, plane_of(view), answer.charter, statement, officer, named, now_ms(), paper)
+    with officer_key(key, passphrase_file) as (party, officer, signer):
+        if party != answer.party:
+            raise KeyFileError(f"{key}: the key of an officer of {party}; this terminal speaks for {answer.party}")
+        release = sign_release(signer, plane_of(view), answer.charter, statement, officer, named, now_ms(), paper)
     signed = stub.SignDraft(operator_pb2.SignDraftRequest(number=number, release=release))
     _check(signed)
     line(signed.text)
@@ -241,10 +231,16 @@ def _sign(
 
 @draft.command()
 @number_argument
-@click.option("--key", type=click.Path(path_type=Path), metavar="KEY", required=True, help="Your officer's key file.")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    metavar="KEY",
+    required=True,
+    help="Your officer's key file; the key may be in a token.",
+)
 @click.option("--role", type=click.Choice(_ROLE_NAMES), default="drafter", show_default=True)
 @mandate_option
-@passphrase_option
+@secret_option
 @yes_option
 @socket_option
 def sign(
@@ -291,7 +287,7 @@ def reject(number: int, reason: str, socket: str | None, as_json: bool) -> None:
 @key_option
 @click.option("--role", type=click.Choice(_ROLE_NAMES), default="releaser", show_default=True, help="With --key.")
 @mandate_option
-@passphrase_option
+@secret_option
 @yes_option
 @click.option("--wait", type=click.Choice(STAGES), default="queued", show_default=True, help="Wait until then.")
 @click.option("--timeout", metavar="30s", help="How long to wait.  [default: 30s]")

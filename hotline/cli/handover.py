@@ -10,14 +10,10 @@ from typing import Any
 import click
 
 from hotline.civil import iso_utc
-from hotline.cli.artefacts import naming, passphrase_option, read_passphrase
 from hotline.cli.exits import Exit, leave
 from hotline.cli.officer import json_option, socket_option
+from hotline.cli.officerkeys import officer_key, secret_option
 from hotline.cli.output import line, print_json
-from hotline.crypto.signing import SigningKey
-from hotline.crypto.vault import is_sealed, open_secret
-from hotline.errors import KeyFileError
-from hotline.files import read_secret
 from hotline.protocol.handover import LABEL, signed_parts
 from hotline.runtime.client import daemon
 from hotline.safetext import safe_block, safe_line
@@ -83,11 +79,17 @@ def list_(limit: int, socket: str | None, as_json: bool) -> None:
 
 
 @handover.command()
-@click.option("--key", "key", type=click.Path(path_type=Path), required=True, help="Key file of the oncoming officer.")
+@click.option(
+    "--key",
+    "key",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Key file of the oncoming officer; the key may be in a token.",
+)
 @click.option("--notes", default="", help="What the outgoing officer adds.")
 @click.option("--yes", is_flag=True, help="The list was looked at; do not ask.")
 @click.option("--list", "hash_", metavar="HASH", help="Sign only the list with this hash, as `show --json` gives it.")
-@passphrase_option
+@secret_option
 @socket_option
 def sign(key: Path, notes: str, yes: bool, hash_: str | None, passphrase_file: Path | None, socket: str | None) -> None:
     """Take over the watch. You who are logged in hand over; the officer of the key signs the list as it is shown.
@@ -100,8 +102,7 @@ def sign(key: Path, notes: str, yes: bool, hash_: str | None, passphrase_file: P
     If something changes meanwhile, nothing is signed and the new list is shown. Exit 4 if the charter knows
     another key.
     """
-    oncoming, signer = _officer_key(key, passphrase_file)
-    with daemon(socket) as stub:
+    with officer_key(key, passphrase_file) as (_, oncoming, signer), daemon(socket) as stub:
         now = stub.GetHandover(operator_pb2.GetHandoverRequest())
         listed = now.list.encode()
         digest = hashlib.sha256(listed).digest()
@@ -123,17 +124,6 @@ def sign(key: Path, notes: str, yes: bool, hash_: str | None, passphrase_file: P
         codes = {"policy": Exit.REFUSED, "signature": Exit.UNTRUSTED, "officer": Exit.UNTRUSTED}
         leave(codes.get(reply.code, Exit.FIXABLE), reply.text)
     line(reply.text)
-
-
-def _officer_key(path: Path, passphrase_file: Path | None) -> tuple[str, SigningKey]:
-    """(name, key) of an officer's key file. Raises KeyFileError."""
-    data = read_secret(path)
-    sealed = naming(path, lambda: is_sealed(data))
-    passphrase = read_passphrase(passphrase_file, str(path)) if sealed else None
-    name, seed = naming(path, lambda: open_secret(data, "officer", passphrase))
-    if len(seed) != 32:
-        raise KeyFileError(f"{path}: damaged: it does not hold an officer's key")
-    return name.partition("/")[2], SigningKey(seed)
 
 
 def print_list(listed: str) -> None:

@@ -50,6 +50,7 @@ from hotline.cli.artefacts import (
     write_all,
 )
 from hotline.cli.exits import Exit, leave
+from hotline.cli.officerkeys import certify_in_token, place_of, place_options
 from hotline.cli.output import line, print_json
 from hotline.crypto.fingerprint import digits, fingerprint, qr_text, words
 from hotline.crypto.identity import IdentityKey
@@ -145,17 +146,36 @@ def _roles(text: str) -> list[Role]:
 @out_folder_option
 @passphrase_option
 @new_passphrase_option
+@place_options
 def officer(
-    identity: Path, name: str, roles: str, out: Path, passphrase_file: Path | None, new_passphrase_file: Path | None
+    identity: Path,
+    name: str,
+    roles: str,
+    out: Path,
+    passphrase_file: Path | None,
+    new_passphrase_file: Path | None,
+    pin_file: Path | None,
+    **token: Any,
 ) -> None:
-    """Make an officer's key, sealed by the officer's own passphrase, and certify it.
+    """Make an officer's key and certify it: in a file sealed by the officer's passphrase, or in the officer's token.
 
     \b
-    Example:
+    Examples:
       hotline key officer --identity ceremony/ALPHA.identity.key --name duty-1 --roles duty,drafter --out ceremony
+      hotline key officer --identity ceremony/ALPHA.identity.key --name release-1 --roles releaser --out ceremony \\
+        --token ALPHA-release-1 --module /usr/lib/softhsm/libsofthsm2.so
+
+    With --token (PKCS#11, extra `hsm`) the .key file holds no secret but says where the key is: give it wherever a
+    command wants the officer's key, and have the token in. The PIN is asked for, or read from --pin-file, and tried
+    once. On a machine whose library lies elsewhere, correct `module` in the file.
     """
-    chosen = _roles(roles)
+    chosen, place = _roles(roles), place_of(**token, pin_file=pin_file)
+    if place is not None and new_passphrase_file is not None:
+        raise click.UsageError("a key in a token has a PIN and no passphrase: leave out --new-passphrase-file")
     party, identity_key = open_identity(identity, passphrase_file)
+    if place is not None:
+        certify_in_token(identity_key, (party, name), chosen, place, pin_file, out)
+        return
     seed, card = make_officer(identity_key, party, name, chosen, entropy, now_ms())
     passphrase = choose_passphrase(new_passphrase_file, f"the officer key {party}/{name}", "--new-passphrase-file")
     stem = f"{party}.{name}.officer"

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from hotline.charter.mandates import mandate_fault
 from hotline.charter.parts import Charter, Officer
 from hotline.civil import iso_utc
-from hotline.crypto.signing import SIGNATURE_SIZE, SigningKey, verify
+from hotline.crypto.signing import SIGNATURE_SIZE, verify
 from hotline.errors import Malformed, Untrusted
 from hotline.limits import MANDATE_BYTES_MAX, RELEASES_MAX, TIME_MAX
 from hotline.machine import Plane
@@ -52,6 +52,13 @@ ROLES: Final[Mapping[content_pb2.Role.ValueType, str]] = {
     value: name.removeprefix("ROLE_").lower() for name, value in content_pb2.Role.items() if value
 }
 _NAME_MAX: Final = 64
+
+
+class Signer(Protocol):
+    """An officer's Ed25519 key, in memory or in a token: who has it signs, and it shows nothing else."""
+
+    def sign(self, label: str, *parts: bytes) -> bytes:
+        """64 bytes over `pae(label, *parts)`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +124,7 @@ def _label(plane: Plane) -> str:
 
 
 def sign_release(
-    key: SigningKey,
+    key: Signer,
     plane: Plane,
     charter: bytes,
     statement: content_pb2.Statement,
