@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from hotline.errors import RemoteError
-from hotline.limits import CLOCK_SKEW_ALARM, KEY_ELSEWHERE_INTERVAL, SERVICE_BEATS, SUMMARY_INTERVAL
+from hotline.limits import (
+    CLOCK_SKEW_ALARM,
+    EPOCHS_KEPT_MAX,
+    KEY_ELSEWHERE_INTERVAL,
+    SERVICE_BEATS,
+    SUMMARY_INTERVAL,
+)
 from hotline.machine import Instant, Plane
 from hotline.protocol.answers import Answers
 from hotline.protocol.charters import Charters
@@ -19,6 +25,7 @@ from hotline.protocol.sending import Sending
 from hotline.protocol.statements import read_heartbeat
 from hotline.protocol.terminals import Terminals
 from hotline.wire.codec import encode
+from hotline.wire.envelope import Header
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
@@ -58,6 +65,9 @@ class Beats:
         self._counts: dict[str, list[int]] = {name: [0, 0] for name in context.paths}
         self._summary_at: int | None = None
         self._elsewhere_at: int | None = None
+        self._epochs: list[bytes] = []
+        """Of fresh beats, in the order in which they were begun; of the last one the highest number is `_newest`."""
+        self._newest = 0
 
     # --- out ---------------------------------------------------------------------------------------------------------
 
@@ -156,10 +166,10 @@ class Beats:
 
     # --- in ----------------------------------------------------------------------------------------------------------
 
-    def heard(self, path: Path, content: bytes, now: Instant, *, transient: bool) -> None:
+    def heard(self, path: Path, content: bytes, now: Instant, header: Header) -> None:
         """A verified heartbeat arrived over `path`. Raises RemoteError, nothing changed."""
         ctx = self._ctx
-        heartbeat = read_heartbeat(content, path.setup.number, transient=transient)
+        heartbeat = read_heartbeat(content, path.setup.number, transient=header.transient)
         answered = path.heard(heartbeat.beat, heartbeat.echo, heartbeat.echo_delay_ms, now)
         if heartbeat.HasField("announcement"):
             ctx.out.changes += ctx.session.offer_prekey(heartbeat.announcement, fresh=answered is not None)
@@ -177,12 +187,23 @@ class Beats:
             self._sending.peer_returned(now)
         self._counts.setdefault(path.setup.name, [0, 0])[1] += 1
         self._terminals.heard(heartbeat, ctx, now)
+        if self._is_newest(header) and not ctx.sibling and ctx.standing.speaks(ctx.setup.remote.number):
+            self._presence.read(heartbeat, now)
         self._believe(heartbeat, answered, now)
         if heartbeat.HasField("log"):
             self._heard_log(heartbeat.log, path, now)
         if not ctx.sibling:
             self._charters.heard(ctx, heartbeat, path, now)
         self._sending.pump(now)
+
+    def _is_newest(self, header: Header) -> bool:
+        """Whether no beat that was sealed later is here: a word of before comes late over a slower path (18.2)."""
+        if header.epoch not in self._epochs:
+            self._epochs = [*self._epochs[1 - EPOCHS_KEPT_MAX :], header.epoch]
+        elif header.epoch != self._epochs[-1] or header.number < self._newest:
+            return False
+        self._newest = header.number
+        return True
 
     def _believe(self, heartbeat: content_pb2.Heartbeat, answered: int, now: Instant) -> None:
         """Take over what a fresh heartbeat says; `answered` is when we sent what it answers."""
@@ -191,9 +212,6 @@ class Beats:
         if not ctx.session.confirm_prekey(heartbeat.prekey) and heartbeat.prekey:
             for path in ctx.paths.values():
                 path.beat_soon(now)
-        remote = ctx.setup.remote
-        if not ctx.sibling and ctx.standing.speaks(remote.number):
-            self._presence.read(heartbeat, now)
         peer.heard_at, peer.heard_wall = now.mono, now.wall
         peer.log_size = heartbeat.log_size or peer.log_size
         peer.prekey_held = heartbeat.prekey_held
@@ -214,7 +232,7 @@ class Beats:
             peer.received_through[plane] = received
             if ctx.sibling:
                 continue
-            if ctx.standing.speaks(remote.number):
+            if ctx.standing.speaks(ctx.setup.remote.number):
                 self._receiving.doubt(ctx, plane, sent, now)
             outbox = ctx.outboxes[plane]
             if not ctx.standing.active:

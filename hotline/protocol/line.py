@@ -101,7 +101,7 @@ class Line:
             case ContentType.RECEIPT:
                 self._receipt(path, opened, now)
             case ContentType.HEARTBEAT:
-                self.beats.heard(path, inner.content, now, transient=header.transient)
+                self.beats.heard(path, inner.content, now, header)
             case _:
                 raise RemoteError("content-type")
         return True

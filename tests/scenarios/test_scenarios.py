@@ -35,6 +35,7 @@ from hotline.protocol.events import MarkRead, SendTest
 from hotline.wire.codec import decode_frame
 from hotline.wire.v1 import content_pb2, frame_pb2
 from tests.simulator.adversary import Hostile
+from tests.simulator.officers import POLICY, Officers
 from tests.simulator.people import said
 from tests.simulator.weather import milliseconds
 
@@ -55,6 +56,7 @@ class Stage:
         weather: str = "still",
         narrow: str = "0",
         ratchets: str = "no",
+        release: str = "",
     ) -> None:
         self.world = World(
             int(seed),
@@ -64,6 +66,9 @@ class Stage:
             channel_test_ms=milliseconds(tests),
             ratchets=ratchets == "yes",
         )
+        if release == "two":
+            self.world.release = POLICY
+        self.officers = Officers(self.world)
         self.drawn = weather == "drawn"
         if not self.drawn:
             self.world.weather.delay_min = self.world.weather.delay_max = 3
@@ -184,6 +189,8 @@ class Stage:
                 self.world.run_until(self.world.time + milliseconds(time))
             case [node, "reads", "all"]:
                 self.reads_all(self.world.endpoints[node.upper()])
+            case [_, verb, *_] if self.drawn and verb != "says" and self.officers.obeys(command):
+                pass
             case [_, _, *_] if self.drawn and words[1] != "says":
                 self.storm.obey(command)
             case ["clear"]:

@@ -25,14 +25,11 @@ from typing import Final
 from hotline.drill.simulator.nodes import EndpointNode
 from hotline.drill.simulator.world import World
 from hotline.machine import Delivery, Output, Plane, Put, Reply
-from hotline.protocol.neutral import NON_PAPER
-from hotline.protocol.outbox import BESIDE
 from hotline.protocol.paths import PathState
-from hotline.wire.v1 import content_pb2
 from tests.simulator.audit import audit
 from tests.simulator.clone import STOLEN_WORDS
 from tests.simulator.forgery import rewrite
-from tests.simulator.stored import statement_of
+from tests.simulator.stored import SAYS, lane_of, statement_of, words_of
 
 TOLD: Final = {
     ("queued", "relayed"): "a relay signs for it",
@@ -86,11 +83,6 @@ class Accepted:
     """Given up once: then a void may stand in its place at a peer that has forgotten it."""
 
 
-def _lane(statement: content_pb2.Statement) -> int:
-    """What is shown in order: statements of one precedence and mode."""
-    return statement.precedence + (BESIDE if statement.kind == NON_PAPER else 0)
-
-
 class Judges:
     """Watches a world. Raises Broken naming the promise."""
 
@@ -134,7 +126,7 @@ class Judges:
                     if isinstance(change, Put) and change.table == "received":
                         row = change.row
                         held.add((str(row["plane"]), int(str(row["serial"])), row["hash"]))  # type: ignore[arg-type]
-                    elif isinstance(change, Put) and change.table == "unnoted":
+                    elif isinstance(change, Put) and change.table == "unnoted" and change.row["stage"] == "read":
                         opened.add((str(change.row["plane"]), int(str(change.row["serial"]))))
 
         def watched_crash() -> None:
@@ -191,7 +183,7 @@ class Judges:
     def on_accepted(self, node: EndpointNode, plane: Plane, text: str, reply: Reply) -> None:
         """A terminal said `queued`."""
         row = node.disk.tables.get("sent", {}).get((plane.value, reply.fields["serial"]))
-        if row is None or statement_of(node, "sent", row).text != text:
+        if row is None or words_of(statement_of(node, "sent", row)) != text:
             raise Broken("accepted", f"{node.name} said queued of what is not on its disk")
         self.accepted.setdefault(text, Accepted(node.name, text))
 
@@ -227,15 +219,15 @@ class Judges:
         shown = self.shown[node.name]
         if (plane, serial) in shown.texts:
             raise Broken("twice", f"{node.name} was shown #{serial} twice")
-        lane = (plane, _lane(statement))
+        lane = (plane, lane_of(statement))
         # A restored sender fills old gaps: what it says now it really said later than what was shown before.
         # A liar upsets its own list: whoever claims to have lost what it holds is offered it again.
         lawful = node.peer not in self.restored and not self.perjured
         if shown.last.get(lane, 0) >= serial and lawful:
             raise Broken("order", f"{node.name} was shown #{serial} after #{shown.last[lane]} of one precedence")
         shown.last[lane] = max(serial, shown.last.get(lane, 0))
-        shown.texts[plane, serial] = statement.text
-        if statement.kind in (content_pb2.STATEMENT_KIND_TEXT, NON_PAPER) and node.peer not in self.perjured:
+        shown.texts[plane, serial] = words_of(statement)
+        if statement.kind in SAYS and not statement.HasField("put_on_record") and node.peer not in self.perjured:
             stolen = node.peer in self.cloned and statement.text.startswith(STOLEN_WORDS)
             if self.said.get(statement.text) != node.peer and not stolen:
                 raise Broken("forged", f"{node.name} was shown a statement that nobody said")
@@ -248,8 +240,7 @@ class Judges:
         row = node.disk.tables["sent"].get((plane, serial))
         if row is None:
             return
-        text = statement_of(node, "sent", row).text
-        item = self.accepted.get(text)
+        item = self.accepted.get(words_of(statement_of(node, "sent", row)))
         if item is not None and item.sender == node.name:
             self._legal(node, item, serial, state)
             item.told = "queued" if state == "renumbered" else state
@@ -294,8 +285,8 @@ class Judges:
             if stage != "shown":
                 continue
             statement = statement_of(node, "received", tables["received"][plane, serial])
-            shown.texts[place] = statement.text
-            lane = (place[0], _lane(statement))
+            shown.texts[place] = words_of(statement)
+            lane = (place[0], lane_of(statement))
             shown.last[lane] = max(shown.last.get(lane, 0), place[1])
         stages: dict[tuple[object, object], str] = {}
         for plane, serial, stage, _ in tables.get("sent_fact", {}):
@@ -303,7 +294,7 @@ class Judges:
                 stages[plane, serial] = max(stages.get((plane, serial), "queued"), str(stage), key=_RANK.index)
         known: dict[str, str] = {}
         for place, row in tables.get("sent", {}).items():
-            text = statement_of(node, "sent", row).text
+            text = words_of(statement_of(node, "sent", row))
             known[text] = max(known.get(text, "queued"), stages.get(place, "queued"), key=_RANK.index)  # type: ignore[call-overload]
         for text, told in known.items():
             # Committed and never answered for: it stands in the list of what was said, and is owed like the rest.

@@ -145,7 +145,7 @@ class Perjurer:
 
     def _twin(self) -> None:
         rows = self._liar.disk.tables.get("sent", {})
-        mine = [row["content"] for (plane, _), row in rows.items() if plane == Plane.REAL]
+        mine = [row["content"] for (plane, _), row in rows.items() if plane == Plane.REAL and row["signature"]]
         if not mine:
             return
         assert isinstance(mine[-1], bytes)

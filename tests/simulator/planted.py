@@ -16,21 +16,31 @@ from unittest.mock import patch
 
 from hotline.crypto.epochs import SendingEpoch
 from hotline.drill.simulator.power import EPOCH_WALL, Node
-from hotline.machine import Instant, Output
+from hotline.machine import Instant, Output, Put
 from hotline.protocol.answers import Answers
+from hotline.protocol.beats import Beats
+from hotline.protocol.branding import Branding
+from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
 from hotline.protocol.endpoint import Endpoint
+from hotline.protocol.entries import said
 from hotline.protocol.inbox import Inbox, Verdict
 from hotline.protocol.ladder import Ladder
+from hotline.protocol.neutral import CORRECTING, UNATTENDED
 from hotline.protocol.outbox import Outbox
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path
 from hotline.protocol.peerlog import PeerLog
+from hotline.protocol.promises import Promises
 from hotline.protocol.receiving import Receiving
+from hotline.protocol.release import RELEASED
 from hotline.protocol.sending import Sending
 from hotline.protocol.session import KeyRequested, Session
+from hotline.protocol.statements import decode_statement
+from hotline.protocol.translations import Translations
 from hotline.wire.inner import Inner, decode_inner, encode_inner
+from hotline.wire.v1 import content_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +169,87 @@ def _keeps_the_row(self: Answers, plane: Any, serial: int, statement: bytes, now
 _true_deliver = Answers._deliver_one
 
 
+def _told_as_shown(self: Answers, plane: Any, serial: int, receipt: Any, name: bytes, now: Any) -> None:
+    _true_read(self, plane, serial, receipt, name, now)
+    self._shown(plane, serial, receipt, name, now)
+
+
+_true_read = Answers._read
+
+
+def _promised_for_later(self: Answers, plane: Any, serial: int, receipt: Any, name: bytes, now: Any) -> None:
+    other = content_pb2.Receipt()
+    other.CopyFrom(receipt)
+    other.reply_by_ms += 1
+    _true_promised(self, plane, serial, other, name, now)
+
+
+_true_promised = Answers._promised
+
+
+def _forgets_what_rang(self: Promises, saved: Any, now: Any) -> None:
+    _true_restore(self, saved, now)
+    for promise in self.open.values():
+        promise.overdue = False
+
+
+_true_restore = Promises.restore
+
+
+def _never_due(until: int, offset: int, now: Instant) -> int:
+    return now.mono + 10**9
+
+
+def _yes(*_: Any, **__: Any) -> bool:
+    return True
+
+
+def _denies(known: bool, *, lost: bool) -> int:
+    return content_pb2.VERDICT_NO
+
+
+def _replaces(self: Translations, event: Any, tie: Any, now: Instant) -> None:
+    _true_keep(self, event, tie, now)
+    content = self._ctx.history.received(event.plane, event.serial)
+    assert content is not None
+    statement = decode_statement(content)
+    statement.text = event.text
+    row = {"plane": event.plane.value, "serial": event.serial, "content": statement.SerializeToString()}
+    more = {"signature": bytes(64), "hash": tie.original.statement, "at": now.wall}
+    self._ctx.out.changes.append(Put("received", row | more))
+
+
+_true_keep = Translations._keep
+
+
+def _keeps_plainly(ctx: Context, name: object, content: bytes) -> bytes:
+    return content
+
+
+def _enters_a_non_paper(ctx: Context, plane: Any, statement: Any, content: bytes) -> None:
+    ctx.record("nonpaper.submit", said(statement), plane=plane.value, serial=statement.serial, size=0)
+
+
+def _believes(self: Branding, plane: Any, statement: Any, now: Any, *, repeats: int) -> str:
+    _true_take(self, plane, statement, now, repeats=repeats)
+    changes = self._ctx.out.changes
+    for at, change in enumerate(changes):
+        if isinstance(change, Put) and change.row.get("stage") == "authority":
+            changes[at] = Put(change.table, {**change.row, "by": RELEASED})
+    return RELEASED
+
+
+_true_take = Branding.take
+
+
+def _released(*_: Any, **__: Any) -> str:
+    return RELEASED
+
+
+def _no_verdict(*_: Any, **__: Any) -> str:
+    return ""
+
+
 PLANTED: tuple[Planted, ...] = (
     Planted("statements are not repeated", Sending, "_repeat", _nothing, 10, 7),
     Planted("repeats are shown again", Inbox, "judge", _everything_new, 10),
@@ -188,6 +279,21 @@ PLANTED: tuple[Planted, ...] = (
     Planted("delivered statements stay in the outbox on disk", Answers, "_deliver_one", _keeps_the_row, 10, 19),
     Planted("what waits is forgotten at a restart", Sending, "restore", _nothing, 10, 1),
     Planted("the window is never given back", Outbox, "_leave_window", _nothing, 10),
+    Planted("what was read is told as shown", Answers, "_read", _told_as_shown, 10),
+    Planted("another time is promised than was said", Answers, "_promised", _promised_for_later, 10),
+    Planted("an overdue promise rings again after a restart", Promises, "restore", _forgets_what_rang, 10),
+    Planted("an overdue promise never rings", "hotline.protocol.promises", "_due", _never_due, 10),
+    Planted("a word that was overtaken is told", Beats, "_is_newest", _yes, 10, 2),
+    Planted("a correction need not be opened", "hotline.protocol.receiving", "UNATTENDED", UNATTENDED + CORRECTING, 10),
+    Planted("what is corrected is not marked", Receiving, "_correct", _nothing, 10),
+    Planted("a translation takes the original's place", Translations, "_keep", _replaces, 10),
+    Planted("a non-paper is kept as if it were of record", "hotline.protocol.modes", "keep", _keeps_plainly, 10),
+    Planted("the ledger commits to a non-paper", "hotline.protocol.modes", "submitted", _enters_a_non_paper, 10),
+    Planted("no record answers a challenge", Challenges, "heard", _nothing, 10),
+    Planted("a record denies what was said", "hotline.protocol.challenges", "_verdict", _denies, 10),
+    Planted("whatever comes counts as released", Branding, "take", _believes, 10, 2),
+    Planted("what lacks its release has no word", "hotline.protocol.branding", "judge", _no_verdict, 10, 2),
+    Planted("a draft is released that nobody has signed", "hotline.protocol.drafts", "judge", _released, 10, 2),
 )
 """Each is found; `main` says in which seed, and fails if it took more.
 

@@ -16,7 +16,9 @@ from hotline.machine import Instant
 from hotline.protocol.paths import IGNORED, TRANSITIONS, Path, PathInput
 from tests.simulator.adversary import Hostile
 from tests.simulator.judges import TOLD, TOLD_AGAIN, Broken, Judges
+from tests.simulator.officers import POLICY, REFUSED, Heed, Officers
 from tests.simulator.people import People
+from tests.simulator.procedure import Procedure
 from tests.simulator.promises import Promises
 from tests.simulator.schedule import SHORT_REST_MS, Schedule, draw
 from tests.simulator.secrecy import Secrecy
@@ -89,8 +91,11 @@ class Play:
             channel_test_ms=schedule.tests_ms,
             ratchets=schedule.ratchets,
         )
+        if schedule.release:
+            self.world.release = POLICY
         self.judges = Judges(self.world)
         self.promises = Promises(self.world, self.judges)
+        self.procedure = Procedure(self.world, self.judges)
         self.secrecy = Secrecy(self.world)
         self.people = People(self.world, self.judges)
         self.people.on_valid = self.promises.on_valid
@@ -102,6 +107,15 @@ class Play:
         )
         storm.on_restore = lambda node: (self.promises.on_restore(node), self.judges.on_restore(node))  # type: ignore[func-returns-value]
         storm.on_perjury = self.judges.on_perjury
+        self.officers = Officers(
+            self.world,
+            Heed(
+                lambda node, text: self.judges.on_said(node.name, text),
+                self.judges.on_accepted,
+                self.procedure.released.add,
+                self._done,
+            ),
+        )
         if not any(event.command.startswith("lie ") for event in schedule.events):
             storm.be_honest()
         for event in schedule.events:
@@ -109,8 +123,15 @@ class Play:
         self.world.at(schedule.storm_ms, lambda: storm.obey("clear"))
 
     def _obey(self, command: str) -> None:
-        if not self.people.obeys(command):
+        if not (self.people.obeys(command) or self.officers.obeys(command)):
             self.storm.obey(command)
+
+    def _done(self, what: str, ok: bool) -> None:
+        """An officer was answered."""
+        refused = what in REFUSED
+        if refused and ok:
+            raise Broken("authority", f"a terminal says what its officers have {what}")
+        self.storm.played[what] += ok != refused
 
     def verdict(self, since: int, rest: int) -> int:
         """Everything owed must be paid in time; then judge. Returns how long it took, in virtual milliseconds."""
@@ -129,6 +150,7 @@ class Play:
         forked = {one.liar for one in self.storm.perjurers if one.forked_beats >= HEARD_BY_THEN}
         judges.final(forked, {clone.of for clone in self.storm.clones if clone.heard})
         self.promises.final(self.storm.lied_to)
+        self.procedure.final()
         return 0 if judges.perjured else paid
 
     def _wait(self, done: Callable[[], bool], until: int) -> None:

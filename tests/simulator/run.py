@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.simulator.adversary import ADVERSARIES
+from tests.simulator.officers import DEEDS
 from tests.simulator.play import ROWS, Result, run_seed
 from tests.simulator.weather import WEATHERS
 
@@ -60,13 +61,13 @@ class Tally:
 
     def missing(self) -> list[str]:
         """Weathers, adversaries and rows that never happened though they could."""
-        kinds = [kind for kind in (*WEATHERS, *ADVERSARIES) if not self.played[kind]]
+        kinds = [kind for kind in (*WEATHERS, *ADVERSARIES, *DEEDS) if not self.played[kind]]
         rows = [row for row in ROWS if not self.rows[row] and row not in UNREACHED and row not in RARE]
         return kinds + rows
 
     def report(self) -> Iterable[str]:
         """The coverage, for people."""
-        for title, kinds in (("weather", WEATHERS), ("adversary", ADVERSARIES)):
+        for title, kinds in (("weather", WEATHERS), ("adversary", ADVERSARIES), ("officers", DEEDS)):
             counts = ", ".join(f"{kind} {self.played[kind]} in {self.in_seeds[kind]}" for kind in kinds)
             yield f"{title} (times played in so many seeds): {counts}"
         seen = [row for row in ROWS if self.rows[row]]

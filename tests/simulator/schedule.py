@@ -30,6 +30,28 @@ TRICKS: Final = (
 PRECEDENCES: Final = ("routine", "priority", "immediate", "flash")
 
 
+ACTS: Final = (
+    "is consulting within {within}s", "is consulting", "is principal-absent within {within}s", "is declined",
+    "is alive", "asks-presence", "shows {number}", "shows {number}", "promises {number} within {within}s",
+    "promises {number} within {within}s", "answers {number}", "answers {number}", "corrects {number}",
+    "corrects {number}", "retracts {number}", "translates {number} here", "translates {number} sent",
+    "challenges {number} ours", "challenges {number} theirs", "confirms yes", "confirms yes", "confirms unknown",
+    "records {number} ours", "records {number} theirs", "records {number} theirs",
+    'says "real statement {at} of {who}, quietly" routine quiet',
+    'says "real statement {at} of {who}, quietly" immediate quiet',
+    'says "exercise statement {at} of {who}, quietly" priority quiet exercise',
+)  # fmt: skip
+"""What officers do beside saying and reading (officers.py)."""
+RELEASES: Final = (
+    "releases right",
+    "releases right",
+    "releases right",
+    "releases lacking",
+    "releases forged",
+    "steals",
+)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Event:
     """A command, and the virtual millisecond at which it is given."""
@@ -51,6 +73,8 @@ class Schedule:
     """So many of the relays have the narrow profile."""
     tests_ms: int = 0
     ratchets: bool = False
+    release: bool = False
+    """A FLASH needs two officers (officers.py)."""
 
     def thinned(self, events: tuple[Event, ...]) -> Schedule:
         """The same world with other events."""
@@ -67,6 +91,8 @@ def draw(seed: int, *, short: bool, storm_ms: int | None = None) -> Schedule:
     drawing.people(pace=2.5 if short else 1.0)
     if seed % 3 == 0:
         drawing.talk(random.Random(f"talk {seed}"))
+    release = seed % 4 == 2
+    drawing.officers(random.Random(f"officers {seed}"), release=release)
     drawing.storm()
     drawing.adversary(seed)
     if seed % 12 == 11:
@@ -80,6 +106,7 @@ def draw(seed: int, *, short: bool, storm_ms: int | None = None) -> Schedule:
         narrow=int(seed % 5 == 4 and profile != "narrow"),
         tests_ms=40_000 if seed % 6 == 5 and profile != "narrow" else 0,
         ratchets=seed % 3 == 1,
+        release=release,
     )
 
 
@@ -121,6 +148,16 @@ class _Drawing:
                 words += ["long 800"] if rng.random() < 0.2 else []
                 self._add(at, " ".join(words))
             at += rng.randint(1_000, 20_000)
+
+    def officers(self, rng: random.Random, *, release: bool) -> None:
+        """What else they do (officers.py): each now and then, so that nothing of it is lacking in many storms."""
+        acts = [*ACTS, *(RELEASES if release else ())]
+        at = 2_000
+        while at < self._end:
+            who, act = rng.choice(ENDPOINTS), rng.choice(acts)
+            number, within = rng.randrange(1_000), rng.randint(1, 40)
+            self._add(at, f"{who.lower()} {act.format(number=number, within=within, at=at, who=who)}")
+            at += rng.randint(300, 7_000)
 
     def _statement(self, sender: str) -> str:
         rng = self._rng

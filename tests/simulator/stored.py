@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from hotline.drill.simulator.nodes import EndpointNode
 from hotline.machine import Plane
+from hotline.protocol.neutral import CORRECTING, NON_PAPER
 from hotline.protocol.nonpapers import Name, is_sealed, open_stored
+from hotline.protocol.outbox import BESIDE
 from hotline.protocol.statements import decode_statement
 from hotline.protocol.tables import Row
 from hotline.wire.v1 import content_pb2
+
+SAYS: Final = (content_pb2.STATEMENT_KIND_TEXT, NON_PAPER, *CORRECTING, content_pb2.STATEMENT_KIND_TRANSLATION)
+"""Kinds whose text an officer has written."""
+
+
+def words_of(statement: content_pb2.Statement) -> str:
+    """What is said; what is said once more to put it on record is not the same as the first time."""
+    again = statement.kind == content_pb2.STATEMENT_KIND_PUT_ON_RECORD
+    return f"of record: {statement.text}" if again else statement.text
+
+
+def lane_of(statement: content_pb2.Statement) -> int:
+    """What is shown in order: statements of one precedence and mode."""
+    return statement.precedence + (BESIDE if statement.kind == NON_PAPER else 0)
 
 
 def statement_of(node: EndpointNode, way: str, row: Row) -> content_pb2.Statement:

@@ -9,8 +9,8 @@ from hotline.ledger.record import parse_leaf
 from hotline.machine import Plane
 from hotline.protocol.neutral import UNATTENDED, kind_of
 from hotline.protocol.rebuild import REBUILT, differences, rebuild
-from hotline.protocol.statements import decode_statement
 from tests.simulator.play import run_seed
+from tests.simulator.stored import statement_of
 
 INTERVAL = 30_000
 
@@ -33,9 +33,7 @@ def test_tests_keep_every_promise_and_call_nobody(seed: int) -> None:
         assert arrived, "no test came in five minutes"
         unread = node.machine.context.unread[Plane.REAL]
         for (plane, serial), row in node.disk.tables["received"].items():
-            content = row["content"]
-            assert isinstance(content, bytes)
-            if kind_of(decode_statement(content)) in UNATTENDED:
+            if kind_of(statement_of(node, "received", row)) in UNATTENDED:
                 assert plane == Plane.REAL
                 assert serial not in unread
         kept = node.machine.tests.kept

@@ -66,7 +66,7 @@ def test_a_planted_fault_becomes_a_scenario() -> None:
     with fault.in_place():
         small, judge, _ = shrunk(schedule)
     assert judge == "twice"
-    assert len(small.events) <= 5 < len(schedule.events)
+    assert len(small.events) <= 8 < len(schedule.events)
     text = scenario(small, "a planted fault")
     assert transcript(text) == text
     with fault.in_place():

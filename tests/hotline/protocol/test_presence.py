@@ -9,7 +9,7 @@ from hotline.machine import Reply, RequestId
 from hotline.protocol.events import AskPresence, Closing, SetPresence
 from hotline.protocol.status import status
 
-from .pair import WALL, Pair, Party
+from .pair import WALL, Pair, Party, clear, durable
 
 HOUR = 3_600_000
 
@@ -135,3 +135,31 @@ def test_a_question_without_a_path_is_asked_when_there_is_one(pair: Pair) -> Non
     pair.join()
     pair.run(3_000)
     assert pair.bravo.alarms().count("presence-asked") == 1
+
+
+def test_a_word_that_was_overtaken_on_its_way_is_not_told(pair: Pair) -> None:
+    """A relay that is a little slower would take a side's last word back (docs/protocol.md 18.2)."""
+    late: list[bytes] = []
+
+    def slow_first(sender: Party, relay: str, envelope: bytes) -> list[bytes]:
+        if sender is pair.alpha and relay == "relay-1" and not durable(envelope):
+            late.append(envelope)
+            return []
+        return [envelope]
+
+    pair.weather = slow_first
+    pair.run(600)
+    assert late
+    assert said(pair.alpha, "declined").ok
+    pair.run(100)
+    assert heard(pair.bravo)[-1] == ("declined", 0)
+    for envelope in late:
+        pair.bring(pair.alpha, "relay-1", envelope)
+    assert heard(pair.bravo) == [("alive", 0), ("declined", 0)]
+    pair.weather = clear
+    pair.run(20_000)
+    pair.alpha.restart()  # its beats are of another epoch, and their numbers begin anew
+    pair.run(2_000)
+    assert said(pair.alpha, "alive").ok
+    pair.run(1_000)
+    assert heard(pair.bravo)[-1] == ("alive", 0)

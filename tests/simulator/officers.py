@@ -1,0 +1,260 @@
+"""What officers do beside saying and reading, as commands. N picks one of what is there; of nothing, nothing is done.
+
+alpha is consulting [within 20s]        alpha asks-presence
+alpha shows N                           alpha promises N within 20s
+alpha answers N                         alpha corrects N            alpha retracts N
+alpha translates N here|sent            alpha records N ours|theirs
+alpha challenges N ours|theirs          alpha confirms yes|no|unknown
+alpha releases right|lacking|forged     alpha steals                (where the charter asks for signatures)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
+from unittest.mock import patch
+
+from hotline.crypto.signing import SigningKey
+from hotline.drill.simulator.nodes import CHARTER, EndpointNode
+from hotline.drill.simulator.world import World
+from hotline.machine import Plane, Reply, RequestId
+from hotline.protocol.events import (
+    AnswerChallenge,
+    AskChallenge,
+    AskPresence,
+    EndpointEvent,
+    MakeDraft,
+    MarkShown,
+    PromiseReply,
+    ReleaseDraft,
+    SetPresence,
+    SignDraft,
+    Submit,
+    Translate,
+)
+from hotline.wire.codec import decode
+from hotline.wire.v1 import content_pb2, operator_pb2
+from tests.hotline.protocol.offices import DRAFTER, RELEASER, TWO, key_of, signed
+from tests.simulator.stored import statement_of
+from tests.simulator.weather import milliseconds
+
+SPOKEN: Final = (
+    content_pb2.STATEMENT_KIND_TEXT,
+    content_pb2.STATEMENT_KIND_CORRECTION,
+    content_pb2.STATEMENT_KIND_RETRACTION,
+)
+_NON_PAPER: Final = content_pb2.STATEMENT_KIND_WITHOUT_PREJUDICE
+_FLASH: Final = content_pb2.PRECEDENCE_FLASH
+_LTR: Final = content_pb2.DIRECTION_LTR
+_PLANES: Final = (Plane.REAL.value, Plane.EXERCISE.value)
+_DRAFT_MAX: Final = 131_072
+DEEDS: Final = (
+    "presence", "presence-asked", "shown", "promised", "answered", "corrected", "retracted", "translated-here",
+    "translated-sent", "record-ours", "record-theirs", "challenged", "confirmed", "released-right", "released-lacking",
+    "released-forged", "stolen",
+)  # fmt: skip
+"""Every deed that is counted when it was done, or refused where it must be."""
+REFUSED: Final = ("released-lacking", "released-forged")
+SIGNERS: Final = {"ALPHA": ("duty-1", "release-1"), "BRAVO": ("duty-2", "release-2")}
+POLICY: Final = replace(TWO, rules={(Plane.REAL, _FLASH): ("drafter", "releaser")})
+"""A FLASH needs two."""
+
+
+@dataclass
+class Heed:
+    """Who listens to what officers hand in."""
+
+    said: Callable[[EndpointNode, str], None] = lambda node, text: None
+    accepted: Callable[[EndpointNode, Plane, str, Reply], None] = lambda node, plane, text, reply: None
+    released: Callable[[str], None] = lambda text: None
+    """Two officers have signed this text."""
+    done: Callable[[str, bool], None] = lambda what, ok: None
+
+
+@dataclass
+class Officers:
+    """They do as the schedule says, where their terminal runs."""
+
+    world: World
+    heed: Heed = field(default_factory=Heed)
+
+    def obeys(self, command: str) -> bool:
+        """Whether it was a command to them; then it is done. Raises ValueError if it makes no sense."""
+        name, verb, *words = command.split()
+        act: Callable[..., None] | None = getattr(self, "_" + verb.replace("-", "_"), None)
+        if act is None or name.upper() not in self.world.endpoints:
+            return False
+        node = self.world.endpoints[name.upper()]
+        if node.up and not node.frozen and node.machine is not None:
+            act(node, *words)
+        return True
+
+    # --- what there is -----------------------------------------------------------------------------------------------
+
+    def _opened(self, node: EndpointNode, number: str) -> tuple[Plane, int] | None:
+        """One of the peer's statements that say something and that somebody has opened."""
+        found = [key[:2] for key in node.disk.tables.get("received_fact", {}) if key[2] == "read" and key[0] in _PLANES]
+        return self._pick(node, "received", found, number, SPOKEN)
+
+    def _ours(self, node: EndpointNode, number: str, *kinds: int) -> tuple[Plane, int] | None:
+        found = [key for key in node.disk.tables.get("sent", {}) if key[0] in _PLANES]
+        return self._pick(node, "sent", found, number, kinds or SPOKEN)
+
+    @staticmethod
+    def _pick(
+        node: EndpointNode, way: str, found: Sequence[tuple[object, ...]], number: str, kinds: Sequence[int]
+    ) -> tuple[Plane, int] | None:
+        rows = node.disk.tables.get(way, {})
+        may = [key for key in found if key in rows and statement_of(node, way, rows[key]).kind in kinds]
+        if not may:
+            return None
+        plane, serial = may[int(number) % len(may)]
+        return Plane(str(plane)), int(str(serial))
+
+    def _ask(self, node: EndpointNode, what: str, make: Callable[[RequestId], EndpointEvent]) -> None:
+        node.ask(make, lambda reply: self.heed.done(what, reply.ok))
+
+    def _say(
+        self, node: EndpointNode, what: str, plane: Plane, text: str, make: Callable[[RequestId], EndpointEvent]
+    ) -> None:
+        self.heed.said(node, text)
+
+        def then(reply: Reply) -> None:
+            self.heed.done(what, reply.ok)
+            if reply.ok and "serial" in reply.fields:
+                self.heed.accepted(node, plane, text, reply)
+
+        node.ask(make, then)
+
+    def _text(self, node: EndpointNode, plane: Plane, what: str) -> str:
+        return f"{plane.value} statement at {self.world.time} of {node.name}, {what}"
+
+    # --- presence and the ladder -------------------------------------------------------------------------------------
+
+    def _is(self, node: EndpointNode, word: str, *within: str) -> None:
+        until = node.now().wall + milliseconds(within[1]) if within else 0
+        self._ask(node, "presence", lambda number: SetPresence(number, "duty", word, until))
+
+    def _asks_presence(self, node: EndpointNode) -> None:
+        self._ask(node, "presence-asked", lambda number: AskPresence(number, "duty"))
+
+    def _shows(self, node: EndpointNode, number: str) -> None:
+        if one := self._opened(node, number):
+            self._ask(node, "shown", lambda request: MarkShown(request, *one, "duty", ""))
+
+    def _promises(self, node: EndpointNode, number: str, _: str, within: str) -> None:
+        if one := self._opened(node, number):
+            until = node.now().wall + milliseconds(within)
+            self._ask(node, "promised", lambda request: PromiseReply(request, *one, "duty", until))
+
+    # --- statements that name others ---------------------------------------------------------------------------------
+
+    def _answers(self, node: EndpointNode, number: str) -> None:
+        if one := self._opened(node, number):
+            plane, serial = one
+            text = self._text(node, plane, "which answers")
+            submit = partial(Submit, plane=plane, precedence=content_pb2.PRECEDENCE_ROUTINE, language="en")
+            said = partial(submit, direction=_LTR, text=text, drafter="duty", in_reply_to=serial)
+            self._say(node, "answered", plane, text, said)
+
+    def _corrects(self, node: EndpointNode, number: str, *, retracts: bool = False) -> None:
+        if one := self._ours(node, number):
+            plane, serial = one
+            row = node.disk.tables["sent"][plane.value, serial]
+            precedence = statement_of(node, "sent", row).precedence
+            text = self._text(node, plane, "which retracts" if retracts else "which corrects")
+            submit = partial(Submit, plane=plane, precedence=precedence, language="en", direction=_LTR, text=text)
+            said = partial(submit, drafter="duty", corrects=serial, retracts=retracts)
+            self._say(node, "retracted" if retracts else "corrected", plane, text, said)
+
+    def _retracts(self, node: EndpointNode, number: str) -> None:
+        self._corrects(node, number, retracts=True)
+
+    def _translates(self, node: EndpointNode, number: str, where: str) -> None:
+        if one := self._opened(node, number):
+            plane, serial = one
+            text = self._text(node, plane, "which translates")
+            rough, goes = content_pb2.TRANSLATION_GRADE_ROUGH, where == "sent"
+            self._say(
+                node,
+                f"translated-{where}",
+                plane,
+                text,
+                lambda request: Translate(
+                    request, plane, serial, False, rough, "A. Reader", "hi", _LTR, text, "duty", goes
+                ),
+            )
+
+    def _records(self, node: EndpointNode, number: str, whose: str) -> None:
+        """Ask that a non-paper be put on record; of ours, where the peer has asked, it is said again."""
+        theirs = whose == "theirs"
+        read = [key[:2] for key in node.disk.tables.get("received_fact", {}) if key[2] == "read"]
+        one = (
+            self._pick(node, "received", read, number, (_NON_PAPER,))
+            if theirs
+            else self._ours(node, number, _NON_PAPER)
+        )
+        if one is not None:
+            plane, serial = one
+            submit = partial(Submit, plane=plane, precedence=content_pb2.PRECEDENCE_ROUTINE, language="en")
+            said = partial(submit, direction=_LTR, text="", drafter="duty", put_on_record=serial, of_peer=theirs)
+            self._ask(node, f"record-{whose}", said)
+
+    # --- challenges --------------------------------------------------------------------------------------------------
+
+    def _challenges(self, node: EndpointNode, number: str, whose: str) -> None:
+        ours = whose == "ours"
+        rows = node.disk.tables.get("sent" if ours else "received", {})
+        found = [key for key in rows if key[0] in _PLANES]
+        if found:
+            plane, serial = found[int(number) % len(found)]
+            plane, serial = Plane(str(plane)), int(str(serial))
+            self._ask(node, "challenged", lambda request: AskChallenge(request, "duty", plane, serial, ours))
+
+    def _confirms(self, node: EndpointNode, word: str) -> None:
+        verdict = content_pb2.Verdict.Value(f"VERDICT_{word.upper()}")
+        rows = node.disk.tables.get("challenge", {}).values()
+        heard = [int(str(row["serial"])) for row in rows if row["way"] == "heard" and not row["officer"]]
+        if heard:
+            self._ask(node, "confirmed", lambda request: AnswerChallenge(request, "duty", heard[0], verdict))
+
+    # --- release -----------------------------------------------------------------------------------------------------
+
+    def _releases(self, node: EndpointNode, how: str) -> None:
+        """Two officers write, sign and release; what breaks off in a crash is not taken up again."""
+        text = self._text(node, Plane.REAL, f"released {how}")
+
+        def made(reply: Reply) -> None:
+            if not reply.ok:
+                return
+            data = reply.fields["draft"]
+            assert isinstance(data, bytes)
+            draft = decode(operator_pb2.Draft, data, _DRAFT_MAX)
+            statement = decode(content_pb2.Statement, draft.content, _DRAFT_MAX)
+            for name, role in list(zip(SIGNERS[node.name], (DRAFTER, RELEASER), strict=True))[
+                : 1 if how == "lacking" else 2
+            ]:
+                key = SigningKey(bytes(32)) if how == "forged" and role == RELEASER else key_of(name)
+                release = signed(statement, name, role, charter=CHARTER, at=node.now().wall, key=key)
+                node.ask(partial(SignDraft, number=draft.number, release=release), lambda _: None)
+            if how == "right":
+                self.heed.released(text)
+            self._say(
+                node,
+                f"released-{how}",
+                Plane.REAL,
+                text,
+                lambda request: ReleaseDraft(request, SIGNERS[node.name][1], draft.number),
+            )
+
+        said = partial(Submit, plane=Plane.REAL, precedence=_FLASH, language="en", direction=_LTR, text=text)
+        node.ask(lambda request: MakeDraft(request, 0, said(request, drafter=SIGNERS[node.name][0])), made)
+
+    def _steals(self, node: EndpointNode) -> None:
+        """Somebody at the terminal says a FLASH alone, and the terminal takes it."""
+        text = self._text(node, Plane.REAL, "stolen")
+        submit = partial(Submit, plane=Plane.REAL, precedence=_FLASH, language="en", direction=_LTR)
+        with patch("hotline.protocol.sending.check_authority", lambda *_: None):
+            self._say(node, "stolen", Plane.REAL, text, partial(submit, text=text, drafter="duty"))
