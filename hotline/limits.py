@@ -179,6 +179,12 @@ NONPAPERS_KEPT_MAX: Final = 2_048
 MIRROR_BATCH: Final = 64
 """Statements that a terminal asks a sibling for in one heartbeat (23.7). More are asked for in the next ones."""
 
+TAKEOVER_CEILINGS: Final = 2
+"""Silence that a rule of takeover (23.13) asks for at least, in the longest `silent_ceiling_ms` of the relays."""
+
+TAKEOVERS_TOLD_MAX: Final = 64
+"""Takeovers by the rule that ring in one run (23.15). More are only records: a term costs who has the key nothing."""
+
 COURIER_ROTATION: Final = 7 * 86_400_000
 """How old the newest courier prekey may be before another is made."""
 

@@ -141,7 +141,7 @@ class _Roster:
         }
 
 
-_MAY_BE_ADDED: Final = ((), ("objective_ms",))
+_MAY_BE_ADDED: Final = ((), ("objective_ms", "takeover_after_ms"))
 """To a profile, and to the policy."""
 
 

@@ -88,7 +88,8 @@ class PolicyEntry(Document):
     `witnesses` is a C2SP policy without log lines: who cosigns the ledgers, and what quorum is asked for.
     `channel_test_ms` is the interval of the channel tests (docs/protocol.md 10.7); 0: none. `release` says who must
     sign (19.3); what has no entry goes out by the terminal's word. `objective_ms` is the time objective of each
-    precedence, routine to flash (20.7); without it OBJECTIVES hold.
+    precedence, routine to flash (20.7); without it OBJECTIVES hold. `takeover_after_ms` is the silence of a terminal
+    after which an alternate takes over by itself (23.13); without it, or 0, only an officer lets a terminal speak.
     """
 
     text_bytes_max: PositiveInt = Field(le=TEXT_BYTES_MAX)
@@ -97,6 +98,7 @@ class PolicyEntry(Document):
     channel_test_ms: int = Field(ge=0, le=DAY_MS)
     release: tuple[ReleaseEntry, ...] = Field(max_length=8)
     objective_ms: tuple[Interval, Interval, Interval, Interval] | None = None
+    takeover_after_ms: int | None = Field(default=None, ge=0, le=30 * DAY_MS)
 
     @model_validator(mode="after")
     def _test_interval(self) -> Self:

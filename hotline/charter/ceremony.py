@@ -186,6 +186,12 @@ def release_text(charter: Charter) -> str:
     return "; ".join(rules) or "nobody signs: whoever sits at a terminal speaks for the party"
 
 
+def takeover_text(charter: Charter) -> str:
+    """How an alternate terminal comes to speak, in one line."""
+    after = charter.takeover_after_ms
+    return f"by the rule after {after / 1000:g} s of silence, or by an officer" if after else "by an officer only"
+
+
 def checks(charter: Charter) -> list[Check]:
     """What a person should know of a loaded charter; its signatures held, or it would not have loaded."""
     found = []

@@ -94,6 +94,7 @@ def _tables(charter: Charter) -> dict[str, Rows]:
                     f"{rule.plane} {rule.precedence}: {' and '.join(rule.roles)}" for rule in charter.release
                 ),
                 "objective_ms": list(charter.objective_ms),
+                "takeover_after_ms": charter.takeover_after_ms,
                 "witnesses": " | ".join(charter.witnesses_text.splitlines()),
             }
         },

@@ -53,7 +53,7 @@ from hotline.crypto.tls import certificate_name, check_certificate, public_key, 
 from hotline.errors import ConfigError, HotlineError, RemoteError, Untrusted
 from hotline.ledger.note import Note, Signature, open_note, parse_note
 from hotline.ledger.policy import Policy, parse_policy
-from hotline.limits import PARTIES_MAX, TEXT_BYTES_MAX
+from hotline.limits import PARTIES_MAX, TAKEOVER_CEILINGS, TEXT_BYTES_MAX
 
 # --- making and signing -----------------------------------------------------------------------------------------------
 
@@ -71,13 +71,15 @@ def new_charter(
     terms: TermsEntry | None = None,
     release: Sequence[ReleaseEntry] | None = None,
     objective_ms: tuple[int, int, int, int] | None = None,
+    takeover_after_ms: int | None = None,
 ) -> bytes:
     """The text of a first charter from the parties' offers, unsigned.
 
     `pairwise_check` is the check value of the secret of two parties, or those of each pair of several by their names,
     the lesser first. `witnesses` is a policy without log lines, `channel_test_ms` the interval of the channel tests, 0
     for none, `terms` how a party may leave, `release` who signs what; None: the usual two. `objective_ms` are the time
-    objectives, routine to flash; None: the usual ones.
+    objectives, routine to flash; None: the usual ones. `takeover_after_ms` is the silence after which an alternate
+    terminal takes over by itself; None: never.
 
     Raises ConfigError, Malformed, Untrusted.
     """
@@ -87,10 +89,9 @@ def new_charter(
         raise ConfigError(f"a charter is made from the offers of two to {PARTIES_MAX} different parties")
     checks: dict[str, Any] = {"pairwise_check": pairwise_check}
     if not isinstance(pairwise_check, str):
-        pairs = [
-            PairEntry(first=pair[0], second=pair[1], check=pairwise_check[pair]) for pair in sorted(pairwise_check)
-        ]
-        checks = {"pairwise_checks": tuple(pairs)}
+        pairs = sorted(pairwise_check.items())
+        entries = (PairEntry(first=first, second=second, check=check) for (first, second), check in pairs)
+        checks = {"pairwise_checks": tuple(entries)}
     parties = [PartyEntry(name=offer.party, identity=offer.identity) for offer in opened]
     terminals = [card for offer in opened for card in offer.terminals]
     relays = _unique([card for offer in opened for card in offer.relays])
@@ -113,6 +114,7 @@ def new_charter(
                 channel_test_ms=channel_test_ms,
                 release=release_by_two() if release is None else tuple(release),
                 objective_ms=objective_ms,
+                takeover_after_ms=takeover_after_ms,
             ),
             terms=terms,
             **checks,
@@ -218,6 +220,7 @@ def _view(text: CharterText, data: bytes, signed_by: tuple[str, ...]) -> Charter
         release=tuple(ReleaseRule(entry.plane, entry.precedence, entry.roles) for entry in text.policy.release),
         objective_ms=text.policy.objective_ms or OBJECTIVES,
         pairwise_checks=pairs,
+        takeover_after_ms=text.policy.takeover_after_ms or 0,
         notice_days=0 if terms is None else terms.notice_days,
         depositary="" if terms is None else terms.depositary,
         signed_by=signed_by,
@@ -310,7 +313,7 @@ def _contradictions(charter: Charter) -> list[str]:
     found += [f"a {what} stands twice in the charter" for what, values in unique if len(values) != len(set(values))]
     if any(holder.number > NUMBER_MAX for holder in holders):
         found.append(f"a number is beyond {NUMBER_MAX}")
-    return found + _untimely(charter) + _speechless(charter) + _unsupported(charter)
+    return found + _untimely(charter) + _speechless(charter) + _unsupported(charter) + _hasty(charter)
 
 
 def _unsupported(charter: Charter) -> list[str]:
@@ -325,6 +328,15 @@ def _unsupported(charter: Charter) -> list[str]:
     if charter.previous:
         found.append("a charter of several parties is not amended: draw up a new one, with new stores")
     return found
+
+
+def _hasty(charter: Charter) -> list[str]:
+    """A rule of takeover that an ordinary silence would fulfil (docs/protocol.md 23.13)."""
+    least = TAKEOVER_CEILINGS * max((relay.profile.silent_ceiling_ms for relay in charter.relays), default=0)
+    after = charter.takeover_after_ms
+    if not 0 < after < least:
+        return []
+    return [f"takeover_after_ms is {after}, an ordinary silence on these relays: say {least} or more, or 0 for none"]
 
 
 def _speechless(charter: Charter) -> list[str]:

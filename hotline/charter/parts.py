@@ -107,6 +107,8 @@ class Charter:
     channel_test_ms: int
     release: tuple[ReleaseRule, ...]
     objective_ms: tuple[int, int, int, int]
+    takeover_after_ms: int
+    """Silence of a terminal after which an alternate takes over by itself; 0: never."""
     pairwise_checks: Mapping[tuple[str, str], str]
     """Check value of the secret of each pair of parties, the lesser name first."""
     notice_days: int

@@ -98,7 +98,7 @@ def amend_command(
       hotline charter amend --base charter.note --relay relay-4.card --retire relay:relay-1 -o amended.note
       hotline charter amend --base charter.note --offer BRAVO.second.offer --retire officer:BRAVO/duty-1 \\
         --set policy.channel_test_ms=1800000 -o amended.note
-      hotline charter amend --base charter.note --release-policy two -o amended.note
+      hotline charter amend --base charter.note --set policy.takeover_after_ms=600000 -o amended.note
 
     A card of a name that the charter has renews it: other dates, certificate or address, the same keys; an officer may
     get another key. A terminal or relay with other keys gets another name. Identity keys and the pairwise secret

@@ -45,6 +45,16 @@ out_option = click.option(
     "--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to make."
 )
 
+witnesses_option = click.option(
+    "--witnesses",
+    type=click.Path(path_type=Path),
+    metavar="POLICY",
+    help="Who cosigns the ledgers, and the quorum: a C2SP policy without log lines.  [default: no witnesses]",
+)
+takeover_option = click.option(
+    "--takeover-after", metavar="10m", help="Silence after which an alternate terminal takes over by itself, or none."
+)
+
 
 @click.group()
 def charter() -> None:
@@ -135,12 +145,7 @@ def _offers(paths: tuple[Path, ...]) -> tuple[list[bytes], list[PartyOffer]]:
 )
 @out_option
 @click.option("--pairwise-out", type=click.Path(path_type=Path), metavar="FILE", help="The secret of two parties.")
-@click.option(
-    "--witnesses",
-    type=click.Path(path_type=Path),
-    metavar="POLICY",
-    help="Who cosigns the ledgers, and the quorum: a C2SP policy without log lines.  [default: no witnesses]",
-)
+@witnesses_option
 @click.option("--channel-tests", metavar="1h", help="Interval of the channel tests, or none.  [default: 1h]")
 @click.option(
     "--release-policy",
@@ -150,6 +155,7 @@ def _offers(paths: tuple[Path, ...]) -> tuple[list[bytes], list[PartyOffer]]:
     help=releasepolicy.HELP,
 )
 @click.option("--objectives", metavar="SPANS", help="Writer to reader, ROUTINE first.  [default: 6h,3h,30m,10m]")
+@takeover_option
 @click.option("--notice-days", type=click.IntRange(0, 3_650), default=0, help="Days of notice before a party leaves.")
 @click.option("--depositary", default="", metavar="WORDS", help="Who keeps the charter, and where notice is given.")
 def new(
@@ -163,6 +169,7 @@ def new(
     channel_tests: str | None,
     release_policy: str,
     objectives: str | None,
+    takeover_after: str | None,
     notice_days: int,
     depositary: str,
 ) -> None:
@@ -183,7 +190,8 @@ def new(
     interval = 0 if channel_tests == "none" else duration_ms(channel_tests, CHANNEL_TEST_DEFAULT)
     release, spans = releasepolicy.read_release_policy(release_policy), objectives_of(objectives)
     agreed = (_policy(witnesses), interval, terms_of(notice_days, depositary), release, spans)
-    text = new_charter(name, day(now_ms()), texts, check, *agreed)
+    rule = None if takeover_after in (None, "none") else duration_ms(takeover_after, 0)
+    text = new_charter(name, day(now_ms()), texts, check, *agreed, rule)
     write_all([*secrets, Artefact(out, text)])
     print_summary(load_draft(text), then="Next, in each capital: hotline charter sign")
 

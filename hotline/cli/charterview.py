@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from hotline.charter.body import TermsEntry
-from hotline.charter.ceremony import identity_fingerprint, release_text
+from hotline.charter.ceremony import identity_fingerprint, release_text, takeover_text
 from hotline.charter.differences import ADDED, CHANGED, RETIRED, Difference
 from hotline.charter.documents import lawful
 from hotline.charter.parts import Charter
@@ -46,6 +46,7 @@ def print_summary(loaded: Charter, then: str = "") -> None:
     line(f"TESTS    {f'one every {interval / 60_000:g} min, in turn' if interval else 'none'}")
     spans = ", ".join(f"{name} {spoken(span)}" for name, span in zip(_PRECEDENCES, loaded.objective_ms, strict=True))
     line(f"OBJECTIVES {spans}")
+    line(f"TAKEOVER {takeover_text(loaded)}")
     if loaded.notice_days or loaded.depositary:
         line(f"NOTICE   {loaded.notice_days} days to leave; depositary: {loaded.depositary or 'none named'}")
     for pair, number in safety_numbers(loaded).items():
@@ -110,6 +111,7 @@ def picture(loaded: Charter) -> dict[str, Any]:
         "validity_ms": list(loaded.validity_ms),
         "channel_test_ms": loaded.channel_test_ms,
         "objective_ms": list(loaded.objective_ms),
+        "takeover_after_ms": loaded.takeover_after_ms,
         "notice_days": loaded.notice_days,
         "depositary": loaded.depositary,
         "release": [

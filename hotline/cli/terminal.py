@@ -48,7 +48,8 @@ def _name(one: dict[str, Any]) -> str:
 
 
 def _word(one: dict[str, Any]) -> str:
-    return f"SPEAKS, term {one['term']}" if one["speaks"] else "stands by"
+    by_rule = " by the charter's rule" if one["by_rule"] else ""
+    return f"SPEAKS, term {one['term']}{by_rule}" if one["speaks"] else "stands by"
 
 
 def _heard(one: dict[str, Any]) -> str:
@@ -63,6 +64,9 @@ def takeover(yes: bool, socket: str | None) -> None:
 
     What this terminal's record holds and the peer has not acknowledged is sent; what the other one had accepted and
     nobody has received is not, and its operator is told so.
+
+    A charter may let an alternate do so by itself after a silence: hotline charter new --takeover-after 10m. A terminal
+    that an officer has made stand by waits for its officer all the same.
 
     \b
     Examples:

@@ -116,7 +116,7 @@ class Beats:
         )
         self._say_service(heartbeat)
         self._presence.write(heartbeat, closing=self.closing)
-        self._terminals.write(heartbeat, ctx)
+        self._terminals.write(heartbeat, ctx, now)
         if newest is not None and ctx.peer.prekey_held != tag(newest.name):
             heartbeat.announcement.CopyFrom(newest.signed)
         exchange = self._exchange(path, now)
@@ -186,7 +186,7 @@ class Beats:
             path.beat_soon(now)
             self._sending.peer_returned(now)
         self._counts.setdefault(path.setup.name, [0, 0])[1] += 1
-        self._terminals.heard(heartbeat, ctx, now)
+        self._terminals.heard(heartbeat, ctx, answered, now)
         if self._is_newest(header) and not ctx.sibling and ctx.standing.speaks(ctx.setup.remote.number):
             self._presence.read(heartbeat, now)
         self._believe(heartbeat, answered, now)

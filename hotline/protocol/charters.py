@@ -49,6 +49,7 @@ def terms_of(charter: Charter, note: bytes) -> dict[str, Any]:
         "validity_ms": dict(zip(PRECEDENCES, charter.validity_ms, strict=True)),
         "text_bytes_max": charter.text_bytes_max,
         "channel_test_ms": charter.channel_test_ms,
+        "takeover_after_ms": charter.takeover_after_ms,
         "objective_ms": dict(zip(PRECEDENCES, charter.objective_ms, strict=True)),
         "release": policy_of(charter),
     }

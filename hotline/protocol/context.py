@@ -71,6 +71,8 @@ class EndpointSetup:
     """Precedence to the time in which a statement should be read; none: nobody is told that it was not."""
     channel_test_ms: int = 0
     """Interval of the channel tests; 0: none by schedule."""
+    takeover_after_ms: int = 0
+    """Silence after which an alternate takes over by itself (23.13); 0: only an officer lets a terminal speak."""
     release: ReleasePolicy = field(default_factory=ReleasePolicy)
     """Whose signatures statements need."""
     config: str = ""
@@ -105,6 +107,8 @@ class PeerView:
     knows_us: int = 0
     """The turn of our party that it has named, and that of its own."""
     knows_itself: int = 0
+    knows_other: int = 0
+    """A sibling: the turn of the other party that it has named."""
 
 
 class Context:

@@ -288,9 +288,9 @@ class Endpoint:
         for line in lines:
             line.peer_log.due(now)
         self.own_log.due(now)
+        self.terminals.due(now)
         for line in lines:
             line.beats.summary(now)
-        for line in lines:
             line.beats.due(now)
 
     def _started(self, event: Started, now: Instant) -> None:

@@ -72,15 +72,20 @@ class Standing:
         """Whether the terminal of this number is the one that speaks for its party, as far as is known."""
         return self.turns[self.sides[number].party].terminal == number
 
+    def by_rule(self, party: str) -> bool:
+        """Whether the terminal that speaks for this party says that no officer let it, but the charter's rule."""
+        signed = self.signed.get(party)
+        return signed is not None and decode(content_pb2.ActivationBody, signed.body, _BODY_MAX).by_rule
+
     def name(self, number: int) -> str:
         """`PARTY/terminal`, for people and records."""
         side = self.sides[number]
         return f"{side.party}/{side.name}"
 
-    def begin(self, key: SigningKey, wall: int) -> content_pb2.SignedActivation:
+    def begin(self, key: SigningKey, wall: int, *, by_rule: bool = False) -> content_pb2.SignedActivation:
         """The word by which this terminal speaks from now on, in a new term; it is taken at once."""
         turn = Turn(self.turn.term + 1, self.local.number)
-        body = encode(content_pb2.ActivationBody(term=turn.term, terminal=turn.terminal, time_ms=wall))
+        body = encode(content_pb2.ActivationBody(term=turn.term, terminal=turn.terminal, time_ms=wall, by_rule=by_rule))
         signature = key.sign(_LABEL, self._charter, self.local.number.to_bytes(2, "big"), body)
         signed = content_pb2.SignedActivation(body=body, signature=signature)
         self.turns[self.local.party], self.signed[self.local.party] = turn, signed

@@ -308,6 +308,7 @@ def decode_heartbeat(content: bytes) -> content_pb2.Heartbeat:
         heartbeat.log_size,
         heartbeat.service_sent,
         heartbeat.service_received,
+        heartbeat.silent_ms,
     )
     if bool(heartbeat.service_sent) != bool(heartbeat.service_received):
         raise Malformed("beat", "half a word of the SERVICE plane")
@@ -321,9 +322,8 @@ def decode_heartbeat(content: bytes) -> content_pb2.Heartbeat:
         raise Malformed("beat", "a charter that is none")
     lacking = heartbeat.lacking
     stretches = ((lacking.first, lacking.last), (lacking.exercise_first, lacking.exercise_last))
-    if max(heartbeat.turn, heartbeat.peer_turn) > SERIAL_MAX * 256 or any(
-        not first <= last <= SERIAL_MAX for first, last in stretches
-    ):
+    turns = max(heartbeat.turn, heartbeat.peer_turn, heartbeat.other_turn)
+    if turns > SERIAL_MAX * 256 or any(not first <= last <= SERIAL_MAX for first, last in stretches):
         raise Malformed("beat", "a turn or a stretch that is none")
     if heartbeat.HasField("log"):
         _check_exchange(heartbeat.log)

@@ -82,6 +82,7 @@ def _terminal(endpoint: Endpoint, number: int, now: Instant) -> dict[str, Any]:
         "here": line is None,
         "speaks": standing.active if line is None else standing.speaks(number),
         "term": standing.turns[side.party].term,
+        "by_rule": standing.speaks(number) and standing.by_rule(side.party),
         "heard_ms_ago": None if heard_at is None else now.mono - heard_at,
         "paths_up": None if line is None else line.paths_up,
     }

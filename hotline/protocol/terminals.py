@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from hotline.limits import SERIAL_MAX, SERIAL_SKIP_MAX
+from hotline.limits import SERIAL_MAX, SERIAL_SKIP_MAX, TAKEOVERS_TOLD_MAX
 from hotline.machine import Instant, Plane, Private, Put, Reply, RequestId
 from hotline.protocol.context import Context
 from hotline.protocol.events import SetTerminal
 from hotline.protocol.mirror import Mirror
 from hotline.protocol.standing import TERM_MAX
 from hotline.protocol.tables import Saved
+from hotline.protocol.takeover import TakeoverRule
 from hotline.wire.codec import decode, encode
 from hotline.wire.v1 import content_pb2
 
@@ -25,6 +26,8 @@ class Terminals:
         self._ctx = context
         self._standing = context.standing
         self._mirror = mirror
+        self._rule = TakeoverRule(context)
+        self._ruled_told = 0
 
     def restore(self, saved: Saved) -> None:
         """Take up who spoke when the last run ended."""
@@ -69,23 +72,41 @@ class Terminals:
         self._ctx.out.replies.append(Reply(event.request, ok, code, text))
 
     def _take_over(self, event: SetTerminal, now: Instant) -> None:
-        ctx, standing = self._ctx, self._standing
+        before = self._begin(now, by_rule=False)
+        term = self._standing.turn.term
+        self._ctx.record("terminal.takeover", {"officer": Private(event.officer.encode())}, other=before, term=term)
+        self._speak(now)
+        waiting = sum(len(self._ctx.outboxes[plane].pending) for plane in Plane)
+        party = self._standing.local.party
+        text = f"this terminal speaks for {party} in term {term}; {waiting} statements are under way"
+        self._answer(event, "speaks", text, ok=True)
+
+    def due(self, now: Instant) -> None:
+        """Take over if the charter's rule says so (23.13)."""
+        silent = self._rule.due(now)
+        if silent:
+            before = self._begin(now, by_rule=True)
+            self._ctx.record("terminal.ruled", other=before, term=self._standing.turn.term, silent_ms=silent)
+            self._speak(now)
+
+    def _begin(self, now: Instant, *, by_rule: bool) -> str:
+        """A new term of this terminal; who spoke before it."""
+        standing = self._standing
         before = standing.name(standing.turn.terminal)
-        standing.begin(ctx.setup.signing, now.wall)
+        standing.begin(self._ctx.setup.signing, now.wall, by_rule=by_rule)
         self._keep(standing.local.party)
         self._keep_down()
-        term = standing.turn.term
-        ctx.record("terminal.takeover", {"officer": Private(event.officer.encode())}, other=before, term=term)
-        self._tell(standing.local.party)
+        return before
+
+    def _speak(self, now: Instant) -> None:
+        ctx = self._ctx
+        self._tell(self._standing.local.party, now)
         for plane in Plane:
             self._beyond(plane)
         for line in ctx.lines:
             for path in line.paths.values():
                 path.beat_soon(now)
         self._mirror.speak(now)
-        waiting = sum(len(ctx.outboxes[plane].pending) for plane in Plane)
-        text = f"this terminal speaks for {standing.local.party} in term {term}; {waiting} statements are under way"
-        self._answer(event, "speaks", text, ok=True)
 
     def _beyond(self, plane: Plane) -> None:
         """New serials lie above everything that anybody has heard of, so that few are given out twice."""
@@ -114,7 +135,7 @@ class Terminals:
 
     # --- on the wire -------------------------------------------------------------------------------------------------
 
-    def write(self, heartbeat: content_pb2.Heartbeat, line: Context) -> None:
+    def write(self, heartbeat: content_pb2.Heartbeat, line: Context, now: Instant) -> None:
         """The terms that we know, and what proves one that the other side has not named."""
         standing, peer = self._standing, line.peer
         party = line.setup.remote.party
@@ -124,8 +145,13 @@ class Terminals:
             heartbeat.activation.CopyFrom(standing.signed[standing.local.party])
         if theirs > peer.knows_itself and not line.sibling:
             heartbeat.peer_activation.CopyFrom(standing.signed[party])
+        self._rule.write(heartbeat, line, now)
         if line.sibling:
             self._mirror.write(heartbeat)
+            other = self._ctx.setup.remote.party
+            heartbeat.other_turn = standing.turns[other].number
+            if heartbeat.other_turn > peer.knows_other:
+                heartbeat.other_activation.CopyFrom(standing.signed[other])
 
     def read(self, heartbeat: content_pb2.Heartbeat, line: Context, now: Instant) -> None:
         """What a beat proves of who speaks. It need not be fresh: a turn goes up only. Raises RemoteError."""
@@ -134,11 +160,15 @@ class Terminals:
             self._hear(party, heartbeat.activation, now)
         if heartbeat.HasField("peer_activation"):
             self._hear(self._standing.local.party, heartbeat.peer_activation, now)
+        if heartbeat.HasField("other_activation") and line.sibling:
+            self._hear(self._ctx.setup.remote.party, heartbeat.other_activation, now)
 
-    def heard(self, heartbeat: content_pb2.Heartbeat, line: Context, now: Instant) -> None:
+    def heard(self, heartbeat: content_pb2.Heartbeat, line: Context, answered: int, now: Instant) -> None:
         """A fresh beat says what the other side knows: it is shown the proof of what it does not."""
         line.peer.knows_itself = heartbeat.turn
         line.peer.knows_us = heartbeat.turn if line.sibling else heartbeat.peer_turn
+        line.peer.knows_other = heartbeat.other_turn
+        self._rule.heard(heartbeat, line, answered)
         if line.sibling:
             self._mirror.heard(heartbeat, line, now)
 
@@ -148,7 +178,7 @@ class Terminals:
         if not standing.hear(party, signed):
             return
         self._keep(party)
-        self._tell(party)
+        self._tell(party, now)
         if party != standing.local.party:
             return
         if spoke and not standing.active:
@@ -162,11 +192,16 @@ class Terminals:
             for path in line.paths.values():
                 path.beat_soon(now)
 
-    def _tell(self, party: str) -> None:
-        turn = self._standing.turns[party]
+    def _tell(self, party: str, now: Instant) -> None:
+        turn, ctx = self._standing.turns[party], self._ctx
         name = self._standing.name(turn.terminal)
-        self._ctx.record("terminal.speaks", other=name, term=turn.term)
-        self._ctx.tell("terminal", terminal=name, term=turn.term)
+        self._rule.begun(party, now)
+        ctx.record("terminal.speaks", other=name, term=turn.term)
+        ctx.tell("terminal", terminal=name, term=turn.term)
+        if self._standing.by_rule(party) and self._ruled_told < TAKEOVERS_TOLD_MAX:
+            self._ruled_told += 1
+            text = f"{name} speaks for {party} by the charter's rule, after a silence: no officer let it"
+            ctx.alarm("takeover-by-rule", text, other=name, term=turn.term)
 
     def _keep(self, party: str) -> None:
         value = encode(self._standing.signed[party])

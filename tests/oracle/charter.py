@@ -85,10 +85,11 @@ _NOTES = _each(lambda value: isinstance(value, str))
 _TIMERS = ("heartbeat_ms", "silent_floor_ms", "silent_ceiling_ms", "retransmit_ms", "retransmit_max_ms")
 
 
-def _with_objectives(members: dict[str, Test]) -> Test:
-    """A policy, which may say in what time a statement should be read (20.7)."""
-    plain, full = _object(members), _object({**members, "objective_ms": _each(INTERVAL, 4, 4)})
-    return lambda value: plain(value) or full(value)
+_PERHAPS_IN_POLICY: dict[str, Test] = {
+    "objective_ms": _each(INTERVAL, 4, 4),
+    "takeover_after_ms": _number(0, 30 * DAY),
+}
+"""In what time a statement should be read (20.7), and after what silence an alternate takes over (23.13)."""
 
 
 SHAPES: dict[str, dict[str, Test]] = {
@@ -113,12 +114,12 @@ SHAPES: dict[str, dict[str, Test]] = {
             {"name": NAME, **dict.fromkeys((*_TIMERS, "prekey_rotation_ms", "checkpoint_ms"), INTERVAL),
              "window_messages": _number(1), "window_bytes": _number(1)}
         )),
-        "policy": _with_objectives({
+        "policy": _open_object({
             "text_bytes_max": _number(1, 32_768), "validity_ms": _each(INTERVAL, 4, 4),
             "witnesses": lambda value: isinstance(value, str) and len(value) <= 65_536,
             "channel_test_ms": lambda value: _number(0, DAY)(value) and (value == 0 or value >= 1_000),
             "release": _release,
-        }),
+        }, _PERHAPS_IN_POLICY),
     },
 }  # fmt: skip
 
@@ -307,6 +308,9 @@ def _check_whole(
     for one in profiles.values():
         need(one["heartbeat_ms"] < one["silent_floor_ms"] <= one["silent_ceiling_ms"])
         need(one["retransmit_ms"] <= one["retransmit_max_ms"])
+    silences = [profiles[card["profile"]]["silent_ceiling_ms"] for card in relays]
+    after = text["policy"].get("takeover_after_ms", 0)
+    need(after == 0 or after >= 2 * max(silences))
     need(not read_policy(text["policy"]["witnesses"].encode()).logs)
     for entry in text["parties"]:
         held = [set(card["roles"]) for card in officers if card["party"] == entry["name"]]

@@ -268,7 +268,8 @@ def heartbeat(given: Json, asked: Json) -> Json:
     service = (made["service_sent"], made["service_received"])
     need(max(service) <= SERIAL_MAX and (0 in service) == (service == (0, 0)), "beat")
     need(made["time_ms"] <= TIME_MAX and 1 <= made["presence"] <= 6, "beat")
-    need(max(made["turn"], made["peer_turn"]) <= SERIAL_MAX * 256, "beat")
+    need(max(made["turn"], made["peer_turn"], made["other_turn"]) <= SERIAL_MAX * 256, "beat")
+    need(made["silent_ms"] <= SERIAL_MAX, "beat")
     if made["lacking"] is not None:
         lacking = made["lacking"]
         for first, last in (("first", "last"), ("exercise_first", "exercise_last")):

@@ -134,9 +134,17 @@ MESSAGES: dict[str, dict[int, Field]] = {
         33: Field("charter_serial", "u64"),
         34: Field("charter", "bytes"),
         35: Field("charter_next", "bytes"),
+        40: Field("silent_ms", "u64"),
+        41: Field("other_turn", "u64"),
+        42: Field("other_activation", "SignedActivation"),
     },
     "SignedActivation": {1: Field("body", "bytes"), 2: Field("signature", "bytes")},
-    "ActivationBody": {1: Field("term", "u32"), 2: Field("terminal", "u32"), 3: Field("time_ms", "u64")},
+    "ActivationBody": {
+        1: Field("term", "u32"),
+        2: Field("terminal", "u32"),
+        3: Field("time_ms", "u64"),
+        4: Field("by_rule", "bool"),
+    },
     "Lacking": {
         1: Field("first", "u64"),
         2: Field("last", "u64"),

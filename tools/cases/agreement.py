@@ -283,9 +283,12 @@ def _charters() -> Cases:
     terms = TermsEntry(notice_days=90, depositary="The secretariat")
     cases.good("an amendment, and terms", note=signed(charter_text(serial=2, amends=amends, terms=terms)))
     _release_policies(cases)
-    policy = charter_text().policy.model_copy(update={"objective_ms": (60_000, 30_000, 2_000, 1_000)})
+    more = {"objective_ms": (60_000, 30_000, 2_000, 1_000), "takeover_after_ms": 4_000}
+    policy = charter_text().policy.model_copy(update=more)
     new = charter_text(serial=2, amends=amends, terms=terms, policy=policy)
-    cases.good("an amendment, terms and time objectives", note=signed(new))
+    cases.good("an amendment, terms, time objectives and a rule of takeover", note=signed(new))
+    hasty = policy.model_copy(update={"takeover_after_ms": 3_999})
+    cases.bad("", "a rule of takeover that an ordinary silence fulfils", note=signed(charter_text(policy=hasty)))
     text = parse_note(good.encode()).text
     assert hashlib.sha256(text).hexdigest() == cases.cases[0]["expect"]["output"]["hash"]
 

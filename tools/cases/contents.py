@@ -629,6 +629,13 @@ def _heartbeats() -> Cases:
             "peer_turn": (1 << 16) + 2,
             "peer_activation": content_pb2.SignedActivation(body=b"\x08\x01\x10\x02", signature=bytes(64)),
         },
+        "a turn of the other party, and its word, between siblings": {
+            "other_turn": (1 << 16) + 4,
+            "other_activation": content_pb2.SignedActivation(
+                body=b"\x08\x01\x10\x04\x18\x01\x20\x01", signature=bytes(64)
+            ),
+        },
+        "silent for ten minutes": {"silent_ms": 600_000, "peer_turn": (1 << 16) + 2},
         "lacking": {"lacking": content_pb2.Lacking(first=3, last=66, exercise_first=1, exercise_last=1)},
         "lacking nothing": {"lacking": content_pb2.Lacking()},
         **{f"presence {number}": {"presence": number} for number in (3, 4, 5, 6)},
@@ -641,6 +648,8 @@ def _heartbeats() -> Cases:
         ("beat", "no presence", {"presence": 0}),
         ("beat", "a turn beyond the last", {"turn": 2**48 + 1}),
         ("beat", "a turn of the peer beyond the last", {"peer_turn": 2**48 + 1}),
+        ("beat", "a turn of the other party beyond the last", {"other_turn": 2**48 + 1}),
+        ("beat", "silent for longer than SERIAL_MAX", {"silent_ms": 2**40 + 1}),
         ("beat", "lacking what ends before it begins", {"lacking": content_pb2.Lacking(first=3, last=2)}),
         ("beat", "lacking beyond SERIAL_MAX", {"lacking": content_pb2.Lacking(exercise_last=2**40 + 1)}),
         ("beat", "an unknown presence", {"presence": 99}),

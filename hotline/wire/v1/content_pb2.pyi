@@ -757,6 +757,9 @@ class Heartbeat(_message.Message):
     CHARTER_SERIAL_FIELD_NUMBER: _builtins.int
     CHARTER_FIELD_NUMBER: _builtins.int
     CHARTER_NEXT_FIELD_NUMBER: _builtins.int
+    SILENT_MS_FIELD_NUMBER: _builtins.int
+    OTHER_TURN_FIELD_NUMBER: _builtins.int
+    OTHER_ACTIVATION_FIELD_NUMBER: _builtins.int
     beat: _builtins.int
     echo: _builtins.int
     path: _builtins.int
@@ -790,6 +793,10 @@ class Heartbeat(_message.Message):
     """Hash of the charter in force, until the peer is known to stand under it, and from time to time."""
     charter_next: _builtins.bytes
     """Hash of the next charter, which this terminal is ready to stand under."""
+    silent_ms: _builtins.int
+    """How long the terminal that speaks for the recipient's party has not been heard; 0: not for as long as the charter's rule asks."""
+    other_turn: _builtins.int
+    """Between terminals of one party: the newest turn of the other party that the sender knows, and what proves it."""
     @_builtins.property
     def announcement(self) -> Global___SignedPrekey: ...
     @_builtins.property
@@ -806,6 +813,8 @@ class Heartbeat(_message.Message):
     def lacking(self) -> Global___Lacking:
         """Between terminals of one party: what the sender's record lacks of the party's statements."""
 
+    @_builtins.property
+    def other_activation(self) -> Global___SignedActivation: ...
     def __init__(
         self,
         *,
@@ -839,10 +848,13 @@ class Heartbeat(_message.Message):
         charter_serial: _builtins.int = ...,
         charter: _builtins.bytes = ...,
         charter_next: _builtins.bytes = ...,
+        silent_ms: _builtins.int = ...,
+        other_turn: _builtins.int = ...,
+        other_activation: Global___SignedActivation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "announcement", b"announcement", "courier", b"courier", "lacking", b"lacking", "log", b"log", "peer_activation", b"peer_activation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "announcement", b"announcement", "courier", b"courier", "lacking", b"lacking", "log", b"log", "other_activation", b"other_activation", "peer_activation", b"peer_activation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "announcement", b"announcement", "beat", b"beat", "charter", b"charter", "charter_next", b"charter_next", "charter_serial", b"charter_serial", "courier", b"courier", "echo", b"echo", "echo_delay_ms", b"echo_delay_ms", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "lacking", b"lacking", "log", b"log", "log_size", b"log_size", "path", b"path", "peer_activation", b"peer_activation", "peer_turn", b"peer_turn", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "presence_answered", b"presence_answered", "presence_asked", b"presence_asked", "presence_until_ms", b"presence_until_ms", "received_through", b"received_through", "sent_through", b"sent_through", "service_received", b"service_received", "service_sent", b"service_sent", "time_ms", b"time_ms", "turn", b"turn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "announcement", b"announcement", "beat", b"beat", "charter", b"charter", "charter_next", b"charter_next", "charter_serial", b"charter_serial", "courier", b"courier", "echo", b"echo", "echo_delay_ms", b"echo_delay_ms", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "lacking", b"lacking", "log", b"log", "log_size", b"log_size", "other_activation", b"other_activation", "other_turn", b"other_turn", "path", b"path", "peer_activation", b"peer_activation", "peer_turn", b"peer_turn", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "presence_answered", b"presence_answered", "presence_asked", b"presence_asked", "presence_until_ms", b"presence_until_ms", "received_through", b"received_through", "sent_through", b"sent_through", "service_received", b"service_received", "service_sent", b"service_sent", "silent_ms", b"silent_ms", "time_ms", b"time_ms", "turn", b"turn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -879,19 +891,23 @@ class ActivationBody(_message.Message):
     TERM_FIELD_NUMBER: _builtins.int
     TERMINAL_FIELD_NUMBER: _builtins.int
     TIME_MS_FIELD_NUMBER: _builtins.int
+    BY_RULE_FIELD_NUMBER: _builtins.int
     term: _builtins.int
     terminal: _builtins.int
     time_ms: _builtins.int
+    by_rule: _builtins.bool
+    """No officer let it speak: the charter's rule did."""
     def __init__(
         self,
         *,
         term: _builtins.int = ...,
         terminal: _builtins.int = ...,
         time_ms: _builtins.int = ...,
+        by_rule: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["term", b"term", "terminal", b"terminal", "time_ms", b"time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_rule", b"by_rule", "term", b"term", "terminal", b"terminal", "time_ms", b"time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -248,3 +248,17 @@ def test_time_objectives_are_amended(ceremony: Ceremony) -> None:
     spans = [60_000, 30_000, 2_000, 1_000]
     amended = amend(ceremony.signed, Changes(values={"policy.objective_ms": spans}), TODAY)
     assert load_draft(amended).objective_ms == tuple(spans)
+
+
+def test_a_rule_of_takeover_is_amended_and_given_up(ceremony: Ceremony) -> None:
+    """What both agreed on they can undo; what ordinary silence fulfils is no rule (docs/protocol.md 23.13)."""
+    amended = amend(ceremony.signed, Changes(values={"policy.takeover_after_ms": 600_000}), TODAY)
+    new = load_draft(amended)
+    assert (load_draft(ceremony.signed).takeover_after_ms, new.takeover_after_ms) == (0, 600_000)
+    assert [one.text for one in differences(new, load_draft(ceremony.signed))] == ["takeover_after_ms 0 -> 600000"]
+    least = 2 * max(relay.profile.silent_ceiling_ms for relay in new.relays)
+    with pytest.raises(Untrusted, match="an ordinary silence"):
+        amend(ceremony.signed, Changes(values={"policy.takeover_after_ms": least - 1}), TODAY)
+    for good in (0, least):
+        made = amend(ceremony.signed, Changes(values={"policy.takeover_after_ms": good}), TODAY)
+        assert load_draft(made).takeover_after_ms == good

@@ -346,3 +346,17 @@ def test_both_sides_see_in_what_time_a_statement_should_be_read(table: Path, run
     assert "OBJECTIVES ROUTINE 2 h, PRIORITY 60 min, IMMEDIATE 10 min, FLASH 2 min" in done.out
     shown = run("charter", "show", table / "a", "--json")
     assert json.loads(shown.out)["objective_ms"] == [7_200_000, 3_600_000, 600_000, 120_000]
+
+
+def test_both_sides_see_whether_a_terminal_may_take_over_by_itself(table: Path, run: Run) -> None:
+    """A capital would learn of the rule when the other's alternate speaks (docs/protocol.md 23.13)."""
+    offers = ("--offer", table / "ALPHA.offer", "--offer", table / "BRAVO.offer")
+    outputs = ("--out", table / "a", "--pairwise-out", table / "b")
+    words = ("charter", "new", "--name", "x", *offers, *_shares(table), *outputs, "--release-policy", "one")
+    assert run(*words, "--takeover-after", "soon").code == 2
+    assert run(*words, "--takeover-after", "1s").code == 4
+    assert not (table / "a").exists()
+    done = run(*words, "--takeover-after", "10m")
+    assert done.code == 0, done.err
+    assert "TAKEOVER by the rule after 600 s of silence, or by an officer" in done.out
+    assert json.loads(run("charter", "show", table / "a", "--json").out)["takeover_after_ms"] == 600_000
