@@ -21,7 +21,7 @@ from hotline.charter.cards import (
 )
 from hotline.charter.documents import IdentitySigner, check_name, issue, lawful, read_unverified
 from hotline.charter.mandates import Mandate
-from hotline.charter.parts import Charter
+from hotline.charter.parts import Charter, Officer, Terminal
 from hotline.charter.secrets import RelaySecret, TerminalSecret
 from hotline.civil import civil
 from hotline.crypto.fingerprint import fingerprint
@@ -102,6 +102,21 @@ def certify_officer(
         )
     )
     return issue(card, [IdentitySigner(party, identity)])
+
+
+def renewed(identity: IdentityKey, holder: Terminal | Officer, unix_ms: int) -> bytes:
+    """The card of a terminal or officer of a charter with the same keys and new dates."""
+    years = _TERMINAL_YEARS if isinstance(holder, Terminal) else _OFFICER_YEARS
+    dates = {"not_before": day(unix_ms), "not_after": day(unix_ms + years * _YEAR_MS)}
+    named = {"party": holder.party, "name": holder.name, "signing": encode(holder.signing), **dates}
+    card: TerminalCard | OfficerCard
+    if isinstance(holder, Terminal):
+        keys = {"ledger": encode(holder.ledger), "tls": encode(holder.tls_certificate_der)}
+        card = lawful(lambda: TerminalCard(schema="hotline.terminal-card/1", **named, **keys))
+    else:
+        roles = holder.roles
+        card = lawful(lambda: OfficerCard.model_validate({"schema": "hotline.officer-card/1", "roles": roles, **named}))
+    return issue(card, [IdentitySigner(holder.party, identity)])
 
 
 def make_relay(

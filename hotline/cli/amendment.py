@@ -23,6 +23,7 @@ from hotline.cli.charterview import print_differences, print_signatures
 from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.expiries import expiries_command
 from hotline.cli.output import line, print_json
+from hotline.cli.reactivation import reactivate_command
 from hotline.errors import ConfigError, RemoteError
 from hotline.files import read_public
 from hotline.ledger.policy import parse_policy
@@ -246,4 +247,12 @@ def _reason(new: Charter, old: Charter) -> str | None:
     return None
 
 
-COMMANDS: Final = (amend_command, diff_command, activate_command, propose_command, fetch_command, expiries_command)
+COMMANDS: Final = (
+    amend_command,
+    diff_command,
+    activate_command,
+    propose_command,
+    fetch_command,
+    expiries_command,
+    reactivate_command,
+)

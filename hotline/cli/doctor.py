@@ -171,7 +171,7 @@ def _validity(config: EndpointConfig) -> Finding:
     if soon:
         result = "FAIL" if found[0].within == 0 else "WARN"
         text = "; ".join(soon[:5])
-        return Finding("validity", result, text, "", "renew them by an amendment: hotline charter expiries --help")
+        return Finding("validity", result, text, "", "renew them by an amendment: hotline charter reactivate")
     return _ok("validity", f"the first to end: {told(found[0])}")
 
 

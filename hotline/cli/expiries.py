@@ -73,11 +73,12 @@ def expiries_command(file: Path, as_json: bool) -> None:
 
     \b
     What has ended, or will, is renewed by an amendment, also after years:
-      1  make new cards for it: hotline key officer; for a relay, one under another name
-      2  hotline charter offer --amendment, then charter amend --base, in one capital
-      3  hotline charter sign --base, in both capitals
-      4  hotline charter activate, in both capitals
-    Daemons go on beyond the dates; they are for people. Exit 1 if something has ended or does within 7 days.
+      1  in each capital: hotline key renew, then hotline charter offer --amendment
+      2  for a relay, a new card under another name: hotline-relay key init
+      3  in one capital: hotline charter amend --base, and then in both: hotline charter sign --base
+      4  put it in place of the old one everywhere, and start the daemons anew
+    Or let hotline charter reactivate say what is done and what is next. Daemons go on beyond the dates; they are for
+    people. Exit 1 if something has ended or does within 7 days.
     """
     charter = naming(file, partial(load_draft, read_public(file)))
     today = day(now_ms())

@@ -52,6 +52,7 @@ from hotline.cli.artefacts import (
 from hotline.cli.exits import Exit, leave
 from hotline.cli.officerkeys import certify_in_token, place_of, place_options
 from hotline.cli.output import line, print_json
+from hotline.cli.renewal import renew_command
 from hotline.crypto.fingerprint import digits, fingerprint, qr_text, words
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.tls import fingerprint as certificate_fingerprint
@@ -74,6 +75,9 @@ def key() -> None:
     An identity key stays offline and certifies the others. A terminal's key lies on its machine.
     Secret files end in .key (mode 0600); what ends in .pub or .card may be shown to anyone.
     """
+
+
+key.add_command(renew_command)
 
 
 @key.command()

@@ -104,7 +104,7 @@ class Endpoint:
         keys = (setup.charter, local.number, remote.number, remote.signing, setup.signing, setup.storage_key)
         courier_keys = CourierKeys(*keys, entropy)
         courier_keys.restore(saved.rows("courier_prekey"), saved.rows("peer_courier"))
-        self._courier_keys = courier_keys
+        self.courier_keys = courier_keys
 
         sides = [remote, *(one.side for one in setup.others)]
         self.standing = Standing(setup.charter, local, sides)
@@ -257,7 +257,7 @@ class Endpoint:
     def next_deadline(self) -> int | None:
         """When something is due."""
         deadlines = [self._gap_at, self._taken_at, self.context.nonpapers.next_deadline()]
-        deadlines += [self.context.prekeys.next_deadline(), self._courier_keys.next_deadline()]
+        deadlines += [self.context.prekeys.next_deadline(), self.courier_keys.next_deadline()]
         deadlines += [part.next_deadline() for part in self._parts()]
         for line in self._lines.values():
             deadlines += line.deadlines()
@@ -270,7 +270,7 @@ class Endpoint:
         ctx.out.changes += changes
         if rotated and ctx.prekeys.newest is not None:
             ctx.record("key.prekey", generation=ctx.prekeys.newest.generation, name=ctx.prekeys.newest.name.hex())
-        ctx.out.changes += self._courier_keys.due(now)
+        ctx.out.changes += self.courier_keys.due(now)
         self.presence.due(now)
         modes.due(self.context, now)
         lines = self._lines.values()
@@ -308,7 +308,7 @@ class Endpoint:
         self.tests.started(now)
         lifetime = min(path.setup.profile.prekey_rotation_ms for path in ctx.paths.values())
         ctx.out.changes += ctx.prekeys.rotate(now, lifetime)
-        ctx.out.changes += self._courier_keys.due(now)
+        ctx.out.changes += self.courier_keys.due(now)
         assert ctx.prekeys.newest is not None
         ctx.record("key.prekey", generation=ctx.prekeys.newest.generation, name=ctx.prekeys.newest.name.hex())
 

@@ -61,5 +61,5 @@ def test_what_has_ended_is_said_and_is_an_error_to_scripts(
     assert "HAS ENDED" in late.out
     charter = load_charter(note.read_bytes())
     assert "HAS ENDED" in told(expiries(charter, "2099-01-01")[0])
-    for step in ("charter offer --amendment", "charter amend --base", "charter sign --base", "charter activate"):
+    for step in ("charter offer --amendment", "charter amend --base", "charter sign --base", "charter reactivate"):
         assert step in " ".join(run("charter", "expiries", "--help").out.split())
