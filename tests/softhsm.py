@@ -58,13 +58,9 @@ class SoftHsm:
         data = file.read_bytes()
         at = data.index(_FLAGS) + len(_FLAGS)
         value = int.from_bytes(data[at : at + 8], "big") | bits
-        file.write_bytes(data[:at] + value.to_bytes(8, "big") + data[at + 8 :])
-
-    def flags(self, token: Path) -> int:
-        """What it says."""
-        data = (token / "token.object").read_bytes()
-        at = data.index(_FLAGS) + len(_FLAGS)
-        return int.from_bytes(data[at : at + 8], "big")
+        # The first number counts changes: a library that has read the file before reads it again.
+        count = int.from_bytes(data[:8], "big") + 1
+        file.write_bytes(count.to_bytes(8, "big") + data[8:at] + value.to_bytes(8, "big") + data[at + 8 :])
 
     @contextmanager
     def open(self, label: str) -> Iterator[TokenSession]:

@@ -31,10 +31,16 @@ identity_option = click.option(
     "--identity", type=click.Path(path_type=Path), required=True, metavar="KEY", help="Identity key file of your party."
 )
 passphrase_option = click.option(
-    "--passphrase-file", type=click.Path(path_type=Path), metavar="FILE", help="Passphrase, else it is asked for."
+    "--passphrase-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Passphrase of the identity key, else it is asked for.",
 )
 new_passphrase_option = click.option(
-    "--new-passphrase-file", type=click.Path(path_type=Path), metavar="FILE", help="Passphrase of the new key file."
+    "--new-passphrase-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Passphrase of the new key file.",
 )
 out_folder_option = click.option(
     "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the new files."
@@ -47,6 +53,8 @@ class Artefact(NamedTuple):
     path: Path
     data: bytes
     mode: int = PUBLIC_MODE
+    note: str = ""
+    """What people are told of it; that it is secret, if nothing else, where its mode says so."""
 
 
 def write_all(artefacts: Sequence[Artefact]) -> None:
@@ -65,7 +73,8 @@ def write_all(artefacts: Sequence[Artefact]) -> None:
             path.unlink(missing_ok=True)
         raise
     for artefact in artefacts:
-        line(f"wrote {artefact.path}{'  (secret)' if artefact.mode == SECRET_MODE else ''}")
+        note = artefact.note or ("secret" if artefact.mode == SECRET_MODE else "")
+        line(f"wrote {artefact.path}{f'  ({note})' if note else ''}")
 
 
 def now_ms() -> int:

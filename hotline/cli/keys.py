@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -53,13 +54,15 @@ from hotline.cli.exits import Exit, leave
 from hotline.cli.officerkeys import certify_in_token, place_of, place_options
 from hotline.cli.output import line, print_json
 from hotline.cli.renewal import renew_command
+from hotline.cli.trykey import try_
 from hotline.crypto.fingerprint import digits, fingerprint, qr_text, words
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.tls import fingerprint as certificate_fingerprint
-from hotline.crypto.vault import seal_secret
-from hotline.errors import Untrusted
+from hotline.crypto.vault import is_sealed, seal_secret
+from hotline.errors import ConfigError, KeyFileError, Untrusted
 from hotline.files import read_public
 from hotline.safetext import safe_line
+from hotline.token import TokenKey, names_token
 
 ROLES: Final[tuple[Role, ...]] = tuple(sorted(get_args(Role)))
 
@@ -72,12 +75,18 @@ def key() -> None:
     """Identity, terminal and officer keys.
 
     \b
-    An identity key stays offline and certifies the others. A terminal's key lies on its machine.
-    Secret files end in .key (mode 0600); what ends in .pub or .card may be shown to anyone.
+    1  hotline key init       once for a party; this key stays offline and certifies the others
+    2  hotline key terminal   for each machine, on which the .key file lies then
+    3  hotline key officer    for each officer, who keeps the .key file, or has the key in a token
+       hotline charter offer  gathers the .card files for the other party
+
+    \b
+    What ends in .key (mode 0600) is for its owner alone; what ends in .pub or .card may be shown to anyone.
     """
 
 
 key.add_command(renew_command)
+key.add_command(try_)
 
 
 @key.command()
@@ -161,7 +170,9 @@ def officer(
     pin_file: Path | None,
     **token: Any,
 ) -> None:
-    """Make an officer's key and certify it: in a file sealed by the officer's passphrase, or in the officer's token.
+    """Make and certify an officer's key, in a file or a token.
+
+    A file is sealed by a passphrase of the officer's own; out of a token the key never comes.
 
     \b
     Examples:
@@ -191,7 +202,9 @@ def officer(
 @identity_option
 @click.option("--officer", "card", type=click.Path(path_type=Path), required=True, metavar="CARD", help="Who may act.")
 @click.option("--role", type=click.Choice(ROLES), required=True, help="As what.")
-@click.option("--charter", "charter_file", type=click.Path(path_type=Path), required=True, metavar="CHARTER")
+@click.option(
+    "--charter", "charter_file", type=click.Path(path_type=Path), required=True, metavar="CHARTER", help="In force."
+)
 @click.option("--from", "first", required=True, metavar="DAY", help="The first day (UTC): 2026-11-18.")
 @click.option("--until", required=True, metavar="DAY", help="The day on which it does not hold any more.")
 @click.option("--grounds", required=True, help="Why; the other side reads it with every statement signed by it.")
@@ -208,7 +221,9 @@ def mandate(
     out: Path,
     passphrase_file: Path | None,
 ) -> None:
-    """Let an officer of the charter act in a role that the card does not have, for some days.
+    """Let an officer act in one more role for some days.
+
+    The charter names the officer already, but the card does not have the role.
 
     \b
     Example:
@@ -235,7 +250,10 @@ def mandate(
 @click.option("--qr", is_flag=True, help="Draw the fingerprint as a QR code.")
 @json_option
 def show(file: Path, qr: bool, as_json: bool) -> None:
-    """Show what a public file claims: .pub, .card, an offer or a mandate. `hotline key verify` says whether it holds.
+    """Show what a public file claims.
+
+    A .pub, a .card, an offer or a mandate; `hotline key verify` says whether it holds. Of an officer's .key file
+    whose key is in a token: which token.
 
     \b
     Examples:
@@ -243,16 +261,34 @@ def show(file: Path, qr: bool, as_json: bool) -> None:
       hotline key show ALPHA.main.terminal.card --json
     """
     data = read_public(file)
-    claim = naming(file, lambda: read_claim(data))
+    claim = naming(file, lambda: TokenKey.read(data)) if names_token(data) else _claim(file, data)
+    picture = _place(claim) if isinstance(claim, TokenKey) else _picture(claim)
     if as_json:
-        print_json(_picture(claim))
+        print_json(picture)
         return
     if isinstance(claim, IdentityCard | PartyOffer):
         print_identity(claim.party, decode(claim.identity), qr=qr)
-    for name, value in _picture(claim).items():
+    for name, value in picture.items():
         if name not in ("schema", "fingerprint", "words", "code"):
             line(f"  {name:12} {safe_line(', '.join(value) if isinstance(value, list) else str(value), 256)}")
-    line("Not verified: this is what the file says of itself. Next: hotline key verify")
+    after = "try" if isinstance(claim, TokenKey) else "verify"
+    line(f"Not verified: this is what the file says of itself. Next: hotline key {after}")
+
+
+def _claim(file: Path, data: bytes) -> Claim:
+    """What a public file claims. Raises ConfigError for one that is not public, Malformed for anything else."""
+    with suppress(KeyFileError):
+        is_sealed(data)
+        raise ConfigError(f"{file}: a key file, not a public one; name the .pub or .card that was made with it")
+    return naming(file, lambda: read_claim(data))
+
+
+def _place(where: TokenKey) -> dict[str, Any]:
+    """Schema hotline.key-show/1."""
+    party, _, name = where.name.partition("/")
+    picture = {"schema": "hotline.key-show/1", "kind": "token-key", "party": party, "name": name}
+    picture |= {"token": where.token, "serial": where.serial, "key": where.key, "module": where.module}
+    return picture | {"signing": digits(fingerprint("signing", where.public))}
 
 
 def _picture(claim: Claim) -> dict[str, Any]:
@@ -289,7 +325,9 @@ def _picture(claim: Claim) -> dict[str, Any]:
 @click.option("--identity", type=click.Path(path_type=Path), metavar="PUB", help="Identity file of the party.")
 @click.option("--scan", metavar="CODE", help="For an identity: what the QR code on paper says.")
 def verify(file: Path, identity: Path | None, scan: str | None) -> None:
-    """Check a public file: a card or mandate against its party's identity, an identity against a scanned code.
+    """Check whether a public file holds.
+
+    A card or mandate against its party's identity, an identity against a scanned code or a file that came another way.
 
     \b
     Examples:
@@ -299,7 +337,9 @@ def verify(file: Path, identity: Path | None, scan: str | None) -> None:
     Exit 0 if it holds, 4 if it does not, 10 for an identity that was compared with nothing.
     """
     data = read_public(file)
-    claim = naming(file, lambda: read_claim(data))
+    if names_token(data):
+        raise ConfigError(f"{file}: says where a key is, and claims nothing: hotline key try tries the key itself")
+    claim = _claim(file, data)
     if isinstance(claim, IdentityCard | PartyOffer):
         naming(file, lambda: open_identity_card(data) if isinstance(claim, IdentityCard) else open_offer(data))
         _compare(file, claim, identity, scan)

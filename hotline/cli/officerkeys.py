@@ -158,4 +158,5 @@ def _certified(
     card = certify_officer(identity, party, name, roles, signer.public, now_ms())
     where = TokenKey(f"{party}/{name}", str(place.module), session.label, session.serial, key, signer.public)
     stem = f"{party}.{name}.officer"
-    return [Artefact(out / f"{stem}.key", where.file(), SECRET_MODE), Artefact(out / f"{stem}.card", card)]
+    note = f"no secret: it says that the key is in token {session.label}"
+    return [Artefact(out / f"{stem}.key", where.file(), SECRET_MODE, note), Artefact(out / f"{stem}.card", card)]

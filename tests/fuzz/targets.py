@@ -61,6 +61,7 @@ from hotline.protocol.statements import (
 )
 from hotline.runtime.contentkeys import read_openings
 from hotline.safetext import SafeText, controls_found, safe_block, safe_line
+from hotline.token import TokenKey, names_token
 from hotline.wire.codec import decode, decode_frame, encode, envelope_frame
 from hotline.wire.envelope import decode_header, envelope_id
 from hotline.wire.inner import ContentType, Inner, decode_inner, encode_inner
@@ -342,6 +343,12 @@ def key_file(data: bytes) -> object:
     return name
 
 
+def token_key(data: bytes) -> object:
+    found = TokenKey.read(data)
+    holds(names_token(data) and found.file() == data, "two spellings of one token key file")
+    return found
+
+
 def key_payload(data: bytes) -> object:
     """What a key file holds, whose seal was opened."""
     return decode_secret(RelaySecret, plain_secret("relay", "relay-1", data), None)
@@ -539,6 +546,7 @@ TARGETS: dict[str, Target] = {
     "document": Target(document, lambda: [parse_note(charter_note()).text], 33_000),
     "card": Target(card, lambda: asked("card", "note"), 16_384),
     "key-file": Target(key_file, _key_file_seeds),
+    "token-key": Target(token_key, lambda: [TokenKey("A/b", "/lib.so", "t", "0", "k", KEY.public).file()]),
     "key-payload": Target(key_payload, _key_payload_seeds),
     "openings": Target(read_openings, lambda: [b'{"body":["00","00"]}'], 600),
     "disclosure": Target(read_disclosure, lambda: [b'{"body": {"salt": "00", "value": "x"}}'], 600),

@@ -191,6 +191,8 @@ def test_verify_takes_a_card_only_with_its_party(table: Path, run: Run) -> None:
 def test_a_file_of_another_kind_is_told_as_such(table: Path, run: Run) -> None:
     """A key file that was shown by mistake would be printed, or end in a traceback."""
     refused = run("key", "show", table / "ALPHA.identity.key")
-    assert refused.code == 4
+    assert (refused.code, "name the .pub or .card" in refused.err) == (1, True)
+    assert run("key", "verify", table / "ALPHA.identity.key").err == refused.err
     assert "box" not in refused.out + refused.err
+    assert run("key", "show", table / "word").code == 4
     assert run("key", "show", table / "nothing").code == 1

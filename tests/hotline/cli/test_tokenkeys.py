@@ -18,6 +18,7 @@ from hotline.cli.artefacts import identity_of, read_identity_card
 from hotline.crypto.signing import SigningKey
 from hotline.token import TokenKey
 from tests.hotline.cli.conftest import Ran, Run, call
+from tests.schemas import printed
 from tests.softhsm import FINAL_TRY, LOCKED, PIN, SoftHsm, import_key, soft_hsm
 
 LABEL = "ALPHA-release-1"
@@ -119,6 +120,18 @@ def test_a_key_that_the_token_made_before_is_certified(desk: Desk) -> None:
     assert (taken.code, "certify it with --existing" in taken.err) == (1, True)
 
 
+def test_a_key_that_does_not_sign_for_its_public_half_is_not_certified(desk: Desk) -> None:
+    """The charter would name an officer who is mute when it matters (docs/protocol.md 5.20)."""
+    with desk.hsm.open(LABEL) as session:
+        session.make_key(KEY, bytes(16))
+        (public,) = session._objects("PUBLIC_KEY", KEY)
+        public.destroy()
+        import_key(session, KEY, b"", SigningKey(bytes(32)).public)
+    done = desk.make("--existing")
+    assert (done.code, "does not hold under the key" in done.err) == (9, True), done.err
+    assert not desk.key.exists()
+
+
 def test_where_a_file_is_in_the_way_no_key_is_left_in_the_token(desk: Desk) -> None:
     """Keys that nobody has certified would gather in the token (docs/protocol.md 5.20 and 5.23)."""
     in_the_way = desk.table / "ALPHA.release-1.officer.card"
@@ -182,7 +195,7 @@ def _final_try(desk: Desk) -> None:
         (lambda desk: desk.rewrite(module="libsofthsm2.so"), "not an absolute path"),
         (_unsafe_module, "others could exchange this library"),
         (_no_library, "cannot be used as a PKCS#11 library"),
-        (lambda desk: shutil.rmtree(desk.token), "no token ALPHA-release-1 of serial"),
+        (lambda desk: shutil.rmtree(desk.token), "put it in and repeat; there is none\n"),
         (lambda desk: desk.rewrite(serial="00"), "there is ALPHA-release-1 (serial "),
         (_no_key, "has no private key called hotline ALPHA/release-1"),
         (_another_key, "another than the one that was certified"),
@@ -235,6 +248,42 @@ def test_a_wrong_pin_is_tried_once_and_a_locked_one_never(held: Desk, monkeypatc
     held.hsm.flag(held.token, LOCKED)
     assert held.use().code == 9
     assert Counted.tries == 2
+
+
+def test_a_pin_that_locks_itself_by_this_try_is_told(held: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The officer would go on guessing at a token that listens no more (docs/protocol.md 5.22)."""
+    find = token_room._find
+
+    class Locking(Counted):
+        def open(self, **how: Any) -> Any:
+            try:
+                return super().open(**how)
+            finally:
+                held.hsm.flag(held.token, LOCKED)
+
+    monkeypatch.setattr(token_room, "_find", lambda *where: Locking(find(*where)))
+    _pin(held)
+    done = held.use()
+    assert (done.code, "its PIN is locked: unlock it" in done.err) == (9, True), done.err
+
+
+def test_a_key_is_tried_before_it_is_needed(held: Desk, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a token is broken, or its card too old, would be found out too late (docs/protocol.md 5.20 and 19.15)."""
+    charter, word = ("--charter", table / "charter.note"), ("--passphrase-file", table / "word")
+    tried = held.run("key", "try", table / "ALPHA.duty-1.officer.key", *word, *charter)
+    assert (tried.code, "ALPHA/duty-1: signs as drafter, duty, until 2" in tried.out) == (0, True), tried.err
+    pin = ("--pin-file", held.hsm.pin)
+    unnamed = held.run("key", "try", held.key, *pin, *charter)
+    assert (unnamed.code, "release-1" in unnamed.err) == (1, True), unnamed.err
+    held.rewrite(name="ALPHA/duty-1")
+    other = held.run("key", "try", held.key, *pin, *charter)
+    assert (other.code, "has another key of ALPHA/duty-1" in other.err, other.out) == (4, True, "")
+    (shown,) = printed(held.run("key", "show", held.key, "--json").out)
+    assert (shown["kind"], shown["token"], shown["name"]) == ("token-key", LABEL, "duty-1")
+    assert held.run("key", "verify", held.key).code == 1
+    monkeypatch.setattr("hotline.cli.trykey.now_ms", lambda: 4_102_444_800_000)
+    late = held.run("key", "try", table / "ALPHA.duty-1.officer.key", *word, *charter)
+    assert (late.code, "the card of ALPHA/duty-1 holds from" in late.err, late.out) == (4, True, "")
 
 
 def test_without_the_package_the_extra_is_named(held: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
