@@ -64,7 +64,7 @@ proto: install ## generate hotline/wire/v1 from proto/
 size: install ## lines of code of each trusted zone, and what it stands on
 	$(RUN)/python tools/size.py --check
 
-model: install ## delivery and keys, every state within larger bounds
+model: install ## delivery, keys and takeovers, every state within larger bounds
 	$(RUN)/python -m tests.model --large
 
 conformance: install ## the published cases, answered by the product and by the oracle

@@ -64,7 +64,7 @@ def given() -> bytes:
 def mandate(data: bytes) -> object:
     key, officer = IDENTITIES["ALPHA"].public, OFFICERS["ALPHA", "duty-1"]
     fault = mandate_fault(data, key, TWO.founding, officer, "releaser", "2026-11-18")
-    holds(bool(fault) or data == given(), "a mandate that nobody gave")
+    holds(bool(fault) or parse_note(data).text == parse_note(given()).text, "a mandate that nobody gave")
     return read_mandate(data)
 
 

@@ -8,10 +8,11 @@ import time
 from collections import Counter
 
 from tests.model.explorer import explore
-from tests.model.library import LARGE, ROAMING, ROAMING_KEYS, SLOW, USUAL, run, run_of_keys
-from tests.model.planted import DELIVERY, KEYS
+from tests.model.library import LARGE, ROAMING, ROAMING_KEYS, SLOW, USUAL, run, run_of_keys, run_of_takeover
+from tests.model.planted import DELIVERY, KEYS, TAKEOVER
 from tests.model.replay import Unreplayable, replay
 from tests.model.sessions import replay_keys
+from tests.model.terminals import replay_takeover
 
 
 def hold(*, large: bool, limit: int) -> bool:
@@ -29,7 +30,7 @@ def hold(*, large: bool, limit: int) -> bool:
 def find(*, large: bool) -> bool:
     """Every planted error is found."""
     good = True
-    for name, (model, complaint) in (DELIVERY | KEYS).items():
+    for name, (model, complaint) in (DELIVERY | KEYS | TAKEOVER).items():
         if name in SLOW and not large:
             continue
         result = explore(model)
@@ -78,6 +79,19 @@ def play_keys(runs: int) -> bool:
     return True
 
 
+def play_takeovers(runs: int) -> bool:
+    """Real terminals do what the model of takeovers does."""
+    actions = 0
+    for seed in range(runs):
+        for action, difference in replay_takeover(run_of_takeover(seed)):
+            actions += 1
+            if difference:
+                print(f"run {seed}, at {action}: {difference}")
+                return False
+    print(f"{runs} runs on real terminals: {actions} actions, no difference")
+    return True
+
+
 def main() -> int:
     """Explore, find, play."""
     parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
@@ -87,6 +101,7 @@ def main() -> int:
     options = parser.parse_args()
     runs = options.runs or (1_000 if options.large else 20)
     good = [hold(large=options.large, limit=options.limit), find(large=options.large), play(runs), play_keys(runs)]
+    good.append(play_takeovers(runs))
     print("everything holds" if all(good) else "SOMETHING IS WRONG")
     return 0 if all(good) else 1
 

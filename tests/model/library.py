@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.model import delivery, keys
+from tests.model import delivery, keys, takeover
 from tests.model.explorer import Action, Model, State, walk
 
 USUAL: list[Model] = [
@@ -21,6 +21,8 @@ USUAL: list[Model] = [
     keys.Keys(keys.Bounds("keys: BRAVO restarts", in_flight=1, rotations=0, restarts_b=1)),
     keys.Keys(keys.Bounds("keys: ALPHA from an old copy", in_flight=1, rotations=0, restores_a=1)),
     keys.Keys(keys.Bounds("keys: BRAVO from an old copy", in_flight=1, rotations=0, restores_b=1)),
+    takeover.Takeover(takeover.Bounds("takeover: one text")),
+    takeover.Takeover(takeover.Bounds("takeover: terms, a crash", words=0, takeovers=3, crashes=1, again=True)),
 ]
 
 LARGE: list[Model] = [
@@ -49,6 +51,10 @@ LARGE: list[Model] = [
     keys.Keys(keys.Bounds("keys: rotation, BRAVO restored", in_flight=1, restores_b=1)),
     keys.Keys(keys.Bounds("keys: BRAVO restored, clock lies", in_flight=1, restores_b=1, clock_lies=True)),
     keys.Keys(keys.Bounds("keys: both restored", in_flight=1, rotations=0, restores_a=1, restores_b=1)),
+    takeover.Takeover(takeover.Bounds("takeover: one text, a crash", crashes=1)),
+    takeover.Takeover(takeover.Bounds("takeover: one text, twice", takeovers=2)),
+    takeover.Takeover(takeover.Bounds("takeover: two texts", words=2)),
+    takeover.Takeover(takeover.Bounds("takeover: two texts, a crash", words=2, crashes=1)),
 ]
 
 SLOW = {
@@ -56,6 +62,9 @@ SLOW = {
     "a key request brings only a prekey",
     "generations only rise",
     "a prekey is its generation",
+    "the peer's conflict is ignored",
+    "what is pending ends with a takeover",
+    "nobody is told what was settled",
 }
 """Planted errors that take seconds to find."""
 
@@ -83,6 +92,9 @@ ROAMING_KEYS = keys.Bounds(
     restores_b=1,
 )
 """The same for keys."""
+
+ROAMING_TAKEOVER = takeover.Bounds("runs of takeovers", words=3, takeovers=2, crashes=1, again=True)
+"""The same for takeovers."""
 
 _WEIGHTS = {
     "submit": 3.0,
@@ -125,3 +137,11 @@ def run(seed: int, length: int = 22) -> Iterator[tuple[Action, State]]:
 def run_of_keys(seed: int, length: int = 60) -> Iterator[tuple[Action, State]]:
     """The same for keys."""
     return walk(keys.Keys(ROAMING_KEYS), _choose(seed, _WEIGHTS_OF_KEYS), length)
+
+
+_WEIGHTS_OF_TAKEOVER = {"submit": 0.5, "takeover": 0.3, "crash": 0.2, "send": 2.0, "deliver": 1.5, "tell": 1.0}
+
+
+def run_of_takeover(seed: int, length: int = 30) -> Iterator[tuple[Action, State]]:
+    """The same for takeovers."""
+    return walk(takeover.Takeover(ROAMING_TAKEOVER), _choose(seed, _WEIGHTS_OF_TAKEOVER), length)

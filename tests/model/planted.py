@@ -8,10 +8,11 @@ from typing import Any
 from hotline.protocol.inbox import Verdict
 from hotline.protocol.outbox import SentState
 from hotline.protocol.paths import PathState
-from tests.model import keys
+from tests.model import keys, takeover
 from tests.model.delivery import NOBODY, Bounds, Delivery, Pending, Receipt, Receiver, Relay, Sender, State, Stmt
 from tests.model.explorer import Model
 from tests.model.keys import Alpha, Beat, Bravo, Envelope, Epoch, Keys, Prekey, Request
+from tests.model.takeover import Takeover, Terminal, Turn
 
 ONE = {"lanes": (0,), "relays": 1}
 TWO = {"lanes": (0, 0), "relays": 1}
@@ -222,3 +223,69 @@ KEYS: dict[str, tuple[Model, str]] = {
     "what opens is new": (sealing({"take": _every_opening_shown}, in_flight=1, rotations=0, restarts_b=1), "twice"),
 }
 """The same for keys."""
+
+
+def speaking(errors: dict[str, Callable[..., Any]], **bounds: Any) -> Model:
+    """The model of takeovers with rules replaced."""
+    planted: Model = type("Planted", (Takeover,), errors)(takeover.Bounds("planted", **bounds))
+    return planted
+
+
+def _speaks_unheard(self: Takeover, one: Terminal, number: int) -> bool:
+    return one.turn[1] == number
+
+
+def _speaks_beside(self: Takeover, one: Terminal, number: int) -> bool:
+    return one.heard
+
+
+def _term_alone(self: Takeover, turn: Turn) -> int:
+    return turn[0]
+
+
+def _never_late(self: Takeover, one: Terminal, number: int, stmt: takeover.Stmt) -> bool:
+    return False
+
+
+def _always_renumbers(self: Takeover, one: Terminal, number: int, waits: takeover.Stmt) -> bool:
+    return True
+
+
+def _refused_silently(self: Takeover, one: Terminal, waits: takeover.Stmt) -> Terminal:
+    return one.without(waits)
+
+
+def _refused_ignored(self: Takeover, one: Terminal, waits: takeover.Stmt) -> Terminal:
+    return one
+
+
+def _copy_is_delivery(self: Takeover, one: Terminal, stmt: takeover.Stmt) -> Terminal:
+    return one.without(one.at(stmt.serial) or stmt, "delivered")
+
+
+def _begins_empty(self: Takeover, one: Terminal, number: int) -> Terminal:
+    return Takeover.take_over(self, one, number)._replace(pending=frozenset())
+
+
+def _never_settles(self: Takeover, one: Terminal, stmt: takeover.Stmt, word: str) -> Terminal:
+    return one
+
+
+def _asks_nothing(self: Takeover, one: Terminal, other: Terminal, number: int) -> Terminal:
+    return Takeover.meet(self, one, other, number)._replace(owed=one.owed)
+
+
+TAKEOVER: dict[str, tuple[Model, str]] = {
+    "who comes back does not ask": (speaking({"may_speak": _speaks_unheard}, crashes=1), "came back"),
+    "who stands by speaks": (speaking({"may_speak": _speaks_beside}), "stands by speaks"),
+    "of one term nobody is the higher": (speaking({"rank": _term_alone}, words=0, takeovers=2, again=True), "stuck"),
+    "what is told late is taken as said": (speaking({"too_late": _never_late}), "after it"),
+    "a sibling's late words are renumbered": (speaking({"renumbers": _always_renumbers}), "after it"),
+    "the peer's conflict drops without a word": (speaking({"refused": _refused_silently}, words=2), "lost"),
+    "the peer's conflict is ignored": (speaking({"refused": _refused_ignored}, words=2), "stuck"),
+    "a sibling's receipt is the peer's": (speaking({"copied": _copy_is_delivery}), "has it not"),
+    "what is pending ends with a takeover": (speaking({"take_over": _begins_empty}), "stuck"),
+    "nobody is told what was settled": (speaking({"settled": _never_settles}), "stuck"),
+    "the record is not asked for": (speaking({"meet": _asks_nothing}), "stuck"),
+}
+"""The same for takeovers."""

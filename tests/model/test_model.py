@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,20 @@ import pytest
 
 from hotline.protocol.answers import Answers
 from hotline.protocol.inbox import Ahead, Inbox, Verdict
+from hotline.protocol.mirror import Mirror
 from hotline.protocol.outbox import SentState
 from hotline.protocol.paths import TRANSITIONS, PathInput, PathState
 from hotline.protocol.session import ASKABLE, Session
 from hotline.wire.v1 import content_pb2
-from tests.model import keys
+from tests.model import keys, takeover
 from tests.model.delivery import Bounds, Delivery, Receiver, Relay, Stmt
-from tests.model.explorer import Action, Model, explore
-from tests.model.library import ROAMING, ROAMING_KEYS, SLOW, USUAL, run, run_of_keys
-from tests.model.planted import DELIVERY, KEYS
+from tests.model.explorer import Action, Model, Result, State, explore
+from tests.model.library import ROAMING, ROAMING_KEYS, SLOW, USUAL, run, run_of_keys, run_of_takeover
+from tests.model.planted import DELIVERY, KEYS, TAKEOVER
 from tests.model.replay import Unreplayable, replay
 from tests.model.sessions import replay_keys
+from tests.model.takeover import Takeover
+from tests.model.terminals import replay_takeover
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,21 +46,27 @@ def test_every_reachable_state_keeps_the_promises(model: Model) -> None:
     assert result.states > 400
 
 
-QUICK = {name: case for name, case in (DELIVERY | KEYS).items() if name not in SLOW}
+QUICK = {name: case for name, case in (DELIVERY | KEYS | TAKEOVER).items() if name not in SLOW}
 
 
 @pytest.mark.parametrize("name", QUICK)
 def test_a_planted_error_is_found(name: str) -> None:
     """A model that is content with everything proves nothing."""
-    model, complaint = QUICK[name]
-    result = explore(model, 30_000)
+    _, complaint = QUICK[name]
+    result = explored(name)
     assert complaint in result.wrong
     assert result.trace
 
 
+@cache
+def explored(name: str) -> Result:
+    """What comes of a planted error."""
+    return explore(QUICK[name][0], 30_000)
+
+
 def test_the_slow_ones_are_still_there() -> None:
     """An error that only the large run looks for could be forgotten with its name."""
-    assert set(DELIVERY | KEYS) > SLOW
+    assert set(DELIVERY | KEYS | TAKEOVER) > SLOW
 
 
 # --- the explorer -----------------------------------------------------------------------------------------------------
@@ -269,6 +279,61 @@ def test_a_session_that_does_otherwise_is_noticed(monkeypatch: pytest.MonkeyPatc
     """Comparing could be blind."""
     monkeypatch.setattr(Session, method, mutant)
     assert any(difference for seed in PLAYED_KEYS for _, difference in replay_keys(run_of_keys(seed), ROAMING_KEYS))
+
+
+PLAYED_TAKEOVERS = (0, 5, 12)
+
+
+@pytest.mark.parametrize("seed", PLAYED_TAKEOVERS)
+def test_a_run_of_takeovers_is_a_run_of_the_terminals(seed: int) -> None:
+    """The model of takeovers would be right, and terminals would hear, tell and say otherwise."""
+    assert [one for one in replay_takeover(run_of_takeover(seed)) if one[1]] == []
+
+
+def test_the_runs_of_takeovers_take_every_action() -> None:
+    """What is never taken is never compared."""
+    taken = {action[0] for seed in PLAYED_TAKEOVERS for action, _ in run_of_takeover(seed)}
+    happens = {"start", "send", "tell", "meet", "beat", "deliver", "delivered", "conflict", "settled"}
+    assert taken == Takeover.faults | happens
+
+
+def way_to(name: str) -> Iterator[tuple[Action, State]]:
+    """The way to a planted error, as far as the model goes it that has none."""
+    rules = Takeover(takeover.Bounds(name, words=2, takeovers=2, crashes=1))
+    state = rules.begin()
+    for action in explored(name).trace:
+        following = dict(rules.steps(state)).get(action)
+        if following is None:
+            return
+        state = following
+        yield action, state
+
+
+PITFALLS = ("a sibling's late words are renumbered", "the peer's conflict drops without a word")
+
+
+@pytest.mark.parametrize("name", PITFALLS)
+def test_terminals_do_not_fall_where_the_model_could(name: str) -> None:
+    """The way to an error is seldom walked by chance (docs/protocol.md 23.6, 23.8)."""
+    played = list(replay_takeover(way_to(name)))
+    assert [one for one in played if one[1]] == []
+    assert len(played) > 8
+
+
+@pytest.mark.parametrize(
+    ("method", "walk"),
+    [
+        ("_too_late", lambda: run_of_takeover(0)),
+        ("_not_said", lambda: way_to(PITFALLS[1])),
+        ("judged", lambda: way_to(PITFALLS[0])),
+    ],
+)
+def test_terminals_that_do_otherwise_are_noticed(
+    monkeypatch: pytest.MonkeyPatch, method: str, walk: Callable[[], Iterator[tuple[Action, State]]]
+) -> None:
+    """Comparing could be blind."""
+    monkeypatch.setattr(Mirror, method, lambda *_: False)
+    assert any(difference for _, difference in replay_takeover(walk()))
 
 
 def _never_offers(self: Answers, plane: Any, after: int, now: Any) -> None:
