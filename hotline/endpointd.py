@@ -11,12 +11,15 @@ import hashlib
 import os
 import signal
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
 
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
 from hotline import __version__
+from hotline.charter.parts import Terminal
 from hotline.charter.profiles import PROFILES
 from hotline.civil import civil
 from hotline.config import EndpointConfig
@@ -26,12 +29,15 @@ from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.ledger.log import Ledger
 from hotline.ledger.policy import PolicyWitness
 from hotline.ledger.tree import Frontier
+from hotline.machine import Machine
 from hotline.materials import Materials, under_standing
 from hotline.protocol.charters import kept_charter, path_of, terms_of
+from hotline.protocol.conference import Conference, ConferenceEvent
 from hotline.protocol.context import EndpointSetup, LogIdentity, Other
 from hotline.protocol.endpoint import Endpoint
-from hotline.protocol.events import Audited, Closing, EndpointEvent, Started, Suspicion
+from hotline.protocol.events import Audited, Closing, Started, Suspicion
 from hotline.protocol.session import Side
+from hotline.protocol.status import at_a_glance
 from hotline.runtime.alarmcommand import AlarmCommand
 from hotline.runtime.contentkeys import ContentKeys
 from hotline.runtime.credentials import OwnTls, RelayTarget
@@ -39,6 +45,7 @@ from hotline.runtime.dialer import Dialer
 from hotline.runtime.driver import Driver, settle_memory, system_clock
 from hotline.runtime.gate import Gate
 from hotline.runtime.logs import get_logger
+from hotline.runtime.lookups import Lookups
 from hotline.runtime.metrics import EndpointMetrics
 from hotline.runtime.notify import notify
 from hotline.runtime.operators import OperatorService
@@ -70,9 +77,18 @@ class EndpointDaemon:
             raise
         self.ratchet = Ratchet(config.ratchet or config.store.with_name(f"{config.store.name}.ratchet"))
         self._world = EndpointWorld(self.store, self.watchers)
+        self._rows: dict[str, Lookups] = {}
         now = system_clock()
-        self.endpoint = Endpoint(self._setup(), os.urandom, self.store, self.store, self.store, now)
-        self.driver: Driver[EndpointEvent] = Driver(self.endpoint, self._world)
+        self.members: dict[str, Endpoint] = {}
+        """Where there are several other parties, what this terminal has with each; `endpoint` is the first."""
+        if len(self._materials.remotes) > 1:
+            conference = Conference(self._setups(), os.urandom, self._ports, self.store, now)
+            self.members, self.endpoint = conference.members, conference.first
+            self.driver: Driver[ConferenceEvent] = Driver(conference, self._world)
+        else:
+            self.endpoint = Endpoint(self._setups()[0], os.urandom, self.store, self.store, self.store, now)
+            # Nobody names a party where there is one other.
+            self.driver = Driver(cast("Machine[ConferenceEvent]", self.endpoint), self._world)
         self._world.metrics = EndpointMetrics(self.endpoint)
         self._dialing: dict[str, asyncio.Task[None]] = {}
         self._house: list[asyncio.Task[None]] = []
@@ -80,13 +96,18 @@ class EndpointDaemon:
         self.health = health_aio.HealthServicer()
         self._telling: set[asyncio.Task[None]] = set()
         officers = {officer.uid: officer.name for officer in config.operator.officer}
-        self._gate = Gate(config.operator.socket, officers, self._make_service, self.health)
+        socket = config.operator.socket
+        windows = {"": socket} | {party: socket.with_name(f"{socket.name}.{party}") for party in self.members}
+        self._gates = [
+            Gate(path, officers, partial(self._make_service, party), self.health) for party, path in windows.items()
+        ]
         self._world.on_path = self._tell_health
         self._world.on_charter = self._stand
 
     def _tell_health(self) -> None:
         """The service `hotline.peer` serves while the peer answers on some path."""
-        heard = any(line.peer_is_heard for line in self.endpoint.context.peers)
+        members = self.members.values() or (self.endpoint,)
+        heard = all(any(line.peer_is_heard for line in member.context.peers) for member in members)
         answer = health_pb2.HealthCheckResponse.SERVING if heard else health_pb2.HealthCheckResponse.NOT_SERVING
         self._later(self.health.set("hotline.peer", answer))
 
@@ -99,16 +120,42 @@ class EndpointDaemon:
         kept = self.ratchet.load(self._log_identity)
         return suspicion(store.head(), store.loaded.note, kept, self._log_identity, store.root_at)
 
-    def _make_service(self, officer: str | None) -> OperatorService:
-        return OperatorService(self.driver, self.endpoint, self.store, self.watchers, officer, self._extra_status)
+    def _ports(self, party: str) -> tuple[Lookups, Lookups]:
+        rows = self._rows[party] = self.store.of(party)
+        return rows, rows
+
+    def _make_service(self, party: str, officer: str | None) -> OperatorService:
+        """What an officer sees at one window: all, or, of several other parties, what is about one of them."""
+        window = party or next(iter(self.members), "")
+        endpoint = self.members.get(window, self.endpoint)
+        rows = self.store if endpoint is self.endpoint else self._rows[window]
+        return OperatorService(self.driver, endpoint, rows, self.watchers, officer, self._extra_status, window)
 
     def _extra_status(self) -> Mapping[str, Any]:
         errors = {name: dialer.last_error for name, dialer in self._world.dialers.items() if dialer.last_error}
-        return {"version": __version__, "stream_errors": errors}
+        now = system_clock()
+        parties = [at_a_glance(party, member, now) for party, member in self.members.items()]
+        return {"version": __version__, "stream_errors": errors, "parties": parties}
 
-    def _setup(self) -> EndpointSetup:
+    def _setups(self) -> list[EndpointSetup]:
+        """What an endpoint is given, for each other party."""
+        remotes, log_of = self._materials.remotes, self._materials.charter.log_base
+        logs = [LogIdentity(log_of(remote), remote.ledger) for remote in remotes]
+        if len(remotes) == 1:
+            return [self._setup(remotes[0])]
+        return [
+            replace(
+                self._setup(remote),
+                everyone=True,
+                others=(),
+                fellow_logs=tuple(log for log in logs if log.base != log_of(remote)),
+            )
+            for remote in remotes
+        ]
+
+    def _setup(self, remote: Terminal) -> EndpointSetup:
         materials, config = self._materials, self._config
-        charter, local, remote = materials.charter, materials.local, materials.remote
+        charter, local = materials.charter, materials.local
         profiles = {relay: PROFILES[name] for relay, name in config.profile.items()}
         return EndpointSetup(
             charter=charter.founding,
@@ -116,7 +163,7 @@ class EndpointDaemon:
             remote=Side(remote.number, remote.party, remote.name, remote.signing),
             signing=SigningKey(materials.secret.signing),
             storage_key=materials.secret.storage,
-            pairwise=materials.pairwise,
+            pairwise=materials.pairwise[remote.party],
             local_log=self._log_identity,
             remote_log=LogIdentity(charter.log_base(remote), remote.ledger),
             cosigner=Ed25519Cosigner(self._log_identity.base, SigningKey(materials.secret.ledger)),
@@ -186,7 +233,8 @@ class EndpointDaemon:
             raise StorageError(str(self.driver.failed.result()))
         await self.health.set("", health_pb2.HealthCheckResponse.SERVING)
         await self.health.set("hotline.peer", health_pb2.HealthCheckResponse.NOT_SERVING)
-        await self._gate.open()
+        for gate in self._gates:
+            await gate.open()
         if self._config.metrics.listen is not None and self._world.metrics is not None:
             try:
                 self._world.metrics.listen(self._config.metrics.listen)
@@ -230,7 +278,7 @@ class EndpointDaemon:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.driver.settled(), _CLOSE_SECONDS)
             await asyncio.sleep(0.05)  # the last frames are with gRPC; give its threads one turn
-        await self._gate.close(0.2)
+        await asyncio.gather(*(gate.close(0.2) for gate in self._gates))
         if self._world.submitter is not None:
             await self._world.submitter.close()
         for task in (tasks := [*self._dialing.values(), *self._house]):

@@ -1,4 +1,4 @@
-"""What files give an endpoint daemon: keys, charter and pairwise secret, checked against each other.
+"""What files give an endpoint daemon: keys, charter and pairwise secrets, checked against each other.
 
 Nothing is trusted on first use: without a charter that every party has signed, and that names exactly the keys of this
 terminal's key file, the daemon does not start.
@@ -6,17 +6,18 @@ terminal's key file, the daemon does not start.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hotline.charter.model import load_charter
-from hotline.charter.pairwise import check_value
+from hotline.charter.pairwise import check_value, pair_of, read_pairs
 from hotline.charter.parts import Charter, Terminal
 from hotline.charter.secrets import TerminalSecret, decode_secret
 from hotline.charter.succession import standing
 from hotline.config import EndpointConfig
 from hotline.crypto.signing import SigningKey
-from hotline.errors import ConfigError, KeyFileError
+from hotline.errors import KeyFileError
 from hotline.files import named, read_public, read_secret
 from hotline.runtime.logs import get_logger
 
@@ -29,11 +30,18 @@ class Materials:
 
     charter: Charter
     local: Terminal
-    remote: Terminal
+    remotes: tuple[Terminal, ...]
+    """The first terminal of each other party, in the order of their names."""
     secret: TerminalSecret
-    pairwise: bytes
+    pairwise: Mapping[str, bytes]
+    """The secret that is shared with each other party."""
     note: bytes
-    """The charter as both parties signed it."""
+    """The charter as its parties signed it."""
+
+    @property
+    def remote(self) -> Terminal:
+        """The first terminal of the other party, or of the first one."""
+        return self.remotes[0]
 
 
 def load_materials(config: EndpointConfig, passphrase: bytes | None = None) -> Materials:
@@ -41,12 +49,10 @@ def load_materials(config: EndpointConfig, passphrase: bytes | None = None) -> M
     note = read_public(config.charter)
     charter = named(config.charter, lambda: load_charter(note))
     _, secret = named(config.key, lambda: decode_secret(TerminalSecret, read_secret(config.key), passphrase))
-    return _matched(config, charter, note, secret, _pairwise(config.pairwise))
+    return _matched(config, charter, note, secret)
 
 
-def _matched(
-    config: EndpointConfig, charter: Charter, note: bytes, secret: TerminalSecret, pairwise: bytes
-) -> Materials:
+def _matched(config: EndpointConfig, charter: Charter, note: bytes, secret: TerminalSecret) -> Materials:
     """Charter and secrets, if they belong together. Raises ConfigError or KeyFileError."""
     local = named(config.charter, lambda: charter.terminal(config.party, config.terminal))
     if charter.party(config.party).identity != secret.identity:
@@ -57,12 +63,16 @@ def _matched(
     mine = (SigningKey(secret.signing).public, SigningKey(secret.ledger).public, secret.tls_certificate_der)
     if mine != (local.signing, local.ledger, local.tls_certificate_der):
         raise KeyFileError(f"{config.key}: not the key that the charter names for {config.party}/{config.terminal}")
-    if charter.several:
-        raise ConfigError(f"{config.charter}: of {len(charter.parties)} parties; this program serves charters of two")
-    if check_value(pairwise) != charter.pairwise_check:
-        raise KeyFileError(f"{config.pairwise}: not the pairwise secret of this charter; derive it from both shares")
-    remote = charter.terminals_of(charter.peer_of(config.party).name)[0]
-    return Materials(charter, local, remote, secret, pairwise, note)
+    peers = sorted(party.name for party in charter.peers_of(config.party))
+    pairwise = _pairwise(config.pairwise, config.party, peers)
+    for peer, shared in pairwise.items():
+        if check_value(shared) != charter.check_of(config.party, peer):
+            whose = f" with {peer}" if charter.several else ""
+            raise KeyFileError(
+                f"{config.pairwise}: not the pairwise secret of this charter{whose}; derive it from both shares"
+            )
+    remotes = tuple(charter.terminals_of(peer)[0] for peer in peers)
+    return Materials(charter, local, remotes, secret, pairwise, note)
 
 
 def under_standing(config: EndpointConfig, materials: Materials, kept: bytes | None) -> Materials:
@@ -81,11 +91,20 @@ def under_standing(config: EndpointConfig, materials: Materials, kept: bytes | N
         in_force=charter.serial,
         meaning=f"{config.charter} holds an older charter than the store, whose is in force: replace the file",
     )
-    return _matched(config, charter, kept, materials.secret, materials.pairwise)
+    return _matched(config, charter, kept, materials.secret)
 
 
-def _pairwise(path: Path) -> bytes:
+def _pairwise(path: Path, party: str, peers: Sequence[str]) -> dict[str, bytes]:
+    """The secret with each peer: of one a line of digits, of several a line for each pair. Raises KeyFileError."""
     text = read_secret(path).decode("ascii", "replace").strip()
+    if len(peers) > 1:
+        pairs = named(path, lambda: read_pairs(text))
+        missing = [peer for peer in peers if pair_of(party, peer) not in pairs]
+        if missing:
+            raise KeyFileError(
+                f"{path}: holds no secret with {' and '.join(missing)}; add the line of `hotline charter pairwise`"
+            )
+        return {peer: bytes.fromhex(pairs[pair_of(party, peer)]) for peer in peers}
     if len(text) != 2 * PAIRWISE_SIZE or any(digit not in "0123456789abcdef" for digit in text):
         raise KeyFileError(f"{path}: not a pairwise secret; derive it with `hotline charter pairwise`")
-    return bytes.fromhex(text)
+    return {peers[0]: bytes.fromhex(text)}

@@ -217,6 +217,7 @@ FIELDS: Final = {
     "ours": (NUMBER, "1 if the challenger said the statement, 0 if it was received"),
     "offset_ms": (NUMBER, "peer's clock less ours"),
     "old": (TEXT, "the charter or configuration before (hex)"),
+    "party": (TEXT, "in a charter of several parties, the one that an entry is about (26.6)"),
     "other": (TEXT, "party and name of another terminal, or of the one that speaks: `ALPHA/main`"),
     "path": (TEXT, "name of the relay"),
     "paths": (TEXT, "names of the relays, with a space between"),
@@ -424,7 +425,7 @@ def _agree(what: str, found: Iterable[str], words: Iterable[str]) -> None:
 
 def _check_fields(*tables: Mapping[str, Written]) -> None:
     used = {name for table in tables for one in table.values() for name in one.always | one.sometimes}
-    _agree("fields", used | {"clock"}, FIELDS)
+    _agree("fields", used | {"clock", "party"}, FIELDS)
 
 
 # --- rendering -------------------------------------------------------------------------------------------------------

@@ -190,32 +190,39 @@ def fsck(store: Path, as_json: bool) -> None:
 
     Exit 0 they are the same, 6 they differ. Whether the ledger itself holds is said by: hotline audit verify.
     """
-    from hotline.protocol.rebuild import REBUILT, differences, rebuild
-    from hotline.runtime.store import connect, stored_rows
+    from hotline.protocol.rebuild import REBUILT, about, differences, rebuild
+    from hotline.protocol.tables import scoped
+    from hotline.runtime.lookups import scopes, stored_rows
+    from hotline.runtime.store import connect
 
     path = store / "ledger.db" if store.is_dir() else store
     with open_record(path) as logs:
         if not any(len(log.hashes) for log in logs):
             leave(Exit.UNDECIDED, f"{path}: an empty ledger; there is nothing to compare")
         try:
-            made = rebuild(leaf for log in logs for leaf in _each(log))
-        except (Malformed, KeyError, ValueError) as error:
+            leaves = [leaf for log in logs for leaf in _each(log)]
+        except Malformed as error:
             leave(Exit.TAMPERED, f"an entry cannot be read ({error}); run: hotline audit verify")
+    found, rows = [], 0
     with closing(connect(path, read_only=True)) as database:
-        try:
-            tables = {table: stored_rows(database, table) for table in REBUILT}
-        except sqlite3.Error as error:
-            leave(Exit.UNDECIDED, f"{path}: cannot be read to the end ({error})")
-    found = differences(made, tables)
+        parties = scopes(database)
+        for party in ("", *parties):
+            try:
+                tables = {table: stored_rows(database, scoped(table, party)) for table in REBUILT}
+                made = rebuild(about(leaves, party, parties))
+            except sqlite3.Error as error:
+                leave(Exit.UNDECIDED, f"{path}: cannot be read to the end ({error})")
+            except (KeyError, ValueError) as error:
+                leave(Exit.TAMPERED, f"an entry cannot be read ({error}); run: hotline audit verify")
+            rows += sum(len(table) for table in tables.values())
+            found += [f"{party}: {one}" if party else one for one in differences(made, tables)]
     if as_json:
         print_json({"schema": "hotline.fsck/1", "differences": found})
     else:
         for text in found:
             line(text)
-        rows = sum(len(table) for table in tables.values())
-        line(
-            f"{rows} rows in {len(tables)} tables: " + (f"{len(found)} differences" if found else "as the ledger says")
-        )
+        count = len(REBUILT) * (1 + len(parties))
+        line(f"{rows} rows in {count} tables: " + (f"{len(found)} differences" if found else "as the ledger says"))
     sys.exit(int(Exit.TAMPERED if found else Exit.DONE))
 
 

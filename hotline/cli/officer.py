@@ -26,6 +26,7 @@ from hotline.cli.output import (
     translation_of,
     unreleased,
 )
+from hotline.cli.parties import print_party
 from hotline.cli.phrasebook import book, said_fields
 from hotline.cli.textinput import direction_of, read_text
 from hotline.errors import TextError
@@ -100,6 +101,8 @@ def _print_status(picture: dict[str, Any]) -> None:
     talk = picture["planes"]["service"]
     if talk["sent_through"] or talk["received_through"]:
         line(f"SERVICE {talk['waiting']} to deliver, {len(talk['unread'])} to read: operators' talk")
+    for party in picture["parties"]:
+        print_party(party)
     _print_tests(picture["tests"])
     _print_ledger(picture["ledger"], peer["ledger_size"])
 

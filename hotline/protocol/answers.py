@@ -282,31 +282,37 @@ class Answers:
         ctx, outbox = self._ctx, self._ctx.outboxes[plane]
         for serial in sorted(serials):
             item = ctx.drop(plane, serial, now)
-            ctx.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
+            for one in (ctx, *ctx.fellows):
+                one.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
             if item is None or item.is_void:
                 continue
             statement = decode_statement(item.content)
             statement.first_serial = statement.first_serial or serial
             statement.serial = outbox.last_serial + 1
             moved = self._sending.take(plane, statement, now)
-            self._sending.fact(plane, serial, SentState.RENUMBERED, now, str(moved.serial), test=moved.is_test)
+            for sending in (self._sending, *self._sending.fellows):
+                sending.fact(plane, serial, SentState.RENUMBERED, now, str(moved.serial), test=moved.is_test)
             if moved.is_test:
-                self._tests.renumbered(serial, moved.serial, now)
+                self._tests.renumbered_all(serial, moved.serial, now)
             if plane is Plane.SERVICE:
                 self._challenges.renumbered(serial, moved.serial, now)
-            self._enter_renumbered(plane, serial, moved, statement)
+            for one in (ctx, *ctx.fellows):
+                self._enter_renumbered(one, plane, serial, moved, statement)
             ctx.tell("renumbered", plane=plane.value, serial=serial, new=moved.serial)
-        outbox.restored()
-        self._sending.pump(now)
+        for one in (ctx, *ctx.fellows):
+            one.outboxes[plane].restored()
+        self._sending.pump_all(now)
 
-    def _enter_renumbered(self, plane: Plane, serial: int, moved: Pending, statement: content_pb2.Statement) -> None:
+    def _enter_renumbered(
+        self, ctx: Context, plane: Plane, serial: int, moved: Pending, statement: content_pb2.Statement
+    ) -> None:
         new, name = moved.serial, moved.hash.hex()
         if moved.is_nonpaper:
-            modes.destroy(self._ctx, Name("sent", plane, serial))
+            modes.destroy(ctx, Name("sent", plane, serial))
             size = size_class(moved.content)
-            self._ctx.record("nonpaper.renumbered", plane=plane.value, serial=serial, new=new, size=size)
+            ctx.record("nonpaper.renumbered", plane=plane.value, serial=serial, new=new, size=size)
             return
-        self._ctx.record("msg.renumbered", said(statement), plane=plane.value, serial=serial, new=new, statement=name)
+        ctx.record("msg.renumbered", said(statement), plane=plane.value, serial=serial, new=new, statement=name)
 
     def skip_to(self, plane: Plane, serial: int, now: Instant) -> None:
         """We lost state: the peer holds serials of ours up to here that we may not give out again.
@@ -335,7 +341,7 @@ class Answers:
     def offer_again(self, plane: Plane, after: int, now: Instant) -> None:
         """The peer has lost what it had acknowledged: everything after `after` is owed again."""
         ctx, outbox = self._ctx, self._ctx.outboxes[plane]
-        if not ctx.standing.several:  # else it may never have had them
+        if not (ctx.standing.several or ctx.fellows):  # else it may never have had them
             text = "the peer has lost statements that it had acknowledged"
             ctx.alarm("peer-restored", text, plane=plane.value, through=after)
         last = min(outbox.last_serial, after + ctx.setup.outbox_max)

@@ -335,7 +335,7 @@ class Challenges:
                 self._refuse(request, "full", str(error))
             return None
         item = self._sending.say(Plane.SERVICE, statement, now)
-        self._sending.pump(now)
+        self._sending.pump_all(now)
         return item
 
     def _refuse(self, request: RequestId, code: str, text: str) -> None:

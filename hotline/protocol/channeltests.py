@@ -6,6 +6,7 @@ The wall clock chooses the moment and nothing else; what is late is decided by t
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -55,7 +56,10 @@ class ChannelTests:
         self.interval = context.setup.channel_test_ms
         self.grace = min(TEST_GRACE_MAX, self.interval // 4)
         self.kept = Kept()
-        self._parity = int(context.setup.local.number > context.setup.remote.number)
+        self._turns = sorted((context.setup.local.number, context.setup.remote.number))
+        """Who sends the test of a slot: the terminals in turn."""
+        self._leads = True
+        self._fellows: list[ChannelTests] = []
         self._late_at: dict[int, int] = {}
         """Our tests under way, and when their receipt is late."""
         self._missed_at = 0
@@ -63,6 +67,15 @@ class ChannelTests:
         """Before this no test of the schedule, whatever the wall clock says."""
         self._send_at = 0
         self._met = False
+
+    def among(self, terminals: Sequence[int], fellows: Sequence[ChannelTests], *, leads: bool) -> None:
+        """There are several parties: one of our endpoints sends our tests, which are for all of them (26.9)."""
+        self._turns, self._fellows, self._leads = sorted(terminals), list(fellows), leads
+
+    @property
+    def _patience(self) -> int:
+        """In what time everybody has had a turn."""
+        return len(self._turns) * self.interval
 
     def restore(self, saved: Saved, now: Instant) -> None:
         """Take up what was sent, received and missed, and which tests are under way."""
@@ -76,14 +89,14 @@ class ChannelTests:
                 for item in pending
                 if item.is_test and not item.is_void and item.serial > self.kept.alarmed
             }
-        self._missed_at = now.mono + 2 * self.interval + self.grace
+        self._missed_at = now.mono + self._patience + self.grace
 
     def amended(self, now: Instant) -> None:
         """Another interval may be in force."""
         if self.interval != self._ctx.setup.channel_test_ms:
             self.interval = self._ctx.setup.channel_test_ms
             self.grace = min(TEST_GRACE_MAX, self.interval // 4)
-            self._missed_at = now.mono + 2 * self.interval + self.grace
+            self._missed_at = now.mono + self._patience + self.grace
             self.started(now)
 
     def started(self, now: Instant) -> None:
@@ -122,13 +135,17 @@ class ChannelTests:
 
     def _send(self, statement: content_pb2.Statement, now: Instant) -> Pending:
         item = self._sending.say(Plane.REAL, statement, now)
-        self.kept.sent, self.kept.sent_at, self.kept.ended = item.serial, now.wall, ""
-        if self.interval:
-            self._late_at[item.serial] = now.mono + self.grace
-        self._note("sent", item.serial, now.wall)
-        self._keep()
-        self._sending.pump(now)
+        for one in (self, *self._fellows):
+            one._sent(item.serial, now)
+        self._sending.pump_all(now)
         return item
+
+    def _sent(self, serial: int, now: Instant) -> None:
+        self.kept.sent, self.kept.sent_at, self.kept.ended = serial, now.wall, ""
+        if self.interval:
+            self._late_at[serial] = now.mono + self.grace
+        self._note("sent", serial, now.wall)
+        self._keep()
 
     def _by_schedule(self, slot: int, now: Instant) -> None:
         self.kept.slot = slot
@@ -150,6 +167,11 @@ class ChannelTests:
             self.kept.undelivered = 0
         self._keep()
 
+    def renumbered_all(self, serial: int, new: int, now: Instant) -> None:
+        """The same for every party, where there are several."""
+        for one in (self, *self._fellows):
+            one.renumbered(serial, new, now)
+
     def renumbered(self, serial: int, new: int, now: Instant) -> None:
         """After a loss of state a test of ours goes on under another serial."""
         if serial in self._late_at:
@@ -163,7 +185,7 @@ class ChannelTests:
 
     def arrived(self, serial: int, now: Instant) -> None:
         """A test of the peer is here."""
-        self._missed_at = now.mono + 2 * self.interval + self.grace
+        self._missed_at = now.mono + self._patience + self.grace
         self.kept.received, self.kept.received_at = serial, now.wall
         if self.kept.missed:
             self._resumed("received", serial, self.kept.missed, now)
@@ -180,9 +202,9 @@ class ChannelTests:
             return
         if not self._met and self._ctx.peer.heard_at is not None:
             self._met = True
-            self._missed_at = self._ctx.peer.heard_at + 2 * self.interval + self.grace
+            self._missed_at = self._ctx.peer.heard_at + self._patience + self.grace
         if self._missed_at <= now.mono:
-            self._missed_at = now.mono + 2 * self.interval
+            self._missed_at = now.mono + self._patience
             self._missed(now)
         slot = self._slot(now)
         if self._is_ours(slot) and not self._ctx.standing.active:
@@ -197,7 +219,8 @@ class ChannelTests:
         if self._is_ours(slot) and slot != self.kept.slot:
             at = now.wall
         else:
-            at = (slot + 1 + int(self._is_ours(slot))) * self.interval
+            turn, turns = self._turns.index(self._ctx.setup.local.number), len(self._turns)
+            at = (slot + 1 + (turn - slot - 1) % turns) * self.interval
         return max(at, now.wall + self._free_at - now.mono)
 
     def outcome(self) -> str:
@@ -213,7 +236,7 @@ class ChannelTests:
         return now.wall // self.interval
 
     def _is_ours(self, slot: int) -> bool:
-        return slot % 2 == self._parity
+        return self._leads and self._turns[slot % len(self._turns)] == self._ctx.setup.local.number
 
     def _look_after(self, now: Instant) -> None:
         """Tests under way whose receipt is late, and the last one's end if nobody acknowledged it."""
@@ -240,7 +263,7 @@ class ChannelTests:
 
     def _missed(self, now: Instant) -> None:
         self.kept.missed += 1
-        seconds = (2 * self.interval + self.grace) // 1_000
+        seconds = (self._patience + self.grace) // 1_000
         text = f"no channel test of the peer has come for {seconds} s or more: look at the line"
         self._ctx.alarm("test-missed", text, missed=self.kept.missed, at=now.wall)
         self._note("missed", 0, now.wall)

@@ -22,6 +22,7 @@ from hotline.protocol.receipts import LadderReceipts
 from hotline.protocol.release import ReleasePolicy
 from hotline.protocol.session import Session, Side
 from hotline.protocol.standing import Standing
+from hotline.protocol.statements import EVERYONE
 from hotline.protocol.tables import History, LedgerView, Saved, SentRow
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
@@ -78,12 +79,26 @@ class EndpointSetup:
     config: str = ""
     """Hex SHA-256 of the configuration; a change of it is recorded."""
     others: tuple[Other, ...] = ()
+    everyone: bool = False
+    """Whether the charter has several parties: what is said is said to all of them, of whom `remote` is of one (26)."""
+    fellow_logs: tuple[LogIdentity, ...] = ()
+    """The logs of the other ones' terminals, who are told of ours too."""
     standing: Charter | None = None
     """The charter in force; None where a test has none."""
     note: bytes = b""
     """The same as both parties signed it."""
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     """Link profiles that this machine's configuration gives to relays, by name, in place of the charter's."""
+
+    @property
+    def said_to(self) -> str:
+        """What a statement of ours names as its recipient."""
+        return EVERYONE if self.everyone else self.remote.party
+
+    @property
+    def heard_as(self) -> str:
+        """What a statement of the peer must name."""
+        return EVERYONE if self.everyone else self.local.party
 
 
 @dataclass(slots=True)
@@ -127,6 +142,8 @@ class Context:
     ) -> None:
         self.setup = setup
         self.standing = standing
+        self.fellows: list[Context] = []
+        """Those of the same terminal for the other parties, where there are several: they give out the same serials."""
         self.lines: list[Context] = [self]
         """Of all lines, this one among them; the first is the one that asks and answers people."""
         self.sibling = setup.remote.party == setup.local.party
@@ -196,10 +213,11 @@ class Context:
     def may_speak(self) -> bool:
         """Whether statements may leave over this line.
 
-        With siblings only once the other side is heard: it knows whether one of them has taken over.
+        With siblings, and to one of several parties, only once the other side is heard: it knows whether one of them
+        has taken over, and what was said before, if this terminal does not.
         """
-        standing = self.standing
-        return self.sibling or (standing.active and (not standing.siblings or self.peer_is_heard))
+        standing, asks = self.standing, bool(self.standing.siblings) or self.setup.everyone
+        return self.sibling or (standing.active and (not asks or self.peer_is_heard))
 
     @property
     def whose(self) -> dict[str, str]:
@@ -214,11 +232,15 @@ class Context:
             outbox.last_serial = max(outbox.last_serial, serial)
         value = self.outboxes[plane].last_serial
         self.out.changes.append(Put("counter", {"name": f"sent:{plane}", "value": value}))
+        for fellow in self.fellows:
+            if fellow.outboxes[plane].last_serial < value:
+                fellow.raise_serial(plane, value)
+                fellow.outboxes[plane].restored()
 
     def drop(self, plane: Plane, serial: int, now: Instant) -> Pending | None:
         """A statement of ours is pending no more, for nobody; what was pending on this line."""
         item = self.outboxes[plane].remove(serial, now.mono)
-        for line in self.lines:
+        for line in (line for one in (self, *self.fellows) for line in one.lines):
             line.outboxes[plane].remove(serial, now.mono)
         return item
 

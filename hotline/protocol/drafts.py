@@ -79,7 +79,7 @@ class Drafts:
         if old is None and sum(draft.state == "open" for draft in self._drafts.values()) >= DRAFTS_MAX:
             raise LocalError(f"{DRAFTS_MAX} drafts are open: nothing was kept; release or reject one")
         statement.draft = self._ctx.entropy(DRAFT_SIZE)
-        statement.from_party, statement.to_party = self._ctx.setup.local.party, self._ctx.setup.remote.party
+        statement.from_party, statement.to_party = self._ctx.setup.local.party, self._ctx.setup.said_to
         plane, officer = event.statement.plane, event.statement.drafter
         if old is None:
             self._last += 1

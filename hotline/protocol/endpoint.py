@@ -95,7 +95,14 @@ class Endpoint:
     """The machine of one terminal. Construct it with what was saved, then step `Started` before anything else."""
 
     def __init__(
-        self, setup: EndpointSetup, entropy: Entropy, history: History, ledger: LedgerView, saved: Saved, now: Instant
+        self,
+        setup: EndpointSetup,
+        entropy: Entropy,
+        history: History,
+        ledger: LedgerView,
+        saved: Saved,
+        now: Instant,
+        own_log: OwnLog | None = None,
     ) -> None:
         prekeys = OwnPrekeys(
             setup.charter, setup.local.number, setup.signing, setup.storage_key, entropy, saved.rows("prekey")
@@ -118,13 +125,13 @@ class Endpoint:
             return Context(setup, session, prekeys, entropy, history, ledger, saved, self.standing)
 
         self.context = context(setup, courier_keys)
-        self.own_log = OwnLog(self.context)
+        self.own_log = own_log or OwnLog(self.context)
         self.promises = Promises(self.context)
         self.objectives = self.context.objectives
-        self._sending = Sending(self.context, self.own_log, self.promises)
-        self._translations = Translations(self.context, self._sending)
-        self.tests = ChannelTests(self.context, self._sending)
-        self.challenges = Challenges(self.context, self._sending)
+        self.sending = Sending(self.context, self.own_log, self.promises)
+        self._translations = Translations(self.context, self.sending)
+        self.tests = ChannelTests(self.context, self.sending)
+        self.challenges = Challenges(self.context, self.sending)
         ladder = Ladder(self.context, self.promises)
         self._receiving = Receiving(self.context, self.own_log, self.tests, ladder, self.promises, self.challenges)
         self._courier = Courier(self.context, courier_keys, self._receiving, self._envelope)
@@ -132,10 +139,10 @@ class Endpoint:
         self.handovers = Handovers(self.context, self.challenges, self.promises, self.presence, self.tests)
         self.charters = Charters(self.context, self.tests)
         self.context.nonpapers.restore(saved.rows("nonpaper"), now)
-        sending = {remote.number: self._sending}
+        sending = {remote.number: self.sending}
         self._mirror = Mirror(self.context, sending, self.promises, self.challenges)
         self.terminals = Terminals(self.context, self._mirror)
-        self._first = self._line(self.context, self._sending, ladder, courier_keys, now)
+        self._first = self._line(self.context, self.sending, ladder, courier_keys, now)
         self.peer_log = self._first.peer_log
         self._lines = {remote.number: self._first}
         for other in setup.others:
@@ -143,7 +150,7 @@ class Endpoint:
             ctx.share(self.context)
             one = sending[other.side.number] = Sending(ctx, self.own_log, self.promises)
             self._lines[other.side.number] = self._line(ctx, one, Ladder(ctx, self.promises), None, now)
-        self.drafts = Drafts(self.context, self._sending)
+        self.drafts = Drafts(self.context, self.sending)
         self._restore(saved, now)
         self._taken: dict[str, list[bytes]] = {}
         self._taken_at: int | None = None
@@ -180,7 +187,8 @@ class Endpoint:
 
     # --- the machine -------------------------------------------------------------------------------------------------
 
-    def _begin(self) -> Output:
+    def begin(self) -> Output:
+        """A new output for a step. What several endpoints of one terminal decide together begins so, and is merged."""
         out = Output()
         for line in self._lines.values():
             line.context.out = out
@@ -188,8 +196,17 @@ class Endpoint:
 
     def step(self, event: EndpointEvent, now: Instant) -> Output:
         """Take one event; what it decided is in the output, and nowhere else."""
-        out = self._begin()
+        out = self.begin()
+        self.watch_clock(now)
+        self.handle(event, now)
+        return out
+
+    def watch_clock(self, now: Instant) -> None:
+        """A wall clock that moves otherwise than the monotonic one is written down."""
         self._chronicle.watch_clock(now)
+
+    def handle(self, event: EndpointEvent, now: Instant) -> None:
+        """Take one event into the output that was begun."""
         match event:
             case FramesReceived():
                 self._frames(event, now)
@@ -200,7 +217,7 @@ class Endpoint:
             case SetTerminal():
                 self.terminals.set(event, now)
             case Submit():
-                self._sending.submit(event, now)
+                self.sending.submit(event, now)
             case MakeDraft() | SignDraft() | RejectDraft() | ReleaseDraft():
                 self.drafts.take(event, now)
             case Translate():
@@ -240,16 +257,15 @@ class Endpoint:
                 self._closing(now)
             case _:
                 assert_never(event)
-        self._conclude(out, now)
-        return out
+        self._conclude(now)
 
-    def _conclude(self, out: Output, now: Instant) -> None:
+    def _conclude(self, now: Instant) -> None:
         for line in self._lines.values():
             for epoch, plane in line.context.session.take_begun():
                 line.context.record("key.epoch.begun", epoch=epoch.hex(), plane=plane.value)
         if self._taken_at is not None:
             self._say_taken(self._taken_at, now)
-        self.handovers.note(out, now)
+        self.handovers.note(self.context.out, now)
 
     def _parts(self) -> tuple[OwnLog | ChannelTests | Presence | Promises | Objectives | Challenges, ...]:
         return self.own_log, self.tests, self.presence, self.promises, self.objectives, self.challenges

@@ -55,7 +55,8 @@ class OwnLog:
         self.vouched = False
         self.witnessed = 0
         """Entries of the current log that a quorum has cosigned."""
-        others = (self._ctx.setup.remote_log, *(one.log for one in self._ctx.setup.others))
+        setup = self._ctx.setup
+        others = (setup.remote_log, *(one.log for one in setup.others), *setup.fellow_logs)
         self._known = {log.base: Acquaintance() for log in others}
         """By the base of the other terminal's log."""
         self.quorum_lost = False

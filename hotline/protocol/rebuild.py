@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -178,6 +178,14 @@ def rebuild(leaves: Iterable[Leaf]) -> Rebuilt:
     for leaf in leaves:
         made.read(leaf)
     return made
+
+
+def about(leaves: Iterable[Leaf], party: str, named: Collection[str]) -> Iterator[Leaf]:
+    """The entries about `party` among several; without a name about the one that is none of those `named` (26.6)."""
+    for leaf in leaves:
+        whose = str(leaf.fields.get("party", party))
+        if whose == party or (not party and whose not in named):
+            yield leaf
 
 
 def differences(made: Rebuilt, tables: Mapping[str, Sequence[Row]]) -> list[str]:

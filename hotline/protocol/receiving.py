@@ -93,7 +93,7 @@ class Receiving:
     def statement(self, line: Context, peer_log: PeerLog, opened: Opened, path: str, now: Instant) -> bool:
         """A verified statement arrived over `line`. False: it cannot be taken now, offer it again. Raises Malformed."""
         ctx, setup, plane, inner = self._ctx, self._ctx.setup, opened.plane, opened.inner
-        statement = read_statement(inner.content, plane, setup.remote.party, setup.local.party, inner.type)
+        statement = read_statement(inner.content, plane, setup.remote.party, setup.heard_as, inner.type)
         name = statement_name(plane, Ends(setup.charter, opened.author, setup.local.number), statement, inner.content)
         inbox = ctx.inboxes[plane]
         match inbox.judge(statement.serial, name):

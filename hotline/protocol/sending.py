@@ -44,6 +44,8 @@ class Sending:
         self._ctx = context
         self._own_log = own_log
         self._promises = promises
+        self.fellows: list[Sending] = []
+        """Those of the same terminal for the other parties, where there are several: what one takes, all take."""
         self._talk = Talk(context)
         self._groups = Groups(context.history, lambda plane: context.outboxes[plane].last_serial)
 
@@ -93,9 +95,10 @@ class Sending:
         if statement.kind == content_pb2.STATEMENT_KIND_PUT_ON_RECORD:
             modes.said_of_record(self._ctx, plane, statement, now)
         if statement.HasField("corrects"):
-            self.corrected(plane, statement, now)
+            for one in (self, *self.fellows):
+                one.corrected(plane, statement, now)
         self.answer(request, item, statement)
-        self.pump(now)
+        self.pump_all(now)
         return item
 
     def corrected(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
@@ -112,13 +115,19 @@ class Sending:
         statement.serial = self._ctx.outboxes[plane].last_serial + 1
         statement.date_time_group = self._groups.give(plane, statement.kind, now)
         statement.composed_ms = now.wall
-        statement.from_party, statement.to_party = setup.local.party, setup.remote.party
+        statement.from_party, statement.to_party = setup.local.party, setup.said_to
         statement.body_salt = self._ctx.entropy(32)
         statement.term = self._ctx.standing.turn.term
         item = self.take(plane, statement, now)
         if item.is_nonpaper:
             modes.submitted(self._ctx, plane, statement, item.content)
             return item
+        for one in (self, *self.fellows):
+            one._enter(plane, statement, item)
+        self._promises.answered_by_us(plane, statement, now)
+        return item
+
+    def _enter(self, plane: Plane, statement: content_pb2.Statement, item: Pending) -> None:
         self._ctx.record(
             "msg.submit",
             said(statement),
@@ -130,8 +139,6 @@ class Sending:
             statement=item.hash.hex(),
             **references(statement),
         )
-        self._promises.answered_by_us(plane, statement, now)
-        return item
 
     def answer(self, request: RequestId, item: Pending, statement: content_pb2.Statement) -> None:
         """Tell whoever asked that the statement is queued."""
@@ -144,13 +151,12 @@ class Sending:
         self._ctx.out.replies.append(Reply(request, True, "queued", f"#{item.serial} queued", fields))
 
     def take(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> Pending:
-        """Give `statement` its place in its precedence, sign it and make it pending."""
+        """Give `statement` its place in its precedence, sign it and make it pending: for every party, where several."""
         ctx, outbox = self._ctx, self._ctx.outboxes[plane]
         off_record = statement.kind == NON_PAPER
         statement.checkpoint = b"" if off_record else self._own_log.shown()
         line = statement.precedence + (BESIDE if off_record else 0)
         statement.previous_in_precedence = outbox.last_in_precedence.get(line, 0)
-        outbox.last_in_precedence[line] = statement.serial
         content = encode(statement)
         # What authenticates a non-paper is made when it leaves, and kept nowhere.
         signature = b"" if off_record else ctx.session.sign(ContentType.STATEMENT, plane, content).signature
@@ -158,22 +164,36 @@ class Sending:
         expires_at = now.mono + statement.valid_for_ms
         item = Pending(statement.serial, statement.precedence, content, signature, name, expires_at)
         item.mark(statement)
+        self._keep(plane, statement, item, now)
+        for fellow in self.fellows:
+            fellow._keep(plane, statement, item.copied(copy=False), now)
+        return item
+
+    def _keep(self, plane: Plane, statement: content_pb2.Statement, item: Pending, now: Instant) -> None:
+        """What was signed is owed from now on."""
+        ctx, outbox, content = self._ctx, self._ctx.outboxes[plane], item.content
+        line = statement.precedence + (BESIDE if item.is_nonpaper else 0)
+        outbox.last_in_precedence[line] = statement.serial
         outbox.add(item)
         ctx.objectives.said(plane, item.serial, statement, now)
         if statement.HasField("translation"):
             ctx.out.changes.append(link(plane, statement, "sent"))
         ctx.copy(plane, item)
-        stored = modes.keep(ctx, Name("sent", plane, item.serial), content) if off_record else content
+        stored = modes.keep(ctx, Name("sent", plane, item.serial), content) if item.is_nonpaper else content
         key = {"plane": plane.value, "serial": statement.serial}
         ctx.out.changes += [
-            Put("sent", {**key, "content": stored, "signature": signature, "hash": name}),
+            Put("sent", {**key, "content": stored, "signature": item.signature, "hash": item.hash}),
             Put("outbox", {**key, "stage": SentState.QUEUED.value}),
             Put("counter", {"name": f"sent:{plane}", "value": outbox.last_serial}),
             Put("counter", {"name": f"last:{plane}:{line}", "value": statement.serial}),
         ]
-        return item
 
     # --- send and repeat ---------------------------------------------------------------------------------------------
+
+    def pump_all(self, now: Instant) -> None:
+        """The same to every party, where there are several."""
+        for one in (self, *self.fellows):
+            one.pump(now)
 
     def pump(self, now: Instant) -> None:
         """Send what waits, most urgent first, as far as the window admits."""

@@ -168,6 +168,10 @@ def decode_statement(content: bytes) -> content_pb2.Statement:
     return statement
 
 
+EVERYONE: Final = "*"
+"""To whom a statement is said where the charter has several parties: to all the others. No party has this name."""
+
+
 def read_statement(
     content: bytes, plane: Plane, sender: str, recipient: str, kind: ContentType = ContentType.STATEMENT
 ) -> content_pb2.Statement:

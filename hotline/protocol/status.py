@@ -49,6 +49,21 @@ def status(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
     }
 
 
+def at_a_glance(party: str, endpoint: Endpoint, now: Instant) -> dict[str, Any]:
+    """One other party among several: whether it is heard, and what each of the two has not acknowledged."""
+    ctx = endpoint.context
+    real = ctx.outboxes[Plane.REAL]
+    return {
+        "party": party,
+        "verdict": _verdict(endpoint, now),
+        "paths_up": ctx.paths_up,
+        "sent_through": real.last_serial,
+        "not_delivered": sorted(real.pending),
+        "unread_here": sorted(ctx.unread[Plane.REAL]),
+        "alarms": [alarm["name"] for alarm in _alarms(endpoint, ctx.paths_up, now)],
+    }
+
+
 def _peer(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
     ctx, said = endpoint.context.front, endpoint.context.peer
     peer = ctx.peer

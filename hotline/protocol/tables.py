@@ -199,6 +199,16 @@ TABLES: Final[Mapping[str, Table]] = {
 }
 
 
+def scoped(table: str, party: str) -> str:
+    """The name of a table that belongs to one other party among several; the first party's have none of their own."""
+    return f"{table}@{party}" if party else table
+
+
+def shape(name: str) -> Table:
+    """Columns and key of a table, whosever it is."""
+    return TABLES[name.partition("@")[0]]
+
+
 class SentRow(NamedTuple):
     """A statement of ours as stored."""
 

@@ -126,7 +126,7 @@ class Translations:
         item = self._sending.say(event.plane, statement, now)
         self._tell(event, "sent", item.serial, now)
         self._sending.answer(event.request, item, statement)
-        self._sending.pump(now)
+        self._sending.pump_all(now)
 
     def _keep(self, event: Translate, tie: content_pb2.Translation, now: Instant) -> None:
         """Sign it for this terminal alone, keep it, and enter it; its text enters the ledger as a commitment."""

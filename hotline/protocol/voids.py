@@ -48,7 +48,7 @@ def filler(ctx: Context, plane: Plane, serial: int, now: Instant) -> Pending:
         kind=content_pb2.STATEMENT_KIND_VOID,
         direction=content_pb2.DIRECTION_LTR,
         from_party=ctx.setup.local.party,
-        to_party=ctx.setup.remote.party,
+        to_party=ctx.setup.said_to,
         body_salt=_NO_SALT,
     )
     return _pending(ctx, plane, statement, now.mono)

@@ -10,6 +10,7 @@ import grpc.aio
 
 from hotline.errors import StorageError
 from hotline.machine import Reply, RequestId
+from hotline.protocol.conference import ConferenceEvent, To
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import ActivateCharter, EndpointEvent
 from hotline.runtime.driver import Driver
@@ -23,7 +24,11 @@ NOT_AN_OFFICER = (
 class Desk(operator_pb2_grpc.OperatorServiceServicer):
     """One caller, who may be an officer, before the machine."""
 
-    def __init__(self, driver: Driver[EndpointEvent], endpoint: Endpoint, officer: str | None) -> None:
+    def __init__(
+        self, driver: Driver[ConferenceEvent], endpoint: Endpoint, officer: str | None, party: str = ""
+    ) -> None:
+        """`party` is the one that this window is about, where there are several other ones."""
+        self._party = party
         self._driver = driver
         self._endpoint = endpoint
         self._officer = officer
@@ -33,7 +38,9 @@ class Desk(operator_pb2_grpc.OperatorServiceServicer):
     ) -> Reply:
         """The machine's answer; a daemon that is stopping says so in a sentence."""
         try:
-            return await self._driver.ask(make)
+            return await self._driver.ask(
+                (lambda number: To(self._party, make(number))) if self._party else make  # 26.8
+            )
         except StorageError as error:
             await context.abort(grpc.StatusCode.ABORTED, str(error))
 

@@ -13,11 +13,11 @@ import grpc
 import grpc.aio
 
 from hotline.limits import BUNDLE_BYTES_MAX, BUNDLE_PIECE_BYTES, SERIAL_MAX, STATUS_JSON_MAX
+from hotline.protocol.conference import ConferenceEvent
 from hotline.protocol.drafts import Drafts
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import (
     AskPresence,
-    EndpointEvent,
     ExportBundle,
     ImportBundle,
     MarkRead,
@@ -32,9 +32,9 @@ from hotline.protocol.status import status
 from hotline.runtime.desk import NOT_AN_OFFICER, CharterDesk
 from hotline.runtime.draftdesk import DraftDesk
 from hotline.runtime.driver import Driver, system_clock
+from hotline.runtime.lookups import Lookups
 from hotline.runtime.onceonly import OnceOnly
 from hotline.runtime.requests import plane_of, submit_event, submit_response, translate_event, translate_response, whole
-from hotline.runtime.store import EndpointStore
 from hotline.runtime.testlist import channel_tests
 from hotline.runtime.views import StatementViews
 from hotline.runtime.watchdesk import WatchDesk
@@ -50,14 +50,15 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
 
     def __init__(
         self,
-        driver: Driver[EndpointEvent],
+        driver: Driver[ConferenceEvent],
         endpoint: Endpoint,
-        store: EndpointStore,
+        store: Lookups,
         watchers: Watchers,
         officer: str | None,
         extra_status: Callable[[], Mapping[str, Any]],
+        party: str = "",
     ) -> None:
-        super().__init__(driver, endpoint, officer)
+        super().__init__(driver, endpoint, officer, party)
         self._store = store
         self._views = StatementViews(store)
         self._watchers = watchers
@@ -344,6 +345,8 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
         try:
             await context.send_initial_metadata(())
             while True:
-                yield await queue.get()
+                event = await queue.get()
+                if not self._party or f'"party": "{self._party}"' in event.json or '"party": ' not in event.json:
+                    yield event
         finally:
             self._watchers.remove(queue)

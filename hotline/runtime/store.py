@@ -11,20 +11,20 @@ import contextlib
 import fcntl
 import sqlite3
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from hotline.errors import ConfigError, KeyFileError, StorageError
 from hotline.files import sync_folder
 from hotline.ledger.log import Ledger
 from hotline.ledger.record import Entry
 from hotline.ledger.tree import Frontier
-from hotline.machine import Change, Delete, Instant, Output, Plane, Put
-from hotline.protocol.nonpapers import Name, is_sealed
-from hotline.protocol.tables import TABLES, Head, Row, SentRow
+from hotline.machine import Change, Delete, Instant, Output, Put
+from hotline.protocol.tables import TABLES, Head, scoped, shape
 from hotline.runtime.contentkeys import ContentKeys, spell_openings
 from hotline.runtime.ledgerstore import LEDGER_SCHEMA, Loaded, append, consistency, head_of, load, root_at
+from hotline.runtime.lookups import CONTENT, SEALED, Lookups, label, show_party
 
 SCHEMA_VERSION = 5
 KEY_FOLDER = "keys"
@@ -43,12 +43,18 @@ CREATE TABLE audit_request (id INTEGER PRIMARY KEY, at INTEGER, kind TEXT, who T
 
 
 def _schema() -> str:
-    statements = [LEDGER_SCHEMA, _REQUESTS]
+    return "\n".join([LEDGER_SCHEMA, _REQUESTS, _tables("")])
+
+
+def _tables(party: str) -> str:
+    """The operational tables; those that belong to one other party among several are made where they are lacking."""
+    statements = []
     for name, table in TABLES.items():
         columns = ", ".join(f'"{column}" {kind}' for column, kind in table.columns.items())
         key = ", ".join(f'"{column}"' for column in table.key)
         kind = "STRICT" if table.heap else "STRICT, WITHOUT ROWID"
-        statements.append(f'CREATE TABLE "{name}" ({columns}, PRIMARY KEY ({key})) {kind};')
+        made = f'IF NOT EXISTS "{scoped(name, party)}"' if party else f'"{name}"'
+        statements.append(f"CREATE TABLE {made} ({columns}, PRIMARY KEY ({key})) {kind};")
     return "\n".join(statements)
 
 
@@ -135,41 +141,59 @@ def _unusable(path: Path, error: sqlite3.Error) -> StorageError:
     return StorageError(f"{path}: not a usable database ({error}); restore it from the other disk or move it away")
 
 
-class EndpointStore:
+class EndpointStore(Lookups):
     """One terminal's database. `commit` may run in the driver's writer thread, lookups run on the event loop."""
 
     def __init__(self, folder: Path, make_ledger: Callable[[int, Frontier, int], Ledger], keys: ContentKeys) -> None:
         """Open or create `folder`/ledger.db; `keys` seal content. Raises StorageError, ConfigError."""
         self._folder = folder
         self._lock = _lock(folder)
-        self.path = folder / "ledger.db"
-        self.keys = keys
+        path = folder / "ledger.db"
+        self._parties: list[Lookups] = []
         with contextlib.ExitStack() as undo:
             undo.callback(self._lock.close)
-            is_new = not self.path.exists()
-            self._writer = connect(self.path)
+            is_new = not path.exists()
+            self._writer = connect(path)
             undo.callback(self._writer.close)
             if is_new or self._writer.execute("PRAGMA user_version").fetchone()[0] == 0:
-                self._create()
+                self._create(path)
             self._wipe_at: int | None = None
             """When the log file is to be written over, because a secret was destroyed that it may still hold."""
-            if not _write_over(self._writer, self.path):
+            if not _write_over(self._writer, path):
                 self._wipe_at = 0
                 _make_room(self._writer)
-            self._reader = connect(self.path, read_only=True)
-            undo.callback(self._reader.close)
+            reader = connect(path, read_only=True)
+            undo.callback(reader.close)
+            super().__init__(path, reader, keys)
             self.loaded = self._load()
             self._head = head_of(self.loaded)
             self._ledger = make_ledger(self.loaded.epoch, self.loaded.frontier, self.loaded.last_timestamp_ms)
             undo.pop_all()
 
-    def _create(self) -> None:
+    def of(self, party: str) -> Lookups:
+        """The rows that belong to one other party among several, whose tables are made where they are lacking.
+
+        Without a name, those of the first one. Raises StorageError.
+        """
+        if not party:
+            return self
+        try:
+            self._writer.executescript(f"BEGIN IMMEDIATE;{_tables(party)}COMMIT;")
+        except sqlite3.Error as error:
+            raise StorageError(f"{self.path}: the tables of {party} cannot be made ({error})") from error
+        reader = connect(self.path, read_only=True)
+        found = Lookups(self.path, reader, self.keys, party)
+        self._parties.append(found)
+        show_party(reader, party)
+        return found
+
+    def _create(self, path: Path) -> None:
         try:
             self._writer.executescript(f"BEGIN IMMEDIATE;{_schema()}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
-            self.path.chmod(0o600)
+            path.chmod(0o600)
             sync_folder(self._folder)
         except (sqlite3.Error, OSError) as error:
-            raise StorageError(f"{self.path}: cannot be created ({error})") from error
+            raise StorageError(f"{path}: cannot be created ({error})") from error
 
     def _load(self) -> Loaded:
         try:
@@ -218,15 +242,15 @@ class EndpointStore:
 
     def _apply(self, change: Change, now: Instant) -> None:
         if isinstance(change, Put):
-            values = [change.row[column] for column in TABLES[change.table].columns]
-            if change.table in SEALED:
+            values = [change.row[column] for column in shape(change.table).columns]
+            if change.table.partition("@")[0] in SEALED:
                 row = change.row
                 plane, serial, content = (row[name] for name in ("plane", "serial", "content"))
                 assert isinstance(plane, str)
                 assert isinstance(serial, int)
                 assert isinstance(content, bytes)
-                values[CONTENT] = self.keys.seal(f"{change.table}/{plane}/{serial}", content, now.wall)
-            self._writer.execute(_PUT[change.table], values)
+                values[CONTENT] = self.keys.seal(label(change.table, plane, serial), content, now.wall)
+            self._writer.execute(_put(change.table), values)
         else:
             condition = " AND ".join(f'"{column}"=?' for column in change.match)
             self._writer.execute(f'DELETE FROM "{change.table}" WHERE {condition}', list(change.match.values()))  # noqa: S608 - names are ours
@@ -245,93 +269,7 @@ class EndpointStore:
         """Consistency proof between two sizes of the current log. Raises StorageError, ValueError."""
         return consistency(self._reader, old, new)
 
-    def content(self, table: str, plane: str, serial: int, box: bytes) -> bytes | None:
-        """Content of a row of `sent` or `received`; None if its key was destroyed. Raises StorageError."""
-        try:
-            content = self.keys.open(f"{table}/{plane}/{serial}", box)
-            return (
-                content if content is None or not is_sealed(content) else self._nonpaper(table, plane, serial, content)
-            )
-        except KeyFileError as error:
-            raise StorageError(f"{self.path}: {error}") from error
-
-    def is_nonpaper(self, table: str, plane: str, serial: int, box: bytes) -> bool:
-        """Whether a row whose content is gone was said without prejudice, as far as that is still known."""
-        content = self.keys.open(f"{table}/{plane}/{serial}", box)
-        return content is not None and is_sealed(content)
-
-    def _nonpaper(self, table: str, plane: str, serial: int, content: bytes) -> bytes | None:
-        found = self.query("SELECT box FROM nonpaper WHERE way=? AND plane=? AND serial=?", (table, plane, serial))
-        name = Name(table, Plane(plane), serial)
-        return self.keys.open_nonpaper(name, bytes(found[0][0]), content) if found else None
-
-    def rows(self, table: str) -> list[Row]:
-        """Every row of a live table, in key order; without those whose content key was destroyed."""
-        try:
-            found = stored_rows(self._reader, table)
-        except sqlite3.Error as error:
-            raise StorageError(f"{self.path}: cannot be read ({error}); run hotline audit verify on a copy") from error
-        return found if table not in SEALED else [row for row in map(partial(self._opened, table), found) if row]
-
-    def _opened(self, table: str, row: Row) -> Row:
-        plane, serial, box = row["plane"], row["serial"], row["content"]
-        assert isinstance(plane, str)
-        assert isinstance(serial, int)
-        assert isinstance(box, bytes)
-        content = self.content(table, plane, serial, box)
-        return {} if content is None else {**row, "content": content}
-
-    def sent(self, plane: Plane, serial: int) -> SentRow | None:
-        """Our statement with this serial."""
-        sql = "SELECT content, signature, hash FROM sent WHERE plane=? AND serial=?"
-        found = self.query(sql, (plane.value, serial))
-        content = self.content("sent", plane.value, serial, found[0][0]) if found else None
-        return None if content is None else SentRow(content, *found[0][1:])
-
-    def received(self, plane: Plane, serial: int) -> bytes | None:
-        """Content of the peer's statement with this serial."""
-        sql = "SELECT content FROM received WHERE plane=? AND serial=?"
-        found = self.query(sql, (plane.value, serial))
-        return self.content("received", plane.value, serial, found[0][0]) if found else None
-
-    def received_hash(self, plane: Plane, serial: int) -> bytes | None:
-        """Hash of the peer's statement with this serial."""
-        sql = "SELECT hash FROM received WHERE plane=? AND serial=?"
-        found = self.query(sql, (plane.value, serial))
-        return bytes(found[0][0]) if found else None
-
-    def received_draft(self, draft: bytes) -> tuple[Plane, int] | None:
-        """Plane and serial of the released statement of the peer that has used this draft up."""
-        found = self.query("SELECT plane, serial FROM received_draft WHERE draft=?", (draft,))
-        return (Plane(found[0][0]), int(found[0][1])) if found else None
-
-    def authority(self, plane: Plane, serial: int) -> str:
-        """What the release of the peer's statement was found to be worth."""
-        sql = "SELECT by FROM received_fact WHERE plane=? AND serial=? AND stage='authority'"
-        found = self.query(sql, (plane.value, serial))
-        return str(found[0][0]) if found else ""
-
-    def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
-        """Whether this stage is known of our statement."""
-        sql = "SELECT 1 FROM sent_fact WHERE plane=? AND serial=? AND stage=? LIMIT 1"
-        return bool(self.query(sql, (plane.value, serial, stage)))
-
-    def rung(self, way: str, plane: Plane, serial: int, stage: str) -> int:
-        """When `shown` or the newest `reply-by` was said of a statement; 0 if it was not."""
-        sql = "SELECT said FROM ladder WHERE way=? AND plane=? AND serial=? AND stage=?"
-        found = self.query(sql, (way, plane.value, serial, stage))
-        return int(found[0][0]) if found else 0
-
     # --- for people --------------------------------------------------------------------------------------------------
-
-    def query(self, sql: str, parameters: Sequence[str | int | bytes]) -> list[tuple[Any, ...]]:
-        """Read committed rows. Raises StorageError."""
-        try:
-            return self._reader.execute(sql, parameters).fetchall()
-        except OverflowError:
-            return []  # whoever asked named a number that no row can have
-        except sqlite3.Error as error:
-            raise StorageError(f"{self.path}: cannot be read ({error}); run hotline audit verify on a copy") from error
 
     def audit_requests(self) -> list[tuple[int, str, str, str]]:
         """(id, kind, who, what) of readings that the ledger does not tell of yet. Raises StorageError."""
@@ -344,23 +282,15 @@ class EndpointStore:
 
     def close(self) -> None:
         """Give the store up; the last commit is already durable."""
-        self._reader.close()
+        for one in (self, *self._parties):
+            one._reader.close()
         self._writer.close()
         self._lock.close()
 
 
 def _destroys_secret(change: Change) -> bool:
-    table = TABLES.get(change.table)  # requests of auditors lie in a table of this store's own
+    table = TABLES.get(change.table.partition("@")[0])  # requests of auditors lie in a table of this store's own
     return isinstance(change, Delete) and table is not None and "box" in table.columns
-
-
-def stored_rows(database: sqlite3.Connection, table: str) -> list[Row]:
-    """Every row of an operational table, in key order. Raises sqlite3.Error."""
-    shape = TABLES[table]
-    columns = ", ".join(f'"{column}"' for column in shape.columns)
-    order = ", ".join(f'"{column}"' for column in shape.key)
-    found = database.execute(f'SELECT {columns} FROM "{table}" ORDER BY {order}')  # noqa: S608 - names are ours
-    return [dict(zip(shape.columns, row, strict=True)) for row in found]
 
 
 def request_audit(database: sqlite3.Connection, unix_ms: int, kind: str, who: str, what: str) -> None:
@@ -373,13 +303,9 @@ def request_audit(database: sqlite3.Connection, unix_ms: int, kind: str, who: st
         raise StorageError(f"the reading could not be announced to the record ({error})") from error
 
 
-SEALED = ("sent", "received", "translation", "draft", "handover")
-"""Tables whose column `content` is sealed under a content key."""
-CONTENT = 2
-_PUT = {
-    name: f'INSERT OR REPLACE INTO "{name}" VALUES ({", ".join("?" * len(table.columns))})'  # noqa: S608 - names are ours
-    for name, table in TABLES.items()
-}
+@cache
+def _put(table: str) -> str:
+    return f'INSERT OR REPLACE INTO "{table}" VALUES ({", ".join("?" * len(shape(table).columns))})'  # noqa: S608 - names are ours
 
 
 def _lock(folder: Path) -> IO[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hotline.machine import Plane
-from hotline.runtime.store import EndpointStore
+from hotline.runtime.lookups import Lookups
 from hotline.wire.v1 import operator_pb2
 
 StatementOf = Callable[[Plane, int], operator_pb2.StatementView | None]
@@ -13,7 +13,7 @@ StatementOf = Callable[[Plane, int], operator_pb2.StatementView | None]
 
 
 def channel_tests(
-    store: EndpointStore, sent: StatementOf, received: StatementOf, limit: int
+    store: Lookups, sent: StatementOf, received: StatementOf, limit: int
 ) -> list[operator_pb2.ChannelTest]:
     """The last `limit` tests sent, received and missed, newest last. Raises StorageError."""
     found = []

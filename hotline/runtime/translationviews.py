@@ -7,14 +7,14 @@ from hotline.machine import Plane
 from hotline.protocol.language import decode_local
 from hotline.protocol.neutral import SPOKEN, kind_of
 from hotline.protocol.statements import decode_statement
-from hotline.runtime.store import EndpointStore
+from hotline.runtime.lookups import Lookups
 from hotline.wire.v1 import content_pb2, operator_pb2
 
 
 class TranslationViews:
     """Reads translations out of the store."""
 
-    def __init__(self, store: EndpointStore) -> None:
+    def __init__(self, store: Lookups) -> None:
         self._store = store
 
     def count(self, plane: Plane, way: str, serial: int, name: bytes) -> int:

@@ -10,7 +10,7 @@ from hotline.protocol.modes import ASKED, RECORDED
 from hotline.protocol.neutral import NON_PAPER, UNATTENDED, kind_of
 from hotline.protocol.outbox import LEFT
 from hotline.protocol.statements import decode_statement
-from hotline.runtime.store import EndpointStore
+from hotline.runtime.lookups import Lookups
 from hotline.runtime.translationviews import TranslationViews
 from hotline.wire.v1 import operator_pb2
 
@@ -25,7 +25,7 @@ _GONE: Final = "said without prejudice: its text is gone from here"
 class StatementViews:
     """Reads statements out of the store. A clause of SQL picks them; it is ours, and its values are parameters."""
 
-    def __init__(self, store: EndpointStore) -> None:
+    def __init__(self, store: Lookups) -> None:
         self._store = store
         self._translations = TranslationViews(store)
 

@@ -11,7 +11,7 @@ from hotline.errors import StorageError
 from hotline.machine import Plane
 from hotline.protocol.events import AnswerChallenge, AskChallenge, RecordChecklist, SignHandover
 from hotline.runtime.desk import NOT_AN_OFFICER, Desk
-from hotline.runtime.store import EndpointStore
+from hotline.runtime.lookups import Lookups
 from hotline.wire.v1 import operator_pb2
 
 _LIST = "SELECT way, serial, plane, named, ours, statement, at, record, officer, by FROM challenge"
@@ -20,7 +20,7 @@ _LIST = "SELECT way, serial, plane, named, ours, statement, at, record, officer,
 class WatchDesk(Desk):
     """A part of the operator service of one caller; what it needs is the service's."""
 
-    _store: EndpointStore
+    _store: Lookups
 
     async def AskChallenge(  # noqa: N802 - gRPC's name
         self,

@@ -30,7 +30,6 @@ from hotline.wire.envelope import FLAG_OPENER, decode_header
 from hotline.wire.inner import ContentType, Inner, encode_inner
 from hotline.wire.v1 import content_pb2
 from tests.claims.test_binding import PAIRWISE, PLACES
-from tests.hotline.protocol.conftest import ledger_and_tables
 from tests.hotline.protocol.pair import Pair, Party, durable
 
 TEXT = "We could live with the fifteenth, if nobody quotes us."
@@ -184,7 +183,7 @@ def test_the_receiver_can_make_one_that_nothing_tells_from_the_real_one(monkeypa
         b"",
     ]
     for party in (heard.pair.alpha, bravo):
-        assert ledger_and_tables(party.memory) == []
+        assert party.ledger_and_tables() == []
         assert verdict(party) is Outcome.VERIFIED
 
 
@@ -210,7 +209,7 @@ def test_of_record_the_receiver_can_make_none(monkeypatch: pytest.MonkeyPatch) -
         "hash": statement_hash(Plane.REAL, ends, encode(said)),
     }
     heard.pair.bravo.lies = True
-    assert ledger_and_tables(heard.pair.bravo.memory) == [f"received #{heard.serial} (real): another statement"]
+    assert heard.pair.bravo.ledger_and_tables() == [f"received #{heard.serial} (real): another statement"]
 
 
 @pytest.mark.parametrize("secret", [bytes(32), b"\xff" * 32])

@@ -6,18 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from hotline.ledger.record import parse_leaf
 from hotline.machine import Output
 from hotline.protocol.events import EndpointEvent
-from hotline.protocol.rebuild import REBUILT, differences, rebuild
 from tests.hotline.protocol.documented import problems
-from tests.hotline.protocol.pair import Memory, Pair, Party
-
-
-def ledger_and_tables(memory: Memory) -> list[str]:
-    """Where the tables are not what the ledger tells (docs/protocol.md 13.3)."""
-    tables = {table: memory.rows(table) for table in REBUILT}
-    return differences(rebuild(parse_leaf(leaf) for one in memory.log.epochs.values() for leaf in one.leaves), tables)
+from tests.hotline.protocol.pair import Pair, Party
 
 
 @pytest.fixture(autouse=True)
@@ -39,4 +31,4 @@ def documented(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(Party, "step", step)
     yield
     for party in parties:
-        assert party.lies or ledger_and_tables(party.memory) == [], party.name
+        assert party.lies or party.ledger_and_tables() == [], party.name

@@ -136,7 +136,7 @@ class Desk:
 
 def smuggle(party: Party, statement: content_pb2.Statement, plane: Plane = Plane.REAL) -> None:
     """A thief with the terminal and all its keys has it say something that no honest terminal would take."""
-    sending = party.endpoint._sending
+    sending = party.endpoint.sending
     request = RequestId(len(party.replies) + 1)
     with patch.object(sending, "submit", lambda event, now: sending.hand_in(event.request, plane, statement, now)):
         party.step(Submit(request, plane, FLASH, "en", content_pb2.DIRECTION_LTR, "", "thief"))

@@ -12,6 +12,7 @@ from hotline.charter.profiles import PROFILES
 from hotline.crypto.signing import SigningKey
 from hotline.drill.simulator.memorylog import MemoryLog
 from hotline.ledger.cosignature import Ed25519Cosigner
+from hotline.ledger.record import parse_leaf
 from hotline.machine import (
     Delivery,
     FramesReceived,
@@ -30,6 +31,7 @@ from hotline.protocol.context import EndpointSetup, LogIdentity
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import EndpointEvent, MarkRead, MarkShown, PromiseReply, Started, Submit, Suspicion
 from hotline.protocol.paths import PathSetup
+from hotline.protocol.rebuild import REBUILT, differences, rebuild
 from hotline.protocol.session import Side
 from hotline.protocol.tables import TABLES, Row, SentRow
 from hotline.wire.codec import decode_frame, encode, envelope_frame
@@ -215,6 +217,11 @@ class Party:
         request = RequestId(len(self.replies) + 1)
         self.step(PromiseReply(request, plane, serial, "watch", until))
         return self.replies[request]
+
+    def ledger_and_tables(self) -> list[str]:
+        """Where the tables are not what the ledger tells (docs/protocol.md 13.3)."""
+        tables = {table: self.memory.rows(table) for table in REBUILT}
+        return differences(rebuild(parse_leaf(leaf) for leaf in self.memory.log.leaves), tables)
 
     def kinds(self) -> list[str]:
         return [record.kind for record in self.records]

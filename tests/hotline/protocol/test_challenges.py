@@ -194,7 +194,7 @@ def test_an_answer_to_another_question_is_talk_and_no_more(pair: Pair) -> None:
             text="No.", verdict=NO, valid_for_ms=60_000,
         )  # fmt: skip
         said.in_reply_to.CopyFrom(content_pb2.Reference(serial=serial, statement=name))
-        alpha.endpoint._sending.say(Plane.SERVICE, said, alpha.now())
+        alpha.endpoint.sending.say(Plane.SERVICE, said, alpha.now())
         alpha.memory.apply(alpha.endpoint.context.out)
         alpha.step(Tick())
     alpha.lies = True

@@ -514,7 +514,7 @@ def forged(pair: Pair, plane: Plane = Plane.REAL, **changes: object) -> None:
         "valid_for_ms": I,
     }
     statement = content_pb2.Statement(**(fields | changes))  # type: ignore[arg-type]
-    sending = pair.bravo.endpoint._sending
+    sending = pair.bravo.endpoint.sending
     sending.say(plane, statement, pair.bravo.now())
     pair.bravo.memory.apply(pair.bravo.endpoint.context.out)
     pair.bravo.lies = True

@@ -366,7 +366,7 @@ def test_an_older_promise_that_comes_late_undoes_no_newer_one_at_the_sibling(fou
             time_ms=WALL + said,
             reply_by_ms=WALL + until,
         )
-        out = beside.endpoint._begin()
+        out = beside.endpoint.begin()
         ladder.told(Plane.REAL, receipt, beside.now())
         beside.memory.apply(out)
     beside.lies = True

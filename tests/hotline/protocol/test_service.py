@@ -91,7 +91,7 @@ def test_what_no_honest_terminal_says_is_refused(pair: Pair, word: str, changes:
         "drafter": "watch", "text": "x", "valid_for_ms": 60_000,
     }  # fmt: skip
     bravo = pair.bravo
-    bravo.endpoint._sending.say(SERVICE, content_pb2.Statement(**(fields | changes)), bravo.now())  # type: ignore[arg-type]
+    bravo.endpoint.sending.say(SERVICE, content_pb2.Statement(**(fields | changes)), bravo.now())  # type: ignore[arg-type]
     bravo.memory.apply(bravo.endpoint.context.out)
     bravo.lies = True
     bravo.step(Tick())

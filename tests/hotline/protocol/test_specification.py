@@ -243,7 +243,7 @@ def test_attempts_double_up_to_their_bound_and_are_rare_without_the_peer(profile
     # docs/protocol.md 12.8
     pair = Pair(relays=1, profiles=[profile]).open(20_000)
     outbox = pair.alpha.endpoint.context.outboxes[Plane.REAL]
-    sending = pair.alpha.endpoint._sending
+    sending = pair.alpha.endpoint.sending
     pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
     pair.alpha.submit("unheard")
     item = outbox.pending[1]

@@ -1,0 +1,70 @@
+"""Three daemons over two relays: one statement, signed once, read by both others, verified from all three ledgers."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hotline.runtime.client import daemon
+from hotline.wire.v1 import operator_pb2
+from tests.process.conftest import HOTLINE, ROOT, Stage, environment, until
+
+pytestmark = pytest.mark.process
+NAMES = ("ALPHA", "BRAVO", "CHARLIE")
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    made = Stage(tmp_path / "three", 2, parties=NAMES)
+    yield made
+    made.end()
+
+
+def _run(*words: object) -> tuple[int, str]:
+    command = [*HOTLINE, *(str(word) for word in words)]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=30)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_one_statement_among_three(stage: Stage) -> None:
+    """Three capitals could found a hotline that no daemon serves (docs/protocol.md 26.4, 26.8)."""
+
+    def at_window(party: str, other: str, *words: str) -> str:
+        code, text = _run(*words, "--socket", f"{stage.socket(party)}.{other}")
+        assert code == 0, text
+        return text
+
+    def listed(party: str, other: str, *, sent: bool) -> list[tuple[int, str]]:
+        with daemon(f"{stage.socket(party)}.{other}") as stub:
+            found = stub.ListStatements(operator_pb2.ListStatementsRequest(sent=sent)).statement
+        return [(view.serial, view.state) for view in found]
+
+    def heard(name: str) -> bool:
+        return [one["paths_up"] for one in stage.status(name).get("parties", [])] == [2, 2]
+
+    stage.start("relay-1", "relay-2", *NAMES)
+    until(lambda: all(heard(name) for name in NAMES), "every party at every other")
+    stage.submit("ALPHA", "Our ships keep their distance.")
+    until(
+        lambda: listed("BRAVO", "ALPHA", sent=False) == listed("CHARLIE", "ALPHA", sent=False) == [(1, "unread")], "it"
+    )
+    assert "Our ships keep their distance." in at_window("BRAVO", "ALPHA", "read", "1")
+    until(lambda: listed("ALPHA", "BRAVO", sent=True) == [(1, "read")], "the receipt of one of the two")
+    assert listed("ALPHA", "CHARLIE", sent=True) == [(1, "delivered")]
+    assert "Our ships keep their distance." in at_window("CHARLIE", "ALPHA", "read", "1")
+    # From the other one, at the window that is not the first.
+    assert "PARTY   CHARLIE  present, ALIVE" in at_window("ALPHA", "BRAVO", "status")
+    at_window("CHARLIE", "BRAVO", "send", "So do ours.")
+    until(lambda: listed("ALPHA", "CHARLIE", sent=False) == [(1, "unread")], "the answer")
+    assert "So do ours." in at_window("ALPHA", "CHARLIE", "read", "1")
+    assert listed("ALPHA", "BRAVO", sent=False) == []
+    for name in NAMES:
+        assert stage.terminate(name)[0] == 0
+    for name in NAMES:
+        store = stage.folder / name / "store"
+        code, text = _run("audit", "verify", "--store", store, "--charter", stage.rehearsal.charter, "--party", name)
+        assert (code, "VERIFIED" in text) == (0, True), text
+        assert _run("audit", "fsck", "--store", store)[0] == 0
