@@ -82,6 +82,9 @@ TIME_MAX: Final = 253_402_300_799_999
 PARTIES_MAX: Final = 5
 """Parties of one charter. More: no such charter is drawn up or loaded; each statement is sealed once for each party."""
 
+GOSSIP_ITEMS_MAX: Final = 8
+"""Statements of a third party that one heartbeat names, per plane: the newest. More: refused, and none says more."""
+
 RELEASES_MAX: Final = 4
 """Officers' signatures on one statement. More: refused, and no charter asks for more."""
 
@@ -330,3 +333,12 @@ RELAY_OTHER_FILES: Final = 256
 
 UNADMITTED_FRAMES_MAX: Final = 1
 """Frames looked at on a stream before it is admitted: the first must be a lawful Hello, else the stream is closed."""
+
+GOSSIP_TOLD: Final = 3
+"""In how many heartbeats each statement of a third party is named: what every one of them lost is compared no more."""
+
+GOSSIP_CLAIMS_MAX: Final = 256
+"""What others say of a third party's statements that are not here yet. Full: the oldest is not compared."""
+
+GOSSIP_CONTENT_MAX: Final = 32_768
+"""Bytes of a statement that is shown to whoever holds it otherwise. Longer: the ledgers decide, held together."""

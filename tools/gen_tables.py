@@ -240,6 +240,7 @@ FIELDS: Final = {
     "size": (NUMBER, "entries of a log; padding class of a non-paper"),
     "state": (TEXT, "state of the path, in small letters"),
     "statement": (HASH, "name of the statement (8.2)"),
+    "told": (HASH, "name of what its sender signed for another party under the same serial"),
     "term": (NUMBER, "of the terminal that speaks (23.1)"),
     "terminal": (NUMBER, "our terminal"),
     "through": (NUMBER, "every serial up to here is received, acknowledged or known to the peer"),

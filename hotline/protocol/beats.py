@@ -15,6 +15,7 @@ from hotline.protocol.answers import Answers
 from hotline.protocol.charters import Charters
 from hotline.protocol.context import Context
 from hotline.protocol.courierkeys import CourierKeys
+from hotline.protocol.gossip import Gossip
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path, PathInput, PathState
 from hotline.protocol.peerlog import PeerLog
@@ -58,6 +59,8 @@ class Beats:
         self._sending = sending
         self._answers = answers
         self._receiving = receiving
+        self.gossip: Gossip | None = None
+        """Where there are several parties: what the peer is told of the third ones."""
         self.closing = False
         self._checkpoint_at = 0
         self._told_epoch = 0
@@ -126,6 +129,8 @@ class Beats:
             self._courier_at = now.mono + path.setup.profile.checkpoint_ms
             heartbeat.courier.CopyFrom(self._courier.word(self._courier_held))
         self._charters.write(heartbeat, path, now)
+        if self.gossip is not None:
+            self.gossip.write(heartbeat, path, now)
         inner = ctx.session.sign(ContentType.HEARTBEAT, Plane.REAL, encode(heartbeat))
         ctx.send(ctx.session.seal(Plane.REAL, inner, transient=True), [path])
 
@@ -194,6 +199,8 @@ class Beats:
             self._heard_log(heartbeat.log, path, now)
         if not ctx.sibling:
             self._charters.heard(ctx, heartbeat, path, now)
+        if self.gossip is not None:
+            self.gossip.heard(heartbeat, path, now)
         self._sending.pump(now)
 
     def _is_newest(self, header: Header) -> bool:

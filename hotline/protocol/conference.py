@@ -43,6 +43,7 @@ from hotline.protocol.events import (
     Submit,
     Suspicion,
 )
+from hotline.protocol.gossip import Gossip
 from hotline.protocol.tables import History, LedgerView, Saved, scoped
 from hotline.wire.codec import decode_frame
 from hotline.wire.envelope import decode_header
@@ -89,6 +90,8 @@ class Conference:
             member.sending.fellows = [other.sending for other in others]
             numbers = [setups[0].local.number, *(setup.remote.number for setup in setups)]
             member.tests.among(numbers, [other.tests for other in others], leads=member is self.first)
+            thirds = {other.context.setup.remote.number: other for other in others}
+            member.listen(Gossip(member, thirds))
 
     # --- the machine -------------------------------------------------------------------------------------------------
 

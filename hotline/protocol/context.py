@@ -336,6 +336,7 @@ class _Opened:
         self.received_hash = history.received_hash
         self.has_sent_fact = history.has_sent_fact
         self.received_draft = history.received_draft
+        self.received_signed = history.received_signed
         self.authority = history.authority
         self.rung = history.rung
 

@@ -68,6 +68,7 @@ from hotline.protocol.events import (
     Submit,
     Translate,
 )
+from hotline.protocol.gossip import Gossip
 from hotline.protocol.handover import Handovers
 from hotline.protocol.ladder import Ladder
 from hotline.protocol.line import Line, relay_reason
@@ -109,10 +110,8 @@ class Endpoint:
         )
         local, remote = setup.local, setup.remote
         keys = (setup.charter, local.number, remote.number, remote.signing, setup.signing, setup.storage_key)
-        courier_keys = CourierKeys(*keys, entropy)
+        self.courier_keys = courier_keys = CourierKeys(*keys, entropy)
         courier_keys.restore(saved.rows("courier_prekey"), saved.rows("peer_courier"))
-        self.courier_keys = courier_keys
-
         sides = [remote, *(one.side for one in setup.others)]
         self.standing = Standing(setup.charter, local, sides)
 
@@ -200,6 +199,10 @@ class Endpoint:
         self.watch_clock(now)
         self.handle(event, now)
         return out
+
+    def listen(self, gossip: Gossip) -> None:
+        """From now on the peer is told of third parties, and tells of them."""
+        self._first.beats.gossip = gossip
 
     def watch_clock(self, now: Instant) -> None:
         """A wall clock that moves otherwise than the monotonic one is written down."""

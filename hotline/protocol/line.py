@@ -122,6 +122,8 @@ class Line:
                 self.ladder.noted(opened.plane, receipt, now)
             case content_pb2.STAGE_CONFLICT:
                 self.answers.conflict(opened.plane, receipt, name, now)
+            case content_pb2.STAGE_TOLD if self.beats.gossip is not None:
+                self.beats.gossip.told(opened.plane, receipt, now)
             case stage if stage in WORDS:
                 self.answers.said(opened.plane, receipt, name, now)
             case _:

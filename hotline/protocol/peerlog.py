@@ -36,6 +36,8 @@ class PeerLog:
         Others must not push them out, or a busy peer could never be linked."""
         self._waiting: deque[tuple[bytes, str]] = deque(maxlen=CLAIMS_WAITING_MAX)
         self._look_at: int | None = None
+        self._elsewhere: SignedHead | None = None
+        """A head that the peer showed to a third party, and has not proven here yet."""
         self._accused: set[tuple[int, int]] = set()
         self._left_at = 0
         self._cosigned_at = 0
@@ -71,6 +73,21 @@ class PeerLog:
         self._waiting.append((note, path))
         if self._look_at is None:
             self._look_at = now.mono + CLAIMS_DELAY
+
+    def shown_to_another(self, note: bytes, path: str, now: Instant) -> None:
+        """A third party holds this head of the peer's: it must be one with what the peer shows us (26.12)."""
+        try:
+            head = open_head(note, self._ctx.setup.remote_log)
+        except RemoteError as error:
+            self._ctx.refuse(path, f"checkpoint-{error.reason}", now)
+            return
+        known, linked = self._held(head.place), self.linked
+        if known is not None and known.root != head.root:
+            self._accuse("peer-fork", "the peer signed two different ledgers of one size", known, head)
+        elif linked is not None and head.epoch == linked.epoch and head.size > linked.size:
+            self._elsewhere = head  # what we say that we have seen: the peer proves its way there next
+        elif known is None:
+            self.claim(note, path, now)
 
     def due(self, now: Instant) -> None:
         """Look at the heads that wait. Only those that could tell something new are verified."""
@@ -170,6 +187,8 @@ class PeerLog:
             self._accuse("peer-fork", "the peer's ledger does not continue the one that it showed before", known, head)
             return
         self.linked = self._remember(head)
+        if self._elsewhere is not None and self.linked.place >= self._elsewhere.place:
+            self._elsewhere = None
 
     def _save(self) -> None:
         if self.linked is not None and self.seen is not None:
@@ -195,8 +214,9 @@ class PeerLog:
     def answer(self, exchange: content_pb2.LogExchange, now: Instant) -> None:
         """Say what we have seen and linked, and cosign what is linked."""
         exchange.answered = True
-        if self.seen is not None:
-            exchange.seen = self._remember(self.seen).note
+        seen = self._elsewhere or self.seen
+        if seen is not None:
+            exchange.seen = self._remember(seen).note
         if self.linked is not None:
             exchange.linked, exchange.linked_epoch = self.linked.size, self.linked.epoch
             # A clock that was set back would make an honest cosigner look like one that went back itself.

@@ -40,6 +40,7 @@ from hotline.protocol.neutral import (
 )
 from hotline.protocol.receipts import WORDS
 from hotline.protocol.release import check_form
+from hotline.protocol.thirds import check_gossip, check_told
 from hotline.wire.codec import decode
 from hotline.wire.inner import INNER_OVERHEAD, ContentType, Inner
 from hotline.wire.v1 import content_pb2
@@ -265,7 +266,7 @@ def decode_receipt(content: bytes) -> content_pb2.Receipt:
     receipt = decode(content_pb2.Receipt, content, _CONTENT_MAX)
     if receipt.stage not in content_pb2.Stage.values() or not receipt.stage:
         raise Malformed("stage", str(receipt.stage))
-    most = 1 if receipt.stage in _RUNGS else RECEIPT_ITEMS_MAX
+    most = 1 if receipt.stage in (*_RUNGS, content_pb2.STAGE_TOLD) else RECEIPT_ITEMS_MAX
     if not 1 <= len(receipt.item) <= most or receipt.received_through > SERIAL_MAX:
         raise Malformed("items", f"{len(receipt.item)}")
     if any(len(item.statement) != 32 or not 1 <= item.serial <= SERIAL_MAX for item in receipt.item):
@@ -277,6 +278,7 @@ def decode_receipt(content: bytes) -> content_pb2.Receipt:
     _check_ladder(receipt)
     if receipt.expired and receipt.stage != content_pb2.STAGE_SETTLED:
         raise Malformed("stage", "what expired is told between siblings")
+    check_told(receipt)
     return receipt
 
 
@@ -331,6 +333,7 @@ def decode_heartbeat(content: bytes) -> content_pb2.Heartbeat:
         raise Malformed("beat", "a turn or a stretch that is none")
     if heartbeat.HasField("log"):
         _check_exchange(heartbeat.log)
+    check_gossip(heartbeat.gossip)
     return heartbeat
 
 

@@ -229,6 +229,9 @@ class History(Protocol):
     def received_hash(self, plane: Plane, serial: int) -> bytes | None:
         """Hash of the peer's statement with this serial."""
 
+    def received_signed(self, plane: Plane, serial: int) -> SentRow | None:
+        """The peer's statement with this serial, with its signature."""
+
     def received_draft(self, draft: bytes) -> tuple[Plane, int] | None:
         """Plane and serial of the released statement of the peer that has used this draft up."""
 

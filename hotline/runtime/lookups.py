@@ -112,6 +112,13 @@ class Lookups:
         found = self.query(sql, (plane.value, serial))
         return bytes(found[0][0]) if found else None
 
+    def received_signed(self, plane: Plane, serial: int) -> SentRow | None:
+        """The peer's statement with this serial, with its signature."""
+        sql = "SELECT content, signature, hash FROM received WHERE plane=? AND serial=?"
+        found = self.query(sql, (plane.value, serial))
+        content = self.content("received", plane.value, serial, found[0][0]) if found else None
+        return None if content is None else SentRow(content, *found[0][1:])
+
     def received_draft(self, draft: bytes) -> tuple[Plane, int] | None:
         """Plane and serial of the released statement of the peer that has used this draft up."""
         found = self.query("SELECT plane, serial FROM received_draft WHERE draft=?", (draft,))

@@ -24,7 +24,7 @@ QUIET_FIELDS = {
     "from_party", "to_party", "drafter", "text", "body_salt", "valid_for_ms", "first_serial", "in_reply_to",
     "put_on_record", "of_recipient",
 }  # fmt: skip
-DELIVERED, READ, NOTED, SHOWN, REPLY_BY, SETTLED = 1, 2, 3, 5, 6, 9
+DELIVERED, READ, NOTED, SHOWN, REPLY_BY, SETTLED, TOLD = 1, 2, 3, 5, 6, 9, 10
 WITH_TIME = (3, 5, 6)
 BUNDLE_LINE, BUNDLE_MAX = b"hotline-courier/1\n", 48 * 1_048_576
 raw = bytes.fromhex
@@ -243,9 +243,9 @@ def receipt(given: Json, asked: Json) -> Json:
     """Clauses 9.1 to 9.3 and 20.2."""
     made = read("Receipt", raw(asked["content"]), CONTENT_MAX)
     stage, noted = made["stage"], made["noted"]
-    need(stage in (1, 2, 3, 4, SHOWN, REPLY_BY, SETTLED), "stage")
+    need(stage in (1, 2, 3, 4, SHOWN, REPLY_BY, SETTLED, TOLD), "stage")
     need(
-        0 < len(made["item"]) <= (1 if stage in (SHOWN, REPLY_BY) else ITEMS_MAX)
+        0 < len(made["item"]) <= (1 if stage in (SHOWN, REPLY_BY, TOLD) else ITEMS_MAX)
         and made["received_through"] <= SERIAL_MAX,
         "items",
     )
@@ -256,6 +256,9 @@ def receipt(given: Json, asked: Json) -> Json:
     need(len(made["principal"]) <= (NAME_MAX if stage == SHOWN else 0), "officer")
     need(not noted or (stage == NOTED and noted in (SHOWN, REPLY_BY)), "stage")
     need((REPLY_BY in (stage, noted)) == bool(made["reply_by_ms"]) and made["reply_by_ms"] <= TIME_MAX, "stage")
+    told = made["told"]
+    need((stage == TOLD) == (told is not None), "stage")
+    need(told is None or (1 <= told["terminal"] <= 65_535 and len(told["signature"]) == 64), "items")
     return {"receipt": shown(made)}
 
 
@@ -284,6 +287,13 @@ def heartbeat(given: Json, asked: Json) -> Json:
         need(max(len(log["proof"]), len(log["claimed_proof"])) <= PROOF_MAX, "beat")
         need(max(len(log["checkpoint"]), len(log["seen"])) <= CHECKPOINT_MAX, "beat")
         need(all(len(step) == 32 for step in log["proof"] + log["claimed_proof"]), "beat")
+    thirds = [one["terminal"] for one in made["gossip"]]
+    need(len(set(thirds)) == len(thirds) <= 5, "beat")
+    for one in made["gossip"]:
+        items = (*one["heard"], *one["exercise_heard"])
+        need(max(len(one["heard"]), len(one["exercise_heard"])) <= 8, "beat")
+        need(1 <= one["terminal"] <= 65_535 and len(one["checkpoint"]) <= CHECKPOINT_MAX, "beat")
+        need(all(0 < item["serial"] <= SERIAL_MAX and len(item["statement"]) == 32 for item in items), "beat")
     need(made["path"] == given["path"], "wrong-path")
     return {"heartbeat": shown(made)}
 

@@ -101,6 +101,14 @@ MESSAGES: dict[str, dict[int, Field]] = {
         8: Field("principal", "string"),
         9: Field("noted", "enum"),
         20: Field("expired", "bool"),
+        21: Field("told", "Told"),
+    },
+    "Told": {1: Field("terminal", "u32"), 2: Field("content", "bytes"), 3: Field("signature", "bytes")},
+    "Gossip": {
+        1: Field("terminal", "u32"),
+        2: Field("checkpoint", "bytes"),
+        3: Field("heard", "ReceiptItem", "many"),
+        4: Field("exercise_heard", "ReceiptItem", "many"),
     },
     "ReceiptItem": {1: Field("serial", "u64"), 2: Field("statement", "bytes")},
     "Heartbeat": {
@@ -134,6 +142,7 @@ MESSAGES: dict[str, dict[int, Field]] = {
         33: Field("charter_serial", "u64"),
         34: Field("charter", "bytes"),
         35: Field("charter_next", "bytes"),
+        37: Field("gossip", "Gossip", "many"),
         40: Field("silent_ms", "u64"),
         41: Field("other_turn", "u64"),
         42: Field("other_activation", "SignedActivation"),

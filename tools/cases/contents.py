@@ -513,8 +513,14 @@ def receipt(**changes: Any) -> bytes:
     return encode(content_pb2.Receipt(**{**fields, **changes}))
 
 
+def told(**changes: Any) -> dict[str, Any]:
+    """A statement of a third party, shown to who has it otherwise."""
+    fields = {"terminal": 3, "content": statement(), "signature": bytes(64)}
+    return {"stage": content_pb2.STAGE_TOLD, "received_through": 0, "told": content_pb2.Told(**{**fields, **changes})}
+
+
 def _receipts() -> Cases:
-    cases = Cases("receipt", "9.1 to 9.6 and 20.2", "The content of a receipt.")
+    cases = Cases("receipt", "9.1 to 9.6, 20.2 and 26.11", "The content of a receipt.")
     item = content_pb2.ReceiptItem
     good: dict[str, dict[str, Any]] = {
         "DELIVERED": {},
@@ -535,6 +541,7 @@ def _receipts() -> Cases:
         "SETTLED": {"stage": content_pb2.STAGE_SETTLED, "received_through": 0},
         "SETTLED, as expired": {"stage": content_pb2.STAGE_SETTLED, "received_through": 0, "expired": True},
         "no time": {"time_ms": 0},
+        "TOLD": told(),
     }
     for why, changes in good.items():
         cases.good(why, content=receipt(**changes).hex())
@@ -542,6 +549,12 @@ def _receipts() -> Cases:
         ("stage", "no stage", {"stage": 0}),
         ("stage", "an unknown stage", {"stage": 99}),
         ("stage", "DELIVERED, as expired", {"expired": True}),
+        ("stage", "DELIVERED, and what a third party said", {**told(), "stage": content_pb2.STAGE_DELIVERED}),
+        ("stage", "TOLD without what was said", {"stage": content_pb2.STAGE_TOLD}),
+        ("items", "TOLD of two statements", {**told(), "item": [ITEM, ITEM]}),
+        ("items", "TOLD of terminal 0", told(terminal=0)),
+        ("items", "TOLD of terminal 65536", told(terminal=65_536)),
+        ("items", "TOLD with half a signature", told(signature=bytes(32))),
         ("items", "no item", {"item": []}),
         ("items", "257 items", {"item": [ITEM] * 257}),
         ("items", "a statement of serial 0", {"item": [item(statement=bytes(32))]}),
@@ -595,9 +608,18 @@ def _exchange(**changes: Any) -> content_pb2.LogExchange:
     return content_pb2.LogExchange(**{**fields, **changes})
 
 
+def _item(serial: int, name: bytes = bytes(32)) -> content_pb2.ReceiptItem:
+    return content_pb2.ReceiptItem(serial=serial, statement=name)
+
+
+def gossip(**changes: Any) -> content_pb2.Gossip:
+    """What ALPHA holds of a third party."""
+    return content_pb2.Gossip(**{"terminal": 3, "checkpoint": CHECKPOINT, "heard": [ITEM], **changes})
+
+
 def _heartbeats() -> Cases:
     about = "The content of a heartbeat that came over the path of this number."
-    cases = Cases("heartbeat", "10.1 to 10.4, 10.11, 13.16, 24.8", about, {"path": 1})
+    cases = Cases("heartbeat", "10.1 to 10.4, 10.11, 13.16, 24.8, 26.10", about, {"path": 1})
     good: dict[str, dict[str, Any]] = {
         "alive": {},
         "the first of a run": {"beat": 1, "echo": 0, "echo_delay_ms": 0},
@@ -635,6 +657,11 @@ def _heartbeats() -> Cases:
                 body=b"\x08\x01\x10\x04\x18\x01\x20\x01", signature=bytes(64)
             ),
         },
+        "of a third party": {"gossip": [gossip()]},
+        "of two third parties": {"gossip": [gossip(terminal=4, checkpoint=b"", heard=[]), gossip()]},
+        "of a third party, as much as there may be": {
+            "gossip": [gossip(checkpoint=b"x" * 1_024, heard=[ITEM] * 8, exercise_heard=[ITEM] * 8)]
+        },
         "silent for ten minutes": {"silent_ms": 600_000, "peer_turn": (1 << 16) + 2},
         "lacking": {"lacking": content_pb2.Lacking(first=3, last=66, exercise_first=1, exercise_last=1)},
         "lacking nothing": {"lacking": content_pb2.Lacking()},
@@ -649,6 +676,16 @@ def _heartbeats() -> Cases:
         ("beat", "a turn beyond the last", {"turn": 2**48 + 1}),
         ("beat", "a turn of the peer beyond the last", {"peer_turn": 2**48 + 1}),
         ("beat", "a turn of the other party beyond the last", {"other_turn": 2**48 + 1}),
+        ("beat", "a third party twice", {"gossip": [gossip(), gossip(heard=[])]}),
+        ("beat", "six third parties", {"gossip": [gossip(terminal=3 + number) for number in range(6)]}),
+        ("beat", "nine statements of a third party", {"gossip": [gossip(heard=[ITEM] * 9)]}),
+        ("beat", "nine statements of a third party's exercise", {"gossip": [gossip(exercise_heard=[ITEM] * 9)]}),
+        ("beat", "terminal 0 as a third party", {"gossip": [gossip(terminal=0)]}),
+        ("beat", "terminal 65536 as a third party", {"gossip": [gossip(terminal=65_536)]}),
+        ("beat", "serial 0 of a third party", {"gossip": [gossip(heard=[_item(0)])]}),
+        ("beat", "a third party's serial beyond SERIAL_MAX", {"gossip": [gossip(exercise_heard=[_item(2**40 + 1)])]}),
+        ("beat", "a name of 31 bytes", {"gossip": [gossip(heard=[_item(1, bytes(31))])]}),
+        ("beat", "a third party's head of 1025 bytes", {"gossip": [gossip(checkpoint=b"x" * 1_025)]}),
         ("beat", "silent for longer than SERIAL_MAX", {"silent_ms": 2**40 + 1}),
         ("beat", "lacking what ends before it begins", {"lacking": content_pb2.Lacking(first=3, last=2)}),
         ("beat", "lacking beyond SERIAL_MAX", {"lacking": content_pb2.Lacking(exercise_last=2**40 + 1)}),

@@ -114,6 +114,11 @@ class EndpointNode(Node[EndpointEvent]):
         row = self.disk.tables.get("received", {}).get((plane.value, serial))
         return None if row is None else octets(row["hash"])
 
+    def received_signed(self, plane: Plane, serial: int) -> SentRow | None:
+        """The peer's statement with this serial, with its signature."""
+        row = self.disk.tables.get("received", {}).get((plane.value, serial))
+        return None if row is None else SentRow(*(octets(row[column]) for column in ("content", "signature", "hash")))
+
     def received_draft(self, draft: bytes) -> tuple[Plane, int] | None:
         """Plane and serial of the released statement of the peer that has used this draft up."""
         row = self.disk.tables.get("received_draft", {}).get((draft,))

@@ -239,6 +239,8 @@ class _StageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stage.ValueType
     """A named officer promises an answer until a time."""
     STAGE_SETTLED: _Stage.ValueType  # 9
     """Between terminals of one party: these statements of the party wait no more, delivered or expired."""
+    STAGE_TOLD: _Stage.ValueType  # 10
+    """Among several parties: a statement of a third one as it signed it here, which the recipient holds otherwise."""
 
 class Stage(_Stage, metaclass=_StageEnumTypeWrapper): ...
 
@@ -257,6 +259,8 @@ STAGE_REPLY_BY: Stage.ValueType  # 6
 """A named officer promises an answer until a time."""
 STAGE_SETTLED: Stage.ValueType  # 9
 """Between terminals of one party: these statements of the party wait no more, delivered or expired."""
+STAGE_TOLD: Stage.ValueType  # 10
+"""Among several parties: a statement of a third one as it signed it here, which the recipient holds otherwise."""
 Global___Stage: _TypeAlias = Stage  # noqa: Y015
 
 class _Presence:
@@ -661,6 +665,7 @@ class Receipt(_message.Message):
     PRINCIPAL_FIELD_NUMBER: _builtins.int
     NOTED_FIELD_NUMBER: _builtins.int
     EXPIRED_FIELD_NUMBER: _builtins.int
+    TOLD_FIELD_NUMBER: _builtins.int
     stage: Global___Stage.ValueType
     officer: _builtins.str
     time_ms: _builtins.int
@@ -677,6 +682,10 @@ class Receipt(_message.Message):
     """With SETTLED: an empty statement has taken their place."""
     @_builtins.property
     def item(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceiptItem]: ...
+    @_builtins.property
+    def told(self) -> Global___Told:
+        """With TOLD: what the third party signed."""
+
     def __init__(
         self,
         *,
@@ -690,14 +699,79 @@ class Receipt(_message.Message):
         principal: _builtins.str = ...,
         noted: Global___Stage.ValueType = ...,
         expired: _builtins.bool = ...,
+        told: Global___Told | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["told", b"told"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "expired", b"expired", "item", b"item", "noted", b"noted", "officer", b"officer", "principal", b"principal", "received_through", b"received_through", "reply_by_ms", b"reply_by_ms", "stage", b"stage", "time_ms", b"time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "expired", b"expired", "item", b"item", "noted", b"noted", "officer", b"officer", "principal", b"principal", "received_through", b"received_through", "reply_by_ms", b"reply_by_ms", "stage", b"stage", "time_ms", b"time_ms", "told", b"told"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Receipt: _TypeAlias = Receipt  # noqa: Y015
+
+@_typing.final
+class Told(_message.Message):
+    """A statement of a third party. docs/protocol.md section 26."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    terminal: _builtins.int
+    """Number of the terminal that signed it."""
+    content: _builtins.bytes
+    signature: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        terminal: _builtins.int = ...,
+        content: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "signature", b"signature", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Told: _TypeAlias = Told  # noqa: Y015
+
+@_typing.final
+class Gossip(_message.Message):
+    """What the sender holds of a third party. docs/protocol.md section 26."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    HEARD_FIELD_NUMBER: _builtins.int
+    EXERCISE_HEARD_FIELD_NUMBER: _builtins.int
+    terminal: _builtins.int
+    """Number of the third party's terminal."""
+    checkpoint: _builtins.bytes
+    """The newest head of its ledger that the sender has linked."""
+    @_builtins.property
+    def heard(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceiptItem]:
+        """The newest of its statements on each plane: serials and names."""
+
+    @_builtins.property
+    def exercise_heard(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceiptItem]: ...
+    def __init__(
+        self,
+        *,
+        terminal: _builtins.int = ...,
+        checkpoint: _builtins.bytes = ...,
+        heard: _abc.Iterable[Global___ReceiptItem] | None = ...,
+        exercise_heard: _abc.Iterable[Global___ReceiptItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "exercise_heard", b"exercise_heard", "heard", b"heard", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Gossip: _TypeAlias = Gossip  # noqa: Y015
 
 @_typing.final
 class ReceiptItem(_message.Message):
@@ -757,6 +831,7 @@ class Heartbeat(_message.Message):
     CHARTER_SERIAL_FIELD_NUMBER: _builtins.int
     CHARTER_FIELD_NUMBER: _builtins.int
     CHARTER_NEXT_FIELD_NUMBER: _builtins.int
+    GOSSIP_FIELD_NUMBER: _builtins.int
     SILENT_MS_FIELD_NUMBER: _builtins.int
     OTHER_TURN_FIELD_NUMBER: _builtins.int
     OTHER_ACTIVATION_FIELD_NUMBER: _builtins.int
@@ -814,6 +889,10 @@ class Heartbeat(_message.Message):
         """Between terminals of one party: what the sender's record lacks of the party's statements."""
 
     @_builtins.property
+    def gossip(self) -> _containers.RepeatedCompositeFieldContainer[Global___Gossip]:
+        """Among several parties: what the sender holds of each third one."""
+
+    @_builtins.property
     def other_activation(self) -> Global___SignedActivation: ...
     def __init__(
         self,
@@ -848,13 +927,14 @@ class Heartbeat(_message.Message):
         charter_serial: _builtins.int = ...,
         charter: _builtins.bytes = ...,
         charter_next: _builtins.bytes = ...,
+        gossip: _abc.Iterable[Global___Gossip] | None = ...,
         silent_ms: _builtins.int = ...,
         other_turn: _builtins.int = ...,
         other_activation: Global___SignedActivation | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "announcement", b"announcement", "courier", b"courier", "lacking", b"lacking", "log", b"log", "other_activation", b"other_activation", "peer_activation", b"peer_activation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "announcement", b"announcement", "beat", b"beat", "charter", b"charter", "charter_next", b"charter_next", "charter_serial", b"charter_serial", "courier", b"courier", "echo", b"echo", "echo_delay_ms", b"echo_delay_ms", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "lacking", b"lacking", "log", b"log", "log_size", b"log_size", "other_activation", b"other_activation", "other_turn", b"other_turn", "path", b"path", "peer_activation", b"peer_activation", "peer_turn", b"peer_turn", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "presence_answered", b"presence_answered", "presence_asked", b"presence_asked", "presence_until_ms", b"presence_until_ms", "received_through", b"received_through", "sent_through", b"sent_through", "service_received", b"service_received", "service_sent", b"service_sent", "silent_ms", b"silent_ms", "time_ms", b"time_ms", "turn", b"turn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "announcement", b"announcement", "beat", b"beat", "charter", b"charter", "charter_next", b"charter_next", "charter_serial", b"charter_serial", "courier", b"courier", "echo", b"echo", "echo_delay_ms", b"echo_delay_ms", "epoch_opened", b"epoch_opened", "exercise_received_through", b"exercise_received_through", "exercise_sent_through", b"exercise_sent_through", "gossip", b"gossip", "lacking", b"lacking", "log", b"log", "log_size", b"log_size", "other_activation", b"other_activation", "other_turn", b"other_turn", "path", b"path", "peer_activation", b"peer_activation", "peer_turn", b"peer_turn", "prekey", b"prekey", "prekey_held", b"prekey_held", "presence", b"presence", "presence_answered", b"presence_answered", "presence_asked", b"presence_asked", "presence_until_ms", b"presence_until_ms", "received_through", b"received_through", "sent_through", b"sent_through", "service_received", b"service_received", "service_sent", b"service_sent", "silent_ms", b"silent_ms", "time_ms", b"time_ms", "turn", b"turn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -76,6 +76,10 @@ class Memory:
         row = self.tables.get("received", {}).get((plane.value, serial))
         return None if row is None else row["hash"]  # type: ignore[return-value]
 
+    def received_signed(self, plane: Plane, serial: int) -> SentRow | None:
+        row = self.tables.get("received", {}).get((plane.value, serial))
+        return None if row is None else SentRow(row["content"], row["signature"], row["hash"])  # type: ignore[arg-type]
+
     def received_draft(self, draft: bytes) -> tuple[Plane, int] | None:
         row = self.tables.get("received_draft", {}).get((draft,))
         return None if row is None else (Plane(str(row["plane"])), int(str(row["serial"])))

@@ -278,7 +278,7 @@ def test_ledgers_of_all_are_linked() -> None:
 
 
 def test_too_many_frames_are_told_once() -> None:
-    """A flood would be counted for each party, or for none (docs/protocol.md 4.8)."""
+    """A flood would be counted for each party, or for none (docs/protocol.md 4.8, 26.7)."""
     three = Trio().open()
     three.alpha.step(FramesReceived("relay-1", (b"\xff",) * 300))
     assert three.alpha.refusals().count("too-many-frames") == 1

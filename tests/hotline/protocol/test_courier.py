@@ -129,7 +129,7 @@ def test_the_word_of_courier_keys_rides_each_interval_on_a_path_that_is_up(
     times = [at for at, _ in told]
     assert 3 <= len(times) <= 4
     assert all(interval <= later - at <= interval + 2 * beat for at, later in itertools.pairwise(times))
-    newest = pair.bravo.endpoint._courier_keys.newest
+    newest = pair.bravo.endpoint.courier_keys.newest
     assert newest is not None
     assert {word.held for _, word in told} == {tag(newest.name)}
     assert not told[-1][1].HasField("prekey"), "the peer has named it"
@@ -204,7 +204,7 @@ def test_an_old_bundle_does_not_bring_back_an_old_key(pair: Pair) -> None:
         imported(pair.alpha, data)
     pair.alpha.submit("to the newer key")
     envelope = read_bundle(exported(pair.alpha)).envelopes[0]
-    newest = pair.bravo.endpoint._courier_keys.newest
+    newest = pair.bravo.endpoint.courier_keys.newest
     assert newest is not None
     assert envelope[22:26] == newest.name[:4]
 
@@ -256,11 +256,11 @@ def test_a_bundle_is_an_epoch_for_each_plane_on_record(pair: Pair) -> None:
 def test_neither_kind_of_prekey_is_taken_for_the_other(pair: Pair) -> None:
     """A long-lived key would be used on the line, or a short-lived one in a bag (docs/protocol.md 17.1)."""
     alpha, bravo = pair.alpha.endpoint, pair.bravo.endpoint
-    ordinary, long_lived = bravo.context.prekeys.newest, bravo._courier_keys.newest
+    ordinary, long_lived = bravo.context.prekeys.newest, bravo.courier_keys.newest
     assert ordinary is not None
     assert long_lived is not None
     with pytest.raises(Untrusted):
-        alpha._courier_keys.offer(ordinary.signed, fresh=True)
+        alpha.courier_keys.offer(ordinary.signed, fresh=True)
     with pytest.raises(Untrusted):
         alpha.context.session.offer_prekey(long_lived.signed, fresh=True)
 

@@ -1,0 +1,156 @@
+"""What two parties tell each other of a third: whoever says one thing here and another there is convicted.
+
+docs/protocol.md 26.10 to 26.12. Heartbeats name the newest head of the third party's ledger and the names of its newest
+statements. Who holds one of them otherwise shows what the third party signed; two signed statements under one serial
+are the evidence. An empty statement (8.4) contradicts nothing: what expired for one was said to the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from hotline.errors import RemoteError
+from hotline.limits import GOSSIP_CLAIMS_MAX, GOSSIP_CONTENT_MAX, GOSSIP_ITEMS_MAX, GOSSIP_TOLD
+from hotline.machine import Instant, Plane, Put
+from hotline.protocol.neutral import VOIDS, kind_of
+from hotline.protocol.paths import Path, PathState
+from hotline.protocol.statements import EVERYONE, decode_statement, read_statement, statement_name, verify_content
+from hotline.protocol.tables import SentRow
+from hotline.wire.codec import encode
+from hotline.wire.inner import ContentType, Inner
+from hotline.wire.v1 import content_pb2
+
+if TYPE_CHECKING:
+    from hotline.protocol.endpoint import Endpoint
+
+_PLANES = (Plane.REAL, Plane.EXERCISE)
+_Key = tuple[int, Plane, int]
+"""Terminal of the third party, plane and serial."""
+
+
+class Gossip:
+    """What one of several other parties is told, and tells, of the third ones."""
+
+    def __init__(self, peer: Endpoint, thirds: Mapping[int, Endpoint]) -> None:
+        """`thirds` are what this terminal has with each third party, by the number of its terminal."""
+        self._ctx = peer.context
+        self._thirds = thirds
+        self._head_at = 0
+        self._named: dict[tuple[int, Plane], tuple[object, int]] = {}
+        """What of a third party's statements was told last, and how often it is still to be told."""
+        self._claims: dict[_Key, bytes] = {}
+        """Names that the peer holds of statements that are not here yet."""
+        self._convicted: set[_Key] = set()
+
+    # --- out ---------------------------------------------------------------------------------------------------------
+
+    def write(self, heartbeat: content_pb2.Heartbeat, path: Path, now: Instant) -> None:
+        """What a beat says of third parties: news a few times, heads from time to time."""
+        self._compare(now)
+        if path.state is not PathState.UP:
+            return
+        with_heads = now.mono >= self._head_at
+        if with_heads:
+            self._head_at = now.mono + path.setup.profile.checkpoint_ms
+        for number, third in self._thirds.items():
+            one = content_pb2.Gossip(terminal=number)
+            if with_heads and third.peer_log.linked is not None:
+                one.checkpoint = third.peer_log.linked.note
+            one.heard.extend(self._names(number, third, Plane.REAL))
+            one.exercise_heard.extend(self._names(number, third, Plane.EXERCISE))
+            if one.checkpoint or one.heard or one.exercise_heard:
+                heartbeat.gossip.append(one)
+
+    def _names(self, number: int, third: Endpoint, plane: Plane) -> Iterator[content_pb2.ReceiptItem]:
+        inbox = third.context.inboxes[plane]
+        state = (inbox.through, len(inbox.ahead), inbox.highest)
+        known, left = self._named.get((number, plane), ((0, 0, 0), 0))
+        left = GOSSIP_TOLD if known != state else left
+        self._named[number, plane] = (state, max(left - 1, 0))
+        if not left:
+            return
+        for serial in sorted({*inbox.ahead, *range(inbox.through, 0, -1)[:GOSSIP_ITEMS_MAX]})[-GOSSIP_ITEMS_MAX:]:
+            name = inbox.known_hash(serial)
+            if name is not None:
+                yield content_pb2.ReceiptItem(serial=serial, statement=name)
+
+    # --- in ----------------------------------------------------------------------------------------------------------
+
+    def heard(self, heartbeat: content_pb2.Heartbeat, path: Path, now: Instant) -> None:
+        """What a fresh beat of the peer says of third parties."""
+        for one in heartbeat.gossip:
+            third = self._thirds.get(one.terminal)
+            if third is None:
+                continue
+            if one.checkpoint:
+                third.peer_log.shown_to_another(one.checkpoint, path.setup.name, now)
+            for plane, items in zip(_PLANES, (one.heard, one.exercise_heard), strict=True):
+                for item in items:
+                    self._claims[one.terminal, plane, item.serial] = item.statement
+        while len(self._claims) > GOSSIP_CLAIMS_MAX:
+            del self._claims[next(iter(self._claims))]
+        self._compare(now)
+
+    def _compare(self, now: Instant) -> None:
+        """Names of the peer's against those that are here; what is not here yet is compared when it comes."""
+        for key, name in list(self._claims.items()):
+            number, plane, serial = key
+            own = self._thirds[number].context.inboxes[plane].known_hash(serial)
+            if own is None:
+                continue
+            if own != name and not self._show(key, now):
+                continue  # it is being committed
+            del self._claims[key]
+
+    def _show(self, key: _Key, now: Instant) -> bool:
+        """Show the peer what the third party signed for us; False if that cannot be read yet."""
+        number, plane, serial = key
+        row = self._thirds[number].context.history.received_signed(plane, serial)
+        if row is None:
+            return False
+        if _is_empty(row) or len(row.content) > GOSSIP_CONTENT_MAX:
+            return True
+        receipt = content_pb2.Receipt(
+            stage=content_pb2.STAGE_TOLD,
+            item=[content_pb2.ReceiptItem(serial=serial, statement=row.hash)],
+            time_ms=now.wall,
+            told=content_pb2.Told(terminal=number, content=row.content, signature=row.signature),
+        )
+        self._ctx.send_content(plane, ContentType.RECEIPT, encode(receipt), now, transient=False, urgent=False)
+        return True
+
+    def told(self, plane: Plane, receipt: content_pb2.Receipt, now: Instant) -> None:
+        """The peer shows what a third party signed for it. Raises RemoteError if that one did not."""
+        told, item = receipt.told, receipt.item[0]
+        third = self._thirds.get(told.terminal)
+        if third is None:
+            raise RemoteError("third-party")
+        ctx, setup = third.context, third.context.setup
+        inner, ends = Inner(ContentType.STATEMENT, told.content, told.signature), ctx.session.ends_in
+        verify_content(setup.remote.signing, inner, plane, ends)
+        statement = read_statement(told.content, plane, setup.remote.party, EVERYONE)
+        name = statement_name(plane, ends, statement, told.content)
+        if (item.serial, item.statement) != (statement.serial, name):
+            raise RemoteError("third-party")
+        own, key = ctx.history.received_signed(plane, item.serial), (told.terminal, plane, item.serial)
+        if own is None or own.hash == name or _is_empty(own) or kind_of(statement) in VOIDS or key in self._convicted:
+            return
+        self._convicted.add(key)
+        holder = self._ctx.setup.remote
+        text = "a party has signed two statements under one number: one for us, another one for others"
+        ctx.alarm(
+            "said-otherwise",
+            text,
+            plane=plane.value,
+            serial=item.serial,
+            statement=own.hash.hex(),
+            told=name.hex(),
+            other=f"{holder.party}/{holder.name}",
+        )
+        ctx.out.changes.append(Put("fact", {"name": f"told:{plane}:{item.serial}", "value": encode(told)}))
+        self._show(key, now)
+
+
+def _is_empty(row: SentRow) -> bool:
+    return kind_of(decode_statement(row.content)) in VOIDS
