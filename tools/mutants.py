@@ -56,6 +56,17 @@ SEEDS = ("tests/simulator/test_simulator.py", [f"test_no_judge_complains[{seed}]
 """Whole conversations in virtual time: the quickest seeds, offered last to what decides."""
 
 OWN = {
+    "hotline.protocol.asking": "test_challenges",
+    "hotline.protocol.branding": "test_release",
+    "hotline.protocol.charters": "test_amendments",
+    "hotline.protocol.language": "test_translations",
+    "hotline.protocol.mirror": "test_terminals",
+    "hotline.protocol.nonpapers": "test_modes",
+    "hotline.protocol.promises": "test_ladder",
+    "hotline.protocol.references": "test_corrections",
+    "hotline.protocol.standing": "test_terminals",
+    "hotline.protocol.talk": "test_service",
+    "hotline.protocol.voids": "test_clauses",
     "hotline.protocol.ownlog": "test_ledgers",
     "hotline.protocol.peerlog": "test_ledgers",
     "hotline.protocol.bundle": "test_courier",
@@ -468,7 +479,8 @@ class Tally:
 
 def draw(options: argparse.Namespace, modules: dict[str, str]) -> list[Candidate]:
     """The mutants of this run."""
-    chosen = {name: text for name, text in modules.items() if not options.module or name.startswith(options.module)}
+    wanted = tuple(options.module or ("",))
+    chosen = {name: text for name, text in modules.items() if name.startswith(wanted)}
     every = [candidate for module, text in chosen.items() for candidate in candidates(module, text)]
     if options.sample and options.sample < len(every):
         every = random.Random(options.seed).sample(every, options.sample)
@@ -487,7 +499,8 @@ def run(options: argparse.Namespace) -> int:
     WORK.mkdir(parents=True, exist_ok=True)
     preload()
     known = coverage_map(modules, options.jobs)
-    results = WORK / f"{options.module or 'seed'}-{options.seed}.jsonl"
+    which = {0: "seed", 1: "".join(options.module)}.get(len(options.module), f"of-{len(options.module)}")
+    results = WORK / f"{which}-{options.seed}.jsonl"
     done: dict[str, dict[str, Any]] = {}
     if options.resume and results.is_file():
         entries = map(json.loads, results.read_text().splitlines())
@@ -550,7 +563,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Mutation testing of the rooms that decide.")
     parser.add_argument("--sample", type=int, default=0, help="how many mutants, drawn by --seed (0: all)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--module", default="", help="only modules whose dotted name begins so")
+    parser.add_argument(
+        "--module", action="append", default=[], help="only modules whose dotted name begins so; may be repeated"
+    )
     parser.add_argument("--resume", action="store_true", help="keep the results of the same call that was ended")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seconds", type=float, default=USUAL_SECONDS_MAX, help="tests offered to one mutant")

@@ -18,6 +18,7 @@ from hotline.machine import LinkClosed, LinkOpened, Reply, RequestId
 from hotline.protocol.events import ActivateCharter
 from hotline.protocol.release import RELEASED, policy_of
 from hotline.protocol.statements import decode_heartbeat
+from hotline.protocol.status import status
 from hotline.wire.codec import encode
 from hotline.wire.v1 import content_pb2
 from tests.hotline.charter.conftest import NOW, TODAY, Ceremony, ceremony  # noqa: F401 - a fixture
@@ -309,6 +310,9 @@ def test_a_terminal_that_was_set_back_is_told_by_its_peer(ceremony: Ceremony, se
     pair.run(4_000)
     for party in (pair.alpha, pair.bravo):
         assert party.alarms().count("charter-differs") == 1
+        (shown,) = [one for one in status(party.endpoint, party.now())["alarms"] if one["name"] == "charter-differs"]
+        ours, theirs = (1, 2) if party is pair.alpha else (2, 1)
+        assert shown["text"] == f"here charter {ours} is in force, at the peer {theirs}"
     pair.alpha.submit("the line goes on")
     assert activate(pair.alpha, second).ok
     pair.run(3_000)

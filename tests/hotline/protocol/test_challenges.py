@@ -50,6 +50,7 @@ def test_the_record_answers_at_once_and_a_person_by_name(pair: Pair, plane: Plan
     (told,) = alarms(pair.alpha, "challenged")
     assert (told["of"], told["plane"], told["verdict"]) == (1, plane.value, "yes")
     assert pair.alpha.shown(Plane.SERVICE) == [1]
+    assert pair.alpha.text(1, Plane.SERVICE).startswith(f"Did you say #0001 of the {plane.value} plane, statement ")
     assert confirms(pair.alpha, text="It is ours. A pilot is missing.").ok
     pair.run(1_000)
     assert answers(pair.bravo) == [("record", "yes"), ("officer", "yes")]
@@ -77,6 +78,7 @@ def test_have_you_received_it(pair: Pair) -> None:
     assert asks(pair.alpha, ours=True).ok
     pair.run(2_000)
     assert answers(pair.alpha)[-1] == ("record", "yes")
+    assert pair.bravo.text(1, Plane.SERVICE).startswith("Have you received our #0001 of the real plane, statement ")
 
 
 def forge(pair: Pair, serial: int, name: bytes) -> None:

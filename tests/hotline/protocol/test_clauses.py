@@ -370,6 +370,8 @@ def test_status_tells_how_long_a_path_has_been_as_it_is(pair: Pair) -> None:
     pair.time += 2_500
     found = {path["name"]: path["for_ms"] for path in status(pair.alpha.endpoint, pair.alpha.now())["paths"]}
     assert found["relay-1"] == 2_500
+    heard = {path["heard_ms_ago"] for path in status(pair.alpha.endpoint, pair.alpha.now())["paths"]}
+    assert max(heard) <= 2_500 + 1_000, "a beat came in each second before the cut"
 
 
 def test_status_lists_a_gap_while_it_is_there(pair: Pair) -> None:

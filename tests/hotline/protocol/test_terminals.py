@@ -123,6 +123,19 @@ def test_an_alternate_that_is_new_is_told_everything(four: Quartet) -> None:
     assert four.bravo.shown() == [*range(1, 71), -71]
 
 
+def test_a_sibling_that_hears_nobody_else_is_told_what_was_delivered(four: Quartet) -> None:
+    """It would owe it for ever, and say it again when it takes over (docs/protocol.md 23.5)."""
+    four.part(*((four.alt, other) for other in (four.alpha, four.bravo, four.beside)))
+    four.alpha.submit("delivered before", FLASH)
+    four.run(1_000)
+    assert four.alpha.states(1)[-1] == "delivered"
+    four.blocked -= {frozenset((four.alpha.number, four.alt.number))}
+    four.run(4_000)
+    assert four.alt.said() == {1: "delivered before"}
+    assert four.alt.states(1) == ["delivered"]
+    assert not four.alt.endpoint.context.outboxes[Plane.REAL].pending
+
+
 def test_what_expired_at_the_one_that_speaks_is_expired_at_its_sibling(four: Quartet) -> None:
     """It came later, and waits no longer; the empty one of either counts for both (docs/protocol.md 23.5)."""
     four.part((four.alpha, four.alt), *((one, other) for one in four.all[:2] for other in four.all[2:]))
