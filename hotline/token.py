@@ -234,7 +234,7 @@ def _load(module: str) -> Any:
         return pkcs11.lib(module)
     except pkcs11.PKCS11Error as error:
         raise KeyFileError(
-            f"{module}: cannot be used as a PKCS#11 library ({str(error) or type(error).__name__})"
+            f"{module}: no PKCS#11 library, or not set up for this user ({str(error) or type(error).__name__})"
         ) from error
 
 

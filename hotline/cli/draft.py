@@ -258,6 +258,7 @@ def sign(
     Examples:
       hotline draft sign 1 --key ALPHA.draft-1.officer.key
       hotline draft sign 1 --key ALPHA.release-1.officer.key --role releaser
+      hotline draft sign 1 --key ALPHA.release-1.officer.key --role releaser --pin-file pin
       hotline draft sign 1 --key ALPHA.duty-3.officer.key --role releaser --mandate ALPHA.duty-3.releaser.mandate
     """
     with daemon(socket) as stub:

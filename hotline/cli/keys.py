@@ -30,6 +30,7 @@ from hotline.charter.ceremony import (
     make_terminal,
     read_claim,
 )
+from hotline.charter.documents import check_name
 from hotline.charter.mandates import Mandate, make_mandate, open_mandate
 from hotline.charter.model import load_charter
 from hotline.charter.secrets import encode_secret
@@ -70,6 +71,12 @@ file_argument = click.argument("file", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
 
 
+def _lawful_name(_: click.Context, parameter: click.Parameter, name: str) -> str:
+    """A name that can stand in a charter, before a passphrase is asked for or a key is made."""
+    check_name(f"--{parameter.name}", name)
+    return name
+
+
 @click.group()
 def key() -> None:
     """Identity, terminal and officer keys.
@@ -90,7 +97,7 @@ key.add_command(try_)
 
 
 @key.command()
-@click.option("--party", required=True, help="Name of your party: ALPHA.")
+@click.option("--party", required=True, callback=_lawful_name, help="Name of your party: ALPHA.")
 @out_folder_option
 @passphrase_option
 @click.option("--qr", is_flag=True, help="Also draw the fingerprint as a QR code.")
@@ -116,7 +123,7 @@ def init(party: str, out: Path, passphrase_file: Path | None, qr: bool) -> None:
 
 @key.command()
 @identity_option
-@click.option("--name", required=True, help="Name of the terminal: main.")
+@click.option("--name", required=True, callback=_lawful_name, help="Name of the terminal: main.")
 @out_folder_option
 @passphrase_option
 @click.option("--seal", is_flag=True, help="Seal the key file: a person must then start the daemon.")
@@ -154,7 +161,7 @@ def _roles(text: str) -> list[Role]:
 
 @key.command()
 @identity_option
-@click.option("--name", required=True, help="Name of the officer or post, without spaces: duty-1.")
+@click.option("--name", required=True, callback=_lawful_name, help="Name of the officer or post: duty-1.")
 @click.option("--roles", required=True, help=f"Separated by commas: {', '.join(ROLES)}.")
 @out_folder_option
 @passphrase_option

@@ -24,6 +24,7 @@ from hotline.token import POSSESSION, TokenKey, TokenSession, logged_in, names_t
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 _IDENTIFIER_SIZE = 16
+_PUBLIC = (".card", ".pub")
 
 secret_option = click.option(
     "--passphrase-file",
@@ -46,6 +47,8 @@ class OfficerKey(NamedTuple):
 @contextmanager
 def officer_key(path: Path, secret_file: Path | None) -> Iterator[OfficerKey]:
     """The key of an officer's key file, wherever it lies; of use within the block. Raises KeyFileError."""
+    if path.suffix in _PUBLIC:
+        raise KeyFileError(f"{path}: public, and no key; name the .key file that was made with it")
     data = read_secret(path)
     with ExitStack() as stack:
         if names_token(data):

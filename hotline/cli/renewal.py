@@ -45,7 +45,9 @@ def renew_command(
     out: Path,
     passphrase_file: Path | None,
 ) -> None:
-    """Give the cards of your party in a charter new dates, those that have ended or soon do. Keys stay as they are.
+    """Give cards of your party new dates, under the same keys.
+
+    Those of the charter that have ended, or soon do.
 
     \b
     Examples:

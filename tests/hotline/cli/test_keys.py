@@ -142,6 +142,20 @@ def test_an_unknown_role_is_told_with_the_known_ones(table: Path, run: Run) -> N
     assert "principal" in done.err
 
 
+def test_a_name_that_is_none_is_refused_before_anything_is_asked(table: Path, run: Run) -> None:
+    """Somebody would type a passphrase, twice, to be told of a blank in a name."""
+    identity = ("--identity", table / "ALPHA.identity.key", "--out", table)
+    refused = run("key", "officer", "--name", "duty 2", "--roles", "duty", *identity)
+    assert (refused.code, "--name: 'duty 2' is no name" in refused.err) == (1, True)
+    assert run("key", "init", "--party", "A/B", "--out", table).code == 1
+
+
+def test_a_card_in_the_place_of_a_key_is_told_as_such(table: Path, run: Run) -> None:
+    """The officer would be told to hide a card from others."""
+    done = run("handover", "sign", "--key", table / "ALPHA.duty-1.officer.card", "--yes")
+    assert (done.code, "name the .key file" in done.err) == (9, True)
+
+
 def test_show_prints_what_people_compare(table: Path, run: Run) -> None:
     """Two delegations would read out numbers that do not belong to the keys."""
     shown = run("key", "show", table / "ALPHA.identity.pub")

@@ -194,7 +194,7 @@ def _final_try(desk: Desk) -> None:
         (lambda desk: desk.rewrite(module="/nonexistent/library.so"), "no PKCS#11 library there"),
         (lambda desk: desk.rewrite(module="libsofthsm2.so"), "not an absolute path"),
         (_unsafe_module, "others could exchange this library"),
-        (_no_library, "cannot be used as a PKCS#11 library"),
+        (_no_library, "no PKCS#11 library, or not set up for this user"),
         (lambda desk: shutil.rmtree(desk.token), "put it in and repeat; there is none\n"),
         (lambda desk: desk.rewrite(serial="00"), "there is ALPHA-release-1 (serial "),
         (_no_key, "has no private key called hotline ALPHA/release-1"),
@@ -207,6 +207,7 @@ def _final_try(desk: Desk) -> None:
         (_readable, "others can read it"),
         (lambda desk: desk.key.chmod(0o644), "chmod 600"),
         (lambda desk: desk.key.write_bytes(desk.key.read_bytes()[:-3]), "damaged"),
+        (lambda desk: desk.hsm.config.unlink(), "no PKCS#11 library, or not set up for this user"),
         (lambda desk: desk.rewrite(name="ALPHA"), "does not say whose key it is"),
     ],
 )
