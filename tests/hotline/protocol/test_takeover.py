@@ -110,7 +110,7 @@ def test_whoever_has_a_key_rings_no_bell_for_ever(four: Ruled) -> None:
     """Words of a stolen terminal cost it nothing: the record has them all (docs/protocol.md 23.15)."""
     standing = four.alt.endpoint.standing
     bravo = four.bravo.endpoint
-    out = bravo._begin()
+    out = bravo.begin()
     for _ in range(70):
         bravo.terminals._hear("ALPHA", standing.begin(four.alt.signing, 0, by_rule=True), four.bravo.now())
     kinds = [record.kind for record in out.records]
