@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import grpc
 
-from hotline.drill.texts import DIRECTIONS, PRECEDENCES
+from hotline.drill.texts import DIRECTIONS, PRECEDENCES, VERDICTS
 from hotline.errors import LocalError
 from hotline.runtime.client import channel_to
-from hotline.wire.v1 import operator_pb2, operator_pb2_grpc
+from hotline.wire.v1 import content_pb2, operator_pb2, operator_pb2_grpc
 
 _CALL_SECONDS: Final = 5.0
 _STATUS_SECONDS: Final = 1.0
@@ -32,6 +32,10 @@ _IMPATIENT: Final = (
 )
 
 
+Sign = Callable[[bytes, operator_pb2.Draft], content_pb2.Release]
+"""An officer's signature on a draft, under the charter of this hash."""
+
+
 class Said(NamedTuple):
     """What became of an attempt to say something."""
 
@@ -39,6 +43,8 @@ class Said(NamedTuple):
     """0: not accepted."""
     text: str
     """Why not."""
+    code: str = ""
+    """The terminal's word for it; empty if it did not answer."""
 
 
 class Desk:
@@ -87,8 +93,12 @@ class Desk:
         corrects: int = 0,
         retracts: bool = False,
         in_reply_to: int = 0,
+        signers: Sequence[Sign] = (),
     ) -> Said:
-        """Hand one statement to the terminal; returns when it is durable there, or why it was not taken."""
+        """Hand one statement to the terminal; returns when it is durable there, or why it was not taken.
+
+        With `signers` it is a draft that each of them signs in turn, and that then is released.
+        """
         request = operator_pb2.SubmitRequest(
             exercise=plane == "exercise",
             precedence=PRECEDENCES[precedence],
@@ -102,10 +112,32 @@ class Desk:
             in_reply_to=in_reply_to,
         )
         try:
-            answer = self._stub.Submit(request, timeout=_CALL_SECONDS)
+            answer = self._through_draft(request, signers) if signers else self._submit(request)
         except grpc.RpcError as error:
             return Said(0, f"the terminal did not answer ({_word(error)}); whether it took the statement is unknown")
-        return Said(int(answer.serial), "") if answer.accepted else Said(0, answer.text)
+        return Said(int(answer.serial), "") if answer.accepted else Said(0, answer.text, answer.code)
+
+    def _submit(self, request: operator_pb2.SubmitRequest) -> Any:
+        return self._stub.Submit(request, timeout=_CALL_SECONDS)
+
+    def _through_draft(self, request: operator_pb2.SubmitRequest, signers: Sequence[Sign]) -> Any:
+        """The release, or the first step that was refused."""
+        made = self._stub.MakeDraft(operator_pb2.MakeDraftRequest(statement=request), timeout=_CALL_SECONDS)
+        if not made.accepted:
+            return made
+        number = made.draft.number
+        for sign in signers:
+            # Each signs what the terminal shows him.
+            listed = self._stub.ListDrafts(operator_pb2.ListDraftsRequest(number=number), timeout=_CALL_SECONDS)
+            if not listed.accepted:
+                return listed
+            release = sign(listed.charter, listed.draft[0].draft)
+            signed = self._stub.SignDraft(
+                operator_pb2.SignDraftRequest(number=number, release=release), timeout=_CALL_SECONDS
+            )
+            if not signed.accepted:
+                return signed
+        return self._stub.ReleaseDraft(operator_pb2.ReleaseDraftRequest(number=number), timeout=_CALL_SECONDS)
 
     def read(self, plane: str, serial: int) -> bool:
         """Open one statement as the duty officer; False if the terminal did not answer or refused."""
@@ -143,13 +175,35 @@ class Desk:
         request = operator_pb2.PromiseReplyRequest(exercise=plane == "exercise", serial=serial, reply_by_ms=until_ms)
         self._must(lambda: self._stub.PromiseReply(request, timeout=_CALL_SECONDS))
 
-    def _must(self, call: Callable[[], Any]) -> None:
+    def challenge(self, plane: str, serial: int, *, sent: bool) -> int:
+        """Ask whether a statement, of ours if `sent`, is in the other side's record. Serial of the question.
+
+        Raises LocalError if the terminal does not take it.
+        """
+        request = operator_pb2.AskChallengeRequest(exercise=plane == "exercise", serial=serial, sent=sent)
+        return int(self._must(lambda: self._stub.AskChallenge(request, timeout=_CALL_SECONDS)).serial)
+
+    def confirm(self, verdict: str, text: str) -> None:
+        """Answer the newest challenge that no person has answered. Raises LocalError if there is none."""
+        asked = operator_pb2.ListChallengesRequest(limit=_LIST_MAX)
+        try:
+            found = self._stub.ListChallenges(asked, timeout=_CALL_SECONDS).challenge
+        except grpc.RpcError as error:
+            raise LocalError(f"the terminal of {self.party} did not answer ({_word(error)})") from error
+        heard = [one.serial for one in found if one.way == "heard" and not one.officer]
+        if not heard:
+            raise LocalError(f"{self.party}: no challenge waits for a person's answer")
+        request = operator_pb2.AnswerChallengeRequest(serial=max(heard), verdict=VERDICTS[verdict], text=text)
+        self._must(lambda: self._stub.AnswerChallenge(request, timeout=_CALL_SECONDS))
+
+    def _must(self, call: Callable[[], Any]) -> Any:
         try:
             answer = call()
         except grpc.RpcError as error:
             raise LocalError(f"the terminal of {self.party} did not answer ({_word(error)})") from error
         if not answer.accepted:
             raise LocalError(f"{self.party}: {answer.text}")
+        return answer
 
     def unread(self) -> list[tuple[str, int]]:
         """Plane and serial of everything unread."""

@@ -22,6 +22,8 @@ LinkPattern = Annotated[str, Field(pattern=r"^(ALPHA|BRAVO|\*)/(relay-[1-9]|\*)$
 """Party and relay of one stream; an asterisk stands for all of them."""
 Precedence = Literal["routine", "priority", "immediate", "flash"]
 Plane = Literal["exercise", "real"]
+Signer = Literal["drafter", "releaser", "deputy"]
+"""An officer who signs drafts. The deputy signs as releaser, by a mandate of the party."""
 
 
 class Inject(Settings):
@@ -205,6 +207,10 @@ class Say(Inject):
     """The same, which this one takes back."""
     unreleased: bool = False
     """Said by a terminal whose program was changed: it asks for no release, whatever the charter says."""
+    released: bool = False
+    """Said through a draft that `signers` sign, and that then is released."""
+    signers: list[Signer] = Field(default=["drafter", "releaser"], min_length=1, max_length=3)
+    """Who signs the draft, in this order."""
     answers: str = Field(default="", max_length=40)
     """Label of an earlier statement of the other side, which this one answers."""
 
@@ -260,6 +266,24 @@ class ReplyBy(Inject):
     within: Span
 
 
+class Challenge(Inject):
+    """An officer asks the other side whether a statement is in its record: one that it said, or one of our own."""
+
+    fault: Literal["challenge"]
+    sender: Party = Field(alias="from")
+    statement: str = Field(min_length=1, max_length=40)
+    """Label of the `say`."""
+
+
+class Confirm(Inject):
+    """An officer answers the newest challenge of the other side that no person has answered."""
+
+    fault: Literal["confirm"]
+    sender: Party = Field(alias="from")
+    answer: Literal["yes", "no", "unknown"]
+    text: str = Field(default="", max_length=1_000)
+
+
 class Amend(Inject):
     """A new relay takes the place of another: both sides are handed the charter for it, ALPHA first."""
 
@@ -299,6 +323,8 @@ Fault = Annotated[
     | Amend
     | Shown
     | ReplyBy
+    | Challenge
+    | Confirm
     | Courier
     | Presence
     | Ask
@@ -308,5 +334,5 @@ Fault = Annotated[
     Field(discriminator="fault"),
 ]
 
-NOT_A_FAULT = (Start, Backup, Courier, Presence, Ask, Say, Read, Takeover, Amend, Shown, ReplyBy)
+NOT_A_FAULT = (Start, Backup, Courier, Presence, Ask, Say, Read, Takeover, Amend, Shown, ReplyBy, Challenge, Confirm)
 """Injects that break nothing."""

@@ -19,6 +19,8 @@ Every entry has `t`, milliseconds since the steady state was reached (negative b
 | `speaks` | `by` (who was told), `terminal` (PARTY/name, which speaks for its party from now on), `term` |
 | `promise` | `by` (who was told), `id` (a statement to which an answer is promised) |
 | `promise-kept` | `by`, `id`, `late`: the answer has come |
+| `challenge` | `from`, `serial` (of the question), `id` (the statement that is doubted) |
+| `challenge-answered` | `by` (who was told), `serial` (of the question), `verdict`, `whose` (record, officer) |
 | `charter` | `by` (who was told), `state` (ready, in-force, agreed), `serial` |
 | `event` | `by`, `event`: any other event that a terminal told |
 | `poll` | `by`, `heard_ms`, `up`, `waiting`: what `status` says, several times a second |
@@ -35,7 +37,8 @@ Every entry has `t`, milliseconds since the steady state was reached (negative b
 `by` names a terminal: PARTY, and PARTY-alt for an alternate. So does `terminal` on `said` and `stage`: the alternate at
 which it was said or told; without it, the first one of the sender. `id` is SENDER/plane/serial; for the stage
 `renumbered`, `by` is the new serial. `late` on a stage or a showing: its time is that of a question afterwards, so it
-is too late, never too early. FIELDS says what an entry must have at least.
+is too late, never too early. On `refused-to-say`, `code` is the terminal's word for it, empty if it did not answer, and
+`label` that of `said`. FIELDS says what an entry must have at least.
 """
 
 from __future__ import annotations
@@ -86,6 +89,8 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     "speaks": {"by": "text", "terminal": "text", "term": "integer"},
     "promise": {"by": "text", "id": "text"},
     "promise-kept": {"by": "text", "id": "text", "late": "truth"},
+    "challenge": {"from": "text", "serial": "integer", "id": "text"},
+    "challenge-answered": {"by": "text", "serial": "integer", "verdict": "text", "whose": "text"},
     "charter": {"by": "text", "state": "text", "serial": "integer"},
     "event": {"by": "text", "event": "text"},
     "poll": {"by": "text", "heard_ms": "number or null", "up": "integer", "waiting": "integer or null"},

@@ -121,6 +121,7 @@ _UNITS: Final[dict[str, Any]] = {
     "speaks": "ms",
     "in-force": "ms",
     "rung": "ms",
+    "answered": "ms",
     "exits": "ms",
     "growth": "MiB",
 }

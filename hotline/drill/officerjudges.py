@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from hotline.drill import promises
 from hotline.drill.faultjudges import over_faults
-from hotline.drill.findings import Finding, clock, number_of, sides
-from hotline.drill.injects import Fault, Presence, ReplyBy, Say, Shown, Takeover
+from hotline.drill.findings import Finding, clock, named, number_of, sides
+from hotline.drill.injects import Challenge, Fault, Presence, ReplyBy, Say, Shown, Takeover
 from hotline.drill.journal import Entry
 from hotline.drill.measures import Facts
 from hotline.drill.outcome import FaultSpan
@@ -123,6 +123,50 @@ def _rung(promise: promises.Rung, facts: Facts) -> Finding:
     return over_faults(promise.fault, facts, f"the other side is told of {promise.fault}", measure)
 
 
+def _answered(promise: promises.Answered, facts: Facts) -> Finding:
+    text = f"{promise.fault} answered by the other side's {promise.by}: {promise.verdict}"
+
+    def measure(span: FaultSpan) -> tuple[float | None, str]:
+        inject = facts.plan.inject[span.n]
+        if not isinstance(inject, Challenge):
+            return None, f"{span.name} challenges nothing"
+        asked = [one for one in facts.of("challenge") if one["from"] == inject.sender and one["t"] >= span.begin]
+        if not asked:
+            return None, f"the terminal of {inject.sender} did not ask {span.name}"
+        told = [
+            one
+            for one in facts.of("challenge-answered", by=inject.sender)
+            if (one["serial"], one["whose"]) == (asked[0]["serial"], promise.by)
+        ]
+        if not told:
+            return None, f"{inject.sender} was told no answer of the {promise.by} to {span.name}"
+        # Who says it otherwise first has not answered so, whatever comes after it.
+        if told[0]["verdict"] != promise.verdict:
+            return None, f"the {promise.by} answered {told[0]['verdict']} to {span.name}"
+        return float(told[0]["t"]) - span.begin, f"{inject.sender} at {clock(told[0]['t'])}: {promise.verdict}"
+
+    return over_faults(promise.fault, facts, text, measure)
+
+
+def _not_taken(promise: promises.NotTaken, facts: Facts) -> Finding:
+    def measure(span: FaultSpan) -> tuple[float | None, str]:
+        inject = facts.plan.inject[span.n]
+        if not isinstance(inject, Say):
+            return None, f"{span.name} says nothing"
+        tried = [
+            one
+            for one in facts.of("said", "refused-to-say")
+            if (one["from"], one.get("label")) == (inject.sender, inject.text) and one["t"] >= span.begin
+        ]
+        refused = [one for one in tried if one["kind"] == "refused-to-say"]
+        if not tried or any(not one.get("code") for one in refused):
+            return None, f"the terminal of {inject.sender} did not say whether it takes {span.name}"
+        taken = [number_of(one["id"]) for one in tried if one["kind"] == "said"]
+        return float(len(taken)), named(taken) or str(refused[0]["text"])
+
+    return over_faults(promise.fault, facts, f"{promise.fault} not taken by its own terminal", measure)
+
+
 def _tells(entry: Entry, inject: Fault, asker: str) -> bool:
     """Whether the entry tells `asker`, who said what it is about, of this very inject."""
     match inject:
@@ -140,5 +184,7 @@ JUDGES: Final[dict[str, Callable[[Any, Facts], Finding]]] = {
     "speaks": _speaks,
     "in-force": _in_force,
     "rung": _rung,
+    "answered": _answered,
+    "not-taken": _not_taken,
 }
 """Kind of promise to its judge."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
-from hotline.drill.injects import Ask, Presence, ReplyBy, Shown, Takeover
+from hotline.drill.injects import Ask, Challenge, Confirm, Presence, ReplyBy, Shown, Takeover
 from hotline.drill.plan import said_as
 from hotline.drill.processes import once
 from hotline.drill.scene import PERFORMERS, Scene, Undo, serial_of
+from hotline.drill.telling import statement_id
 
 
 def presence(inject: Presence, scene: Scene) -> Undo:
@@ -45,4 +46,18 @@ def reply_by(inject: ReplyBy, scene: Scene) -> None:
     scene.desks[inject.sender].reply_by(_plane(scene, label), serial_of(scene.said, label), until)
 
 
+def challenge(inject: Challenge, scene: Scene) -> None:
+    """Raises LocalError if the terminal does not take it: nobody doubts what has not come."""
+    label, said = inject.statement, said_as(scene.plan, inject.statement)
+    sender, plane, serial = said.sender if said else "", _plane(scene, label), serial_of(scene.said, label)
+    asked = scene.desks[inject.sender].challenge(plane, serial, sent=sender == inject.sender)
+    scene.record("challenge", **{"from": inject.sender}, serial=asked, id=statement_id(sender, plane, serial))
+
+
+def confirm(inject: Confirm, scene: Scene) -> None:
+    """Raises LocalError if the terminal does not take it: nobody answers what was not asked."""
+    scene.desks[inject.sender].confirm(inject.answer, inject.text)
+
+
+PERFORMERS |= {"challenge": challenge, "confirm": confirm}
 PERFORMERS |= {"presence": presence, "ask": ask, "takeover": takeover, "shown": shown, "reply-by": reply_by}

@@ -21,6 +21,8 @@ from hotline.config import Settings, load_toml
 from hotline.drill.durations import Span
 from hotline.drill.injects import (
     Amend,
+    Challenge,
+    Confirm,
     Fault,
     LinkFault,
     LinkPattern,
@@ -36,7 +38,7 @@ from hotline.drill.injects import (
     Swizzle,
     Takeover,
 )
-from hotline.drill.promises import Corrected, Exits, Growth, Heard, InForce, Promise, Rung, Speaks
+from hotline.drill.promises import Answered, Corrected, Exits, Growth, Heard, InForce, NotTaken, Promise, Rung, Speaks
 from hotline.errors import ConfigError
 from hotline.files import read_public
 
@@ -178,10 +180,10 @@ def _contradictions(plan: Plan) -> Iterator[str]:
             if inject.joins in (*relays, *before):
                 yield f"inject.{number}.joins: {inject.joins} is there already"
         yield from _wrong_rung(plan, number, inject)
-        if isinstance(inject, Say) and inject.unreleased and not (plan.topology.release and inject.plane == "real"):
-            yield f"inject.{number}.unreleased: nobody's release is asked for: set topology.release, and plane to real"
+        yield from _wrong_doubt(plan, number, inject)
         if isinstance(inject, Say):
             yield from _wrong_reference(plan, number, inject)
+            yield from _wrong_release(plan, number, inject)
     for number, promise in enumerate(plan.promise):
         fault = getattr(promise, "fault", None)
         if fault is not None and fault not in names:
@@ -201,12 +203,16 @@ def _contradictions(plan: Plan) -> Iterator[str]:
 
 def _wrong_kind(plan: Plan, number: int, promise: Promise) -> Iterator[str]:
     """A promise about what officers say that names something else."""
-    if isinstance(promise, Corrected | Heard | Speaks | InForce | Rung):
+    if isinstance(promise, Corrected | Heard | Speaks | InForce | Rung | Answered | NotTaken):
         for inject in (one for one in plan.inject if one.name == promise.fault):
             if isinstance(promise, Heard) and not isinstance(inject, Presence):
                 yield f"promise.{number}.fault: {promise.fault} is no word of presence"
             if isinstance(promise, Rung) and not rung_of(inject):
                 yield f"promise.{number}.fault: {promise.fault} says nothing of a statement of the other side"
+            if isinstance(promise, Answered) and not isinstance(inject, Challenge):
+                yield f"promise.{number}.fault: {promise.fault} challenges nothing"
+            if isinstance(promise, NotTaken) and not isinstance(inject, Say):
+                yield f"promise.{number}.fault: {promise.fault} says nothing"
             if isinstance(promise, InForce) and not isinstance(inject, Amend):
                 yield f"promise.{number}.fault: {promise.fault} amends nothing"
             if isinstance(promise, Speaks) and not isinstance(inject, Takeover):
@@ -228,6 +234,29 @@ def _wrong_reference(plan: Plan, number: int, inject: Say) -> Iterator[str]:
         ]
         if len(said) != 1 or said[0].at >= inject.at:
             yield f"inject.{number}: before it, {inject.sender} says nothing {name!r} on this plane, or several things"
+
+
+def _wrong_doubt(plan: Plan, number: int, inject: Fault) -> Iterator[str]:
+    if isinstance(inject, Challenge):
+        said = said_as(plan, inject.statement)
+        if said is None or said.at >= inject.at:
+            yield f"inject.{number}: before it, nobody says {inject.statement!r}, or several things are called so"
+    if isinstance(inject, Confirm) and not any(
+        isinstance(one, Challenge) and one.sender != inject.sender and one.at < inject.at for one in plan.inject
+    ):
+        yield f"inject.{number}: before it, the other side challenges nothing"
+
+
+def _wrong_release(plan: Plan, number: int, inject: Say) -> Iterator[str]:
+    for key in (key for key in ("unreleased", "released") if getattr(inject, key)):
+        if not (plan.topology.release and inject.plane == "real"):
+            yield f"inject.{number}.{key}: nobody's release is asked for: set topology.release, and plane to real"
+    if inject.unreleased and inject.released:
+        yield f"inject.{number}: released or unreleased, not both"
+    if "signers" in inject.model_fields_set and not inject.released:
+        yield f"inject.{number}.signers: there is no draft to sign: set released"
+    if len(set(inject.signers)) != len(inject.signers):
+        yield f"inject.{number}.signers: nobody signs twice"
 
 
 def rung_of(inject: Fault) -> str:

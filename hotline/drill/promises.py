@@ -188,6 +188,24 @@ class Rung(Promised):
     limit: Span
 
 
+class Answered(Promised):
+    """From a challenge to the moment that its asker is told this `verdict` of the other side's record or officer."""
+
+    promise: Literal["answered"]
+    fault: FaultName
+    verdict: Literal["yes", "no", "unknown"]
+    by: Literal["record", "officer"]
+    limit: Span
+
+
+class NotTaken(Promised):
+    """Statements of the `say` `fault` that its own terminal took; it must have answered that it takes none."""
+
+    promise: Literal["not-taken"]
+    fault: FaultName
+    limit: int = 0
+
+
 class Exits(Promised):
     """A process ends by itself with this code within `limit` of the fault."""
 
@@ -255,6 +273,8 @@ Promise = Annotated[
     | Speaks
     | InForce
     | Rung
+    | Answered
+    | NotTaken
     | Exits
     | Versions
     | Ledgers

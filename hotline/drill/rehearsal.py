@@ -93,8 +93,8 @@ def rehearse(
     `relays` and `witnesses` hold (name, host:port); more than half of the witnesses are the quorum. `relay_profiles`
     names relays whose link profile is not `profile`; those of `sharing` keep their keys and serve this hotline if their
     configuration names this charter as well. `alternates` names the parties with a second terminal, `alt`. Officers are
-    duty-1 of the first party and duty-2 of the second, the calling user; where `release` asks for signatures, each
-    party has release-N, a releaser, too, and the officers' keys lie beside the terminal's, without a passphrase.
+    duty-1 of the first party and duty-2 of the second, the calling user; where `release` asks for signatures each has
+    release-N, a releaser, and deputy-N, who signs by a mandate alone, too, and their keys lie beside the terminal's.
     Raises ConfigError if something is in the way.
     """
     now, entropy = time.time_ns() // 1_000_000, os.urandom
@@ -175,6 +175,7 @@ def _officers(party: str, number: int, key: IdentityKey, now: int, *, by_two: bo
     roles: dict[str, tuple[Role, ...]] = {f"duty-{number}": ("duty", "drafter")}
     if by_two:
         roles[f"release-{number}"] = ("releaser",)
+        roles[f"deputy-{number}"] = ("duty",)
     return [(name, *make_officer(key, party, name, held, os.urandom, now)) for name, held in roles.items()]
 
 

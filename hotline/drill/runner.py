@@ -27,6 +27,7 @@ from hotline.drill.installation import Installation
 from hotline.drill.journal import Journal, of_kind
 from hotline.drill.plan import Drill, Traffic, speaker
 from hotline.drill.recorder import Recorder
+from hotline.drill.releases import signers_of
 from hotline.drill.scene import PERFORMERS, Other, Scene, Undo, references
 from hotline.drill.stage import Stage
 from hotline.drill.staging import installed, staged
@@ -146,6 +147,8 @@ class Run:
 
     def _say_once(self, inject: Say) -> None:
         more = references(inject, self._serials)
+        if inject.released:
+            more["signers"] = signers_of(inject, self._scene)
         lang, text = inject.lang, inject.text
         at = speaker(inject)
         serial = self._say(at, text, lang, inject.precedence, inject.plane, inject.valid_for, text, **more)
@@ -167,7 +170,7 @@ class Run:
         at = recorder.now()
         said = recorder.desks[terminal].say(text, lang, precedence, plane, valid, **named)
         if not said.serial:
-            recorder.add("refused-to-say", at=at, **{"from": sender}, text=said.text)
+            recorder.add("refused-to-say", at=at, **{"from": sender}, text=said.text, code=said.code, label=label)
             return 0
         identifier = statement_id(sender, plane, said.serial)
         self._precedences[identifier] = precedence

@@ -21,6 +21,8 @@ from hotline.drill.durations import milliseconds
 from hotline.drill.injects import (
     NOT_A_FAULT,
     Ask,
+    Challenge,
+    Confirm,
     Fault,
     Lie,
     Presence,
@@ -31,26 +33,29 @@ from hotline.drill.injects import (
 )
 from hotline.drill.journal import Journal
 from hotline.drill.lies import LyingRelay
-from hotline.drill.plan import Drill, Plan, Traffic, said_as
+from hotline.drill.plan import Drill, Plan, Traffic
 from hotline.drill.runner import Progress, describe
-from hotline.drill.scene import Undo, references, serial_of
+from hotline.drill.scene import Undo, references
 from hotline.drill.simulator.aftermath import Search, verify_ledgers
 from hotline.drill.simulator.faults import FAULTS, Grounds
 from hotline.drill.simulator.lines import Line
 from hotline.drill.simulator.observer import Observer
+from hotline.drill.simulator.officers import OFFICERS, Officers
 from hotline.drill.simulator.power import EPOCH_WALL
 from hotline.drill.simulator.world import World
 from hotline.drill.telling import PEER, parts_of, statement_id
 from hotline.drill.texts import DIRECTIONS, PRECEDENCES, needles, statement_text
 from hotline.errors import HotlineError, LocalError
-from hotline.machine import Plane, Reply, RequestId
-from hotline.protocol.events import AskPresence, EndpointEvent, MarkRead, MarkShown, PromiseReply, SetPresence, Submit
+from hotline.machine import Plane, Reply
+from hotline.protocol.events import (
+    MarkRead,
+    Submit,
+)
 
 _LOOK_MS: Final = 50
 """How often the steady state is looked for."""
 _PROGRESS_MS: Final = 60_000
 _NEEDLE_BYTES: Final = 24
-_OFFICERS: Final = {"ALPHA": "duty-1", "BRAVO": "duty-2"}
 _NO_ANSWER: Final = "the terminal did not answer ({}); whether it took the statement is unknown"
 
 
@@ -121,6 +126,7 @@ class Simulation:
         }
         self._precedences: dict[str, str] = {}
         self._serials: dict[str, int] = {}
+        self._officers = Officers(self.world, plan, self._observer, self._serials)
         for inject in plan.inject:
             if isinstance(inject, Lie):
                 self.world.relays[inject.target].make = LyingRelay
@@ -204,32 +210,6 @@ class Simulation:
         lang, text, given = inject.lang, inject.text, (inject.text, inject.name)
         self._say(inject.sender, text, lang, inject.precedence, inject.plane, inject.valid_for, given, **more)
 
-    def _presence(self, party: str, word: str, span: int) -> None:
-        until = self.world.endpoints[party].now().wall + span if span else 0
-        self._must(party, partial(SetPresence, officer=_OFFICERS[party], word=word, until=until))
-
-    def _climb(self, inject: Shown | ReplyBy) -> None:
-        said = said_as(self._plan, inject.statement)
-        plane = Plane(said.plane if said else "exercise")
-        serial, party = serial_of(self._serials, inject.statement), inject.sender
-        who = _OFFICERS[party]
-        if isinstance(inject, Shown):
-            self._must(party, lambda number: MarkShown(number, plane, serial, who, inject.principal))
-            return
-        until = self.world.endpoints[party].now().wall + inject.within
-        self._must(party, lambda number: PromiseReply(number, plane, serial, who, until))
-
-    def _must(self, party: str, event: Callable[[RequestId], EndpointEvent]) -> None:
-        node = self.world.endpoints[party]
-        if not node.up or node.frozen:
-            raise LocalError(f"the terminal of {party} did not answer")
-
-        def answered(reply: Reply) -> None:
-            if not reply.ok:
-                self._observer.add("note", text=f"{party}: {reply.text}")
-
-        node.ask(event, answered)
-
     def _say(
         self,
         sender: str,
@@ -244,12 +224,12 @@ class Simulation:
         observer, node = self._observer, self.world.endpoints[sender]
         at = observer.now()
 
-        def refused(why: str) -> None:
-            observer.add("refused-to-say", at=at, **{"from": sender}, text=why)
+        def refused(why: str, code: str = "") -> None:
+            observer.add("refused-to-say", at=at, **{"from": sender}, text=why, code=code, label=given[0])
 
         def answered(reply: Reply) -> None:
             if not reply.ok:
-                refused(reply.text)
+                refused(reply.text, reply.code)
                 return
             serial = int(str(reply.fields["serial"]))
             identifier = statement_id(sender, plane, serial)
@@ -268,7 +248,7 @@ class Simulation:
             language=lang,
             direction=DIRECTIONS[lang],
             text=text,
-            drafter=_OFFICERS[sender],
+            drafter=OFFICERS[sender],
             valid_for_ms=valid,
             **named,
         )
@@ -284,7 +264,7 @@ class Simulation:
     def _read(self, party: str, plane: Plane, serial: int) -> None:
         node = self.world.endpoints[party]
         if node.up and not node.frozen:
-            node.ask(partial(MarkRead, plane=plane, serial=serial, officer=_OFFICERS[party]), lambda _: None)
+            node.ask(partial(MarkRead, plane=plane, serial=serial, officer=OFFICERS[party]), lambda _: None)
 
     # --- injects -----------------------------------------------------------------------------------------------------
 
@@ -297,13 +277,10 @@ class Simulation:
         match inject:
             case Say():
                 self._say_once(inject)
-            case Presence():
-                self._presence(inject.sender, inject.word, inject.until)
-                self._undos[number] = partial(self._presence, inject.sender, "alive", 0)
-            case Shown() | ReplyBy():
-                self._climb(inject)
-            case Ask():
-                self._must(inject.sender, partial(AskPresence, officer=_OFFICERS[inject.sender]))
+            case Presence() | Ask() | Shown() | ReplyBy() | Challenge() | Confirm():
+                undo = self._officers.act(inject)
+                if undo is not None:
+                    self._undos[number] = undo
             case Read():
                 machine = self.world.endpoints[inject.target].machine
                 for plane in (Plane.EXERCISE, Plane.REAL):

@@ -83,6 +83,9 @@ class Telling:
                 identifier = statement_id(party if fields["way"] == "sent" else peer, fields["plane"], fields["serial"])
                 late = {"late": bool(fields["late"])} if kind == "promise-kept" else {}
                 self._add(kind, by=by, id=identifier, **late)
+            case "challenge-answered":
+                word, whose = fields["verdict"], fields["by"]
+                self._add("challenge-answered", by=by, serial=fields["serial"], verdict=word, whose=whose)
             case "charter":
                 self._add("charter", by=by, state=fields["state"], serial=fields["serial"])
             case _:

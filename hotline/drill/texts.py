@@ -22,6 +22,11 @@ PRECEDENCES: Final = {
     "immediate": content_pb2.PRECEDENCE_IMMEDIATE,
     "flash": content_pb2.PRECEDENCE_FLASH,
 }
+VERDICTS: Final = {
+    "yes": content_pb2.VERDICT_YES,
+    "no": content_pb2.VERDICT_NO,
+    "unknown": content_pb2.VERDICT_UNKNOWN,
+}
 
 
 def statement_text(sender: str, number: int, lang: str, size: int) -> str:

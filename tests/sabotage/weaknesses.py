@@ -13,8 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from hotline.machine import Instant, Plane
-from hotline.protocol import branding
+from hotline.protocol import branding, drafts, sending
 from hotline.protocol.answers import Answers
+from hotline.protocol.challenges import Challenges
 from hotline.protocol.charters import Charters
 from hotline.protocol.context import Context
 from hotline.protocol.inbox import Ahead, Inbox, Verdict
@@ -129,8 +130,15 @@ def no_expiry() -> None:
 
 
 def one_plane() -> None:
-    """The exercise button is another name for the real one."""
+    """The exercise button is another name for the real one, and one person may press it."""
     operators._plane = lambda exercise: Plane.REAL
+    one_is_enough()
+
+
+def one_is_enough() -> None:
+    """What is said needs nobody's signature at the terminal that says it, whatever the charter says."""
+    sending.check_authority = lambda *asked: None  # type: ignore[attr-defined]
+    drafts.judge = lambda *asked: ""  # type: ignore[attr-defined]
 
 
 def no_precedence() -> None:
@@ -233,6 +241,11 @@ def deaf_to_turns() -> None:
     Terminals._hear = lambda self, party, signed, now: None  # type: ignore[method-assign]
 
 
+def deaf_to_answers() -> None:
+    """What the peer's record or officer answers to a challenge is told to nobody."""
+    Challenges.answered = lambda self, statement, now: None  # type: ignore[method-assign]
+
+
 def courier_without_receipts() -> None:
     """A bundle brings statements and says nothing of those that have come."""
     Receiving.courier_receipts = lambda self, plane, now: iter(())  # type: ignore[method-assign]
@@ -254,6 +267,7 @@ WEAKNESSES: dict[str, Callable[[], None]] = {
         waits_for_witnesses,
         no_expiry,
         one_plane,
+        one_is_enough,
         no_precedence,
         wall_clock_timers,
         correction_unmarked,
@@ -262,6 +276,7 @@ WEAKNESSES: dict[str, Callable[[], None]] = {
         deaf_to_questions,
         courier_without_receipts,
         deaf_to_turns,
+        deaf_to_answers,
         never_ready,
         never_overdue,
         unbranded,

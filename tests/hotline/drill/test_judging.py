@@ -115,6 +115,44 @@ ASKED = [
 ]
 
 
+DOUBTED = [
+    {"fault": "say", "from": "ALPHA", "at": "1s", "label": "word", "text": "Fire."},
+    {"fault": "challenge", "from": "BRAVO", "at": "2s", "label": "doubt", "statement": "word"},
+]
+PERSON_SAYS_NO = {"promise": "answered", "fault": "doubt", "verdict": "no", "by": "officer", "limit": "1s"}
+
+
+def doubted(*told: tuple[float, int, str, str], by: str = "BRAVO", asked: bool = True) -> Tell:
+    """Question 5, and what came of which question."""
+
+    def tell(story: Story) -> None:
+        identifier = story.say(1_000, label="Fire.")
+        story.add(1_900, "challenge", **{"from": "BRAVO"}, serial=4, id=identifier).inject(2_000, 1)
+        story.add(2_000, "challenge", **{"from": "ALPHA"}, serial=6, id=identifier)
+        if asked:
+            story.add(2_010, "challenge", **{"from": "BRAVO"}, serial=5, id=identifier)
+        for at, serial, verdict, whose in told:
+            story.add(at, "challenge-answered", by=by, serial=serial, verdict=verdict, whose=whose)
+
+    return tell
+
+
+ALONE = [{"fault": "say", "from": "ALPHA", "at": "1s", "label": "alone", "text": "Fire."}]
+
+
+def tried(*codes: str, text: str = "Fire.", sender: str = "ALPHA", taken: bool = False) -> Tell:
+    """An attempt, and what its terminal answered."""
+
+    def tell(story: Story) -> None:
+        story.add(900, "refused-to-say", **{"from": "ALPHA"}, text="no", code="policy", label="Fire.").inject(1_000)
+        for code in codes:
+            story.add(1_010, "refused-to-say", **{"from": sender}, text="two sign", code=code, label=text)
+        if taken:
+            story.say(1_020, label="Fire.")
+
+    return tell
+
+
 def asked(*told: tuple[float, str, dict[str, object]]) -> Tell:
     def tell(story: Story) -> None:
         identifier = story.say(1_000, label="Explain.")
@@ -723,6 +761,56 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Tell, bool, float |
         False,
         None,
         "was not told of answer",
+    ),
+    (
+        "the person's, after the record's",
+        PERSON_SAYS_NO,
+        DOUBTED,
+        doubted((2_050, 5, "yes", "record"), (2_300, 4, "no", "officer"), (2_400, 5, "no", "officer")),
+        True,
+        400,
+        "BRAVO at 2.4 s: no",
+    ),
+    ("the record's only", PERSON_SAYS_NO, DOUBTED, doubted((2_050, 5, "no", "record")), False, None, "told no answer"),
+    (
+        "taken back",
+        PERSON_SAYS_NO,
+        DOUBTED,
+        doubted((2_100, 5, "yes", "officer"), (2_200, 5, "no", "officer")),
+        False,
+        None,
+        "the officer answered yes",
+    ),
+    (
+        "told to the other side",
+        PERSON_SAYS_NO,
+        DOUBTED,
+        doubted((2_100, 5, "no", "officer"), by="ALPHA"),
+        False,
+        None,
+        "BRAVO was told no answer",
+    ),
+    (
+        "not asked",
+        PERSON_SAYS_NO,
+        DOUBTED,
+        doubted((2_100, 4, "no", "officer"), asked=False),
+        False,
+        None,
+        "did not ask",
+    ),
+    ("refused", {"promise": "not-taken", "fault": "alone"}, ALONE, tried("policy"), True, 0, "two sign"),
+    ("taken", {"promise": "not-taken", "fault": "alone"}, ALONE, tried(taken=True), False, 1, "ALPHA #1"),
+    ("no answer", {"promise": "not-taken", "fault": "alone"}, ALONE, tried(""), False, None, "did not say whether"),
+    ("never tried", {"promise": "not-taken", "fault": "alone"}, ALONE, tried(), False, None, "did not say whether"),
+    (
+        "another statement, another side",
+        {"promise": "not-taken", "fault": "alone"},
+        ALONE,
+        tried("policy", sender="BRAVO"),
+        False,
+        None,
+        "did not say whether",
     ),
     ("kept", {"promise": "versions"}, [], version("serves"), True, 0, ""),
     (

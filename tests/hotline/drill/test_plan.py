@@ -262,9 +262,13 @@ def test_what_officers_say_of_their_own_words_names_words_of_theirs(tmp_path: Pa
         ("presence", "is no word of presence"),
         ("speaks", "lets no terminal speak"),
         ("in-force", "amends nothing"),
+        ("not-taken", "says nothing"),
+        ("answered", "challenges nothing"),
         ("rung", "says nothing of a statement of the other side"),
     ):
         wrong = promised.replace("fix", "digger").replace("corrected", kind)
+        wrong = wrong.replace('"1s"', "0") if kind == "not-taken" else wrong
+        wrong += 'verdict = "yes"\nby = "record"\n' if kind == "answered" else ""
         assert _refusal(tmp_path, GOOD + FIRST + SAYS + wrong) == [f"promise.1.fault: digger {says}"]
 
 
@@ -358,3 +362,48 @@ def test_what_lacks_a_release_is_said_where_one_is_asked_for(tmp_path: Path) -> 
         UNRELEASED.replace('"real"', '"exercise"'),
     ):
         assert _refusal(tmp_path, GOOD + changed) == [nobody]
+
+
+def test_officers_sign_where_a_release_is_asked_for(tmp_path: Path) -> None:
+    """Nobody would be needed for what the drill says needs two, or one officer would count as both."""
+    two = UNRELEASED.replace("unreleased = true", 'released = true\nsigners = ["drafter", "deputy"]')
+    said = _load(tmp_path, GOOD + two).plan.inject[1]
+    assert isinstance(said, Say)
+    assert (said.released, said.signers) == (True, ["drafter", "deputy"])
+    nobody = "inject.1.released: nobody's release is asked for: set topology.release, and plane to real"
+    both, unsigned = "inject.1: released or unreleased, not both", "there is no draft to sign: set released"
+    for changed, why in (
+        (two.replace("release = true", "release = false", 1), nobody),
+        (two.replace('"real"', '"exercise"'), nobody),
+        (two + "unreleased = true\n", both),
+        (two.replace("released = true\n", ""), f"inject.1.signers: {unsigned}"),
+        (two.replace('"deputy"', '"drafter"'), "inject.1.signers: nobody signs twice"),
+    ):
+        assert _refusal(tmp_path, GOOD + changed) == [why]
+
+
+DOUBTS = """
+[[inject]]
+at = "3s"
+fault = "challenge"
+from = "{}"
+statement = "wrong"
+
+[[inject]]
+at = "4s"
+fault = "confirm"
+from = "ALPHA"
+answer = "no"
+"""
+
+
+def test_a_challenge_names_what_was_said_and_a_person_answers_one(tmp_path: Path) -> None:
+    """An officer would be asked of nothing, or answer what nobody has asked."""
+    assert len(_load(tmp_path, GOOD + FIRST + DOUBTS.format("BRAVO")).plan.inject) == 4
+    nobody = "inject.{}: before it, nobody says 'wrong', or several things are called so"
+    assert _refusal(tmp_path, GOOD + DOUBTS.format("BRAVO")) == [nobody.format(1)]
+    assert _refusal(tmp_path, GOOD + FIRST.replace('"1s"', '"3s"') + DOUBTS.format("BRAVO")) == [nobody.format(2)]
+    nothing = "inject.3: before it, the other side challenges nothing"
+    assert _refusal(tmp_path, GOOD + FIRST + DOUBTS.format("ALPHA")) == [nothing]
+    early = DOUBTS.format("BRAVO").replace('"4s"', '"3s"')
+    assert _refusal(tmp_path, GOOD + FIRST + early) == [nothing]

@@ -188,7 +188,8 @@ def test_a_statement_that_was_under_way_to_the_disk_at_a_kill_is_told() -> None:
     said = fault("say", **{"from": "ALPHA"}, text="The last word before the light goes out.")
     entries = play(plan(said, fault("kill", target="ALPHA", **{"for": "1s"}), say=0))
     (refused,) = of_kind(entries, "refused-to-say")
-    assert (refused["t"], "unknown" in refused["text"]) == (2_000, True)
+    assert (refused["t"], "unknown" in refused["text"], refused["code"]) == (2_000, True, "")
+    assert refused["label"] == said["text"]
     assert not of_kind(entries, "said")
 
 
@@ -512,6 +513,33 @@ def test_officers_correct_retract_and_say_what_their_side_is() -> None:
     assert [(e["by"], e["name"]) for e in of_kind(entries, "alarm")] == [("BRAVO", "presence-asked")]
 
 
+def test_a_challenge_is_answered_by_the_record_and_by_a_person() -> None:
+    """A doubt would be played to nobody, or a person's word would be taken for that of the record."""
+    entries = play(
+        plan(
+            {"fault": "say", "from": "ALPHA", "at": "1s", "label": "word", "text": "Withdraw."},
+            {"fault": "challenge", "from": "BRAVO", "at": "2s", "label": "doubt", "statement": "word"},
+            {"fault": "challenge", "from": "ALPHA", "at": "3s", "label": "received", "statement": "word"},
+            {"fault": "confirm", "from": "ALPHA", "at": "4s", "answer": "no"},
+            {"fault": "confirm", "from": "ALPHA", "at": "5s", "answer": "yes"},
+            promise=[
+                {"promise": "answered", "fault": "doubt", "verdict": "yes", "by": "record", "limit": "1s"},
+                {"promise": "answered", "fault": "doubt", "verdict": "no", "by": "officer", "limit": "3s"},
+                {"promise": "answered", "fault": "received", "verdict": "yes", "by": "record", "limit": "1s"},
+                {"promise": "answered", "fault": "received", "verdict": "yes", "by": "officer", "limit": "1s"},
+            ],
+            say=0,
+            until="6s",
+        )
+    )
+    assert [one.holds for one in judge(entries).promises] == [True, True, True, False]
+    assert [(e["from"], e["id"]) for e in of_kind(entries, "challenge")] == [
+        ("BRAVO", "ALPHA/exercise/1"),
+        ("ALPHA", "ALPHA/exercise/1"),
+    ]
+    assert any("no challenge waits" in e["text"] for e in of_kind(entries, "note"))
+
+
 def test_a_word_that_no_terminal_takes_is_noted() -> None:
     """The drill would wait for what was never said, and not know why."""
     say = {"fault": "say", "from": "ALPHA"}
@@ -550,6 +578,7 @@ def test_a_word_that_no_terminal_takes_is_noted() -> None:
         (plan(topology={"alternates": ["ALPHA"]}), "alternates"),
         (plan(topology={"release": True}), "release"),
         (plan(fault("say", text="One.", unreleased=True, **{"from": "ALPHA"})), "unreleased"),
+        (plan(fault("say", text="One.", released=True, **{"from": "ALPHA"})), "released"),
         (plan(fault("takeover", target="ALPHA")), "takeover"),
         (plan(fault("amend", leaves="relay-1", joins="relay-4")), "amend"),
         (plan(fault("partition", between=[["ALPHA"], ["BRAVO"]])), "nothing runs between"),
@@ -587,6 +616,8 @@ def test_every_kind_of_fault_is_mapped_or_refused() -> None:
         "amend",
         "shown",
         "reply-by",
+        "challenge",
+        "confirm",
     }
     assert not cannot_simulate(plan(fault("disk", target="ALPHA", how="slow")))
 
