@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -31,6 +31,7 @@ _PROVES = {
     "mismatch": "one of the two lies; the signed statement at the receiver decides: hotline audit conviction",
     "withdrawn": "one of the two lies about an expiry; the signed empty statement at the receiver decides",
     "unreceived": "the receiver's record was shortened; its signed receipt at the sender convicts it",
+    "two-words": "the third party signed both, or one of the two lies: their signed statements decide",
     "head": "one log was shown in two forms; with the signed head this is FORK-SIZE: hotline audit conviction",
 }
 
@@ -39,26 +40,30 @@ _PROVES = {
 @click.argument("first", type=click.Path(path_type=Path), metavar="A")
 @click.argument("second", type=click.Path(path_type=Path), metavar="B")
 @charter_option
+@click.option("--of", "whose", nargs=2, metavar="PARTY PARTY", help="Whose they are, where there are several parties.")
 @json_option
-def compare_records(first: Path, second: Path, charter_path: Path, as_json: bool) -> None:
+def compare_records(
+    first: Path, second: Path, charter_path: Path, whose: tuple[str, str] | None, as_json: bool
+) -> None:
     """Hold both parties' ledgers against each other: the first divergence, and what each one proves.
 
     \b
-    Example:
+    Examples:
       hotline audit compare alpha-export/ bravo-export/ --charter charter.note
+      hotline audit compare bravo-export/ charlie-export/ --charter charter.note --of BRAVO CHARLIE
 
     A and B are stores, copies or exports, of the parties in the order of the charter; of a party with several
-    terminals, of its first one. Exit 0 they agree, 6 they
-    contradict each other or one was tampered with, 10 cannot decide.
+    terminals, of its first one. Among several parties also what a third one said to both is compared. Exit 0 they
+    agree, 6 they contradict each other or one was tampered with, 10 cannot decide.
     """
     charter = read_charter(charter_path)
-    paths = dict(zip((party.name for party in charter.parties), (first, second), strict=False))
+    paths = _whose(charter, whose, first, second)
     sides, checked = {}, {}
     try:
         for party, path in paths.items():
-            sides[party], checked[party] = _side(path, party, charter)
+            sides[party], checked[party] = _side(path, party, _counterpart(paths, party), charter)
         roots = {
-            party: _roots(path, sides[charter.peer_of(party).name], checked[party]) for party, path in paths.items()
+            party: _roots(path, sides[_counterpart(paths, party)], checked[party]) for party, path in paths.items()
         }
     except StorageError as error:
         leave(Exit.UNDECIDED, str(error))
@@ -85,9 +90,22 @@ def compare_records(first: Path, second: Path, charter_path: Path, as_json: bool
     sys.exit(int(Exit.DONE if worst is Outcome.VERIFIED and one.entries and other.entries else Exit.UNDECIDED))
 
 
-def _side(path: Path, party: str, charter: Charter) -> tuple[Side, list[Checked]]:
+def _whose(charter: Charter, whose: tuple[str, str] | None, first: Path, second: Path) -> dict[str, Path]:
+    """The two files by the parties whose they are. Raises ConfigError."""
+    if whose is None:
+        one = charter.parties[0].name
+        whose = (one, charter.peer_of(one).name)
+    if whose[0] == whose[1]:
+        raise ConfigError(f"--of names {whose[0]} twice: give two different parties")
+    return {charter.party(party).name: path for party, path in zip(whose, (first, second), strict=True)}
+
+
+def _counterpart(paths: Mapping[str, Path], party: str) -> str:
+    return next(other for other in paths if other != party)
+
+
+def _side(path: Path, party: str, peer: str, charter: Charter) -> tuple[Side, list[Checked]]:
     terminal = charter.terminals_of(party)[0]
-    peer = charter.peer_of(party).name
     side = Side(party, f"{peer}/{charter.terminals_of(peer)[0].name}")
     with open_record(path) as logs:
         last = logs[-1].epoch

@@ -52,6 +52,8 @@ class Side:
     submitted: dict[_Name, _Told] = field(default_factory=dict)
     received: dict[_Name, _Told] = field(default_factory=dict)
     delivered: dict[_Name, _Told] = field(default_factory=dict)
+    of_thirds: dict[tuple[str, str, int], _Told] = field(default_factory=dict)
+    """What third parties said, among several: their name, plane and serial."""
     closed: set[_Name] = field(default_factory=set)
     """Serials that were expired or renumbered: an empty statement takes their place."""
     heads: dict[tuple[int, int], tuple[str, int, int]] = field(default_factory=dict)
@@ -67,6 +69,11 @@ class Side:
         told = _Told(
             *place, str(fields.get("statement", "")), leaf.commit.get("body", ""), str(fields.get("kind", "text"))
         )
+        party = str(fields.get("party", ""))
+        if party and party != self.counterpart.partition("/")[0]:
+            if leaf.type == "msg.recv":
+                self.of_thirds[party, *name] = told
+            return
         match leaf.type:
             case "msg.submit":
                 self.submitted[name] = told
@@ -119,7 +126,7 @@ def compare(one: Side, other: Side, roots: Mapping[str, Mapping[tuple[int, int],
     """Every contradiction, in the order of the entries. `roots` gives, by name, the roots that a side's own logs have
     at the sizes that the other side has written down (`roots_at`).
     """
-    found = [*_statements(one, other), *_statements(other, one)]
+    found = [*_statements(one, other), *_statements(other, one), *_two_words(one, other)]
     for side, peer in ((one, other), (other, one)):
         for place, (root, log_epoch, seq) in side.heads.items():
             real = roots[peer.name].get(place)
@@ -153,6 +160,16 @@ def _statements(sender: Side, receiver: Side) -> Iterator[Finding]:
             number = f"#{name[1]} ({name[0]})"
             text = f"{sender.name} holds a receipt for {number}, which {receiver.name}'s ledger does not know"
             yield Finding(sender.name, told.log_epoch, told.seq, "unreceived", text)
+
+
+def _two_words(one: Side, other: Side) -> Iterator[Finding]:
+    """What a third party said to one of the two, and another thing to the other. Nothing contradicts an empty one."""
+    for name, told in one.of_thirds.items():
+        there = other.of_thirds.get(name)
+        if there is None or told.statement == there.statement or {told.kind, there.kind} & {"void", "test-void"}:
+            continue
+        text = f"{name[0]} said one thing as #{name[2]} ({name[1]}) to {one.name} and another to {other.name}"
+        yield Finding(one.name, told.log_epoch, told.seq, "two-words", text)
 
 
 def roots_at(leaves: Iterable[bytes], sizes: set[int]) -> dict[int, str]:

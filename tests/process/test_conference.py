@@ -69,4 +69,7 @@ def test_one_statement_among_three(stage: Stage) -> None:
         store = stage.folder / name / "store"
         code, text = _run("audit", "verify", "--store", store, "--charter", stage.rehearsal.charter, "--party", name)
         assert (code, "VERIFIED" in text) == (0, True), text
+    stores = [stage.folder / name / "store" for name in ("ALPHA", "CHARLIE")]
+    compared = _run("audit", "compare", *stores, "--charter", stage.rehearsal.charter, "--of", "ALPHA", "CHARLIE")
+    assert (compared[0], "they agree" in compared[1]) == (0, True), compared[1]
     assert _run("audit", "fsck", "--store", stage.folder / "ALPHA" / "store")[0] == 0

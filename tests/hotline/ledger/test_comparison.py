@@ -149,3 +149,33 @@ def test_what_a_sibling_said_is_said() -> None:
     assert findings(side("ALPHA", said("text", "msg.mirrored", "bb")), side("BRAVO", received)) == ["mismatch"]
     own = side("ALPHA", said("text", "msg.submit"), said("text", "msg.mirrored", "bb"))
     assert findings(own, side("BRAVO", received)) == [], "the own word holds"
+
+
+def about(party: str, record: Record) -> Record:
+    """The same entry, of one other party among several."""
+    return Record(record.kind, {**record.fields, "party": party}, record.private)
+
+
+def test_two_words_of_a_third_party_are_found_in_two_records() -> None:
+    """A capital that told two others different things would be found by neither (docs/protocol.md 26.13)."""
+
+    def readers(kind: str, statement: str) -> tuple[Side, Side]:
+        one = side("BRAVO", about("ALPHA", said("text", "msg.recv")), counterpart="CHARLIE/main")
+        there = about("ALPHA", said(kind, "msg.recv", statement))
+        return one, side("CHARLIE", there, counterpart="BRAVO/main")
+
+    assert findings(*readers("text", "aa")) == []
+    assert findings(*readers("text", "bb")) == ["two-words"]
+    assert findings(*readers("void", "bb")) == [], "what expired for one was said to the other"
+    assert findings(side("BRAVO", counterpart="CHARLIE/main"), readers("text", "bb")[1]) == []
+
+
+def test_what_is_about_a_third_party_is_not_held_against_the_second() -> None:
+    """Two honest parties would contradict each other in what concerns neither (docs/protocol.md 26.13)."""
+    said_to_both = [about(party, said("text", "msg.submit")) for party in ("BRAVO", "CHARLIE")]
+    expired = about("CHARLIE", Record("msg.expired", {"plane": "real", "serial": 1, "reason": "no relay took it"}))
+    sender = side("ALPHA", *said_to_both, expired, counterpart="BRAVO/main")
+    receiver = side("BRAVO", about("ALPHA", said("text", "msg.recv")), counterpart="ALPHA/main")
+    assert findings(sender, receiver) == []
+    withdrawn = side("BRAVO", about("ALPHA", said("void", "msg.recv", "bb")), counterpart="ALPHA/main")
+    assert findings(sender, withdrawn) == ["withdrawn"], "it expired for CHARLIE alone"
