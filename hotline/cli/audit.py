@@ -29,6 +29,7 @@ from hotline.cli.record import (
     store_option,
     terminal_option,
 )
+from hotline.cli.twowords import judge_evidence, two_words
 from hotline.errors import Malformed, RemoteError, StorageError
 from hotline.ledger.policy import open_cosigned
 from hotline.ledger.record import parse_leaf
@@ -230,5 +231,16 @@ def witness_status(
     sys.exit(int(Exit.DONE if reached else Exit.UNDECIDED))
 
 
-for _command in (prove, disclose, verify_proof, export, destroy, compare_records, conviction, fsck):
+for _command in (
+    prove,
+    disclose,
+    verify_proof,
+    export,
+    destroy,
+    compare_records,
+    conviction,
+    fsck,
+    two_words,
+    judge_evidence,
+):
     audit.add_command(_command)
