@@ -40,17 +40,17 @@ _PROVES = {
 @click.argument("first", type=click.Path(path_type=Path), metavar="A")
 @click.argument("second", type=click.Path(path_type=Path), metavar="B")
 @charter_option
-@click.option("--of", "whose", nargs=2, metavar="PARTY PARTY", help="Whose they are, where there are several parties.")
+@click.option(
+    "--of", "whose", multiple=True, metavar="PARTY", help="Whose A and B are, where there are several parties."
+)
 @json_option
-def compare_records(
-    first: Path, second: Path, charter_path: Path, whose: tuple[str, str] | None, as_json: bool
-) -> None:
+def compare_records(first: Path, second: Path, charter_path: Path, whose: tuple[str, ...], as_json: bool) -> None:
     """Hold both parties' ledgers against each other: the first divergence, and what each one proves.
 
     \b
     Examples:
       hotline audit compare alpha-export/ bravo-export/ --charter charter.note
-      hotline audit compare bravo-export/ charlie-export/ --charter charter.note --of BRAVO CHARLIE
+      hotline audit compare bravo-export/ charlie-export/ --charter charter.note --of BRAVO --of CHARLIE
 
     A and B are stores, copies or exports, of the parties in the order of the charter; of a party with several
     terminals, of its first one. Among several parties also what a third one said to both is compared. Exit 0 they
@@ -90,13 +90,13 @@ def compare_records(
     sys.exit(int(Exit.DONE if worst is Outcome.VERIFIED and one.entries and other.entries else Exit.UNDECIDED))
 
 
-def _whose(charter: Charter, whose: tuple[str, str] | None, first: Path, second: Path) -> dict[str, Path]:
+def _whose(charter: Charter, whose: tuple[str, ...], first: Path, second: Path) -> dict[str, Path]:
     """The two files by the parties whose they are. Raises ConfigError."""
-    if whose is None:
+    if not whose:
         one = charter.parties[0].name
         whose = (one, charter.peer_of(one).name)
-    if whose[0] == whose[1]:
-        raise ConfigError(f"--of names {whose[0]} twice: give two different parties")
+    if len(set(whose)) != 2 or len(whose) != 2:
+        raise ConfigError("--of names the party of A and that of B: give two different ones")
     return {charter.party(party).name: path for party, path in zip(whose, (first, second), strict=True)}
 
 

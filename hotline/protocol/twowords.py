@@ -42,9 +42,9 @@ def parse(data: bytes) -> TwoWords:
         one, other = [tuple(base64.b64decode(part, validate=True) for part in pair) for pair in made["signed"]]
         words = TwoWords(int(made["terminal"]), Plane(made["plane"]), ((one[0], one[1]), (other[0], other[1])))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
-        raise Malformed("two-words", "not a file of two signed statements") from error
+        raise Malformed("unreadable", "not a file of two signed statements") from error
     if spell(words) != data:
-        raise Malformed("two-words", "not in its one spelling")
+        raise Malformed("spelling", "not in its one spelling")
     return words
 
 
@@ -56,7 +56,7 @@ def judge(words: TwoWords, charter: Charter) -> tuple[content_pb2.Statement, con
     try:
         signer = charter.terminal_number(words.terminal)
     except ConfigError as error:
-        raise Malformed("two-words", str(error)) from error
+        raise Malformed("address", str(error)) from error
     ends = Ends(charter.founding, signer.number, 0)
     found, names = [], set()
     for content, signature in words.signed:

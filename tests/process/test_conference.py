@@ -45,7 +45,7 @@ def test_one_statement_among_three(stage: Stage) -> None:
         return [one["paths_up"] for one in stage.status(name).get("parties", [])] == [2, 2]
 
     stage.start("relay-1", "relay-2", *NAMES)
-    until(lambda: all(heard(name) for name in NAMES), "every party at every other")
+    until(lambda: all(heard(name) for name in NAMES), "every party at every other", 60)
     stage.submit("ALPHA", "Our ships keep their distance.")
     until(
         lambda: listed("BRAVO", "ALPHA", sent=False) == listed("CHARLIE", "ALPHA", sent=False) == [(1, "unread")], "it"
@@ -70,6 +70,8 @@ def test_one_statement_among_three(stage: Stage) -> None:
         code, text = _run("audit", "verify", "--store", store, "--charter", stage.rehearsal.charter, "--party", name)
         assert (code, "VERIFIED" in text) == (0, True), text
     stores = [stage.folder / name / "store" for name in ("ALPHA", "CHARLIE")]
-    compared = _run("audit", "compare", *stores, "--charter", stage.rehearsal.charter, "--of", "ALPHA", "CHARLIE")
+    compared = _run(
+        "audit", "compare", *stores, "--charter", stage.rehearsal.charter, "--of", "ALPHA", "--of", "CHARLIE"
+    )
     assert (compared[0], "they agree" in compared[1]) == (0, True), compared[1]
     assert _run("audit", "fsck", "--store", stage.folder / "ALPHA" / "store")[0] == 0
