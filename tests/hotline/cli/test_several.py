@@ -13,6 +13,7 @@ from hotline.charter.ceremony import make_identity_card, make_offer, make_termin
 from hotline.charter.model import load_charter, sign_charter
 from hotline.charter.pairwise import check_value, read_pairs
 from hotline.cli.artefacts import now_ms
+from hotline.cli.parties import print_party
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.vault import plain_secret
 from tests.hotline.cli.conftest import Run
@@ -107,3 +108,15 @@ def test_a_share_that_is_for_another_is_refused(delegations: tuple[Path, dict[st
     refused = run("charter", "pairwise", *wrong, *offers, "--out", folder / "wrong.key")
     assert (refused.code, "the share of ALPHA is for CHARLIE" in refused.err) == (9, True)
     assert not (folder / "wrong.key").exists()
+
+
+def test_a_status_names_each_party_and_what_it_lacks(capsys: pytest.CaptureFixture[str]) -> None:
+    """An officer would take the silence of one capital for that of all (docs/protocol.md 26.5)."""
+    well = {"party": "BRAVO", "verdict": {"text": "present, ALIVE"}, "not_delivered": [], "sent_through": 7}
+    away = {"party": "CHARLIE", "verdict": {"text": "not heard: fault"}, "not_delivered": [6, 7], "sent_through": 7}
+    print_party({**well, "unread_here": [], "alarms": []})
+    print_party({**away, "unread_here": [3], "alarms": ["no-path"]})
+    assert capsys.readouterr().out.splitlines() == [
+        "PARTY   BRAVO    present, ALIVE; has all through #7; 0 to read",
+        "PARTY   CHARLIE  not heard: fault; not delivered: #6 #7; 1 to read; ALARMS no-path",
+    ]
