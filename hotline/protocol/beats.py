@@ -53,7 +53,7 @@ class Beats:
         self._charters = charters
         self._courier = courier
         self._courier_held: int | None = None
-        self._courier_at = 0
+        self._courier_at: int | None = None
         self._own_log = own_log
         self._peer_log = peer_log
         self._sending = sending
@@ -62,7 +62,7 @@ class Beats:
         self.gossip: Gossip | None = None
         """Where there are several parties: what the peer is told of the third ones."""
         self.closing = False
-        self._checkpoint_at = 0
+        self._checkpoint_at: int | None = None
         self._told_epoch = 0
         self._owes_answer = False
         self._counts: dict[str, list[int]] = {name: [0, 0] for name in context.paths}
@@ -125,8 +125,8 @@ class Beats:
         exchange = self._exchange(path, now)
         if exchange is not None:
             heartbeat.log.CopyFrom(exchange)
-        if self._courier is not None and path.state is PathState.UP and now.mono >= self._courier_at:
-            self._courier_at = now.mono + path.setup.profile.checkpoint_ms
+        if self._courier is not None and path.is_due(self._courier_at, now):
+            self._courier_at = now.mono
             heartbeat.courier.CopyFrom(self._courier.word(self._courier_held))
         self._charters.write(heartbeat, path, now)
         if self.gossip is not None:
@@ -148,7 +148,7 @@ class Beats:
         asking = not self._own_log.vouched
         offered = self._own_log.round_head()
         new_log = offered is not None and offered.epoch != self._told_epoch
-        due = path.state is PathState.UP and (new_log or now.mono >= self._checkpoint_at)
+        due = path.is_due(None if new_log else self._checkpoint_at, now)
         if not (asking or due or self._owes_answer):
             return None
         exchange = content_pb2.LogExchange(asked=asking)
@@ -157,7 +157,7 @@ class Beats:
             self._owes_answer = False
         if due and not asking:
             self._own_log.offer(exchange, self._ctx.setup.remote_log.base)
-            self._checkpoint_at = now.mono + path.setup.profile.checkpoint_ms
+            self._checkpoint_at = now.mono
             self._told_epoch = offered.epoch if offered is not None else self._told_epoch
         return exchange
 

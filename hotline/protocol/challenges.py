@@ -21,7 +21,7 @@ from hotline.protocol.asking import TERMINAL, WORDS, answer, question
 from hotline.protocol.composing import check_room
 from hotline.protocol.context import Context
 from hotline.protocol.events import AnswerChallenge, AskChallenge
-from hotline.protocol.outbox import Pending
+from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.sending import Sending
 from hotline.protocol.statements import check_text, decode_statement
 from hotline.protocol.tables import Row, Saved
@@ -31,6 +31,8 @@ from hotline.wire.v1 import content_pb2
 _EARLY_MAX: Final = 64
 _ASKED: Final = "asked"
 _HEARD: Final = "heard"
+_THEIRS, _OURS, _UNDER_WAY = 0, 1, 2
+"""Who said what is challenged; the last: we did, and no receipt of it was here when we asked."""
 _NOBODY, _RECORD, _OFFICER = 0, 1, 2
 """Whose silence an alarm has told of."""
 
@@ -45,7 +47,7 @@ class Kept:
     named: int
     statement: bytes
     ours: int
-    """Whether the challenger said it."""
+    """_THEIRS, or whether the challenger said it."""
     at: int
     record: str = ""
     officer: str = ""
@@ -96,7 +98,15 @@ class Challenges:
         item = self._say(statement, event.request, now)
         if item is None:
             return
-        kept = Kept(_ASKED, item.serial, event.plane.value, serial, name, int(event.ours), now.wall)
+        kept = Kept(
+            _ASKED,
+            item.serial,
+            event.plane.value,
+            serial,
+            name,
+            self._ours(event.plane, serial, ours=event.ours),
+            now.wall,
+        )
         self._keep(kept)
         self._wait(kept, now)
         ctx.record(
@@ -106,7 +116,7 @@ class Challenges:
             plane=kept.plane,
             of=serial,
             statement=name.hex(),
-            ours=kept.ours,
+            ours=int(event.ours),
         )
         self._sending.answer(event.request, item, statement)
 
@@ -141,7 +151,7 @@ class Challenges:
             by=by,
         )
         ctx.tell("challenge-answered", serial=serial, plane=plane, of=of, verdict=verdict, by=by, at=now.wall)
-        if verdict != "yes" or before:
+        if (verdict != "yes" and kept.ours != _UNDER_WAY) or before:
             text = "the other side does not know a statement as it stands here: trust neither before you have compared"
             ctx.alarm("challenge-denied", text, serial=serial, plane=plane, of=of, verdict=verdict, by=by)
 
@@ -180,7 +190,11 @@ class Challenges:
         if statement.kind == content_pb2.STATEMENT_KIND_CHALLENGE:
             asked = statement.challenge
             plane = Plane.EXERCISE if asked.exercise else Plane.REAL
-            serial, name, ours = asked.named.serial, asked.named.statement, int(asked.ours)
+            serial, name, ours = (
+                asked.named.serial,
+                asked.named.statement,
+                self._ours(plane, asked.named.serial, ours=asked.ours),
+            )
             kept = Kept(_ASKED, statement.serial, plane.value, serial, name, ours, now.wall)
             self._keep(kept)
             self._wait(kept, now)
@@ -189,7 +203,7 @@ class Challenges:
                 "plane": kept.plane,
                 "of": serial,
                 "statement": name.hex(),
-                "ours": ours,
+                "ours": int(asked.ours),
             }
             ctx.record("challenge.asked", {"officer": officer}, **fields)
             for answer in [early for early in self._early if early.in_reply_to.serial == kept.serial]:
@@ -308,6 +322,10 @@ class Challenges:
             if way == _ASKED:
                 self._late_at.pop(serial, None)
             self._ctx.out.changes.append(Delete("challenge", {"way": way, "serial": serial}))
+
+    def _ours(self, plane: Plane, serial: int, *, ours: bool) -> int:
+        received = ours and self._ctx.history.has_sent_fact(plane, serial, SentState.DELIVERED.value)
+        return _OURS if received else _UNDER_WAY if ours else _THEIRS
 
     def _name_of(self, serial: int) -> bytes:
         item = self._ctx.outboxes[Plane.SERVICE].pending.get(serial)

@@ -75,7 +75,7 @@ class Charters:
         self.peer_serial = 0
         """What the peer last said that it stands under; 0: not heard in this run."""
         self._agreed = False
-        self._told_at = 0
+        self._told_at: int | None = None
         self._differ_since: int | None = None
         self._alarmed: set[tuple[str, bytes]] = set()
 
@@ -188,11 +188,11 @@ class Charters:
         if self.serial == 1:
             return
         heartbeat.charter_serial = self.serial
-        due = path.state is PathState.UP and now.mono >= self._told_at
+        due = path.is_due(self._told_at, now)
         if due or not self._agreed:
             heartbeat.charter = self.hash
             if due:
-                self._told_at = now.mono + path.setup.profile.checkpoint_ms
+                self._told_at = now.mono
 
     def heard(self, context: Context, heartbeat: content_pb2.Heartbeat, path: Path, now: Instant) -> None:
         """What a fresh beat of the peer says of charters."""

@@ -36,7 +36,7 @@ class Gossip:
         """`thirds` are what this terminal has with each third party, by the number of its terminal."""
         self._ctx = peer.context
         self._thirds = thirds
-        self._head_at = 0
+        self._head_at: int | None = None
         self._named: dict[tuple[int, Plane], tuple[object, int]] = {}
         """What of a third party's statements was told last, and how often it is still to be told."""
         self._claims: dict[_Key, bytes] = {}
@@ -50,9 +50,9 @@ class Gossip:
         self._compare(now)
         if path.state is not PathState.UP:
             return
-        with_heads = now.mono >= self._head_at
+        with_heads = path.is_due(self._head_at, now)
         if with_heads:
-            self._head_at = now.mono + path.setup.profile.checkpoint_ms
+            self._head_at = now.mono
         for number, third in self._thirds.items():
             one = content_pb2.Gossip(terminal=number)
             if with_heads and third.peer_log.linked is not None:

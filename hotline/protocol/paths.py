@@ -151,6 +151,12 @@ class Path:
         """Whether the path is to be spared."""
         return self.setup.profile.name == "narrow"
 
+    def is_due(self, told_at: int | None, now: Instant) -> bool:
+        """Whether this path says anew what is said every `checkpoint_ms` and was said on some path at `told_at`."""
+        if self.state is not PathState.UP:
+            return False
+        return told_at is None or now.mono - told_at >= self.setup.profile.checkpoint_ms
+
     def apply(self, what: PathInput, now: Instant) -> bool:
         """Move through the table; says whether the state changed."""
         new = TRANSITIONS.get((self.state, what))

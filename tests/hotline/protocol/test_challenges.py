@@ -73,6 +73,7 @@ def test_have_you_received_it(pair: Pair) -> None:
     assert asks(pair.alpha, ours=True).ok
     pair.run(2_000)
     assert answers(pair.alpha) == [("record", "no")]
+    assert not alarms(pair.alpha, "challenge-denied"), "a statement that is under way would be told of as a forgery"
     pair.weather = losing(lambda sender, relay, sealed: False)
     pair.run(60_000)
     assert asks(pair.alpha, ours=True).ok
@@ -104,6 +105,19 @@ def test_what_was_never_said_is_denied_by_its_name_not_its_number(pair: Pair, se
     assert answers(pair.bravo) == [("record", "no")]
     (alarm,) = alarms(pair.bravo, "challenge-denied")
     assert (alarm["of"], alarm["by"]) == (serial, "record")
+
+
+def test_what_was_received_once_is_not_denied_without_an_alarm(pair: Pair) -> None:
+    """A peer that has changed its record would seem to have missed a statement (docs/protocol.md 25.7)."""
+    pair.alpha.submit("received")
+    pair.run(1_000)
+    pair.bravo.memory.tables["received"]["real", 1]["hash"] = b"f" * 32
+    pair.bravo.endpoint.context.inboxes[Plane.REAL]._recent.clear()
+    pair.bravo.lies = True
+    assert asks(pair.alpha, ours=True).ok
+    pair.run(1_000)
+    assert answers(pair.alpha) == [("record", "no")]
+    assert [alarm["of"] for alarm in alarms(pair.alpha, "challenge-denied")] == [1]
 
 
 def test_a_void_is_known_and_what_was_lost_is_unknown(pair: Pair) -> None:

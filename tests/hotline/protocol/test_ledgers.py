@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from hotline.charter.profiles import PROFILES
 from hotline.crypto.signing import SigningKey
 from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
 from hotline.ledger.cosignature import Ed25519CosignatureVerifier, Ed25519Cosigner, check_cosignature
@@ -126,6 +127,21 @@ def test_a_head_in_a_statement_is_looked_at_soon_also_where_nothing_else_is_due(
     assert peer_log.next_deadline() is None
     assert peer_log.seen is not None
     assert before is None or peer_log.seen.place > before.place
+
+
+def test_a_slow_path_puts_off_no_exchange_on_a_fast_one() -> None:
+    """A rewritten ledger would go unnoticed for as long as the slowest line takes (docs/protocol.md 13.6)."""
+    pair = Pair(profiles=("fibre", "narrow"))
+    pair.weather = losing(lambda sender, relay, envelope: relay == "relay-1")
+    pair.open(60_000)
+    pair.weather = clear
+    pair.run(PROFILES["fibre"].checkpoint_ms + 5_000)
+    for party in (pair.alpha, pair.bravo):
+        before = len(party.memory.log.current.leaves)
+        pair.run(PROFILES["fibre"].checkpoint_ms + 2_000)
+        linked = party.peer.endpoint.peer_log.linked
+        assert linked is not None
+        assert linked.size >= before
 
 
 def test_heads_seen_in_statements_are_linked_by_the_next_beats() -> None:
