@@ -33,10 +33,11 @@ from hotline.drill.simulator.world import World
 from hotline.machine import Delivery, Plane, Reply, RequestId
 from hotline.protocol.events import MarkRead, SendTest
 from hotline.wire.codec import decode_frame
-from hotline.wire.v1 import content_pb2, frame_pb2
+from hotline.wire.v1 import frame_pb2
 from tests.simulator.adversary import Hostile
 from tests.simulator.officers import POLICY, Officers
 from tests.simulator.people import said
+from tests.simulator.stored import statement_of
 from tests.simulator.weather import milliseconds
 
 HERE = Path(__file__).resolve().parent
@@ -142,7 +143,7 @@ class Stage:
         match delivery.kind:
             case "received":
                 row = node.disk.tables["received"][fields["plane"], fields["serial"]]
-                text = content_pb2.Statement.FromString(row["content"]).text  # type: ignore[arg-type]
+                text = statement_of(node, "received", row).text
                 text = text if len(text) <= 120 else f"{text[:120]}..."
                 what = f"shows #{fields['serial']}{mark}  " + (f'"{text}"' if text else "(void)")
             case "sent":

@@ -67,13 +67,24 @@ def received_is_signed(world: World, node: EndpointNode) -> str:
         plane = Plane(str(plane_name))
         if is_sealed(content):
             said = statement_of(node, "received", row)
-            if signature or (said.serial, said.body_salt) != (serial, row["hash"]):
+            if not said.kind and not _destroyed(node, plane, serial):
+                return (
+                    f"#{serial}, said without prejudice, cannot be opened, and no entry says that its key was destroyed"
+                )
+            if signature or (said.kind and (said.serial, said.body_salt) != (serial, row["hash"])):
                 return f"#{serial}, said without prejudice, is kept as what it is not"
             continue
         verify_content(peer.signing.public, Inner(ContentType.STATEMENT, content, signature), plane, ends)
         if decode_statement(content).serial != serial or statement_hash(plane, ends, content) != row["hash"]:
             return f"#{serial} is kept under a name that is not its own"
     return ""
+
+
+def _destroyed(node: EndpointNode, plane: Plane, serial: object) -> bool:
+    """Whether the ledger has it that the text of a non-paper of the peer is gone for good (docs/protocol.md 22.7)."""
+    gone = {"way": "received", "plane": plane.value, "serial": serial}
+    leaves = (leaf for one in node.disk.log.epochs.values() for leaf in one.leaves if b"nonpaper.destroyed" in leaf)
+    return any(gone.items() <= parse_leaf(leaf).fields.items() for leaf in leaves)
 
 
 def ledger_is_whole(node: EndpointNode) -> str:

@@ -29,7 +29,7 @@ from hotline.protocol.paths import PathState
 from tests.simulator.audit import audit
 from tests.simulator.clone import STOLEN_WORDS
 from tests.simulator.forgery import rewrite
-from tests.simulator.stored import SAYS, lane_of, statement_of, words_of
+from tests.simulator.stored import SAYS, Readings, lane_of, words_of
 
 TOLD: Final = {
     ("queued", "relayed"): "a relay signs for it",
@@ -109,6 +109,7 @@ class Judges:
         self._ever_held: dict[str, set[tuple[str, int, bytes]]] = {name: set() for name in world.endpoints}
         self._ever_read: dict[str, set[tuple[str, int]]] = {name: set() for name in world.endpoints}
         self._keys: dict[tuple[bytes, bytes], tuple[bytes, bytes]] = {}
+        self._statement = Readings().statement_of
         world.on_delivery = self.on_delivery
         for node in world.endpoints.values():
             self._watch(node)
@@ -183,7 +184,7 @@ class Judges:
     def on_accepted(self, node: EndpointNode, plane: Plane, text: str, reply: Reply) -> None:
         """A terminal said `queued`."""
         row = node.disk.tables.get("sent", {}).get((plane.value, reply.fields["serial"]))
-        if row is None or words_of(statement_of(node, "sent", row)) != text:
+        if row is None or words_of(self._statement(node, "sent", row)) != text:
             raise Broken("accepted", f"{node.name} said queued of what is not on its disk")
         self.accepted.setdefault(text, Accepted(node.name, text))
 
@@ -215,7 +216,7 @@ class Judges:
         row = node.disk.tables["received"].get((plane, serial))
         if row is None:
             raise Broken("receipt", f"{node.name} was shown #{serial} before it was durable")
-        statement = statement_of(node, "received", row)
+        statement = self._statement(node, "received", row)
         shown = self.shown[node.name]
         if (plane, serial) in shown.texts:
             raise Broken("twice", f"{node.name} was shown #{serial} twice")
@@ -240,7 +241,7 @@ class Judges:
         row = node.disk.tables["sent"].get((plane, serial))
         if row is None:
             return
-        item = self.accepted.get(words_of(statement_of(node, "sent", row)))
+        item = self.accepted.get(words_of(self._statement(node, "sent", row)))
         if item is not None and item.sender == node.name:
             self._legal(node, item, serial, state)
             item.told = "queued" if state == "renumbered" else state
@@ -284,7 +285,7 @@ class Judges:
                 shown.repeats.add(place)
             if stage != "shown":
                 continue
-            statement = statement_of(node, "received", tables["received"][plane, serial])
+            statement = self._statement(node, "received", tables["received"][plane, serial])
             shown.texts[place] = words_of(statement)
             lane = (place[0], lane_of(statement))
             shown.last[lane] = max(shown.last.get(lane, 0), place[1])
@@ -294,7 +295,7 @@ class Judges:
                 stages[plane, serial] = max(stages.get((plane, serial), "queued"), str(stage), key=_RANK.index)
         known: dict[str, str] = {}
         for place, row in tables.get("sent", {}).items():
-            text = words_of(statement_of(node, "sent", row))
+            text = words_of(self._statement(node, "sent", row))
             known[text] = max(known.get(text, "queued"), stages.get(place, "queued"), key=_RANK.index)  # type: ignore[call-overload]
         for text, told in known.items():
             # Committed and never answered for: it stands in the list of what was said, and is owed like the rest.

@@ -41,3 +41,17 @@ def statement_of(node: EndpointNode, way: str, row: Row) -> content_pb2.Statemen
         assert isinstance(box, bytes)
         content = open_stored(node.storage_key, Name(way, Plane(str(plane)), serial), box, content)
     return decode_statement(content)
+
+
+class Readings:
+    """What was read once is known, also after the key of its text was destroyed (docs/protocol.md 22.7)."""
+
+    def __init__(self) -> None:
+        self._quiet: dict[object, content_pb2.Statement] = {}
+
+    def statement_of(self, node: EndpointNode, way: str, row: Row) -> content_pb2.Statement:
+        """The statement of a row; an empty one where nobody has read its text while it was there."""
+        found = statement_of(node, way, row)
+        if found.kind == NON_PAPER:
+            self._quiet[row["hash"]] = found
+        return found if found.kind else self._quiet.get(row["hash"], found)
