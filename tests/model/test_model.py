@@ -153,7 +153,7 @@ def test_keys_are_the_same_state_only_if_they_open_the_same() -> None:
 def test_the_models_know_every_word_of_the_product() -> None:
     """A state, a stage or a verdict that the product gains would be missing here, and nobody would notice."""
     stages = {name.removeprefix("STAGE_") for name, number in content_pb2.Stage.items() if number}
-    left_out = {"READ", "NOTED", "SHOWN", "REPLY_BY", "SETTLED"}
+    left_out = {"READ", "NOTED", "SHOWN", "REPLY_BY", "SETTLED", "TOLD"}
     assert stages == {"DELIVERED", "CONFLICT"} | left_out
     assert {state.name for state in SentState} == {
         "QUEUED",
