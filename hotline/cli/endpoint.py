@@ -83,6 +83,7 @@ def check(config_path: Path, passphrase_file: Path | None, as_json: bool) -> Non
     line(f"ok    charter    {charter.hotline}, signed by {' and '.join(charter.signed_by)}")
     line(f"ok    keys       {materials.local.party}/{materials.local.name} as the charter names them")
     line("ok    pairwise   the secret that the charter was made with")
-    line(f"ok    peer       {materials.remote.party}/{materials.remote.name}")
+    for remote in materials.remotes:
+        line(f"ok    peer       {remote.party}/{remote.name}")
     for relay in charter.relays:
         line(f"ok    relay      {relay.name} at {relay.address}, {relay.profile.name}, run by {relay.operator}")
