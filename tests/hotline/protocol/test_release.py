@@ -451,3 +451,17 @@ def test_what_lacks_its_release_stands_beside_nothing_and_keeps_no_promise(pair:
     pair.run(1_000)
     assert verdicts(alpha) == {1: "missing"}
     assert "promise.kept" not in alpha.kinds()
+
+
+def test_what_lacks_its_release_puts_nothing_on_record(pair: Pair) -> None:
+    """A thief could say for the party that its words between two were meant for the record (19.7, 22.10)."""
+    # docs/protocol.md 19.7
+    reply = pair.alpha.submit("between us", without_prejudice=True)
+    assert reply.ok
+    pair.run(1_000)
+    named = content_pb2.Reference(serial=1, statement=reply.fields["hash"])  # type: ignore[arg-type]
+    made = plain("between us", kind=content_pb2.STATEMENT_KIND_PUT_ON_RECORD, draft=b"", put_on_record=named)
+    smuggle(pair.alpha, made)
+    pair.run(1_000)
+    assert verdicts(pair.bravo)[2] == "missing"
+    assert not [told for told in pair.bravo.told if told.kind == "recorded"]
