@@ -24,6 +24,8 @@ from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
 _REMEMBERED: Final = 4_096
+_NEWS_EVERY: Final = 64
+"""Beats to siblings after which the one that speaks is asked about what the peer has and still waits here."""
 _NOTHING: Final = bytes(32)
 """In a CONFLICT between siblings: nothing holds this serial, and nothing is said under it any more."""
 
@@ -42,6 +44,7 @@ class Mirror:
         self.through = dict.fromkeys(Plane, 0)
         """Every statement of our party up to here is in this record."""
         self._asked = dict.fromkeys(Plane, 0)
+        self._beats = 0
         self._lately: OrderedDict[tuple[Plane, int], bytes] = OrderedDict()
         """Names of what was taken and may not be committed yet."""
         self._clashed: set[tuple[Plane, int]] = set()
@@ -290,11 +293,16 @@ class Mirror:
 
     # --- what is lacking ---------------------------------------------------------------------------------------------
 
-    def write(self, heartbeat: content_pb2.Heartbeat) -> None:
+    def write(self, heartbeat: content_pb2.Heartbeat, line: Context) -> None:
         """In a beat to a sibling: how far our record of the party's statements goes, and what it lacks."""
         marks = {plane: self._mark(plane) for plane in Plane}
         heartbeat.received_through, heartbeat.exercise_received_through = marks[Plane.REAL], marks[Plane.EXERCISE]
-        real, exercise = self._lacking(Plane.REAL), self._lacking(Plane.EXERCISE)
+        self._beats += 1
+        asks = self._beats % _NEWS_EVERY == 0 and self._ctx.standing.turn.terminal == line.setup.remote.number
+        real, exercise = (
+            self._lacking(plane) or (self._without_news(plane) if asks else None)
+            for plane in (Plane.REAL, Plane.EXERCISE)
+        )
         if real or exercise:
             heartbeat.lacking.first, heartbeat.lacking.last = real or (0, 0)
             heartbeat.lacking.exercise_first, heartbeat.lacking.exercise_last = exercise or (0, 0)
@@ -321,6 +329,18 @@ class Mirror:
             last += 1
         self._asked[plane] = last
         return start + 1, last
+
+    def _without_news(self, plane: Plane) -> tuple[int, int] | None:
+        """What the peer has and is pending here: its receipt, or the sibling's SETTLED, was lost."""
+        has = max(line.peer.received_through[plane] for line in self._ctx.peers)
+        pending = self._ctx.outboxes[plane].pending
+        waits = {serial for serial, item in pending.items() if serial <= has and not (item.is_void or item.copy)}
+        if not waits:
+            return None
+        first = last = min(waits)
+        while last + 1 in waits and last + 1 < first + MIRROR_BATCH:
+            last += 1
+        return first, last
 
     def heard(self, heartbeat: content_pb2.Heartbeat, line: Context, now: Instant) -> None:
         """A fresh beat of a sibling: what it lacks and we hold goes to it."""

@@ -296,6 +296,8 @@ class Takeover:
     def meet(self, one: Terminal, other: Terminal, number: int) -> Terminal:
         """23.7: a beat of the sibling: who speaks, how far it goes, and what it lacks."""
         lacks = {stmt.serial for stmt in one.record if other.held(stmt.serial) is None}
+        if other.turn[1] == number:  # a receipt was lost
+            lacks |= {stmt.serial for stmt in other.pending & one.record if stmt.serial <= other.peer_has}
         return self._turned(one, other.turn, number)._replace(owed=one.owed | lacks, sibling_sent=other.last)
 
     def hear_peer(self, one: Terminal, number: int, peer: Peer) -> Terminal:

@@ -136,6 +136,27 @@ def test_a_sibling_that_hears_nobody_else_is_told_what_was_delivered(four: Quart
     assert not four.alt.endpoint.context.outboxes[Plane.REAL].pending
 
 
+def test_a_sibling_whose_receipt_was_lost_asks_the_one_that_speaks(four: Quartet) -> None:
+    """It would hold what was delivered for waiting, for as long as it stands by (docs/protocol.md 23.7)."""
+    four.part((four.alpha, four.bravo), (four.alpha, four.beside))
+    four.alpha.submit("mirrored first", FLASH)
+    four.run(600)
+    assert four.alt.said() == {1: "mirrored first"}
+    four.weather = lambda sender, relay, envelope: (
+        [] if sender.name == "BRAVO" and envelope[2:4] == b"\0\2" and durable(envelope) else [envelope]
+    )
+    four.meet()
+    four.run(2_000)
+    four.weather = lambda sender, relay, envelope: [envelope]
+    assert (four.alpha.states(1), four.alt.states(1)) == (["delivered"], [])
+    four.run(40_000)
+    assert four.alt.states(1) == ["delivered"]
+    assert not four.alt.endpoint.context.outboxes[Plane.REAL].pending
+    copies = four.alpha.kinds().count("msg.copied")
+    four.run(40_000)
+    assert four.alpha.kinds().count("msg.copied") == copies, "nothing is asked any more"
+
+
 def test_what_expired_at_the_one_that_speaks_is_expired_at_its_sibling(four: Quartet) -> None:
     """It came later, and waits no longer; the empty one of either counts for both (docs/protocol.md 23.5)."""
     four.part((four.alpha, four.alt), *((one, other) for one in four.all[:2] for other in four.all[2:]))
