@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from hotline.drill.injects import Clock, Say
+from hotline.drill.injects import SAYS, Clock
 from hotline.drill.patterns import PARTIES
 from hotline.drill.plan import Plan
 from hotline.drill.recorder import Recorder
@@ -30,7 +30,7 @@ _CANNOT_DECIDE: Final = 10
 def look_for_plaintext(plan: Plan, stage: Stage, recorder: Recorder) -> None:
     """Search relay stores and every log for what was said; each place where it stands becomes an entry."""
     wanted = {needles(flow.lang) for flow in plan.traffic}
-    wanted |= {item.text.encode()[:_NEEDLE_BYTES] for item in plan.inject if isinstance(item, Say)}
+    wanted |= {item.text.encode()[:_NEEDLE_BYTES] for item in plan.inject if isinstance(item, SAYS)}
     places = [path for relay in stage.relays for path in (relay.folder / "store").glob("*") if path.is_file()]
     places += sorted(stage.folder.glob("*.log"))
     for place in places:

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import grpc
 
+from hotline.drill.injects import Translate
 from hotline.drill.texts import DIRECTIONS, PRECEDENCES, VERDICTS
 from hotline.errors import LocalError
 from hotline.runtime.client import channel_to
@@ -24,6 +25,7 @@ _CALL_SECONDS: Final = 5.0
 _STATUS_SECONDS: Final = 1.0
 _WATCH_AGAIN_SECONDS: Final = 0.05
 _LIST_MAX: Final = 500
+PLANES: Final = ("exercise", "real", "service")
 # A daemon that was killed comes back within a second; the default back-off would leave us blind for longer.
 _IMPATIENT: Final = (
     ("grpc.initial_reconnect_backoff_ms", 50),
@@ -97,10 +99,12 @@ class Desk:
     ) -> Said:
         """Hand one statement to the terminal; returns when it is durable there, or why it was not taken.
 
-        With `signers` it is a draft that each of them signs in turn, and that then is released.
+        The plane `service` makes it operators' talk. With `signers` it is a draft that each of them signs in turn, and
+        that then is released.
         """
         request = operator_pb2.SubmitRequest(
             exercise=plane == "exercise",
+            service=plane == "service",
             precedence=PRECEDENCES[precedence],
             language=lang,
             direction=DIRECTIONS[lang],
@@ -111,8 +115,27 @@ class Desk:
             retracts=retracts,
             in_reply_to=in_reply_to,
         )
+        return self._said(lambda: self._through_draft(request, signers) if signers else self._submit(request))
+
+    def translate(self, inject: Translate, plane: str, serial: int, *, sent: bool) -> Said:
+        """Send the translation of a statement, of ours if `sent`; returns as `say`."""
+        request = operator_pb2.TranslateRequest(
+            exercise=plane == "exercise",
+            serial=serial,
+            sent=sent,
+            grade=content_pb2.TranslationGrade.Value(f"TRANSLATION_GRADE_{inject.grade.upper()}"),
+            translator=inject.translator,
+            language=inject.lang,
+            direction=DIRECTIONS[inject.lang],
+            text=inject.text,
+            send=True,
+            request_key=os.urandom(16),
+        )
+        return self._said(lambda: self._stub.Translate(request, timeout=_CALL_SECONDS))
+
+    def _said(self, call: Callable[[], Any]) -> Said:
         try:
-            answer = self._through_draft(request, signers) if signers else self._submit(request)
+            answer = call()
         except grpc.RpcError as error:
             return Said(0, f"the terminal did not answer ({_word(error)}); whether it took the statement is unknown")
         return Said(int(answer.serial), "") if answer.accepted else Said(0, answer.text, answer.code)
@@ -142,7 +165,7 @@ class Desk:
     def read(self, plane: str, serial: int) -> bool:
         """Open one statement as the duty officer; False if the terminal did not answer or refused."""
         try:
-            request = operator_pb2.ReadRequest(exercise=plane == "exercise", serial=serial)
+            request = operator_pb2.ReadRequest(exercise=plane == "exercise", service=plane == "service", serial=serial)
             return bool(self._stub.Read(request, timeout=_CALL_SECONDS).accepted)
         except grpc.RpcError:
             return False
@@ -207,11 +230,7 @@ class Desk:
 
     def unread(self) -> list[tuple[str, int]]:
         """Plane and serial of everything unread."""
-        return [
-            (plane, view.serial)
-            for plane in ("exercise", "real")
-            for view in self._list(plane, sent=False, unread_only=True)
-        ]
+        return [(plane, view.serial) for plane in PLANES for view in self._list(plane, sent=False, unread_only=True)]
 
     def statements(self, plane: str, *, sent: bool) -> list[operator_pb2.StatementView]:
         """What the terminal knows of the newest statements, oldest first; empty if it does not answer."""
@@ -219,7 +238,11 @@ class Desk:
 
     def _list(self, plane: str, *, sent: bool, unread_only: bool) -> list[operator_pb2.StatementView]:
         request = operator_pb2.ListStatementsRequest(
-            exercise=plane == "exercise", sent=sent, unread_only=unread_only, limit=_LIST_MAX
+            exercise=plane == "exercise",
+            service=plane == "service",
+            sent=sent,
+            unread_only=unread_only,
+            limit=_LIST_MAX,
         )
         try:
             return list(self._stub.ListStatements(request, timeout=_CALL_SECONDS).statement)

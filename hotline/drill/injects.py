@@ -215,6 +215,28 @@ class Say(Inject):
     """Label of an earlier statement of the other side, which this one answers."""
 
 
+class Service(Inject):
+    """What an operator says to the other side's operators: on record, and nobody's statement."""
+
+    fault: Literal["service"]
+    sender: Party = Field(alias="from")
+    text: str = Field(min_length=1, max_length=1_000)
+
+
+class Translate(Inject):
+    """A translation of a statement, by a translator of `from`, goes to the other side."""
+
+    fault: Literal["translate"]
+    sender: Party = Field(alias="from")
+    statement: str = Field(min_length=1, max_length=40)
+    """Label of the `say`: one of our own, or one of the other side that was read."""
+    text: str = Field(min_length=1, max_length=4_096)
+    lang: Literal["en", "ur", "hi"]
+    grade: Literal["courtesy", "sight", "rough", "official"]
+    """Courtesy for our own statement, the others for one of the other side."""
+    translator: str = Field(min_length=1, max_length=64)
+
+
 class Read(Inject):
     """The duty officer opens everything that is unread."""
 
@@ -329,10 +351,15 @@ Fault = Annotated[
     | Presence
     | Ask
     | Say
+    | Service
+    | Translate
     | Read
     | Takeover,
     Field(discriminator="fault"),
 ]
 
-NOT_A_FAULT = (Start, Backup, Courier, Presence, Ask, Say, Read, Takeover, Amend, Shown, ReplyBy, Challenge, Confirm)
+SAYS = (Say, Service, Translate)
+"""Injects that bring words of the file before the other side."""
+_SPOKEN = (*SAYS, Read, Takeover, Presence, Ask, Shown, ReplyBy, Challenge, Confirm)
+NOT_A_FAULT = (Start, Backup, Courier, Amend, *_SPOKEN)
 """Injects that break nothing."""

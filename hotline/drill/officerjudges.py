@@ -8,7 +8,7 @@ from typing import Any, Final
 from hotline.drill import promises
 from hotline.drill.faultjudges import over_faults
 from hotline.drill.findings import Finding, clock, named, number_of, sides
-from hotline.drill.injects import Challenge, Fault, Presence, ReplyBy, Say, Shown, Takeover
+from hotline.drill.injects import Challenge, Fault, Presence, ReplyBy, Say, Service, Shown, Takeover, Translate
 from hotline.drill.journal import Entry
 from hotline.drill.measures import Facts
 from hotline.drill.outcome import FaultSpan
@@ -104,9 +104,26 @@ def _in_force(promise: promises.InForce, facts: Facts) -> Finding:
     return over_faults(promise.fault, facts, f"both sides stand under the charter of {promise.fault}", measure)
 
 
+def _seen(inject: Service | Translate, span: FaultSpan, facts: Facts) -> tuple[float | None, str]:
+    """When the other side was first shown what the inject said."""
+    peer = PEER[inject.sender]
+    said = [
+        one
+        for one in facts.of("said")
+        if (one["from"], one["label"]) == (inject.sender, inject.text) and one["t"] >= span.begin
+    ]
+    name = said[0]["id"] if said else ""
+    shown = [float(one["t"]) for one in facts.of("shown") if (one["id"], party_of(one["by"])) == (name, peer)]
+    if not shown:
+        return None, f"{peer} was not shown {span.name} of {clock(span.begin)}"
+    return min(shown) - span.begin, f"{peer} at {clock(min(shown))}"
+
+
 def _rung(promise: promises.Rung, facts: Facts) -> Finding:
     def measure(span: FaultSpan) -> tuple[float | None, str]:
         inject = facts.plan.inject[span.n]
+        if isinstance(inject, Service | Translate):
+            return _seen(inject, span, facts)
         about = said_as(facts.plan, rung_of(inject))
         if about is None:
             return None, f"{span.name} says nothing of a statement of the other side"

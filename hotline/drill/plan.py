@@ -34,9 +34,11 @@ from hotline.drill.injects import (
     Relay,
     ReplyBy,
     Say,
+    Service,
     Shown,
     Swizzle,
     Takeover,
+    Translate,
 )
 from hotline.drill.promises import Answered, Corrected, Exits, Growth, Heard, InForce, NotTaken, Promise, Rung, Speaks
 from hotline.errors import ConfigError
@@ -207,7 +209,7 @@ def _wrong_kind(plan: Plan, number: int, promise: Promise) -> Iterator[str]:
         for inject in (one for one in plan.inject if one.name == promise.fault):
             if isinstance(promise, Heard) and not isinstance(inject, Presence):
                 yield f"promise.{number}.fault: {promise.fault} is no word of presence"
-            if isinstance(promise, Rung) and not rung_of(inject):
+            if isinstance(promise, Rung) and not rung_of(inject) and not isinstance(inject, Service | Translate):
                 yield f"promise.{number}.fault: {promise.fault} says nothing of a statement of the other side"
             if isinstance(promise, Answered) and not isinstance(inject, Challenge):
                 yield f"promise.{number}.fault: {promise.fault} challenges nothing"
@@ -241,6 +243,14 @@ def _wrong_doubt(plan: Plan, number: int, inject: Fault) -> Iterator[str]:
         said = said_as(plan, inject.statement)
         if said is None or said.at >= inject.at:
             yield f"inject.{number}: before it, nobody says {inject.statement!r}, or several things are called so"
+    if isinstance(inject, Translate):
+        said = said_as(plan, inject.statement)
+        if said is None or said.at >= inject.at:
+            yield f"inject.{number}: before it, nobody says {inject.statement!r}, or several things are called so"
+        elif (inject.grade == "courtesy") != (said.sender == inject.sender):
+            yield f"inject.{number}.grade: courtesy is for one's own statement, and nothing else is"
+        elif inject.lang == said.lang:
+            yield f"inject.{number}.lang: {inject.statement} is in {said.lang} already"
     if isinstance(inject, Confirm) and not any(
         isinstance(one, Challenge) and one.sender != inject.sender and one.at < inject.at for one in plan.inject
     ):

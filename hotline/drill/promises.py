@@ -181,7 +181,10 @@ class InForce(Promised):
 
 
 class Rung(Promised):
-    """From `shown`, `reply-by` or an answer, in its promised time, to the moment that the other side is told."""
+    """From `shown`, `reply-by` or an answer, in its promised time, to the moment that the other side is told.
+
+    From `service` or `translate` to the moment that the other side is shown it.
+    """
 
     promise: Literal["rung"]
     fault: FaultName

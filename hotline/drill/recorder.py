@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from hotline.drill.desk import Desk, facts_of, paths_up, waiting
+from hotline.drill.desk import PLANES, Desk, facts_of, paths_up, waiting
 from hotline.drill.journal import Journal, of_kind
 from hotline.drill.stage import Stage
 from hotline.drill.telling import PEER, Telling, at_terminal, party_of, statement_id
@@ -134,7 +134,7 @@ class Recorder:
         Stages and showings that no event told get the time of this question, which is late, never early.
         """
         for terminal, desk in self.desks.items():
-            for plane in ("exercise", "real"):
+            for plane in PLANES:
                 for view in desk.statements(plane, sent=True):
                     self._reconcile_sent(terminal, plane, view)
                 for view in desk.statements(plane, sent=False):

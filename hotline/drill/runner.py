@@ -16,22 +16,24 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from hotline import __version__
 from hotline.drill import faults
 from hotline.drill.aftermath import look_for_plaintext, verify_ledgers
-from hotline.drill.injects import NOT_A_FAULT, Fault, Read, Say
+from hotline.drill.desk import Said
+from hotline.drill.injects import NOT_A_FAULT, Fault, Read, Say, Service, Translate
 from hotline.drill.installation import Installation
 from hotline.drill.journal import Journal, of_kind
-from hotline.drill.plan import Drill, Traffic, speaker
+from hotline.drill.plan import Drill, Traffic, said_as, speaker
 from hotline.drill.recorder import Recorder
 from hotline.drill.releases import signers_of
-from hotline.drill.scene import PERFORMERS, Other, Scene, Undo, references
+from hotline.drill.scene import PERFORMERS, Other, Scene, Undo, references, serial_of
 from hotline.drill.stage import Stage
 from hotline.drill.staging import installed, staged
-from hotline.drill.telling import PEER, at_terminal, parts_of, party_of, statement_id
+from hotline.drill.telling import PEER, at_terminal, describe, parts_of, party_of, statement_id
 from hotline.drill.texts import statement_text
 from hotline.errors import HotlineError, LocalError
 
@@ -154,6 +156,13 @@ class Run:
         serial = self._say(at, text, lang, inject.precedence, inject.plane, inject.valid_for, text, **more)
         self._serials[inject.name] = serial
 
+    def _translate(self, inject: Translate) -> None:
+        said, serial = said_as(self._plan, inject.statement), serial_of(self._serials, inject.statement)
+        assert said is not None  # a plan with such a translation is not loaded
+        desk, sent, text = self._recorder.desks[inject.sender], said.sender == inject.sender, inject.text
+        how = partial(desk.translate, inject, said.plane, serial, sent=sent)
+        self._say(inject.sender, text, inject.lang, said.precedence, said.plane, label=text, how=how)
+
     def _say(
         self,
         terminal: str,
@@ -163,12 +172,13 @@ class Run:
         plane: str,
         valid: int = 0,
         label: str = "",
+        how: Callable[[], Said] | None = None,
         **named: Any,
     ) -> int:
         """The serial, 0 if it was not accepted."""
         recorder, sender = self._recorder, party_of(terminal)
         at = recorder.now()
-        said = recorder.desks[terminal].say(text, lang, precedence, plane, valid, **named)
+        said = recorder.desks[terminal].say(text, lang, precedence, plane, valid, **named) if how is None else how()
         if not said.serial:
             recorder.add("refused-to-say", at=at, **{"from": sender}, text=said.text, code=said.code, label=label)
             return 0
@@ -207,6 +217,10 @@ class Run:
         match inject:
             case Say():
                 self._say_once(inject)
+            case Service():
+                self._say(inject.sender, inject.text, "en", "routine", "service", label=inject.text)
+            case Translate():
+                self._translate(inject)
             case Read():
                 desk = self._recorder.desks[inject.target]
                 for plane, serial in desk.unread():
@@ -264,16 +278,6 @@ class Run:
 
 def void(_: object) -> None:
     """For actions whose result nobody wants."""
-
-
-def describe(inject: Fault) -> str:
-    """An inject in words, from its own fields."""
-    fields = inject.model_dump(exclude={"at", "label", "lasting", "fault"}, exclude_defaults=True, by_alias=True)
-    kind = inject.fault
-    words = [f"{name} {value}" for name, value in fields.items() if name not in ("target", "from")]
-    who = str(fields.get("target", fields.get("from", "")))
-    lasting = f" for {inject.lasting / 1_000:g} s" if inject.lasting is not None else ""
-    return " ".join(part for part in (kind, who, *words) if part) + lasting
 
 
 def run_drill(

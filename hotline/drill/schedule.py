@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from hotline.drill import faults
 from hotline.drill.durations import spoken
 from hotline.drill.plan import Drill
-from hotline.drill.runner import describe
 from hotline.drill.scene import lacking
+from hotline.drill.telling import describe
 from hotline.drill.versions import unplayable
 
 

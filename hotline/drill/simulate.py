@@ -20,6 +20,7 @@ from hotline.civil import iso_utc
 from hotline.drill.durations import milliseconds
 from hotline.drill.injects import (
     NOT_A_FAULT,
+    SAYS,
     Ask,
     Challenge,
     Confirm,
@@ -29,25 +30,28 @@ from hotline.drill.injects import (
     Read,
     ReplyBy,
     Say,
+    Service,
     Shown,
+    Translate,
 )
 from hotline.drill.journal import Journal
 from hotline.drill.lies import LyingRelay
-from hotline.drill.plan import Drill, Plan, Traffic
-from hotline.drill.runner import Progress, describe
-from hotline.drill.scene import Undo, references
+from hotline.drill.plan import Drill, Plan, Traffic, said_as
+from hotline.drill.runner import Progress
+from hotline.drill.scene import Undo, references, serial_of
 from hotline.drill.simulator.aftermath import Search, verify_ledgers
 from hotline.drill.simulator.faults import FAULTS, Grounds
 from hotline.drill.simulator.lines import Line
 from hotline.drill.simulator.observer import Observer
-from hotline.drill.simulator.officers import OFFICERS, Officers
+from hotline.drill.simulator.officers import OFFICERS, Officers, translation
 from hotline.drill.simulator.power import EPOCH_WALL
 from hotline.drill.simulator.world import World
-from hotline.drill.telling import PEER, parts_of, statement_id
+from hotline.drill.telling import PEER, describe, parts_of, statement_id
 from hotline.drill.texts import DIRECTIONS, PRECEDENCES, needles, statement_text
 from hotline.errors import HotlineError, LocalError
-from hotline.machine import Plane, Reply
+from hotline.machine import Plane, Reply, RequestId
 from hotline.protocol.events import (
+    EndpointEvent,
     MarkRead,
     Submit,
 )
@@ -210,6 +214,13 @@ class Simulation:
         lang, text, given = inject.lang, inject.text, (inject.text, inject.name)
         self._say(inject.sender, text, lang, inject.precedence, inject.plane, inject.valid_for, given, **more)
 
+    def _translate(self, inject: Translate) -> None:
+        said, text, sender = said_as(self._plan, inject.statement), inject.text, inject.sender
+        assert said is not None  # a plan with such a translation is not loaded
+        serial, ours = serial_of(self._serials, inject.statement), said.sender == sender
+        event = translation(inject, Plane(said.plane), serial, ours=ours)
+        self._say(sender, text, inject.lang, said.precedence, said.plane, given=(text, inject.name), event=event)
+
     def _say(
         self,
         sender: str,
@@ -219,6 +230,7 @@ class Simulation:
         plane: str,
         valid: int = 0,
         given: tuple[str, str] = ("", ""),
+        event: Callable[[RequestId], EndpointEvent] | None = None,
         **named: Any,
     ) -> None:
         observer, node = self._observer, self.world.endpoints[sender]
@@ -241,7 +253,7 @@ class Simulation:
         if not node.up or node.frozen:
             refused(_NO_ANSWER.format("deadline_exceeded" if node.frozen else "unavailable"))
             return
-        event = partial(
+        event = event or partial(
             Submit,
             plane=Plane(plane),
             precedence=PRECEDENCES[precedence],
@@ -277,13 +289,17 @@ class Simulation:
         match inject:
             case Say():
                 self._say_once(inject)
+            case Service():
+                self._say(inject.sender, inject.text, "en", "routine", "service", given=(inject.text, inject.name))
+            case Translate():
+                self._translate(inject)
             case Presence() | Ask() | Shown() | ReplyBy() | Challenge() | Confirm():
                 undo = self._officers.act(inject)
                 if undo is not None:
                     self._undos[number] = undo
             case Read():
                 machine = self.world.endpoints[inject.target].machine
-                for plane in (Plane.EXERCISE, Plane.REAL):
+                for plane in Plane:
                     for serial in sorted(machine.context.unread[plane]) if machine is not None else ():
                         self._read(inject.target, plane, serial)
             case _:
@@ -337,4 +353,4 @@ class Simulation:
 
 def _needles(plan: Plan) -> set[bytes]:
     wanted = {needles(flow.lang) for flow in plan.traffic}
-    return wanted | {one.text.encode()[:_NEEDLE_BYTES] for one in plan.inject if isinstance(one, Say)}
+    return wanted | {one.text.encode()[:_NEEDLE_BYTES] for one in plan.inject if isinstance(one, SAYS)}

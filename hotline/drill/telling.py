@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from hotline.drill.injects import Fault
 from hotline.errors import Malformed
 
 _ID_PARTS: Final = 3
@@ -32,6 +33,16 @@ def party_of(process: str) -> str:
 def at_terminal(process: str) -> dict[str, str]:
     """For entries about a party's own statements: the terminal that tells it, where it is not the first one."""
     return {} if process in PEER else {"terminal": process}
+
+
+def describe(inject: Fault) -> str:
+    """An inject in words, from its own fields."""
+    fields = inject.model_dump(exclude={"at", "label", "lasting", "fault"}, exclude_defaults=True, by_alias=True)
+    kind = inject.fault
+    words = [f"{name} {value}" for name, value in fields.items() if name not in ("target", "from")]
+    who = str(fields.get("target", fields.get("from", "")))
+    lasting = f" for {inject.lasting / 1_000:g} s" if inject.lasting is not None else ""
+    return " ".join(part for part in (kind, who, *words) if part) + lasting
 
 
 class Telling:

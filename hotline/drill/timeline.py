@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hotline.drill.durations import spoken
-from hotline.drill.injects import NOT_A_FAULT, Say
+from hotline.drill.injects import NOT_A_FAULT, Say, Service, Translate
 from hotline.drill.journal import Entry
 from hotline.drill.measures import Facts
 from hotline.drill.outcome import Moment
@@ -76,6 +76,10 @@ def _inject(entry: Entry, plan: Plan) -> Moment:
     inject = plan.inject[number] if 0 <= number < len(plan.inject) else None
     if isinstance(inject, Say):
         return _moment(entry, inject.sender, inject.text, "say", inject.lang)
+    if isinstance(inject, Service):
+        return _moment(entry, inject.sender, inject.text, "service", "en")
+    if isinstance(inject, Translate):
+        return _moment(entry, inject.sender, inject.text, "translate", inject.lang)
     text = str(entry["text"])
     kind = "over" if over else "does" if isinstance(inject, NOT_A_FAULT) else "fault"
     return _moment(entry, str(entry["target"]) or ("" if inject is None else where(inject)), text, kind)

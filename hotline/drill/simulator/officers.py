@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from hotline.drill.injects import Ask, Challenge, Confirm, Presence, ReplyBy, Shown
+from hotline.drill.injects import Ask, Challenge, Confirm, Presence, ReplyBy, Shown, Translate
 from hotline.drill.plan import Plan, said_as
 from hotline.drill.scene import Undo, serial_of
 from hotline.drill.simulator.observer import Observer
 from hotline.drill.simulator.world import World
 from hotline.drill.telling import statement_id
-from hotline.drill.texts import VERDICTS
+from hotline.drill.texts import DIRECTIONS, VERDICTS
 from hotline.errors import LocalError
 from hotline.machine import Plane, Reply, RequestId
+from hotline.protocol import events
 from hotline.protocol.events import (
     AnswerChallenge,
     AskChallenge,
@@ -24,6 +25,7 @@ from hotline.protocol.events import (
     PromiseReply,
     SetPresence,
 )
+from hotline.wire.v1 import content_pb2
 
 OFFICERS: Final = {"ALPHA": "duty-1", "BRAVO": "duty-2"}
 Act = Presence | Ask | Shown | ReplyBy | Challenge | Confirm
@@ -108,3 +110,20 @@ class Officers:
                 self._observer.add("note", text=f"{party}: {reply.text}")
 
         node.ask(event, answered)
+
+
+def translation(inject: Translate, plane: Plane, serial: int, *, ours: bool) -> Callable[[RequestId], EndpointEvent]:
+    """The translation of a statement, to be sent."""
+    return partial(
+        events.Translate,
+        plane=plane,
+        serial=serial,
+        sent=ours,
+        grade=content_pb2.TranslationGrade.Value(f"TRANSLATION_GRADE_{inject.grade.upper()}"),
+        translator=inject.translator,
+        language=inject.lang,
+        direction=DIRECTIONS[inject.lang],
+        text=inject.text,
+        officer=OFFICERS[inject.sender],
+        send=True,
+    )

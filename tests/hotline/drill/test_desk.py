@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 from hotline.drill.desk import Desk, Said, Sign
+from hotline.drill.injects import Translate
 from hotline.drill.stage import short_folder
 from hotline.errors import LocalError
 from hotline.wire.v1 import content_pb2, operator_pb2, operator_pb2_grpc
@@ -51,7 +52,14 @@ class Terminal(operator_pb2_grpc.OperatorServiceServicer):
         return self._take("release", operator_pb2.ReleaseDraftResponse, serial=9)
 
     def Submit(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return self._take("submit", operator_pb2.SubmitResponse, serial=8)
+        plane = "service" if request.service else "exercise" if request.exercise else "real"
+        return self._take(f"submit {plane}", operator_pb2.SubmitResponse, serial=8)
+
+    def Translate(self, request: Any, context: Any) -> Any:  # noqa: N802
+        assert request.send
+        grade = content_pb2.TranslationGrade.Name(request.grade)
+        what = f"{request.serial} {'sent' if request.sent else 'received'} {grade} {request.language} {request.text}"
+        return self._take(f"translate {what}", operator_pb2.TranslateResponse, serial=5)
 
     def AskChallenge(self, request: Any, context: Any) -> Any:  # noqa: N802
         what = f"{request.serial} {'sent' if request.sent else 'received'} {'exercise' if request.exercise else 'real'}"
@@ -107,7 +115,20 @@ def test_what_nobody_signs_is_said_at_once() -> None:
     terminal = Terminal()
     with desk_at(terminal) as desk:
         assert desk.say("Hold.", "en", "flash", "real") == Said(8, "")
-    assert terminal.asked == ["submit"]
+        assert desk.say("Hold.", "en", "flash", "exercise") == Said(8, "")
+        assert desk.say("Hello.", "en", "routine", "service") == Said(8, "")
+    assert terminal.asked == ["submit real", "submit exercise", "submit service"]
+
+
+def test_a_translation_goes_to_the_other_side() -> None:
+    """It would be kept where it was made, or be tied to a statement of the wrong side."""
+    word = {"fault": "translate", "at": "0s", "from": "ALPHA", "statement": "w", "lang": "en", "text": "Hold."}
+    made, terminal = Translate.model_validate({**word, "grade": "rough", "translator": "Watch"}), Terminal()
+    with desk_at(terminal) as desk:
+        assert desk.translate(made, "real", 3, sent=False) == Said(5, "")
+        terminal.refuses = "translate 3 sent TRANSLATION_GRADE_ROUGH en Hold."
+        assert desk.translate(made, "real", 3, sent=True) == Said(0, "no", "policy")
+    assert terminal.asked == ["translate 3 received TRANSLATION_GRADE_ROUGH en Hold.", terminal.refuses]
 
 
 def test_a_person_answers_the_newest_challenge_that_no_person_has_answered() -> None:

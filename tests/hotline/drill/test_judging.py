@@ -137,6 +137,21 @@ def doubted(*told: tuple[float, int, str, str], by: str = "BRAVO", asked: bool =
     return tell
 
 
+TALKED = [{"fault": "service", "from": "BRAVO", "at": "1s", "label": "talk", "text": "Do you hear us?"}]
+
+
+def talked(*shown: tuple[float, str, str], label: str = "Do you hear us?") -> Tell:
+    """One word of BRAVO's operators, and where it was shown."""
+
+    def tell(story: Story) -> None:
+        story.inject(1_000)
+        story.say(1_010, "BRAVO", "routine", shown=False, plane="service", label=label)
+        for at, by, identifier in shown:
+            story.add(at, "shown", id=identifier, by=by, repeat=False)
+
+    return tell
+
+
 ALONE = [{"fault": "say", "from": "ALPHA", "at": "1s", "label": "alone", "text": "Fire."}]
 
 
@@ -811,6 +826,33 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Tell, bool, float |
         False,
         None,
         "did not say whether",
+    ),
+    (
+        "talk, shown at either terminal of the other side",
+        {"promise": "rung", "fault": "talk", "limit": "1s"},
+        TALKED,
+        talked((1_100, "ALPHA", "BRAVO/exercise/1"), (1_200, "ALPHA-alt", "BRAVO/service/1")),
+        True,
+        200,
+        "ALPHA at 1.2 s",
+    ),
+    (
+        "talk that nobody was shown",
+        {"promise": "rung", "fault": "talk", "limit": "1s"},
+        TALKED,
+        talked((1_100, "BRAVO", "BRAVO/service/1")),
+        False,
+        None,
+        "ALPHA was not shown talk",
+    ),
+    (
+        "talk that was not taken",
+        {"promise": "rung", "fault": "talk", "limit": "1s"},
+        TALKED,
+        talked((1_100, "ALPHA", "BRAVO/service/1"), label=""),
+        False,
+        None,
+        "ALPHA was not shown talk",
     ),
     ("kept", {"promise": "versions"}, [], version("serves"), True, 0, ""),
     (

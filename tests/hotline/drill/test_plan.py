@@ -407,3 +407,30 @@ def test_a_challenge_names_what_was_said_and_a_person_answers_one(tmp_path: Path
     assert _refusal(tmp_path, GOOD + FIRST + DOUBTS.format("ALPHA")) == [nothing]
     early = DOUBTS.format("BRAVO").replace('"4s"', '"3s"')
     assert _refusal(tmp_path, GOOD + FIRST + early) == [nothing]
+
+
+TRANSLATED = """
+[[inject]]
+at = "3s"
+fault = "translate"
+from = "BRAVO"
+statement = "wrong"
+grade = "rough"
+lang = "hi"
+translator = "Watch linguist"
+text = "Three o'clock."
+"""
+
+
+def test_a_translation_is_of_something_in_another_language_and_of_a_lawful_grade(tmp_path: Path) -> None:
+    """The terminal would refuse it in the middle of an exercise."""
+    assert len(_load(tmp_path, GOOD + FIRST + TRANSLATED).plan.inject) == 3
+    nobody = "inject.1: before it, nobody says 'wrong', or several things are called so"
+    assert _refusal(tmp_path, GOOD + TRANSLATED) == [nobody]
+    grade = "inject.2.grade: courtesy is for one's own statement, and nothing else is"
+    courtesy = TRANSLATED.replace('"rough"', '"courtesy"')
+    assert _refusal(tmp_path, GOOD + FIRST + courtesy) == [grade]
+    assert _refusal(tmp_path, GOOD + FIRST + TRANSLATED.replace("BRAVO", "ALPHA")) == [grade]
+    assert len(_load(tmp_path, GOOD + FIRST + courtesy.replace("BRAVO", "ALPHA")).plan.inject) == 3
+    same = "inject.2.lang: wrong is in en already"
+    assert _refusal(tmp_path, GOOD + FIRST + TRANSLATED.replace('"hi"', '"en"')) == [same]

@@ -540,6 +540,39 @@ def test_a_challenge_is_answered_by_the_record_and_by_a_person() -> None:
     assert any("no challenge waits" in e["text"] for e in of_kind(entries, "note"))
 
 
+def test_talk_and_translations_reach_the_other_side() -> None:
+    """Operators would talk in statements, or a translation would stay with whoever made it."""
+    word = {"fault": "say", "from": "ALPHA", "at": "1s", "label": "word", "lang": "hi", "text": "हम यहाँ हैं।"}
+    rough = {"grade": "rough", "translator": "Watch", "text": "We are there.", "statement": "word", "lang": "en"}
+    entries = play(
+        plan(
+            word,
+            {"fault": "translate", "from": "BRAVO", "at": "2s", "label": "unread", **rough},
+            {"fault": "service", "from": "BRAVO", "at": "2s", "text": "Do you hear us?"},
+            {"fault": "read", "target": "BRAVO", "at": "3s"},
+            {"fault": "read", "target": "ALPHA", "at": "3s"},
+            {"fault": "translate", "from": "BRAVO", "at": "4s", "label": "rough", **rough},
+            {"fault": "translate", "from": "ALPHA", "at": "5s", **rough, "grade": "courtesy", "text": "We are here."},
+            promise=[
+                *({"promise": "rung", "fault": name, "limit": "1s"} for name in ("service", "rough", "translate")),
+                {"promise": "told", "state": "read", "from": "BRAVO"},
+            ],
+            say=0,
+            until="6s",
+        )
+    )
+    assert [one.holds for one in judge(entries).promises] == [True, True, True, True]
+    (refused,) = of_kind(entries, "refused-to-say")
+    assert (refused["from"], refused["label"], refused["t"]) == ("BRAVO", "We are there.", 2_000)
+    said = [(e["from"], e["plane"], e["serial"]) for e in of_kind(entries, "said")]
+    assert said == [
+        ("ALPHA", "exercise", 1),
+        ("BRAVO", "service", 1),
+        ("BRAVO", "exercise", 1),
+        ("ALPHA", "exercise", 2),
+    ]
+
+
 def test_a_word_that_no_terminal_takes_is_noted() -> None:
     """The drill would wait for what was never said, and not know why."""
     say = {"fault": "say", "from": "ALPHA"}
@@ -618,6 +651,8 @@ def test_every_kind_of_fault_is_mapped_or_refused() -> None:
         "reply-by",
         "challenge",
         "confirm",
+        "service",
+        "translate",
     }
     assert not cannot_simulate(plan(fault("disk", target="ALPHA", how="slow")))
 
