@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hotline.drill.injects import Amend, Courier, DiskFault, Flood, Roster, Say, Takeover, Thief, Upgrade
+from hotline.drill.injects import Amend, Checklist, Courier, DiskFault, Flood, Roster, Say, Takeover, Thief, Upgrade
 from hotline.drill.performers import partition_needs
 from hotline.drill.plan import Plan
 
@@ -39,6 +39,8 @@ def _unplayable(plan: Plan) -> Iterator[str]:
                 yield "thief: the simulator has one terminal for each key"
             case Courier():
                 yield "courier: the simulator has no files that could be carried"
+            case Checklist():
+                yield "checklist: the simulator has no commands by which an officer goes through one"
             case Upgrade():
                 yield "upgrade: the simulator has one version, in this very process"
             case Roster():

@@ -15,6 +15,7 @@ _ROOMS: Final = (
     "namespaces",
     "thieves",
     "couriers",
+    "checklists",
     "officers",
     "amendments",
     "unreleased",

@@ -237,6 +237,18 @@ class Translate(Inject):
     translator: str = Field(min_length=1, max_length=64)
 
 
+class Checklist(Inject):
+    """The duty officer goes through a checklist that comes with the program; that is on record."""
+
+    fault: Literal["checklist"]
+    sender: Party = Field(alias="from")
+    checklist: str = Field(pattern=r"^[a-z-]{1,40}$")
+    skip: dict[Annotated[str, Field(pattern=r"^[1-9][0-9]?$")], Annotated[str, Field(min_length=1, max_length=200)]] = (
+        Field(default_factory=dict)
+    )
+    """Number of each step that is not done, and why."""
+
+
 class Read(Inject):
     """The duty officer opens everything that is unread."""
 
@@ -353,6 +365,7 @@ Fault = Annotated[
     | Say
     | Service
     | Translate
+    | Checklist
     | Read
     | Takeover,
     Field(discriminator="fault"),
@@ -361,5 +374,5 @@ Fault = Annotated[
 SAYS = (Say, Service, Translate)
 """Injects that bring words of the file before the other side."""
 _SPOKEN = (*SAYS, Read, Takeover, Presence, Ask, Shown, ReplyBy, Challenge, Confirm)
-NOT_A_FAULT = (Start, Backup, Courier, Amend, *_SPOKEN)
+NOT_A_FAULT = (Start, Backup, Courier, Checklist, Amend, *_SPOKEN)
 """Injects that break nothing."""

@@ -21,6 +21,7 @@ Every entry has `t`, milliseconds since the steady state was reached (negative b
 | `promise-kept` | `by`, `id`, `late`: the answer has come |
 | `challenge` | `from`, `serial` (of the question), `id` (the statement that is doubted) |
 | `challenge-answered` | `by` (who was told), `serial` (of the question), `verdict`, `whose` (record, officer) |
+| `checklist` | `from`, `name`, `done`, `skipped` (steps): an officer went through it, and it is on record |
 | `charter` | `by` (who was told), `state` (ready, in-force, agreed), `serial` |
 | `event` | `by`, `event`: any other event that a terminal told |
 | `poll` | `by`, `heard_ms`, `up`, `waiting`: what `status` says, several times a second |
@@ -91,6 +92,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     "promise-kept": {"by": "text", "id": "text", "late": "truth"},
     "challenge": {"from": "text", "serial": "integer", "id": "text"},
     "challenge-answered": {"by": "text", "serial": "integer", "verdict": "text", "whose": "text"},
+    "checklist": {"from": "text", "name": "text", "done": "integer", "skipped": "integer"},
     "charter": {"by": "text", "state": "text", "serial": "integer"},
     "event": {"by": "text", "event": "text"},
     "poll": {"by": "text", "heard_ms": "number or null", "up": "integer", "waiting": "integer or null"},

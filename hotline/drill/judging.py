@@ -122,6 +122,7 @@ _UNITS: Final[dict[str, Any]] = {
     "in-force": "ms",
     "rung": "ms",
     "answered": "ms",
+    "entered": "ms",
     "exits": "ms",
     "growth": "MiB",
 }

@@ -8,7 +8,18 @@ from typing import Any, Final
 from hotline.drill import promises
 from hotline.drill.faultjudges import over_faults
 from hotline.drill.findings import Finding, clock, named, number_of, sides
-from hotline.drill.injects import Challenge, Fault, Presence, ReplyBy, Say, Service, Shown, Takeover, Translate
+from hotline.drill.injects import (
+    Challenge,
+    Checklist,
+    Fault,
+    Presence,
+    ReplyBy,
+    Say,
+    Service,
+    Shown,
+    Takeover,
+    Translate,
+)
 from hotline.drill.journal import Entry
 from hotline.drill.measures import Facts
 from hotline.drill.outcome import FaultSpan
@@ -165,6 +176,21 @@ def _answered(promise: promises.Answered, facts: Facts) -> Finding:
     return over_faults(promise.fault, facts, text, measure)
 
 
+def _entered(promise: promises.Entered, facts: Facts) -> Finding:
+    def measure(span: FaultSpan) -> tuple[float | None, str]:
+        inject = facts.plan.inject[span.n]
+        if not isinstance(inject, Checklist):
+            return None, f"{span.name} is no checklist"
+        who, name = inject.sender, inject.checklist
+        found = [one for one in facts.of("checklist") if (one["from"], one["name"]) == (who, name)]
+        found = [one for one in found if one["t"] >= span.begin]
+        if not found:
+            return None, f"{who} has no {name} of {clock(span.begin)} on record"
+        return float(found[0]["t"]) - span.begin, f"{who}: {found[0]['done']} done, {found[0]['skipped']} skipped"
+
+    return over_faults(promise.fault, facts, f"{promise.fault} on record", measure)
+
+
 def _not_taken(promise: promises.NotTaken, facts: Facts) -> Finding:
     def measure(span: FaultSpan) -> tuple[float | None, str]:
         inject = facts.plan.inject[span.n]
@@ -202,6 +228,7 @@ JUDGES: Final[dict[str, Callable[[Any, Facts], Finding]]] = {
     "in-force": _in_force,
     "rung": _rung,
     "answered": _answered,
+    "entered": _entered,
     "not-taken": _not_taken,
 }
 """Kind of promise to its judge."""

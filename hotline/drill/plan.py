@@ -22,6 +22,7 @@ from hotline.drill.durations import Span
 from hotline.drill.injects import (
     Amend,
     Challenge,
+    Checklist,
     Confirm,
     Fault,
     LinkFault,
@@ -40,7 +41,19 @@ from hotline.drill.injects import (
     Takeover,
     Translate,
 )
-from hotline.drill.promises import Answered, Corrected, Exits, Growth, Heard, InForce, NotTaken, Promise, Rung, Speaks
+from hotline.drill.promises import (
+    Answered,
+    Corrected,
+    Entered,
+    Exits,
+    Growth,
+    Heard,
+    InForce,
+    NotTaken,
+    Promise,
+    Rung,
+    Speaks,
+)
 from hotline.errors import ConfigError
 from hotline.files import read_public
 
@@ -205,7 +218,7 @@ def _contradictions(plan: Plan) -> Iterator[str]:
 
 def _wrong_kind(plan: Plan, number: int, promise: Promise) -> Iterator[str]:
     """A promise about what officers say that names something else."""
-    if isinstance(promise, Corrected | Heard | Speaks | InForce | Rung | Answered | NotTaken):
+    if isinstance(promise, Corrected | Heard | Speaks | InForce | Rung | Answered | Entered | NotTaken):
         for inject in (one for one in plan.inject if one.name == promise.fault):
             if isinstance(promise, Heard) and not isinstance(inject, Presence):
                 yield f"promise.{number}.fault: {promise.fault} is no word of presence"
@@ -213,6 +226,8 @@ def _wrong_kind(plan: Plan, number: int, promise: Promise) -> Iterator[str]:
                 yield f"promise.{number}.fault: {promise.fault} says nothing of a statement of the other side"
             if isinstance(promise, Answered) and not isinstance(inject, Challenge):
                 yield f"promise.{number}.fault: {promise.fault} challenges nothing"
+            if isinstance(promise, Entered) and not isinstance(inject, Checklist):
+                yield f"promise.{number}.fault: {promise.fault} is no checklist"
             if isinstance(promise, NotTaken) and not isinstance(inject, Say):
                 yield f"promise.{number}.fault: {promise.fault} says nothing"
             if isinstance(promise, InForce) and not isinstance(inject, Amend):

@@ -201,6 +201,14 @@ class Answered(Promised):
     limit: Span
 
 
+class Entered(Promised):
+    """From a checklist to the moment that its terminal has it on record."""
+
+    promise: Literal["entered"]
+    fault: FaultName
+    limit: Span
+
+
 class NotTaken(Promised):
     """Statements of the `say` `fault` that its own terminal took; it must have answered that it takes none."""
 
@@ -277,6 +285,7 @@ Promise = Annotated[
     | InForce
     | Rung
     | Answered
+    | Entered
     | NotTaken
     | Exits
     | Versions

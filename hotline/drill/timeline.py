@@ -52,6 +52,9 @@ def _moments(entry: Entry, plan: Plan) -> Iterator[Moment]:
             yield _moment(entry, entry["by"], f"{entry['path']}: {entry['reason']}")
         case "challenge-answered":
             yield _moment(entry, entry["by"], f"the {entry['whose']} of the other side: {entry['verdict']}", "answered")
+        case "checklist":
+            done, skipped = entry["done"], entry["skipped"]
+            yield _moment(entry, entry["from"], f"{entry['name']} on record: {done} done, {skipped} skipped")
         case "refused-to-say":
             yield _moment(entry, entry["from"], str(entry["text"]), "not accepted")
         case "stage" if entry["stage"] in _WORDS:

@@ -40,6 +40,7 @@ _NEVER: Final = frozenset(
         "in-force",
         "rung",
         "answered",
+        "entered",
         "exits",
     }
 )

@@ -152,6 +152,20 @@ def talked(*shown: tuple[float, str, str], label: str = "Do you hear us?") -> Te
     return tell
 
 
+WATCH = [{"fault": "checklist", "from": "ALPHA", "at": "1s", "label": "watch", "checklist": "handover"}]
+
+
+def gone_through(*found: tuple[float, str, str]) -> Tell:
+    """When which party had which checklist on record."""
+
+    def tell(story: Story) -> None:
+        story.inject(1_000)
+        for at, party, name in found:
+            story.add(at, "checklist", **{"from": party}, name=name, done=7, skipped=1)
+
+    return tell
+
+
 ALONE = [{"fault": "say", "from": "ALPHA", "at": "1s", "label": "alone", "text": "Fire."}]
 
 
@@ -853,6 +867,24 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Tell, bool, float |
         False,
         None,
         "ALPHA was not shown talk",
+    ),
+    (
+        "a checklist on record",
+        {"promise": "entered", "fault": "watch", "limit": "1s"},
+        WATCH,
+        gone_through((900, "ALPHA", "handover"), (1_400, "ALPHA", "handover")),
+        True,
+        400,
+        "7 done, 1 skipped",
+    ),
+    (
+        "another one, or the other side's",
+        {"promise": "entered", "fault": "watch", "limit": "1s"},
+        WATCH,
+        gone_through((1_400, "ALPHA", "line-silent"), (1_500, "BRAVO", "handover")),
+        False,
+        None,
+        "ALPHA has no handover",
     ),
     ("kept", {"promise": "versions"}, [], version("serves"), True, 0, ""),
     (

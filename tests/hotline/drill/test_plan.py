@@ -264,6 +264,7 @@ def test_what_officers_say_of_their_own_words_names_words_of_theirs(tmp_path: Pa
         ("in-force", "amends nothing"),
         ("not-taken", "says nothing"),
         ("answered", "challenges nothing"),
+        ("entered", "is no checklist"),
         ("rung", "says nothing of a statement of the other side"),
     ):
         wrong = promised.replace("fix", "digger").replace("corrected", kind)

@@ -612,6 +612,7 @@ def test_a_word_that_no_terminal_takes_is_noted() -> None:
         (plan(topology={"release": True}), "release"),
         (plan(fault("say", text="One.", unreleased=True, **{"from": "ALPHA"})), "unreleased"),
         (plan(fault("say", text="One.", released=True, **{"from": "ALPHA"})), "released"),
+        (plan(fault("checklist", checklist="handover", **{"from": "ALPHA"})), "checklist"),
         (plan(fault("takeover", target="ALPHA")), "takeover"),
         (plan(fault("amend", leaves="relay-1", joins="relay-4")), "amend"),
         (plan(fault("partition", between=[["ALPHA"], ["BRAVO"]])), "nothing runs between"),
@@ -653,6 +654,7 @@ def test_every_kind_of_fault_is_mapped_or_refused() -> None:
         "confirm",
         "service",
         "translate",
+        "checklist",
     }
     assert not cannot_simulate(plan(fault("disk", target="ALPHA", how="slow")))
 
