@@ -271,7 +271,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("silence is not looked for", Path, "silent_at", _nothing, 20),
     Planted("no alarm when a path is lost", Context, "alarm", _nothing, 10),
     Planted("a withheld statement is not reported", Receiving, "gaps", _nothing, 40, 13),
-    Planted("a set clock is not recorded", Endpoint, "_watch_clock", _nothing, 40, 7),
+    Planted("a set clock is not recorded", Endpoint, "watch_clock", _nothing, 40, 7),
     Planted("refusals are not recorded", Context, "refuse", _nothing, 60, 15),
     Planted("a missed channel test is not reported", ChannelTests, "_missed", _nothing, 60, 11),
     Planted("what the peer saw of our ledger is ignored", OwnLog, "seen", _nothing, 60, 18),

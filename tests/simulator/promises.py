@@ -79,6 +79,7 @@ class Promises:
         def crashed() -> None:
             crash()
             watch.disturbed = self.world.time
+            watch.step_owed = False  # it has not looked at its clock since: the next run knows no other
             watch.deciding.clear()
             watch.lacking.clear()
 

@@ -14,6 +14,7 @@ from hotline.protocol.answers import Answers
 from hotline.protocol.outbox import SentState
 from tests.scenarios.test_scenarios import HERE
 from tests.scenarios.test_scenarios import play as transcript
+from tests.simulator.audit import received_is_signed
 from tests.simulator.planted import PLANTED, Planted, first_complaint
 from tests.simulator.play import Result, play
 from tests.simulator.schedule import Event, Schedule, draw
@@ -29,6 +30,28 @@ with it the storms in which a rare fault shows."""
 def test_a_planted_fault_is_seen(planted: Planted) -> None:
     """Judges that cannot see this fault would let a real one pass."""
     assert first_complaint(planted, dict.fromkeys((planted.seed, *range(planted.within)))) is not None
+
+
+def test_every_planted_fault_has_its_place() -> None:
+    """A name that was changed in the product would be found out by nobody but the campaign that has no time."""
+    for planted in PLANTED:
+        with planted.in_place():
+            pass
+
+
+def test_a_non_paper_is_kept_as_what_it_is_or_is_known_to_be_gone() -> None:
+    """The judge of disks would complain of a text whose time is over, or believe whatever lies there."""
+    worlds: list[World] = []
+    event = Event(1_000, 'bravo says "real statement 1000 of BRAVO, quietly" routine quiet')
+    play(Schedule(1, 2, "fibre", 5_000, (event,)), prepare=worlds.append, until=5_000)
+    alpha = worlds[0].endpoints["ALPHA"]
+    assert received_is_signed(worlds[0], alpha) == ""
+    (row,) = alpha.disk.tables["received"].values()
+    name, row["hash"] = row["hash"], bytes(32)
+    assert "is kept as what it is not" in received_is_signed(worlds[0], alpha)
+    row["hash"] = name
+    alpha.disk.tables["nonpaper"].clear()
+    assert "no entry says" in received_is_signed(worlds[0], alpha)
 
 
 def test_a_product_without_fault_is_not_accused() -> None:
