@@ -215,8 +215,10 @@ class Ladder:
                 case content_pb2.STAGE_REPLY_BY if self._is_news(plane, serial, receipt):
                     until, said = receipt.reply_by_ms, receipt.time_ms
                     self._promised(plane, serial, receipt.officer, until, now, said=said)
-        if known:
-            answer = content_pb2.Receipt(stage=content_pb2.STAGE_NOTED, item=known, time_ms=now.wall)
+        # Under a number that two terminals of the peer gave out we may hold the other statement, and hold it for good.
+        noted = [item for item in receipt.item if ctx.inboxes[plane].known_hash(item.serial) is not None]
+        if noted:
+            answer = content_pb2.Receipt(stage=content_pb2.STAGE_NOTED, item=noted, time_ms=now.wall)
             if receipt.stage != content_pb2.STAGE_READ:
                 answer.noted, answer.reply_by_ms = receipt.stage, receipt.reply_by_ms
             ctx.send_content(plane, ContentType.RECEIPT, encode(answer), now, transient=True, urgent=False)

@@ -291,6 +291,20 @@ class Mirror:
         text = "a statement was not said before another terminal took over: say it there if it still holds"
         ctx.alarm("not-said", text, plane=plane.value, serial=item.serial)
 
+    def held_there(self, heartbeat: content_pb2.Heartbeat, line: Context, now: Instant) -> None:
+        """What a terminal of the peer has everything of, while nothing leaves from here: nobody would answer for it."""
+        for plane, through in (
+            (Plane.REAL, heartbeat.received_through),
+            (Plane.EXERCISE, heartbeat.exercise_received_through),
+            (Plane.SERVICE, heartbeat.service_received - 1),
+        ):
+            box = line.outboxes[plane]
+            for item in [item for serial, item in box.pending.items() if serial <= through]:
+                if item.copy:
+                    box.remove(item.serial, now.mono)
+                elif item.is_void:
+                    self._drop(plane, item.serial, now)
+
     # --- what is lacking ---------------------------------------------------------------------------------------------
 
     def write(self, heartbeat: content_pb2.Heartbeat, line: Context) -> None:

@@ -171,6 +171,8 @@ class Terminals:
         self._rule.heard(heartbeat, line, answered)
         if line.sibling:
             self._mirror.heard(heartbeat, line, now)
+        elif not self._standing.active:
+            self._mirror.held_there(heartbeat, line, now)
 
     def _hear(self, party: str, signed: content_pb2.SignedActivation, now: Instant) -> None:
         standing = self._standing

@@ -36,7 +36,7 @@ from hotline.wire.codec import decode_frame
 from hotline.wire.v1 import frame_pb2
 from tests.simulator.adversary import Hostile
 from tests.simulator.officers import POLICY, Officers
-from tests.simulator.people import said
+from tests.simulator.people import said, speaking
 from tests.simulator.stored import statement_of
 from tests.simulator.weather import milliseconds
 
@@ -58,6 +58,7 @@ class Stage:
         narrow: str = "0",
         ratchets: str = "no",
         release: str = "",
+        alternates: str = "",
     ) -> None:
         self.world = World(
             int(seed),
@@ -66,6 +67,7 @@ class Stage:
             profiles={f"relay-{number}": "narrow" for number in range(1, int(narrow) + 1)},
             channel_test_ms=milliseconds(tests),
             ratchets=ratchets == "yes",
+            alternates=alternates.split(",") if alternates else (),
         )
         if release == "two":
             self.world.release = POLICY
@@ -229,6 +231,7 @@ class Stage:
         return self.world.relays.get(name) or self.world.endpoints[name.upper()]
 
     def says(self, node: EndpointNode, text: str, how: list[str]) -> None:
+        node = speaking(self.world, node)
         if node.up:
             what = said(text, how)
             self.ask(node.name, lambda request: what.event(RequestId(request), "watch"))

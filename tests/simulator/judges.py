@@ -289,6 +289,10 @@ class Judges:
             shown.texts[place] = words_of(statement)
             lane = (place[0], lane_of(statement))
             shown.last[lane] = max(shown.last.get(lane, 0), place[1])
+        self._recall_told(node)
+
+    def _recall_told(self, node: EndpointNode) -> None:
+        tables = node.disk.tables
         stages: dict[tuple[object, object], str] = {}
         for plane, serial, stage, _ in tables.get("sent_fact", {}):
             if stage in _RANK:

@@ -5,6 +5,7 @@ alpha shows N                           alpha promises N within 20s
 alpha answers N                         alpha corrects N            alpha retracts N
 alpha translates N here|sent            alpha records N ours|theirs
 alpha challenges N ours|theirs          alpha confirms yes|no|unknown
+alpha-alt speaks                        alpha rests                 (where a party has several terminals)
 alpha releases right|lacking|forged     alpha steals                (where the charter asks for signatures)
 """
 
@@ -30,6 +31,7 @@ from hotline.protocol.events import (
     PromiseReply,
     ReleaseDraft,
     SetPresence,
+    SetTerminal,
     SignDraft,
     Submit,
     Translate,
@@ -53,7 +55,7 @@ _DRAFT_MAX: Final = 131_072
 DEEDS: Final = (
     "presence", "presence-asked", "shown", "promised", "answered", "corrected", "retracted", "translated-here",
     "translated-sent", "record-ours", "record-theirs", "challenged", "confirmed", "released-right", "released-lacking",
-    "released-forged", "stolen",
+    "released-forged", "stolen", "takeover", "standdown",
 )  # fmt: skip
 """Every deed that is counted when it was done, or refused where it must be."""
 REFUSED: Final = ("released-lacking", "released-forged")
@@ -130,6 +132,14 @@ class Officers:
 
     def _text(self, node: EndpointNode, plane: Plane, what: str) -> str:
         return f"{plane.value} statement at {self.world.time} of {node.name}, {what}"
+
+    # --- who speaks --------------------------------------------------------------------------------------------------
+
+    def _speaks(self, node: EndpointNode) -> None:
+        self._ask(node, "takeover", lambda number: SetTerminal(number, "duty", True))
+
+    def _rests(self, node: EndpointNode) -> None:
+        self._ask(node, "standdown", lambda number: SetTerminal(number, "duty", False))
 
     # --- presence and the ladder -------------------------------------------------------------------------------------
 

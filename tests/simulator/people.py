@@ -51,6 +51,13 @@ def said(text: str, how: list[str]) -> Said:
     )
 
 
+def speaking(world: World, node: EndpointNode) -> EndpointNode:
+    """Where people of a party go who find that their terminal stands by: to one that does not, if there is one."""
+    others = [one for one in world.endpoints.values() if one.party == node.party]
+    ready = [one for one in others if one.machine is not None and one.machine.standing.active]
+    return node if node in ready or not ready else ready[0]
+
+
 class People:
     """They do as the schedule says, where their terminal runs."""
 
@@ -66,7 +73,7 @@ class People:
         node = self.world.endpoints[name.upper()]
         if verb == "reads":
             self.read(node)
-        elif node.up:
+        elif (node := speaking(self.world, node)).up:
             text, *how = shlex.split(rest[0])
             self.say(node, said(text, how))
         return True

@@ -27,6 +27,7 @@ from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.entries import said
 from hotline.protocol.inbox import Inbox, Verdict
 from hotline.protocol.ladder import Ladder
+from hotline.protocol.mirror import Mirror
 from hotline.protocol.neutral import CORRECTING, UNATTENDED
 from hotline.protocol.outbox import Outbox
 from hotline.protocol.ownlog import OwnLog
@@ -37,6 +38,7 @@ from hotline.protocol.receiving import Receiving
 from hotline.protocol.release import RELEASED
 from hotline.protocol.sending import Sending
 from hotline.protocol.session import KeyRequested, Session
+from hotline.protocol.standing import Standing, Turn
 from hotline.protocol.statements import decode_statement
 from hotline.protocol.translations import Translations
 from hotline.wire.inner import Inner, decode_inner, encode_inner
@@ -204,6 +206,10 @@ def _yes(*_: Any, **__: Any) -> bool:
     return True
 
 
+def _never(*_: Any, **__: Any) -> bool:
+    return False
+
+
 def _denies(known: bool, *, lost: bool) -> int:
     return content_pb2.VERDICT_NO
 
@@ -250,6 +256,41 @@ def _no_verdict(*_: Any, **__: Any) -> str:
     return ""
 
 
+def _begins_no_term(self: Standing, key: Any, wall: int) -> content_pb2.SignedActivation:
+    before = self.turn
+    signed = _true_begin(self, key, wall)
+    self.turns[self.local.party] = Turn(before.term, self.local.number)
+    return signed
+
+
+_true_begin = Standing.begin
+
+
+def _voiceless(self: Receiving, plane: Any, statement: Any, author: int) -> None:
+    if author != self._ctx.setup.remote.number:
+        _true_voice(self, plane, statement, author)
+
+
+_true_voice = Receiving._note_voice
+
+
+def _takes_and_forgets(self: Mirror, plane: Any, statement: Any, opened: Any, name: bytes, now: Any) -> None:
+    changes = self._ctx.out.changes
+    before = len(changes)
+    _true_mirror(self, plane, statement, opened, name, now)
+    changes[before:] = [change for change in changes[before:] if change.table != "sent"]
+
+
+_true_mirror = Mirror._take
+
+
+def _only_the_first(self: Context, plane: Any, item: Any) -> None:
+    for line in self.siblings:
+        line.outboxes[plane].add(item.copied(copy=True))
+    for line in self.lines:
+        line.outboxes[plane].last_serial = max(line.outboxes[plane].last_serial, item.serial)
+
+
 PLANTED: tuple[Planted, ...] = (
     Planted("statements are not repeated", Sending, "_repeat", _nothing, 10, 7),
     Planted("repeats are shown again", Inbox, "judge", _everything_new, 10),
@@ -293,6 +334,12 @@ PLANTED: tuple[Planted, ...] = (
     Planted("a record denies what was said", "hotline.protocol.challenges", "_verdict", _denies, 10),
     Planted("whatever comes counts as released", Branding, "take", _believes, 10, 2),
     Planted("what lacks its release has no word", "hotline.protocol.branding", "judge", _no_verdict, 10, 2),
+    Planted("who takes over begins no term", Standing, "begin", _begins_no_term, 5, 4),
+    Planted("a word that another speaks is not heard", Standing, "hear", _never, 15, 4),
+    Planted("the terminal that says a thing is not kept", Receiving, "_note_voice", _voiceless, 5, 4),
+    Planted("what a sibling says is not kept", Mirror, "_take", _takes_and_forgets, 5, 4),
+    Planted("what a sibling lacks is not told", Mirror, "_offer", _nothing, 25, 24),
+    Planted("only one terminal of the peer is told", Context, "copy", _only_the_first, 15, 4),
     Planted("a draft is released that nobody has signed", "hotline.protocol.drafts", "judge", _released, 10, 2),
 )
 """Each is found; `main` says in which seed, and fails if it took more.

@@ -15,6 +15,7 @@ from hotline.drill.simulator.world import World
 from hotline.machine import Instant
 from hotline.protocol.paths import IGNORED, TRANSITIONS, Path, PathInput
 from tests.simulator.adversary import Hostile
+from tests.simulator.company import Company
 from tests.simulator.judges import TOLD, TOLD_AGAIN, Broken, Judges
 from tests.simulator.officers import POLICY, REFUSED, Heed, Officers
 from tests.simulator.people import People
@@ -90,32 +91,26 @@ class Play:
             profiles=profiles,
             channel_test_ms=schedule.tests_ms,
             ratchets=schedule.ratchets,
+            alternates=schedule.alternates,
         )
         if schedule.release:
             self.world.release = POLICY
-        self.judges = Judges(self.world)
-        self.promises = Promises(self.world, self.judges)
-        self.procedure = Procedure(self.world, self.judges)
-        self.secrecy = Secrecy(self.world)
-        self.people = People(self.world, self.judges)
-        self.people.on_valid = self.promises.on_valid
+        self.judges = judges = Company(self.world) if schedule.alternates else Judges(self.world)
+        self.promises: Promises | None = None
+        self.procedure: Procedure | None = None
+        self.people = People(self.world, judges)
         self.storm = storm = Hostile(self.world)
-        storm.on_clock, storm.on_rewrite, storm.on_clone = (
-            self.promises.on_clock,
-            self.judges.on_rewrite,
-            self.judges.on_clone,
-        )
-        storm.on_restore = lambda node: (self.promises.on_restore(node), self.judges.on_restore(node))  # type: ignore[func-returns-value]
-        storm.on_perjury = self.judges.on_perjury
-        self.officers = Officers(
-            self.world,
-            Heed(
-                lambda node, text: self.judges.on_said(node.name, text),
-                self.judges.on_accepted,
-                self.procedure.released.add,
-                self._done,
-            ),
-        )
+        storm.on_rewrite, storm.on_clone, storm.on_perjury = judges.on_rewrite, judges.on_clone, judges.on_perjury
+        storm.on_restore = judges.on_restore
+        heed = Heed(lambda node, text: judges.on_said(node.name, text), judges.on_accepted, done=self._done)
+        if not schedule.alternates:
+            self.promises = promises = Promises(self.world, judges)
+            self.procedure = Procedure(self.world, judges)
+            heed.released = self.procedure.released.add
+            self.people.on_valid, storm.on_clock = promises.on_valid, promises.on_clock
+            storm.on_restore = lambda node: (promises.on_restore(node), judges.on_restore(node))  # type: ignore[func-returns-value]
+        self.officers = Officers(self.world, heed)
+        self.secrecy = Secrecy(self.world)
         if not any(event.command.startswith("lie ") for event in schedule.events):
             storm.be_honest()
         for event in schedule.events:
@@ -136,6 +131,8 @@ class Play:
     def verdict(self, since: int, rest: int) -> int:
         """Everything owed must be paid in time; then judge. Returns how long it took, in virtual milliseconds."""
         world, judges = self.world, self.judges
+        if isinstance(judges, Company):
+            judges.wake()
         if not judges.perjured:
             limit = max(PAID_MS[relay.profile.name] for relay in world.relays.values())
             self._wait(judges.paid, since + limit)
@@ -149,8 +146,9 @@ class Play:
             self._wait(judges.settled, world.time + RECOVERY_MS)
         forked = {one.liar for one in self.storm.perjurers if one.forked_beats >= HEARD_BY_THEN}
         judges.final(forked, {clone.of for clone in self.storm.clones if clone.heard})
-        self.promises.final(self.storm.lied_to)
-        self.procedure.final()
+        if self.promises is not None and self.procedure is not None:
+            self.promises.final(self.storm.lied_to)
+            self.procedure.final()
         return 0 if judges.perjured else paid
 
     def _wait(self, done: Callable[[], bool], until: int) -> None:

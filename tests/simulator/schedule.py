@@ -75,6 +75,8 @@ class Schedule:
     ratchets: bool = False
     release: bool = False
     """A FLASH needs two officers (officers.py)."""
+    alternates: tuple[str, ...] = ()
+    """Parties that have two terminals (company.py)."""
 
     def thinned(self, events: tuple[Event, ...]) -> Schedule:
         """The same world with other events."""
@@ -87,14 +89,18 @@ def draw(seed: int, *, short: bool, storm_ms: int | None = None) -> Schedule:
     profile = _SHORT_PROFILES[seed % 8] if short else _PROFILES[seed % 4]
     relays = 2 + seed % 2
     storm_ms = storm_ms or (SHORT_STORM_MS if short else STORM_MS)
-    drawing = _Drawing(rng, [f"relay-{number}" for number in range(1, relays + 1)], storm_ms)
+    alternates = () if seed % 10 != 4 else ENDPOINTS if seed % 20 == 4 else ENDPOINTS[:1]
+    drawing = _Drawing(rng, [f"relay-{number}" for number in range(1, relays + 1)], storm_ms, alternates)
     drawing.people(pace=2.5 if short else 1.0)
     if seed % 3 == 0:
         drawing.talk(random.Random(f"talk {seed}"))
-    release = seed % 4 == 2
+    release = seed % 4 == 2 and not alternates
+    if alternates:
+        drawing.company(random.Random(f"company {seed}"))
     drawing.officers(random.Random(f"officers {seed}"), release=release)
     drawing.storm()
-    drawing.adversary(seed)
+    if not alternates:
+        drawing.adversary(seed)
     if seed % 12 == 11:
         drawing.outage()
     return Schedule(
@@ -107,14 +113,16 @@ def draw(seed: int, *, short: bool, storm_ms: int | None = None) -> Schedule:
         tests_ms=40_000 if seed % 6 == 5 and profile != "narrow" else 0,
         ratchets=seed % 3 == 1,
         release=release,
+        alternates=alternates,
     )
 
 
 class _Drawing:
     """Draws events until the end of the storm."""
 
-    def __init__(self, rng: random.Random, relays: list[str], end: int) -> None:
+    def __init__(self, rng: random.Random, relays: list[str], end: int, alternates: tuple[str, ...]) -> None:
         self._rng, self._relays, self._end = rng, relays, end
+        self._terminals = (*ENDPOINTS, *(f"{party}-ALT" for party in alternates))
         self.events: list[Event] = []
         self._said = 0
 
@@ -128,20 +136,20 @@ class _Drawing:
         """They say things and read, all the time and in bursts."""
         rng, at = self._rng, 500
         while at < self._end:
-            sender = rng.choice(ENDPOINTS)
+            sender = rng.choice(self._terminals)
             for _ in range(rng.choice((1, 1, 1, 5, 20))):
                 self._add(at, self._statement(sender))
             at += int(pace * rng.randint(100, 8_000))
         at = 1_000
         while at < self._end:
-            self._add(at, f"{rng.choice(ENDPOINTS).lower()} reads all")
+            self._add(at, f"{rng.choice(self._terminals).lower()} reads all")
             at += rng.randint(500, 6_000)
 
     def talk(self, rng: random.Random) -> None:
         """Operators talk to operators beside it, sometimes more than the line bears."""
         at = 2_000
         while at < self._end:
-            sender = rng.choice(ENDPOINTS)
+            sender = rng.choice(self._terminals)
             for number in range(rng.choice((1, 1, 1, 2, 30))):
                 words = [f'{sender.lower()} says "service talk {at}-{number} of {sender}"', "service"]
                 words += ["within 5s"] if rng.random() < 0.2 else []
@@ -154,10 +162,25 @@ class _Drawing:
         acts = [*ACTS, *(RELEASES if release else ())]
         at = 2_000
         while at < self._end:
-            who, act = rng.choice(ENDPOINTS), rng.choice(acts)
+            who, act = rng.choice(self._terminals), rng.choice(acts)
             number, within = rng.randrange(1_000), rng.randint(1, 40)
             self._add(at, f"{who.lower()} {act.format(number=number, within=within, at=at, who=who)}")
             at += rng.randint(300, 7_000)
+
+    def company(self, rng: random.Random) -> None:
+        """Terminals take over from their siblings, whether these still live or not, and are cut off from each other."""
+        at = 10_000
+        while at < self._end:
+            who, other = rng.sample(self._terminals, 2)
+            match rng.choice(("speaks", "speaks", "speaks", "rests", "part", "part")):
+                case "part":
+                    self._add(at, f"part {who.lower()} {other.lower()} for {rng.randint(1_000, 40_000)}ms")
+                case "rests":
+                    self._add(at, f"{who.lower()} rests")
+                    self._add(at + rng.randint(500, 5_000), f"{rng.choice((who, other)).lower()} speaks")
+                case _:
+                    self._add(at, f"{who.lower()} speaks")
+            at += rng.randint(1_000, 20_000)
 
     def _statement(self, sender: str) -> str:
         rng = self._rng
@@ -188,7 +211,7 @@ class _Drawing:
             at += rng.randint(200, 15_000)
 
     def _endpoint(self) -> str:
-        return self._rng.choice(ENDPOINTS).lower()
+        return self._rng.choice(self._terminals).lower()
 
     def _relay(self) -> str:
         return self._rng.choice(self._relays)

@@ -103,6 +103,7 @@ def scenario(schedule: Schedule, why: str) -> str:
     settings += f" tests={schedule.tests_ms}ms" if schedule.tests_ms else ""
     settings += " ratchets=yes" if schedule.ratchets else ""
     settings += " release=two" if schedule.release else ""
+    settings += f" alternates={','.join(schedule.alternates)}" if schedule.alternates else ""
     lines = [f"# {line}" for line in why.splitlines()] + [f"world {settings}", ""]
     now = 0
     for event in (*schedule.events, Event(schedule.storm_ms, "clear"), Event(schedule.storm_ms + REST_MS, "")):

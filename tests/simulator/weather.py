@@ -4,6 +4,7 @@ Times are written 300ms, 4s or 2min. `for TIME` ends by itself; everything ends 
 
     gust loss=10 duplicate=5 delay=300 disk=100   percent, percent, milliseconds, milliseconds
     cut NODE RELAY for TIME                       mute NODE RELAY up|down for TIME
+    part NODE NODE for TIME                       no relay passes anything on between two terminals
     swizzle NUMBER                                narrow NODE RELAY 2400 for TIME       bits per second
     crash NODE for TIME                           stop NODE for TIME
     freeze NODE for TIME                          torn NODE FRAMES
@@ -27,11 +28,13 @@ from hotline.drill.simulator.disk import Disk
 from hotline.drill.simulator.nodes import EndpointNode, RelayNode
 from hotline.drill.simulator.world import Weather, World
 from hotline.limits import CLOCK_STEP_RECORD
+from hotline.wire.codec import decode_frame
+from hotline.wire.envelope import decode_header
 
 WEATHERS: Final = (
     "loss", "duplicate", "reorder", "cut", "mute-up", "mute-down", "swizzle", "narrow", "crash", "relay-crash", "stop",
     "freeze", "relay-freeze", "torn", "relay-torn", "slow-disk", "full-disk", "relay-full-disk", "unsure-disk",
-    "amnesia", "restore", "relay-restore", "clock", "drift",
+    "amnesia", "restore", "relay-restore", "clock", "drift", "part",
 )  # fmt: skip
 """Every ingredient that is counted; one that never happens in a campaign is a failure of the campaign."""
 
@@ -53,6 +56,8 @@ class Storm:
         self.backups: dict[str, Disk] = {}
         self.on_restore: Callable[[EndpointNode], None] = lambda node: None
         self.on_clock: Callable[[EndpointNode, int], None] = lambda node, by: None
+        self._parted: set[frozenset[int]] = set()
+        self._listening = False
 
     def obey(self, command: str) -> None:
         """Raises ValueError if there is no such command."""
@@ -115,6 +120,29 @@ class Storm:
             self.played[f"mute-{way}"] += cable.swallowed > before
 
         return undo
+
+    def _part(self, node: str, other: str) -> Callable[[], None]:
+        """Every relay passes on what either says to others, and nothing between the two."""
+        pair = frozenset(self.world.endpoints[name.upper()].number for name in (node, other))
+        self._parted.add(pair)
+        if not self._listening:
+            self._listening = True
+            for cable in self.world.cables.values():
+                self._listen(cable)
+        return lambda: self._parted.discard(pair)
+
+    def _listen(self, cable: Cable) -> None:
+        to_relay = cable.to_relay
+
+        def heard(frame: bytes) -> None:
+            envelope = decode_frame(frame).envelope if self._parted else b""
+            header = decode_header(envelope) if envelope else None
+            if header is not None and frozenset((header.sender, header.recipient)) in self._parted:
+                self.played["part"] += 1
+            else:
+                to_relay(frame)
+
+        cable.to_relay = heard  # type: ignore[method-assign]
 
     def _swizzle(self, number: str) -> None:
         """Cut all cables one by one, mend them in another order; the number says when and in which."""
@@ -246,6 +274,7 @@ class Storm:
     def _clear(self) -> None:
         """Everything works again; what was lost stays lost, and clocks stay wrong."""
         self.world.weather = Weather()
+        self._parted.clear()
         for cable in self.world.cables.values():
             machine = cable.endpoint.machine
             unwelcome = machine is not None and not machine.context.paths[cable.relay.name].open

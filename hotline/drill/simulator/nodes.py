@@ -11,7 +11,7 @@ from hotline.crypto.signing import SigningKey
 from hotline.drill.simulator.power import Node
 from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.machine import Delivery, Output, Plane, Reply, RequestId, Tick, Transmission
-from hotline.protocol.context import EndpointSetup, LogIdentity
+from hotline.protocol.context import EndpointSetup, LogIdentity, Other
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import Closing, EndpointEvent, Started, Suspicion
 from hotline.protocol.heads import open_head
@@ -38,6 +38,9 @@ class EndpointNode(Node[EndpointEvent]):
     def __init__(self, world: World, name: str, number: int, peer: str, peer_number: int) -> None:
         super().__init__(world, name)
         self.number, self.peer, self.peer_number = number, peer, peer_number
+        self.party, _, self.terminal = name.partition("-")
+        """`ALPHA` is the main terminal of its party, `ALPHA-ALT` its alternate."""
+        self.terminal = self.terminal.lower() or "main"
         self.signing, self.ledger_key = (SigningKey(world.rng.randbytes(32)) for _ in range(2))
         self.storage_key = world.rng.randbytes(32)
         self.machine: Endpoint | None = None
@@ -49,7 +52,12 @@ class EndpointNode(Node[EndpointEvent]):
     @property
     def log(self) -> LogIdentity:
         """Name and key of its ledger."""
-        return LogIdentity(f"hotline/sim/{self.name}/main", self.ledger_key.public)
+        return LogIdentity(f"hotline/sim/{self.party}/{self.terminal}", self.ledger_key.public)
+
+    @property
+    def side(self) -> Side:
+        """As the others know it."""
+        return Side(self.number, self.party, self.terminal, self.signing.public)
 
     def start(self) -> None:
         """Power on: the machine is made from what the disk holds."""
@@ -57,8 +65,8 @@ class EndpointNode(Node[EndpointEvent]):
         world, remote = self.world, self.world.endpoints[self.peer]
         setup = EndpointSetup(
             charter=CHARTER,
-            local=Side(self.number, self.name, "main", self.signing.public),
-            remote=Side(self.peer_number, self.peer, "main", remote.signing.public),
+            local=self.side,
+            remote=remote.side,
             signing=self.signing,
             storage_key=self.storage_key,
             pairwise=world.pairwise,
@@ -74,6 +82,11 @@ class EndpointNode(Node[EndpointEvent]):
             objective_ms=world.objective_ms,
             channel_test_ms=world.channel_test_ms,
             release=world.release,
+            others=tuple(
+                Other(one.side, one.log)
+                for one in world.endpoints.values()
+                if one.number not in (self.number, self.peer_number)
+            ),
         )
         self.disk.log.start(self.log.base, self.ledger_key, world.entropy)
         self.machine = Endpoint(setup, world.entropy, self, self.disk.log, self, self.now())

@@ -45,9 +45,11 @@ class World:
         channel_test_ms: int = 0,
         objective_ms: Sequence[int] = (),
         ratchets: bool = False,
+        alternates: Sequence[str] = (),
     ) -> None:
         """`profiles` names relays with another link profile. `ratchets`: terminals know what they have signed even
-        after an old disk is put back. Everything that is drawn comes from `seed`.
+        after an old disk is put back. `alternates`: parties with a second terminal. Everything that is drawn comes
+        from `seed`.
         """
         self.seed = seed
         self.channel_test_ms = channel_test_ms
@@ -69,6 +71,9 @@ class World:
         self.endpoints: dict[str, EndpointNode] = {}
         self.endpoints["ALPHA"] = EndpointNode(self, "ALPHA", 1, "BRAVO", 2)
         self.endpoints["BRAVO"] = EndpointNode(self, "BRAVO", 2, "ALPHA", 1)
+        for number, party in enumerate(alternates, 3):
+            peer = self.endpoints["BRAVO" if party == "ALPHA" else "ALPHA"]
+            self.endpoints[f"{party}-ALT"] = EndpointNode(self, f"{party}-ALT", number, peer.name, peer.number)
         named = {f"relay-{number}": profile for number in range(1, relays + 1)} | dict(profiles or {})
         self.relays = {
             name: RelayNode(self, name, number, PROFILES[kind]) for number, (name, kind) in enumerate(named.items(), 1)

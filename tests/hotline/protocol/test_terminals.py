@@ -185,6 +185,35 @@ def test_the_peers_receipt_may_come_before_the_siblings_word(four: Quartet) -> N
     assert four.alt.states(1) == ["delivered"]
 
 
+def no_receipts(four: Quartet, receiver: Terminal, *senders: Terminal) -> None:
+    """Every durable envelope of these for it is lost, and not repeated; beats arrive."""
+    ways = {(one.number.to_bytes(2, "big"), receiver.number.to_bytes(2, "big")) for one in senders}
+    four.weather = lambda sender, relay, envelope: (
+        [] if durable(envelope) and (envelope[4:6], envelope[2:4]) in ways else [envelope]
+    )
+
+
+def test_who_stands_by_lets_go_of_what_nobody_will_answer_it_for(four: Quartet) -> None:
+    """Copies and empty statements would pile up where they are never sent (docs/protocol.md 23.5)."""
+    four.part(*((one, other) for one in four.all[:2] for other in four.all[2:]))
+    four.alpha.submit("never heard", valid_for_ms=4_000)
+    four.run(10_000)
+    assert four.alpha.states(1) == four.alt.states(1) == ["expired"]
+    no_receipts(four, four.alt, four.bravo, four.beside)
+    four.meet()
+    four.run(8_000)
+    assert four.bravo.shown() == [-1]
+    four.part((four.alpha, four.bravo), (four.alpha, four.beside))
+    four.alpha.submit("a word")
+    four.run(500)
+    no_receipts(four, four.alt, four.beside, four.alpha)
+    four.meet()
+    four.run(8_000)
+    assert four.alt.states(2) == ["delivered"]
+    for line in four.alt.endpoint.context.peers:
+        assert not [item for item in line.outboxes[Plane.REAL].pending.values() if item.copy or item.is_void]
+
+
 def test_a_terminal_that_falls_silent_is_an_alarm_and_its_sibling_keeps_the_line(four: Quartet) -> None:
     """A lost alternate is a person's business; the peer is heard all the same (docs/protocol.md 23.10)."""
     four.bravo.kill()
@@ -465,6 +494,10 @@ def test_both_believe_that_they_speak(four: Quartet) -> None:
     assert four.bravo.shown() == [1, 2]
     assert "two-voices" in four.alt.alarms()
     assert "msg.conflict" in four.bravo.kinds()
+    assert four.bravo.read(1).ok
+    assert four.beside.read(1).ok
+    four.run(20_000)
+    assert not [line for one in four.all for line in one.endpoint.context.lines if len(line.reads)], "said for ever"
     four.alt.submit("one voice again")
     four.run(3_000)
     assert "one voice again" in four.bravo.got().values()

@@ -1,0 +1,251 @@
+"""What must hold where parties have several terminals (docs/protocol.md section 23); all those of the peer are readers.
+
+| judge | promise |
+|---|---|
+| speaker | nobody gives out a serial in a term that it has not begun; in the end all know one speaker (23.1, 23.2) |
+| order | what is said of one precedence in one term is shown in its order, unless two spoke at once (12.5, 23.9) |
+| twice | no terminal shows a text twice, whoever said it (23.6) |
+| lost | what was accepted is shown by every terminal of the peer, or its operator is told of it (23.4, 23.6) |
+| told | what the peer shows is delivered at each terminal that holds it (23.5) |
+| record | siblings hold the same under each serial, but for what two gave out at once (23.5, 23.7, 23.8) |
+
+Forged, plane, receipt, key, accepted, settled and audit are as in judges.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from hotline.drill.simulator.nodes import EndpointNode
+from hotline.drill.simulator.world import World
+from hotline.machine import Delivery, Output, Plane, Reply, RequestId
+from hotline.protocol.events import SetTerminal
+from hotline.protocol.neutral import UNATTENDED, VOIDS
+from hotline.protocol.paths import PathState
+from hotline.wire.v1 import content_pb2
+from tests.simulator.audit import leaves_are_whole, memory_is_disk
+from tests.simulator.judges import Accepted, Broken, Judges
+from tests.simulator.stored import SAYS, lane_of, statement_of, words_of
+
+_DONE = ("delivered", "expired", "renumbered")
+
+
+@dataclass
+class Voices:
+    """What records say of the terminals of one party."""
+
+    begun: set[tuple[int, int]] = field(default_factory=set)
+    """Terms, and who began them."""
+    doubled: set[tuple[str, int]] = field(default_factory=set)
+    """Serials that two of them gave out, as somebody has noticed."""
+
+
+class Company(Judges):
+    """Watches a world with more than two terminals. Raises Broken naming the promise."""
+
+    def __init__(self, world: World) -> None:
+        self.voices = {party: Voices() for party in ("ALPHA", "BRAVO")}
+        super().__init__(world)
+        self._terms: dict[tuple[str, str, int], int] = {}
+
+    def _watch(self, node: EndpointNode) -> None:
+        super()._watch(node)
+        commit, party = node.commit, node.party
+        other = "BRAVO" if party == "ALPHA" else "ALPHA"
+
+        def committed(batch: list[Output]) -> None:
+            commit(batch)
+            for record in (record for output in batch for record in output.records):
+                fields = record.fields
+                if record.kind == "terminal.takeover":
+                    self.voices[party].begun.add((int(str(fields["term"])), node.number))
+                elif record.kind in ("mirror.conflict", "mirror.refused"):
+                    self.voices[party].doubled.add((str(fields["plane"]), int(str(fields["serial"]))))
+                elif record.kind == "msg.conflict":
+                    self.voices[other].doubled.add((str(fields["plane"]), int(str(fields["serial"]))))
+
+        node.commit = committed  # type: ignore[method-assign]
+
+    def of(self, party: str) -> list[EndpointNode]:
+        """The terminals of a party."""
+        return [node for node in self.world.endpoints.values() if node.party == party]
+
+    def _readers(self, node: EndpointNode) -> list[EndpointNode]:
+        return [one for one in self.world.endpoints.values() if one.party != node.party]
+
+    def _lost_state(self, party: str) -> bool:
+        return any(node.name in self.restored for node in self.of(party))
+
+    # --- what people are told ----------------------------------------------------------------------------------------
+
+    def on_said(self, sender: str, text: str) -> None:
+        self.said[text] = self.world.endpoints[sender].party
+
+    def on_accepted(self, node: EndpointNode, plane: Plane, text: str, reply: Reply) -> None:
+        row = node.disk.tables.get("sent", {}).get((plane.value, reply.fields["serial"]))
+        statement = None if row is None else statement_of(node, "sent", row)
+        if statement is None or words_of(statement) != text:
+            raise Broken("accepted", f"{node.name} said queued of what is not on its disk")
+        self.accepted.setdefault(text, Accepted(node.name, text))
+        first = min(one.number for one in self.of(node.party))
+        if (statement.term, node.number) not in {(0, first), *self.voices[node.party].begun}:
+            raise Broken("speaker", f"{node.name} speaks in term {statement.term}, which it has not begun")
+
+    def _received(self, node: EndpointNode, delivery: Delivery) -> None:
+        plane, serial = str(delivery.fields["plane"]), int(str(delivery.fields["serial"]))
+        row = node.disk.tables["received"].get((plane, serial))
+        if row is None:
+            raise Broken("receipt", f"{node.name} was shown #{serial} before it was durable")
+        statement, shown = statement_of(node, "received", row), self.shown[node.name]
+        if (plane, serial) in shown.texts:
+            raise Broken("twice", f"{node.name} was shown #{serial} twice")
+        self._in_order(node, plane, statement)
+        shown.texts[plane, serial] = words_of(statement)
+        if statement.kind in SAYS:
+            party = next(iter(self._readers(node))).party
+            if self.said.get(statement.text) != party:
+                raise Broken("forged", f"{node.name} was shown a statement that nobody said")
+            if statement.text[:4] != plane[:4]:
+                raise Broken("plane", "a statement changed its plane")
+
+    def _in_order(self, node: EndpointNode, plane: str, statement: content_pb2.Statement) -> None:
+        party, shown, serial = self._readers(node)[0].party, self.shown[node.name], statement.serial
+        voice = node.disk.tables.get("voice", {}).get((plane, "received", serial))
+        if voice is None:
+            raise Broken("record", f"{node.name} does not know which terminal said #{serial}")
+        lane, author = (plane, lane_of(statement)), str(voice["terminal"])
+        newest = max(self._terms.get((node.name, *lane), 0), statement.term)
+        self._terms[node.name, *lane] = newest
+        last = shown.last.get(lane, 0)
+        late = statement.term < newest  # what a term left behind is shown when it comes
+        if last >= serial and not late and not self._lost_state(party) and not self._beside(node, author, lane, serial):
+            raise Broken("order", f"{node.name} was shown #{serial} of {author} after #{last}")
+        shown.last[lane] = max(last, serial)
+
+    @staticmethod
+    def _beside(node: EndpointNode, author: str, lane: tuple[str, int], serial: int) -> bool:
+        """Whether two spoke at once: another terminal has said something of this lane under a later number."""
+        voices = node.disk.tables.get("voice", {})
+        return any(
+            way == "received"
+            and (plane, lane_of(statement_of(node, way, node.disk.tables[way][plane, number]))) == lane
+            for (plane, way, number), row in voices.items()
+            if int(str(number)) > serial and row["terminal"] != author and (plane, number) in node.disk.tables[str(way)]
+        )
+
+    def _told(self, node: EndpointNode, delivery: Delivery) -> None:
+        plane, serial, state = str(delivery.fields["plane"]), delivery.fields["serial"], str(delivery.fields["state"])
+        row = node.disk.tables["sent"].get((plane, serial))
+        if row is None or state not in ("delivered", "read"):
+            return
+        readers = [one.name for one in self._readers(node)]
+        if not any((plane, serial, row["hash"]) in self._ever_held[name] for name in readers):
+            raise Broken("receipt", f"{node.name} was told {state} for #{serial}, which no terminal of the peer held")
+        if state == "read" and not any((plane, serial) in self._ever_read[name] for name in readers):
+            raise Broken("receipt", f"{node.name} was told read for #{serial}, which nobody over there opened")
+
+    def _recall_told(self, node: EndpointNode) -> None:
+        """What each terminal was told is on its disk, and looked at there."""
+
+    # --- in the end --------------------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """After the storm somebody speaks for each party again."""
+        for party in self.voices:
+            terminals = [node for node in self.of(party) if node.machine is not None]
+            if terminals and not any(node.machine and node.machine.standing.active for node in terminals):
+                terminals[0].ask(lambda number: SetTerminal(RequestId(number), "duty", True), lambda _: None)
+
+    def paid(self) -> bool:
+        """Whether no terminal owes another anything, all hear each other on every path, and all know who speaks."""
+        for node in self.world.endpoints.values():
+            if node.machine is None or not node.up:
+                return False
+            for ctx in node.machine.context.lines:
+                if any(outbox.pending for outbox in ctx.outboxes.values()) or len(ctx.reads):
+                    return False
+                if any(inbox.ahead for inbox in ctx.inboxes.values()):
+                    return False
+                if any(path.state is not PathState.UP for path in ctx.paths.values()):
+                    return False
+        return not any(self._speakers())
+
+    def _speakers(self) -> Iterator[str]:
+        machines = [node.machine for node in self.world.endpoints.values() if node.machine is not None]
+        for party in self.voices:
+            turns = {machine.standing.turns[party] for machine in machines}
+            if len(turns) > 1:
+                yield f"terminals know {len(turns)} speakers of {party}"
+        for party in self.voices:
+            active = [node.name for node in self.of(party) if node.machine is not None and node.machine.standing.active]
+            if len(active) != 1:
+                yield f"{' and '.join(active) or 'nobody'} speaks for {party}"
+
+    def final(self, forked: set[str], doubled: set[str]) -> None:
+        """Nothing lost, one record, one speaker."""
+        for wrong in self._speakers():
+            raise Broken("speaker", wrong)
+        for text, item in self.accepted.items():
+            self._became(text, self.world.endpoints[item.sender])
+        for party in self.voices:
+            self._one_record(party)
+        for node in self.world.endpoints.values():
+            wrong = leaves_are_whole(node) or memory_is_disk(node)
+            if wrong:
+                raise Broken("audit", f"{node.name}: {wrong}")
+
+    def _became(self, text: str, sender: EndpointNode) -> None:
+        states = {node.name: self._states(node, text) for node in self.of(sender.party)}
+        held = {name: state for name, state in states.items() if state is not None}
+        shown = {
+            node.name: sum(
+                1 for place, seen in self.shown[node.name].texts.items()
+                if seen == text and place not in self.shown[node.name].repeats
+            )
+            for node in self._readers(sender)
+        }  # fmt: skip
+        if any(count > 1 for count in shown.values()):
+            raise Broken("twice", f"{shown} times {text[:60]!r} was shown")
+        if not held and not any(shown.values()) and not self._lost_state(sender.party):
+            raise Broken("lost", f"no terminal of {sender.party} holds {text[:60]!r} any more")
+        expired = any("expired" in state for state in held.values())
+        delivered = any("delivered" in state for state in held.values())
+        if (delivered or any(shown.values()) or not expired) and held and not expired and not all(shown.values()):
+            raise Broken("lost", f"{text[:60]!r} is {held} and shown {shown}")
+        for name, state in held.items():
+            if not state:
+                raise Broken("told", f"{name} was never told what became of {text[:60]!r}")
+
+    @staticmethod
+    def _states(node: EndpointNode, text: str) -> set[str] | None:
+        """What a terminal was told of a text under all its serials; None if it does not hold it."""
+        rows = node.disk.tables.get("sent", {})
+        places = [place for place, row in rows.items() if words_of(statement_of(node, "sent", row)) == text]
+        stages = node.disk.stages
+        return {stage for place in places for stage in _DONE if (*place, stage) in stages} if places else None
+
+    def _one_record(self, party: str) -> None:
+        """Under each serial that counts the terminals hold the same; one that lacks what is delivered has lost it."""
+        for way, terminals in (("sent", self.of(party)), ("received", self._readers(self.of(party)[0]))):
+            tables = {node.name: node.disk.tables.get(way, {}) for node in terminals}
+            # Talk is told to siblings once, and no heartbeat asks for what of it is lacking (23.7).
+            talk = Plane.SERVICE.value if way == "sent" else ""
+            for place in {place for rows in tables.values() for place in rows if place[0] != talk}:
+                plane, serial = str(place[0]), int(str(place[1]))
+                names = {row["hash"] for rows in tables.values() if (row := rows.get(place)) is not None}
+                if (plane, serial) in self.voices[party].doubled or self._lost_state(party):
+                    continue
+                if len(names) > 1 and not self._is_empty(terminals, way, place):
+                    raise Broken("record", f"{way} {plane} #{serial} is another at each of {', '.join(tables)}")
+                lacking = [name for name, rows in tables.items() if place not in rows]
+                if lacking and (
+                    way == "received" or any((*place, "delivered") in one.disk.stages for one in terminals)
+                ):
+                    raise Broken("record", f"{lacking[0]} lacks {way} {plane} #{serial}")
+
+    @staticmethod
+    def _is_empty(terminals: list[EndpointNode], way: str, place: tuple[object, ...]) -> bool:
+        """One of them holds an empty statement there: what had expired came to some of them only (23.5)."""
+        rows = [(node, row) for node in terminals if (row := node.disk.tables.get(way, {}).get(place)) is not None]
+        return any(statement_of(node, way, row).kind in (*VOIDS, *UNATTENDED) for node, row in rows)
