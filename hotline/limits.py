@@ -188,6 +188,9 @@ TAKEOVER_CEILINGS: Final = 2
 TAKEOVERS_TOLD_MAX: Final = 64
 """Takeovers by the rule that ring in one run (23.15). More are only records: a term costs who has the key nothing."""
 
+TRAVELS_MAX: Final = 90 * 86_400_000
+"""Longest time for which a travelling terminal is activated (24.13)."""
+
 COURIER_ROTATION: Final = 7 * 86_400_000
 """How old the newest courier prekey may be before another is made."""
 

@@ -153,6 +153,7 @@ RECORDS: Final = {
     "terminal.ruled": "This terminal took over by the charter's rule, after so long a silence of the other (23.13).",
     "terminal.speaks": "This terminal speaks for its party from now on, as it has signed (23.2).",
     "terminal.standdown": "An officer made this terminal stand by (23.3).",
+    "terminal.travels": "A travelling terminal is, or is no more, a part of the hotline by our clock (24.13).",
     "terminal.takeover": "An officer let this terminal speak for its party, after the other (23.2).",
     "test.asked": "An officer asked for a channel test (8.5).",
     "watch.checklist": "An officer went through a checklist (25.12).",

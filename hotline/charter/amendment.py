@@ -9,7 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from hotline.charter.body import AmendsEntry, CharterText, RelayEntryText, ReleaseEntry, TerminalEntry, TermsEntry
+from hotline.charter.body import (
+    AmendsEntry,
+    CharterText,
+    RelayEntryText,
+    ReleaseEntry,
+    TerminalEntry,
+    TermsEntry,
+    TravelsEntry,
+)
 from hotline.charter.cards import OfficerCard, TerminalCard, decode, open_offer, open_relay_card
 from hotline.charter.documents import lawful, read_text, read_unverified
 from hotline.charter.model import checked, load_charter, split
@@ -23,7 +31,8 @@ class Changes:
 
     `offers` and `relays` (cards) add, or renew what has the same name; `retire` takes away, as `officer:ALPHA/duty-1`,
     `terminal:ALPHA/main`, `relay:relay-1`. `values` sets numbers: `policy.channel_test_ms`, `fibre.heartbeat_ms`.
-    `release` is the whole policy of 19.3, empty: nobody signs.
+    `travelling` are terminals, as `ALPHA/plane`, that are a part of the hotline from and until these Unix ms; (0, 0):
+    certified, and not activated. `release` is the whole policy of 19.3, empty: nobody signs.
     """
 
     offers: Sequence[bytes] = ()
@@ -31,6 +40,7 @@ class Changes:
     retire: Sequence[str] = ()
     witnesses: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    travelling: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     release: Sequence[ReleaseEntry] | None = None
     notice_days: int | None = None
     depositary: str | None = None
@@ -50,6 +60,8 @@ def amend(base: bytes, changes: Changes, created: str) -> bytes:
         roster.relay(data.decode("utf-8", "replace"))
     for word in changes.retire:
         roster.retire(word)
+    for name, span in changes.travelling.items():
+        roster.travel(name, span)
     members = text.model_dump(by_alias=True, exclude_none=True)
     _set_values(members, changes)
     members |= roster.members() | {
@@ -100,7 +112,9 @@ class _Roster:
         for card in offer.terminals:
             terminal = read_unverified(TerminalCard, card.encode())
             name = f"{terminal.party}/{terminal.name}"
-            self._terminals[name] = TerminalEntry(number=self._number(0, self._terminals.get(name)), card=card)
+            known = self._terminals.get(name)
+            travels = None if known is None else known.travels
+            self._terminals[name] = TerminalEntry(number=self._number(0, known), card=card, travels=travels)
         for card in offer.officers:
             officer = read_unverified(OfficerCard, card.encode())
             self._officers[f"{officer.party}/{officer.name}"] = card
@@ -132,10 +146,18 @@ class _Roster:
             raise ConfigError(f"the charter knows no {kind} {name!r}; it knows: {', '.join(tables[kind]) or 'none'}")
         del tables[kind][name]
 
+    def travel(self, name: str, span: tuple[int, int]) -> None:
+        """Let a terminal travel, activated for this time. Raises ConfigError."""
+        if name not in self._terminals:
+            raise ConfigError(f"the charter knows no terminal {name!r}; it knows: {', '.join(self._terminals)}")
+        first, until = span
+        travels = lawful(lambda: TravelsEntry(from_ms=first, until_ms=until))
+        self._terminals[name] = self._terminals[name].model_copy(update={"travels": travels})
+
     def members(self) -> dict[str, Any]:
         """As they stand in the text."""
         return {
-            "terminals": tuple(entry.model_dump() for entry in self._terminals.values()),
+            "terminals": tuple(entry.model_dump(exclude_none=True) for entry in self._terminals.values()),
             "officers": tuple(self._officers.values()),
             "relays": tuple(entry.model_dump() for entry in self._relays.values()),
         }

@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from hotline.charter.cards import Role
 from hotline.charter.documents import Base64, Date, Document, Name
-from hotline.limits import PARTIES_MAX, RELEASES_MAX, TEXT_BYTES_MAX
+from hotline.limits import PARTIES_MAX, RELEASES_MAX, TEXT_BYTES_MAX, TIME_MAX, TRAVELS_MAX
 
 DAY_MS: Final = 86_400_000
 NUMBER_MAX: Final = 65_535
@@ -25,11 +25,25 @@ class PartyEntry(Document):
     identity: Base64
 
 
+class TravelsEntry(Document):
+    """For what time a travelling terminal is activated, Unix milliseconds; 0 and 0: it is not."""
+
+    from_ms: int = Field(ge=0, le=TIME_MAX)
+    until_ms: int = Field(ge=0, le=TIME_MAX)
+
+    @model_validator(mode="after")
+    def _some_time(self) -> Self:
+        if (self.from_ms, self.until_ms) != (0, 0) and not 0 < self.until_ms - self.from_ms <= TRAVELS_MAX:
+            raise ValueError("it is activated for no time, or for too long")
+        return self
+
+
 class TerminalEntry(Document):
-    """A terminal's number and its whole card."""
+    """A terminal's number and its whole card; `travels` if it is a part of the hotline only when activated."""
 
     number: PositiveInt
     card: str
+    travels: TravelsEntry | None = None
 
 
 class RelayEntryText(Document):

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from hotline.charter.parts import Charter
+from hotline.charter.parts import Charter, Terminal
+from hotline.civil import iso_utc
 
 ADDED: Final = "added"
 RETIRED: Final = "retired"
@@ -61,6 +62,7 @@ def _tables(charter: Charter) -> dict[str, Rows]:
                 "signing": _short(one.signing),
                 "ledger": _short(one.ledger),
                 "certificate": one.tls_fingerprint[:_SHOWN],
+                "travels": travels_text(one),
             }
             for one in charter.terminals
         },
@@ -101,6 +103,14 @@ def _tables(charter: Charter) -> dict[str, Rows]:
         "release": {f"{rule.plane} {rule.precedence}": {"roles": ", ".join(rule.roles)} for rule in charter.release},
         "terms": {"terms": {"notice_days": charter.notice_days, "depositary": charter.depositary}},
     }
+
+
+def travels_text(one: Terminal) -> str:
+    """When a terminal is a part of the hotline."""
+    if one.travels is None:
+        return "no"
+    first, until = one.travels
+    return f"from {iso_utc(first)} until {iso_utc(until)}" if until else "not activated"
 
 
 _SHOWN: Final = 16

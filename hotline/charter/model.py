@@ -266,7 +266,8 @@ def _terminal(entry: TerminalEntry, identities: Mapping[str, bytes]) -> Terminal
     der = decode(card.tls)
     check_certificate(der)
     keys = (signing_key(card.signing), signing_key(card.ledger))
-    return Terminal(entry.number, card.party, card.name, *keys, der, card.not_before, card.not_after)
+    travels = None if entry.travels is None else (entry.travels.from_ms, entry.travels.until_ms)
+    return Terminal(entry.number, card.party, card.name, *keys, der, card.not_before, card.not_after, travels)
 
 
 def _officer(text: str, identities: Mapping[str, bytes]) -> Officer:
@@ -313,6 +314,12 @@ def _contradictions(charter: Charter) -> list[str]:
     found += [f"a {what} stands twice in the charter" for what, values in unique if len(values) != len(set(values))]
     if any(holder.number > NUMBER_MAX for holder in holders):
         found.append(f"a number is beyond {NUMBER_MAX}")
+    for party in charter.parties:
+        found += [
+            f"{one.party}/{one.name} is the first terminal of {one.party}: it cannot travel"
+            for one in charter.terminals_of(party.name)[:1]
+            if one.travels is not None
+        ]
     return found + _untimely(charter) + _speechless(charter) + _unsupported(charter) + _hasty(charter)
 
 

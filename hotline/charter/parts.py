@@ -35,6 +35,8 @@ class Terminal:
     tls_certificate_der: bytes
     not_before: str
     not_after: str
+    travels: tuple[int, int] | None = None
+    """For what time a travelling terminal is activated, Unix ms; (0, 0): it is not. None: it is always there."""
 
     @property
     def tls_fingerprint(self) -> str:
@@ -162,7 +164,7 @@ class Charter:
 
     def terminals_of(self, party: str) -> tuple[Terminal, ...]:
         """Every terminal of a party, by number."""
-        return tuple(terminal for terminal in self.terminals if terminal.party == party)
+        return tuple(sorted((one for one in self.terminals if one.party == party), key=lambda one: one.number))
 
     def terminal_number(self, number: int) -> Terminal:
         """The terminal that envelopes call `number`. Raises ConfigError."""

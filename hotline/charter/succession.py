@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from hotline.charter.model import load_charter
@@ -76,9 +77,14 @@ def read_next(note: bytes, now: Charter | None) -> Charter:
     if charter.hash == now.hash:
         raise ConfigError(f"serial {charter.serial} is in force already")
     check_follows(charter, now)
-    if charter.terminals != now.terminals:
+    # For what time a terminal that travels is activated may change in service; who it is, and that it travels, not.
+    if _resting(charter) != _resting(now):
         raise ConfigError("it changes terminals: stop the daemon, put charter and key file in place, and start it")
     return charter
+
+
+def _resting(charter: Charter) -> tuple[Terminal, ...]:
+    return tuple(one if one.travels is None else replace(one, travels=(0, 0)) for one in charter.terminals)
 
 
 def standing(filed: Charter, kept: Charter | None) -> Charter:

@@ -10,20 +10,21 @@ from typing import Any, Final
 
 import click
 
-from hotline.charter.amendment import Changes, amend
-from hotline.charter.ceremony import day
+from hotline.charter.amendment import Changes
 from hotline.charter.delta import from_text, to_text
 from hotline.charter.differences import differences
 from hotline.charter.model import load_charter, load_draft
 from hotline.charter.parts import Charter
 from hotline.charter.succession import check_follows
 from hotline.cli import releasepolicy
-from hotline.cli.artefacts import Artefact, naming, now_ms, write_all
+from hotline.cli.artefacts import Artefact, naming, write_all
 from hotline.cli.charterview import print_differences, print_signatures
+from hotline.cli.drawing import draw_up
 from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.expiries import expiries_command
 from hotline.cli.output import line, print_json
 from hotline.cli.reactivation import reactivate_command
+from hotline.cli.travel import travel_command
 from hotline.errors import ConfigError, RemoteError
 from hotline.files import read_public
 from hotline.ledger.policy import parse_policy
@@ -115,19 +116,7 @@ def amend_command(
         notice_days=notice_days,
         depositary=depositary,
     )
-    _draw_up(base, changes, out)
-
-
-def _draw_up(base: Path, changes: Changes, out: Path) -> None:
-    data = read_public(base)
-    old = naming(base, partial(load_charter, data))
-    text = amend(data, changes, day(now_ms()))
-    new = load_draft(text)
-    check_follows(new, old)
-    write_all([Artefact(out, text)])
-    line(f"CHARTER  {new.hotline}, serial {new.serial}, of {new.created}, amends serial {old.serial}")
-    print_differences(differences(new, old))
-    print_signatures(new)
+    draw_up(base, changes, out)
 
 
 @click.command("diff")
@@ -255,4 +244,5 @@ COMMANDS: Final = (
     fetch_command,
     expiries_command,
     reactivate_command,
+    travel_command,
 )

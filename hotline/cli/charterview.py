@@ -9,7 +9,7 @@ import click
 
 from hotline.charter.body import TermsEntry
 from hotline.charter.ceremony import identity_fingerprint, release_text, takeover_text
-from hotline.charter.differences import ADDED, CHANGED, RETIRED, Difference
+from hotline.charter.differences import ADDED, CHANGED, RETIRED, Difference, travels_text
 from hotline.charter.documents import lawful
 from hotline.charter.parts import Charter
 from hotline.cli.output import duration_ms, line
@@ -36,7 +36,8 @@ def print_summary(loaded: Charter, then: str = "") -> None:
     for party in loaded.parties:
         line(f"PARTY    {party.name:12} {digits(identity_fingerprint(party.identity))}")
     for terminal in loaded.terminals:
-        line(f"TERMINAL {terminal.number:<3} {terminal.party}/{terminal.name}  until {terminal.not_after}")
+        travels = "" if terminal.travels is None else f"  travels: {travels_text(terminal)}"
+        line(f"TERMINAL {terminal.number:<3} {terminal.party}/{terminal.name}  until {terminal.not_after}{travels}")
     for officer in loaded.officers:
         line(f"OFFICER  {officer.party}/{officer.name}  {', '.join(officer.roles)}")
     for relay in loaded.relays:

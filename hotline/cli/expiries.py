@@ -42,6 +42,10 @@ def expiries(charter: Charter, today: str) -> list[Expiry]:
     for holder in charter.terminals:
         found.append(("certificate", f"{holder.party}/{holder.name}", _last_day(holder.tls_certificate_der)))
     found += [("certificate", relay.name, _last_day(relay.tls_certificate_der)) for relay in charter.relays]
+    for one in charter.terminals:
+        # Only one that is to come: what is over has ended as it was meant to.
+        until = day(one.travels[1]) if one.travels is not None else today
+        found += [("activation", f"{one.party}/{one.name}", until)] if until > today else []
     return sorted((_expiry(*one, today) for one in found), key=lambda one: (one.days, one.what, one.name))
 
 

@@ -49,6 +49,8 @@ def _name(one: dict[str, Any]) -> str:
 
 def _word(one: dict[str, Any]) -> str:
     by_rule = " by the charter's rule" if one["by_rule"] else ""
+    if one["travels"] is not None and not one["travels"]["active"]:
+        return "travels, not active"
     return f"SPEAKS, term {one['term']}{by_rule}" if one["speaks"] else "stands by"
 
 

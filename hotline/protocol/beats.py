@@ -77,14 +77,14 @@ class Beats:
     def due(self, now: Instant) -> None:
         """Beat on every path whose time has come."""
         for path in self._ctx.paths.values():
-            if path.open and path.next_beat_at is not None and path.next_beat_at <= now.mono:
+            if self._ctx.awake and path.open and path.next_beat_at is not None and path.next_beat_at <= now.mono:
                 self.beat(path, now)
 
     def close(self, now: Instant) -> None:
         """The last beat on every open path."""
         self.closing = True
         for path in self._ctx.paths.values():
-            if path.open:
+            if path.open and self._ctx.awake:
                 self.beat(path, now)
         self.summary(now)
 
@@ -298,7 +298,7 @@ class Beats:
         ctx.record("path.state", path=path.setup.name, state=path.state.value, **ctx.whose)
         if ctx is ctx.lines[0]:
             ctx.tell("path", path=path.setup.name, state=path.state.value, at=now.wall)
-        if path.state not in (PathState.DOWN, PathState.SUSPECT):
+        if path.state not in (PathState.DOWN, PathState.SUSPECT) or not ctx.awake:
             return
         if ctx.standing.several and not ctx.peer_is_heard:
             name = ctx.standing.name(ctx.setup.remote.number)

@@ -50,6 +50,7 @@ def terms_of(charter: Charter, note: bytes) -> dict[str, Any]:
         "text_bytes_max": charter.text_bytes_max,
         "channel_test_ms": charter.channel_test_ms,
         "takeover_after_ms": charter.takeover_after_ms,
+        "travels": {one.number: one.travels for one in charter.terminals if one.travels is not None},
         "objective_ms": dict(zip(PRECEDENCES, charter.objective_ms, strict=True)),
         "release": policy_of(charter),
     }

@@ -74,6 +74,8 @@ class EndpointSetup:
     """Interval of the channel tests; 0: none by schedule."""
     takeover_after_ms: int = 0
     """Silence after which an alternate takes over by itself (23.13); 0: only an officer lets a terminal speak."""
+    travels: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    """Travelling terminals by number, with the time for which they are activated, Unix ms (24.13)."""
     release: ReleasePolicy = field(default_factory=ReleasePolicy)
     """Whose signatures statements need."""
     config: str = ""
@@ -148,6 +150,8 @@ class Context:
         """Of all lines, this one among them; the first is the one that asks and answers people."""
         self.sibling = setup.remote.party == setup.local.party
         """Whether this line is to a terminal of our own party."""
+        self.awake = True
+        """Whether both ends are a part of the hotline now: one that travels is not while it is not activated."""
         self.session = session
         self.prekeys = prekeys
         self.entropy = entropy
@@ -260,7 +264,7 @@ class Context:
 
     def routes(self, *, urgent: bool) -> list[Path]:
         """The paths that an envelope goes over: every open one, narrow ones only if urgent or nothing else is up."""
-        usable = [path for path in self.paths.values() if path.open]
+        usable = [path for path in self.paths.values() if path.open and self.awake]
         wide = [path for path in usable if not path.narrow]
         if urgent or not any(path.state is PathState.UP for path in wide):
             return usable

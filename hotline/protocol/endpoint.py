@@ -210,6 +210,7 @@ class Endpoint:
 
     def handle(self, event: EndpointEvent, now: Instant) -> None:
         """Take one event into the output that was begun."""
+        self.terminals.look(now)
         match event:
             case FramesReceived():
                 self._frames(event, now)
@@ -275,7 +276,7 @@ class Endpoint:
 
     def next_deadline(self) -> int | None:
         """When something is due."""
-        deadlines = [self._gap_at, self._taken_at, self.context.nonpapers.next_deadline()]
+        deadlines = [self._gap_at, self._taken_at, self.context.nonpapers.next_deadline(), self.terminals.look_at]
         deadlines += [self.context.prekeys.next_deadline(), self.courier_keys.next_deadline()]
         deadlines += [part.next_deadline() for part in self._parts()]
         for line in self._lines.values():

@@ -58,7 +58,7 @@ class Line:
         ctx = self.context
         found = [ctx.reads.next_deadline(), self.beats.next_deadline(), self.peer_log.next_deadline()]
         found += [outbox.next_deadline() for outbox in ctx.outboxes.values()]
-        for path in ctx.paths.values():
+        for path in ctx.paths.values() if ctx.awake else ():
             found += [path.next_beat_at, path.silent_at()]
         return found
 
@@ -66,6 +66,10 @@ class Line:
         """Order of trust: length and header, key, commitment and seal, signature, parse, order, act."""
         ctx = self.context
         header = ctx.session.header(envelope)
+        if not ctx.awake:
+            if not header.transient and path.setup.name in ctx.paths:
+                taken(path.setup.name, envelope_id(envelope))
+            raise RemoteError("inactive")
         if header.flags & FLAG_CLEAR:
             self._key_request(path, envelope, now)
             return

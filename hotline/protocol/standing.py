@@ -43,6 +43,8 @@ class Standing:
         self.signed: dict[str, content_pb2.SignedActivation] = {}
         self.stood_down = False
         """By an operator's word, until one lets this terminal speak again."""
+        self.asleep = False
+        """This terminal travels and is not activated now (24.13)."""
 
     def terminals(self, party: str) -> list[int]:
         """The numbers of a party's terminals, lowest first."""
@@ -66,7 +68,7 @@ class Standing:
     @property
     def active(self) -> bool:
         """Whether this terminal speaks for its party."""
-        return self.turn.terminal == self.local.number and not self.stood_down
+        return self.turn.terminal == self.local.number and not (self.stood_down or self.asleep)
 
     def speaks(self, number: int) -> bool:
         """Whether the terminal of this number is the one that speaks for its party, as far as is known."""

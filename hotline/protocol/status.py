@@ -86,7 +86,7 @@ def _next_charter(endpoint: Endpoint) -> dict[str, Any] | None:
 
 def _terminal(endpoint: Endpoint, number: int, now: Instant) -> dict[str, Any]:
     """One terminal of the charter: whether it speaks for its party, and whether it is heard here."""
-    standing = endpoint.standing
+    standing, ctx = endpoint.standing, endpoint.context
     side = standing.sides[number]
     line = next((line for line in endpoint.context.lines if line.setup.remote.number == number), None)
     heard_at = None if line is None else line.peer.heard_at
@@ -98,9 +98,17 @@ def _terminal(endpoint: Endpoint, number: int, now: Instant) -> dict[str, Any]:
         "speaks": standing.active if line is None else standing.speaks(number),
         "term": standing.turns[side.party].term,
         "by_rule": standing.speaks(number) and standing.by_rule(side.party),
+        "travels": _travels(ctx.setup.travels.get(number), now),
         "heard_ms_ago": None if heard_at is None else now.mono - heard_at,
         "paths_up": None if line is None else line.paths_up,
     }
+
+
+def _travels(span: tuple[int, int] | None, now: Instant) -> dict[str, Any] | None:
+    if span is None:
+        return None
+    times = {"from": iso_utc(span[0]), "until": iso_utc(span[1])} if span[1] else {"from": None, "until": None}
+    return {"active": span[0] <= now.wall < span[1], **times}
 
 
 def _path(path: Path, now: Instant) -> dict[str, Any]:
@@ -219,7 +227,9 @@ def _promises(promises: Promises) -> list[dict[str, Any]]:
 def _alarms(endpoint: Endpoint, up: int, now: Instant) -> list[dict[str, str]]:
     ctx = endpoint.context
     found = []
-    if up == 0:
+    if endpoint.standing.asleep:
+        found.append({"name": "inactive", "text": "this terminal travels, and is not activated: nothing comes or goes"})
+    elif up == 0:
         found.append({"name": "no-path", "text": "the peer is not heard on any path; statements are queued"})
     elif up == 1 and len(ctx.paths) > 1:
         found.append({"name": "single-path", "text": "only one path is left"})

@@ -12,6 +12,7 @@ from hotline.protocol.mirror import Mirror
 from hotline.protocol.standing import TERM_MAX
 from hotline.protocol.tables import Saved
 from hotline.protocol.takeover import TakeoverRule
+from hotline.protocol.travelling import Travelling
 from hotline.wire.codec import decode, encode
 from hotline.wire.v1 import content_pb2
 
@@ -28,6 +29,9 @@ class Terminals:
         self._mirror = mirror
         self._rule = TakeoverRule(context)
         self._ruled_told = 0
+        self._travelling = Travelling(context, mirror)
+        self.look_at: int | None = None
+        """When the clock says something else of travelling terminals."""
 
     def restore(self, saved: Saved) -> None:
         """Take up who spoke when the last run ended."""
@@ -39,6 +43,11 @@ class Terminals:
             if party in self._standing.turns and name.startswith(_TURN) and isinstance(value, bytes):
                 self._standing.hear(party, decode(content_pb2.SignedActivation, value, 256))
 
+    def look(self, now: Instant) -> None:
+        """Whether travelling terminals are activated now (24.13)."""
+        self._travelling.look(now)
+        self.look_at = self._travelling.next_deadline(now)
+
     # --- what officers ask -------------------------------------------------------------------------------------------
 
     def set(self, event: SetTerminal, now: Instant) -> None:
@@ -49,6 +58,9 @@ class Terminals:
         elif event.speak == standing.active:
             word = "speaks for its party already" if standing.active else "stands by already"
             self._answer(event, "again", f"this terminal {word}: nothing was changed")
+        elif event.speak and standing.asleep:
+            text = "this terminal travels, and is not activated now: both parties activate it by an amendment"
+            self._answer(event, "travelling", text)
         elif event.speak and standing.turn.term >= TERM_MAX:
             text = (
                 f"{standing.name(standing.turn.terminal)} has begun the last term that there is: nobody can follow it; "
@@ -65,6 +77,8 @@ class Terminals:
         text = f"this terminal stands by, {standing.name(standing.turn.terminal)} speaks for {standing.local.party}"
         if standing.stood_down:
             text = f"this terminal was made to stand by: nobody speaks for {standing.local.party} here"
+        if standing.asleep:
+            text = "this terminal travels, and is not activated now"
         text += ": nothing was queued; say it there, or let this one speak with hotline terminal takeover"
         self._ctx.out.replies.append(Reply(request, False, "standby", text))
 

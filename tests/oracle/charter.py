@@ -81,6 +81,19 @@ NAME, KEY, ADDRESS = _text(_NAME), _text(_BASE64), _text(_ADDRESS, 255)
 INTERVAL = _number(50, 30 * DAY)
 _DATED: dict[str, Test] = {"party": NAME, "name": NAME, "signing": KEY, "not_before": _day, "not_after": _day}
 _CARD: Test = _object({"number": _number(1), "card": lambda value: isinstance(value, str)})
+
+
+def _travels(value: object) -> bool:
+    """24.13: for what time it is activated, at most 90 days; or for none."""
+    times = {"from_ms": _number(0, 253_402_300_799_999), "until_ms": _number(0, 253_402_300_799_999)}
+    if not (isinstance(value, dict) and _object(times)(value)):
+        return False
+    return value == {"from_ms": 0, "until_ms": 0} or 0 < value["until_ms"] - value["from_ms"] <= 90 * DAY
+
+
+_TERMINAL: Test = _open_object(
+    {"number": _number(1), "card": lambda value: isinstance(value, str)}, {"travels": _travels}
+)
 _NOTES = _each(lambda value: isinstance(value, str))
 _TIMERS = ("heartbeat_ms", "silent_floor_ms", "silent_ceiling_ms", "retransmit_ms", "retransmit_max_ms")
 
@@ -109,7 +122,7 @@ SHAPES: dict[str, dict[str, Test]] = {
     "hotline.charter/1": {
         "hotline": NAME, "serial": _number(1), "created": _day, "suite": _one_of(SUITE),
         "parties": _each(_object({"name": NAME, "identity": KEY}), 2, 5),
-        "terminals": _each(_CARD, 2), "officers": _NOTES, "relays": _each(_CARD, 1, 16),
+        "terminals": _each(_TERMINAL, 2), "officers": _NOTES, "relays": _each(_CARD, 1, 16),
         "profiles": _each(_object(
             {"name": NAME, **dict.fromkeys((*_TIMERS, "prekey_rotation_ms", "checkpoint_ms"), INTERVAL),
              "window_messages": _number(1), "window_bytes": _number(1)}
@@ -301,6 +314,9 @@ def _check_whole(
         need(len(values) == len(set(values)))
     need({card["party"] for card in terminals} == {entry["name"] for entry in text["parties"]})
     need(max(card["number"] for card in (*terminals, *relays)) <= 65_535)
+    travelling = {entry["number"] for entry in text["terminals"] if "travels" in entry}
+    for entry in text["parties"]:
+        need(min(card["number"] for card in terminals if card["party"] == entry["name"]) not in travelling)
     need(all(card["not_before"] <= day < card["not_after"] for card in (*terminals, *officers)))
     need(all(one.first <= day < one.last for one in certificates))
     profiles = {profile["name"]: profile for profile in text["profiles"]}

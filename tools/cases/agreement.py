@@ -24,6 +24,7 @@ from hotline.charter.body import (
     RelayEntryText,
     TerminalEntry,
     TermsEntry,
+    TravelsEntry,
 )
 from hotline.charter.cards import IdentityCard, OfficerCard, PartyOffer, RelayCard, TerminalCard, encode
 from hotline.charter.documents import IdentitySigner, issue, spell
@@ -287,6 +288,14 @@ def _charters() -> Cases:
     policy = charter_text().policy.model_copy(update=more)
     new = charter_text(serial=2, amends=amends, terms=terms, policy=policy)
     cases.good("an amendment, terms, time objectives and a rule of takeover", note=signed(new))
+    spare = {"name": "plane", "signing": ed25519("signing of a plane"), "ledger": ed25519("ledger of a plane")}
+    plane = terminal("ALPHA", tls=encode(certificate("alpha-plane")), **spare)
+    span = TravelsEntry(from_ms=1_795_000_000_000, until_ms=1_795_000_000_000 + 90 * 86_400_000)
+    homes = charter_text().terminals
+    flying = charter_text(terminals=(*homes, TerminalEntry(number=3, card=plane, travels=span)))
+    cases.good("a terminal that travels", note=signed(flying))
+    grounded = tuple(entry.model_copy(update={"travels": span}) for entry in homes)
+    cases.bad("", "the first terminal of a party travels", note=signed(charter_text(terminals=(grounded[0], homes[1]))))
     hasty = policy.model_copy(update={"takeover_after_ms": 3_999})
     cases.bad("", "a rule of takeover that an ordinary silence fulfils", note=signed(charter_text(policy=hasty)))
     text = parse_note(good.encode()).text

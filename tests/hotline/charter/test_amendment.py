@@ -17,7 +17,7 @@ from hotline.charter.differences import differences
 from hotline.charter.documents import IdentitySigner, read_text, spell
 from hotline.charter.model import load_charter, load_draft, sign_charter, split
 from hotline.charter.parts import Charter
-from hotline.charter.succession import check_follows, standing
+from hotline.charter.succession import check_follows, read_next, standing
 from hotline.crypto.identity import IdentityKey
 from hotline.errors import ConfigError, HotlineError, Malformed, Untrusted
 from hotline.ledger.note import sign_note
@@ -248,6 +248,44 @@ def test_time_objectives_are_amended(ceremony: Ceremony) -> None:
     spans = [60_000, 30_000, 2_000, 1_000]
     amended = amend(ceremony.signed, Changes(values={"policy.objective_ms": spans}), TODAY)
     assert load_draft(amended).objective_ms == tuple(spans)
+
+
+def test_a_travelling_terminal_is_activated_in_service(ceremony: Ceremony) -> None:
+    """It is added by a restart; its times change without one, and nothing else of a terminal does
+    (docs/protocol.md 24.13 and 24.14)."""
+    secret, card = make_terminal(ceremony.keys["ALPHA"], "ALPHA", "plane", os.urandom, NOW)
+    del secret
+    offer = make_offer(ceremony.keys["ALPHA"], "ALPHA", [card], [], [])
+    start = load_charter(ceremony.signed)
+    known = _by_both(
+        ceremony, amend(ceremony.signed, Changes(offers=[offer], travelling={"ALPHA/plane": (0, 0)}), TODAY)
+    )
+    with pytest.raises(ConfigError, match="it changes terminals"):
+        read_next(known, start)
+    span = (NOW, NOW + 86_400_000)
+    active = _by_both(ceremony, amend(known, Changes(travelling={"ALPHA/plane": span}), TODAY))
+    new = read_next(active, load_charter(known))
+    assert new.terminal("ALPHA", "plane").travels == span
+    (told,) = differences(new, load_charter(known))
+    assert (told.name, "not activated -> from" in told.text) == ("ALPHA/plane", True)
+    again = _by_both(ceremony, amend(active, Changes(offers=[offer], notice_days=3), TODAY))
+    assert load_charter(again).terminal("ALPHA", "plane").travels == span, "a renewed card keeps its times"
+    with pytest.raises(Untrusted, match="it cannot travel"):
+        amend(ceremony.signed, Changes(travelling={"ALPHA/main": span}), TODAY)
+    for wrong in ((NOW, NOW), (NOW, NOW - 1), (NOW, NOW + 91 * 86_400_000), (0, 1 + 90 * 86_400_000)):
+        with pytest.raises(ConfigError, match="for no time, or for too long"):
+            amend(known, Changes(travelling={"ALPHA/plane": wrong}), TODAY)
+    with pytest.raises(ConfigError, match="knows no terminal"):
+        amend(known, Changes(travelling={"ALPHA/boat": span}), TODAY)
+    home = _by_both(ceremony, amend(active, Changes(retire=["terminal:ALPHA/plane"]), TODAY))
+    with pytest.raises(ConfigError, match="it changes terminals"):
+        read_next(home, new)
+
+
+def _by_both(ceremony: Ceremony, text: bytes) -> bytes:
+    for party in PARTIES:
+        text = sign_charter(text, party, ceremony.keys[party])
+    return text
 
 
 def test_a_rule_of_takeover_is_amended_and_given_up(ceremony: Ceremony) -> None:

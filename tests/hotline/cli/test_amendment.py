@@ -196,3 +196,33 @@ def test_a_release_policy_that_cannot_be_is_not_drawn_up(
     done = run(*AMEND, table / "charter.note", "--release-policy", named, "-o", table / "next.note")
     assert (done.code, said in done.err) == (code, True), done.err
     assert not (table / "next.note").exists()
+
+
+def test_a_journey_is_drawn_up_and_both_capitals_see_its_times(table: Path, run: Run) -> None:
+    """An officer follows --help alone: the terminal is made, offered, known, and activated (docs/protocol.md 24.14)."""
+    identity = table / "ALPHA.identity.key"
+    key = ("--identity", identity, "--passphrase-file", table / "word")
+    made = run("key", "terminal", *key, "--name", "plane", "--out", table)
+    assert made.code == 0, made.err
+    offer, base = table / "plane.offer", table / "charter.note"
+    card = table / "ALPHA.plane.terminal.card"
+    assert run("charter", "offer", "--amendment", *key, "--terminal", card, "--out", offer).code == 0
+    travel = ("charter", "travel", "ALPHA/plane")
+    known = run(*travel, "--base", base, "--offer", offer, "-o", table / "known.note")
+    assert known.code == 0, known.err
+    assert "travels not activated" in known.out
+    for party in ("ALPHA", "BRAVO"):
+        assert _sign(run, table, "known.note", party).code == 0
+    times = ("--from", "2026-12-01T08:00Z", "--until", "2026-12-03T20:00Z")
+    done = run(*travel, "--base", table / "known.note", *times, "-o", table / "journey.note")
+    assert done.code == 0, done.err
+    assert "from 2026-12-01T08:00:00" in done.out
+    assert "travels: from 2026-12-01T08:00:00" in run("charter", "show", table / "journey.note").out
+    half = run(*travel, "--base", table / "known.note", *times[:2], "-o", table / "one-time.note")
+    assert (half.code, "give both" in half.err) == (1, True)
+    back = run(
+        *travel, "--base", table / "known.note", "--from", times[3], "--until", times[1], "-o", table / "back.note"
+    )
+    assert back.code == 1
+    assert not (table / "one-time.note").exists()
+    assert not (table / "back.note").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -63,3 +64,16 @@ def test_what_has_ended_is_said_and_is_an_error_to_scripts(
     assert "HAS ENDED" in told(expiries(charter, "2099-01-01")[0])
     for step in ("charter offer --amendment", "charter amend --base", "charter sign --base", "charter reactivate"):
         assert step in " ".join(run("charter", "expiries", "--help").out.split())
+
+
+def test_the_end_of_a_journey_is_told_ahead_and_not_afterwards(note: Path) -> None:
+    """A right that is over has ended as it was meant to (docs/protocol.md 24.13)."""
+    charter = load_charter(note.read_bytes())
+    span = (1_795_000_000_000, 1_795_000_000_000 + 20 * 86_400_000)
+    plane = replace(charter.terminals[0], name="plane", travels=span)
+    flying = replace(charter, terminals=(*charter.terminals, plane))
+    ahead = [one for one in expiries(flying, "2026-11-20") if one.what == "activation"]
+    assert [(one.name, one.within) for one in ahead] == [(f"{plane.party}/plane", 30)]
+    assert [one for one in expiries(flying, ahead[0].ends) if one.what == "activation"] == []
+    resting = replace(flying, terminals=(*charter.terminals, replace(plane, travels=(0, 0))))
+    assert [one for one in expiries(resting, "2026-11-20") if one.what == "activation"] == []

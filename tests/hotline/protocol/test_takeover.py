@@ -8,6 +8,7 @@ import pytest
 
 from hotline.charter.profiles import PROFILES
 from hotline.machine import LinkOpened, Plane
+from hotline.protocol.standing import TERM_MAX, Turn
 from hotline.protocol.status import status
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.pair import FLASH, Pair, Party
@@ -177,7 +178,14 @@ def test_after_an_outage_of_all_relays_nobody_is_quicker_than_the_one_that_speak
         one.step(LinkOpened("relay-1"))
     four.run(AFTER - 2_000)
     four.alpha.step(LinkOpened("relay-1"))
+    four.run(AFTER)
+    assert four.speakers() == ["main"]
+    four.weather = lambda sender, relay, envelope: []  # it lets everybody in, and passes nothing on
     four.run(LONG)
+    four.weather = lambda sender, relay, envelope: [] if sender is four.alpha else [envelope]
+    four.run(AFTER - 2_000)
+    four.weather = lambda sender, relay, envelope: [envelope]
+    four.run(AFTER)
     assert four.speakers() == ["main"]
     assert four.alt.endpoint.standing.turn.term == 0
 
@@ -227,7 +235,6 @@ def test_what_did_not_run_heard_nothing(four: Ruled) -> None:
     four.part((four.alpha, four.alt))
     stopped = {four.alt.number, four.bravo.number, four.beside.number}
     kept = four.running
-    four.running = lambda: tuple(one for one in kept() if one.number not in stopped)  # type: ignore[method-assign]
     waiting: list[tuple[Party, str, bytes]] = []
 
     def hold(sender: Party, relay: str, envelope: bytes) -> Iterable[bytes]:
@@ -236,12 +243,19 @@ def test_what_did_not_run_heard_nothing(four: Ruled) -> None:
             return []
         return [envelope]
 
+    four.running = kept  # type: ignore[method-assign]
     four.weather = hold
+    four.run(700)
+    four.running = lambda: tuple(one for one in kept() if one.number not in stopped)  # type: ignore[method-assign]
+    waiting = [one for one in waiting if one[0] is not four.alpha]
+    assert {sender.number for sender, _, _ in waiting} == stopped
     four.run(LONG)
     four.weather = lambda sender, relay, envelope: [envelope]
-    four.running = kept  # type: ignore[method-assign]
     four.part((four.alpha, four.bravo), (four.alpha, four.beside))
-    four.run(AFTER - 3_000)
+    for sender, relay, envelope in waiting:
+        four.bring(sender, relay, envelope)
+    four.running = kept  # type: ignore[method-assign]
+    four.run(AFTER - 1_500)
     assert four.speakers() == ["main"]
 
 
@@ -250,7 +264,9 @@ def test_an_answer_from_before_the_silence_was_long_enough_is_none(four: Ruled) 
     four.beside.kill()
     four.run(AFTER)
     rule = four.alt.endpoint.terminals._rule
-    four.part((four.alpha, four.alt), (four.alpha, four.bravo))
+    four.part((four.alpha, four.bravo))
+    four.run(AFTER + 1_500)
+    four.part((four.alpha, four.alt))
     four.run(AFTER - 1_000)
 
     def hold(sender: Party, relay: str, envelope: bytes) -> Iterable[bytes]:
@@ -260,8 +276,8 @@ def test_an_answer_from_before_the_silence_was_long_enough_is_none(four: Ruled) 
 
     four.weather = hold
     while rule._asked_at is None:
-        four.run(50)
-    four.run(400)
+        four.run(10)
+    four.run(520)
     assert four.speakers() == ["main"], "nothing was answered since it asked"
     assert four.alt.endpoint.context.peer_is_heard
     four.weather = lambda sender, relay, envelope: [envelope]
@@ -291,9 +307,43 @@ def test_whom_an_officer_made_stand_by_waits_for_an_officer(four: Ruled) -> None
     assert four.alt.speak()
     assert four.alt.speak(speak=False)
     four.run(1_000)
+    assert four.alpha.speak()
+    four.run(1_000)
     four.alpha.kill()
     four.run(LONG)
     assert four.speakers() == []
+
+
+def test_after_the_last_term_nobody_takes_over_by_the_rule(four: Ruled) -> None:
+    """There is no term after it (docs/protocol.md 23.2 and 23.13)."""
+    four.alpha.endpoint.standing.turns["ALPHA"] = Turn(TERM_MAX - 1, 1)
+    assert four.alpha.speak(speak=False)
+    assert four.alpha.speak()
+    four.run(1_000)
+    assert four.alt.endpoint.standing.turn == (TERM_MAX, 1)
+    four.alpha.kill()
+    four.run(LONG)
+    assert four.speakers() == []
+
+
+def test_silence_is_said_once_it_is_as_long_as_the_rule(four: Ruled) -> None:
+    """A hotline that is well says nothing of it (docs/protocol.md 23.14)."""
+    rule = four.bravo.endpoint.terminals._rule
+    to_alt = next(line for line in four.bravo.endpoint.context.lines if line.setup.remote.number == four.alt.number)
+
+    def said() -> int:
+        heartbeat = content_pb2.Heartbeat()
+        rule.write(heartbeat, to_alt, four.bravo.now())
+        return heartbeat.silent_ms
+
+    four.alt.prepare()  # it stands under a charter without the rule, and will not take over
+    four.alt.restart()
+    four.run(2_000)
+    four.alpha.kill()
+    four.run(AFTER - 1_000)
+    assert said() == 0
+    four.run(2_000)
+    assert said() >= AFTER
 
 
 # --- two of them ------------------------------------------------------------------------------------------------------
@@ -320,6 +370,19 @@ def test_where_the_first_alternate_is_lost_too_the_second_follows() -> None:
     five.run(2 * AFTER - 2_000)
     assert five.speakers() == []
     five.run(4_000)
+    assert five.speakers() == ["alt-5"]
+
+
+def test_what_the_second_waits_for_the_peer_has_waited_for_too() -> None:
+    """Twice the time of the rule, on both sides (docs/protocol.md 23.13)."""
+    five = _ruled(more=1)
+    five.alt.kill()
+    five.part((five.alpha, five.all[4]))
+    five.run(LONG)
+    five.alpha.kill()
+    five.run(AFTER + 2_000)
+    assert five.speakers() == []
+    five.run(AFTER)
     assert five.speakers() == ["alt-5"]
 
 
