@@ -60,6 +60,7 @@ BEHAVIOUR = {
     "relay-...": "what a relay says, which depends on its mailboxes",
     "activation": "who may speak is of a charter: signed words inside a heartbeat, told by tests that cite 23.2",
     "inactive": "depends on what time it is where it arrives",
+    "third-party": "depends on who else stands in the charter: told by tests that cite 26.11",
     "weak-key": "such a key is refused in cards and policies, whose words are free",
 }
 """Words of section 15 without a case, each with the reason."""
