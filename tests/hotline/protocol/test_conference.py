@@ -136,6 +136,38 @@ def test_an_old_backup_says_no_serial_twice_that_it_is_told_of() -> None:
     assert "peer-restored" not in alpha.alarms()
 
 
+def test_what_one_tells_of_lost_serials_holds_for_all() -> None:
+    """At the window of the one that knows less, a serial would be given out again (docs/protocol.md 26.4)."""
+    three = Trio().open()
+    alpha, bravo, charlie = three.all
+    backup = alpha.memory.copy()
+    three.part(alpha, charlie)
+    assert alpha.submit("said before the loss").ok
+    three.run(2_000)
+    alpha.restart(backup)
+    three.run(3_000)
+    words = (ROUTINE, "en", content_pb2.DIRECTION_LTR, "said after it", "watch")
+    alpha.at(charlie, Submit(RequestId(500), Plane.REAL, *words))
+    assert alpha.replies[RequestId(500)].fields["serial"] == 2
+    three.run(2_000)
+    assert bravo.got(alpha) == {1: "said before the loss", 2: "said after it"}
+
+
+def test_nothing_is_said_to_a_party_that_is_not_heard() -> None:
+    """A restored terminal would say its serials again to the one that is behind a relay (docs/protocol.md 26.4)."""
+    three = Trio().open()
+    alpha, bravo, charlie = three.all
+    three.part(alpha, charlie)
+    alpha.restart()
+    three.run(2_000)
+    three.sent.clear()
+    assert alpha.submit(TEXT).ok
+    three.run(1_000)
+    durable = [envelope[3] for sender, _, envelope in three.sent if sender == "ALPHA" and not envelope[1] & 0x02]
+    assert bravo.number in durable
+    assert charlie.number not in durable
+
+
 def test_a_statement_that_is_renumbered_is_so_for_all() -> None:
     """One reader would have it under another serial than the other one (docs/protocol.md 26.4)."""
     three = Trio().open()
