@@ -235,7 +235,9 @@ class Receiving:
         if item is None:
             # The gap closed behind this one: everything below the new high-water mark leaves the table.
             ctx.out.changes.extend(
-                Delete("held", {"plane": plane.value, "serial": number}) for number in inbox.take_released()
+                Delete("held", {"plane": plane.value, "serial": number})
+                for number in inbox.take_released()
+                if number != serial  # it was never held
             )
             return
         ctx.record("msg.held", plane=plane.value, serial=serial, through=inbox.through)
