@@ -29,7 +29,7 @@ from hotline.protocol.events import AskChallenge, EndpointEvent
 from hotline.protocol.handover import LABEL, signed_parts
 from hotline.protocol.tables import TABLES
 from hotline.runtime.operators import OperatorService
-from hotline.runtime.store import _PUT, EndpointStore, _schema
+from hotline.runtime.store import EndpointStore, _put, _schema
 from hotline.runtime.watchers import Watchers
 from hotline.wire.codec import decode, encode
 from hotline.wire.v1 import content_pb2, operator_pb2
@@ -116,7 +116,7 @@ def stored(output: Output) -> None:
         for change in output.changes:
             if isinstance(change, Put):
                 row = [change.row[column] for column in TABLES[change.table].columns]
-                database.execute(_PUT[change.table], row)
+                database.execute(_put(change.table), row)
             else:
                 condition = " AND ".join(f'"{column}"=?' for column in change.match)
                 database.execute(f'DELETE FROM "{change.table}" WHERE {condition}', list(change.match.values()))
