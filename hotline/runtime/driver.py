@@ -34,7 +34,6 @@ def settle_memory() -> None:
 
     The collector cost each statement a twentieth of its delay, for a daemon makes hardly any cycles.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)
 
