@@ -25,6 +25,7 @@ from hotline.protocol.tables import TABLES, Head, scoped, shape
 from hotline.runtime.contentkeys import ContentKeys, spell_openings
 from hotline.runtime.ledgerstore import LEDGER_SCHEMA, Loaded, append, consistency, head_of, load, root_at
 from hotline.runtime.lookups import CONTENT, SEALED, Lookups, label, show_party
+from hotline.runtime.tidying import Tidier
 
 SCHEMA_VERSION = 5
 KEY_FOLDER = "keys"
@@ -155,6 +156,8 @@ class EndpointStore(Lookups):
             is_new = not path.exists()
             self._writer = connect(path)
             undo.callback(self._writer.close)
+            self._tidier = Tidier(path)
+            undo.callback(self._tidier.close)
             if is_new or self._writer.execute("PRAGMA user_version").fetchone()[0] == 0:
                 self._create(path)
             self._wipe_at: int | None = None
@@ -225,6 +228,7 @@ class EndpointStore(Lookups):
         if self._wipe_at is None and any(_destroys_secret(change) for output in batch for change in output.changes):
             self._wipe_at = now.mono
         self._wipe_when_due(now.mono)
+        self._tidier.look(self._writer.total_changes, now.mono)
         if staged is not None:
             self._ledger.accept(staged)
             last = staged.segments[-1]
@@ -282,6 +286,7 @@ class EndpointStore(Lookups):
 
     def close(self) -> None:
         """Give the store up; the last commit is already durable."""
+        self._tidier.close()
         for one in (self, *self._parties):
             one._reader.close()
         self._writer.close()
