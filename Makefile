@@ -53,6 +53,7 @@ planted: install ## faults planted into the product: each must be seen by a judg
 drills: install ## every drill of the library on this machine, two at a time; reports in build/drills
 	rm -rf build/drills build/other
 	$(RUN)/python -m tools.other build/other
+	sync
 	$(RUN)/hotline drill run --all --jobs 2 --out build/drills --other build/other
 
 sabotage: install ## every drill on daemons that lack a protection: each must turn red

@@ -86,6 +86,7 @@ def processes_of(stage: str) -> list[int]:
 @pytest.mark.timeout(300)
 def test_the_quick_set_passes(tmp_path: Path) -> None:
     """The promises that a capital relies on first would be broken and nobody would know."""
+    os.sync()  # what hundreds of tests have left to be written would hold up the disk, and is no fault of the hotline
     done = drill("run", "--tag", "quick", "--jobs", "2", "--seed", "1", "--out", str(tmp_path), "--json", seconds=280)
     results = printed(done.stdout)
     verdicts = {result["name"]: result["verdict"] for result in results}
