@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from hotline.drill.journal import of_kind, read_journal
 from hotline.drill.plan import find_plan
 from hotline.drill.stage import Stage, paths_up, short_folder, wait_until
 from tests.process.conftest import HOTLINE, ROOT, environment
+from tests.process.disk import WatchedDisk
 from tests.sabotage.control import broken, run_weakened
 from tests.schemas import printed
 
@@ -82,16 +84,33 @@ def processes_of(stage: str) -> list[int]:
     return found
 
 
+def played(out: Path, *chosen: str) -> list[dict[str, Any]]:
+    """Drills two at a time, and what each came to."""
+    done = drill("run", *chosen, "--jobs", "2", "--seed", "1", "--out", str(out), "--json", seconds=280)
+    results = printed(done.stdout)
+    passed = all(result["verdict"] == "passed" for result in results)
+    assert done.returncode == (0 if passed else 7), done.stderr
+    return results
+
+
 @pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_the_quick_set_passes(tmp_path: Path) -> None:
-    """The promises that a capital relies on first would be broken and nobody would know."""
-    os.sync()  # what hundreds of tests have left to be written would hold up the disk, and is no fault of the hotline
-    done = drill("run", "--tag", "quick", "--jobs", "2", "--seed", "1", "--out", str(tmp_path), "--json", seconds=280)
-    results = printed(done.stdout)
-    verdicts = {result["name"]: result["verdict"] for result in results}
+    """The promises that a capital relies on first would be broken and nobody would know.
+
+    What is broken while the disk of this machine stands still is played once more: a statement is there when it is
+    stored, and no hotline stores faster than its disk.
+    """
+    with WatchedDisk(tmp_path) as disk:
+        results = played(tmp_path / "first", "--tag", "quick")
+        assert len(results) == 8
+    again = [result["name"] for result in results if result["verdict"] != "passed"]
+    if again and disk.stood_still:
+        results = [result for result in results if result["name"] not in again]
+        results += played(tmp_path / "again", *again)
     told = [promise["text"] for result in results for promise in result["promises"] if not promise["holds"]]
-    assert (done.returncode, told, len(verdicts), set(verdicts.values())) == (0, [], 8, {"passed"}), done.stderr
+    verdicts = {result["name"]: result["verdict"] for result in results}
+    assert (told, len(verdicts), set(verdicts.values())) == ([], 8, {"passed"}), f"worst sync {disk.worst_ms:.0f} ms"
     for result in results:
         folder = Path(result["folder"])
         assert json.loads((folder / "report.json").read_text())["verdict"] == "passed"
