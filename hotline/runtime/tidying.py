@@ -1,7 +1,7 @@
 """Brings what SQLite's log file holds into the database, in a thread of its own and under no commit.
 
 SQLite does that by itself, under the commit that fills a thousand pages: two syncs of much, which on a busy disk took
-hundreds of milliseconds in which a FLASH waited. At the pace of people the thread is always there before. Nothing
+30 to 180 ms in which a FLASH waited. At the pace of people the thread is always there before. Nothing
 depends on it: readers find what the log file holds, a power cut loses none of it, and in a flood, which the thread
 would only slow down, or on a disk that is ill SQLite does it as ever.
 """

@@ -51,7 +51,7 @@ def _frames(database: Path) -> int:
 
 
 def test_no_commit_at_the_pace_of_people_empties_the_log_file(tmp_path: Path) -> None:
-    """A FLASH would wait half a second for the disk, as one did in a drill."""
+    """A FLASH would wait for the disk, every seven seconds, as in a drill."""
     with opened(tmp_path) as store:
         begun, fullest = _said(store)
         assert begun >= COMMITS * PACE_MS // 4_000
