@@ -84,6 +84,7 @@ class Conference:
             self.members[party] = member
             own_log = member.own_log
         self.first = next(iter(self.members.values()))
+        self._of_number = {setup.remote.number: setup.remote.party for setup in setups}
         for member in self.members.values():
             others = [other for other in self.members.values() if other is not member]
             member.context.fellows = [other.context for other in others]
@@ -151,9 +152,7 @@ class Conference:
             frame = decode_frame(data)
             match frame.WhichOneof("body"):
                 case "envelope":
-                    sender = decode_header(frame.envelope).sender
-                    numbers = {member.context.setup.remote.number: party for party, member in self.members.items()}
-                    return [numbers.get(sender, first)]
+                    return [self._of_number.get(decode_header(frame.envelope).sender, first)]
                 case "custody" | "welcome":
                     return list(self.members)
                 case _:

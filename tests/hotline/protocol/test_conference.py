@@ -23,7 +23,7 @@ from hotline.protocol.events import (
 from hotline.protocol.paths import PathState
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.pair import FLASH, ROUTINE, Party
-from tests.hotline.protocol.trio import Delegation, Trio
+from tests.hotline.protocol.trio import Delegation, Disk, Trio
 
 TEXT = "We see the same cloud as you do."
 
@@ -31,6 +31,17 @@ TEXT = "We see the same cloud as you do."
 def _contents(one: Delegation, other: Delegation) -> list[tuple[object, object]]:
     rows = one.memory.of(one.scope(other)).rows("received")
     return [(row["content"], row["signature"]) for row in rows]
+
+
+def _said_to_bravo_alone() -> tuple[Trio, Disk]:
+    """ALPHA has said #1 while CHARLIE did not hear it; and what its disk held before."""
+    three = Trio().open()
+    alpha, _, charlie = three.all
+    backup = alpha.memory.copy()
+    three.part(alpha, charlie)
+    assert alpha.submit("said before the loss").ok
+    three.run(2_000)
+    return three, backup
 
 
 def test_one_statement_is_signed_once_and_read_by_each() -> None:
@@ -120,12 +131,8 @@ def test_a_restart_forgets_nothing_of_anybody() -> None:
 
 def test_an_old_backup_says_no_serial_twice_that_it_is_told_of() -> None:
     """A restored terminal would say another thing to the one that knows less (docs/protocol.md 26.4)."""
-    three = Trio().open()
+    three, backup = _said_to_bravo_alone()
     alpha, bravo, charlie = three.all
-    backup = alpha.memory.copy()
-    three.part(alpha, charlie)
-    assert alpha.submit("said before the loss").ok
-    three.run(2_000)
     alpha.restart(backup)
     three.run(3_000)
     assert alpha.submit("said after it").ok
@@ -138,12 +145,8 @@ def test_an_old_backup_says_no_serial_twice_that_it_is_told_of() -> None:
 
 def test_what_one_tells_of_lost_serials_holds_for_all() -> None:
     """At the window of the one that knows less, a serial would be given out again (docs/protocol.md 26.4)."""
-    three = Trio().open()
+    three, backup = _said_to_bravo_alone()
     alpha, bravo, charlie = three.all
-    backup = alpha.memory.copy()
-    three.part(alpha, charlie)
-    assert alpha.submit("said before the loss").ok
-    three.run(2_000)
     alpha.restart(backup)
     three.run(3_000)
     words = (ROUTINE, "en", content_pb2.DIRECTION_LTR, "said after it", "watch")
@@ -170,12 +173,8 @@ def test_nothing_is_said_to_a_party_that_is_not_heard() -> None:
 
 def test_a_statement_that_is_renumbered_is_so_for_all() -> None:
     """One reader would have it under another serial than the other one (docs/protocol.md 26.4)."""
-    three = Trio().open()
+    three, backup = _said_to_bravo_alone()
     alpha, bravo, charlie = three.all
-    backup = alpha.memory.copy()
-    three.part(alpha, charlie)
-    assert alpha.submit("said before the loss").ok
-    three.run(2_000)
     three.part(alpha, bravo)
     alpha.restart(backup)
     assert alpha.submit("said after it").ok  # nobody is heard: it waits, under a serial that BRAVO knows

@@ -7,8 +7,10 @@ see a loss. With `--size N` no file may grow past N bytes: a full disk.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 from hotline.crypto.signing import SigningKey
@@ -33,6 +35,16 @@ def make_ledger(epoch: int, frontier: Frontier, last_timestamp_ms: int) -> Ledge
 def open_store(folder: Path) -> EndpointStore:
     """The store in `folder`, opened as a daemon opens it."""
     return EndpointStore(folder, make_ledger, ContentKeys(folder / "keys", b"k" * 32))
+
+
+@contextlib.contextmanager
+def opened(folder: Path) -> Iterator[EndpointStore]:
+    """The store, closed at the end as a daemon's stop closes it."""
+    store = open_store(folder)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def statement(serial: int) -> Output:

@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,21 +19,11 @@ from hotline.ledger.verify import Outcome, Verdict, verify_log
 from hotline.machine import Delete, Instant, Output, Plane, Put, Record
 from hotline.runtime import store as store_module
 from hotline.runtime.recordfiles import open_record
-from hotline.runtime.store import SCHEMA_VERSION, EndpointStore, connect
-from tests.hotline.runtime.store_writer import BASE, KEY, open_store, statement, stored_serial
+from hotline.runtime.store import SCHEMA_VERSION, connect
+from tests.hotline.runtime.store_writer import BASE, KEY, open_store, opened, statement, stored_serial
 
 NOW = Instant(1, 1_700_000_000_000)
 ROOT = Path(__file__).parents[3]
-
-
-@contextlib.contextmanager
-def opened(folder: Path) -> Iterator[EndpointStore]:
-    """The store, closed at the end as a daemon's stop closes it."""
-    store = open_store(folder)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _filled(folder: Path, count: int = 5) -> Path:

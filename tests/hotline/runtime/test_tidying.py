@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from hotline.machine import Instant
 from hotline.runtime.store import EndpointStore
 from hotline.runtime.tidying import Tidier
-from tests.hotline.runtime.store_writer import open_store, statement, stored_serial
+from tests.hotline.runtime.store_writer import open_store, opened, statement, stored_serial
 
 WALL = 1_700_000_000_000
 PACE_MS = 50
 COMMITS = 400
-
-
-@contextlib.contextmanager
-def opened(folder: Path) -> Iterator[EndpointStore]:
-    """The store, closed at the end as a daemon's stop closes it."""
-    store = open_store(folder)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _said(store: EndpointStore) -> tuple[int, int]:
