@@ -495,9 +495,9 @@ def _cut(image: Path, place: Path, copy: Path, check: Path, cuts: int, *more: st
             # the kernel remembers of that file; mounted again it would show neither the one disk nor the other.
             cut = copy.with_suffix(f".{turn}")
             shutil.copyfile(image, cut)
-            process.send_signal(signal.SIGCONT)
             found.append((_acknowledged(lines), _serial_in_image(cut, check)))
             cut.unlink()
+            process.send_signal(signal.SIGCONT)  # only now: on a slow machine it would meanwhile fill its disk
     finally:
         process.kill()
         process.communicate()
