@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import shutil
@@ -21,6 +22,7 @@ from hotline.cli.drillproxy import SpanOfTime
 from hotline.cli.exits import Exit, leave
 from hotline.cli.output import line, print_json
 from hotline.errors import ConfigError
+from hotline.safetext import safe_line
 
 if TYPE_CHECKING:
     from hotline.drill.outcome import Report
@@ -53,6 +55,13 @@ def _way_of_playing(command: Command) -> Command:
             default="30m",
             show_default=True,
             help="Longest time for one drill.",
+        ),
+        click.option(
+            "--again",
+            type=click.IntRange(0, 9),
+            default=1,
+            show_default=True,
+            help="How often a drill is played again that cannot be decided, for this machine stood still.",
         ),
         click.option("--keep", is_flag=True, help="Keep the folder with throw-away keys, stores and logs."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON lines with a versioned schema."),
@@ -98,8 +107,9 @@ def run(
       hotline drill run rolling-upgrade --other /opt/hotline-next
       hotline drill run my-drill.toml --dry-run
 
-    Exit 0 every promise held, 7 one was broken, 1 a drill could not be run here or was aborted. Ctrl-C ends every
-    process that was started, and still writes the report.
+    Exit 0 every promise held, 7 one was broken, 10 one was late by no more than this machine stood still, so that
+    nothing is decided, 1 a drill could not be run here or was aborted. Ctrl-C ends every process that was started, and
+    still writes the report.
     """
     drills = _chosen(names, tag, everything)
     if dry_run:
@@ -124,6 +134,7 @@ class _Settings:
     system: Path | None
     other: Path | None
     time_limit: int
+    again: int
     keep: bool
     as_json: bool
 
@@ -176,32 +187,54 @@ def _reasons(one: Drill, settings: _Settings) -> list[str]:
 
 
 def _here(one: Drill, settings: _Settings) -> Exit:
-    from hotline.drill.journal import Journal
     from hotline.drill.report import summary
-    from hotline.drill.results import JOURNAL, exit_of, results_of
+    from hotline.drill.results import exit_of
     from hotline.drill.versions import other_installation
 
     reasons = _reasons(one, settings)
     if reasons:
         leave(Exit.FIXABLE, "\n".join(f"{one.plan.name} cannot be run here: {reason}" for reason in reasons))
     other = None if settings.other is None else other_installation(settings.other)
-    folder = _new_folder(settings.out / one.plan.name)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal must leave no relay behind either
+        signal.signal(number, signal.default_int_handler)
+    folder = settings.out / one.plan.name
+    for tries in itertools.count(1):
+        report, interrupted = _reported(one, settings, folder, other)
+        if interrupted or report.verdict != "undecided" or tries > settings.again:
+            break
+        _set_aside(report, folder, tries)
+    if settings.as_json:
+        print_json(run_json(report, folder, tries))
+    else:
+        line(summary(report, str(folder / "report.html")))
+    return Exit.INTERRUPTED if interrupted else Exit(exit_of(report))
+
+
+def _reported(one: Drill, settings: _Settings, folder: Path, other: Other | None) -> tuple[Report, bool]:
+    """Played once: its report, and whether somebody interrupted it."""
+    from hotline.drill.journal import Journal
+    from hotline.drill.results import JOURNAL, results_of
+
+    _new_folder(folder)
     if not settings.as_json:
         line(f"{one.plan.name}: {one.plan.title}   (seed {settings.seed})")
     journal = Journal(folder / JOURNAL)
     interrupted = False
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal must leave no relay behind either
-        signal.signal(number, signal.default_int_handler)
     try:
         _play(one, settings, journal, other)
     except KeyboardInterrupt:
         interrupted = True
-    report = results_of(journal.entries, folder)
-    if settings.as_json:
-        print_json(run_json(report, folder))
-    else:
-        line(summary(report, str(folder / "report.html")))
-    return Exit.INTERRUPTED if interrupted else Exit(exit_of(report))
+    return results_of(journal.entries, folder), interrupted
+
+
+def _set_aside(report: Report, folder: Path, tries: int) -> None:
+    """Keep a run that decided nothing, and say so: the drill is played again."""
+    kept = folder.with_name(f"{folder.name}.undecided-{tries}")
+    try:
+        folder.rename(kept)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be renamed to {kept.name} ({error.strerror})") from error
+    click.echo(f"{report.name}: {safe_line(report.outcome)} Kept in {kept}; it is played again.", err=True)
 
 
 def _play(one: Drill, settings: _Settings, journal: Any, other: Other | None) -> None:
@@ -244,18 +277,17 @@ class _Progress:
             click.echo(f"\r  {clock} of {self._length // 60_000:02d}:{self._length / 1_000 % 60:04.1f}  ", nl=False)
 
 
-def _new_folder(folder: Path) -> Path:
+def _new_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True)
     except FileExistsError as error:
         raise ConfigError(f"{folder}: exists already; name another place with --out, or move it away") from error
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be made ({error.strerror})") from error
-    return folder
 
 
-def run_json(report: Report, folder: Path) -> dict[str, Any]:
-    """Schema hotline.drill-run/1."""
+def run_json(report: Report, folder: Path, tries: int = 1) -> dict[str, Any]:
+    """Schema hotline.drill-run/1. `tries` is how often it was played until this report."""
     return {
         "schema": "hotline.drill-run/1",
         "name": report.name,
@@ -273,10 +305,12 @@ def run_json(report: Report, folder: Path) -> dict[str, Any]:
                 "measured": one.measured,
                 "unit": one.unit,
                 "holds": one.holds,
+                "decided": one.decided,
             }
             for one in report.promises
         ],
         "folder": str(folder),
+        "tries": tries,
     }
 
 
@@ -307,18 +341,19 @@ def _as_processes(drills: Sequence[Drill], jobs: int, settings: _Settings, *, na
         pool.shutdown(wait=False, cancel_futures=True)
         _interrupt(running)
         raise
-    passed, broken = codes.count(0), codes.count(int(Exit.DRILL_BROKEN))
+    passed, broken, undecided = (codes.count(int(code)) for code in (Exit.DONE, Exit.DRILL_BROKEN, Exit.UNDECIDED))
     if not settings.as_json:
-        rest = f", {len(codes) - passed - broken} aborted, {skipped} not run here"
-        line(f"{passed} of {len(codes)} drills passed, {broken} broken{rest}; {time.monotonic() - begun:.0f} s")
-    if broken:
-        return Exit.DRILL_BROKEN
+        rest = f"{len(codes) - passed - broken - undecided} aborted, {skipped} not run here"
+        told = f"{passed} of {len(codes)} drills passed, {broken} broken, {undecided} undecided, {rest}"
+        line(f"{told}; {time.monotonic() - begun:.0f} s")
+    if broken or undecided:
+        return Exit.DRILL_BROKEN if broken else Exit.UNDECIDED
     return Exit.DONE if passed == len(codes) and codes and not (named and skipped) else Exit.FIXABLE
 
 
 def _child(one: Drill, settings: _Settings, running: dict[str, subprocess.Popen[str]]) -> int:
     words = [sys.executable, "-m", "hotline", "drill", "run", str(one.path), "--json", "--out", str(settings.out)]
-    words += ["--seed", str(settings.seed), "--time-limit", f"{settings.time_limit}ms"]
+    words += ["--seed", str(settings.seed), "--time-limit", f"{settings.time_limit}ms", "--again", str(settings.again)]
     words += [flag for flag, asked in (("--simulate", settings.simulate), ("--keep", settings.keep)) if asked]
     words += ["--system", str(settings.system)] if settings.system is not None else []
     words += ["--other", str(settings.other)] if settings.other is not None else []
@@ -329,19 +364,21 @@ def _child(one: Drill, settings: _Settings, running: dict[str, subprocess.Popen[
     out, error = process.communicate()
     del running[one.plan.name]
     found = json.loads(out.splitlines()[-1]) if out.strip() else None
+    if found is not None and found["tries"] > 1:
+        click.echo(error.strip(), err=True)
     if settings.as_json and found is not None:
         print_json(found)
     elif found is not None:
         held = sum(bool(promise["holds"]) for promise in found["promises"])
         line(
-            f"{found['verdict'].upper():8} {one.plan.name:28} {held} of {len(found['promises'])} promises, "
-            f"{found['seconds']:.1f} s"
+            f"{found['verdict'].upper():9} {one.plan.name:28} {held} of {len(found['promises'])} promises, "
+            f"{found['seconds']:.1f} s{'' if found['tries'] == 1 else ', played again'}"
         )
         for promise in found["promises"]:
             if not promise["holds"]:
-                line(f"         {promise['text']}: limit {promise['limit']:g}, measured {promise['measured']}")
+                line(f"          {promise['text']}: limit {promise['limit']:g}, measured {promise['measured']}")
     else:
-        click.echo(f"ABORTED  {one.plan.name}: {error.strip()}", err=True)
+        click.echo(f"ABORTED   {one.plan.name}: {error.strip()}", err=True)
     return process.returncode
 
 

@@ -17,7 +17,7 @@ from hotline.safetext import SafeText, safe_block, safe_line
 
 MISSING: Final = "not promised"
 
-Change = Literal["kept", "broken", "mended", "still broken", ""]
+Change = Literal["kept", "broken", "mended", "still broken", "not decided", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,8 @@ def _difference(one: Judged | None, other: Judged | None) -> str:
 def _change(one: Judged | None, other: Judged | None) -> Change:
     if one is None or other is None:
         return ""
+    if not (one.decided and other.decided):
+        return "not decided"
     table_: dict[tuple[bool, bool], Change] = {
         (True, True): "kept",
         (True, False): "broken",

@@ -29,6 +29,7 @@ Every entry has `t`, milliseconds since the steady state was reached (negative b
 | `exit` | `process`, `code`, `asked` (whether the drill had asked for it) |
 | `version` | `process`, `to` (the version that was asked for), `outcome` (serves, refused, failed), `text` |
 | `memory` | `process`, `mib` |
+| `standstill` | `what` (disk, processor), `ms`: this machine, not the hotline, stood still from `t` on |
 | `ledger` | `by`, `size`, `log_epoch`, `root`, `verified`, `text` |
 | `agree` | `holds`, `text`: both ledgers compared |
 | `plaintext` | `place`: a text of the drill was found there |
@@ -100,6 +101,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     "exit": {"process": "text", "code": "integer", "asked": "truth"},
     "version": {"process": "text", "to": "text", "outcome": "text", "text": "text"},
     "memory": {"process": "text", "mib": "number"},
+    "standstill": {"what": "text", "ms": "number"},
     "ledger": {
         "by": "text",
         "size": "integer",

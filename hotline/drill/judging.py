@@ -1,7 +1,8 @@
 """Promises against facts, and the report of a whole drill.
 
 A promise holds only if it was measured. What never happened is None, not nought: a silent instrument must not pass for
-a quiet line. A drill that did not run from its steady state to its end is aborted, and none of its promises holds.
+a quiet line. A drill that did not run from its steady state to its end is aborted, and none of its promises holds. A
+promise about time that is broken by no more than this machine stood still is not decided; nothing else is excused.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from hotline.drill.findings import named
 from hotline.drill.journal import Entry
 from hotline.drill.measures import Facts, facts_of, numbers
 from hotline.drill.outcome import Judged, Report, Verdict
-from hotline.drill.promises import Promise
+from hotline.drill.promises import Promise, SteadyPaths, Told
 from hotline.drill.timeline import timeline
 
 JUDGES: Final = statementjudges.JUDGES | faultjudges.JUDGES | officerjudges.JUDGES
@@ -62,9 +63,16 @@ def _verdict(facts: Facts, judged: list[Judged]) -> tuple[Verdict, str]:
         return "aborted", f"Aborted before the first fault: {why}."
     if not facts.whole:
         return "aborted", f"Not played to its end ({facts.outcome}): {facts.end_text}."
-    broken = [one.text for one in judged if not one.holds]
+    broken = [one.text for one in judged if not one.holds and one.decided]
     if broken:
         return "broken", f"{len(broken)} of {len(judged)} promises did not hold: {named(broken)}."
+    undecided = [one.text for one in judged if not one.decided]
+    if undecided:
+        stood = f"this machine stood still for {spoken(facts.stood_still)} in all"
+        return (
+            "undecided",
+            f"{len(undecided)} of {len(judged)} promises cannot be decided, for {stood}: {named(undecided)}.",
+        )
     return "passed", "The promise held." if len(judged) == 1 else f"All {len(judged)} promises held."
 
 
@@ -94,6 +102,8 @@ def judge_promise(promise: Promise, facts: Facts) -> Judged:
         found = replace(found, detail=f"not judged: the drill was not played to its end ({facts.outcome})")
     measured = None if found.measured is None else round(found.measured, 3)
     within = measured is not None and (measured <= limit if least is None else measured >= limit)
+    holds = within and facts.whole
+    excused = not holds and measured is not None and _may_be_the_machine(promise, measured - limit, facts)
     return Judged(
         promise=promise.promise,
         text=found.text,
@@ -102,10 +112,24 @@ def judge_promise(promise: Promise, facts: Facts) -> Judged:
         measured=measured,
         out_of=found.out_of,
         unit=_UNITS.get(promise.promise, "count"),
-        holds=within and facts.whole,
+        holds=holds,
+        decided=not excused,
         detail=found.detail,
         why=promise.why,
     )
+
+
+def _may_be_the_machine(promise: Promise, over: float, facts: Facts) -> bool:
+    """Whether the machine stood still for so long that the promise may be broken by that alone, `over` its limit."""
+    if not facts.whole or not facts.stood_still:
+        return False
+    match promise:
+        case Told():
+            return promise.within is not None
+        case SteadyPaths():
+            return True
+        case _:
+            return _UNITS.get(promise.promise) == "ms" and over <= facts.stood_still
 
 
 _UNITS: Final[dict[str, Any]] = {

@@ -18,6 +18,7 @@ from hotline.drill.outcome import FaultSpan, Gap, LedgerEnd, Message, PathSpan
 from hotline.drill.patterns import PARTIES
 from hotline.drill.plan import Plan
 from hotline.drill.spans import fault_spans, path_spans
+from hotline.drill.standstills import EVERY_MS
 from hotline.drill.telling import parts_of
 from hotline.errors import Malformed
 
@@ -51,6 +52,8 @@ class Facts:
     disordered: tuple[str, ...]
     """Ids of statements shown after one that was said later, with the same sender, plane and precedence."""
     twice: int
+    stood_still: float
+    """For how long this machine stood still in all, at most."""
 
     def of(self, *kinds: str, by: str | None = None) -> list[Entry]:
         """Entries of these kinds since the steady state, of one side if it is named."""
@@ -94,6 +97,7 @@ def facts_of(entries: Sequence[Entry]) -> Facts:
         agree=bool(agreed[-1]["holds"]) if agreed else None,
         disordered=tuple(_disordered(rest, messages)),
         twice=sum(max(0, message.times_shown - 1) for message in messages) + strangers,
+        stood_still=sum(entry["ms"] + EVERY_MS for entry in of_kind(rest, "standstill") if entry["t"] >= 0),
     )
 
 
@@ -309,6 +313,7 @@ def numbers(facts: Facts) -> dict[str, float | None]:
         "expired": float(sum(1 for message in messages if message.expired is not None)),
         "silence_ms": max(readings, default=None),
         "alarms": float(len(facts.of("alarm"))),
+        "stood_still_ms": float(facts.stood_still),
     }
     for name in ("", *PRECEDENCES):
         times = taken((message for message in messages if name in ("", message.precedence)), delivered)

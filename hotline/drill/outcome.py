@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hotline.errors import Malformed
 
-Verdict = Literal["passed", "broken", "aborted"]
+Verdict = Literal["passed", "broken", "undecided", "aborted"]
 
 
 class _Part(BaseModel):
@@ -41,6 +41,8 @@ class Judged(_Part):
     """Of how many, for a count of statements."""
     unit: Literal["ms", "count", "MiB", "percent"]
     holds: bool
+    decided: bool
+    """False if it does not hold, and this machine stood still for so long meanwhile that it may be why."""
     detail: str
     """Which statement, fault or side decided it; empty if there is nothing to say."""
     why: str
@@ -160,7 +162,7 @@ class Report(_Part):
     promises: list[Judged]
     measures: dict[str, float | None]
     """said, refused_to_say, delivered, lost, twice, disordered, expired; delivery_ms_{p50,p99,max} and the same for
-    each precedence as delivery_flash_ms_p50 ...; silence_ms; alarms."""
+    each precedence as delivery_flash_ms_p50 ...; silence_ms; alarms; stood_still_ms (this machine, in all)."""
     messages: list[Message]
     faults: list[FaultSpan]
     paths: list[PathSpan]

@@ -40,8 +40,9 @@ color:var(--ink);border-block:3px double var(--bad)}
 .verdict{margin:1rem 0;padding:.6rem .9rem;max-width:none;border:1px solid var(--line);border-inline-start-width:.5rem;
 background:var(--panel);font-size:1.1rem}
 .verdict b{letter-spacing:.06em}.passed{border-color:var(--ok)}.broken{border-color:var(--bad)}
-.aborted{border-color:var(--warn)}.passed b,.kept{color:var(--ok)}.broken b,.no{color:var(--bad);font-weight:700}
-.aborted b{color:var(--warn)}
+.aborted,.undecided{border-color:var(--warn)}
+.passed b,.kept{color:var(--ok)}.broken b,.no{color:var(--bad);font-weight:700}
+.aborted b,.undecided b{color:var(--warn)}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 caption{text-align:start;color:var(--soft);padding:.2rem 0 .4rem}
 th,td{text-align:start;vertical-align:baseline;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line);
@@ -117,8 +118,10 @@ def facts(pairs: dict[str, str]) -> Markup:
     return tag("dl", *(Markup(tag("dt", name) + tag("dd", value)) for name, value in pairs.items()))
 
 
-def mark(holds: bool, good: str = "kept", bad: str = "BROKEN") -> Markup:
-    """A sign and a word: neither needs the colour."""
+def mark(holds: bool | None, good: str = "kept", bad: str = "BROKEN") -> Markup:
+    """A sign and a word: neither needs the colour. None is for what is not decided."""
+    if holds is None:
+        return tag("span", "? not decided", class_="mark")
     return tag("span", f"✓ {good}" if holds else f"✗ {bad}", class_="mark kept" if holds else "mark no")
 
 
@@ -129,5 +132,5 @@ def not_judged() -> Markup:
 
 def verdict(kind: str, sentence: str, word: str = "") -> Markup:
     """The verdict in one sentence, after a sign and `word`, which is the kind of verdict unless told otherwise."""
-    signs = {"passed": "✓", "broken": "✗", "aborted": "–"}
+    signs = {"passed": "✓", "broken": "✗", "undecided": "?", "aborted": "–"}
     return tag("p", tag("b", f"{signs[kind]} {word or kind.upper()}"), shown(" "), sentence, class_=f"verdict {kind}")

@@ -15,6 +15,7 @@ from hotline.drill.telling import PEER, Telling, at_terminal, party_of, statemen
 
 POLL_SECONDS: Final = 0.25
 _MEMORY_EVERY: Final = 4
+_LOOK_SECONDS: Final = 0.05
 
 
 class Recorder:
@@ -80,6 +81,20 @@ class Recorder:
             picture is not None and paths_up(picture) == self._expected and not waiting(picture)
             for _, picture in self.pictures.values()
         )
+
+    def reach_steady(self, within_ms: int, quiet_ms: int) -> float | None:
+        """Milliseconds until every path was up on both sides and stayed so for `quiet_ms`, or None. Before `begin`."""
+        begun = time.monotonic()
+        since: float | None = None
+        while time.monotonic() - begun < within_ms / 1_000:
+            for party, desk in self.desks.items():
+                self.pictures[party] = (0.0, desk.status())
+            now = time.monotonic()
+            since = (since or now) if self.steady() else None
+            if since is not None and now - since >= quiet_ms / 1_000:
+                return round((since - begun) * 1_000, 1)
+            time.sleep(_LOOK_SECONDS)
+        return None
 
     def settled(self) -> bool:
         """Whether the steady state was seen on both sides since the last fault ended."""

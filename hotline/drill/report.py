@@ -67,7 +67,7 @@ def _promises(report: Report) -> Markup:
     rows = [
         (
             join([shown(one.text), _below(one.why)]),
-            not_judged() if report.verdict == "aborted" else mark(one.holds),
+            not_judged() if report.verdict == "aborted" else mark(one.holds if one.decided else None),
             _small(one.detail),
             limit_words(one),
             measured_words(one, aborted=report.verdict == "aborted"),

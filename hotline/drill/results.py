@@ -12,11 +12,11 @@ from hotline.drill.report import render
 from hotline.errors import ConfigError, Malformed
 
 JOURNAL: Final = "journal.jsonl"
-_EXITS: Final = {"passed": 0, "broken": 7, "aborted": 1}
+_EXITS: Final = {"passed": 0, "broken": 7, "undecided": 10, "aborted": 1}
 
 
 def exit_of(report: Report) -> int:
-    """The exit code of a verdict: 0 passed, 7 broken, 1 aborted."""
+    """The exit code of a verdict: 0 passed, 7 broken, 10 undecided, 1 aborted."""
     return _EXITS[report.verdict]
 
 

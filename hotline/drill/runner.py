@@ -24,6 +24,7 @@ from hotline import __version__
 from hotline.drill import faults
 from hotline.drill.aftermath import look_for_plaintext, verify_ledgers
 from hotline.drill.desk import Said
+from hotline.drill.durations import spoken
 from hotline.drill.injects import NOT_A_FAULT, Fault, Read, Say, Service, Translate
 from hotline.drill.installation import Installation
 from hotline.drill.journal import Journal, of_kind
@@ -33,6 +34,7 @@ from hotline.drill.releases import signers_of
 from hotline.drill.scene import PERFORMERS, Other, Scene, Undo, references, serial_of
 from hotline.drill.stage import Stage
 from hotline.drill.staging import installed, staged
+from hotline.drill.standstills import Watch
 from hotline.drill.telling import PEER, at_terminal, describe, parts_of, party_of, statement_id
 from hotline.drill.texts import statement_text
 from hotline.errors import HotlineError, LocalError
@@ -333,8 +335,8 @@ def _played(drill: Drill, scene: Scene, seed: int, journal: Journal, progress: P
     scene.note = lambda text: recorder.add("note", text=text)
     scene.record = recorder.add
     scene.desks = recorder.desks
-    took = _reach_steady_state(recorder, plan.steady.within, plan.steady.quiet)
-    with _recording(recorder):
+    took = recorder.reach_steady(plan.steady.within, plan.steady.quiet)
+    with _recording(recorder), Watch(scene.folder, partial(_stood_still, recorder, progress)):
         recorder.add("steady", holds=took is not None, within_ms=took)
         if took is None:
             raise DrillAborted(f"the steady state was not reached within {plan.steady.within / 1_000:.0f} s")
@@ -354,6 +356,11 @@ def _played(drill: Drill, scene: Scene, seed: int, journal: Journal, progress: P
         stores = {terminal.process: terminal.folder / "store" for terminal in stage.terminals}
     verify_ledgers(plan, stage.rehearsal.charter, stores, recorder)
     recorder.add("end", outcome="ended", text="played to its end")
+
+
+def _stood_still(recorder: Recorder, progress: Progress, what: str, ms: float) -> None:
+    recorder.add("standstill", at=recorder.now() - ms, what=what, ms=round(ms, 1))
+    progress(recorder.now(), f"the {what} of this machine stood still for {spoken(ms)}")
 
 
 def _stop_in_order(stage: Stage, recorder: Recorder) -> None:
@@ -377,18 +384,3 @@ def _recording(recorder: Recorder) -> Iterator[None]:
         yield
     finally:
         recorder.close()
-
-
-def _reach_steady_state(recorder: Recorder, within_ms: int, quiet_ms: int) -> float | None:
-    """Milliseconds until every path was up on both sides and stayed so, or None."""
-    begun = time.monotonic()
-    since: float | None = None
-    while time.monotonic() - begun < within_ms / 1_000:
-        for party, desk in recorder.desks.items():
-            recorder.pictures[party] = (0.0, desk.status())
-        now = time.monotonic()
-        since = (since or now) if recorder.steady() else None
-        if since is not None and now - since >= quiet_ms / 1_000:
-            return round((since - begun) * 1_000, 1)
-        time.sleep(_SETTLE_POLL)
-    return None

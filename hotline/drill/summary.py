@@ -18,7 +18,7 @@ def summary(report: Report, path: str = "") -> SafeText:
     aborted = report.verdict == "aborted"
     rows = [("PROMISE", "LIMIT", "MEASURED", "")]
     for one in report.promises:
-        state = "not judged" if aborted else "ok" if one.holds else "BROKEN"
+        state = "not judged" if aborted else "ok" if one.holds else "BROKEN" if one.decided else "not decided"
         rows.append((one.text, limit_words(one), measured_words(one, aborted=aborted), state))
     lines = columns(rows)
     for one in report.promises:
@@ -28,7 +28,7 @@ def summary(report: Report, path: str = "") -> SafeText:
     last = f"{report.verdict.upper()} {counted} of {len(report.promises)}   seed {report.seed}"
     if aborted:
         last = f"ABORTED   seed {report.seed}"
-    if aborted:
+    if report.verdict in ("aborted", "undecided"):
         lines.append(safe_line(report.outcome))
     lines.append(f"{last}   report: {safe_line(path)}" if path else last)
     return safe_block("\n".join(lines))

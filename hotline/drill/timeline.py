@@ -60,6 +60,8 @@ def _moments(entry: Entry, plan: Plan) -> Iterator[Moment]:
         case "stage" if entry["stage"] in _WORDS:
             sender, _, serial = parts_of(entry["id"])
             yield _moment(entry, sender, f"#{serial} {_WORDS[entry['stage']]}", entry["stage"])
+        case "standstill":
+            yield _moment(entry, "", f"the {entry['what']} of this machine, for {spoken(entry['ms'])}", "stood still")
         case "exit":
             how = "as asked" if entry["asked"] else "by itself"
             yield _moment(entry, entry["process"], f"ended {how} with code {entry['code']}")

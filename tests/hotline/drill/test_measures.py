@@ -317,7 +317,7 @@ def test_numbers_of_a_whole_drill() -> None:
     measures = story.polls(10_000).report().measures
     assert measures == {
         "said": 12, "refused_to_say": 1, "delivered": 10, "lost": 1, "twice": 0, "disordered": 0, "expired": 1,
-        "silence_ms": 120, "alarms": 1,
+        "silence_ms": 120, "alarms": 1, "stood_still_ms": 0,
         "delivery_ms_p50": 14, "delivery_ms_p99": 19, "delivery_ms_max": 19,
         "delivery_flash_ms_p50": 12, "delivery_flash_ms_p99": 15, "delivery_flash_ms_max": 15,
         "delivery_routine_ms_p50": 17, "delivery_routine_ms_p99": 19, "delivery_routine_ms_max": 19,
