@@ -26,7 +26,7 @@ ZONES = {
     "base": tuple(f"hotline/{name}.py" for name in ("machine", "errors", "limits", "civil", "safetext", "files")),
     "relay": ("relay",),
     "runtime": ("hotline/runtime", "hotline/endpointd.py", "hotline/materials.py", "hotline/config.py"),
-    "cli": ("hotline/cli", "hotline/__main__.py"),
+    "cli": ("hotline/cli", "hotline/phrasebook.py", "hotline/__main__.py"),
     "drill": ("hotline/drill",),
     "conformance": ("hotline/conformance",),
 }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Final
 
 import click
 
 from hotline.errors import TextError
-from hotline.protocol.fields import COORDINATE, KINDS, Typed, coordinate, fault, field_word
+from hotline.phrasebook import PhraseEntry, fill, phrase
+from hotline.protocol.fields import KINDS, Typed, canonical, fault, field_word
 from hotline.safetext import safe_block, safe_line
 from hotline.wire.v1 import content_pb2
 
@@ -63,9 +65,15 @@ def filling(given: str) -> tuple[str, str]:
     return name, value
 
 
-def canonical(kind: content_pb2.FieldKind.ValueType, value: str) -> str:
-    """The one spelling of a value: a coordinate may be given as signed decimal degrees."""
-    if kind == COORDINATE and value.count(",") == 1:
-        latitude, longitude = (part.strip() for part in value.split(","))
-        return coordinate(latitude, longitude) or value
-    return value
+def said_fields(
+    code: str | None, fills: Sequence[str], fields: Sequence[str], text: str | None, file: Path | None
+) -> tuple[tuple[Typed, ...], PhraseEntry | None]:
+    """What `hotline send` was given: typed fields, and the phrase if there is one. Raises TextError."""
+    if code is None:
+        if fills:
+            raise TextError("--fill goes with --phrase; a text of its own takes --field: nothing was queued")
+        return tuple(map(typed, fields)), None
+    if text is not None or file is not None or fields:
+        raise TextError("a phrase has a text of its own: give --phrase with --fill alone; nothing was queued")
+    entry = phrase(code)
+    return fill(entry, map(filling, fills)), entry

@@ -13,6 +13,7 @@ import click
 from hotline.civil import iso_utc
 from hotline.cli.addressed import Addressed, addressed_options
 from hotline.cli.exits import Exit, leave, need_accepted
+from hotline.cli.fieldview import said_fields
 from hotline.cli.follow import STAGES, follow, print_stages
 from hotline.cli.output import (
     ago,
@@ -27,9 +28,9 @@ from hotline.cli.output import (
     unreleased,
 )
 from hotline.cli.parties import print_party
-from hotline.cli.phrasebook import book, said_fields
 from hotline.cli.textinput import direction_of, read_text
 from hotline.errors import TextError
+from hotline.phrasebook import book
 from hotline.protocol.neutral import NON_PAPER, UNATTENDED, kind_word
 from hotline.runtime.client import daemon
 from hotline.safetext import safe_line

@@ -6,7 +6,8 @@ import click
 
 from hotline.cli.officer import json_option
 from hotline.cli.output import line, print_json
-from hotline.cli.phrasebook import LANGUAGES, PhraseEntry, book, own_language, phrase
+from hotline.cli.phraseview import own_language
+from hotline.phrasebook import LANGUAGES, PhraseEntry, book, phrase
 from hotline.protocol.fields import field_word
 
 

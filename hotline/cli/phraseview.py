@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, Final
 
 import click
 
 from hotline.cli.fieldview import isolated
-from hotline.cli.phrasebook import book, own_language, reading
+from hotline.phrasebook import LANGUAGES, book, reading
 from hotline.protocol.fields import field_word
 from hotline.safetext import safe_block
 from hotline.wire.v1 import content_pb2, operator_pb2
+
+LANGUAGE_VARIABLE: Final = "HOTLINE_LANGUAGE"
+"""Environment variable with the language in which a terminal shows phrases."""
+
+
+def own_language() -> str:
+    """The language in which this terminal shows phrases: HOTLINE_LANGUAGE, or English."""
+    named = os.environ.get(LANGUAGE_VARIABLE, "").split("-")[0].lower()
+    return named if named in LANGUAGES else "en"
 
 
 def print_phrase(view: operator_pb2.StatementView) -> None:

@@ -9,11 +9,11 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from hotline.cli.fieldview import filling
+from hotline.cli.fieldview import filling, said_fields
 from hotline.cli.output import duration_ms
-from hotline.cli.phrasebook import book, fill, phrase, said_fields
 from hotline.cli.textinput import direction_of, read_text
 from hotline.errors import TextError
+from hotline.phrasebook import book, fill, phrase
 from hotline.protocol.fields import Typed
 from hotline.wire.v1 import content_pb2, operator_pb2
 

@@ -97,6 +97,14 @@ def coordinate(latitude: str, longitude: str) -> str | None:
     return made if _is_coordinate(made) else None
 
 
+def canonical(kind: content_pb2.FieldKind.ValueType, value: str) -> str:
+    """The one spelling of a value: a coordinate may be given as signed decimal degrees."""
+    if kind == COORDINATE and value.count(",") == 1:
+        latitude, longitude = (part.strip() for part in value.split(","))
+        return coordinate(latitude, longitude) or value
+    return value
+
+
 def check_fields(statement: content_pb2.Statement) -> None:
     """Raises Malformed unless the fields and the phrase of a statement are lawful, and it is one that may have any."""
     said = statement.kind in (content_pb2.STATEMENT_KIND_TEXT, *CORRECTING)

@@ -19,8 +19,8 @@ from hotline.charter.ceremony import read_claim
 from hotline.charter.documents import read_text, spell
 from hotline.charter.model import load_draft
 from hotline.charter.secrets import RelaySecret, TerminalSecret, WitnessSecret, decode_secret, encode_secret
-from hotline.cli.fieldview import canonical, isolated, typed
-from hotline.cli.phrasebook import book, own_language, reading
+from hotline.cli.fieldview import isolated, typed
+from hotline.cli.phraseview import own_language
 from hotline.cli.prove import read_disclosure
 from hotline.config import example_endpoint_toml, load_endpoint_config
 from hotline.conformance.kit import CaseSet
@@ -43,9 +43,10 @@ from hotline.ledger.tree import leaf_hash
 from hotline.ledger.witness import AddCheckpoint, Status, Witness, parse_add_checkpoint
 from hotline.limits import FRAME_BYTES_MAX
 from hotline.machine import Plane, Record
+from hotline.phrasebook import book, reading
 from hotline.protocol.bundle import encode_bundle, read_bundle, verify_bundle
 from hotline.protocol.context import LogIdentity
-from hotline.protocol.fields import fault
+from hotline.protocol.fields import canonical, fault
 from hotline.protocol.heads import open_head, place_of, said_head
 from hotline.protocol.nonpapers import authenticate
 from hotline.protocol.nonpapers import check as check_mac

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from hotline.cli.fieldview import canonical, isolated, print_text, typed
+from hotline.cli.fieldview import isolated, print_text, typed
 from hotline.errors import TextError
-from hotline.protocol.fields import COORDINATE, NUMBER, PLACE, TIME, coordinate
+from hotline.protocol.fields import COORDINATE, NUMBER, PLACE, TIME, canonical, coordinate
 from hotline.safetext import controls_found
 from hotline.wire.v1 import content_pb2
 from tests.oracle.bidi import seen

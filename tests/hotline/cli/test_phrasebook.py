@@ -7,9 +7,10 @@ import unicodedata
 
 import pytest
 
-from hotline.cli.phrasebook import LANGUAGES, book, phrase, reading, said_fields
+from hotline.cli.fieldview import said_fields
 from hotline.cli.phraseview import phrase_json, print_phrase
 from hotline.errors import TextError
+from hotline.phrasebook import LANGUAGES, book, phrase, reading
 from hotline.protocol.fields import NUMBER, TIME
 from hotline.safetext import controls_found
 from hotline.wire.v1 import content_pb2, operator_pb2

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from hotline.cli.draftview import draft_json
-from hotline.cli.phrasebook import book
 from hotline.cli.wording import Wording
 from hotline.errors import TextError
+from hotline.phrasebook import book
 from hotline.wire.codec import encode
 from hotline.wire.v1 import content_pb2, operator_pb2
 

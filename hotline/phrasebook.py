@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from hotline.cli.fieldview import canonical, filling, typed
 from hotline.errors import TextError
-from hotline.protocol.fields import KINDS, Typed, fault
+from hotline.protocol.fields import KINDS, Typed, canonical, fault
 from hotline.wire.v1 import content_pb2
 
 LANGUAGES: Final = ("en", "hi", "ur")
-LANGUAGE_VARIABLE: Final = "HOTLINE_LANGUAGE"
-"""Environment variable with the language in which a terminal shows phrases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +59,6 @@ def book() -> Book:
     return Book(table["edition"], table["status"], hashlib.sha256(data).digest(), phrases)
 
 
-def own_language() -> str:
-    """The language in which this terminal shows phrases: HOTLINE_LANGUAGE, or English."""
-    named = os.environ.get(LANGUAGE_VARIABLE, "").split("-")[0].lower()
-    return named if named in LANGUAGES else "en"
-
-
 def phrase(code: str) -> PhraseEntry:
     """The phrase of this code, in either case. Raises TextError."""
     found = book().phrases.get(code.upper())
@@ -89,20 +79,6 @@ def fill(entry: PhraseEntry, given: Iterable[tuple[str, str]]) -> tuple[Typed, .
         if why := fault(one):
             raise TextError(f"{one.name}: {why}; nothing was queued")
     return fields
-
-
-def said_fields(
-    code: str | None, fills: Sequence[str], fields: Sequence[str], text: str | None, file: Path | None
-) -> tuple[tuple[Typed, ...], PhraseEntry | None]:
-    """What `hotline send` was given: typed fields, and the phrase if there is one. Raises TextError."""
-    if code is None:
-        if fills:
-            raise TextError("--fill goes with --phrase; a text of its own takes --field: nothing was queued")
-        return tuple(map(typed, fields)), None
-    if text is not None or file is not None or fields:
-        raise TextError("a phrase has a text of its own: give --phrase with --fill alone; nothing was queued")
-    entry = phrase(code)
-    return fill(entry, map(filling, fills)), entry
 
 
 @dataclass(frozen=True, slots=True)
