@@ -56,6 +56,8 @@ def _unmeasurable(plan: Plan) -> Iterator[str]:
         match promise.promise:
             case "growth":
                 yield "the promise growth: memory is that of the simulator, not of a daemon"
+            case "understood":
+                yield "the promise understood: nobody opens a phrase at a screen"
             case "versions":
                 yield "the promise versions: the simulator has one version"
             case "exits":

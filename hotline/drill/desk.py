@@ -16,8 +16,10 @@ from typing import Any, Final, NamedTuple
 import grpc
 
 from hotline.drill.injects import Translate
+from hotline.drill.phrases import opened
 from hotline.drill.texts import DIRECTIONS, PRECEDENCES, VERDICTS
 from hotline.errors import LocalError
+from hotline.protocol.fields import Typed
 from hotline.runtime.client import channel_to
 from hotline.wire.v1 import content_pb2, operator_pb2, operator_pb2_grpc
 
@@ -95,6 +97,9 @@ class Desk:
         corrects: int = 0,
         retracts: bool = False,
         in_reply_to: int = 0,
+        phrase: str = "",
+        book: bytes = b"",
+        fields: Sequence[Typed] = (),
         signers: Sequence[Sign] = (),
     ) -> Said:
         """Hand one statement to the terminal; returns when it is durable there, or why it was not taken.
@@ -114,6 +119,8 @@ class Desk:
             corrects=corrects,
             retracts=retracts,
             in_reply_to=in_reply_to,
+            phrase=content_pb2.Phrase(code=phrase, book=book) if phrase else None,
+            field=[content_pb2.Field(name=one.name, kind=one.kind, value=one.value) for one in fields],
         )
         return self._said(lambda: self._through_draft(request, signers) if signers else self._submit(request))
 
@@ -166,9 +173,12 @@ class Desk:
         """Open one statement as the duty officer; False if the terminal did not answer or refused."""
         try:
             request = operator_pb2.ReadRequest(exercise=plane == "exercise", service=plane == "service", serial=serial)
-            return bool(self._stub.Read(request, timeout=_CALL_SECONDS).accepted)
+            answer = self._stub.Read(request, timeout=_CALL_SECONDS)
         except grpc.RpcError:
             return False
+        if answer.statement.HasField("phrase"):
+            self._on_event("phrase", {"plane": plane, "serial": serial, **opened(answer.statement)})
+        return bool(answer.accepted)
 
     def set_presence(self, word: str, until_ms: int) -> None:
         """Say what this side is, until a written time; 0 for no end. Raises LocalError if it is not taken."""

@@ -40,6 +40,14 @@ class Inject(Settings):
         return self.label or str(self.fault)  # type: ignore[attr-defined]
 
 
+class OfStatement(Inject):
+    """What an officer says of a statement that was said before."""
+
+    sender: Party = Field(alias="from")
+    statement: str = Field(min_length=1, max_length=40)
+    """Label of the `say`."""
+
+
 class Kill(Inject):
     """kill -9; started again after `for`."""
 
@@ -196,7 +204,11 @@ class Say(Inject):
     terminal: Literal["main", "alt"] = "main"
     """At which of its terminals."""
     precedence: Precedence = "flash"
-    text: str = Field(min_length=1, max_length=4_096)
+    text: str = Field(default="", min_length=1, max_length=4_096)
+    phrase: str = Field(default="", pattern=r"^([A-Z][A-Z0-9-]{0,15})?$")
+    """Code of the phrase that he says, in the place of a text; once the plan is loaded, `text` is what it says."""
+    fill: dict[str, str] = Field(default_factory=dict)
+    """Fields of the phrase by name. `@LABEL` is the serial of what that `say` has said."""
     lang: Literal["en", "ur", "hi"] = "en"
     plane: Plane = "exercise"
     valid_for: Span = 0
@@ -223,13 +235,10 @@ class Service(Inject):
     text: str = Field(min_length=1, max_length=1_000)
 
 
-class Translate(Inject):
-    """A translation of a statement, by a translator of `from`, goes to the other side."""
+class Translate(OfStatement):
+    """A translation of a statement, our own or one of the other side that was read, by a translator of `from`."""
 
     fault: Literal["translate"]
-    sender: Party = Field(alias="from")
-    statement: str = Field(min_length=1, max_length=40)
-    """Label of the `say`: one of our own, or one of the other side that was read."""
     text: str = Field(min_length=1, max_length=4_096)
     lang: Literal["en", "ur", "hi"]
     grade: Literal["courtesy", "sight", "rough", "official"]
@@ -280,33 +289,24 @@ class Ask(Inject):
     sender: Party = Field(alias="from")
 
 
-class Shown(Inject):
+class Shown(OfStatement):
     """An officer says that a statement of the other side, which was read, was shown to the principal."""
 
     fault: Literal["shown"]
-    sender: Party = Field(alias="from")
-    statement: str = Field(min_length=1, max_length=40)
-    """Label of the `say`."""
     principal: str = Field(default="", max_length=64)
 
 
-class ReplyBy(Inject):
+class ReplyBy(OfStatement):
     """An officer promises an answer to a statement of the other side, which was read, `within` a span."""
 
     fault: Literal["reply-by"]
-    sender: Party = Field(alias="from")
-    statement: str = Field(min_length=1, max_length=40)
-    """Label of the `say`."""
     within: Span
 
 
-class Challenge(Inject):
+class Challenge(OfStatement):
     """An officer asks the other side whether a statement is in its record: one that it said, or one of our own."""
 
     fault: Literal["challenge"]
-    sender: Party = Field(alias="from")
-    statement: str = Field(min_length=1, max_length=40)
-    """Label of the `say`."""
 
 
 class Confirm(Inject):

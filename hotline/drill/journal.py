@@ -19,6 +19,7 @@ Every entry has `t`, milliseconds since the steady state was reached (negative b
 | `speaks` | `by` (who was told), `terminal` (PARTY/name, which speaks for its party from now on), `term` |
 | `promise` | `by` (who was told), `id` (a statement to which an answer is promised) |
 | `promise-kept` | `by`, `id`, `late`: the answer has come |
+| `phrase` | `by` (who opened it), `id`, `code`, `agrees` (with his book), `text` (what is wrong) |
 | `challenge` | `from`, `serial` (of the question), `id` (the statement that is doubted) |
 | `challenge-answered` | `by` (who was told), `serial` (of the question), `verdict`, `whose` (record, officer) |
 | `checklist` | `from`, `name`, `done`, `skipped` (steps): an officer went through it, and it is on record |
@@ -91,6 +92,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     "speaks": {"by": "text", "terminal": "text", "term": "integer"},
     "promise": {"by": "text", "id": "text"},
     "promise-kept": {"by": "text", "id": "text", "late": "truth"},
+    "phrase": {"by": "text", "id": "text", "code": "text", "agrees": "truth", "text": "text"},
     "challenge": {"from": "text", "serial": "integer", "id": "text"},
     "challenge-answered": {"by": "text", "serial": "integer", "verdict": "text", "whose": "text"},
     "checklist": {"from": "text", "name": "text", "done": "integer", "skipped": "integer"},

@@ -145,6 +145,7 @@ _UNITS: Final[dict[str, Any]] = {
     "speaks": "ms",
     "in-force": "ms",
     "rung": "ms",
+    "understood": "ms",
     "answered": "ms",
     "entered": "ms",
     "exits": "ms",

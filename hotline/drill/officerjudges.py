@@ -151,6 +151,25 @@ def _rung(promise: promises.Rung, facts: Facts) -> Finding:
     return over_faults(promise.fault, facts, f"the other side is told of {promise.fault}", measure)
 
 
+def _understood(promise: promises.Understood, facts: Facts) -> Finding:
+    text = f"{promise.fault} understood by the other side's book"
+
+    def measure(span: FaultSpan) -> tuple[float | None, str]:
+        inject = facts.plan.inject[span.n]
+        if not isinstance(inject, Say) or not inject.phrase:
+            return None, f"{span.name} says no phrase"
+        names = [one["id"] for one in facts.of("said") if (one["from"], one["label"]) == (inject.sender, inject.text)]
+        opened = [one for one in facts.of("phrase") if one["id"] in names and one["t"] >= span.begin]
+        if not opened:
+            return None, f"nobody at {PEER[inject.sender]} has opened {span.name} as a phrase"
+        first = opened[0]
+        if first["code"] != inject.phrase or not first["agrees"]:
+            return None, f"{first['by']} has {first['code']}: {first['text']}"
+        return float(first["t"]) - span.begin, f"{first['by']} at {clock(first['t'])}: {first['code']}"
+
+    return over_faults(promise.fault, facts, text, measure)
+
+
 def _answered(promise: promises.Answered, facts: Facts) -> Finding:
     text = f"{promise.fault} answered by the other side's {promise.by}: {promise.verdict}"
 
@@ -227,6 +246,7 @@ JUDGES: Final[dict[str, Callable[[Any, Facts], Finding]]] = {
     "speaks": _speaks,
     "in-force": _in_force,
     "rung": _rung,
+    "understood": _understood,
     "answered": _answered,
     "entered": _entered,
     "not-taken": _not_taken,

@@ -18,6 +18,7 @@ from pydantic import Field
 
 from hotline.charter.cards import ProfileName
 from hotline.config import Settings, load_toml
+from hotline.drill import phrases
 from hotline.drill.durations import Span
 from hotline.drill.injects import (
     Amend,
@@ -53,6 +54,7 @@ from hotline.drill.promises import (
     Promise,
     Rung,
     Speaks,
+    Understood,
 )
 from hotline.errors import ConfigError
 from hotline.files import read_public
@@ -165,11 +167,14 @@ class Drill:
 def load_plan(path: Path) -> Drill:
     """Read and check a drill. Raises ConfigError with every problem."""
     plan = load_toml(path, Plan, {})
-    problems = list(_contradictions(plan))
+    wrong = list(_contradictions(plan))
     if path.stem != plan.name:
-        problems.append(f"name: {plan.name!r} is not the name of the file, {path.stem!r}")
-    if problems:
-        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
+        wrong.append(f"name: {plan.name!r} is not the name of the file, {path.stem!r}")
+    if wrong:
+        raise ConfigError("\n".join(f"{path}: {problem}" for problem in wrong))
+    plan = plan.model_copy(
+        update={"inject": [phrases.said(one) if isinstance(one, Say) else one for one in plan.inject]}
+    )
     return Drill(plan, hashlib.sha256(read_public(path, PLAN_BYTES_MAX)).hexdigest(), path)
 
 
@@ -199,6 +204,7 @@ def _contradictions(plan: Plan) -> Iterator[str]:
         if isinstance(inject, Say):
             yield from _wrong_reference(plan, number, inject)
             yield from _wrong_release(plan, number, inject)
+            yield from _wrong_phrase(plan, number, inject)
     for number, promise in enumerate(plan.promise):
         fault = getattr(promise, "fault", None)
         if fault is not None and fault not in names:
@@ -218,12 +224,14 @@ def _contradictions(plan: Plan) -> Iterator[str]:
 
 def _wrong_kind(plan: Plan, number: int, promise: Promise) -> Iterator[str]:
     """A promise about what officers say that names something else."""
-    if isinstance(promise, Corrected | Heard | Speaks | InForce | Rung | Answered | Entered | NotTaken):
+    if isinstance(promise, Corrected | Heard | Speaks | InForce | Rung | Understood | Answered | Entered | NotTaken):
         for inject in (one for one in plan.inject if one.name == promise.fault):
             if isinstance(promise, Heard) and not isinstance(inject, Presence):
                 yield f"promise.{number}.fault: {promise.fault} is no word of presence"
             if isinstance(promise, Rung) and not rung_of(inject) and not isinstance(inject, Service | Translate):
                 yield f"promise.{number}.fault: {promise.fault} says nothing of a statement of the other side"
+            if isinstance(promise, Understood) and not (isinstance(inject, Say) and inject.phrase):
+                yield f"promise.{number}.fault: {promise.fault} says no phrase"
             if isinstance(promise, Answered) and not isinstance(inject, Challenge):
                 yield f"promise.{number}.fault: {promise.fault} challenges nothing"
             if isinstance(promise, Entered) and not isinstance(inject, Checklist):
@@ -270,6 +278,14 @@ def _wrong_doubt(plan: Plan, number: int, inject: Fault) -> Iterator[str]:
         isinstance(one, Challenge) and one.sender != inject.sender and one.at < inject.at for one in plan.inject
     ):
         yield f"inject.{number}: before it, the other side challenges nothing"
+
+
+def _wrong_phrase(plan: Plan, number: int, inject: Say) -> Iterator[str]:
+    yield from (f"inject.{number}.{key}: {why}" for key, why in phrases.problems(inject))
+    for label in phrases.labels(inject):
+        named = said_as(plan, label)
+        if named is None or named.at >= inject.at:
+            yield f"inject.{number}.fill: before it, nobody says {label!r}, or several things are called so"
 
 
 def _wrong_release(plan: Plan, number: int, inject: Say) -> Iterator[str]:

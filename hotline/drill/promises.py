@@ -191,6 +191,14 @@ class Rung(Promised):
     limit: Span
 
 
+class Understood(Promised):
+    """From a phrase to the moment that the other side's officer, opening it, finds it in his book as it was said."""
+
+    promise: Literal["understood"]
+    fault: FaultName
+    limit: Span
+
+
 class Answered(Promised):
     """From a challenge to the moment that its asker is told this `verdict` of the other side's record or officer."""
 
@@ -284,6 +292,7 @@ Promise = Annotated[
     | Speaks
     | InForce
     | Rung
+    | Understood
     | Answered
     | Entered
     | NotTaken

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from hotline.drill.desk import Desk
 from hotline.drill.injects import Say
+from hotline.drill.phrases import filled
 from hotline.drill.plan import Plan
 from hotline.drill.stage import Stage
 from hotline.errors import LocalError
@@ -96,11 +97,14 @@ def serial_of(said: Mapping[str, int], label: str) -> int:
 
 
 def references(inject: Say, said: Mapping[str, int]) -> dict[str, Any]:
-    """What an inject corrects, retracts and answers, as a desk takes it. Raises LocalError as `serial_of`."""
+    """What an inject corrects, retracts and answers, and its phrase, as a desk takes it.
+
+    Raises LocalError as `serial_of`.
+    """
     named = inject.corrects or inject.retracts
     if named and named not in said:
         raise LocalError(f"{named} was not said, so that nothing corrects or retracts it")
     more: dict[str, Any] = {"corrects": said[named], "retracts": bool(inject.retracts)} if named else {}
     if inject.answers:
         more["in_reply_to"] = serial_of(said, inject.answers)
-    return more
+    return more | filled(inject, lambda label: serial_of(said, label))

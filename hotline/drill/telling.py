@@ -94,6 +94,10 @@ class Telling:
                 identifier = statement_id(party if fields["way"] == "sent" else peer, fields["plane"], fields["serial"])
                 late = {"late": bool(fields["late"])} if kind == "promise-kept" else {}
                 self._add(kind, by=by, id=identifier, **late)
+            case "phrase":
+                identifier = statement_id(peer, fields["plane"], fields["serial"])
+                found = {name: fields[name] for name in ("code", "agrees", "text")}
+                self._add("phrase", by=by, id=identifier, **found)
             case "challenge-answered":
                 word, whose = fields["verdict"], fields["by"]
                 self._add("challenge-answered", by=by, serial=fields["serial"], verdict=word, whose=whose)

@@ -39,6 +39,7 @@ _NEVER: Final = frozenset(
         "speaks",
         "in-force",
         "rung",
+        "understood",
         "answered",
         "entered",
         "exits",

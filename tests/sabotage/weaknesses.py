@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from hotline.machine import Instant, Plane
-from hotline.protocol import branding, drafts, sending
+from hotline.protocol import branding, composing, drafts, sending
 from hotline.protocol.answers import Answers
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.charters import Charters
@@ -219,6 +219,12 @@ def never_ready() -> None:
     Charters._enforce = lambda self, now: None  # type: ignore[method-assign]
 
 
+def code_unsaid() -> None:
+    """What is said by a code of the phrasebook goes as its text alone."""
+    write = composing.add_fields
+    composing.add_fields = lambda statement, *_: write(statement, "", b"", ())
+
+
 def unbranded() -> None:
     """Whatever the peer's terminal has signed is taken for released."""
     judge = branding.judge
@@ -280,6 +286,7 @@ WEAKNESSES: dict[str, Callable[[], None]] = {
         never_ready,
         never_overdue,
         unbranded,
+        code_unsaid,
         shown_untold,
     )
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 
 import pytest
 
+from hotline import phrasebook
 from hotline.cli.fieldview import said_fields
 from hotline.cli.phraseview import phrase_json, print_phrase
 from hotline.errors import TextError
@@ -58,6 +60,17 @@ def test_a_phrase_is_read_from_our_own_book() -> None:
     assert (unknown.text, unknown.agrees) == ("", None)
     assert "no phrase Z99" in unknown.warning
     assert reading(OURS, "texte", "fr", [SEVENTEEN], "en").agrees is None
+
+
+def test_an_older_copy_says_that_it_lacks_a_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new code would be shown as something else, or as nothing, where the book is an edition behind (21.10)."""
+    said, theirs = phrase("B11").texts["ur"], content_pb2.Phrase(code="B11", book=book().name)
+    older = replace(book(), edition="1", name=bytes(32), phrases={"B10": phrase("B10")})
+    monkeypatch.setattr(phrasebook, "book", lambda: older)
+    read = reading(theirs, said, "ur", [SEVENTEEN], "hi")
+    assert (read.text, read.agrees) == ("", None)
+    assert read.warning == "our book has no phrase B11: only the text says what is meant"
+    assert read.note == "the sender's book is another one than ours"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,7 +12,9 @@ import grpc
 import pytest
 
 from hotline.drill.desk import Desk, Said, Sign
-from hotline.drill.injects import Translate
+from hotline.drill.injects import Say, Translate
+from hotline.drill.phrases import said
+from hotline.drill.scene import references
 from hotline.drill.stage import short_folder
 from hotline.errors import LocalError
 from hotline.wire.v1 import content_pb2, operator_pb2, operator_pb2_grpc
@@ -52,8 +54,14 @@ class Terminal(operator_pb2_grpc.OperatorServiceServicer):
         return self._take("release", operator_pb2.ReleaseDraftResponse, serial=9)
 
     def Submit(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.code = request.phrase.code
+        self.view = operator_pb2.StatementView(text=request.text, language=request.language, field=request.field)
+        self.view.phrase.CopyFrom(request.phrase)
         plane = "service" if request.service else "exercise" if request.exercise else "real"
         return self._take(f"submit {plane}", operator_pb2.SubmitResponse, serial=8)
+
+    def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self._take("read", operator_pb2.ReadResponse, statement=self.view)
 
     def Translate(self, request: Any, context: Any) -> Any:  # noqa: N802
         assert request.send
@@ -74,13 +82,13 @@ class Terminal(operator_pb2_grpc.OperatorServiceServicer):
 
 
 @contextlib.contextmanager
-def desk_at(terminal: Terminal) -> Iterator[Desk]:
+def desk_at(terminal: Terminal, told: Callable[[str, dict[str, Any]], None] = lambda *_: None) -> Iterator[Desk]:
     """The officer's side of it, at a socket of its own."""
     folder, server = short_folder(), grpc.server(ThreadPoolExecutor(2))
     operator_pb2_grpc.add_OperatorServiceServicer_to_server(terminal, server)
     server.add_insecure_port(f"unix:{folder / 's'}")
     server.start()
-    desk = Desk("ALPHA", folder / "s", lambda kind, fields: None)
+    desk = Desk("ALPHA", folder / "s", told)
     yield desk
     desk.close()
     server.stop(None)
@@ -118,6 +126,26 @@ def test_what_nobody_signs_is_said_at_once() -> None:
         assert desk.say("Hold.", "en", "flash", "exercise") == Said(8, "")
         assert desk.say("Hello.", "en", "routine", "service") == Said(8, "")
     assert terminal.asked == ["submit real", "submit exercise", "submit service"]
+
+
+def test_a_phrase_goes_with_its_code_and_is_found_in_the_reader_s_book() -> None:
+    """The other side would read a sentence in a language that nobody there has; docs/protocol.md 21.10."""
+    word = {"fault": "say", "at": "1s", "from": "ALPHA", "label": "no", "phrase": "B11", "lang": "ur"}
+    inject = said(Say.model_validate({**word, "fill": {"number": "@it"}}))
+    terminal, told = Terminal(), list[dict[str, Any]]()
+    with desk_at(terminal, lambda kind, fields: told.append({"kind": kind, **fields})) as desk:
+        desk.say(inject.text, inject.lang, "flash", "real", **references(inject, {"it": 17}))
+        desk.read("real", 4)
+        terminal.view.text = "ہم حملہ کریں گے۔"
+        desk.read("real", 4)
+        terminal.view.ClearField("phrase")
+        assert desk.read("real", 4)
+    (field,) = terminal.view.field
+    assert (terminal.code, field.name, field.value) == ("B11", "number", "17")
+    assert [(one["kind"], one["plane"], one["serial"], one["code"], one["agrees"]) for one in told] == [
+        ("phrase", "real", 4, "B11", True),
+        ("phrase", "real", 4, "B11", False),
+    ]
 
 
 def test_a_translation_goes_to_the_other_side() -> None:

@@ -137,6 +137,20 @@ def doubted(*told: tuple[float, int, str, str], by: str = "BRAVO", asked: bool =
     return tell
 
 
+PHRASED = [{"fault": "say", "from": "ALPHA", "at": "1s", "label": "no", "text": "No.", "phrase": "B11"}]
+UNDERSTOOD = {"promise": "understood", "fault": "no", "limit": "2s"}
+
+
+def phrased(*opened: tuple[float, str, bool, str]) -> Tell:
+    def tell(story: Story) -> None:
+        identifier = story.say(1_000, label="No.")
+        story.inject(1_000, 0)
+        for at, code, agrees, whose in opened:
+            story.add(at, "phrase", id=whose or identifier, by="BRAVO", code=code, agrees=agrees, text="why")
+
+    return tell
+
+
 TALKED = [{"fault": "service", "from": "BRAVO", "at": "1s", "label": "talk", "text": "Do you hear us?"}]
 
 
@@ -791,6 +805,11 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Tell, bool, float |
         None,
         "was not told of answer",
     ),
+    ("opened", UNDERSTOOD, PHRASED, phrased((1_700, "B11", True, "")), True, 700, "BRAVO at 1.7 s: B11"),
+    ("of another", UNDERSTOOD, PHRASED, phrased((1_700, "B11", True, "ALPHA/real/1")), False, None, "nobody at BRAVO"),
+    ("another code", UNDERSTOOD, PHRASED, phrased((1_700, "B12", True, "")), False, None, "BRAVO has B12"),
+    ("another text", UNDERSTOOD, PHRASED, phrased((1_700, "B11", False, "")), False, None, "B11: why"),
+    ("late", UNDERSTOOD, PHRASED, phrased((3_500, "B11", True, "")), False, 2_500, "BRAVO at"),
     (
         "the person's, after the record's",
         PERSON_SAYS_NO,

@@ -11,6 +11,7 @@ from hotline.drill.durations import milliseconds, spoken
 from hotline.drill.injects import Kill, LinkFault, Say
 from hotline.drill.plan import PLAN_BYTES_MAX, Drill, find_plan, library, load_plan
 from hotline.errors import ConfigError
+from hotline.phrasebook import book
 
 GOOD = """drill = 1
 name = "cut"
@@ -266,6 +267,7 @@ def test_what_officers_say_of_their_own_words_names_words_of_theirs(tmp_path: Pa
         ("answered", "challenges nothing"),
         ("entered", "is no checklist"),
         ("rung", "says nothing of a statement of the other side"),
+        ("understood", "says no phrase"),
     ):
         wrong = promised.replace("fix", "digger").replace("corrected", kind)
         wrong = wrong.replace('"1s"', "0") if kind == "not-taken" else wrong
@@ -381,6 +383,40 @@ def test_officers_sign_where_a_release_is_asked_for(tmp_path: Path) -> None:
         (two.replace('"deputy"', '"drafter"'), "inject.1.signers: nobody signs twice"),
     ):
         assert _refusal(tmp_path, GOOD + changed) == [why]
+
+
+PHRASE = """
+[[inject]]
+at = "3s"
+fault = "say"
+from = "BRAVO"
+answers = "wrong"
+phrase = "B11"
+fill = { number = "@wrong" }
+lang = "hi"
+"""
+
+
+def test_a_phrase_is_one_of_the_book_with_its_fields(tmp_path: Path) -> None:
+    """The officer would find out in the middle of an exercise that nobody can say it (docs/protocol.md 21.10)."""
+    inject = _load(tmp_path, GOOD + FIRST + PHRASE).plan.inject[2]
+    assert isinstance(inject, Say)
+    assert inject.text == book().phrases["B11"].texts["hi"]
+    missing = "inject.2.fill: before it, nobody says 'other', or several things are called so"
+    for changed, why in (
+        (PHRASE.replace("B11", "Z99"), "inject.2.phrase: the book has no Z99: look at hotline phrase list"),
+        (PHRASE.replace("number =", "no ="), "inject.2.fill: B11 takes number; wrong or missing: no, number"),
+        (
+            PHRASE.replace("@wrong", "x"),
+            "inject.2.fill: number: a number has at most 15 digits and no leading zero",
+        ),
+        (PHRASE.replace("@wrong", "@other"), missing),
+        (PHRASE + 'text = "No."\n', "inject.2.text: a phrase has a text of its own"),
+        (PHRASE.replace('phrase = "B11"', 'text = "No."'), "inject.2.fill: there is no phrase to fill"),
+    ):
+        assert _refusal(tmp_path, GOOD + FIRST + changed) == [why]
+    neither = PHRASE.replace('phrase = "B11"\nfill = { number = "@wrong" }\n', "")
+    assert _refusal(tmp_path, GOOD + FIRST + neither) == ["inject.2.text: is missing: say a text, or a phrase"]
 
 
 DOUBTS = """

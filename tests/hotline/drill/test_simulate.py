@@ -14,10 +14,11 @@ from unittest.mock import patch
 import pytest
 
 from hotline.drill.counterparts import cannot_simulate
-from hotline.drill.injects import Fault
+from hotline.drill.injects import Fault, Say
 from hotline.drill.journal import Entry, Journal, of_kind, read_journal, spell
 from hotline.drill.judging import judge
 from hotline.drill.outcome import Report
+from hotline.drill.phrases import said
 from hotline.drill.plan import Drill, Plan, find_plan, library, load_plan
 from hotline.drill.simulate import Simulation, simulate
 from hotline.drill.simulator import lines
@@ -26,6 +27,9 @@ from hotline.drill.simulator.ways import Way
 from hotline.drill.telling import Telling
 from hotline.drill.weather import Air, Weather
 from hotline.machine import Output, Put
+from hotline.phrasebook import book
+from hotline.protocol import composing
+from hotline.protocol.fields import NUMBER, Typed
 from hotline.protocol.sending import Sending
 from hotline.runtime import credentials, dialer
 
@@ -571,6 +575,18 @@ def test_talk_and_translations_reach_the_other_side() -> None:
         ("BRAVO", "exercise", 1),
         ("ALPHA", "exercise", 2),
     ]
+
+
+def test_a_phrase_goes_with_its_code() -> None:
+    """In virtual time it would go as its text alone."""
+    word = Say.model_validate(
+        {"fault": "say", "from": "ALPHA", "at": "1s", "phrase": "B01", "fill": {"number": "17"}, "lang": "ur"}
+    )
+    made = plan(said(word).model_dump(by_alias=True, exclude_unset=False), say=0, until="2s")
+    simulation = Simulation(made, 7, Journal(), lambda *_: None)
+    with patch.object(composing, "add_fields", side_effect=composing.add_fields) as written:
+        simulation.play()
+    assert written.call_args.args[1:] == ("B01", book().name, (Typed("number", NUMBER, "17"),))
 
 
 def test_a_word_that_no_terminal_takes_is_noted() -> None:
