@@ -582,7 +582,7 @@ def test_a_phrase_goes_with_its_code() -> None:
     word = Say.model_validate(
         {"fault": "say", "from": "ALPHA", "at": "1s", "phrase": "B01", "fill": {"number": "17"}, "lang": "ur"}
     )
-    made = plan(said(word).model_dump(by_alias=True, exclude_unset=False), say=0, until="2s")
+    made = plan(said(word).model_dump(mode="json", by_alias=True), say=0, until="2s")
     simulation = Simulation(made, 7, Journal(), lambda *_: None)
     with patch.object(composing, "add_fields", side_effect=composing.add_fields) as written:
         simulation.play()
