@@ -27,7 +27,7 @@ from hotline.cli.output import (
     print_json,
     statement_json,
 )
-from hotline.cli.wording import Wording, wording
+from hotline.cli.wording import NOT_IN_TRANSLATIONS, Wording, wording
 from hotline.errors import KeyFileError, TextError
 from hotline.files import read_public
 from hotline.protocol.release import ROLES, sign_release
@@ -64,6 +64,8 @@ def draft() -> None:
     1  hotline draft new "..." -p flash
     2  hotline draft sign 1 --key draft-1.officer.key        the drafter, by default
     3  hotline release 1 --key release-1.officer.key         the releaser; then it goes
+
+    A translation that is to be sent begins with hotline translate --draft.
     """
 
 
@@ -81,7 +83,8 @@ def _check(answer: Any) -> None:
     need_accepted(answer)
 
 
-def _done(stub: Stub, number: int, *, as_json: bool) -> None:
+def print_made(stub: Stub, number: int, *, as_json: bool) -> None:
+    """A draft that was just made or changed: what it waits for, or all of it."""
     view = _get(stub, number)[1]
     if as_json:
         print_json(draft_json(view))
@@ -126,7 +129,7 @@ def new(
     with daemon(socket) as stub:
         answer = stub.MakeDraft(operator_pb2.MakeDraftRequest(statement=request))
         _check(answer)
-        _done(stub, answer.draft.number, as_json=as_json)
+        print_made(stub, answer.draft.number, as_json=as_json)
 
 
 @draft.command()
@@ -139,6 +142,8 @@ def new(
 def edit(number: int, plain: bool, addressed: Addressed, socket: str | None, as_json: bool, **given: Any) -> None:
     """Say an open draft otherwise. Who had signed it must sign again; its fields, phrase and addressees stay.
 
+    Of a translation, text and language can change; original, grade, translator and precedence stay.
+
     \b
     Examples:
       hotline draft edit 1 "Our exercise begins at 15:30."
@@ -149,11 +154,18 @@ def edit(number: int, plain: bool, addressed: Addressed, socket: str | None, as_
     """
     with daemon(socket) as stub:
         view = _get(stub, number)[1]
-        request = Wording(**given).instead_of(statement_of(view), plain=plain)
-        request.exercise = view.draft.exercise
-        addressed.write(request, statement_of(view))
-        _check(stub.MakeDraft(operator_pb2.MakeDraftRequest(number=number, statement=request)))
-        _done(stub, number, as_json=as_json)
+        old, said, request = statement_of(view), Wording(**given), operator_pb2.MakeDraftRequest(number=number)
+        if old.HasField("translation"):
+            if plain or any(addressed):
+                raise TextError(NOT_IN_TRANSLATIONS)
+            request.translation.CopyFrom(said.translation_instead_of(old))
+            request.translation.exercise = view.draft.exercise
+        else:
+            request.statement.CopyFrom(said.instead_of(old, plain=plain))
+            request.statement.exercise = view.draft.exercise
+            addressed.write(request.statement, old)
+        _check(stub.MakeDraft(request))
+        print_made(stub, number, as_json=as_json)
 
 
 @draft.command()
@@ -263,7 +275,7 @@ def sign(
     """
     with daemon(socket) as stub:
         _sign(stub, number, role, key, passphrase_file, mandate, ask=not yes)
-        _done(stub, number, as_json=False)
+        print_made(stub, number, as_json=False)
 
 
 @draft.command()
@@ -280,7 +292,7 @@ def reject(number: int, reason: str, socket: str | None, as_json: bool) -> None:
     """
     with daemon(socket) as stub:
         _check(stub.RejectDraft(operator_pb2.RejectDraftRequest(number=number, reason=reason)))
-        _done(stub, number, as_json=as_json)
+        print_made(stub, number, as_json=as_json)
 
 
 @click.command()

@@ -10,6 +10,7 @@ from hotline.cli.output import direction_word, line, precedence_word, print_addr
 from hotline.cli.phraseview import phrase_json
 from hotline.limits import OPERATOR_REQUEST_BYTES_MAX
 from hotline.machine import Plane
+from hotline.protocol.language import grade_word, original_is_senders
 from hotline.protocol.neutral import kind_word
 from hotline.safetext import safe_line
 from hotline.wire.codec import decode
@@ -41,6 +42,9 @@ def draft_json(view: operator_pb2.DraftView) -> dict[str, Any]:
         "drafter": statement.drafter,
         "in_reply_to": statement.in_reply_to.serial or None,
         "corrects": statement.corrects.serial or None,
+        "translates": statement.translation.original.serial or None,
+        "grade": grade_word(statement.translation.grade) or None,
+        "translator": statement.translation.translator or None,
         **phrase_json(statement),
         "releases": [release_json(release) for release in statement.release],
         "missing": view.missing.split(),
@@ -64,6 +68,8 @@ def print_draft(view: operator_pb2.DraftView) -> None:
     if statement.HasField("corrects"):
         what = "RETRACTS" if statement.kind == content_pb2.STATEMENT_KIND_RETRACTION else "CORRECTS"
         line(f"*** {what} #{statement.corrects.serial:04d} ***")
+    if statement.HasField("translation"):
+        _print_tie(statement.translation)
     if statement.HasField("in_reply_to"):
         line(f"  in reply to      #{statement.in_reply_to.serial:04d} from {safe_line(statement.to_party)}")
     print_addressees(statement)
@@ -76,6 +82,16 @@ def print_draft(view: operator_pb2.DraftView) -> None:
         line(f"  phrase           {safe_line(statement.phrase.code)}")
     line()
     print_text(statement.text, statement.field)
+
+
+def _print_tie(made: content_pb2.Translation) -> None:
+    """Of what it is a translation, how good it claims to be, and where the original can be read."""
+    serial, ours = made.original.serial, original_is_senders(made.grade)
+    whose, option = ("ours", " --sent") if ours else ("theirs", "")
+    what = f"{grade_word(made.grade).upper()} TRANSLATION OF #{serial:04d} ({whose})"
+    line(f"*** {what}: the original is authoritative ***")
+    line(f"  translator       {safe_line(made.translator)}")
+    line(f"  original         statement {made.original.statement.hex()[:16]}: hotline translations {serial}{option}")
 
 
 def state_of(view: operator_pb2.DraftView) -> str:

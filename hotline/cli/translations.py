@@ -12,6 +12,7 @@ import click
 
 from hotline.civil import iso_utc
 from hotline.cli.divergence import Difference, differences
+from hotline.cli.draft import print_made
 from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.fieldview import print_text
 from hotline.cli.officer import exercise_option, json_option, socket_option
@@ -36,6 +37,7 @@ sent_option = click.option("--sent", is_flag=True, help="A statement of ours, no
 @click.option("--dir", "direction", type=click.Choice(("ltr", "rtl")), help="Writing direction; follows --lang.")
 @click.option("--translator", required=True, metavar="NAME", help="Who made it.")
 @click.option("--send", "goes", is_flag=True, help="Send it to the peer too, so that it can object.")
+@click.option("--draft", "as_draft", is_flag=True, help="Make it a draft, to be signed and then sent: hotline draft.")
 @exercise_option
 @socket_option
 @json_option
@@ -48,6 +50,7 @@ def translate(
     direction: str | None,
     translator: str,
     goes: bool,
+    as_draft: bool,
     exercise: bool,
     socket: str | None,
     as_json: bool,
@@ -59,11 +62,14 @@ def translate(
       hotline translate 3 --grade sight --lang en --translator "A. Reader" sight.txt
       hotline translate 3 --grade official --lang en --translator "B. Reader" --send official.txt
       hotline translate 4 --sent --grade courtesy --lang ur --translator "A. Writer" courtesy.txt
+      hotline translate 4 --sent --lang ur --translator "A. Writer" --draft courtesy.txt
 
     A translation of the peer's statement (sight, rough, official) stays at this terminal, and in its record, unless
     --send is given. A courtesy translation of our own goes to the peer. The original stays what holds, and is
-    shown with each.
-    Exit 1 if there is nothing to translate or it is in that language already; 8 for a caller who is no officer.
+    shown with each. Where the charter asks for signatures on what is sent, --draft makes a draft of it: then
+    hotline draft sign, and hotline release.
+    Exit 1 if there is nothing to translate or it is in that language already; 8 for a caller who is no officer,
+    or if it must be signed.
     """
     text = _utf8(read_text(None, None if str(file) == "-" else file))
     word = grade or ("courtesy" if sent else "rough")
@@ -80,6 +86,11 @@ def translate(
         request_key=secrets.token_bytes(16),
     )
     with daemon(socket) as stub:
+        if as_draft:
+            made = stub.MakeDraft(operator_pb2.MakeDraftRequest(translation=request))
+            need_accepted(made)
+            print_made(stub, made.draft.number, as_json=as_json)
+            return
         answer = stub.Translate(request)
     need_accepted(answer)
     _print_made(serial, word, answer, as_json=as_json)

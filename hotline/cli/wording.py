@@ -15,9 +15,14 @@ from hotline.cli.textinput import direction_of, read_text
 from hotline.errors import TextError
 from hotline.phrasebook import book, fill, phrase
 from hotline.protocol.fields import Typed
+from hotline.protocol.language import original_is_senders
 from hotline.wire.v1 import content_pb2, operator_pb2
 
 _PRECEDENCES: Final = ("routine", "priority", "immediate", "flash")
+NOT_IN_TRANSLATIONS: Final = (
+    "this draft is a translation: only its text, language and direction can be said otherwise, nothing was kept; "
+    "its precedence is that of its original, and fields, phrases and addressees are the original's alone"
+)
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
@@ -94,6 +99,23 @@ class Wording:
             retracts=old.kind == content_pb2.STATEMENT_KIND_RETRACTION,
             field=_on_wire(fields),
             phrase=named,
+        )
+
+    def translation_instead_of(self, old: content_pb2.Statement) -> operator_pb2.TranslateRequest:
+        """Another wording of a draft that is a translation; original, grade and translator stay. Raises TextError."""
+        if any((self.precedence, self.valid_for, self.phrase, self.fills, self.fields)):
+            raise TextError(NOT_IN_TRANSLATIONS)
+        language, keeps_way = self.lang or old.language, self.direction is None and self.lang is None
+        made = old.translation
+        return operator_pb2.TranslateRequest(
+            serial=made.original.serial,
+            sent=original_is_senders(made.grade),
+            grade=made.grade,
+            translator=made.translator,
+            language=language,
+            direction=old.direction if keeps_way else direction_of(language, self.direction),
+            text=read_text(self.text, self.file),
+            send=True,
         )
 
     def _said(self, language: str) -> tuple[str, tuple[Typed, ...], content_pb2.Phrase | None]:

@@ -74,13 +74,21 @@ def _check(ctx: Context, event: Submit) -> None:
     modes.check_submit(ctx, event)
 
 
-def check_authority(ctx: Context, plane: Plane, precedence: content_pb2.Precedence.ValueType) -> None:
+def check_authority(
+    ctx: Context,
+    plane: Plane,
+    precedence: content_pb2.Precedence.ValueType,
+    *,
+    nothing: str = "nothing was queued",
+    command: str = "hotline draft new",
+) -> None:
+    """Raises PolicyError where the charter asks for signatures; `command` is that which makes the draft."""
     roles = ctx.setup.release.roles(plane, precedence)
     if roles:
         what = f"{precedence_name(precedence)} on the {plane.value} plane"
         raise PolicyError(
-            f"the charter asks for {' and '.join(roles)} to sign {what}: nothing was queued; use "
-            "`hotline draft new`, then `hotline draft sign` by each officer and `hotline release`"
+            f"the charter asks for {' and '.join(roles)} to sign {what}: {nothing}; use "
+            f"`{command}`, then `hotline draft sign` by each officer and `hotline release`"
         )
 
 

@@ -8,12 +8,13 @@ from hotline.machine import Delete, Instant, Plane, Private, Put, Reply
 from hotline.protocol.branding import acting
 from hotline.protocol.composing import check_room, compose
 from hotline.protocol.context import Context
-from hotline.protocol.events import MakeDraft, RejectDraft, ReleaseDraft, SignDraft
+from hotline.protocol.events import MakeDraft, RejectDraft, ReleaseDraft, SignDraft, Submit, Translate
 from hotline.protocol.neutral import NON_PAPER
 from hotline.protocol.release import DRAFT_SIZE, LACKS, RELEASED, ROLES, check_form, fault_of, judge, lack_of, missing
 from hotline.protocol.sending import Sending
 from hotline.protocol.statements import check_size
 from hotline.protocol.tables import Saved
+from hotline.protocol.translations import Translations
 from hotline.wire.codec import decode, encode
 from hotline.wire.v1 import content_pb2, operator_pb2
 
@@ -24,9 +25,10 @@ REASON_MAX = 1_000
 class Drafts:
     """What officers write and sign before it is said."""
 
-    def __init__(self, context: Context, sending: Sending) -> None:
+    def __init__(self, context: Context, sending: Sending, translations: Translations) -> None:
         self._ctx = context
         self._sending = sending
+        self._translations = translations
         self._drafts: dict[int, operator_pb2.Draft] = {}
         self._last = 0
 
@@ -69,18 +71,14 @@ class Drafts:
     def _make(self, event: MakeDraft, now: Instant) -> None:
         """A new draft, or another wording of an open one: then its name is another, and nobody has signed it."""
         old = self._open(event.number) if event.number else None
-        if event.statement.plane is Plane.SERVICE:
-            raise LocalError("what operators say to operators needs no draft: nothing was kept")
-        if event.statement.without_prejudice:
-            raise LocalError("nobody signs what is said without prejudice: nothing was kept; use hotline send")
-        statement = compose(self._ctx, event.statement)
-        if statement.kind == NON_PAPER:  # the wish that something be put on record
-            raise LocalError("nobody signs what is said without prejudice: nothing was kept; use hotline record")
+        statement = self._composed(event.statement)
+        if old is not None and _statement(old).HasField("translation") != statement.HasField("translation"):
+            raise LocalError(f"draft {event.number} is not of that kind: nothing was kept; reject it and make another")
         if old is None and sum(draft.state == "open" for draft in self._drafts.values()) >= DRAFTS_MAX:
             raise LocalError(f"{DRAFTS_MAX} drafts are open: nothing was kept; release or reject one")
         statement.draft = self._ctx.entropy(DRAFT_SIZE)
         statement.from_party, statement.to_party = self._ctx.setup.local.party, self._ctx.setup.said_to
-        plane, officer = event.statement.plane, event.statement.drafter
+        plane, officer = event.statement.plane, statement.drafter
         if old is None:
             self._last += 1
         draft = operator_pb2.Draft(number=event.number or self._last, exercise=plane is Plane.EXERCISE, state="open")
@@ -100,6 +98,21 @@ class Drafts:
         self._told(draft, "edited" if edit else "made")
         fields: dict[str, str | int | bytes | None] = {"draft": encode(draft)}
         self._ctx.out.replies.append(Reply(event.request, True, "draft", f"draft {draft.number} is kept", fields))
+
+    def _composed(self, handed_in: Submit | Translate) -> content_pb2.Statement:
+        """What would be said. Raises LocalError for what officers do not sign, or what cannot be said."""
+        if isinstance(handed_in, Translate):
+            statement = self._translations.compose(handed_in)
+            check_size(statement)
+            return statement
+        if handed_in.plane is Plane.SERVICE:
+            raise LocalError("what operators say to operators needs no draft: nothing was kept")
+        if handed_in.without_prejudice:
+            raise LocalError("nobody signs what is said without prejudice: nothing was kept; use hotline send")
+        statement = compose(self._ctx, handed_in)
+        if statement.kind == NON_PAPER:  # the wish that something be put on record
+            raise LocalError("nobody signs what is said without prejudice: nothing was kept; use hotline record")
+        return statement
 
     def _sign(self, event: SignDraft, now: Instant) -> None:
         """An officer's signature, if it holds for the draft as it is now."""

@@ -149,7 +149,7 @@ class Endpoint:
             ctx.share(self.context)
             one = sending[other.side.number] = Sending(ctx, self.own_log, self.promises)
             self._lines[other.side.number] = self._line(ctx, one, Ladder(ctx, self.promises), None, now)
-        self.drafts = Drafts(self.context, self.sending)
+        self.drafts = Drafts(self.context, self.sending, self._translations)
         self._restore(saved, now)
         self._taken: dict[str, list[bytes]] = {}
         self._taken_at: int | None = None

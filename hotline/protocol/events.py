@@ -47,7 +47,7 @@ class MakeDraft:
 
     request: RequestId
     number: int
-    statement: Submit
+    statement: Submit | Translate
 
 
 @dataclass(frozen=True, slots=True)

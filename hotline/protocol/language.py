@@ -44,6 +44,13 @@ def check_translation(statement: content_pb2.Statement) -> None:
         raise Malformed("translation", "one that answers")
 
 
+def translated(made: content_pb2.Translation, language: str, carrier: str) -> dict[str, str | int]:
+    """What is told to those who watch of a translation that was handed in here; `carrier`: sent, or kept here."""
+    way = "sent" if original_is_senders(made.grade) else "received"
+    word = grade_word(made.grade)
+    return {"serial": made.original.serial, "way": way, "grade": word, "lang": language, "carrier": carrier}
+
+
 def decode_local(content: bytes) -> content_pb2.LocalTranslation:
     """A translation that was kept at this terminal. Raises Malformed."""
     return decode(content_pb2.LocalTranslation, content, 2 * TEXT_BYTES_MAX)

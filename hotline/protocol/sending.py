@@ -12,7 +12,7 @@ from hotline.protocol.context import Context
 from hotline.protocol.entries import corrected_word, references, said
 from hotline.protocol.events import Submit
 from hotline.protocol.groups import Groups
-from hotline.protocol.language import link
+from hotline.protocol.language import link, translated
 from hotline.protocol.neutral import NON_PAPER, kind_word
 from hotline.protocol.nonpapers import Name
 from hotline.protocol.outbox import BESIDE, Pending, SentState
@@ -97,6 +97,14 @@ class Sending:
         if statement.HasField("corrects"):
             for one in (self, *self.fellows):
                 one.corrected(plane, statement, now)
+        if statement.HasField("translation"):
+            self._ctx.tell(
+                "translated",
+                plane=plane.value,
+                **translated(statement.translation, statement.language, "sent"),
+                number=item.serial,
+                at=now.wall,
+            )
         self.answer(request, item, statement)
         self.pump_all(now)
         return item

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 
 from hotline.crypto.signing import pae
-from hotline.errors import LocalError, PolicyError, TextError
+from hotline.errors import LocalError, TextError
 from hotline.machine import Instant, Plane, Private, Put, Reply
-from hotline.protocol.composing import check_room, code_of
+from hotline.protocol.composing import check_authority, check_room, code_of
 from hotline.protocol.context import Context
 from hotline.protocol.events import Translate
-from hotline.protocol.language import GRADES, TRANSLATOR_MAX, grade_word, link_row, original_is_senders
+from hotline.protocol.language import GRADES, TRANSLATOR_MAX, grade_word, link_row, original_is_senders, translated
 from hotline.protocol.neutral import NON_PAPER, SPOKEN
 from hotline.protocol.sending import Sending
 from hotline.protocol.statements import check_language, check_text, decode_statement
@@ -42,28 +42,23 @@ class Translations:
             original, name = self._original(event)
             self._check(event, original)
             if event.goes:
-                self._check_authority(event.plane, original.precedence)
+                how = {"nothing": _NOTHING, "command": "hotline translate --draft"}
+                check_authority(self._ctx, event.plane, original.precedence, **how)
                 check_room(self._ctx, event.plane)
         except LocalError as error:
             self._ctx.out.replies.append(Reply(event.request, False, code_of(error), str(error)))
             return
-        tie = content_pb2.Translation(
-            original=content_pb2.Reference(serial=event.serial, statement=name),
-            grade=event.grade,
-            translator=event.translator,
-        )
         if event.goes:
-            self._send(event, original.precedence, tie, now)
+            self._sending.hand_in(event.request, event.plane, self._carrier(event, original.precedence, name), now)
         else:
-            self._keep(event, tie, now)
+            self._keep(event, _tie(event, name), now)
 
-    def _check_authority(self, plane: Plane, precedence: content_pb2.Precedence.ValueType) -> None:
-        roles = self._ctx.setup.release.roles(plane, precedence)
-        if roles:
-            raise PolicyError(
-                f"the charter asks for {' and '.join(roles)} to sign what is sent, and no officer signs translations: "
-                + _NOTHING
-            )
+    def compose(self, event: Translate) -> content_pb2.Statement:
+        """The statement that would carry it to the peer, as a draft has it. Raises LocalError (21.12)."""
+        original, name = self._original(event)
+        self._check(event, original)
+        check_room(self._ctx, event.plane)
+        return self._carrier(event, original.precedence, name)
 
     def _original(self, event: Translate) -> tuple[content_pb2.Statement, bytes]:
         """What is translated, and its name. Raises TextError."""
@@ -105,14 +100,10 @@ class Translations:
             raise TextError(f"a translator's name has 1 to {TRANSLATOR_MAX} characters: {_NOTHING}")
         check_text(event.translator)
 
-    def _send(
-        self,
-        event: Translate,
-        precedence: content_pb2.Precedence.ValueType,
-        tie: content_pb2.Translation,
-        now: Instant,
-    ) -> None:
-        statement = content_pb2.Statement(
+    def _carrier(
+        self, event: Translate, precedence: content_pb2.Precedence.ValueType, name: bytes
+    ) -> content_pb2.Statement:
+        return content_pb2.Statement(
             # As urgent as the original, so that neither overtakes the other for good.
             precedence=precedence,
             kind=content_pb2.STATEMENT_KIND_TRANSLATION,
@@ -121,12 +112,8 @@ class Translations:
             drafter=event.officer,
             text=event.text,
             valid_for_ms=self._ctx.setup.validity_ms[precedence],
-            translation=tie,
+            translation=_tie(event, name),
         )
-        item = self._sending.say(event.plane, statement, now)
-        self._tell(event, "sent", item.serial, now)
-        self._sending.answer(event.request, item, statement)
-        self._sending.pump_all(now)
 
     def _keep(self, event: Translate, tie: content_pb2.Translation, now: Instant) -> None:
         """Sign it for this terminal alone, keep it, and enter it; its text enters the ledger as a commitment."""
@@ -167,20 +154,12 @@ class Translations:
             statement=tie.original.statement.hex(),
             translation=name.hex(),
         )
-        self._tell(event, "here", number, now)
+        told = translated(tie, event.language, "here")
+        ctx.tell("translated", plane=plane.value, **told, number=number, at=now.wall)
         fields: dict[str, str | int | bytes | None] = {"number": number, "hash": name}
         ctx.out.replies.append(Reply(event.request, True, "kept", f"kept here as translation {number}", fields))
 
-    def _tell(self, event: Translate, carrier: str, number: int, now: Instant) -> None:
-        way, word = "sent" if event.sent else "received", grade_word(event.grade)
-        self._ctx.tell(
-            "translated",
-            plane=event.plane.value,
-            serial=event.serial,
-            way=way,
-            grade=word,
-            lang=event.language,
-            carrier=carrier,
-            number=number,
-            at=now.wall,
-        )
+
+def _tie(event: Translate, name: bytes) -> content_pb2.Translation:
+    original = content_pb2.Reference(serial=event.serial, statement=name)
+    return content_pb2.Translation(original=original, grade=event.grade, translator=event.translator)

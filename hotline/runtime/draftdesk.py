@@ -7,10 +7,11 @@ from abc import abstractmethod
 import grpc.aio
 
 from hotline.limits import OPERATOR_REQUEST_BYTES_MAX
+from hotline.machine import RequestId
 from hotline.protocol.drafts import Drafts
 from hotline.protocol.events import MakeDraft, RejectDraft, ReleaseDraft, SignDraft
 from hotline.runtime.desk import NOT_AN_OFFICER, Desk
-from hotline.runtime.requests import submit_event
+from hotline.runtime.requests import submit_event, translate_event
 from hotline.wire.codec import decode, encode
 from hotline.wire.v1 import content_pb2, operator_pb2
 
@@ -37,10 +38,13 @@ class DraftDesk(Desk):
         officer = self._officer
         if officer is None:
             return operator_pb2.MakeDraftResponse(code="policy", text=NOT_AN_OFFICER)
-        said = request.statement
-        reply = await self._ask(
-            context, lambda number: MakeDraft(number, request.number, submit_event(number, officer, said))
-        )
+
+        def event(number: RequestId) -> MakeDraft:
+            if request.HasField("translation"):
+                return MakeDraft(number, request.number, translate_event(number, officer, request.translation))
+            return MakeDraft(number, request.number, submit_event(number, officer, request.statement))
+
+        reply = await self._ask(context, event)
         response = operator_pb2.MakeDraftResponse(accepted=reply.ok, code=reply.code, text=reply.text)
         if reply.ok:
             data = reply.fields["draft"]

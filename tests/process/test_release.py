@@ -11,9 +11,11 @@ from hotline.charter.body import release_by_two
 from hotline.charter.cards import OfficerCard, encode
 from hotline.charter.mandates import make_mandate
 from hotline.charter.model import load_charter
+from tests.hotline.cli.conftest import Run, run
 from tests.process.conftest import Stage, until
 from tests.schemas import printed
 
+__all__ = ["run"]
 pytestmark = pytest.mark.process
 
 
@@ -24,7 +26,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     made.end()
 
 
-def test_two_officers_release_and_one_is_refused(stage: Stage) -> None:
+def test_two_officers_release_and_one_is_refused(stage: Stage, run: Run) -> None:
     """One person alone would speak for a state, or two could not (docs/protocol.md 19.9, 19.10 and 19.11)."""
     stage.start(*stage.relays, "ALPHA", "BRAVO")
     until(lambda: stage.up("ALPHA") and stage.up("BRAVO"), "every path up")
@@ -67,8 +69,36 @@ def test_two_officers_release_and_one_is_refused(stage: Stage) -> None:
     assert "no open drafts" in stage.cli("ALPHA", "draft", "list").stdout
     assert "REJECTED by duty-1: Not now." in stage.cli("ALPHA", "draft", "list", "--all").stdout
     _by_mandate(stage, key)
+    _translated(stage, run, key)
     told = printed(stage.cli("BRAVO", "inbox", "--json").stdout)[0]
     assert (told["authority"], [one["role"] for one in told["releases"]]) == ("released", ["drafter", "releaser"])
+
+
+def _translated(stage: Stage, run: Run, key: Callable[[str], tuple[str, str, str]]) -> None:
+    """What two have signed is said in another language by two (docs/protocol.md 21.12)."""
+    bare = ("--socket", stage.socket("ALPHA"))
+    text = stage.folder / "courtesy.txt"
+    text.write_text("ہم فائر نہیں کریں گے۔\n")
+    words = ("translate", "1", "--sent", "--lang", "ur", "--translator", "A. Writer")
+    alone = run(*words, text, *bare)
+    assert (alone.code, "hotline translate --draft" in alone.err) == (8, True)
+    (made,) = printed(run(*words, "--draft", text, "--json", *bare).out)
+    assert (made["kind"], made["translates"], made["grade"]) == ("translation", 1, "courtesy")
+    text.write_text("ہم ہرگز فائر نہیں کریں گے۔\n")
+    refused = run("draft", "edit", 4, "--file", text, "-p", "routine", *bare)
+    assert (refused.code, "this draft is a translation" in refused.err) == (1, True)
+    assert run("draft", "edit", 4, "--file", text, "--action", "Foreign Minister", *bare).code == 1
+    (anew,) = printed(run("draft", "edit", 4, "--file", text, "--json", *bare).out)
+    assert (anew["text"], anew["translator"], anew["precedence"], anew["dir"]) == (
+        "ہم ہرگز فائر نہیں کریں گے۔", "A. Writer", "flash", "rtl",
+    )  # fmt: skip
+    signed = run("draft", "sign", 4, *key("duty-1"), *bare)
+    assert "*** COURTESY TRANSLATION OF #0001 (ours): the original is authoritative ***" in signed.out, signed.err
+    assert "  translator       A. Writer" in signed.out
+    gone = run("release", 4, *key("release-1"), "--wait", "delivered", *bare)
+    assert (gone.code, "#0003 released from draft 4" in gone.out) == (0, True), gone.err
+    beside = run("translations", 1, "--socket", stage.socket("BRAVO"))
+    assert "courtesy (ur) by A. Writer" in beside.out
 
 
 def _by_mandate(stage: Stage, key: Callable[[str], tuple[str, str, str]]) -> None:

@@ -927,21 +927,27 @@ class MakeDraftRequest(_message.Message):
 
     NUMBER_FIELD_NUMBER: _builtins.int
     STATEMENT_FIELD_NUMBER: _builtins.int
+    TRANSLATION_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """The draft to be said otherwise; 0 for a new one."""
     @_builtins.property
     def statement(self) -> Global___SubmitRequest:
         """The request key is not looked at: a draft that stands twice is rejected once."""
 
+    @_builtins.property
+    def translation(self) -> Global___TranslateRequest:
+        """Instead of a statement: a translation that is to be signed and sent."""
+
     def __init__(
         self,
         *,
         number: _builtins.int = ...,
         statement: Global___SubmitRequest | None = ...,
+        translation: Global___TranslateRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement", "translation", b"translation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "statement", b"statement", "translation", b"translation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,7 +12,7 @@ from hotline.charter.parts import Officer
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.signing import SigningKey
 from hotline.machine import Plane, Reply, RequestId
-from hotline.protocol.events import MakeDraft, RejectDraft, ReleaseDraft, SignDraft, Submit
+from hotline.protocol.events import MakeDraft, RejectDraft, ReleaseDraft, SignDraft, Submit, Translate
 from hotline.protocol.release import ReleasePolicy, sign_release
 from hotline.wire.codec import decode
 from hotline.wire.v1 import content_pb2, operator_pb2
@@ -108,6 +108,16 @@ class Desk:
         corrects: int = 0,
     ) -> Reply:
         return self._ask(MakeDraft(self._request(), number, self.said(text, precedence, plane, corrects)))
+
+    def translate(self, serial: int, *, number: int = 0, **changes: object) -> Reply:
+        """A courtesy translation of our own statement into Urdu as a draft, unless changed."""
+        usual: dict[str, object] = {
+            "plane": Plane.REAL, "sent": True, "grade": content_pb2.TRANSLATION_GRADE_COURTESY,
+            "translator": "A. Writer", "language": "ur", "direction": content_pb2.DIRECTION_RTL,
+            "text": "ہم فائر نہیں کریں گے۔", "officer": "duty-1",
+        }  # fmt: skip
+        said = Translate(self._request(), serial=serial, **(usual | changes))  # type: ignore[arg-type]
+        return self._ask(MakeDraft(self._request(), number, said))
 
     def sign(self, number: int, release: content_pb2.Release) -> Reply:
         return self._ask(SignDraft(self._request(), number, release))
