@@ -65,7 +65,7 @@ def draft() -> None:
     2  hotline draft sign 1 --key draft-1.officer.key        the drafter, by default
     3  hotline release 1 --key release-1.officer.key         the releaser; then it goes
 
-    A translation that is to be sent begins with hotline translate --draft.
+    A translation that is to be sent begins as one with: hotline translate 4 --sent --draft --lang ur --translator NAME
     """
 
 

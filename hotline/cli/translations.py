@@ -66,8 +66,8 @@ def translate(
 
     A translation of the peer's statement (sight, rough, official) stays at this terminal, and in its record, unless
     --send is given. A courtesy translation of our own goes to the peer. The original stays what holds, and is
-    shown with each. Where the charter asks for signatures on what is sent, --draft makes a draft of it: then
-    hotline draft sign, and hotline release.
+    shown with each. With --draft it becomes a draft that officers sign before it goes, as they sign a statement: what
+    is sent needs that where the charter asks for signatures.
     Exit 1 if there is nothing to translate or it is in that language already; 8 for a caller who is no officer,
     or if it must be signed.
     """

@@ -201,7 +201,7 @@ def lawful(party: Party, serial: int = 1) -> Iterator[Message]:
             yield operator_pb2.ListStatementsRequest(exercise=exercise, sent=ours, serial=serial)
             yield operator_pb2.ListStatementsRequest(exercise=exercise, sent=ours, unread_only=not ours, limit=3)
             yield operator_pb2.AskChallengeRequest(exercise=exercise, serial=serial, sent=ours)
-            yield operator_pb2.TranslateRequest(
+            translation = operator_pb2.TranslateRequest(
                 exercise=exercise,
                 serial=serial,
                 sent=ours,
@@ -212,6 +212,8 @@ def lawful(party: Party, serial: int = 1) -> Iterator[Message]:
                 text="translated",
                 send=ours,
             )
+            yield translation
+            yield operator_pb2.MakeDraftRequest(translation=translation)
     for number in sorted({int(str(row["serial"])) for row in party.memory.rows("challenge") if row["way"] != "sent"}):
         yield operator_pb2.AnswerChallengeRequest(serial=number, verdict=1, text="it is ours")  # type: ignore[arg-type]
     yield operator_pb2.ListChallengesRequest(limit=5)
