@@ -346,7 +346,7 @@ def rehearse(out: Path, count: int, port: int, by_two: bool, parties: int) -> No
     """Play the whole ceremony with throw-away keys: the capitals and their relays, ready to start.
 
     \b
-    Example:
+    Examples:
       hotline charter rehearse --out rehearsal
       hotline charter rehearse --out rehearsal --by-two --parties 3
     """
@@ -362,3 +362,6 @@ def rehearse(out: Path, count: int, port: int, by_two: bool, parties: int) -> No
         line(f"  hotline-relay run --config {relay.config}")
     for terminal in played.terminals:
         line(f"  hotline endpoint run --config {terminal.config}")
+    line("Then, as an officer of a side:")
+    for terminal in played.terminals:
+        line(f"  export HOTLINE_SOCKET={terminal.socket}")

@@ -6,11 +6,20 @@ from typing import Any
 
 from hotline.civil import iso_utc
 from hotline.cli.fieldview import print_text
-from hotline.cli.output import direction_word, line, precedence_word, print_addressees, release_json, signed_words
+from hotline.cli.output import (
+    TranslationOf,
+    direction_word,
+    line,
+    precedence_word,
+    print_addressees,
+    print_original,
+    release_json,
+    signed_words,
+)
 from hotline.cli.phraseview import phrase_json
 from hotline.limits import OPERATOR_REQUEST_BYTES_MAX
 from hotline.machine import Plane
-from hotline.protocol.language import grade_word, original_is_senders
+from hotline.protocol.language import grade_word
 from hotline.protocol.neutral import kind_word
 from hotline.safetext import safe_line
 from hotline.wire.codec import decode
@@ -68,8 +77,6 @@ def print_draft(view: operator_pb2.DraftView) -> None:
     if statement.HasField("corrects"):
         what = "RETRACTS" if statement.kind == content_pb2.STATEMENT_KIND_RETRACTION else "CORRECTS"
         line(f"*** {what} #{statement.corrects.serial:04d} ***")
-    if statement.HasField("translation"):
-        _print_tie(statement.translation)
     if statement.HasField("in_reply_to"):
         line(f"  in reply to      #{statement.in_reply_to.serial:04d} from {safe_line(statement.to_party)}")
     print_addressees(statement)
@@ -80,18 +87,12 @@ def print_draft(view: operator_pb2.DraftView) -> None:
         line(f"  signed by        {signed_words(release)}")
     if statement.HasField("phrase"):
         line(f"  phrase           {safe_line(statement.phrase.code)}")
+    if statement.HasField("translation"):
+        made = statement.translation
+        line(f"  original         statement {made.original.statement.hex()[:16]}")
+        print_original(TranslationOf(view.original, made.grade, made.translator, statement.language))
     line()
-    print_text(statement.text, statement.field)
-
-
-def _print_tie(made: content_pb2.Translation) -> None:
-    """Of what it is a translation, how good it claims to be, and where the original can be read."""
-    serial, ours = made.original.serial, original_is_senders(made.grade)
-    whose, option = ("ours", " --sent") if ours else ("theirs", "")
-    what = f"{grade_word(made.grade).upper()} TRANSLATION OF #{serial:04d} ({whose})"
-    line(f"*** {what}: the original is authoritative ***")
-    line(f"  translator       {safe_line(made.translator)}")
-    line(f"  original         statement {made.original.statement.hex()[:16]}: hotline translations {serial}{option}")
+    print_text(statement.text, statement.field or view.original.field)
 
 
 def state_of(view: operator_pb2.DraftView) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -181,13 +181,22 @@ def corrected(view: operator_pb2.StatementView) -> str:
     return f"{'retracted' if view.retracted else 'corrected'} by #{view.corrected_by:04d}"
 
 
-def translation_of(view: operator_pb2.StatementView) -> str:
+def translation_of(view: operator_pb2.StatementView | TranslationOf) -> str:
     """What a translation is: courtesy translation of #0001, ours or theirs."""
     whose = "ours" if view.original.sent else "theirs"
     return f"{grade_word(view.grade)} translation of #{view.original.serial:04d} ({whose})"
 
 
-def _print_original(view: operator_pb2.StatementView) -> None:
+class TranslationOf(NamedTuple):
+    """A translation that is not said yet, as its draft has it."""
+
+    original: operator_pb2.OriginalView
+    grade: content_pb2.TranslationGrade.ValueType
+    translator: str
+    language: str
+
+
+def print_original(view: operator_pb2.StatementView | TranslationOf) -> None:
     """A translation is never shown without saying what holds; the original stands before it where it may be shown."""
     original, by = view.original, safe_line(view.translator)
     line(f"*** {translation_of(view).upper()} by {by}: the original is authoritative ***")
@@ -301,7 +310,7 @@ def print_statement(view: operator_pb2.StatementView) -> None:
         line("\n[the sender withdrew this serial: the statement expired before it was delivered]")
         return
     if view.HasField("original"):
-        _print_original(view)
+        print_original(view)
     if view.text:
         line()
         # A translation has no fields of its own: those of the original stand there already.

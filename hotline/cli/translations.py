@@ -12,7 +12,7 @@ import click
 
 from hotline.civil import iso_utc
 from hotline.cli.divergence import Difference, differences
-from hotline.cli.draft import print_made
+from hotline.cli.draft import Stub, print_made
 from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.fieldview import print_text
 from hotline.cli.officer import exercise_option, json_option, socket_option
@@ -86,17 +86,19 @@ def translate(
         request_key=secrets.token_bytes(16),
     )
     with daemon(socket) as stub:
-        if as_draft:
-            made = stub.MakeDraft(operator_pb2.MakeDraftRequest(translation=request))
-            need_accepted(made)
-            print_made(stub, made.draft.number, as_json=as_json)
-            return
-        answer = stub.Translate(request)
+        (_draft if as_draft else _hand_in)(stub, request, as_json=as_json)
+
+
+def _draft(stub: Stub, request: operator_pb2.TranslateRequest, *, as_json: bool) -> None:
+    made = stub.MakeDraft(operator_pb2.MakeDraftRequest(translation=request))
+    need_accepted(made)
+    print_made(stub, made.draft.number, as_json=as_json)
+
+
+def _hand_in(stub: Stub, request: operator_pb2.TranslateRequest, *, as_json: bool) -> None:
+    answer = stub.Translate(request)
     need_accepted(answer)
-    _print_made(serial, word, answer, as_json=as_json)
-
-
-def _print_made(serial: int, word: str, answer: operator_pb2.TranslateResponse, *, as_json: bool) -> None:
+    serial, word = request.serial, grade_word(request.grade)
     if as_json:
         print_json(_made(serial, word, answer))
     elif answer.serial:

@@ -164,7 +164,8 @@ def _terminal(
     write_new(home / "pairwise.key", text.encode(), 0o600)
     for officer, seed, _ in officers if by_two else ():
         write_new(home / f"{party}.{officer}.officer.key", plain_secret("officer", f"{party}/{officer}", seed), 0o600)
-    socket = (sockets or home) / f"{process.lower()}.sock"
+    # Absolute: a configuration's paths begin at its own folder, an officer's at the officer's.
+    socket = (sockets or home).absolute() / f"{process.lower()}.sock"
     config = home / "endpoint.toml"
     write_new(config, _endpoint_toml(party, name, officers[0][0], socket).encode())
     return RehearsedTerminal(party, home, config, socket, name)

@@ -11,7 +11,8 @@ from hotline.machine import RequestId
 from hotline.protocol.drafts import Drafts
 from hotline.protocol.events import MakeDraft, RejectDraft, ReleaseDraft, SignDraft
 from hotline.runtime.desk import NOT_AN_OFFICER, Desk
-from hotline.runtime.requests import submit_event, translate_event
+from hotline.runtime.requests import plane_of, submit_event, translate_event
+from hotline.runtime.views import StatementViews
 from hotline.wire.codec import decode, encode
 from hotline.wire.v1 import content_pb2, operator_pb2
 
@@ -28,6 +29,11 @@ class DraftDesk(Desk):
     @abstractmethod
     def _signed_for(self) -> tuple[bytes, str]:
         """Charter and party that a signature is for."""
+
+    @property
+    @abstractmethod
+    def _originals(self) -> StatementViews:
+        """What was said, to be shown to whoever signs a translation of it."""
 
     async def MakeDraft(  # noqa: N802
         self,
@@ -106,8 +112,11 @@ class DraftDesk(Desk):
             wanted = draft.number == request.number if request.number else request.finished or draft.state == "open"
             if wanted:
                 view = response.draft.add(draft=draft, missing=" ".join(missing))
+                statement = decode(content_pb2.Statement, draft.content, OPERATOR_REQUEST_BYTES_MAX)
+                if request.number and statement.HasField("translation"):
+                    plane = plane_of(draft.exercise)
+                    view.original.CopyFrom(self._originals.original(plane, statement.translation, sent=True))
                 if not request.number:  # a hundred whole texts would not fit one answer
-                    statement = decode(content_pb2.Statement, draft.content, OPERATOR_REQUEST_BYTES_MAX)
                     statement.text = ""
                     view.draft.content = encode(statement)
         return response

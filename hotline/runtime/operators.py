@@ -72,6 +72,10 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
         return self._endpoint.drafts
 
     @property
+    def _originals(self) -> StatementViews:
+        return self._views
+
+    @property
     def _signed_for(self) -> tuple[bytes, str]:
         setup = self._endpoint.context.setup
         return setup.charter, setup.local.party

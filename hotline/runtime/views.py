@@ -12,7 +12,7 @@ from hotline.protocol.outbox import LEFT
 from hotline.protocol.statements import decode_statement
 from hotline.runtime.lookups import Lookups
 from hotline.runtime.translationviews import TranslationViews
-from hotline.wire.v1 import operator_pb2
+from hotline.wire.v1 import content_pb2, operator_pb2
 
 _SENT = "SELECT s.serial, s.content, s.hash FROM sent s"
 _RECEIVED = "SELECT r.serial, r.content, r.hash, r.at FROM received r"
@@ -82,10 +82,14 @@ class StatementViews:
         view.translations = self._translations.count(plane, "sent" if sent else "received", serial, name)
         if statement.HasField("translation"):
             tie = statement.translation
-            way = "sent" if original_is_senders(tie.grade) == sent else "received"
             view.grade, view.translator = tie.grade, tie.translator
-            view.original.CopyFrom(self._translations.original(plane, way, tie.original))
+            view.original.CopyFrom(self.original(plane, tie, sent=sent))
         return view
+
+    def original(self, plane: Plane, tie: content_pb2.Translation, *, sent: bool) -> operator_pb2.OriginalView:
+        """What a translation that we sent, or received, is one of."""
+        way = "sent" if original_is_senders(tie.grade) == sent else "received"
+        return self._translations.original(plane, way, tie.original)
 
     def _is_named(self, plane: Plane, correction: int, name: bytes) -> bool:
         """Whether a received correction means this statement: it may have come first, and have meant another."""

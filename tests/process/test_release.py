@@ -93,8 +93,8 @@ def _translated(stage: Stage, run: Run, key: Callable[[str], tuple[str, str, str
         "ہم ہرگز فائر نہیں کریں گے۔", "A. Writer", "flash", "rtl",
     )  # fmt: skip
     signed = run("draft", "sign", 4, *key("duty-1"), *bare)
-    assert "*** COURTESY TRANSLATION OF #0001 (ours): the original is authoritative ***" in signed.out, signed.err
-    assert "  translator       A. Writer" in signed.out
+    assert "*** COURTESY TRANSLATION OF #0001 (OURS) by A. Writer: the original is authoritative ***" in signed.out
+    assert signed.out.index("We shall not") < signed.out.index("TRANSLATION (ur, courtesy), which is not:")
     gone = run("release", 4, *key("release-1"), "--wait", "delivered", *bare)
     assert (gone.code, "#0003 released from draft 4" in gone.out) == (0, True), gone.err
     beside = run("translations", 1, "--socket", stage.socket("BRAVO"))

@@ -1197,18 +1197,24 @@ class DraftView(_message.Message):
 
     DRAFT_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
+    ORIGINAL_FIELD_NUMBER: _builtins.int
     missing: _builtins.str
     @_builtins.property
     def draft(self) -> Global___Draft: ...
+    @_builtins.property
+    def original(self) -> Global___OriginalView:
+        """Of a single draft that is a translation: what it translates."""
+
     def __init__(
         self,
         *,
         draft: Global___Draft | None = ...,
         missing: _builtins.str = ...,
+        original: Global___OriginalView | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "original", b"original"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "missing", b"missing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "missing", b"missing", "original", b"original"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

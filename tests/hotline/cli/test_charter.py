@@ -248,10 +248,15 @@ def test_a_missing_file_is_named(table: Path, run: Run) -> None:
     assert "nothing.note: no such file" in done.err
 
 
-def test_a_rehearsal_gives_everything_a_daemon_needs(tmp_path: Path, run: Run) -> None:
+def test_a_rehearsal_gives_everything_a_daemon_needs(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Training and the demo would not work, and the real ceremony would be the first try."""
-    done = run("charter", "rehearse", "--out", tmp_path / "r", "--relays", 2, "--port", 42_001)
+    monkeypatch.chdir(tmp_path)
+    done = run("charter", "rehearse", "--out", "r", "--relays", 2, "--port", 42_001)
     assert done.code == 0, done.err
+    told = [line.split("=")[1] for line in done.out.splitlines() if "HOTLINE_SOCKET" in line]
+    homes = [tmp_path / "r" / party for party in ("ALPHA", "BRAVO")]
+    assert [str(load_endpoint_config(home / "endpoint.toml").operator.socket) for home in homes] == told
+    assert [Path(socket).parent for socket in told] == homes
     charter = load_charter((tmp_path / "r" / "charter.note").read_bytes())
     assert [relay.address for relay in charter.relays] == ["127.0.0.1:42001", "127.0.0.1:42002"]
     for name in ("ALPHA/terminal.key", "BRAVO/pairwise.key", "relay-2/relay.key"):
