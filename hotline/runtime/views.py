@@ -45,7 +45,7 @@ class StatementViews:
                 "SELECT stage, at, by FROM sent_fact WHERE plane=? AND serial=? ORDER BY at", (plane.value, serial)
             )
             _apply_sent_facts(view, facts)
-            self._climb(view, "sent")
+            self._climb(plane, view, "sent")
             self._voice(plane, view, "sent")
             views.append(view)
         return views
@@ -126,15 +126,15 @@ class StatementViews:
                     view.recorded_as = int(str(by))
                 elif self._is_named(plane, int(str(by)), name):
                     _apply_correction(view, str(stage), by)
-            self._climb(view, "received")
+            self._climb(plane, view, "received")
             views.append(view)
         return views
 
-    def _climb(self, view: operator_pb2.StatementView, way: str) -> None:
+    def _climb(self, plane: Plane, view: operator_pb2.StatementView, way: str) -> None:
         """The rungs above READ."""
         rungs = self._store.query(
             "SELECT stage, at, officer, principal, until, answer FROM ladder WHERE way=? AND plane=? AND serial=?",
-            (way, "exercise" if view.exercise else "real", view.serial),
+            (way, plane.value, view.serial),
         )
         for stage, at, officer, principal, until, answer in rungs:
             match stage:

@@ -10,8 +10,8 @@ import pytest
 
 from hotline.ledger.record import check_opening, parse_leaf
 from hotline.limits import TRANSLATIONS_SHOWN_MAX
-from hotline.machine import Output, Plane, Put
-from hotline.protocol.events import EndpointEvent
+from hotline.machine import Output, Plane, Put, RequestId
+from hotline.protocol.events import EndpointEvent, MarkShown
 from hotline.runtime.openings import openings_of
 from hotline.runtime.store import EndpointStore, connect
 from hotline.runtime.views import StatementViews
@@ -153,3 +153,17 @@ def test_the_newest_are_shown(pair: Pair) -> None:
     found = view(pair, 1)
     assert [one.serial for one in found.translation] == list(range(2, TRANSLATIONS_SHOWN_MAX + 2))
     assert found.translations == TRANSLATIONS_SHOWN_MAX + 2
+
+
+def test_rungs_are_those_of_the_same_plane(pair: Pair) -> None:
+    """Operators' talk #1 would be told as shown to the principal because a statement #1 was (20.2)."""
+    # docs/protocol.md 20.2
+    assert isinstance(pair.bravo, Stored)
+    pair.bravo.read(1)
+    request = RequestId(50)
+    pair.bravo.step(MarkShown(request, Plane.REAL, 1, "watch", "The Prime Minister"))
+    assert pair.bravo.replies[request].ok
+    pair.alpha.submit("The line is well.", plane=Plane.SERVICE)
+    pair.run(1_000)
+    (talk,) = StatementViews(pair.bravo.store).received(Plane.SERVICE, HERE, ("service", 1))
+    assert (view(pair, 1).shown_to, talk.shown_to, talk.shown_ms) == ("The Prime Minister", "", 0)
