@@ -11,8 +11,8 @@ import click
 import pytest
 
 import relay.cli
-from hotline.cli.challenge import OneTouch
 from hotline.cli.exits import Exit
+from hotline.cli.groups import Commands, OneTouch
 from hotline.cli.main import cli as hotline_cli
 
 ROOT = Path(__file__).parents[1]
@@ -127,3 +127,22 @@ def _links() -> list[tuple[Path, str]]:
 def test_a_link_leads_somewhere(path: Path, target: str) -> None:
     """A reader would stand before a closed door."""
     assert (path.parent / target).exists()
+
+
+@pytest.mark.parametrize("name", sorted(name for name, one in COMMANDS.items() if isinstance(one, Commands)))
+def test_a_group_says_whole_sentences_and_names_what_there_is(name: str) -> None:
+    """Half a sentence helps nobody choose, and who mistypes a command is told those that there are."""
+    group = COMMANDS[name]
+    assert isinstance(group, Commands)
+    context = click.Context(group, info_name=name, terminal_width=80)
+    assert "..." not in group.get_help(context).split("Commands:")[1]
+    with pytest.raises(click.UsageError) as refused:
+        group.resolve_command(context, ["nothing-like-it"])
+    for command in group.commands:
+        assert command in refused.value.message
+
+
+def test_every_group_is_one_that_helps() -> None:
+    """A new one of click's own would cut its sentences again."""
+    groups = {name for name, one in COMMANDS.items() if isinstance(one, click.Group) and name.startswith("hotline ")}
+    assert {name for name in groups if not isinstance(COMMANDS[name], Commands)} == set()

@@ -11,6 +11,7 @@ import click
 from pydantic import Field
 
 from hotline.cli.fieldview import isolated
+from hotline.cli.groups import Commands
 from hotline.cli.output import line
 from hotline.cli.textinput import read_text
 from hotline.config import Settings, load_toml
@@ -101,7 +102,7 @@ def _plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
-@click.group()
+@click.group(cls=Commands)
 def address() -> None:
     """Agreed forms of address, by office and language.
 
@@ -112,6 +113,10 @@ def address() -> None:
       office = "head-of-government"
       language = "en"
       form = "Mr Prime Minister"
+
+    \b
+    Example:
+      hotline address list
     """
 
 

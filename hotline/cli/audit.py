@@ -13,6 +13,7 @@ import click
 from hotline.civil import iso_utc
 from hotline.cli.contradict import compare_records, conviction, fsck
 from hotline.cli.exits import Exit, leave
+from hotline.cli.groups import Commands
 from hotline.cli.output import line, print_json
 from hotline.cli.prove import destroy, disclose, export, prove, verify_proof
 from hotline.cli.record import (
@@ -40,7 +41,7 @@ from hotline.safetext import safe_line
 _EXITS = {Outcome.VERIFIED: Exit.DONE, Outcome.UNDECIDED: Exit.UNDECIDED, Outcome.TAMPERED: Exit.TAMPERED}
 
 
-@click.group()
+@click.group(cls=Commands)
 def audit() -> None:
     """The ledger: what this terminal said, received and decided, and who vouches for it.
 

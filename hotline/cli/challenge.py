@@ -10,6 +10,7 @@ import click
 
 from hotline.civil import iso_utc
 from hotline.cli.exits import Exit, leave, need_accepted
+from hotline.cli.groups import OneTouch
 from hotline.cli.officer import exercise_option, json_option, socket_option
 from hotline.cli.output import duration_ms, line, print_json
 from hotline.runtime.client import daemon
@@ -22,15 +23,6 @@ _VERDICTS: Final = {
     "no": content_pb2.VERDICT_NO,
     "unknown": content_pb2.VERDICT_UNKNOWN,
 }
-
-
-class OneTouch(click.Group):
-    """`hotline challenge 3` is `hotline challenge ask 3`: the word is not looked for under pressure."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0].isdigit():
-            args = ["ask", *args]
-        return super().parse_args(ctx, args)
 
 
 @click.group(cls=OneTouch)

@@ -11,15 +11,21 @@ import click
 from hotline.civil import iso_utc
 from hotline.cli.exits import need_accepted
 from hotline.cli.follow import STAGES, follow
+from hotline.cli.groups import Commands
 from hotline.cli.officer import json_option, socket_option
 from hotline.cli.output import duration_ms, line, print_json, statement_json
 from hotline.runtime.client import daemon
 from hotline.wire.v1 import operator_pb2
 
 
-@click.group()
+@click.group(cls=Commands)
 def test() -> None:
-    """Channel tests: neutral texts that go the whole way of a statement, by the charter's schedule or at once."""
+    """Channel tests: neutral texts that go the whole way of a statement, by the charter's schedule or at once.
+
+    \b
+    Example:
+      hotline test now
+    """
 
 
 @test.command()

@@ -29,6 +29,7 @@ from hotline.cli.artefacts import (
     write_all,
 )
 from hotline.cli.charterview import objectives_of, picture, print_differences, print_signatures, print_summary, terms_of
+from hotline.cli.groups import Commands
 from hotline.cli.output import duration_ms, line, print_json
 from hotline.cli.shares import CHECK_HELP, SHARE_HELP, check_others, make_shares, pairwise, secrets_and_check
 from hotline.errors import ConfigError, Untrusted
@@ -56,7 +57,7 @@ takeover_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Commands)
 def charter() -> None:
     """The ceremony and the charter that both parties sign.
 

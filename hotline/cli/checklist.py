@@ -11,6 +11,7 @@ import click
 from pydantic import Field
 
 from hotline.cli.exits import Exit, leave, need_accepted
+from hotline.cli.groups import Commands
 from hotline.cli.officer import json_option, socket_option
 from hotline.cli.output import line, print_json
 from hotline.config import Settings, parse_toml
@@ -57,9 +58,14 @@ def load(name: str) -> tuple[str, bytes, Checklist]:
     return path.stem, data, parse_toml(path, data, Checklist, {})
 
 
-@click.group()
+@click.group(cls=Commands)
 def checklist() -> None:
-    """What a watch does step by step: opening it, a FLASH, a silent line, a handover, suspected tampering."""
+    """What a watch does step by step: opening it, a FLASH, a silent line, a handover, suspected tampering.
+
+    \b
+    Example:
+      hotline checklist run opening-the-watch
+    """
 
 
 @checklist.command("list")
@@ -127,6 +133,7 @@ def run(name: str, answers: tuple[str, ...], socket: str | None, as_json: bool) 
             done = []
             _walk(content, done)
     except (click.Abort, KeyboardInterrupt):
+        click.echo(err=True)
         ended = True
     steps = done + [("open", "")] * (len(content.step) - len(done))
     request = operator_pb2.RecordChecklistRequest(name=name, file=hashlib.sha256(data).digest())

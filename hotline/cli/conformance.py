@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from hotline.cli.exits import Exit
+from hotline.cli.groups import Commands
 from hotline.cli.output import line, print_json
 from hotline.cli.record import json_option
 from hotline.conformance.answers import answer as answer_one
@@ -30,7 +31,7 @@ vectors_option = click.option(
 )
 
 
-@click.group(short_help="Check an implementation against the cases of the specification.")
+@click.group(cls=Commands, short_help="Check an implementation against the cases of the specification.")
 def conformance() -> None:
     """Check an implementation, this one or another, against the published cases of the specification.
 

@@ -12,6 +12,7 @@ import click
 from hotline.charter.model import load_charter
 from hotline.civil import iso_utc
 from hotline.cli.exits import Exit, need_accepted
+from hotline.cli.groups import Commands
 from hotline.cli.officer import json_option, socket_option
 from hotline.cli.output import line, print_json
 from hotline.crypto.fingerprint import digits
@@ -23,12 +24,16 @@ from hotline.runtime.client import daemon
 from hotline.wire.v1 import operator_pb2
 
 
-@click.group()
+@click.group(cls=Commands)
 def courier() -> None:
     """Bundles: what no path carries, as a file that a courier takes to the peer.
 
     A bundle holds the same sealed and signed envelopes as a relay would get. Whoever opens the courier's bag learns
     what a relay learns: who writes to whom, how many, how long and when.
+
+    \b
+    Example:
+      hotline courier export to-bravo.bundle
     """
 
 

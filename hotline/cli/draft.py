@@ -18,6 +18,7 @@ from hotline.cli.artefacts import can_ask, naming, now_ms
 from hotline.cli.draftview import draft_json, plane_of, print_draft, state_of, statement_of
 from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.follow import STAGES, follow
+from hotline.cli.groups import Commands
 from hotline.cli.officer import exercise_option, json_option, socket_option
 from hotline.cli.officerkeys import officer_key, secret_option
 from hotline.cli.output import (
@@ -56,7 +57,7 @@ mandate_option = click.option(
 yes_option = click.option("--yes", is_flag=True, help="Do not ask; for scripts and rehearsals.")
 
 
-@click.group()
+@click.group(cls=Commands)
 def draft() -> None:
     """Statements before they are said: written by one officer, signed by those whom the charter asks for.
 

@@ -11,6 +11,7 @@ import click
 from hotline.cli.drillproxy import proxy, weather
 from hotline.cli.drillrun import run
 from hotline.cli.exits import Exit, leave
+from hotline.cli.groups import Commands
 from hotline.cli.output import line, print_json
 from hotline.safetext import safe_line
 
@@ -18,7 +19,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON w
 _TITLE_WIDTH: Final = 28
 
 
-@click.group()
+@click.group(cls=Commands)
 def drill() -> None:
     """Resilience drills: re-enact failures on real processes with throw-away keys, measure, report.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from hotline.cli.groups import Commands
 from hotline.cli.output import line, print_json
 
 config_option = click.option(
@@ -14,9 +15,14 @@ config_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Commands)
 def endpoint() -> None:
-    """The endpoint daemon of this terminal."""
+    """The endpoint daemon of this terminal.
+
+    \b
+    Example:
+      hotline endpoint check --config alpha.toml
+    """
 
 
 passphrase_option = click.option(

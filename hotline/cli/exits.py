@@ -90,6 +90,7 @@ def guarded(program: click.Command) -> NoReturn:
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.Abort:
+        click.echo(err=True)  # the question that nobody answered stands on this line
         leave(Exit.INTERRUPTED, "interrupted; what was accepted stays queued")
     except click.ClickException as error:
         error.show()

@@ -11,6 +11,7 @@ import click
 
 from hotline.civil import iso_utc
 from hotline.cli.exits import Exit, leave
+from hotline.cli.groups import Commands
 from hotline.cli.officer import json_option, socket_option
 from hotline.cli.officerkeys import officer_key, secret_option
 from hotline.cli.output import line, print_json
@@ -20,9 +21,14 @@ from hotline.safetext import safe_block, safe_line
 from hotline.wire.v1 import operator_pb2
 
 
-@click.group()
+@click.group(cls=Commands)
 def handover() -> None:
-    """The watch is handed over: what is open is shown, and the oncoming officer signs exactly that."""
+    """The watch is handed over: what is open is shown, and the oncoming officer signs exactly that.
+
+    \b
+    Example:
+      hotline handover show
+    """
 
 
 @handover.command()

@@ -52,6 +52,7 @@ from hotline.cli.artefacts import (
     write_all,
 )
 from hotline.cli.exits import Exit, leave
+from hotline.cli.groups import Commands
 from hotline.cli.officerkeys import certify_in_token, place_of, place_options
 from hotline.cli.output import line, print_json
 from hotline.cli.renewal import renew_command
@@ -77,7 +78,7 @@ def _lawful_name(_: click.Context, parameter: click.Parameter, name: str) -> str
     return name
 
 
-@click.group()
+@click.group(cls=Commands)
 def key() -> None:
     """Identity, terminal and officer keys.
 

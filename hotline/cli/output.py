@@ -54,7 +54,7 @@ def duration_ms(text: str | None, default: int) -> int:
     units = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
     number, unit = text[:-1], text[-1:]
     if unit not in units or not number.isascii() or not number.isdigit() or not 0 < int(number) < 10_000:
-        raise click.BadParameter(f"{text!r} is not a duration; write 30s, 10m, 2h or 7d")
+        raise click.BadParameter(f"{text!r} is not a duration; write 30s, 10m, 2h or 7d, at most 9999 of them")
     return int(number) * units[unit]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from hotline.cli.groups import Commands
 from hotline.cli.officer import json_option
 from hotline.cli.output import line, print_json
 from hotline.cli.phraseview import own_language
@@ -11,12 +12,16 @@ from hotline.phrasebook import LANGUAGES, PhraseEntry, book, phrase
 from hotline.protocol.fields import field_word
 
 
-@click.group("phrase")
+@click.group("phrase", cls=Commands)
 def phrases() -> None:
     """Coded phrases: one code, one meaning, in English, Hindi and Urdu.
 
     The other side reads a phrase from its own copy of the book, in its own language; HOTLINE_LANGUAGE says which that
     is here (en, hi or ur).
+
+    \b
+    Example:
+      hotline phrase list
     """
 
 

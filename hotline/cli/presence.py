@@ -9,6 +9,7 @@ import click
 
 from hotline.civil import iso_utc
 from hotline.cli.exits import Exit, leave, need_accepted
+from hotline.cli.groups import Commands
 from hotline.cli.officer import socket_option
 from hotline.cli.output import duration_ms, line, unix_time
 from hotline.errors import ConfigError
@@ -17,9 +18,14 @@ from hotline.runtime.client import daemon
 from hotline.wire.v1 import operator_pb2
 
 
-@click.group()
+@click.group(cls=Commands)
 def presence() -> None:
-    """What this side says of itself, and asking the other: silence of a person is no fault of the line."""
+    """What this side says of itself, and asking the other: silence of a person is no fault of the line.
+
+    \b
+    Example:
+      hotline presence set consulting --for 30m
+    """
 
 
 @presence.command("set")

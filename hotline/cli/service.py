@@ -12,6 +12,7 @@ import click
 from hotline.civil import iso_utc
 from hotline.cli.exits import need_accepted
 from hotline.cli.follow import STAGES, follow
+from hotline.cli.groups import Commands
 from hotline.cli.officer import json_option, socket_option
 from hotline.cli.output import duration_ms, line, print_json
 from hotline.cli.textinput import read_text
@@ -23,11 +24,15 @@ from hotline.wire.v1 import content_pb2, operator_pb2
 BANNER = "SERVICE  operators' talk, no statement of either side"
 
 
-@click.group()
+@click.group(cls=Commands)
 def service() -> None:
     """Talk between the operators of both sides. It is on record as everything else, and is nobody's statement.
 
     It has keys, numbers and an inbox of its own, and gives way to every statement on the line.
+
+    \b
+    Example:
+      hotline service send "Relay-2 is down for repair until 14:00Z."
     """
 
 

@@ -7,13 +7,19 @@ from pathlib import Path
 import click
 
 from hotline.cli.exits import Exit, leave
+from hotline.cli.groups import Commands
 from hotline.cli.output import line, print_json
 from hotline.safetext import safe_line
 
 
-@click.group()
+@click.group(cls=Commands)
 def config() -> None:
-    """Configuration files of the endpoint daemon."""
+    """Configuration files of the endpoint daemon.
+
+    \b
+    Example:
+      hotline config init alpha.toml
+    """
 
 
 path_argument = click.argument("path", type=click.Path(path_type=Path))

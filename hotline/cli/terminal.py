@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from hotline.cli.exits import need_accepted
+from hotline.cli.groups import Commands
 from hotline.cli.officer import json_option, socket_option
 from hotline.cli.output import ago, line, print_json
 from hotline.errors import ConfigError
@@ -18,9 +19,14 @@ from hotline.wire.v1 import operator_pb2
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
-@click.group()
+@click.group(cls=Commands)
 def terminal() -> None:
-    """Which terminal of a party speaks, and taking over: a party may have a main and alternate terminals."""
+    """Which terminal of a party speaks, and taking over: a party may have a main and alternate terminals.
+
+    \b
+    Example:
+      hotline terminal list
+    """
 
 
 @terminal.command("list")
@@ -107,8 +113,9 @@ def stand_down(yes: bool, socket: str | None) -> None:
 def _confirm(question: str, yes: bool) -> None:
     if not yes:
         try:
-            click.confirm(question, abort=True)
+            click.confirm(question, abort=True, err=True)
         except click.Abort as error:
+            click.echo(err=True)
             raise ConfigError("nothing was changed") from error
 
 

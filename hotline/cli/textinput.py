@@ -30,18 +30,20 @@ def read_text(words: str | None, file: Path | None) -> str:
     name = str(file) if file is not None else "standard input"
     try:
         if file is not None:
-            if not file.is_file():
-                raise TextError(f"{file}: not a file; nothing was queued")
+            if file.exists() and not file.is_file():
+                raise TextError(f"{file}: not a plain file; nothing was queued")
             with file.open("rb") as handle:
                 data = handle.read(TEXT_BYTES_MAX + 2)
         else:
             if sys.stdin.isatty():
                 click.echo("Type the text; end with Ctrl-D on an empty line.", err=True)
             data = sys.stdin.buffer.read(TEXT_BYTES_MAX + 2)
+        if len(data.removesuffix(b"\n")) > TEXT_BYTES_MAX:
+            raise TextError(f"{name}: longer than {TEXT_BYTES_MAX} bytes; nothing was queued; send it in parts")
         text = data.decode()
+    except FileNotFoundError as error:
+        raise TextError(f"{name}: no such file; nothing was queued") from error
     except UnicodeDecodeError as error:
-        if len(data) > TEXT_BYTES_MAX:
-            raise TextError(f"{name}: longer than {TEXT_BYTES_MAX} bytes; nothing was queued") from error
         raise TextError(f"{name}: not UTF-8 at byte {error.start}; nothing was queued") from error
     except OSError as error:
         raise TextError(f"{name}: {error.strerror}; nothing was queued") from error
