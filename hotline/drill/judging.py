@@ -95,7 +95,7 @@ def judge_promise(promise: Promise, facts: Facts) -> Judged:
     """One promise against the facts; it does not hold if the drill did not run to its end."""
     found = JUDGES[promise.promise](promise, facts)
     least = getattr(promise, "least", None)
-    limit = float(promise.limit if least is None else least)  # type: ignore[union-attr]
+    limit = float(promise.limit if least is None else least)  # type: ignore[union-attr, arg-type]
     if not facts.steady:
         found = replace(found, measured=None, detail="the drill was aborted before the first fault", out_of=None)
     elif not facts.whole:
@@ -129,7 +129,7 @@ def _may_be_the_machine(promise: Promise, over: float, facts: Facts) -> bool:
         case SteadyPaths():
             return True
         case _:
-            return _UNITS.get(promise.promise) == "ms" and over <= facts.stood_still
+            return _UNITS.get(promise.promise) == "ms" and 0 < over <= facts.stood_still
 
 
 _UNITS: Final[dict[str, Any]] = {

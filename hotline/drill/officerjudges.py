@@ -74,10 +74,11 @@ def _speaks(promise: promises.Speaks, facts: Facts) -> Finding:
 
     def measure(span: FaultSpan) -> tuple[float | None, str]:
         inject = facts.plan.inject[span.n]
-        if not isinstance(inject, Takeover):
+        target = promise.terminal or (inject.target if isinstance(inject, Takeover) else "")
+        if not target:
             return None, f"{span.name} lets no terminal speak"
-        party = party_of(inject.target)
-        name = f"{party}/{'main' if inject.target == party else 'alt'}"
+        party = party_of(target)
+        name = f"{party}/{'main' if target == party else 'alt'}"
         told = {
             side: min(
                 (

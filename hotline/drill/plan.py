@@ -33,6 +33,7 @@ from hotline.drill.injects import (
     Plane,
     Precedence,
     Presence,
+    Process,
     Relay,
     ReplyBy,
     Say,
@@ -74,12 +75,14 @@ class Topology(Settings):
     """Relays whose link profile is another one."""
     links: list[LinkPattern] = Field(default_factory=list)
     """Streams that go through the fault proxy from the start; those that a fault names do in any case."""
-    clock_step: dict[Party, Annotated[str, Field(pattern=r"^[+-]?\d+(ms|s|m|h|d)$")]] = Field(default_factory=dict)
+    clock_step: dict[Process, Annotated[str, Field(pattern=r"^[+-]?\d+(ms|s|m|h|d)$")]] = Field(default_factory=dict)
     """Wall clocks that are wrong from the start. Needs libfaketime."""
     release: bool = False
     """The charter asks for a drafter and a releaser on the real plane."""
     objectives: Annotated[list[Span], Field(min_length=4, max_length=4)] | None = None
     """Time objectives of the charter, routine to flash; without them the usual ones."""
+    takeover_after: Span | None = None
+    """Silence after which an alternate takes over by the charter's rule; without it, there is no rule."""
     channel_test: Span | None = None
     """Interval of the scheduled channel tests; without it, none."""
 
@@ -240,7 +243,7 @@ def _wrong_kind(plan: Plan, number: int, promise: Promise) -> Iterator[str]:
                 yield f"promise.{number}.fault: {promise.fault} says nothing"
             if isinstance(promise, InForce) and not isinstance(inject, Amend):
                 yield f"promise.{number}.fault: {promise.fault} amends nothing"
-            if isinstance(promise, Speaks) and not isinstance(inject, Takeover):
+            if isinstance(promise, Speaks) and not isinstance(inject, Takeover) and not promise.terminal:
                 yield f"promise.{number}.fault: {promise.fault} lets no terminal speak"
             if isinstance(promise, Corrected) and not (
                 isinstance(inject, Say) and (inject.corrects or inject.retracts)
@@ -329,6 +332,7 @@ def _wrong_rung(plan: Plan, number: int, inject: Fault) -> Iterator[str]:
 def _named(plan: Plan) -> Iterator[tuple[str, str]]:
     """(place in the file, process) for every process that the plan names."""
     yield from ((f"topology.relay_profiles.{relay}", relay) for relay in plan.topology.relay_profiles)
+    yield from ((f"topology.clock_step.{process}", process) for process in plan.topology.clock_step)
     yield from (("topology.links", end) for link in plan.topology.links for end in _ends(link))
     for number, inject in enumerate(plan.inject):
         match inject:
@@ -346,6 +350,8 @@ def _named(plan: Plan) -> Iterator[tuple[str, str]]:
     for number, promise in enumerate(plan.promise):
         if isinstance(promise, Exits | Growth):
             yield f"promise.{number}.target", promise.target
+        if isinstance(promise, Speaks) and promise.terminal:
+            yield f"promise.{number}.terminal", promise.terminal
 
 
 def speaker(one: Say | Traffic) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hotline.config import Settings
 from hotline.drill.durations import Span
-from hotline.drill.injects import Party, Plane, Precedence, Process
+from hotline.drill.injects import Party, Plane, Precedence, Process, Terminal
 
 Both = Annotated[list[Party], Field(min_length=1, max_length=2)]
 FaultName = Annotated[str, Field(min_length=1, max_length=40)]
@@ -164,12 +164,23 @@ class Heard(Promised):
 
 
 class Speaks(Promised):
-    """From a takeover to the moment that the slower of the sides `by` is told which terminal speaks now."""
+    """From a takeover to the moment that the slower of the sides `by` is told which terminal speaks now.
+
+    From any other fault until they are told that `terminal` does, by the charter's rule; `least`: not sooner.
+    """
 
     promise: Literal["speaks"]
     fault: FaultName
-    limit: Span
+    terminal: Terminal | None = None
+    limit: Span | None = None
+    least: Span | None = None
     by: Both = Field(default_factory=lambda: ["ALPHA", "BRAVO"])
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Speaks:
+        if (self.limit is None) == (self.least is None):
+            raise ValueError("give a limit or a least, not both")
+        return self
 
 
 class InForce(Promised):

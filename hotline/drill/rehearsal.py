@@ -83,6 +83,7 @@ def rehearse(
     *,
     channel_test_ms: int = CHANNEL_TEST_DEFAULT,
     objective_ms: tuple[int, int, int, int] | None = None,
+    takeover_after_ms: int | None = None,
     sharing: Rehearsal | None = None,
     release: Sequence[ReleaseEntry] = (),
     alternates: Sequence[str] = (),
@@ -120,7 +121,8 @@ def rehearse(
     policy = _policy(secrets, dict(witnesses))
     checks = {pair: check_value(secret) for pair, secret in pairwise.items()}
     check = checks if len(checks) > 1 else next(iter(checks.values()))
-    draft = new_charter("rehearsal", day(now), offers, check, policy, channel_test_ms, None, release, objective_ms)
+    timers = (objective_ms, takeover_after_ms)
+    draft = new_charter("rehearsal", day(now), offers, check, policy, channel_test_ms, None, release, *timers)
     text = _signed(draft, keys)
 
     folder.mkdir(parents=True, exist_ok=True)

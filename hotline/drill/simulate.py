@@ -134,10 +134,10 @@ class Simulation:
         for inject in plan.inject:
             if isinstance(inject, Lie):
                 self.world.relays[inject.target].make = LyingRelay
-        for party, step in topology.clock_step.items():
+        for name, step in topology.clock_step.items():
             offset = milliseconds(step)
             assert isinstance(offset, int)
-            self.world.endpoints[party].clock_offset = offset
+            self._ground.node(name).clock_offset = offset
 
     def play(self) -> None:
         """From the start of the machines to the ledgers. Raises LocalError if the steady state is not reached."""

@@ -82,6 +82,7 @@ class Stage:
         channel_test_ms: int = CHANNEL_TEST_DEFAULT,
         release: Sequence[ReleaseEntry] = (),
         objective_ms: tuple[int, int, int, int] | None = None,
+        takeover_after_ms: int | None = None,
         alternates: Sequence[str] = (),
     ) -> None:
         ports = [f"127.0.0.1:{port}" for port in free_ports(relays + witnesses)]
@@ -98,6 +99,7 @@ class Stage:
             channel_test_ms=channel_test_ms,
             release=release,
             objective_ms=objective_ms,
+            takeover_after_ms=takeover_after_ms,
             alternates=alternates,
         )
         self.added: list[RehearsedRelay] = []

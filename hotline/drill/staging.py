@@ -56,6 +56,7 @@ def staged(plan: Plan, folder: Path, seed: int, other: Other | None = None) -> I
             relay_profiles=topology.relay_profiles,
             channel_test_ms=topology.channel_test or 0,
             objective_ms=topology.objective_ms,
+            takeover_after_ms=topology.takeover_after,
             alternates=topology.alternates,
             release=release_by_two() if topology.release else (),
         )

@@ -26,6 +26,7 @@ from hotline.protocol.presence import Presence
 from hotline.protocol.promises import Promises
 from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
+from hotline.protocol.takeover import TakeoverRule
 from hotline.protocol.terminals import Terminals
 from hotline.runtime import dialer, driver, operators
 from hotline.runtime.ratchet import Ratchet
@@ -247,6 +248,11 @@ def deaf_to_turns() -> None:
     Terminals._hear = lambda self, party, signed, now: None  # type: ignore[method-assign]
 
 
+def hasty_rule() -> None:
+    """An alternate takes over after two thirds of the silence that the charter's rule asks for."""
+    TakeoverRule.after_ms = property(lambda self: self._ctx.setup.takeover_after_ms * 2 // 3)  # type: ignore[assignment, method-assign]
+
+
 def deaf_to_answers() -> None:
     """What the peer's record or officer answers to a challenge is told to nobody."""
     Challenges.answered = lambda self, statement, now: None  # type: ignore[method-assign]
@@ -282,6 +288,7 @@ WEAKNESSES: dict[str, Callable[[], None]] = {
         deaf_to_questions,
         courier_without_receipts,
         deaf_to_turns,
+        hasty_rule,
         deaf_to_answers,
         never_ready,
         never_overdue,

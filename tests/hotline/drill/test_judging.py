@@ -742,6 +742,23 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Tell, bool, float |
         None,
         "BRAVO not told that ALPHA/alt speaks",
     ),
+    *(
+        (
+            f"by the rule, {name}",
+            {"promise": "speaks", "fault": "kill", "terminal": "ALPHA-alt", "by": ["BRAVO"], **bound},
+            [KILL],
+            spoken(killed, lambda story: story.add(11_000, "speaks", by="BRAVO", terminal="ALPHA/alt", term=1)),
+            holds,
+            6_000,
+            "BRAVO at",
+        )
+        for name, bound, holds in (
+            ("not sooner", {"least": "6s"}, True),
+            ("sooner", {"least": "6001ms"}, False),
+            ("not later", {"limit": "6s"}, True),
+            ("later", {"limit": "5999ms"}, False),
+        )
+    ),
     (
         "the second amendment is serial 3, and the slower side counts",
         {"promise": "in-force", "fault": "two", "limit": "2s"},

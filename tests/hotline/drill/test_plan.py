@@ -305,6 +305,34 @@ def test_an_alternate_acts_only_where_there_is_one(tmp_path: Path) -> None:
     assert any(line.startswith("traffic.0.terminal: ALPHA-alt") for line in _refusal(tmp_path, spoken_of))
 
 
+RULED = """
+[[promise]]
+promise = "speaks"
+fault = "digger"
+terminal = "ALPHA-alt"
+least = "6s"
+"""
+
+
+def test_who_takes_over_by_the_rule_is_named_with_one_bound(tmp_path: Path) -> None:
+    """Nobody could tell whether it took over too soon, or the drill would be judged by no limit at all."""
+    head = GOOD + '\n[topology]\nalternates = ["ALPHA"]\ntakeover_after = "6s"\n'
+    assert _load(tmp_path, head + RULED).plan.topology.takeover_after == 6_000
+    for changed in (RULED.replace('least = "6s"\n', ""), RULED + 'limit = "8s"\n'):
+        assert "give a limit or a least, not both" in " ".join(_refusal(tmp_path, head + changed))
+    assert _refusal(tmp_path, head + RULED.replace("ALPHA-alt", "BRAVO-alt"))[0].startswith("promise.1.terminal: BRAVO")
+    assert _refusal(tmp_path, head + RULED.replace('terminal = "ALPHA-alt"\n', "")) == [
+        "promise.1.fault: digger lets no terminal speak"
+    ]
+
+
+def test_a_clock_that_is_wrong_from_the_start_is_that_of_a_process(tmp_path: Path) -> None:
+    """It would be right, and the drill prove nothing."""
+    clocks = GOOD + '\n[topology]\nclock_step = { relay-1 = "+2d", relay-7 = "+2d" }\n'
+    (said,) = _refusal(tmp_path, clocks)
+    assert said.startswith("topology.clock_step.relay-7: relay-7 is not staged")
+
+
 def test_a_relay_that_joins_is_new_and_one_that_leaves_is_there(tmp_path: Path) -> None:
     """The charter would be refused in the middle of the drill, as nobody can draw it up."""
     text = '\n[[inject]]\nat = "2s"\nfault = "amend"\nleaves = "relay-{}"\njoins = "relay-{}"\n'

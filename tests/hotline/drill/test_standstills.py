@@ -25,6 +25,7 @@ from tests.hotline.drill.journals import Story, told
 from tests.schemas import printed
 
 IN_TIME = {"promise": "delivered-within", "limit": "250ms"}
+KILL = {"fault": "kill", "target": "relay-1", "at": "100ms"}
 
 
 def stood(story: Story, ms: float = 200, at: float = 100) -> Story:
@@ -85,6 +86,15 @@ def test_a_sync_that_takes_long_is_told(tmp_path: Path, monkeypatch: pytest.Monk
             stood(told({"promise": "steady-paths"})).polls(1_000).path(900, "ALPHA", "relay-1", "suspect").report(),
             "undecided",
             id="path",
+        ),
+        pytest.param(
+            stood(told({"promise": "speaks", "fault": "kill", "terminal": "ALPHA-alt", "least": "6s"}, inject=[KILL]))
+            .inject(100, 0)
+            .add(700, "speaks", by="ALPHA-alt", terminal="ALPHA/alt", term=1)
+            .add(700, "speaks", by="BRAVO", terminal="ALPHA/alt", term=1)
+            .report(),
+            "broken",
+            id="too-soon",
         ),
         pytest.param(stood(told({"promise": "no-alarm"})).alarm(900, "ALPHA", "fork").report(), "broken", id="alarm"),
     ],
