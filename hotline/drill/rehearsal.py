@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,12 +110,8 @@ def rehearse(
         party: _officers(party, number, keys[party], now, by_two=bool(release))
         for number, party in enumerate(parties, 1)
     }
-    cards = [card for _, card in relay_parts.values()]
     beside = {party: [terminal_parts[whose][1] for whose in names if whose[0] == party] for party in parties}
-    offers = [
-        make_offer(keys[party], party, beside[party], [card for _, _, card in officers[party]], cards)
-        for party in parties
-    ]
+    offers = [_offer(party, keys[party], beside[party], officers[party], relay_parts.values()) for party in parties]
     pairwise = _pairwise(keys)
     secrets = {name: WitnessSecret(entropy(32), entropy(32)) for name, _ in witnesses}
     policy = _policy(secrets, dict(witnesses))
@@ -135,6 +131,16 @@ def rehearse(
     made = [_relay(folder, name, address, relay_parts[name][0]) for name, address in relays]
     watching = [_witness(folder, name, address, secrets[name]) for name, address in witnesses]
     return Rehearsal(charter, tuple(mains), tuple(made), tuple(watching), tuple(alts), keys, relay_parts)
+
+
+def _offer(
+    party: str,
+    key: IdentityKey,
+    terminals: Sequence[bytes],
+    officers: Sequence[tuple[str, bytes, bytes]],
+    relays: Iterable[tuple[RelaySecret, bytes]],
+) -> bytes:
+    return make_offer(key, party, terminals, [card for _, _, card in officers], [card for _, card in relays])
 
 
 def _pairwise(keys: Mapping[str, IdentityKey]) -> dict[tuple[str, str], bytes]:
