@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from hotline.machine import Delete, Instant, Plane, Private, Put
-from hotline.protocol import modes
+from hotline.protocol import copies, modes
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
@@ -50,9 +50,8 @@ class Answers:
         self._promises = promises
         self._challenges = challenges
         self._said_lately: dict[tuple[Plane, int, SentState], None] = {}
-        self._promised_lately: dict[tuple[Plane, int], int] = {}
-        self._delivered_lately: dict[tuple[Plane, int], None] = {}
         """History does not know yet what the commit under way holds."""
+        self._promised_lately: dict[tuple[Plane, int], int] = {}
         self._told_restored: set[Plane] = set()
         self._credence = Credence(context)
 
@@ -105,9 +104,9 @@ class Answers:
 
     def delivered(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
         """The peer's terminal holds these statements."""
-        copies = self._copies(plane, receipt, name, now)
+        copied = self._copies(plane, receipt, name, now)
         if self._ctx.sibling:  # it has the copy; whether the peer has anything is another question
-            self._mirror.acknowledged(self._ctx, plane, copies, now)
+            self._mirror.acknowledged(self._ctx, plane, copied, now)
             self._sending.pump(now)
             return
         serials = [item.serial for item in receipt.item if self._deliver_one(plane, item.serial, item.statement, now)]
@@ -122,29 +121,22 @@ class Answers:
                     **head,
                     **self._ctx.whose,
                 )
-        if serials or copies:
+        if serials or copied:
             self._sending.pump(now)
 
     def _copies(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> list[int]:
-        """A terminal that is not the first one has these; nobody need be told."""
-        outbox, copies = self._ctx.outboxes[plane], []
         for item in receipt.item:
-            pending = outbox.pending.get(item.serial)
+            pending = self._ctx.outboxes[plane].pending.get(item.serial)
             if pending is None and self._ctx.standing.siblings and not self._ctx.sibling:
                 self._mirror.heard_of(plane, item.serial, item.statement, name)
-            if pending is not None and pending.copy and item.statement in pending.names:
-                outbox.remove(item.serial, now.mono)
-                copies.append(item.serial)
-        for line in spans(copies):
-            self._ctx.record("msg.copied", plane=plane.value, serials=line, receipt=name.hex(), **self._ctx.whose)
-        return copies
+        return copies.acknowledged(self._ctx, plane, receipt, name, now)
 
     def _deliver_one(self, plane: Plane, serial: int, statement: bytes, now: Instant) -> bool:
         outbox = self._ctx.outboxes[plane]
         item = outbox.pending.get(serial)
-        if item is None:
+        if item is None or item.copy:
             return self._deliver_late(plane, serial, statement, now)
-        if item.copy or statement not in item.names:
+        if statement not in item.names:
             return False
         outbox.remove(serial, now.mono)
         self._ctx.heard_elsewhere(plane, serial)
@@ -152,6 +144,8 @@ class Answers:
         if item.is_void and statement != item.original_hash:
             return True
         self._tell_delivered(plane, serial, now, test=item.is_test)
+        if item.is_void:
+            self._mirror.late.came(plane, serial, now)
         if item.is_test:
             self._tests.delivered(serial, now)
         elif item.state is SentState.QUEUED and item.envelope is not None and not item.is_nonpaper:
@@ -163,22 +157,16 @@ class Answers:
 
     def _deliver_late(self, plane: Plane, serial: int, statement: bytes, now: Instant) -> bool:
         """It had expired and its void was taken; a peer that lost that may still be given the original by a relay."""
-        history = self._ctx.history
-        if not history.has_sent_fact(plane, serial, SentState.EXPIRED.value):
+        if not self._mirror.late.is_news(plane, serial, statement):
             return False
-        known = history.sent(plane, serial)
-        if known is None or known.hash != statement:
-            return False
-        if (plane, serial) in self._delivered_lately:
-            return False
-        if history.has_sent_fact(plane, serial, SentState.DELIVERED.value):
-            return False
-        is_test = decode_statement(known.content).kind == content_pb2.STATEMENT_KIND_TEST
+        known = self._ctx.history.sent(plane, serial)
+        is_test = known is not None and decode_statement(known.content).kind == content_pb2.STATEMENT_KIND_TEST
         self._tell_delivered(plane, serial, now, test=is_test)
+        self._mirror.late.came(plane, serial, now)
         return True
 
     def _tell_delivered(self, plane: Plane, serial: int, now: Instant, *, test: bool) -> None:
-        _remember(self._delivered_lately, (plane, serial), None)
+        self._mirror.late.told(plane, serial)
         self._sending.fact(plane, serial, SentState.DELIVERED, now, self._ctx.setup.remote.name, test=test)
 
     def said(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
@@ -250,32 +238,36 @@ class Answers:
 
     def conflict(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
         """The peer holds other statements under these serials: ours were given out twice, after a loss of state."""
+        arrived = [] if self._ctx.sibling else self._arrived(plane, receipt, name, now)
+        for line in spans(arrived):
+            self._ctx.record("msg.delivered", plane=plane.value, serials=line, receipt=name.hex())
         if self._ctx.sibling or not self._ctx.standing.active:
             self._mirror.refused(self._ctx, plane, receipt, now)
             return
         outbox = self._ctx.outboxes[plane]
         if receipt.received_through > outbox.last_serial:
             self.skip_to(plane, receipt.received_through, now)
-        clashing, lost, arrived = [], False, []
+        clashing, lost = [], False
         for item in receipt.item:
             pending = outbox.pending.get(item.serial)
-            if pending is None or item.statement == pending.hash:
+            if pending is None or item.statement in pending.names:
                 continue
-            if item.statement in pending.names:
-                # It expired here, but had arrived before: the void that should close the gap finds none.
-                self._deliver_one(plane, item.serial, item.statement, now)
-                arrived.append(item.serial)
-            else:
-                clashing.append(item.serial)
-                # Our own void under this serial is no sign of a lost state: it overtook the statement.
-                lost = lost or item.statement != void(self._ctx, plane, pending).hash
-        for line in spans(arrived):
-            self._ctx.record("msg.delivered", plane=plane.value, serials=line, receipt=name.hex())
+            clashing.append(item.serial)
+            # Our own void under this serial is no sign of a lost state: it overtook the statement.
+            lost = lost or item.statement != void(self._ctx, plane, pending).hash
         if lost:
             self.skip_to(plane, receipt.received_through, now)
         anew = [serial for serial in clashing if not self._mirror.judged(plane, outbox.pending[serial], now)]
         if anew:
             self.renumber(plane, anew, now)
+
+    def _arrived(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> list[int]:
+        """What expired here and had arrived before: the void that should close the gap finds none."""
+        self._copies(plane, receipt, name, now)
+        pending = self._ctx.outboxes[plane].pending
+        named = [(item.serial, item.statement) for item in receipt.item]
+        other = [(serial, held) for serial, held in named if serial not in pending or pending[serial].hash != held]
+        return [serial for serial, held in other if self._deliver_one(plane, serial, held, now)]
 
     def renumber(self, plane: Plane, serials: Iterable[int], now: Instant) -> None:
         """Give unacknowledged statements new serials beyond everything the peer has seen."""

@@ -10,6 +10,7 @@ from hotline.limits import MIRROR_BATCH, SERIAL_SKIP_MAX
 from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.context import Context
+from hotline.protocol.copies import Late
 from hotline.protocol.entries import references, said
 from hotline.protocol.language import link
 from hotline.protocol.neutral import CORRECTING, NON_PAPER, VOIDS, kind_word
@@ -47,6 +48,7 @@ class Mirror:
         self._beats = 0
         self._lately: OrderedDict[tuple[Plane, int], bytes] = OrderedDict()
         """Names of what was taken and may not be committed yet."""
+        self.late = Late(context)
         self._clashed: set[tuple[Plane, int]] = set()
         self._ahead: OrderedDict[tuple[Plane, int], tuple[bytes, bytes]] = OrderedDict()
         """Receipts of the peer for what no sibling has told us yet: name of the statement, name of the receipt."""
@@ -245,16 +247,23 @@ class Mirror:
         ctx, delivered = self._ctx, []
         for item in receipt.item:
             pending = ctx.outboxes[plane].pending.get(item.serial)
-            if pending is None or pending.is_void or pending.copy or pending.hash != item.statement:
+            empty = pending is None or pending.is_void
+            late = empty and not receipt.expired and self.late.is_news(plane, item.serial, item.statement)
+            if not (late or self._waits(pending, item)):
                 continue
-            if receipt.expired:
+            if receipt.expired and pending is not None:
                 self._first().expire(plane, pending, now, f"said by {line.setup.remote.name}")
                 continue
+            self.late.told(plane, item.serial)
             self._drop(plane, item.serial, now)
             self._first().fact(plane, item.serial, SentState.DELIVERED, now, line.setup.remote.name)
             delivered.append(item.serial)
         for text in spans(delivered):
             ctx.record("msg.delivered", plane=plane.value, serials=text, receipt=name.hex())
+
+    @staticmethod
+    def _waits(pending: Pending | None, item: content_pb2.ReceiptItem) -> bool:
+        return pending is not None and not (pending.is_void or pending.copy) and pending.hash == item.statement
 
     def refused(self, line: Context, plane: Plane, receipt: content_pb2.Receipt, now: Instant) -> None:
         """Somebody holds another statement under a serial of ours, or none any more on our word."""

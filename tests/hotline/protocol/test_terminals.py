@@ -172,6 +172,66 @@ def test_what_expired_at_the_one_that_speaks_is_expired_at_its_sibling(four: Qua
     assert not four.alt.endpoint.context.outboxes[Plane.REAL].pending
 
 
+def expired_where_it_had_arrived(four: Quartet) -> None:
+    """BRAVO's alternate has #1, whose receipts are lost; it expires, and then BRAVO's main terminal is heard again."""
+    no_receipts(four, four.alpha, four.beside)
+    to_alpha = four.weather
+    four.weather = lambda sender, relay, envelope: (
+        []
+        if durable(envelope) and (envelope[4:6], envelope[2:4]) == (b"\0\4", b"\0\2")
+        else to_alpha(sender, relay, envelope)
+    )
+    four.part((four.alpha, four.bravo), (four.alt, four.bravo))
+    four.alpha.submit("arrived all the same", valid_for_ms=4_000)
+    four.run(10_000)
+    assert four.alpha.states(1) == four.alt.states(1) == ["expired"]
+    assert (four.beside.got(), four.bravo.got()) == ({1: "arrived all the same"}, {})
+
+
+def nothing_pending(four: Quartet) -> bool:
+    """Nobody owes anybody a statement."""
+    return not any(line.outboxes[Plane.REAL].pending for one in four.all for line in one.endpoint.context.lines)
+
+
+def test_an_empty_copy_that_finds_its_statement_is_let_go_and_both_are_told(four: Quartet) -> None:
+    """It would be repeated for ever, and nobody told that the peer has read what had expired (23.4, 23.5)."""
+    # docs/protocol.md 23.4, 23.5
+    expired_where_it_had_arrived(four)
+    four.meet()
+    four.run(3_000)
+    assert four.bravo.got() == {1: ""}, "its first terminal to answer has the empty one"
+    four.weather = lambda sender, relay, envelope: [envelope]
+    four.run(10_000)
+    assert nothing_pending(four)
+    assert four.alpha.states(1) == four.alt.states(1) == ["expired", "delivered"]
+
+
+def test_what_had_expired_and_came_late_is_the_same_at_each_terminal_of_the_peer(four: Quartet) -> None:
+    """One of them would show words under a number that is empty at the other (23.4)."""
+    # docs/protocol.md 23.4
+    expired_where_it_had_arrived(four)
+    four.weather = lambda sender, relay, envelope: [envelope]
+    four.run(10_000)
+    assert four.alpha.states(1) == four.alt.states(1) == ["expired", "delivered"]
+    four.meet()
+    four.run(10_000)
+    assert four.bravo.got() == four.beside.got() == {1: "arrived all the same"}
+    assert nothing_pending(four)
+
+
+def test_a_read_of_what_had_expired_is_its_delivery_too(four: Quartet) -> None:
+    """Its sender would be told that nobody has it, and that somebody has read it (docs/protocol.md 9.7, 23.4)."""
+    expired_where_it_had_arrived(four)
+    four.meet()
+    four.run(3_000)
+    conflict = four.weather
+    four.weather = lambda sender, relay, envelope: [envelope]
+    assert four.beside.read(1).ok
+    four.weather = conflict
+    four.run(3_000)
+    assert four.alpha.states(1) == ["expired", "delivered", "read"]
+
+
 def test_the_peers_receipt_may_come_before_the_siblings_word(four: Quartet) -> None:
     """What it acknowledged is delivered as soon as it is known here (docs/protocol.md 23.5)."""
     four.part((four.alpha, four.alt))

@@ -1,0 +1,72 @@
+"""Copies for terminals that are not the first to have a statement, and what came late (docs/protocol.md 23.4)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hotline.machine import Instant, Plane
+from hotline.protocol.context import Context
+from hotline.protocol.outbox import Pending, SentState
+from hotline.protocol.statements import decode_statement, spans
+from hotline.wire.v1 import content_pb2
+
+_REMEMBERED: Final = 4_096
+
+
+def acknowledged(ctx: Context, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> list[int]:
+    """What a terminal holds that is not the first one is owed to it no more; nobody need be told."""
+    outbox, copies = ctx.outboxes[plane], []
+    for item in receipt.item:
+        pending = outbox.pending.get(item.serial)
+        if pending is not None and pending.copy and item.statement in pending.names:
+            outbox.remove(item.serial, now.mono)
+            copies.append(item.serial)
+    for line in spans(copies):
+        ctx.record("msg.copied", plane=plane.value, serials=line, receipt=name.hex(), **ctx.whose)
+    return copies
+
+
+class Late:
+    """What had expired and been told as such, and had arrived all the same (docs/protocol.md 8.4, 12.7, 23.5)."""
+
+    def __init__(self, context: Context) -> None:
+        self._ctx = context
+        self._told: dict[tuple[Plane, int], None] = {}
+        """Told as delivered, and maybe not committed yet."""
+
+    def told(self, plane: Plane, serial: int) -> None:
+        """People are told that this is delivered."""
+        self._told[plane, serial] = None
+        while len(self._told) > _REMEMBERED:
+            del self._told[next(iter(self._told))]
+
+    def is_news(self, plane: Plane, serial: int, statement: bytes) -> bool:
+        """Whether it expired here, is the statement of this name, and nobody was told yet that it is delivered."""
+        history = self._ctx.history
+        if not history.has_sent_fact(plane, serial, SentState.EXPIRED.value) or (plane, serial) in self._told:
+            return False
+        known = history.sent(plane, serial)
+        if known is None or known.hash != statement:
+            return False
+        return not history.has_sent_fact(plane, serial, SentState.DELIVERED.value)
+
+    def came(self, plane: Plane, serial: int, now: Instant) -> None:
+        """Siblings are told, and the other terminals of the peer get the statement instead of an empty one."""
+        ctx, known = self._ctx, self._ctx.history.sent(plane, serial)
+        if known is None:
+            return
+        item = content_pb2.ReceiptItem(serial=serial, statement=known.hash)
+        for line in ctx.siblings:
+            line.tell_settled(plane, [item], now, expired=False)
+        statement = decode_statement(known.content)
+        for line in ctx.peers:
+            outbox = line.outboxes[plane]
+            empty = outbox.pending.get(serial)
+            if empty is None or not empty.is_void:
+                continue
+            high, since = outbox.delivered_high, outbox.delivered_since
+            outbox.remove(serial, now.mono)
+            full = Pending(serial, statement.precedence, known.content, known.signature, known.hash, 0, copy=True)
+            full.mark(statement)
+            outbox.add(full)
+            outbox.delivered_high, outbox.delivered_since = high, since
