@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from hotline.limits import MIRROR_BATCH
 from hotline.machine import Instant, Plane
 from hotline.protocol.context import Context
 from hotline.protocol.outbox import Pending, SentState
@@ -24,6 +25,16 @@ def acknowledged(ctx: Context, plane: Plane, receipt: content_pb2.Receipt, name:
     for line in spans(copies):
         ctx.record("msg.copied", plane=plane.value, serials=line, receipt=name.hex(), **ctx.whose)
     return copies
+
+
+def talk_again(ctx: Context, sibling: Context) -> None:
+    """Operators' talk that waits here though the peer has it is told the sibling again, which knows its end (23.7)."""
+    has = max(line.peer.received_through[Plane.SERVICE] for line in ctx.peers)
+    pending, box = ctx.outboxes[Plane.SERVICE].pending, sibling.outboxes[Plane.SERVICE]
+    for serial in sorted(pending)[:MIRROR_BATCH]:
+        item = pending[serial]
+        if serial <= has and serial not in box.pending and not (item.is_void or item.copy):
+            box.add(item.copied(copy=True))
 
 
 class Late:

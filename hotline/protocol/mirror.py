@@ -10,7 +10,7 @@ from hotline.limits import MIRROR_BATCH, SERIAL_SKIP_MAX
 from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.context import Context
-from hotline.protocol.copies import Late
+from hotline.protocol.copies import Late, talk_again
 from hotline.protocol.entries import references, said
 from hotline.protocol.language import link
 from hotline.protocol.neutral import CORRECTING, NON_PAPER, VOIDS, kind_word
@@ -88,6 +88,7 @@ class Mirror:
         ends = Ends(self._setup.charter, opened.author, local.number)
         name = statement_hash(plane, ends, opened.inner.content)
         held = self._held(plane, statement.serial)
+        again = held == name
         if held is None and self._too_late(plane, statement, opened.author):
             ctx.record("mirror.refused", plane=plane.value, serial=statement.serial, statement=name.hex())
             held = _NOTHING
@@ -101,6 +102,8 @@ class Mirror:
         through = ctx.outboxes[plane].last_serial
         receipt = content_pb2.Receipt(stage=stage, item=[item], time_ms=now.wall, received_through=through)
         line.send_content(plane, ContentType.RECEIPT, encode(receipt), now, transient=False, urgent=False)
+        if again:
+            self.acknowledged(line, plane, [statement.serial], now)
         return True
 
     def _held(self, plane: Plane, serial: int) -> bytes | None:
@@ -322,6 +325,8 @@ class Mirror:
         heartbeat.received_through, heartbeat.exercise_received_through = marks[Plane.REAL], marks[Plane.EXERCISE]
         self._beats += 1
         asks = self._beats % _NEWS_EVERY == 0 and self._ctx.standing.turn.terminal == line.setup.remote.number
+        if asks:
+            talk_again(self._ctx, line)
         real, exercise = (
             self._lacking(plane) or (self._without_news(plane) if asks else None)
             for plane in (Plane.REAL, Plane.EXERCISE)

@@ -3,25 +3,26 @@
 | judge | promise |
 |---|---|
 | speaker | nobody gives out a serial in a term that it has not begun; in the end all know one speaker (23.1, 23.2) |
-| order | what is said of one precedence in one term is shown in its order, unless two spoke at once (12.5, 23.9) |
+| order | each is shown after its predecessor, what one terminal says of one precedence in its order (12.5, 23.9) |
 | twice | no terminal shows a text twice, whoever said it (23.6) |
-| lost | what was accepted is shown by every terminal of the peer, or its operator is told of it (23.4, 23.6) |
-| told | what the peer shows is delivered at each terminal that holds it (23.5) |
-| record | siblings hold the same under each serial, but for what two gave out at once (23.5, 23.7, 23.8) |
+| lost | what is on a disk is shown by every terminal of the peer, or its operator is told of it (23.4, 23.6) |
+| told | what the peer shows is delivered at each terminal that holds it, also if it had expired there (23.4, 23.5) |
+| serial | a new serial lies above all that its terminal holds of its party (23.2) |
+| record | siblings hold the same under each serial; two things only if two said them, and that is noticed (23.8) |
 
 Forged, plane, receipt, key, accepted, settled and audit are as in judges.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hotline.drill.simulator.nodes import EndpointNode
 from hotline.drill.simulator.world import World
 from hotline.machine import Delivery, Output, Plane, Reply, RequestId
 from hotline.protocol.events import SetTerminal
-from hotline.protocol.neutral import UNATTENDED, VOIDS
+from hotline.protocol.neutral import VOIDS
 from hotline.protocol.paths import PathState
 from hotline.wire.v1 import content_pb2
 from tests.simulator.audit import leaves_are_whole, memory_is_disk
@@ -46,8 +47,11 @@ class Company(Judges):
 
     def __init__(self, world: World) -> None:
         self.voices = {party: Voices() for party in ("ALPHA", "BRAVO")}
+        self._given: dict[tuple[str, str], int] = {}
+        """Of each terminal and plane: the highest serial of its party in its record."""
+        self._last: dict[tuple[str, str, int, str], dict[int, int]] = {}
+        """The highest serial that a terminal has shown, of a plane, a lane, an author and each of its terms."""
         super().__init__(world)
-        self._terms: dict[tuple[str, str, int], int] = {}
 
     def _watch(self, node: EndpointNode) -> None:
         super()._watch(node)
@@ -58,14 +62,31 @@ class Company(Judges):
             commit(batch)
             for record in (record for output in batch for record in output.records):
                 fields = record.fields
+                self._above(node, record.kind, fields)
                 if record.kind == "terminal.takeover":
-                    self.voices[party].begun.add((int(str(fields["term"])), node.number))
+                    self._begins(node, int(str(fields["term"])))
                 elif record.kind in ("mirror.conflict", "mirror.refused"):
                     self.voices[party].doubled.add((str(fields["plane"]), int(str(fields["serial"]))))
                 elif record.kind == "msg.conflict":
                     self.voices[other].doubled.add((str(fields["plane"]), int(str(fields["serial"]))))
 
         node.commit = committed  # type: ignore[method-assign]
+
+    def _begins(self, node: EndpointNode, term: int) -> None:
+        begun = self.voices[node.party].begun
+        before = max((one for one, number in begun if number == node.number), default=0)
+        if term <= before and not (term and node.name in self.restored):
+            raise Broken("speaker", f"{node.name} begins term {term} after {before}")
+        begun.add((term, node.number))
+
+    def _above(self, node: EndpointNode, kind: str, fields: Mapping[str, str | int]) -> None:
+        if kind not in ("msg.submit", "msg.mirrored", "msg.renumbered"):
+            return
+        key = (node.name, str(fields["plane"]))
+        serial, top = int(str(fields["new" if kind == "msg.renumbered" else "serial"])), self._given.get(key, 0)
+        if serial <= top and kind != "msg.mirrored":
+            raise Broken("serial", f"{node.name} gives out #{serial}, and its record has #{top}")
+        self._given[key] = max(top, serial)
 
     def of(self, party: str) -> list[EndpointNode]:
         """The terminals of a party."""
@@ -110,34 +131,50 @@ class Company(Judges):
                 raise Broken("plane", "a statement changed its plane")
 
     def _in_order(self, node: EndpointNode, plane: str, statement: content_pb2.Statement) -> None:
-        party, shown, serial = self._readers(node)[0].party, self.shown[node.name], statement.serial
+        shown, serial, previous = self.shown[node.name], statement.serial, statement.previous_in_precedence
         voice = node.disk.tables.get("voice", {}).get((plane, "received", serial))
         if voice is None:
             raise Broken("record", f"{node.name} does not know which terminal said #{serial}")
-        lane, author = (plane, lane_of(statement)), str(voice["terminal"])
-        newest = max(self._terms.get((node.name, *lane), 0), statement.term)
-        self._terms[node.name, *lane] = newest
-        last = shown.last.get(lane, 0)
-        late = statement.term < newest  # what a term left behind is shown when it comes
-        if last >= serial and not late and not self._lost_state(party) and not self._beside(node, author, lane, serial):
+        if previous and (plane, previous) not in shown.texts:
+            raise Broken("order", f"{node.name} was shown #{serial} before #{previous}, its predecessor")
+        author, last = str(voice["terminal"]), self._note(node, plane, statement, str(voice["terminal"]))
+        if last > serial and author not in self._restored_voices():
             raise Broken("order", f"{node.name} was shown #{serial} of {author} after #{last}")
-        shown.last[lane] = max(last, serial)
 
-    @staticmethod
-    def _beside(node: EndpointNode, author: str, lane: tuple[str, int], serial: int) -> bool:
-        """Whether two spoke at once: another terminal has said something of this lane under a later number."""
-        voices = node.disk.tables.get("voice", {})
-        return any(
-            way == "received"
-            and (plane, lane_of(statement_of(node, way, node.disk.tables[way][plane, number]))) == lane
-            for (plane, way, number), row in voices.items()
-            if int(str(number)) > serial and row["terminal"] != author and (plane, number) in node.disk.tables[str(way)]
-        )
+    def _note(self, node: EndpointNode, plane: str, statement: content_pb2.Statement, author: str) -> int:
+        """What this author said last of this lane, until this term, as far as this terminal has shown it.
+
+        An empty statement names no term, and may be signed by a sibling: its predecessor is all that it has.
+        """
+        if statement.kind in VOIDS:
+            return 0
+        terms = self._last.setdefault((node.name, plane, lane_of(statement), author), {})
+        last = max((serial for term, serial in terms.items() if term <= statement.term), default=0)
+        terms[statement.term] = max(terms.get(statement.term, 0), statement.serial)
+        return last
+
+    def _restored_voices(self) -> set[str]:
+        nodes = (self.world.endpoints[name] for name in self.restored)
+        return {f"{node.party}/{node.terminal}" for node in nodes}
+
+    def _resync(self, node: EndpointNode) -> None:
+        super()._resync(node)
+        for key in [key for key in self._last if key[0] == node.name]:
+            del self._last[key]
+        tables = node.disk.tables
+        for place in self.shown[node.name].texts:
+            voice, row = tables["voice"][place[0], "received", place[1]], tables["received"][place]
+            self._note(node, place[0], statement_of(node, "received", row), str(voice["terminal"]))
+        for plane in Plane:
+            held = [int(str(serial)) for of, serial in tables.get("sent", {}) if of == plane.value]
+            self._given[node.name, plane.value] = max(held, default=0)
 
     def _told(self, node: EndpointNode, delivery: Delivery) -> None:
         plane, serial, state = str(delivery.fields["plane"]), delivery.fields["serial"], str(delivery.fields["state"])
-        row = node.disk.tables["sent"].get((plane, serial))
-        if row is None or state not in ("delivered", "read"):
+        row = node.disk.tables.get("sent", {}).get((plane, serial))
+        if row is None:
+            raise Broken("record", f"{node.name} was told {state} for #{serial}, which it does not hold")
+        if state not in ("delivered", "read"):
             return
         readers = [one.name for one in self._readers(node)]
         if not any((plane, serial, row["hash"]) in self._ever_held[name] for name in readers):
@@ -146,7 +183,12 @@ class Company(Judges):
             raise Broken("receipt", f"{node.name} was told read for #{serial}, which nobody over there opened")
 
     def _recall_told(self, node: EndpointNode) -> None:
-        """What each terminal was told is on its disk, and looked at there."""
+        """What each terminal was told is looked at on its disk; what that holds is owed, answered for or not."""
+        for row in node.disk.tables.get("sent", {}).values():
+            statement = statement_of(node, "sent", row)
+            text = words_of(statement)
+            if statement.kind in SAYS and self.said.get(text) == node.party:
+                self.accepted.setdefault(text, Accepted(node.name, text))
 
     # --- in the end --------------------------------------------------------------------------------------------------
 
@@ -207,15 +249,27 @@ class Company(Judges):
         }  # fmt: skip
         if any(count > 1 for count in shown.values()):
             raise Broken("twice", f"{shown} times {text[:60]!r} was shown")
-        if not held and not any(shown.values()) and not self._lost_state(sender.party):
+        if not held and not any(shown.values()) and sender.name not in self.restored:
             raise Broken("lost", f"no terminal of {sender.party} holds {text[:60]!r} any more")
-        expired = any("expired" in state for state in held.values())
+        lacking = [
+            name for name, count in shown.items() if not count and not self._has_another(name, sender.party, text)
+        ]
         delivered = any("delivered" in state for state in held.values())
-        if (delivered or any(shown.values()) or not expired) and held and not expired and not all(shown.values()):
-            raise Broken("lost", f"{text[:60]!r} is {held} and shown {shown}")
+        if held and lacking and (delivered or not any("expired" in state for state in held.values())):
+            raise Broken("lost", f"{text[:60]!r} is {held} and {lacking[0]} does not show it")
         for name, state in held.items():
-            if not state:
-                raise Broken("told", f"{name} was never told what became of {text[:60]!r}")
+            if not state or (any(shown.values()) and "delivered" not in state):
+                raise Broken("told", f"{name} was told {state or 'nothing'} of {text[:60]!r}, shown {shown}")
+
+    def _has_another(self, reader: str, party: str, text: str) -> bool:
+        """Whether a reader holds under a serial of this text an empty statement, or what another terminal said."""
+        rows = self.world.endpoints[reader].disk.tables.get("received", {})
+        return any(
+            place in rows and rows[place]["hash"] != row["hash"]
+            for node in self.of(party)
+            for place, row in node.disk.tables.get("sent", {}).items()
+            if words_of(statement_of(node, "sent", row)) == text
+        )
 
     @staticmethod
     def _states(node: EndpointNode, text: str) -> set[str] | None:
@@ -226,17 +280,15 @@ class Company(Judges):
         return {stage for place in places for stage in _DONE if (*place, stage) in stages} if places else None
 
     def _one_record(self, party: str) -> None:
-        """Under each serial that counts the terminals hold the same; one that lacks what is delivered has lost it."""
+        """Under each serial the terminals hold the same; one that lacks what is delivered has lost it."""
         for way, terminals in (("sent", self.of(party)), ("received", self._readers(self.of(party)[0]))):
             tables = {node.name: node.disk.tables.get(way, {}) for node in terminals}
             # Talk is told to siblings once, and no heartbeat asks for what of it is lacking (23.7).
             talk = Plane.SERVICE.value if way == "sent" else ""
             for place in {place for rows in tables.values() for place in rows if place[0] != talk}:
                 plane, serial = str(place[0]), int(str(place[1]))
-                names = {row["hash"] for rows in tables.values() if (row := rows.get(place)) is not None}
-                if (plane, serial) in self.voices[party].doubled or self._lost_state(party):
-                    continue
-                if len(names) > 1 and not self._is_empty(terminals, way, place):
+                said = self._said_at(terminals, way, place)
+                if len(said) > 1 and not self._two_spoke(party, plane, serial, list(said.values())):
                     raise Broken("record", f"{way} {plane} #{serial} is another at each of {', '.join(tables)}")
                 lacking = [name for name, rows in tables.items() if place not in rows]
                 if lacking and (
@@ -244,8 +296,17 @@ class Company(Judges):
                 ):
                     raise Broken("record", f"{lacking[0]} lacks {way} {plane} #{serial}")
 
-    @staticmethod
-    def _is_empty(terminals: list[EndpointNode], way: str, place: tuple[object, ...]) -> bool:
-        """One of them holds an empty statement there: what had expired came to some of them only (23.5)."""
-        rows = [(node, row) for node in terminals if (row := node.disk.tables.get(way, {}).get(place)) is not None]
-        return any(statement_of(node, way, row).kind in (*VOIDS, *UNATTENDED) for node, row in rows)
+    def _said_at(self, terminals: list[EndpointNode], way: str, place: tuple[object, ...]) -> dict[object, str]:
+        """Names of what these hold there that says something, and who said it: empty ones came to some only (23.5)."""
+        said: dict[object, str] = {}
+        for node in terminals:
+            row = node.disk.tables.get(way, {}).get(place)
+            if row is not None and statement_of(node, way, row).kind not in VOIDS:
+                voice = node.disk.tables.get("voice", {}).get((place[0], way, place[1]))
+                said[row["hash"]] = f"{node.party}/{node.terminal}" if voice is None else str(voice["terminal"])
+        return said
+
+    def _two_spoke(self, party: str, plane: str, serial: int, authors: list[str]) -> bool:
+        """Whether these are of as many terminals, or of one that forgot what it had said, and somebody has noticed."""
+        twice = {author for author in authors if authors.count(author) > 1}
+        return twice <= self._restored_voices() and (plane, serial) in self.voices[party].doubled

@@ -256,9 +256,9 @@ def _no_verdict(*_: Any, **__: Any) -> str:
     return ""
 
 
-def _begins_no_term(self: Standing, key: Any, wall: int) -> content_pb2.SignedActivation:
+def _begins_no_term(self: Standing, *what: Any, **how: Any) -> content_pb2.SignedActivation:
     before = self.turn
-    signed = _true_begin(self, key, wall)
+    signed = _true_begin(self, *what, **how)
     self.turns[self.local.party] = Turn(before.term, self.local.number)
     return signed
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 
 from hotline.errors import RemoteError
@@ -155,6 +157,28 @@ def test_a_sibling_whose_receipt_was_lost_asks_the_one_that_speaks(four: Quartet
     copies = four.alpha.kinds().count("msg.copied")
     four.run(40_000)
     assert four.alpha.kinds().count("msg.copied") == copies, "nothing is asked any more"
+
+
+def test_talk_whose_receipt_was_lost_is_settled_by_the_one_that_speaks(four: Quartet) -> None:
+    """No heartbeat asks for it: it would wait at the other for as long as that stands by (docs/protocol.md 23.7)."""
+    # docs/protocol.md 23.7
+    four.part((four.alpha, four.bravo), (four.alpha, four.beside))
+    four.alpha.submit("between operators", plane=Plane.SERVICE)
+    with patch("hotline.protocol.mirror._NEWS_EVERY", 2):
+        four.run(4_000)
+    assert "msg.copied" not in four.alt.kinds(), "the peer has not got it"
+    assert len(four.alt.endpoint.context.outboxes[Plane.SERVICE].pending) == 1
+    no_receipts(four, four.alt, four.bravo, four.beside, four.alpha)
+    four.meet()
+    four.run(10_000)
+    four.weather = lambda sender, relay, envelope: [envelope]
+    assert (four.alpha.states(1, Plane.SERVICE), four.alt.states(1, Plane.SERVICE)) == (["delivered"], [])
+    four.run(40_000)
+    assert four.alt.states(1, Plane.SERVICE) == ["delivered"]
+    assert nothing_pending(four)
+    mirrored = four.alt.kinds().count("msg.copied")
+    four.run(40_000)
+    assert four.alt.kinds().count("msg.copied") == mirrored, "nothing is told again"
 
 
 def test_what_expired_at_the_one_that_speaks_is_expired_at_its_sibling(four: Quartet) -> None:
