@@ -41,7 +41,7 @@ def parse(data: bytes) -> TwoWords:
         made = json.loads(data)
         one, other = [tuple(base64.b64decode(part, validate=True) for part in pair) for pair in made["signed"]]
         words = TwoWords(int(made["terminal"]), Plane(made["plane"]), ((one[0], one[1]), (other[0], other[1])))
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         raise Malformed("unreadable", "not a file of two signed statements") from error
     if spell(words) != data:
         raise Malformed("spelling", "not in its one spelling")

@@ -45,9 +45,23 @@ class StoredLog(NamedTuple):
     hashes: Mapping[int, bytes]
 
 
+def blob(cell: object) -> bytes:
+    """A cell that holds bytes. Raises StorageError: in a file from elsewhere it may hold anything."""
+    if not isinstance(cell, bytes):
+        raise StorageError(f"a cell holds {type(cell).__name__} where bytes belong")
+    return cell
+
+
+def whole(cell: object) -> int:
+    """A cell that holds a number. Raises StorageError."""
+    if not isinstance(cell, int):
+        raise StorageError(f"a cell holds {type(cell).__name__} where a whole number belongs")
+    return cell
+
+
 def log_epochs(database: sqlite3.Connection) -> list[int]:
-    """Every log epoch of a store, the current one last. Raises sqlite3.Error."""
-    return [int(row[0]) for row in database.execute("SELECT epoch FROM log ORDER BY epoch")]
+    """Every log epoch of a store, the current one last. Raises StorageError, sqlite3.Error."""
+    return [whole(row[0]) for row in database.execute("SELECT epoch FROM log ORDER BY epoch")]
 
 
 def log_table(database: sqlite3.Connection, epoch: int) -> str:
@@ -56,11 +70,11 @@ def log_table(database: sqlite3.Connection, epoch: int) -> str:
 
 
 def read_log(database: sqlite3.Connection, epoch: int | None = None) -> StoredLog:
-    """Leaves, signed heads, and the leaf hashes that the stored tree was made of. Raises sqlite3.Error."""
+    """Leaves, signed heads, and the leaf hashes that the tree was made of. Raises StorageError, sqlite3.Error."""
     table = "entry" if epoch is None else log_table(database, epoch)
-    notes = [bytes(row[0]) for row in database.execute(f"SELECT note FROM {table} WHERE note IS NOT NULL ORDER BY seq")]  # noqa: S608
-    hashes = {seq: bytes(hash_) for seq, hash_ in database.execute(f"SELECT seq, substr(nodes, 1, 32) FROM {table}")}  # noqa: S608
-    leaves = (bytes(row[0]) for row in database.execute(f"SELECT leaf FROM {table} ORDER BY seq"))  # noqa: S608
+    notes = [blob(row[0]) for row in database.execute(f"SELECT note FROM {table} WHERE note IS NOT NULL ORDER BY seq")]  # noqa: S608
+    hashes = {seq: blob(hash_) for seq, hash_ in database.execute(f"SELECT seq, substr(nodes, 1, 32) FROM {table}")}  # noqa: S608
+    leaves = (blob(row[0]) for row in database.execute(f"SELECT leaf FROM {table} ORDER BY seq"))  # noqa: S608
     return StoredLog(leaves, notes, hashes)
 
 
@@ -69,9 +83,9 @@ def read_node(database: sqlite3.Connection, level: int, position: int, table: st
     last = (position + 1 << level) - 1
     sql = f"SELECT substr(nodes, ?, {HASH_SIZE}) FROM {table} WHERE seq=?"  # noqa: S608 - names are ours
     found = database.execute(sql, (HASH_SIZE * level + 1, last)).fetchone()
-    if found is None or len(found[0]) != HASH_SIZE:
+    if found is None or len(blob(found[0])) != HASH_SIZE:
         raise StorageError(f"a tree node is missing at entry {last}")
-    return bytes(found[0])
+    return blob(found[0])
 
 
 class Loaded(NamedTuple):

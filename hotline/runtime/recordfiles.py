@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -14,12 +15,15 @@ from hotline.ledger.checkpoint import parse_checkpoint
 from hotline.ledger.note import Note, Signature, parse_note
 from hotline.ledger.tiles import bundled_leaves, entry_bundles, hash_tiles, stored_hashes
 from hotline.ledger.tree import ReadNode
-from hotline.runtime.ledgerstore import log_epochs, log_table, read_log, read_node
+from hotline.runtime.ledgerstore import blob, log_epochs, log_table, read_log, read_node, whole
 from hotline.runtime.store import connect
 
 CHECKPOINT: Final = "checkpoint"
 COSIGNED: Final = "cosigned"
 _NOTE_BYTES_MAX: Final = 65_536
+_UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
+"""A message of SQLite's that quotes a damaged file may be no text; then Python raises the second."""
+_EPOCH: Final = re.compile("[1-9][0-9]{0,11}")
 
 
 @dataclass(slots=True)
@@ -37,7 +41,7 @@ class LogFiles:
 
 @contextmanager
 def open_record(path: Path) -> Iterator[list[LogFiles]]:
-    """Every log epoch of a store folder, a database or an export. Raises ConfigError, StorageError."""
+    """Every log epoch of a store folder, a database or an export, at least one. Raises ConfigError, StorageError."""
     if path.is_dir() and not (path / "ledger.db").exists() and any(path.glob(f"*/{CHECKPOINT}")):
         yield _exported(path)
         return
@@ -48,7 +52,9 @@ def open_record(path: Path) -> Iterator[list[LogFiles]]:
         try:
             connection.execute("BEGIN")  # one picture, though a daemon may be writing at this moment
             logs = [_stored(connection, epoch) for epoch in log_epochs(connection)]
-        except sqlite3.Error as error:
+            if not logs:
+                raise StorageError(f"{database}: names no log; verify another copy")
+        except (*_UNREADABLE, Malformed) as error:
             raise StorageError(f"{database}: cannot be read to the end ({error}); verify another copy") from error
         yield logs
 
@@ -59,8 +65,14 @@ def _stored(connection: sqlite3.Connection, epoch: int) -> LogFiles:
 
     def leaves() -> Iterator[bytes]:
         try:
-            yield from (bytes(row[0]) for row in connection.execute(f"SELECT leaf FROM {table} ORDER BY seq"))  # noqa: S608
-        except sqlite3.Error as error:
+            yield from (blob(row[0]) for row in connection.execute(f"SELECT leaf FROM {table} ORDER BY seq"))  # noqa: S608
+        except _UNREADABLE as error:
+            raise StorageError(str(error)) from error
+
+    def node(level: int, position: int) -> bytes:
+        try:
+            return read_node(connection, level, position, table)
+        except _UNREADABLE as error:
             raise StorageError(str(error)) from error
 
     return LogFiles(
@@ -69,7 +81,7 @@ def _stored(connection: sqlite3.Connection, epoch: int) -> LogFiles:
         log.notes,
         log.hashes,
         list(_cosigned(connection, epoch, table)),
-        lambda level, position: read_node(connection, level, position, table),
+        node,
     )
 
 
@@ -77,11 +89,11 @@ def _cosigned(connection: sqlite3.Connection, epoch: int, table: str) -> Iterato
     """Heads with the cosignatures that are kept for them, smallest first."""
     lines: dict[int, list[str]] = {}
     for size, line in connection.execute("SELECT size, line FROM cosignature WHERE epoch=? ORDER BY size", (epoch,)):
-        lines.setdefault(int(size), []).append(str(line))
+        lines.setdefault(whole(size), []).append(str(line))
     for size, found in lines.items():
         row = connection.execute(f"SELECT note FROM {table} WHERE seq=?", (size - 1,)).fetchone()  # noqa: S608
         if row is not None and row[0] is not None:
-            note = parse_note(bytes(row[0]))
+            note = parse_note(blob(row[0]))
             yield Note(note.text, (*note.signatures, *_signatures(found))).encode()
 
 
@@ -92,7 +104,7 @@ def _signatures(lines: Sequence[str]) -> tuple[Signature, ...]:
 def _exported(path: Path) -> list[LogFiles]:
     logs = []
     for folder in sorted((one.parent for one in path.glob(f"*/{CHECKPOINT}")), key=lambda one: one.name.zfill(12)):
-        if not folder.name.isdigit():
+        if not _EPOCH.fullmatch(folder.name):
             raise ConfigError(f"{folder}: not the number of a log epoch")
         logs.append(_export(folder))
     return logs

@@ -1,11 +1,15 @@
-"""Fuzzing: every parser, the step of both machines, and the operator socket.
+"""Fuzzing: every parser, the step of every machine, and the operator socket.
 
 targets     what is fuzzed, what must hold of what is accepted, and where the first inputs come from
 papers      the same for files and words that people hand in
+evidence    the same for records and evidence of somebody else, and for questions of a conformance kit
 machines    both machines under events made of bytes, with peers who sign nonsense with their real keys
+several     a terminal among three parties, of which both others lie
 operators   every request of an officer before the real service
+copies      a prepared machine, copied for each execution
 mutation    blind mutation of inputs, the same for the same seed
 __main__    `python -m tests.fuzz`: long runs, coverage-guided by Atheris where it is installed
+every       all of them by their names
 corpus      inputs that reach different code, some tens for a target
 regressions inputs that once broke something; replayed with every test run
 """

@@ -369,7 +369,9 @@ def with_file(load: Callable[[Path], object], name: str = "x.toml") -> Callable[
 
 @cache
 def _scratch() -> Path:
-    return Path(_keep(tempfile.TemporaryDirectory(prefix="hotline-fuzz-")).name)
+    memory = Path("/dev/shm")
+    made = tempfile.TemporaryDirectory(prefix="hotline-fuzz-", dir=memory if memory.is_dir() else None)
+    return Path(_keep(made).name)
 
 
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Iterator
 
@@ -16,7 +15,7 @@ from hotline.wire.envelope import FLAG_CLEAR
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2, frame_pb2
 from relay.machine import Relay
-from tests.fuzz.machines import HOTLINE, prepared
+from tests.fuzz.machines import HOTLINE, template
 from tests.fuzz.state import changed, state
 from tests.hotline.protocol.pair import CHARTER, WALL, Pair
 
@@ -107,13 +106,13 @@ def check(pair: Pair, frame: bytes, every: int = 1) -> None:
 @pytest.mark.parametrize("kind", ["statement", "receipt", "heartbeat", "key request", "custody"])
 def test_no_altered_frame_does_anything_at_a_terminal(kind: str) -> None:
     """Noise, or a relay, could bring a terminal out of step without one signature (docs/protocol.md 4.1)."""
-    pair = copy.deepcopy(prepared())
+    pair = template().copy()
     check(pair, smallest(pair)[kind])
 
 
 def test_no_altered_opener_does_anything_at_a_terminal() -> None:
     """The same for the first envelope of an epoch; of its thousand bytes, which cost a decapsulation each, a part."""
-    pair = copy.deepcopy(prepared())
+    pair = template().copy()
     pair.bravo.restart()
     pair.run(3_000)
     session = pair.bravo.endpoint.context.session
@@ -135,7 +134,7 @@ def test_no_altered_opener_does_anything_at_a_terminal() -> None:
 )
 def test_what_a_relay_says_without_a_signature_changes_no_table(frame: frame_pb2.Frame) -> None:
     """A relay could make a terminal believe something of the peer (docs/protocol.md 1.2)."""
-    pair = copy.deepcopy(prepared())
+    pair = template().copy()
     for data in altered(encode(frame)):
         output = pair.alpha.hear("relay-1", data)
         assert {record.kind for record in output.records} <= {"refused", "refused.more", "alarm", "path.state"}

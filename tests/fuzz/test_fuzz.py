@@ -8,14 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.fuzz.machines import MACHINES
+from tests.fuzz.every import EVERY, PARSERS
 from tests.fuzz.mutation import mutated
-from tests.fuzz.operators import OPERATORS
-from tests.fuzz.papers import PAPERS
-from tests.fuzz.targets import FOLDER, TARGETS, refused, replayed
+from tests.fuzz.targets import FOLDER, refused, replayed
 
-PARSERS = {**TARGETS, **PAPERS}
-EVERY = {**PARSERS, **MACHINES, **OPERATORS}
 COUNTS = {
     "charter": 10,
     "document": 10,
@@ -26,6 +22,10 @@ COUNTS = {
     "operators": 15,
     "proposal": 20,
     "next-charter": 15,
+    "conference": 12,
+    "record-database": 30,
+    "record-export": 30,
+    "witness-http": 60,
 } | dict.fromkeys(("endpoint-config", "relay-config", "witness-config", "release-policy", "addresses", "case-file"), 30)
 """Targets of which one execution takes milliseconds; the others get 150."""
 MEMORY_PER_BYTE, MEMORY_FLOOR = 200, 2_000_000

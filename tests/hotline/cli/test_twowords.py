@@ -129,5 +129,6 @@ def test_what_does_not_hold_convicts_nobody(three: Three, tmp_path: Path, run: R
     good = spell(TwoWords(number, real, (one, other)))
     assert parse(good).terminal == number
     respelt = json.dumps(json.loads(good)).encode()
-    for wrong in (b"", b"{}", b"[]", good[:-1], good.replace(b'"real"', b'"peace"'), respelt):
+    endless = good.replace(b'"terminal": %d' % number, b'"terminal": Infinity')
+    for wrong in (b"", b"{}", b"[]", good[:-1], good.replace(b'"real"', b'"peace"'), respelt, endless):
         assert judged(wrong) == 10, wrong[:40]
