@@ -9,7 +9,8 @@
 Nothing is written into the tree. This process has imported the heavy libraries and none of the rooms; a mutant is a
 fork of it, in which an import hook gives out the mutated module. Which tests execute which lines is measured once with
 coverage.py and kept; a mutant meets only the tests that execute its lines, those of its module first, then the quickest
-of every file, until one fails. Left out are the daemons' shells and tests that start processes or wait for real time.
+of every file, until one fails. Left out are the daemons' shells, tests that start processes or wait for real time, and
+the simulator but for a few of its conversations. Times are processor time: on a busy machine as on an idle one.
 
 The accepted list, tests/mutants/accepted.toml, names survivors that change nothing anyone was promised, and why.
 """
@@ -49,14 +50,14 @@ SHELLS = {"relay/__main__.py", "relay/cli.py", "relay/health.py", "relay/relayd.
 """Daemons and commands: what they do is seen by the process tests, which are too slow and too real for this."""
 
 TESTS = (
-    *("hotline/charter", "hotline/crypto", "hotline/ledger", "hotline/protocol", "hotline/wire", "relay", "simulator"),
+    *("hotline/charter", "hotline/crypto", "hotline/ledger", "hotline/protocol", "hotline/wire", "relay"),
     *("hotline/test_config.py", "test_conformance.py", "test_oracle.py", "fuzz"),
 )
 SEEDS = ("tests/simulator/test_simulator.py", [f"test_no_judge_complains[{seed}]" for seed in (15, 19, 3, 11)], 8.0)
 """Whole conversations in virtual time: the quickest seeds, offered last to what decides."""
 
 OWN = {
-    "hotline.protocol.asking": "test_challenges",
+    "hotline.protocol.asking": "test_statements",
     "hotline.protocol.branding": "test_release",
     "hotline.protocol.charters": "test_amendments",
     "hotline.protocol.language": "test_translations",
@@ -64,8 +65,8 @@ OWN = {
     "hotline.protocol.nonpapers": "test_modes",
     "hotline.protocol.promises": "test_ladder",
     "hotline.protocol.references": "test_corrections",
-    "hotline.protocol.standing": "test_terminals",
     "hotline.protocol.talk": "test_service",
+    "hotline.protocol.thirds": "test_statements",
     "hotline.protocol.voids": "test_clauses",
     "hotline.protocol.ownlog": "test_ledgers",
     "hotline.protocol.peerlog": "test_ledgers",
@@ -79,20 +80,18 @@ OWN = {
 }
 """Modules whose own tests bear another name than theirs."""
 
-EDGES = "tests/hotline/protocol/test_clauses.py"
-"""Clauses of the protocol at their edges: for every module of that room as good as its own tests."""
+EDGES = ("tests/hotline/protocol/test_clauses.py", "tests/hotline/protocol/test_seams.py")
+"""Clauses of the protocol at their edges and where they meet: for every module of that room like its own tests."""
 
 LEFT_OUT = {
     "tests/relay/test_witness_cli.py": "starts programs",
-    "tests/simulator/test_simulator.py": "a seed takes seconds: see SEEDS",
-    "tests/simulator/test_planted.py": "faults of its own, each of which takes whole conversations to show",
 }
 """Test files that take no part, each with the reason."""
 
 WORK = ROOT / "build/mutants"
 ACCEPTED = ROOT / "tests/mutants/accepted.toml"
 USUAL_SECONDS_MAX = 15.0
-"""Tests offered to one mutant, in seconds of their usual time, unless the call says otherwise."""
+"""Tests offered to one mutant, in seconds of processor time, unless the call says otherwise."""
 MEMORY_MAX = 6 << 30
 OPTIONS = [
     "-q",
@@ -111,7 +110,7 @@ Stage = tuple[str, Sequence[str], float]
 
 @dataclass(slots=True)
 class Known:
-    """What is known of one test: its usual seconds and, for each module, the lines that it executes as bits."""
+    """What is known of one test: its seconds of processor time and, for each module, the lines it executes as bits."""
 
     seconds: float
     lines: dict[str, int]
@@ -284,8 +283,14 @@ class Contexts:
     def pytest_runtest_call(self, item: Any) -> None:
         self._coverage.switch_context(item.nodeid)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: Any) -> Generator[None, Any, Any]:
+        begun = time.process_time()
+        done = yield
+        self.seconds[item.nodeid] = self.seconds.get(item.nodeid, 0.0) + time.process_time() - begun
+        return done
+
     def pytest_runtest_logreport(self, report: Any) -> None:
-        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
         if not report.passed:
             self.seconds[report.nodeid] = -1e9
 
@@ -421,7 +426,7 @@ def stages_of(mutant: Mutant, known: dict[str, Known], limit: float = USUAL_SECO
     # Two thirds of the time for the module's own tests, the rest for the quickest of every file, then the second of
     # every file, and so on: each looks elsewhere.
     covering.sort(key=lambda test: (ranks[test], known[test].seconds))
-    first = [test for test in covering if test.startswith((own, EDGES))]
+    first = [test for test in covering if test.startswith((own, *EDGES))]
     total, files = 0.0, dict[str, list[str]]()
     for tests, share in ((first, limit * 2 / 3), (covering, limit)):
         for test in tests:

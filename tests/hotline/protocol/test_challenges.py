@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from hotline.limits import CHALLENGE_OFFICER_PATIENCE, CHALLENGE_RECORD_PATIENCE, SERVICE_OUTBOX_MAX
-from hotline.machine import Plane, Reply, RequestId, Tick
+from hotline.limits import (
+    CHALLENGE_OFFICER_PATIENCE,
+    CHALLENGE_RECORD_PATIENCE,
+    CHALLENGES_KEPT_MAX,
+    SERVICE_OUTBOX_MAX,
+)
+from hotline.machine import Delete, Output, Plane, Reply, RequestId, Tick
 from hotline.protocol.asking import TERMINAL
+from hotline.protocol.challenges import Kept
 from hotline.protocol.events import AnswerChallenge, AskChallenge
+from hotline.protocol.statements import decode_statement
+from hotline.protocol.voids import filler
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.pair import FLASH, Pair, Party, durable, losing
+from tests.hotline.protocol.quartet import Quartet
 
 YES, NO, UNKNOWN = content_pb2.VERDICT_YES, content_pb2.VERDICT_NO, content_pb2.VERDICT_UNKNOWN
 
@@ -180,7 +189,7 @@ def test_silence_is_an_alarm_for_each_who_owes_an_answer(pair: Pair) -> None:
     assert answers(pair.bravo) == [("record", "yes")]
     pair.bravo.restart()
     pair.run(CHALLENGE_OFFICER_PATIENCE + 1_000)
-    pair.run(CHALLENGE_OFFICER_PATIENCE)
+    assert pair.bravo.endpoint.challenges.next_deadline() is None
     assert [alarm["by"] for alarm in alarms(pair.bravo, "challenge-unanswered")] == ["record", "officer"]
 
 
@@ -233,3 +242,131 @@ def test_a_challenge_goes_on_under_another_serial(pair: Pair) -> None:
     assert answers(pair.bravo) == [("record", "yes")]
     rows = pair.bravo.memory.rows("challenge")
     assert [(row["serial"], row["record"]) for row in rows] == [(2, "yes")]
+
+
+def named(serial: int, name: bytes, *, ours: bool = False) -> content_pb2.Challenge:
+    return content_pb2.Challenge(named=content_pb2.Reference(serial=serial, statement=name), ours=ours)
+
+
+def test_what_the_record_answers_at_its_ends(pair: Pair) -> None:
+    """What the terminal lost would be denied, or what it never said left open (docs/protocol.md 25.6 and 8.7)."""
+    alpha, now = pair.alpha, pair.alpha.now()
+    alpha.submit("said")
+    pair.bravo.submit("received")
+    pair.run(1_000)
+    ctx, other = alpha.endpoint.context, b"f" * 32
+    real, said = ctx.outboxes[Plane.REAL], ctx.history.sent(Plane.REAL, 1)
+    heard = ctx.inboxes[Plane.REAL].known_hash(1)
+    assert said is not None
+    assert heard is not None
+    pair.weather = losing(lambda sender, relay, sealed: durable(sealed))
+    alpha.submit("under way")
+    (waiting,) = real.pending.values()
+    real.last_serial = 4
+    ctx.inboxes[Plane.REAL].through = 2
+    alpha.lies = True
+    fillers = {serial: filler(ctx, Plane.REAL, serial, now).hash for serial in (1, 4, 5)}
+    asked = {
+        (1, said.hash): YES,
+        (1, other): NO,
+        (1, fillers[1]): NO,
+        (2, waiting.hash): YES,
+        (2, other): NO,
+        (3, other): UNKNOWN,
+        (4, other): UNKNOWN,
+        (4, fillers[4]): YES,
+        (5, fillers[5]): NO,
+    }
+    verdict = alpha.endpoint.challenges._verdict
+    assert {key: verdict(Plane.REAL, named(*key), now) for key in asked} == asked
+    asked = {(1, heard): YES, (1, other): NO, (2, other): UNKNOWN, (3, other): NO}
+    assert {key: verdict(Plane.REAL, named(*key, ours=True), now) for key in asked} == asked
+    assert verdict(Plane.EXERCISE, named(1, said.hash), now) == NO
+
+
+def test_patience_ends_to_the_millisecond_and_is_told_with_what_it_is_about(pair: Pair) -> None:
+    """The watch would not know which challenge nobody answers (docs/protocol.md 25.8)."""
+    pair.alpha.submit("x", plane=Plane.EXERCISE)
+    pair.alpha.submit("y", plane=Plane.EXERCISE)
+    pair.run(1_000)
+    pair.weather = losing(lambda sender, relay, sealed: durable(sealed))
+    bravo, first = pair.bravo, {"serial": 1, "plane": "exercise", "of": 2}
+    assert asks(bravo, 2, plane=Plane.EXERCISE).text
+    assert bravo.endpoint.challenges.next_deadline() == pair.time + CHALLENGE_RECORD_PATIENCE
+    pair.run(CHALLENGE_RECORD_PATIENCE - 1)
+    assert not alarms(bravo, "challenge-unanswered")
+    pair.run(1)
+    (alarm,) = alarms(bravo, "challenge-unanswered")
+    assert (first | {"by": "record"}).items() <= alarm.items()
+    assert bravo.endpoint.challenges.next_deadline() is None, "nobody's silence is told twice"
+    (row,) = bravo.memory.rows("challenge")
+    assert (row["serial"], row["plane"], row["named"], row["ours"], row["alarmed"]) == (1, "exercise", 2, 0, 1)
+    bravo.restart()
+    assert bravo.endpoint.challenges.next_deadline() is None
+    pair.weather = losing(lambda sender, relay, sealed: False)
+    while not answers(bravo):
+        pair.run(100)
+    due = bravo.endpoint.challenges.next_deadline()
+    assert due is not None
+    assert pair.time + CHALLENGE_OFFICER_PATIENCE - 100 <= due <= pair.time + CHALLENGE_OFFICER_PATIENCE
+    confirms(pair.alpha)
+    pair.run(20_000)
+    assert pair.bravo.text(2, Plane.SERVICE) == "Yes."
+    assert bravo.endpoint.challenges.next_deadline() is None
+    assert (bravo.endpoint.challenges.open_ones(), pair.alpha.endpoint.challenges.open_ones()) == ([], [])
+    again = confirms(pair.alpha, officer="duty-9")
+    assert (again.code, "duty-2" in again.text) == ("again", True)
+
+
+def test_of_each_way_the_newest_are_listed(pair: Pair) -> None:
+    """A year of challenges would stay in memory, or one too many be forgotten (docs/protocol.md 25.8)."""
+    challenges, now = pair.alpha.endpoint.challenges, pair.alpha.now()
+    out = pair.alpha.endpoint.context.out = Output()
+    pair.alpha.lies = True
+
+    def keep(way: str, serial: int) -> None:
+        kept = Kept(way, serial, "real", 1, bytes(32), 0, now.wall)
+        challenges._keep(kept)
+        challenges._wait(kept, now)
+
+    for serial in range(1, CHALLENGES_KEPT_MAX + 1):
+        keep("heard", serial)
+        keep("asked", serial)
+    assert len(challenges.open_ones()) == 2 * CHALLENGES_KEPT_MAX
+    assert len(challenges._late_at) == CHALLENGES_KEPT_MAX
+    keep("asked", CHALLENGES_KEPT_MAX + 1)
+    assert [change for change in out.changes if isinstance(change, Delete)] == [
+        Delete("challenge", {"way": "asked", "serial": 1})
+    ]
+    assert challenges.open_ones()[:2] == [["heard", 1], ["heard", 2]]
+    assert 1 not in challenges._late_at
+    keep("heard", CHALLENGES_KEPT_MAX + 1)
+    assert challenges.open_ones()[:2] == [["heard", 2], ["asked", 2]]
+    assert 2 in challenges._late_at
+
+
+def test_a_sibling_that_hears_the_answer_first_keeps_it_for_the_question() -> None:
+    """Whoever takes over would ask again, and ring for what was answered (docs/protocol.md 25.7)."""
+    four = Quartet().open()
+    four.alpha.submit("x")
+    four.run(1_000)
+    four.part((four.bravo, four.beside))
+    assert asks(four.bravo).ok
+    four.run(3_000)
+    assert confirms(four.alpha, text="We did.").ok
+    four.run(3_000)
+    assert [row["officer"] for row in four.bravo.memory.rows("challenge")] == ["yes"]
+    assert not four.beside.memory.rows("challenge")
+    assert len(four.beside.endpoint.challenges._early) == 2
+    four.meet()
+    four.run(30_000)
+    rows = [dict(one.memory.rows("challenge")[0]) | {"at": 0} for one in (four.bravo, four.beside)]
+    assert rows[0] == rows[1]
+    assert (rows[1]["record"], rows[1]["officer"], rows[1]["by"]) == ("yes", "yes", "duty-2")
+    assert answers(four.beside) == answers(four.bravo) == [("record", "yes"), ("officer", "yes")]
+    assert not four.beside.endpoint.challenges._early
+    assert four.beside.endpoint.challenges.next_deadline() is None
+    asked = [dict(r.fields) for one in (four.bravo, four.beside) for r in one.records if r.kind == "challenge.asked"]
+    assert asked[0] == asked[1]
+    heard = [decode_statement(row["content"]).kind for row in four.alt.memory.rows("sent")]  # type: ignore[arg-type]
+    assert heard.count(content_pb2.STATEMENT_KIND_RECORD_ANSWER) == 1, "the record of one terminal answers"
