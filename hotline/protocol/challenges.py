@@ -198,14 +198,15 @@ class Challenges:
             kept = Kept(_ASKED, statement.serial, plane.value, serial, name, ours, now.wall)
             self._keep(kept)
             self._wait(kept, now)
-            fields: dict[str, str | int] = {
-                "serial": kept.serial,
-                "plane": kept.plane,
-                "of": serial,
-                "statement": name.hex(),
-                "ours": int(asked.ours),
-            }
-            ctx.record("challenge.asked", {"officer": officer}, **fields)
+            ctx.record(
+                "challenge.asked",
+                {"officer": officer},
+                serial=kept.serial,
+                plane=kept.plane,
+                of=serial,
+                statement=name.hex(),
+                ours=int(asked.ours),
+            )
             for answer in [early for early in self._early if early.in_reply_to.serial == kept.serial]:
                 self._early.remove(answer)
                 self.answered(answer, now)

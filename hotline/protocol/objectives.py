@@ -134,11 +134,7 @@ class Objectives:
             text = f"nobody has opened {what} for {span}; the objective is {spoken(oldest.objective)}"
             ctx.alarm("unread", text, plane=where, serial=serial, count=count)
         elif name == "not-read":
-            word = (
-                content_pb2.Presence.Name(ctx.peer.presence).removeprefix("PRESENCE_").lower()
-                if ctx.peer_is_heard
-                else "not heard"
-            )
+            word = _word(ctx.peer.presence) if ctx.peer_is_heard else "not heard"
             text = f"{what} was delivered and has not been read for {span}; the peer is {word}"
             ctx.alarm("not-read", text, plane=where, serial=serial, count=count)
         else:

@@ -461,3 +461,19 @@ def test_hostile_frames_never_raise_and_never_change_mailboxes(parcels: list[tup
     assert [held.frame for held in relay.mailboxes[CHARTER, BRAVO]] == [envelope_frame(kept)]
     assert relay.held == 1
     assert relay.attached == 2
+
+
+def test_what_is_counted_is_what_was_done() -> None:
+    """Operators would see a relay that works as one that stands still, or the reverse (docs/protocol.md 5.6, 5.18)."""
+    relay = _relay()
+    _attach(relay, "a", "fp-a", _hello(ALPHA))
+    _send(relay, "a", _envelope(1))
+    assert (relay.forwarded, relay.stored, relay.refused) == (0, 1, 0)
+    _attach(relay, "b", "fp-b", _hello(BRAVO))
+    _send(relay, "a", _envelope(2))
+    assert (relay.forwarded, relay.stored) == (1, 1), "it lingers"
+    _send(relay, "a", _envelope(4, flags=FLAG_TRANSIENT))
+    relay.step(Tick(), DUE)
+    assert (relay.forwarded, relay.stored) == (2, 2)
+    _send(relay, "a", _envelope(3, sender=BRAVO))
+    assert (relay.forwarded, relay.stored, relay.refused) == (2, 2, 1)

@@ -189,3 +189,11 @@ def test_it_stores_nothing_of_what_is_said(tmp_path: Path) -> None:
         site.add(LOG.request(0, 12))
         columns = {row[1] for row in site.store._db.execute("PRAGMA table_info(head)")}
         assert columns == {"origin", "name", "size", "root", "note", "at"}
+
+
+def test_a_proof_from_nothing_is_kept_as_evidence_against_nothing(site: Site) -> None:
+    """One strange request would end the witness (docs/protocol.md 13.17)."""
+    strange = LOG.request(5, 12).replace(b"old 5\n", b"old 0\n", 1)
+    assert strange != LOG.request(5, 12)
+    assert site.add(strange)[0] == Status.UNPROCESSABLE
+    assert site.add(LOG.request(0, 5))[0] == 200

@@ -18,6 +18,12 @@ TOLD = {
     "sent": {"plane", "serial", "state", "by", "test", "at", "mode"},
     "read": {"plane", "serial", "officer", "at", "mode"},
     "repeat": {"plane", "serial", "of", "at"},
+    "corrected": {"plane", "serial", "state", "by", "way"},
+    "translated": {"plane", "serial", "way", "grade", "lang", "carrier", "number", "at"},
+    "presence": {"by", "presence", "until"},
+    "presence-asked": {"by", "presence"},
+    "terminal": {"terminal", "term"},
+    "charter": {"state", "serial", "hash"},
     "renumbered": {"plane", "serial", "new"},
     "presented": {"plane", "serial", "officer", "principal", "at"},
     "promise": {"way", "plane", "serial", "officer", "until"},
@@ -124,5 +130,7 @@ def _told(deliveries: list[Delivery]) -> Iterator[str]:
             wanted = {"way", "bundle"} | ways[str(delivery.fields["way"])]
         if delivery.kind == "alarm":
             wanted = {"name", "meaning", *alarms().get(str(delivery.fields["name"]), ())}
-        if wanted is not None and set(delivery.fields) - {"party"} != wanted:
+        if wanted is None:
+            yield f"{delivery.kind} is no documented delivery"
+        elif set(delivery.fields) - {"party"} != wanted:
             yield f"{delivery.kind} tells {sorted(delivery.fields)}, documented are {sorted(wanted)}"

@@ -333,3 +333,13 @@ def test_our_own_void_in_the_peers_hands_is_no_loss_of_state(pair: Pair) -> None
     pair.run(20_000)
     assert pair.bravo.shown() == [-1, 2]
     assert "restored" not in pair.alpha.alarms()
+
+
+def test_an_empty_statement_repeats_nothing(pair: Pair) -> None:
+    """What expired twice would be shown as one text said twice (docs/protocol.md 12.6 and 8.7)."""
+    repeats = Repeats(pair.bravo.endpoint.context)
+    for kind in (content_pb2.STATEMENT_KIND_VOID, content_pb2.STATEMENT_KIND_TEST_VOID):
+        for serial in (3, 4):
+            empty = content_pb2.Statement(serial=serial, kind=kind, body_salt=bytes(32))
+            assert repeats.take(Plane.REAL, empty) == 0
+    assert not pair.bravo.endpoint.context.out.changes

@@ -11,11 +11,11 @@ import pytest
 from hotline.charter.model import load_charter
 from hotline.charter.parts import Officer
 from hotline.crypto.signing import SigningKey
-from hotline.machine import Plane, Reply, RequestId
-from hotline.protocol.events import RecordChecklist, SignHandover
+from hotline.machine import Plane, Reply, RequestId, Tick
+from hotline.protocol.events import AskChallenge, RecordChecklist, SetPresence, SignHandover
 from hotline.protocol.handover import LABEL, signed_parts
 from tests.hotline.charter.conftest import Ceremony, ceremony  # noqa: F401 - a fixture
-from tests.hotline.protocol.pair import CHARTER, Pair, Party
+from tests.hotline.protocol.pair import CHARTER, WALL, Pair, Party, durable, losing
 
 KEY = SigningKey(b"o" * 32)
 
@@ -149,3 +149,70 @@ def test_what_is_no_run_of_a_checklist_is_refused(pair: Pair) -> None:
     ]
     assert [(reply.ok, "nothing was recorded" in reply.text) for reply in wrong] == [(False, True)] * len(wrong)
     assert "watch.checklist" not in pair.alpha.kinds()
+
+
+def test_the_whole_list(pair: Pair) -> None:
+    """The next watch would not be told of what it answers for from now on (docs/protocol.md 25.9)."""
+    alpha, bravo = pair.alpha, pair.bravo
+    alpha.submit("to be answered")
+    bravo.submit("to be read")
+    bravo.submit("to be challenged")
+    pair.run(1_000)
+    assert bravo.read(1).ok
+    until = WALL + pair.time + 3_600_000
+    assert bravo.promise(1, until).ok
+    alpha.step(AskChallenge(RequestId(900), "duty-1", Plane.REAL, 2, ours=False))
+    alpha.step(SetPresence(RequestId(901), "duty-1", "degraded", until))
+    bravo.step(SetPresence(RequestId(902), "watch", "principal-absent", until))
+    pair.run(2_000)
+    pair.weather = losing(lambda sender, relay, sealed: durable(sealed))
+    bravo.submit("withheld")
+    alpha.submit("first", plane=Plane.EXERCISE)
+    alpha.submit("second", plane=Plane.EXERCISE)
+    pair.run(12_000)
+    alpha.endpoint.context.alarm("gap", "raised by hand", plane="real", first=1, last=1)
+    alpha.step(Tick())
+    nothing = {"sent_through": 0, "received_through": 0, "unread": [], "waiting": [], "missing": []}
+    assert json.loads(listed(alpha)) == {
+        "number": 1,
+        "planes": {
+            "real": nothing | {"sent_through": 1, "received_through": 2, "unread": [1, 2], "missing": [3, 3]},
+            "exercise": nothing | {"sent_through": 2, "waiting": [[1, "queued"], [2, "queued"]]},
+            "service": nothing | {"sent_through": 1, "received_through": 1, "unread": [1]},
+        },
+        "alarms": {"gap": 1},
+        "challenges": [["asked", 1]],
+        "promises": [["sent", "real", 1, until, False]],
+        "presence": ["degraded", until],
+        "peer_presence": ["principal-absent", until],
+        "paths": {"relay-1": "up", "relay-2": "up"},
+        "tests": {"missed": 0, "undelivered": 0},
+    }
+    (row,) = [row for row in alpha.memory.rows("raised") if row["name"] == "gap"]
+    assert WALL < int(str(row["last"])) <= alpha.now().wall
+    assert json.loads(listed(bravo))["challenges"] == [["heard", 1]]
+    assert json.loads(listed(bravo))["promises"] == [["received", "real", 1, until, False]]
+    alpha.restart()
+    assert json.loads(listed(alpha))["alarms"] == {"gap": row["times"]}
+
+
+@pytest.mark.parametrize("size", [1, 64])
+def test_a_checklist_at_its_bounds_is_recorded(pair: Pair, size: int) -> None:
+    """A lawful run would not be on record (docs/protocol.md 25.12)."""
+    steps = [("skipped", "x" * 500), *[("done", "")] * 99]
+    assert ran(pair.alpha, *steps, name="n" * size).ok
+    assert not ran(pair.alpha, *steps, name="n" * 65).ok
+    assert not ran(pair.alpha, *steps, name="né").ok
+    assert not ran(pair.alpha, *steps, file=bytes(33)).ok
+    assert not ran(pair.alpha, ("skipped", "a\0b")).ok
+    assert not ran(pair.alpha, ("open", "why")).ok
+    assert pair.alpha.kinds().count("watch.checklist") == 1
+
+
+def test_each_handover_has_the_next_number_and_notes_up_to_their_bound(pair: Pair) -> None:
+    """Two handovers would bear one number, or a watch have no room for what it must say (docs/protocol.md 25.10)."""
+    for number in (1, 2, 3):
+        reply = signs(pair.alpha, listed(pair.alpha), "x" * 4_000 if number > 1 else "")
+        assert (reply.ok, reply.fields["number"]) == (True, number), reply.text
+    told = [told.fields["number"] for told in pair.alpha.told if told.kind == "handover"]
+    assert told == [row["serial"] for row in pair.alpha.memory.rows("handover")] == [1, 2, 3]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 
 from hotline.ledger.record import parse_leaf
@@ -16,6 +18,7 @@ from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
 from .pair import WALL, Pair, Party, losing
+from .quartet import Quartet
 from .test_specification import Stages
 
 MINUTE = 60_000
@@ -308,3 +311,59 @@ def test_the_ledger_gives_the_rungs_again(pair: Pair) -> None:
             assert row["stage"] == "answered" or differences(made, tables | {"ladder": rest})
         alien = {**party.memory.rows("ladder")[0], "serial": 77}
         assert differences(made, tables | {"ladder": [*tables["ladder"], alien]})
+
+
+READ, SHOWN, REPLY_BY = content_pb2.STAGE_READ, content_pb2.STAGE_SHOWN, content_pb2.STAGE_REPLY_BY
+
+
+def test_what_an_officer_did_at_a_sibling_is_done_here_once_and_noted_each_time() -> None:
+    """It would be opened twice, or told by the sibling for ever (docs/protocol.md 23.5 and 20.2)."""
+    four = Quartet().open()
+    four.alpha.submit("one")
+    four.alpha.submit("two")
+    four.run(1_000)
+    beside, until_ms = four.beside, WALL + four.time + MINUTE
+    ladder, ctx = beside.endpoint._lines[four.bravo.number].ladder, beside.endpoint.context
+    names = {serial: ctx.inboxes[Plane.REAL].known_hash(serial) or b"" for serial in (1, 2)}
+    sent: list[content_pb2.Receipt] = []
+
+    def spy(plane: Plane, kind: ContentType, content: bytes, now: Instant, **ways: bool) -> bool:
+        assert (plane, kind, ways) == (Plane.REAL, ContentType.RECEIPT, {"transient": True, "urgent": False})
+        sent.append(content_pb2.Receipt.FromString(content))
+        return True
+
+    def tell(stage: content_pb2.Stage.ValueType, *items: tuple[int, bytes], **more: object) -> list[str]:
+        fields = {"officer": "duty-2", "time_ms": WALL + four.time} | more
+        wanted = [content_pb2.ReceiptItem(serial=serial, statement=name) for serial, name in items]
+        out = beside.endpoint.begin()
+        ladder.told(Plane.REAL, content_pb2.Receipt(stage=stage, item=wanted, **fields), beside.now())  # type: ignore[arg-type]
+        beside.memory.apply(out)
+        return [record.kind for record in out.records]
+
+    one = (1, names[1])
+    shown = {"principal": "The Prime Minister"}
+    promised = {"reply_by_ms": until_ms}
+    with patch.object(type(ladder._ctx), "send_content", lambda self, *what, **ways: spy(*what, **ways)):
+        assert tell(READ, (9, bytes(32))) == []
+        assert not sent, "what is not here yet is told again"
+        assert tell(READ, (2, bytes(32))) == []
+        assert 2 in ctx.unread[Plane.REAL]
+        assert tell(READ, one, (9, bytes(32))) == tell(READ, (2, names[2])) == ["msg.opened"]
+        assert tell(READ, one) == []
+        assert tell(SHOWN, one, **shown) == ["msg.presented"]
+        assert tell(SHOWN, one, **shown) == []
+        assert tell(REPLY_BY, one, **promised) == ["msg.promised"]
+        assert tell(REPLY_BY, one, **promised) == []
+    beside.lies = True
+    noted = content_pb2.STAGE_NOTED
+    assert [(r.stage, [i.serial for i in r.item], r.noted, r.reply_by_ms, r.time_ms) for r in sent] == [
+        (noted, serials, stage, at, WALL + four.time)
+        for serials, stage, at in (
+            ([2], 0, 0), ([1], 0, 0), ([2], 0, 0), ([1], 0, 0),
+            ([1], SHOWN, 0), ([1], SHOWN, 0), ([1], REPLY_BY, until_ms), ([1], REPLY_BY, until_ms),
+        )
+    ]  # fmt: skip
+    rows = {str(row["stage"]): row for row in beside.memory.rows("ladder")}
+    assert (rows["shown"]["officer"], rows["shown"]["principal"]) == ("duty-2", "The Prime Minister")
+    assert (rows["reply-by"]["until"], rows["reply-by"]["said"]) == (until_ms, WALL + four.time)
+    assert not ctx.unread[Plane.REAL]

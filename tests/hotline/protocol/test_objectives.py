@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from hotline.machine import Plane, RequestId
+from hotline.limits import WATCHED_MAX
+from hotline.machine import Delete, Instant, Output, Plane, Put, RequestId
 from hotline.protocol.events import AlarmNotPassedOn, Closing, SendTest, SetPresence
 from hotline.protocol.objectives import spoken
-from hotline.protocol.outbox import Outbox, Pending
+from hotline.protocol.outbox import Outbox, Pending, SentState
 from hotline.protocol.status import status
 from hotline.wire.v1 import content_pb2
 
@@ -219,3 +220,103 @@ def test_every_precedence_is_watched() -> None:
     (alarm,) = [record for record in pair.bravo.records if record.fields.get("name") == "unread"]
     assert alarm.fields["count"] == len(every)
     assert pair.bravo.endpoint.objectives.late(pair.bravo.now())["unread", Plane.REAL][2] == len(every)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [("alive", "alive"), ("principal-absent", "principal-absent"), ("", "not heard")]
+)
+def test_whoever_waits_for_a_reader_is_told_what_the_peer_says_of_itself(pair: Pair, word: str, said: str) -> None:
+    """An absent principal would be spelt otherwise than everywhere else (docs/protocol.md 20.7 and 18.1)."""
+    pair.alpha.submit("now", FLASH)
+    pair.run(1_000)
+    if word:
+        pair.bravo.step(SetPresence(RequestId(800), "watch", word, 0))
+    else:
+        nothing(pair)
+    pair.run(2 * HALF)
+    assert meanings(pair.alpha, "not-read")[0].endswith(f"; the peer is {said}")
+
+
+def test_each_is_late_by_its_own_time_and_the_oldest_speaks(pair: Pair) -> None:
+    """An officer would open the newer one first, or be rung for what was read (docs/protocol.md 20.7)."""
+    watch, wall = pair.alpha.endpoint.objectives, pair.alpha.now().wall
+    out = pair.alpha.endpoint.context.out = Output()
+    pair.alpha.lies = True
+
+    def at(mono: int) -> Instant:
+        return Instant(mono, wall + mono)
+
+    def rang() -> list[tuple[object, ...]]:
+        found = [tuple(r.fields[name] for name in ("name", "plane", "serial", "count")) for r in out.records]
+        out.records.clear()
+        return found
+
+    for way, plane, serial, precedence, mono in (
+        ("received", Plane.REAL, 3, FLASH, 0),
+        ("received", Plane.REAL, 2, FLASH, 100),
+        ("received", Plane.REAL, 3, FLASH, 200),
+        ("sent", Plane.REAL, 9, FLASH, 0),
+        ("sent", Plane.REAL, 8, FLASH, 50),
+        ("sent", Plane.EXERCISE, 7, FLASH, 0),
+        ("received", Plane.REAL, 4, ROUTINE, 0),
+        ("received", Plane.SERVICE, 5, FLASH, 0),
+        ("received", Plane.REAL, 6, content_pb2.PRECEDENCE_PRIORITY, 0),
+    ):
+        watch.begin(way, plane, serial, precedence, at(mono))
+    assert [change.row["since"] - wall for change in out.changes if isinstance(change, Put)] == [0, 100, 0, 50, 0, 0]  # type: ignore[operator]
+    assert watch.next_deadline() == HALF
+    watch.due(at(HALF - 1))
+    assert rang() == []
+    assert watch.late(at(HALF)) == {}
+    watch.due(at(HALF + 100))
+    assert rang() == [("unread", "real", 3, 2)]
+    assert watch.late(at(HALF + 100)) == {("unread", Plane.REAL): (3, HALF + 100, 2)}
+    assert watch.oldest_unread_there(at(HALF)) == (9, HALF)
+    watch.end("received", Plane.REAL, 3)
+    assert out.changes[-1] == Delete("waiting", {"way": "received", "plane": "real", "serial": 3})
+    watch.reached(Plane.REAL, 9, SentState.DELIVERED)
+    assert watch.next_deadline() == 2 * HALF
+    watch.reached(Plane.REAL, 9, SentState.READ)
+    watch.due(at(2 * HALF))
+    assert rang() == [("not-read", "exercise", 7, 1)]
+    assert watch.next_deadline() == 2 * HALF + 50
+    watch.due(at(2 * HALF + 100))
+    assert sorted(rang()) == [("not-read", "real", 8, 1), ("unread", "real", 2, 1)]
+    assert watch.late(at(2 * HALF + 100)) == {
+        ("unread", Plane.REAL): (2, 2 * HALF, 1),
+        ("not-read", Plane.REAL): (8, 2 * HALF + 50, 1),
+        ("not-read", Plane.EXERCISE): (7, 2 * HALF + 100, 1),
+    }
+    assert watch.oldest_unread_there(at(2 * HALF)) == (8, 2 * HALF - 50)
+    for state in (SentState.SHOWN, SentState.EXPIRED):
+        watch.reached(
+            Plane.REAL if state is SentState.SHOWN else Plane.EXERCISE, 8 - (state is SentState.EXPIRED), state
+        )
+    assert watch.oldest_unread_there(at(2 * HALF)) is None
+    assert watch.next_deadline() == 4 * HALF + 100
+    watch.end("received", Plane.REAL, 2)
+    assert watch.next_deadline() == 20 * HALF
+
+
+def test_a_flood_of_the_peers_makes_nobody_forget_what_we_said(pair: Pair) -> None:
+    """What was said first would never ring, for what came after it (docs/protocol.md 20.7)."""
+    watch, now = pair.alpha.endpoint.objectives, pair.alpha.now()
+    out = pair.alpha.endpoint.context.out = Output()
+    pair.alpha.lies = True
+    watch.begin("sent", Plane.REAL, 1, FLASH, now)
+    for serial in range(1, WATCHED_MAX + 2):
+        watch.begin("received", Plane.REAL, serial, FLASH, now)
+    gone = [change.match for change in out.changes if isinstance(change, Delete)]
+    assert gone == [{"way": "received", "plane": "real", "serial": 1}]
+    assert watch.oldest_unread_there(now) == (1, 0)
+
+
+def test_what_the_charter_in_force_gives_no_time_is_not_watched_after_a_restart(pair: Pair) -> None:
+    """It would ring without end, or at once (docs/protocol.md 20.7)."""
+    pair.alpha.submit("now", FLASH)
+    pair.run(1_000)
+    pair.bravo.prepare(objective_ms={ROUTINE: 40 * HALF})
+    pair.bravo.restart()
+    pair.run(4 * HALF)
+    assert rung(pair.bravo) == []
+    assert pair.bravo.endpoint.objectives.next_deadline() is None

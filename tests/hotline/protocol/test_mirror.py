@@ -1,0 +1,207 @@
+"""One record at every terminal of a party: what is asked for, what is offered, and what comes with a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from unittest.mock import patch
+
+import pytest
+
+from hotline.limits import MIRROR_BATCH, SERIAL_SKIP_MAX
+from hotline.machine import Output, Plane, RequestId
+from hotline.protocol.events import Translate
+from hotline.protocol.mirror import Mirror
+from hotline.protocol.outbox import Pending
+from hotline.wire.v1 import content_pb2
+from tests.hotline.protocol.pair import FLASH, PRIORITY, ROUTINE, WALL
+from tests.hotline.protocol.quartet import Quartet, Terminal
+
+REAL = Plane.REAL
+
+
+@pytest.fixture
+def four() -> Quartet:
+    return Quartet().open()
+
+
+def mirror_of(one: Terminal) -> Mirror:
+    return one.endpoint.terminals._mirror
+
+
+def holding(one: Terminal, held: Iterable[int], last: int) -> Mirror:
+    """Its mirror, as if the record held these of the party's statements, the last known of this number."""
+    mirror, kept = mirror_of(one), set(held)
+    one.endpoint.context.outboxes[REAL].last_serial = last
+    one.lies = True
+    mirror._held = lambda plane, serial: bytes(32) if plane is REAL and serial in kept else None  # type: ignore[method-assign]
+    return mirror
+
+
+@pytest.mark.parametrize(
+    ("held", "last", "heard", "mark", "asked"),
+    [
+        ({1, 2, 3}, 3, 0, 3, [None]),
+        ({1, 4, 6}, 8, 0, 1, [(2, 3), (5, 5), (7, 8), None, (2, 3)]),
+        ((), 150, 0, 0, [(1, MIRROR_BATCH), (65, 128), (129, 150), None, (1, MIRROR_BATCH)]),
+        ({1, 2}, 2, 4, 2, [(3, 4), None]),
+        ({2}, 2, 0, 0, [(1, 1), None]),
+    ],
+)
+def test_what_is_lacking_is_asked_for_in_stretches(
+    four: Quartet,
+    held: Iterable[int],
+    last: int,
+    heard: int,
+    mark: int,
+    asked: list[tuple[int, int] | None],
+) -> None:
+    """A new alternate would ask for nothing, for what it has, or for all at once (docs/protocol.md 23.7)."""
+    mirror = holding(four.alt, held, last)
+    (sibling,) = four.alt.endpoint.context.siblings
+    sibling.peer.sent_through[REAL] = heard
+    assert mirror._mark(REAL) == mark
+    assert [mirror._lacking(REAL) for _ in asked] == asked
+    assert mirror._lacking(Plane.EXERCISE) is None
+
+
+@pytest.mark.parametrize(
+    ("waiting", "has", "asked"),
+    [
+        ((), 9, None),
+        ((3, 4, 6), 2, None),
+        ((3, 4, 6), 3, (3, 3)),
+        ((3, 4, 6), 6, (3, 4)),
+        (range(1, 100), 99, (1, MIRROR_BATCH)),
+    ],
+)
+def test_who_has_no_news_of_what_the_peer_has_asks_the_one_that_speaks(
+    four: Quartet, waiting: Iterable[int], has: int, asked: tuple[int, int] | None
+) -> None:
+    """It would hold what was delivered for waiting, as long as it stands by (docs/protocol.md 23.7)."""
+    mirror, ctx = holding(four.alt, range(1, 200), 199), four.alt.endpoint.context
+    for serial in waiting:
+        ctx.outboxes[REAL].add(Pending(serial, ROUTINE, b"", b"", bytes(32), 10**9))
+    for serial, mark in ((1, "copy"), (2, "is_void")):
+        if 3 in set(waiting) and 1 not in set(waiting):
+            item = Pending(serial, ROUTINE, b"", b"", bytes(32), 10**9)
+            setattr(item, mark, True)
+            ctx.outboxes[REAL].add(item)
+    ctx.peers[1].peer.received_through[REAL] = has
+    assert mirror._without_news(REAL) == asked
+    (line,) = ctx.siblings
+    beats = [content_pb2.Heartbeat() for _ in range(129)]
+    mirror._beats = 0
+    for beat in beats:
+        mirror.write(beat, line)
+    stretches = [(beat.lacking.first, beat.lacking.last) for beat in beats if beat.HasField("lacking")]
+    assert stretches == ([asked] * 2 if asked else [])
+    assert {beat.received_through for beat in beats} == {199}
+    other = four.alpha.endpoint.context.siblings[0]
+    mirror_of(four.alpha)._beats = 63
+    beat = content_pb2.Heartbeat()
+    mirror_of(four.alpha).write(beat, other)
+    assert not beat.HasField("lacking"), "the one that speaks asks nobody"
+
+
+def test_what_a_sibling_lacks_is_offered_in_one_batch(four: Quartet) -> None:
+    """One beat of a restored sibling would queue the whole record (docs/protocol.md 23.7)."""
+    for number in range(1, 4):
+        four.alpha.submit(f"{number}", FLASH if number == 2 else ROUTINE)
+    four.run(2_000)
+    (line,) = four.alpha.endpoint.context.siblings
+    mirror, box = mirror_of(four.alpha), line.outboxes[REAL]
+    assert not box.pending
+    beat = content_pb2.Heartbeat()
+    for first, last, offered in ((0, 3, []), (2, 2, [2]), (3, 900, [2, 3]), (1, 1, [1, 2, 3])):
+        beat.lacking.first, beat.lacking.last = first, last
+        four.alpha.endpoint.begin()
+        mirror.heard(beat, line, four.alpha.now())
+        assert sorted(box.pending) == offered
+    assert [(box.pending[serial].copy, box.pending[serial].precedence) for serial in (1, 2)] == [
+        (True, ROUTINE),
+        (True, FLASH),
+    ]
+    with patch.object(mirror, "_offer") as offer:
+        beat.lacking.first, beat.lacking.last = 5, 5 + 2 * MIRROR_BATCH
+        beat.lacking.exercise_first, beat.lacking.exercise_last = 7, 9
+        mirror.heard(beat, line, four.alpha.now())
+    assert [call.args[1:] for call in offer.call_args_list] == [
+        (REAL, 5, 5 + MIRROR_BATCH - 1),
+        (Plane.EXERCISE, 7, 9),
+    ]
+
+
+def test_what_a_statement_does_to_others_it_does_at_the_sibling_too(four: Quartet) -> None:
+    """Whoever takes over would show what was taken back, and not its translation (docs/protocol.md 23.5)."""
+    four.alpha.submit("The exercise ends at noon.", PRIORITY)
+    four.alpha.submit("It ends at one.", PRIORITY, corrects=1)
+    four.alpha.submit("Nothing of this holds.", FLASH, corrects=2, retracts=True)
+    tie = content_pb2.TRANSLATION_GRADE_COURTESY
+    event = Translate(RequestId(900), REAL, 1, True, tie, "t", "ur", content_pb2.DIRECTION_RTL, "...", "watch", True)
+    four.alpha.step(event)
+    assert four.alpha.replies[900].ok, four.alpha.replies[900].text
+    four.run(3_000)
+    for table in ("sent", "translated", "sent_fact"):
+        kept = [
+            sorted(
+                tuple(row[column] for column in sorted(row) if column not in ("at", "evidence"))
+                for row in one.memory.rows(table)
+                if row.get("stage", "corrected") in ("corrected", "retracted")
+            )
+            for one in (four.alpha, four.alt)
+        ]
+        assert kept[0] == kept[1], table
+        assert kept[0], table
+    counters = [
+        {str(row["name"]): row["value"] for row in one.memory.rows("counter") if str(row["name"]).startswith("last:")}
+        for one in (four.alpha, four.alt)
+    ]
+    assert counters[0] == counters[1]
+    assert sorted(str(d.fields["state"]) for d in four.alt.told if d.kind == "corrected") == ["corrected", "retracted"]
+    assert four.alt.endpoint.context.outboxes[REAL].last_in_precedence[PRIORITY] == 4
+    assert four.alpha.speak(speak=False)
+    assert four.alt.speak()
+    four.alt.submit("more", PRIORITY)
+    four.run(2_000)
+    row = four.bravo.memory.tables["received"]["real", 5]
+    assert content_pb2.Statement.FromString(row["content"]).previous_in_precedence == 4  # type: ignore[arg-type]
+
+
+def test_a_sibling_is_believed_within_a_row_that_somebody_can_know(four: Quartet) -> None:
+    """A stolen alternate would use up a party's serials by one word (docs/protocol.md 12.6 and 23.5)."""
+    four.alpha.kill()
+    assert four.alt.speak()
+    four.part((four.alt, four.bravo), (four.alt, four.beside), (four.alpha, four.bravo), (four.alpha, four.beside))
+    four.alpha.start()
+    four.run(3_000)
+    for beyond, last in ((0, SERIAL_SKIP_MAX), (0, 2 * SERIAL_SKIP_MAX), (1, 2 * SERIAL_SKIP_MAX)):
+        four.alt.endpoint.context.raise_serial(
+            REAL, four.alpha.endpoint.context.outboxes[REAL].last_serial + SERIAL_SKIP_MAX + beyond - 1
+        )
+        assert four.alt.submit("x").ok
+        four.run(300)
+        assert four.alpha.endpoint.context.outboxes[REAL].last_serial == last
+        assert ("serial" in four.alpha.refusals()) == bool(beyond)
+    four.alt.lies = four.alpha.lies = True
+    four.alt.kill()
+
+
+def test_what_the_peer_settles_for_a_sibling_is_told_with_its_name(four: Quartet) -> None:
+    """What is lost on one line would be owed on it for ever (docs/protocol.md 23.5)."""
+    four.part((four.alt, four.bravo), (four.alt, four.beside))
+    four.alpha.submit("one")
+    four.alpha.submit("two")
+    four.run(3_000)
+    assert four.alt.states(1) == four.alt.states(2) == ["delivered"]
+    facts = [row for row in four.alt.memory.rows("sent_fact") if row["stage"] == "delivered"]
+    assert [row["by"] for row in facts] == ["main", "main"]
+    assert all(WALL < int(str(row["at"])) <= four.alt.now().wall for row in facts)
+    spans = [str(record.fields["serials"]) for record in four.alt.records if record.kind == "msg.delivered"]
+    assert {number for span in spans for number in span.replace("-", " ").split()} == {"1", "2"}
+    mirror, (line,) = mirror_of(four.alt), four.alt.endpoint.context.siblings
+    out = four.alt.endpoint.context.out = Output()
+    known = four.alt.memory.tables["sent"]["real", 1]["hash"]
+    assert isinstance(known, bytes)
+    item = content_pb2.ReceiptItem(serial=1, statement=known)
+    mirror.settled(line, REAL, content_pb2.Receipt(item=[item]), b"n" * 32, four.alt.now())
+    assert not out.changes, "it does not wait any more"
