@@ -14,6 +14,7 @@ from hotline.ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpo
 from hotline.ledger.note import (
     Ed25519Signer,
     Ed25519Verifier,
+    check_name,
     open_note,
     parse_note,
     parse_vkey,
@@ -152,3 +153,11 @@ def test_a_key_name_that_is_no_utf8_is_refused() -> None:
     name, rest = VERIFIER.vkey().split("+", 1)
     with pytest.raises(Malformed, match="key-name"):
         parse_vkey(f"{name}\udcff+{rest}")
+
+
+def test_no_lone_surrogate_names_a_key() -> None:
+    """A name from a command line that is no UTF-8 would end the program when it is written (docs/protocol.md 13.5)."""
+    for number in (0xD800, 0xDC80, 0xDFFF):
+        with pytest.raises(Malformed):
+            check_name(f"witness{chr(number)}")
+    check_name(f"witness{chr(0xD7FF)}{chr(0xE000)}")

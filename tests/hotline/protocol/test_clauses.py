@@ -721,3 +721,47 @@ def test_what_left_in_which_envelope_over_which_paths_is_recorded(pair: Pair) ->
     (record,) = [record for record in pair.alpha.records if record.kind == "msg.sent"]
     assert record.fields["envelope"] == hashlib.sha256(envelope).hexdigest()
     assert (record.fields["paths"], record.fields["serial"]) == ("relay-1 relay-2", 1)
+
+
+def test_what_is_due_wakes_a_terminal_that_hears_nobody() -> None:
+    """With the lines cut nothing would ring at its time, for no heartbeat wakes it (docs/protocol.md 3.7 and 20.5)."""
+    pair = Pair().open()
+    alpha = pair.alpha
+    pair.bravo.submit("Whose aircraft is it?")
+    pair.run(500)
+    assert alpha.read(1).ok
+    pair.run(20_000)
+    pair.cut()
+    at = WALL + pair.time + MINUTE
+    assert alpha.promise(1, at).ok
+    due = pair.time + MINUTE
+    assert alpha.endpoint.promises.next_deadline() == due
+    pair.run(MINUTE - 1)
+    assert "promise-overdue" not in alpha.alarms()
+    pair.run(1)
+    assert "promise-overdue" in alpha.alarms()
+    assert alpha.endpoint.promises.next_deadline() is None
+
+
+def test_refusals_are_recorded_up_to_their_number(pair: Pair) -> None:
+    """A flood would fill the ledger, or one refusal too few be on record (docs/protocol.md 15.1)."""
+    pair.time += MINUTE - pair.time % MINUTE
+    for _ in range(REFUSALS_RECORDED_PER_MINUTE + 5):
+        pair.alpha.hear("relay-1", b"\xff")
+    assert len(pair.alpha.refusals()) == REFUSALS_RECORDED_PER_MINUTE
+    pair.time += MINUTE
+    pair.alpha.hear("relay-1", b"\xff")
+    (more,) = [record.fields for record in pair.alpha.records if record.kind == "refused.more"]
+    assert 5 in more.values()
+
+
+def test_clocks_that_agree_leave_no_entry_and_clocks_that_differ_one(pair: Pair) -> None:
+    """Every statement would be suspect, or none (docs/protocol.md 3.7)."""
+    pair.alpha.submit("x")
+    pair.run(500)
+    assert "msg.clock" not in pair.bravo.kinds()
+    pair.alpha.offset += MINUTE
+    pair.alpha.submit("y")
+    pair.run(500)
+    (entry,) = [record.fields for record in pair.bravo.records if record.kind == "msg.clock"]
+    assert (entry["serial"], int(str(entry["composed"])) - int(str(entry["here"]))) == (2, MINUTE - pair.latency)

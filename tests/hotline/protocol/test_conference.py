@@ -19,6 +19,7 @@ from hotline.protocol.events import (
     SendTest,
     SetPresence,
     Submit,
+    Suspicion,
 )
 from hotline.protocol.paths import PathState
 from hotline.wire.v1 import content_pb2
@@ -336,3 +337,13 @@ def test_loss_and_disorder_lose_and_double_nothing() -> None:
             assert one.got(other) == {number: f"{other.name} says {number}" for number in range(1, 5)}
             up = [path.state for path in one.member(other).context.paths.values()]
             assert PathState.UP in up
+
+
+def test_what_a_ratchet_file_says_is_told_once_and_not_lost() -> None:
+    """A restored terminal would go on in its old log, or open one for each party (docs/protocol.md 13.5, 26.6)."""
+    three = Trio()
+    alpha = three.all[0]
+    alpha.suspicion = Suspicion("restored", 4)
+    three.open()
+    assert alpha.memory.log.epoch == 5
+    assert [r.fields["reason"] for r in alpha.records if r.kind == "log.open"] == ["restored"]

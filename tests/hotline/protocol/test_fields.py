@@ -8,7 +8,7 @@ from hotline.civil import civil, unix_ms
 from hotline.limits import FIELDS_MAX, PADDING_CLASSES, TEXT_BYTES_MAX
 from hotline.machine import Plane, Reply, RequestId
 from hotline.protocol.events import Submit
-from hotline.protocol.fields import NUMBER, PLACE, TIME, Typed
+from hotline.protocol.fields import NUMBER, PLACE, TIME, Typed, coordinate, fault
 from hotline.protocol.statements import decode_statement
 from hotline.wire.v1 import content_pb2
 
@@ -116,3 +116,45 @@ def test_the_calendar_goes_both_ways() -> None:
         assert unix_ms(*none, 0, 0, 0) is None
     assert unix_ms(2028, 2, 29, 23, 59, 59) is not None
     assert unix_ms(2026, 1, 1, 24, 0, 0) is unix_ms(2026, 1, 1, 0, 60, 0) is unix_ms(2026, 1, 1, 0, 0, 60) is None
+
+
+COORDINATE = content_pb2.FIELD_KIND_COORDINATE
+
+
+@pytest.mark.parametrize(
+    ("kind", "lawful", "unlawful"),
+    [
+        (
+            COORDINATE,
+            ["90.0N 180.0E", "90.000000S 180.000000W", "00.0N 000.0E", "00.000001S 000.000001W", "89.999999N 179.9E"],
+            ["90.000001N 180.0E", "90.0N 180.000001E", "91.0N 000.0E", "00.0S 000.0E", "00.0N 000.0W", "1.0N 000.0E"],
+        ),
+        (NUMBER, ["0", "9" * 15], ["", "00", "01", "1" + "0" * 15, "-1", "1.0"]),
+        (PLACE, ["x", "x" * 100], ["", "x" * 101, " x", "x ", "a\nb", "a\u202eb"]),
+        (TIME, ["2026-11-25T10:00Z", "2026-11-25T23:59:59Z"], ["2026-11-25T24:00Z", "2026-13-01T00:00Z", "2026-11-25"]),
+        (0, [], ["x"]),
+    ],
+)
+def test_each_kind_at_its_bounds(kind: content_pb2.FieldKind.ValueType, lawful: list[str], unlawful: list[str]) -> None:
+    """A place at the pole could not be named, or one beyond it could (docs/protocol.md 21.7 and 21.8)."""
+    assert {value: fault(Typed("a", kind, value)) for value in lawful} == dict.fromkeys(lawful, "")
+    assert [value for value in unlawful if not fault(Typed("a", kind, value))] == []
+    for name, good in (("a" * 16, True), ("a1-b", True), ("a" * 17, False), ("", False), ("1a", False), ("A", False)):
+        assert bool(fault(Typed(name, NUMBER, "1"))) != good, name
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "spelt"),
+    [
+        ("28.6139", "-77.209", "28.6139N 077.2090W"),
+        ("-0.0", "0", "00.0N 000.0E"),
+        ("-0.5", "+5", "00.5S 005.0E"),
+        ("90", "-180", "90.0N 180.0W"),
+        ("90.1", "0", None),
+        ("0", "180.1", None),
+        ("1,5", "0", None),
+    ],
+)
+def test_degrees_have_one_spelling(latitude: str, longitude: str, spelt: str | None) -> None:
+    """One place would be two in two records (docs/protocol.md 21.8)."""
+    assert coordinate(latitude, longitude) == spelt

@@ -163,3 +163,14 @@ def test_a_word_that_was_overtaken_on_its_way_is_not_told(pair: Pair) -> None:
     assert said(pair.alpha, "alive").ok
     pair.run(1_000)
     assert heard(pair.bravo)[-1] == ("alive", 0)
+
+
+def test_a_time_that_is_now_is_over(pair: Pair) -> None:
+    """The peer would be told of a word that held for no moment (docs/protocol.md 18.1)."""
+    assert not said(pair.alpha, "consulting", WALL + pair.time).ok
+    assert said(pair.alpha, "consulting", WALL + pair.time + 1).ok
+    assert pair.alpha.endpoint.presence.next_deadline() == pair.time + 1
+    pair.cut()
+    pair.run(1)
+    assert [r.fields["presence"] for r in pair.alpha.records if r.kind == "presence.set"] == ["consulting", "alive"]
+    assert said(pair.alpha, "consulting", TIME_MAX).ok

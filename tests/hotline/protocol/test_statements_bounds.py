@@ -130,6 +130,16 @@ STATEMENTS: list[tuple[str, Fields, list[Fields], list[tuple[str, Fields]]]] = [
             {"precedence": 3, "first_serial": 6, "in_reply_to": ref(), "composed_ms": 1, "date_time_group": "x"},
             {"put_on_record": ref(6)},
             {"put_on_record": ref(SERIAL_MAX), "of_recipient": True},
+            {
+                "previous_in_precedence": 1,
+                "date_time_group": "x",
+                "composed_ms": 1,
+                "valid_for_ms": 1,
+                "first_serial": 1,
+                "in_reply_to": ref(),
+                "put_on_record": ref(),
+                "of_recipient": True,
+            },
         ],
         [
             ("kind", {"precedence": 4}),

@@ -696,3 +696,31 @@ def test_what_officers_sign_is_released_after_another_terminal_has_taken_over() 
     for one in (four.bravo, four.beside):
         rows = one.memory.tables["received_fact"].values()
         assert [row["by"] for row in rows if row["stage"] == "authority"] == ["released"], one.terminal
+
+
+def test_a_turn_is_proven_until_it_is_named_and_no_longer(four: Quartet) -> None:
+    """Every heartbeat would carry the word again, or whoever missed it never hear it (docs/protocol.md 23.2)."""
+    four.alpha.kill()
+    assert four.alt.speak()
+    four.run(4_000)
+    for one in (four.alt, four.bravo, four.beside):
+        for line in one.endpoint.context.lines:
+            if line.setup.remote.number == four.alpha.number:
+                continue
+            beat, turn = content_pb2.Heartbeat(), 65_536 + four.alt.number
+            one.endpoint.terminals.write(beat, line, one.now())
+            ours, theirs = (turn, 0) if one.name == "ALPHA" else (0, turn)
+            sibling = line.sibling
+            assert (beat.turn, beat.peer_turn, beat.other_turn) == (
+                ours,
+                0 if sibling else theirs,
+                theirs if sibling else 0,
+            )
+            words = [beat.HasField(name) for name in ("activation", "peer_activation", "other_activation")]
+            assert words == [False] * 3, (one.number, line.setup.remote.number)
+            for known in ("knows_us", "knows_itself", "knows_other"):
+                setattr(line.peer, known, 0)
+            beat = content_pb2.Heartbeat()
+            one.endpoint.terminals.write(beat, line, one.now())
+            words = [beat.HasField(name) for name in ("activation", "peer_activation", "other_activation")]
+            assert words == [bool(ours), bool(theirs) and not sibling, bool(theirs) and sibling]

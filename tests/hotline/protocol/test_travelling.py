@@ -210,3 +210,17 @@ def test_an_idle_terminal_that_sleeps_does_not_spin(four: Journey) -> None:
     assert deadline is not None
     assert deadline > four.time
     assert four.plane.endpoint.context.outboxes[Plane.REAL].pending == {}
+
+
+def test_the_clock_is_looked_at_when_a_time_begins_or_ends(four: Journey) -> None:
+    """With nobody heard it would be a part of the hotline too long (docs/protocol.md 24.13)."""
+    look = four.alpha.endpoint.terminals
+    assert look.look_at == FROM
+    four.until(FROM)
+    assert _word(four.alpha) == ["active"]
+    assert look.look_at == UNTIL
+    four.until(UNTIL - 1)
+    assert _word(four.alpha) == ["active"]
+    four.until(UNTIL)
+    assert _word(four.alpha) == ["active", "inactive"]
+    assert look.look_at == UNTIL + 60_000, "somebody may set the clock"

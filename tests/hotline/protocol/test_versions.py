@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from hotline.limits import WIRE_VERSION
-from hotline.machine import Plane
-from hotline.wire.codec import envelope_frame
+from hotline.machine import LinkClosed, LinkOpened, Plane
+from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType, Inner
+from hotline.wire.v1 import frame_pb2
 
 from .pair import Pair
 
@@ -69,3 +70,18 @@ def test_an_envelope_of_another_version_is_refused_and_its_like_of_ours_taken(pa
         assert pair.bravo.refusals()[before:] == ["version"]
     pair.run(500)
     assert pair.alpha.states(1)[-1] == "delivered"
+
+
+def test_a_relay_of_another_version_opens_no_path() -> None:
+    """What it carries would be read as if it were of this one (docs/protocol.md 4.9 and 5.5)."""
+    pair = Pair(relays=1)
+    pair.alpha.start()
+    pair.alpha.step(LinkClosed("relay-1", "again"))
+    pair.alpha.step(LinkOpened("relay-1"))
+    path = pair.alpha.endpoint.context.paths["relay-1"]
+    for version in (0, WIRE_VERSION + 1):
+        pair.alpha.hear("relay-1", encode(frame_pb2.Frame(welcome=frame_pb2.Welcome(version=version, relay="relay-1"))))
+    assert pair.alpha.refusals() == ["version"] * 2
+    assert not path.open
+    pair.alpha.hear("relay-1", encode(frame_pb2.Frame(welcome=frame_pb2.Welcome(version=1, relay="relay-1"))))
+    assert path.open
