@@ -5,16 +5,16 @@ The ledgers are checked by the very commands that an auditor uses, in processes 
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
 from hotline.drill.injects import SAYS, Clock
-from hotline.drill.patterns import PARTIES
 from hotline.drill.plan import Plan
 from hotline.drill.recorder import Recorder
 from hotline.drill.stage import Stage
@@ -45,7 +45,7 @@ def verify_ledgers(plan: Plan, charter: Path, stores: Mapping[str, Path], record
     Where the drill itself has set clocks wrong, a ledger counts as verified whose entries hold and whose times only
     are contradicted by others: its text says so.
     """
-    if len(stores) != len(recorder.desks):
+    if len(stores) != len({desk.party for desk in recorder.desks.values()}):
         return
     clocks_wrong = bool(plan.topology.clock_step) or any(isinstance(item, Clock) for item in plan.inject)
     known = ("--charter", str(charter), "--json")
@@ -54,7 +54,11 @@ def verify_ledgers(plan: Plan, charter: Path, stores: Mapping[str, Path], record
             name: pool.submit(_audit, "verify", "--store", str(store), *_whose(name), *known)
             for name, store in stores.items()
         }
-        compared = pool.submit(_audit, "compare", *(str(stores[party]) for party in PARTIES), *known)
+        pairs = list(itertools.combinations(plan.topology.capitals, 2))
+        compared = [
+            pool.submit(_audit, "compare", *(str(stores[one]) for one in pair), *known, *_of(pair, pairs))
+            for pair in pairs
+        ]
     for name, asked in verified.items():
         code, out, error = asked.result()
         last: dict[str, Any] = json.loads(out.splitlines()[-1]) if out.strip() else {}
@@ -62,11 +66,17 @@ def verify_ledgers(plan: Plan, charter: Path, stores: Mapping[str, Path], record
         holds = code == _VERIFIED or (clocks_wrong and code == _CANNOT_DECIDE and last.get("kind") == "bracket")
         size, epoch, root = last.get("size", 0), last.get("log_epoch", 0), last.get("root", "")
         recorder.add("ledger", by=name, size=size, log_epoch=epoch, root=root, verified=holds, text=text)
-    code, out, error = compared.result()
-    found = out.strip().splitlines()
-    text = json.loads(found[0])["text"] if found else "no contradiction found"
-    agree = not found and (code == _VERIFIED or (clocks_wrong and code == _CANNOT_DECIDE))
-    recorder.add("agree", holds=agree, text=text if found or agree else error.strip())
+    for asked in compared:
+        code, out, error = asked.result()
+        found = out.strip().splitlines()
+        text = json.loads(found[0])["text"] if found else "no contradiction found"
+        agree = not found and (code == _VERIFIED or (clocks_wrong and code == _CANNOT_DECIDE))
+        recorder.add("agree", holds=agree, text=text if found or agree else error.strip())
+
+
+def _of(pair: Sequence[str], pairs: Sequence[object]) -> list[str]:
+    """Whose two records they are, where a charter has more of them."""
+    return [word for one in pair for word in ("--of", one)] if len(pairs) > 1 else []
 
 
 def _whose(name: str) -> tuple[str, ...]:

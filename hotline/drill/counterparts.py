@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hotline.drill.injects import Amend, Checklist, Courier, DiskFault, Flood, Roster, Say, Takeover, Thief, Upgrade
+from hotline.drill.patterns import PARTIES
 from hotline.drill.performers import partition_needs
 from hotline.drill.plan import Plan
 
@@ -19,6 +20,8 @@ def _unplayable(plan: Plan) -> Iterator[str]:
         yield "witnesses are not simulated"
     if plan.topology.release:
         yield "release: the charter of a drill in virtual time asks for nobody's signature"
+    if plan.topology.parties > len(PARTIES):
+        yield "parties: a drill in virtual time has two"
     if plan.topology.alternates:
         yield "alternates: a drill in virtual time has one terminal for each party"
     for inject in plan.inject:

@@ -13,12 +13,12 @@ from pydantic import Field
 from hotline.config import Settings
 from hotline.drill.durations import SignedSpan, Span
 
-Party = Annotated[str, Field(pattern=r"^(ALPHA|BRAVO)$")]
+Party = Annotated[str, Field(pattern=r"^(ALPHA|BRAVO|CHARLIE)$")]
 Relay = Annotated[str, Field(pattern=r"^relay-[1-9]$")]
-Terminal = Annotated[str, Field(pattern=r"^(ALPHA|BRAVO)(-alt)?$")]
+Terminal = Annotated[str, Field(pattern=r"^(ALPHA|BRAVO|CHARLIE)(-alt)?$")]
 """By the name of its process: the party's, and for its alternate `PARTY-alt`."""
-Process = Annotated[str, Field(pattern=r"^((ALPHA|BRAVO)(-alt)?|relay-[1-9]|witness-[1-9])$")]
-LinkPattern = Annotated[str, Field(pattern=r"^(ALPHA|BRAVO|\*)/(relay-[1-9]|\*)$")]
+Process = Annotated[str, Field(pattern=r"^((ALPHA|BRAVO|CHARLIE)(-alt)?|relay-[1-9]|witness-[1-9])$")]
+LinkPattern = Annotated[str, Field(pattern=r"^(ALPHA|BRAVO|CHARLIE|\*)/(relay-[1-9]|\*)$")]
 """Party and relay of one stream; an asterisk stands for all of them."""
 Precedence = Literal["routine", "priority", "immediate", "flash"]
 Plane = Literal["exercise", "real"]
@@ -374,5 +374,8 @@ Fault = Annotated[
 SAYS = (Say, Service, Translate)
 """Injects that bring words of the file before the other side."""
 _SPOKEN = (*SAYS, Read, Takeover, Presence, Ask, Shown, ReplyBy, Challenge, Confirm)
+_TO_PROCESSES = (Kill, Stop, Start, Freeze, Wipe, Backup, Restore, DiskFault, Clock)
+AMONG_SEVERAL = (*_TO_PROCESSES, LinkFault, Partition, Swizzle, Lie, Say, Read)
+"""Injects of a drill with three parties."""
 NOT_A_FAULT = (Start, Backup, Courier, Checklist, Amend, *_SPOKEN)
 """Injects that break nothing."""

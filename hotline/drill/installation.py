@@ -17,6 +17,7 @@ from pydantic import Field
 
 from hotline.config import FilePath, Settings, load_toml
 from hotline.drill.injects import Party, Process
+from hotline.drill.patterns import PARTIES
 from hotline.drill.plan import Plan
 from hotline.drill.rehearsal import Rehearsal, RehearsedRelay, RehearsedTerminal
 from hotline.drill.stage import Stage, wait_until
@@ -163,6 +164,8 @@ def objections(plan: Plan, installation: Installation) -> Iterator[str]:
     """Why this plan may not be drilled on this installation, in sentences."""
     if len(installation.relays) != plan.topology.relays:
         yield f"the plan wants {plan.topology.relays} relays, the installation has {len(installation.relays)}"
+    if len(plan.topology.capitals) != len(PARTIES):
+        yield "the plan wants three parties, an installation has two terminals"
     for number, inject in enumerate(plan.inject):
         target = getattr(inject, "target", None)
         if inject.fault not in ALLOWED:

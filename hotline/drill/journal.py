@@ -41,7 +41,9 @@ Every entry has `t`, milliseconds since the steady state was reached (negative b
 which it was said or told; without it, the first one of the sender. `id` is SENDER/plane/serial; for the stage
 `renumbered`, `by` is the new serial. `late` on a stage or a showing: its time is that of a question afterwards, so it
 is too late, never too early. On `refused-to-say`, `code` is the terminal's word for it, empty if it did not answer, and
-`label` that of `said`. FIELDS says what an entry must have at least.
+`label` that of `said`.
+Among three parties SENDER is PARTY:READER, and a statement is `said` once to each reader. FIELDS says what an entry
+must have at least.
 """
 
 from __future__ import annotations

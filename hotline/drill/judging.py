@@ -79,7 +79,7 @@ def _verdict(facts: Facts, judged: list[Judged]) -> tuple[Verdict, str]:
 def _topology(facts: Facts) -> dict[str, str]:
     topology = facts.plan.topology
     found = {
-        "terminals": str(2 + len(topology.alternates)),
+        "terminals": str(topology.parties + len(topology.alternates)),
         "relays": str(topology.relays),
         "witnesses": str(topology.witnesses),
     }

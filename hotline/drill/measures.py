@@ -15,7 +15,6 @@ from pydantic import ValidationError
 
 from hotline.drill.journal import Entry, of_kind, problem_of
 from hotline.drill.outcome import FaultSpan, Gap, LedgerEnd, Message, PathSpan
-from hotline.drill.patterns import PARTIES
 from hotline.drill.plan import Plan
 from hotline.drill.spans import fault_spans, path_spans
 from hotline.drill.standstills import EVERY_MS
@@ -94,7 +93,7 @@ def facts_of(entries: Sequence[Entry]) -> Facts:
         paths=path_spans(plan, rest, end) if steady else (),
         gaps=tuple(_gaps(rest)),
         ledgers=tuple(_ledgers(rest)),
-        agree=bool(agreed[-1]["holds"]) if agreed else None,
+        agree=all(one["holds"] for one in agreed) if agreed else None,
         disordered=tuple(_disordered(rest, messages)),
         twice=sum(max(0, message.times_shown - 1) for message in messages) + strangers,
         stood_still=sum(entry["ms"] + EVERY_MS for entry in of_kind(rest, "standstill") if entry["t"] >= 0),
@@ -302,7 +301,7 @@ def lost(messages: Iterable[Message]) -> list[Message]:
 def numbers(facts: Facts) -> dict[str, float | None]:
     """The measures of a report, by name."""
     messages = facts.messages
-    readings = [reading[0] for party in PARTIES if (reading := silence(facts, party)) is not None]
+    readings = [reading[0] for party in facts.plan.topology.capitals if (reading := silence(facts, party)) is not None]
     found: dict[str, float | None] = {
         "said": float(len(messages)),
         "refused_to_say": float(len(facts.of("refused-to-say"))),

@@ -196,7 +196,8 @@ def swizzle(inject: Swizzle, scene: Scene) -> Undo:
 
 
 def _links(scene: Scene, patterns: Sequence[str]) -> list[str]:
-    return expand(patterns, [relay.name for relay in scene.stage.rehearsal.relays])
+    relays = [relay.name for relay in scene.stage.rehearsal.relays]
+    return expand(patterns, relays, scene.plan.topology.capitals)
 
 
 PERFORMERS |= {

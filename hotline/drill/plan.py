@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
-from hotline.charter.cards import ProfileName
 from hotline.config import Settings, load_toml
 from hotline.drill import phrases
 from hotline.drill.durations import Span
@@ -27,14 +26,11 @@ from hotline.drill.injects import (
     Confirm,
     Fault,
     LinkFault,
-    LinkPattern,
     Partition,
     Party,
     Plane,
     Precedence,
     Presence,
-    Process,
-    Relay,
     ReplyBy,
     Say,
     Service,
@@ -57,42 +53,12 @@ from hotline.drill.promises import (
     Speaks,
     Understood,
 )
+from hotline.drill.several import by_all, sides_of, wrong_among
+from hotline.drill.topology import Topology
 from hotline.errors import ConfigError
 from hotline.files import read_public
 
 PLAN_BYTES_MAX: Final = 262_144
-
-
-class Topology(Settings):
-    """What is staged: two parties with a terminal each, alternates, relays, witnesses."""
-
-    relays: int = Field(default=3, ge=1, le=9)
-    witnesses: int = Field(default=0, ge=0, le=5)
-    alternates: list[Party] = Field(default_factory=list, max_length=2)
-    """Parties with a second terminal, `alt`: its process is PARTY-alt."""
-    profile: ProfileName = "fibre"
-    relay_profiles: dict[Relay, ProfileName] = Field(default_factory=dict)
-    """Relays whose link profile is another one."""
-    links: list[LinkPattern] = Field(default_factory=list)
-    """Streams that go through the fault proxy from the start; those that a fault names do in any case."""
-    clock_step: dict[Process, Annotated[str, Field(pattern=r"^[+-]?\d+(ms|s|m|h|d)$")]] = Field(default_factory=dict)
-    """Wall clocks that are wrong from the start. Needs libfaketime."""
-    release: bool = False
-    """The charter asks for a drafter and a releaser on the real plane."""
-    objectives: Annotated[list[Span], Field(min_length=4, max_length=4)] | None = None
-    """Time objectives of the charter, routine to flash; without them the usual ones."""
-    takeover_after: Span | None = None
-    """Silence after which an alternate takes over by the charter's rule; without it, there is no rule."""
-    channel_test: Span | None = None
-    """Interval of the scheduled channel tests; without it, none."""
-
-    @property
-    def objective_ms(self) -> tuple[int, int, int, int] | None:
-        """As a charter has them."""
-        if self.objectives is None:
-            return None
-        routine, priority, immediate, flash = self.objectives
-        return routine, priority, immediate, flash
 
 
 class Steady(Settings):
@@ -175,19 +141,22 @@ def load_plan(path: Path) -> Drill:
         wrong.append(f"name: {plan.name!r} is not the name of the file, {path.stem!r}")
     if wrong:
         raise ConfigError("\n".join(f"{path}: {problem}" for problem in wrong))
-    plan = plan.model_copy(
-        update={"inject": [phrases.said(one) if isinstance(one, Say) else one for one in plan.inject]}
-    )
+    injects = [phrases.said(one) if isinstance(one, Say) else one for one in plan.inject]
+    judged = [by_all(one, plan.topology.capitals) for one in plan.promise]
+    plan = plan.model_copy(update={"inject": injects, "promise": judged})
     return Drill(plan, hashlib.sha256(read_public(path, PLAN_BYTES_MAX)).hexdigest(), path)
 
 
 def _contradictions(plan: Plan) -> Iterator[str]:
     """What no single field can tell."""
     relays = [f"relay-{number}" for number in range(1, plan.topology.relays + 1)]
-    here = {"ALPHA", "BRAVO", *relays, *(f"witness-{number}" for number in range(1, plan.topology.witnesses + 1))}
+    witnesses = [f"witness-{number}" for number in range(1, plan.topology.witnesses + 1)]
+    here = {*plan.topology.capitals, *relays, *witnesses}
     here |= {one.joins for one in plan.inject if isinstance(one, Amend)}
     here |= {f"{party}-alt" for party in plan.topology.alternates}
     names = {inject.name for inject in plan.inject}
+    has = [key for key in ("alternates", "release", "witnesses") if getattr(plan.topology, key)]
+    yield from wrong_among(plan.topology.parties, has, plan.inject)
     for place, process in _named(plan):
         if process not in here:
             yield f"{place}: {process} is not staged: the topology has {', '.join(sorted(here))}"
@@ -343,11 +312,14 @@ def _named(plan: Plan) -> Iterator[tuple[str, str]]:
             case Amend():
                 yield f"inject.{number}.leaves", inject.leaves
             case Say():
-                yield f"inject.{number}.terminal", speaker(inject)
+                yield f"inject.{number}.{_where(inject)}", speaker(inject)
+            case _ if hasattr(inject, "sender"):
+                yield f"inject.{number}.from", inject.sender
             case _ if hasattr(inject, "target"):
                 yield f"inject.{number}.target", inject.target
-    yield from ((f"traffic.{number}.terminal", speaker(flow)) for number, flow in enumerate(plan.traffic))
+    yield from ((f"traffic.{number}.{_where(flow)}", speaker(flow)) for number, flow in enumerate(plan.traffic))
     for number, promise in enumerate(plan.promise):
+        yield from ((f"promise.{number}.by", party) for party in sides_of(promise))
         if isinstance(promise, Exits | Growth):
             yield f"promise.{number}.target", promise.target
         if isinstance(promise, Speaks) and promise.terminal:
@@ -357,6 +329,10 @@ def _named(plan: Plan) -> Iterator[tuple[str, str]]:
 def speaker(one: Say | Traffic) -> str:
     """The process of the terminal at which something is said."""
     return one.sender if one.terminal == "main" else f"{one.sender}-{one.terminal}"
+
+
+def _where(one: Say | Traffic) -> str:
+    return "from" if one.terminal == "main" else "terminal"
 
 
 def _ends(link: str) -> list[str]:

@@ -14,7 +14,7 @@ from hotline.config import Settings
 from hotline.drill.durations import Span
 from hotline.drill.injects import Party, Plane, Precedence, Process, Terminal
 
-Both = Annotated[list[Party], Field(min_length=1, max_length=2)]
+Both = Annotated[list[Party], Field(min_length=1, max_length=3)]
 FaultName = Annotated[str, Field(min_length=1, max_length=40)]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from hotline.drill.desk import PLANES, Desk, facts_of, paths_up, waiting
 from hotline.drill.journal import Journal, of_kind
+from hotline.drill.patterns import PARTIES
+from hotline.drill.rehearsal import RehearsedTerminal
 from hotline.drill.stage import Stage
 from hotline.drill.telling import PEER, Telling, at_terminal, party_of, statement_id
 
@@ -21,14 +23,16 @@ _LOOK_SECONDS: Final = 0.05
 class Recorder:
     """Writes the journal of a running drill. Thread-safe: desks, poller and runner all write."""
 
-    def __init__(self, journal: Journal, stage: Stage, expected_paths: int) -> None:
+    def __init__(self, journal: Journal, stage: Stage, expected_paths: int, parties: Sequence[str] = PARTIES) -> None:
         self.journal = journal
         self.desks: dict[str, Desk] = {
-            terminal.process: Desk(terminal.process, terminal.socket, self._heard(terminal.process))
+            name: Desk(terminal.process, socket, self._heard(terminal.process))
             for terminal in stage.terminals
+            for name, socket in windows(terminal, parties)
         }
+        """By the name of the process; among several parties each of its windows, as PROCESS.PARTY."""
         self.on_delivered: Callable[[str], None] = lambda identifier: None  # noqa: ARG005 - nobody waits for it
-        self._telling = Telling(self.add, self._delivered)
+        self._telling = Telling(self.add, self._delivered, several=len(parties) > len(PARTIES))
         self.pictures: dict[str, tuple[float, dict[str, Any] | None]] = {}
         self._stage = stage
         self._expected = expected_paths
@@ -64,6 +68,10 @@ class Recorder:
             self._poller.join(3)
         for desk in self.desks.values():
             desk.close()
+
+    def at(self, process: str) -> list[Desk]:
+        """Every desk of a terminal: what is said at one is said to all other parties."""
+        return [desk for desk in self.desks.values() if desk.party == process]
 
     # --- events ------------------------------------------------------------------------------------------------------
 
@@ -122,7 +130,7 @@ class Recorder:
         self.pictures[party] = (at, picture)
         heard = None if picture is None else picture["peer"]["heard_ms_ago"]
         left = None if picture is None else waiting(picture)
-        self.add("poll", at=at, by=party, heard_ms=heard, up=paths_up(picture), waiting=left)
+        self.add("poll", at=at, by=desk.party, heard_ms=heard, up=paths_up(picture), waiting=left)
 
     def _look_at_processes(self, *, with_memory: bool) -> None:
         for name in self._stage.names():
@@ -148,25 +156,36 @@ class Recorder:
 
         Stages and showings that no event told get the time of this question, which is late, never early.
         """
-        for terminal, desk in self.desks.items():
+        for name, desk in self.desks.items():
             for plane in PLANES:
                 for view in desk.statements(plane, sent=True):
-                    self._reconcile_sent(terminal, plane, view)
+                    self._reconcile_sent(name, plane, view)
                 for view in desk.statements(plane, sent=False):
-                    identifier = statement_id(PEER[party_of(terminal)], plane, view.serial)
+                    process, _, other = name.partition(".")
+                    peer = f"{other}:{process}" if other else PEER[party_of(process)]
+                    identifier, terminal = statement_id(peer, plane, view.serial), process
                     known = {(e["id"], e["by"]) for e in of_kind(self.journal.entries, "shown")}
                     if view.state in ("unread", "read") and view.drafter and (identifier, terminal) not in known:
                         self.add("shown", id=identifier, by=terminal, repeat=bool(view.repeats), late=True)
 
-    def _reconcile_sent(self, terminal: str, plane: str, view: Any) -> None:
-        told: dict[str, Any] = at_terminal(terminal)
-        identifier = statement_id(party_of(terminal), plane, view.serial)
+    def _reconcile_sent(self, name: str, plane: str, view: Any) -> None:
+        told: dict[str, Any] = at_terminal(name)
+        sender = name.replace(".", ":") if "." in name else party_of(name)
+        identifier = statement_id(sender, plane, view.serial)
         entries = of_kind(self.journal.entries, "stage")
         mine = [one for one in entries if one.get("terminal") == told.get("terminal")]
         known = {entry["stage"] for entry in mine if entry["id"] == identifier}
         for stage, _, by in facts_of(view):
             if stage not in known:
                 self.add("stage", id=identifier, stage=stage, by=by, late=True, **told)
+
+
+def windows(terminal: RehearsedTerminal, parties: Sequence[str]) -> list[tuple[str, Path]]:
+    """Names and sockets of a terminal's desks: one, or one for each of several others (docs/protocol.md 26.8)."""
+    name, socket = terminal.process, terminal.socket
+    if len(parties) == len(PARTIES):
+        return [(name, socket)]
+    return [(f"{name}.{one}", socket.with_name(f"{socket.name}.{one}")) for one in parties if one != terminal.party]
 
 
 def resident_mib(pid: int) -> float:

@@ -35,7 +35,7 @@ from hotline.drill.scene import PERFORMERS, Other, Scene, Undo, references, seri
 from hotline.drill.stage import Stage
 from hotline.drill.staging import installed, staged
 from hotline.drill.standstills import Watch
-from hotline.drill.telling import PEER, at_terminal, describe, parts_of, party_of, statement_id
+from hotline.drill.telling import at_terminal, describe, parts_of, party_of, reader_of, senders, statement_id
 from hotline.drill.texts import statement_text
 from hotline.errors import HotlineError, LocalError
 
@@ -180,24 +180,27 @@ class Run:
         """The serial, 0 if it was not accepted."""
         recorder, sender = self._recorder, party_of(terminal)
         at = recorder.now()
-        said = recorder.desks[terminal].say(text, lang, precedence, plane, valid, **named) if how is None else how()
+        said = recorder.at(terminal)[0].say(text, lang, precedence, plane, valid, **named) if how is None else how()
         if not said.serial:
             recorder.add("refused-to-say", at=at, **{"from": sender}, text=said.text, code=said.code, label=label)
             return 0
-        identifier = statement_id(sender, plane, said.serial)
-        self._precedences[identifier] = precedence
-        fields = {"id": identifier, "from": sender, "serial": said.serial, "plane": plane, "precedence": precedence}
-        recorder.add("said", at=at, **fields, lang=lang, bytes=len(text.encode()), label=label, **at_terminal(terminal))
-        if any(e["id"] == identifier and e["stage"] == "delivered" for e in of_kind(recorder.journal.entries, "stage")):
-            self._delivered(identifier)
+        fields = {"from": sender, "serial": said.serial, "plane": plane, "precedence": precedence, "lang": lang}
+        for name in senders(sender, self._plan.topology.capitals):
+            identifier = statement_id(name, plane, said.serial)
+            self._precedences[identifier] = precedence
+            size, where = len(text.encode()), at_terminal(terminal)
+            recorder.add("said", at=at, id=identifier, **fields, bytes=size, label=label, **where)
+            stages = of_kind(recorder.journal.entries, "stage")
+            if any(e["id"] == identifier and e["stage"] == "delivered" for e in stages):
+                self._delivered(identifier)
         return said.serial
 
     def _delivered(self, identifier: str) -> None:
         """The other side's officer opens what its flow says is to be read."""
         sender, plane, serial = parts_of(identifier)
-        after = self._read_after.get((sender, plane, self._precedences.get(identifier, "")))
+        after = self._read_after.get((sender.partition(":")[0], plane, self._precedences.get(identifier, "")))
         if after is not None and self._precedences.pop(identifier, None) is not None:
-            desk = self._recorder.desks[PEER[sender]]
+            desk = self._recorder.desks[reader_of(sender)]
             self._at(self._recorder.now() + after, lambda: void(self._do(desk.read, plane, serial)))
 
     # --- injects -----------------------------------------------------------------------------------------------------
@@ -224,9 +227,9 @@ class Run:
             case Translate():
                 self._translate(inject)
             case Read():
-                desk = self._recorder.desks[inject.target]
-                for plane, serial in desk.unread():
-                    desk.read(plane, serial)
+                for desk in self._recorder.at(inject.target):
+                    for plane, serial in desk.unread():
+                        desk.read(plane, serial)
             case _:
                 undo = PERFORMERS[inject.fault](inject, self._scene)
                 if undo is not None:
@@ -331,7 +334,7 @@ def _environment(other: Other | None) -> dict[str, str]:
 
 def _played(drill: Drill, scene: Scene, seed: int, journal: Journal, progress: Progress, deadline: float) -> None:
     plan, stage = drill.plan, scene.stage
-    recorder = Recorder(journal, stage, plan.topology.relays)
+    recorder = Recorder(journal, stage, plan.topology.relays, plan.topology.capitals)
     scene.note = lambda text: recorder.add("note", text=text)
     scene.record = recorder.add
     scene.desks = recorder.desks
@@ -371,7 +374,7 @@ def _stop_in_order(stage: Stage, recorder: Recorder) -> None:
         recorder.add("exit", process=name, code=code, asked=True)
 
     running = [name for name in stage.names() if stage.started(name) and stage.ended(name) is None]
-    terminals = {name for name in running if party_of(name) in PEER}
+    terminals = {one.process for one in stage.terminals} & set(running)
     with ThreadPoolExecutor(len(running) or 1) as pool:
         for group in (sorted(terminals), [name for name in running if name not in terminals]):
             list(pool.map(stop, group))

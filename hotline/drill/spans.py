@@ -14,7 +14,7 @@ from typing import Final
 from hotline.drill.injects import NOT_A_FAULT, Fault, LinkFault, Partition, Swizzle
 from hotline.drill.journal import Entry, of_kind
 from hotline.drill.outcome import FaultSpan, Message, PathSpan
-from hotline.drill.patterns import PARTIES
+from hotline.drill.patterns import CAPITALS
 from hotline.drill.plan import Plan
 from hotline.drill.telling import party_of
 
@@ -51,7 +51,10 @@ def _fault_span(
     again = None if end is None else next((at for at in steady if at >= end), None)
     later = (float(one["t"]) for one in faults if again is not None and one["t"] >= again and one is not entry)
     until = min(later, default=math.inf)
-    noticed = {party: _noticed(party, inject, plan, marks, begin, until) if is_fault else None for party in PARTIES}
+    noticed = {
+        party: _noticed(party, inject, plan, marks, begin, until) if is_fault else None
+        for party in plan.topology.capitals
+    }
     arrived = [one.delivered for one in messages if one.said >= begin and one.delivered is not None]
     return FaultSpan(
         n=entry["n"],
@@ -101,12 +104,12 @@ def touched(inject: Fault, relays: int) -> set[str]:
             named = {pattern.partition("/")[2] for pattern in inject.links}
         case Partition():
             here, there = (set(side) for side in inject.between)
-            named = (here & every if there & set(PARTIES) else set()) | (
-                there & every if here & set(PARTIES) else set()
+            named = (here & every if there & set(CAPITALS) else set()) | (
+                there & every if here & set(CAPITALS) else set()
             )
         case _:
             target = where(inject)
-            named = {"*"} if party_of(target) in PARTIES else {target}
+            named = {"*"} if party_of(target) in CAPITALS else {target}
     return every if "*" in named else named & every
 
 
@@ -127,7 +130,9 @@ def _noticed(party: str, inject: Fault, plan: Plan, marks: Iterable[Entry], begi
 def path_spans(plan: Plan, entries: Sequence[Entry], end: float) -> tuple[PathSpan, ...]:
     """Every path's states as each side saw them, from the steady state, in which all are up, to the last reading."""
     changes: dict[tuple[str, str], list[tuple[float, str]]] = {
-        (party, f"relay-{number}"): [(0.0, "up")] for party in PARTIES for number in range(1, plan.topology.relays + 1)
+        (party, f"relay-{number}"): [(0.0, "up")]
+        for party in plan.topology.capitals
+        for number in range(1, plan.topology.relays + 1)
     }
     for at, party, path, state in _changes(entries):
         for key in [key for key in changes if key[0] == party] if path == "*" else [(party, path)]:
@@ -145,9 +150,9 @@ def _changes(entries: Iterable[Entry]) -> Iterator[tuple[float, str, str, str]]:
         at, kind = float(entry["t"]), entry["kind"]
         if kind == "path":
             yield at, entry["by"], entry["path"], entry["state"]
-        elif kind == "exit" and not entry["asked"] and entry["process"] in PARTIES:
+        elif kind == "exit" and not entry["asked"] and entry["process"] in CAPITALS:
             yield at, entry["process"], "*", NOT_RUNNING
-        elif kind in ("inject", "undo") and entry["target"] in PARTIES:
+        elif kind in ("inject", "undo") and entry["target"] in CAPITALS:
             if entry["fault"] == "freeze":
                 yield at, entry["target"], "*", NOT_RUNNING if kind == "inject" else ""
             elif kind == "inject" and entry["fault"] in _ENDS_PROCESS:

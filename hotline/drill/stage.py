@@ -20,6 +20,7 @@ import grpc
 
 from hotline.charter.body import CHANNEL_TEST_DEFAULT, ReleaseEntry
 from hotline.charter.cards import ProfileName
+from hotline.drill.patterns import PARTIES
 from hotline.drill.rehearsal import Rehearsal, RehearsedRelay, RehearsedTerminal, rehearse
 from hotline.errors import LocalError, StorageError
 from hotline.runtime.client import daemon
@@ -84,6 +85,7 @@ class Stage:
         objective_ms: tuple[int, int, int, int] | None = None,
         takeover_after_ms: int | None = None,
         alternates: Sequence[str] = (),
+        parties: Sequence[str] = PARTIES,
     ) -> None:
         ports = [f"127.0.0.1:{port}" for port in free_ports(relays + witnesses)]
         named = [(f"relay-{number}", address) for number, address in enumerate(ports[:relays], 1)]
@@ -101,6 +103,7 @@ class Stage:
             objective_ms=objective_ms,
             takeover_after_ms=takeover_after_ms,
             alternates=alternates,
+            parties=parties,
         )
         self.added: list[RehearsedRelay] = []
         """Relays that came in service."""

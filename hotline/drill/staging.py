@@ -33,11 +33,12 @@ class NoLinks:
 def proxied_links(plan: Plan) -> list[str]:
     """Every link that the plan names or means, as PARTY/RELAY."""
     relays = [f"relay-{number}" for number in range(1, plan.topology.relays + 1)]
-    named = set(expand(plan.topology.links, relays))
+    parties = plan.topology.capitals
+    named = set(expand(plan.topology.links, relays, parties))
     for inject in plan.inject:
         match inject:
             case LinkFault() | Swizzle():
-                named |= set(expand(inject.links, relays))
+                named |= set(expand(inject.links, relays, parties))
             case Partition():
                 named |= set(links_between(*inject.between))
     return sorted(named)
@@ -58,6 +59,7 @@ def staged(plan: Plan, folder: Path, seed: int, other: Other | None = None) -> I
             objective_ms=topology.objective_ms,
             takeover_after_ms=topology.takeover_after,
             alternates=topology.alternates,
+            parties=topology.capitals,
             release=release_by_two() if topology.release else (),
         )
         links = proxied_links(plan)

@@ -12,6 +12,7 @@ from hotline.drill.injects import Say
 from hotline.drill.journal import Entry
 from hotline.drill.measures import Facts, delivered, lost, percentile, taken
 from hotline.drill.outcome import Message
+from hotline.drill.patterns import PARTIES
 from hotline.drill.telling import parts_of
 
 
@@ -115,13 +116,14 @@ def _not_shown(promise: promises.NotShown, facts: Facts) -> Finding:
 
 def _ledgers(promise: promises.Ledgers, facts: Facts) -> Finding:
     del promise
-    text = "both ledgers verify and agree"
-    missing = {"ALPHA", "BRAVO"} - {one.party for one in facts.ledgers}
+    parties = facts.plan.topology.capitals
+    text = f"{'both' if len(parties) == len(PARTIES) else 'all'} ledgers verify and agree"
+    missing = set(parties) - {one.party for one in facts.ledgers}
     if missing or facts.agree is None:
         return Finding(text, None, f"not examined: {sides(sorted(missing)) or 'the comparison'}")
     wrong = [f"{one.party} (log epoch {one.log_epoch}): {one.text}" for one in facts.ledgers if not one.verified]
     if not facts.agree:
-        wrong += [str(entry["text"]) or "they do not agree" for entry in facts.of("agree")[-1:]]
+        wrong += [str(entry["text"]) or "they do not agree" for entry in facts.of("agree") if not entry["holds"]]
     sizes = ", ".join(f"{one.party} {one.size} entries" for one in facts.ledgers)
     return Finding(text, float(len(wrong)), named(wrong) or sizes)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from hotline.drill.injects import Fault
@@ -25,6 +25,18 @@ def parts_of(identifier: str) -> tuple[str, str, int]:
     return parts[0], parts[1], int(parts[2])
 
 
+def senders(sender: str, parties: Sequence[str]) -> list[str]:
+    """Under whose names ids speak of what it says: among several parties one for each that it is said to."""
+    several = len(parties) > len(PEER)
+    return [f"{sender}:{one}" for one in parties if one != sender] if several else [sender]
+
+
+def reader_of(sender: str) -> str:
+    """At which desk it is opened what `sender` says; among several parties a sender is PARTY:READER."""
+    party, _, other = sender.partition(":")
+    return f"{other}.{party}" if other else PEER[party]
+
+
 def party_of(process: str) -> str:
     """Whose terminal it is, by the name of its process: PARTY, or PARTY-alt for an alternate."""
     return process.partition("-")[0]
@@ -32,7 +44,7 @@ def party_of(process: str) -> str:
 
 def at_terminal(process: str) -> dict[str, str]:
     """For entries about a party's own statements: the terminal that tells it, where it is not the first one."""
-    return {} if process in PEER else {"terminal": process}
+    return {"terminal": process} if "-" in process else {}
 
 
 def describe(inject: Fault) -> str:
@@ -52,7 +64,11 @@ class Telling:
     sender learns that it was delivered.
     """
 
-    def __init__(self, add: Callable[..., object], on_delivered: Callable[[str], None]) -> None:
+    def __init__(
+        self, add: Callable[..., object], on_delivered: Callable[[str], None], *, several: bool = False
+    ) -> None:
+        """With `several` other parties an event says which of them it is about, and so do ids of statements."""
+        self._several = several
         self._add = add
         self._on_delivered = on_delivered
         self._repeats: set[tuple[str, str]] = set()
@@ -60,10 +76,11 @@ class Telling:
     def event(self, by: str, kind: str, fields: Mapping[str, Any]) -> None:
         """The terminal `by`, named by its process, was told something."""
         party = party_of(by)
-        peer = PEER[party]
+        other = str(fields.get("party", ""))
+        ours, peer = (f"{party}:{other}", f"{other}:{party}") if self._several else (party, PEER[party])
         match kind:
             case "sent":
-                identifier = statement_id(party, fields["plane"], fields["serial"])
+                identifier = statement_id(ours, fields["plane"], fields["serial"])
                 self._add("stage", id=identifier, stage=fields["state"], by=fields["by"], **at_terminal(by))
                 if fields["state"] == "delivered":
                     self._on_delivered(identifier)

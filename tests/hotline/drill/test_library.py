@@ -12,8 +12,9 @@ import pytest
 from pydantic import BaseModel
 
 from hotline.drill.injects import Fault
-from hotline.drill.plan import Plan, Sabotage, Steady, Topology, Traffic, library, load_plan
+from hotline.drill.plan import Plan, Sabotage, Steady, Traffic, library, load_plan
 from hotline.drill.promises import Promise
+from hotline.drill.topology import Topology
 from tests.sabotage.weaknesses import WEAKNESSES
 
 ROOT = Path(__file__).parents[3]

@@ -10,6 +10,7 @@ import pytest
 from hotline.drill.durations import milliseconds, spoken
 from hotline.drill.injects import Kill, LinkFault, Say
 from hotline.drill.plan import PLAN_BYTES_MAX, Drill, find_plan, library, load_plan
+from hotline.drill.promises import Noticed
 from hotline.errors import ConfigError
 from hotline.phrasebook import book
 
@@ -122,7 +123,9 @@ def test_a_key_is_suggested_by_the_name_that_the_file_gives_it(tmp_path: Path) -
         ('links = ["ALPHA/relay-1"]', 'links = ["GAMMA/relay-1"]', "inject.0.link.links.0: "),
         ('name = "cut"', 'name = "Cut"', "name: "),
         ("drill = 1", "drill = 2", "drill: "),
-        ('from = "ALPHA"', 'from = "CHARLIE"', "traffic.0.from: "),
+        ('from = "ALPHA"', 'from = "DELTA"', "traffic.0.from: "),
+        ('from = "ALPHA"', 'from = "CHARLIE"', "traffic.0.from: CHARLIE is not staged"),
+        ('promise = "noticed"', 'promise = "noticed"\nby = ["CHARLIE"]', "promise.0.by: CHARLIE is not staged"),
         ('source = "A planner"\n', "", "source: is missing"),
     ],
 )
@@ -331,6 +334,32 @@ def test_a_clock_that_is_wrong_from_the_start_is_that_of_a_process(tmp_path: Pat
     clocks = GOOD + '\n[topology]\nclock_step = { relay-1 = "+2d", relay-7 = "+2d" }\n'
     (said,) = _refusal(tmp_path, clocks)
     assert said.startswith("topology.clock_step.relay-7: relay-7 is not staged")
+
+
+THREE = '\n[topology]\nparties = 3\n\n[[traffic]]\nfrom = "CHARLIE"\nevery = "1s"\nuntil = "4s"\n'
+
+
+def test_a_drill_of_three_parties_is_about_all_of_them(tmp_path: Path) -> None:
+    """A promise would hold that nobody has looked at in the third capital (docs/protocol.md 26.4)."""
+    (promise,) = _load(tmp_path, GOOD + THREE).plan.promise
+    assert isinstance(promise, Noticed)
+    assert promise.by == ["ALPHA", "BRAVO", "CHARLIE"]
+    (named,) = _load(tmp_path, GOOD.replace('limit = "1500ms"', 'limit = "1s"\nby = ["BRAVO"]') + THREE).plan.promise
+    assert isinstance(named, Noticed)
+    assert named.by == ["BRAVO"]
+    both = _load(tmp_path, GOOD).plan.promise[0]
+    assert isinstance(both, Noticed)
+    assert both.by == ["ALPHA", "BRAVO"]
+    text = THREE.replace("parties = 3", 'parties = 3\nwitnesses = 1\nalternates = ["ALPHA"]\nrelease = true')
+    asks = '\n[[inject]]\nat = "1s"\nfault = "ask"\nfrom = "ALPHA"\n'
+    late = SAYS.replace("corrects", "answers").replace("ALPHA", "BRAVO")
+    assert _refusal(tmp_path, GOOD + text + FIRST + late + asks) == [
+        "topology.alternates: a drill of three parties has none",
+        "topology.release: a drill of three parties has none",
+        "topology.witnesses: a drill of three parties has none",
+        "inject.2: among three parties nothing is answered or corrected yet",
+        "inject.3: ask is not played among three parties",
+    ]
 
 
 def test_a_relay_that_joins_is_new_and_one_that_leaves_is_there(tmp_path: Path) -> None:
