@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Final, TypeVar
 
 from hotline.errors import ConfigError, HotlineError, KeyFileError, LocalError, RemoteError
 
@@ -26,12 +26,17 @@ def named(path: Path, load: Callable[[], ResultT]) -> ResultT:
         raise type(error)(f"{path}: {error}") from error
 
 
+_PUBLIC: Final = frozenset({".card", ".note", ".offer", ".pub"})
+"""Endings of files of the ceremony that anybody may have."""
+
+
 def read_secret(path: Path) -> bytes:
     """The content of a file that only its owner can read. Raises KeyFileError naming the file and the remedy."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise KeyFileError(f"{path}: no such file; make it with `hotline key` or correct the path") from error
+        how = "make it with `hotline key` or " if path.suffix == ".key" else ""
+        raise KeyFileError(f"{path}: no such file; {how}correct the path") from error
     except ValueError as error:
         raise KeyFileError(f"{str(path)!r}: not a path") from error
     except OSError as error:
@@ -42,6 +47,8 @@ def read_secret(path: Path) -> bytes:
         state = os.fstat(handle.fileno())
         if not ours_alone(state, 0):
             raise KeyFileError(f"{path}: belongs to another user; chown it to the user that runs this")
+        if state.st_mode & 0o077 and path.suffix in _PUBLIC:
+            raise KeyFileError(f"{path}: a public file, which holds no secret: name the one that is kept from others")
         if state.st_mode & 0o077:
             raise KeyFileError(f"{path}: others can read it (mode {stat.S_IMODE(state.st_mode):04o}); chmod 600 {path}")
         data = handle.read(FILE_BYTES_MAX + 1)

@@ -147,6 +147,8 @@ def make_offer(
     """What a party brings to the ceremony. Raises ConfigError, Malformed or Untrusted for a card that cannot go in."""
     if not (terminals or officers or relays):
         raise ConfigError("an offer needs a card: make one with `hotline key terminal` or `hotline key officer`")
+    if any(len(set(kind)) != len(kind) for kind in (terminals, officers, relays)):
+        raise ConfigError("one card is given twice: an offer has each once")
     for data in terminals:
         if open_terminal_card(data, identity.public).party != party:
             raise ConfigError("a terminal card of another party cannot be offered")

@@ -87,7 +87,7 @@ def read_text(kind: type[ModelT], text: bytes) -> ModelT:
     try:
         model = kind.model_validate_json(text)
     except ValidationError as error:
-        raise Malformed("document", problems(error)) from error
+        raise Malformed("document", _other_kind(error) or problems(error)) from error
     if spell(model) != text:
         raise Malformed("document", "not in its one spelling: the file was altered or rewritten by another program")
     return model
@@ -114,6 +114,14 @@ def check_name(field: str, name: str) -> None:
         raise ConfigError(
             f"{field}: {name!r} is no name: letters, digits, dot, underscore, hyphen, 32 at most"
         ) from error
+
+
+def _other_kind(error: ValidationError) -> str:
+    """What to say of a document of another schema; nothing for one of the right schema. Its fields are no news then."""
+    for item in error.errors(include_url=False, include_input=False):
+        if item["loc"] == ("schema",) and "ctx" in item:
+            return f"a document of another kind, {item['ctx']['expected']} is wanted: name the right file"
+    return ""
 
 
 def problems(error: ValidationError) -> str:

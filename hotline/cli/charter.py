@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 import click
 
 from hotline.charter.body import CHANNEL_TEST_DEFAULT, release_by_two
-from hotline.charter.cards import PartyOffer, open_offer
+from hotline.charter.cards import PartyOffer, open_offer, open_officer_card, open_relay_card, open_terminal_card
 from hotline.charter.ceremony import checks, day, make_offer
 from hotline.charter.differences import Difference, differences
 from hotline.charter.model import NO_WITNESSES, load_charter, load_draft, new_charter, sign_charter
@@ -123,6 +124,7 @@ def offer(
         raise click.UsageError("--with is for a first charter of several parties; an amendment needs no share")
     party, key = open_identity(identity, passphrase_file)
     named = check_others(party, others)
+    _try_cards((terminals, officers, relays), cards, key.public)
     data = make_offer(key, party, *cards)
     open_offer(data)
     if amendment:
@@ -130,6 +132,18 @@ def offer(
         return
     write_all([*make_shares(out, party, named), Artefact(out, data)])
     line("The offer may travel any way. A share goes by courier only, and to nobody but the other capital.")
+
+
+def _try_cards(paths: Iterable[tuple[Path, ...]], cards: Iterable[list[bytes]], identity: bytes) -> None:
+    """Raises Malformed or Untrusted that names the file of a card that cannot be offered."""
+    opens: tuple[Callable[[bytes], object], ...] = (
+        partial(open_terminal_card, identity=identity),
+        partial(open_officer_card, identity=identity),
+        open_relay_card,
+    )
+    for files, texts, open_card in zip(paths, cards, opens, strict=True):
+        for path, text in zip(files, texts, strict=True):
+            naming(path, partial(open_card, text))
 
 
 def _offers(paths: tuple[Path, ...]) -> tuple[list[bytes], list[PartyOffer]]:

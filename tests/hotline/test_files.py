@@ -72,7 +72,16 @@ def test_the_owner_is_compared_with_the_one_who_runs(secret: Path, monkeypatch: 
 
 def test_a_missing_secret_is_told_with_the_remedy(tmp_path: Path) -> None:
     """An administrator would not know what to make."""
-    assert "hotline key" in refusal(tmp_path / "none.key")
+    assert "make it with `hotline key`" in refusal(tmp_path / "none.key")
+    assert refusal(tmp_path / "word.txt").endswith("word.txt: no such file; correct the path"), "no command makes these"
+
+
+@pytest.mark.parametrize("name", ["ALPHA.identity.pub", "ALPHA.main.terminal.card", "ALPHA.offer", "charter.note"])
+def test_a_public_file_in_the_place_of_a_secret_is_told_as_one(tmp_path: Path, name: str) -> None:
+    """An administrator would hide the .pub from others, and wonder what is wrong with it then."""
+    write_new(tmp_path / name, b"public")
+    assert "a public file, which holds no secret" in refusal(tmp_path / name)
+    assert "chmod" not in refusal(tmp_path / name)
 
 
 def _folder(path: Path) -> None:

@@ -142,6 +142,37 @@ def test_either_side_derives_the_same_pairwise_secret(table: Path, run: Run) -> 
     assert (table / "again.key").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize(
+    ("option", "file", "code", "sentence"),
+    [
+        ("--terminal", "ALPHA.duty-1.officer.card", 4, "'hotline.terminal-card/1' is wanted: name the right file"),
+        ("--officer", "ALPHA.main.terminal.card", 4, "'hotline.officer-card/1' is wanted: name the right file"),
+        ("--relay", "ALPHA.main.terminal.card", 4, "'hotline.relay-card/1' is wanted: name the right file"),
+        ("--terminal", "BRAVO.main.terminal.card", 4, "no signature by a key that was given"),
+        ("--terminal", "ALPHA.main.terminal.card", 1, "one card is given twice"),
+    ],
+)
+def test_a_card_that_cannot_be_offered_is_told_by_its_file(
+    table: Path, run: Run, option: str, file: str, code: int, sentence: str
+) -> None:
+    """Among ten cards an administrator would have to find the wrong one, and would read of fields that it lacks."""
+    parts = ("--identity", table / "ALPHA.identity.key", "--passphrase-file", table / "word")
+    cards = ("--terminal", table / "ALPHA.main.terminal.card", option, table / file)
+    done = run("charter", "offer", *parts, *cards, "--out", table / "other" / "ALPHA.offer")
+    assert (done.code, sentence in done.err) == (code, True), done.err
+    assert code == 1 or str(table / file) in done.err
+    assert "Field required" not in done.err
+    assert not (table / "other").exists()
+
+
+def test_an_offer_is_no_charter(table: Path, run: Run) -> None:
+    """A screenful of missing fields would hide that the wrong file was named."""
+    done = run("charter", "verify", table / "ALPHA.offer")
+    assert done.code == 4
+    assert done.err.count("\n") == 1
+    assert "'hotline.charter/1' is wanted" in done.err
+
+
 def test_shares_that_do_not_belong_to_the_charter_are_refused(table: Path, run: Run) -> None:
     """A side would go home with a secret that opens nothing."""
     command = ("charter", "pairwise", "--charter", table / "charter.note", "--out", table / "again.key")
