@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from hotline.drill.simulator.nodes import CHARTER, EndpointNode, RelayNode
 from hotline.drill.simulator.world import World
 from hotline.ledger.checkpoint import parse_checkpoint
@@ -10,9 +13,11 @@ from hotline.ledger.record import parse_leaf
 from hotline.ledger.tree import Frontier, leaf_hash
 from hotline.limits import DURABLE_SKIP_MAX, EPOCHS_KEPT_MAX, INBOX_HELD_MAX, OUTBOX_MAX, TRANSIENT_KEYS_KEPT
 from hotline.machine import Plane
+from hotline.protocol.context import Context
 from hotline.protocol.heads import open_head
 from hotline.protocol.nonpapers import is_sealed
 from hotline.protocol.statements import Ends, decode_statement, statement_hash, verify_content
+from hotline.protocol.tables import Row
 from hotline.wire.inner import ContentType, Inner
 from tests.simulator.stored import statement_of
 
@@ -155,7 +160,11 @@ def _peer_head(world: World, node: EndpointNode, restored: frozenset[str]) -> st
 def memory_is_disk(node: EndpointNode) -> str:
     """A restart now would find what the running terminal believes."""
     assert node.machine is not None
-    ctx, tables = node.machine.context, node.disk.tables
+    return memory_is_tables(node.machine.context, node.disk.tables)
+
+
+def memory_is_tables(ctx: Context, tables: Mapping[str, Mapping[Any, Row]]) -> str:
+    """The same of one endpoint and its tables."""
     counters = {name: row["value"] for (name,), row in tables.get("counter", {}).items()}
     for plane in Plane:
         unread = {serial: row["hash"] for (where, serial), row in tables.get("unread", {}).items() if where == plane}
@@ -176,7 +185,11 @@ def memory_is_disk(node: EndpointNode) -> str:
 def caches_are_bounded(node: EndpointNode) -> str:
     """Nothing grows without a bound."""
     assert node.machine is not None
-    ctx = node.machine.context
+    return memory_is_bounded(node.machine.context)
+
+
+def memory_is_bounded(ctx: Context) -> str:
+    """The same of one endpoint."""
     session = ctx.session
     if len(session._receiving) > EPOCHS_KEPT_MAX or len(session._saved_openers) > EPOCHS_KEPT_MAX:
         return "more epochs than it may keep"

@@ -22,6 +22,7 @@ from collections import Counter
 from typing import Final
 
 from hotline.drill.simulator.nodes import EndpointNode
+from hotline.drill.simulator.shelf import Shelf
 from hotline.drill.simulator.world import World
 from hotline.ledger.record import parse_leaf
 from hotline.limits import CHALLENGE_RECORD_PATIENCE
@@ -184,7 +185,7 @@ class Procedure:
         statement = statement_of(node, "received", row)
         roles = self.world.release.roles(Plane(plane), statement.precedence)
         says = statement.kind not in (NON_PAPER, *VOIDS, *UNATTENDED)
-        if node.authority(Plane(plane), serial) != verdict:
+        if Shelf(node.disk).authority(Plane(plane), serial) != verdict:
             raise Broken("authority", f"{node.name} lists #{serial} by another word than it was shown with")
         if verdict == RELEASED and statement.text not in self.released:
             raise Broken("authority", f"{node.name} is shown #{serial} as released, and nobody has released it")

@@ -90,7 +90,8 @@ def draw(seed: int, *, short: bool, storm_ms: int | None = None) -> Schedule:
     relays = 2 + seed % 2
     storm_ms = storm_ms or (SHORT_STORM_MS if short else STORM_MS)
     alternates = () if seed % 10 != 4 else ENDPOINTS if seed % 20 == 4 else ENDPOINTS[:1]
-    drawing = _Drawing(rng, [f"relay-{number}" for number in range(1, relays + 1)], storm_ms, alternates)
+    terminals = (*ENDPOINTS, *(f"{party}-ALT" for party in alternates))
+    drawing = Drawing(rng, [f"relay-{number}" for number in range(1, relays + 1)], storm_ms, terminals)
     drawing.people(pace=2.5 if short else 1.0)
     if seed % 3 == 0:
         drawing.talk(random.Random(f"talk {seed}"))
@@ -117,12 +118,12 @@ def draw(seed: int, *, short: bool, storm_ms: int | None = None) -> Schedule:
     )
 
 
-class _Drawing:
+class Drawing:
     """Draws events until the end of the storm."""
 
-    def __init__(self, rng: random.Random, relays: list[str], end: int, alternates: tuple[str, ...]) -> None:
+    def __init__(self, rng: random.Random, relays: list[str], end: int, terminals: tuple[str, ...]) -> None:
         self._rng, self._relays, self._end = rng, relays, end
-        self._terminals = (*ENDPOINTS, *(f"{party}-ALT" for party in alternates))
+        self._terminals = terminals
         self.events: list[Event] = []
         self._said = 0
 

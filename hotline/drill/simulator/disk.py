@@ -17,7 +17,8 @@ class Disk:
     log: MemoryLog = field(default_factory=MemoryLog)
 
     stages: set[tuple[object, ...]] = field(default_factory=set)
-    """Index of the table `sent_fact`: plane, serial and stage, whoever said so."""
+    """Index of the table `sent_fact`: plane, serial and stage, whoever said so; before them the party that a table of
+    its own belongs to."""
 
     def copy(self) -> Disk:
         """A backup."""
@@ -30,8 +31,9 @@ class Disk:
         if isinstance(change, Put):
             place = tuple([change.row[column] for column in key])
             rows[place] = change.row
-            if change.table == "sent_fact":
-                self.stages.add(place[:3])
+            name, _, party = change.table.partition("@")
+            if name == "sent_fact":
+                self.stages.add((*([party] if party else []), *place[:3]))
         elif len(change.match) == len(key):
             rows.pop(tuple([change.match[column] for column in key]), None)
         else:

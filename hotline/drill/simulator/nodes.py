@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Final
 from hotline.charter.profiles import Profile
 from hotline.crypto.signing import SigningKey
 from hotline.drill.simulator.power import Node
+from hotline.drill.simulator.shelf import Shelf, octets
 from hotline.ledger.cosignature import Ed25519Cosigner
-from hotline.machine import Delivery, Output, Plane, Reply, RequestId, Tick, Transmission
+from hotline.machine import Delivery, Output, Reply, RequestId, Tick, Transmission
+from hotline.protocol.conference import ConferenceEvent, To
 from hotline.protocol.context import EndpointSetup, LogIdentity, Other
 from hotline.protocol.endpoint import Endpoint
-from hotline.protocol.events import Closing, EndpointEvent, Started, Suspicion
+from hotline.protocol.events import Closing, Started, Suspicion
 from hotline.protocol.heads import open_head
 from hotline.protocol.paths import PathSetup
 from hotline.protocol.session import Side
-from hotline.protocol.tables import TABLES, Row, SentRow
+from hotline.protocol.tables import Row, shape
 from hotline.runtime.ratchet import suspicion
 from hotline.wire.v1 import content_pb2
 from relay.machine import Closing as RelayClosing
@@ -32,7 +34,7 @@ DAY: Final = 86_400_000
 CHARTER: Final = hashlib.sha256(b"a charter of the simulator").digest()
 
 
-class EndpointNode(Node[EndpointEvent]):
+class EndpointNode(Node[ConferenceEvent]):
     """One terminal."""
 
     def __init__(self, world: World, name: str, number: int, peer: str, peer_number: int) -> None:
@@ -62,14 +64,28 @@ class EndpointNode(Node[EndpointEvent]):
     def start(self) -> None:
         """Power on: the machine is made from what the disk holds."""
         self.up = True
-        world, remote = self.world, self.world.endpoints[self.peer]
-        setup = EndpointSetup(
+        self.disk.log.start(self.log.base, self.ledger_key, self.world.entropy)
+        self.machine = self.build()
+        self.post(Started(self._suspicion() if self.world.ratchets else None))
+        for relay in self.world.relays.values():
+            self.cable(relay.name).wake()
+
+    def build(self) -> Endpoint:
+        """The machine, from what the disk holds."""
+        shelf = Shelf(self.disk)
+        setup = self.setup(self.world.endpoints[self.peer])
+        return Endpoint(setup, self.world.entropy, shelf, self.disk.log, shelf, self.now())
+
+    def setup(self, remote: EndpointNode) -> EndpointSetup:
+        """What the machine is given, of one other party."""
+        world = self.world
+        return EndpointSetup(
             charter=CHARTER,
             local=self.side,
             remote=remote.side,
             signing=self.signing,
             storage_key=self.storage_key,
-            pairwise=world.pairwise,
+            pairwise=world.secret(self.party, remote.party),
             local_log=self.log,
             remote_log=remote.log,
             cosigner=Ed25519Cosigner(self.log.base, self.ledger_key),
@@ -88,11 +104,6 @@ class EndpointNode(Node[EndpointEvent]):
                 if one.number not in (self.number, self.peer_number)
             ),
         )
-        self.disk.log.start(self.log.base, self.ledger_key, world.entropy)
-        self.machine = Endpoint(setup, world.entropy, self, self.disk.log, self, self.now())
-        self.post(Started(self._suspicion() if world.ratchets else None))
-        for relay in world.relays.values():
-            self.cable(relay.name).wake()
 
     def cable(self, relay: str) -> Cable:
         """Its cable to a relay."""
@@ -105,62 +116,21 @@ class EndpointNode(Node[EndpointEvent]):
         kept = open_head(self._ratchet, self.log) if self._ratchet else None
         return suspicion(log.head(), notes[-1] if notes else b"", kept, self.log, log.root_at)
 
-    # The machine's ports: saved rows and committed history.
-
-    def rows(self, table: str) -> list[Row]:
-        """Every row of a live table, in an order that is the same in every run."""
-        rows = self.disk.tables.get(table, {})
-        return [rows[key] for key in sorted(rows, key=repr)]
-
-    def sent(self, plane: Plane, serial: int) -> SentRow | None:
-        """Our statement with this serial."""
-        row = self.disk.tables.get("sent", {}).get((plane.value, serial))
-        return None if row is None else SentRow(*(octets(row[column]) for column in ("content", "signature", "hash")))
-
-    def received(self, plane: Plane, serial: int) -> bytes | None:
-        """Content of the peer's statement with this serial."""
-        row = self.disk.tables.get("received", {}).get((plane.value, serial))
-        return None if row is None else octets(row["content"])
-
-    def received_hash(self, plane: Plane, serial: int) -> bytes | None:
-        """Hash of the peer's statement with this serial."""
-        row = self.disk.tables.get("received", {}).get((plane.value, serial))
-        return None if row is None else octets(row["hash"])
-
-    def received_signed(self, plane: Plane, serial: int) -> SentRow | None:
-        """The peer's statement with this serial, with its signature."""
-        row = self.disk.tables.get("received", {}).get((plane.value, serial))
-        return None if row is None else SentRow(*(octets(row[column]) for column in ("content", "signature", "hash")))
-
-    def received_draft(self, draft: bytes) -> tuple[Plane, int] | None:
-        """Plane and serial of the released statement of the peer that has used this draft up."""
-        row = self.disk.tables.get("received_draft", {}).get((draft,))
-        return None if row is None else (Plane(str(row["plane"])), int(str(row["serial"])))
-
-    def authority(self, plane: Plane, serial: int) -> str:
-        """What the release of the peer's statement was found to be worth."""
-        row = self.disk.tables.get("received_fact", {}).get((plane.value, serial, "authority"))
-        return "" if row is None else str(row["by"])
-
-    def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
-        """Whether this stage is already known of our statement."""
-        return (plane.value, serial, stage) in self.disk.stages
-
-    def rung(self, way: str, plane: Plane, serial: int, stage: str) -> int:
-        """When `shown` or the newest `reply-by` was said of a statement; 0 if it was not."""
-        row = self.disk.tables.get("ladder", {}).get((way, plane.value, serial, stage))
-        return 0 if row is None else int(str(row["said"]))
-
     # The node.
 
-    def step(self, event: EndpointEvent | Tick) -> Output:
-        assert self.machine is not None
-        output = self.machine.step(event, self.now())
+    def step(self, event: ConferenceEvent | Tick) -> Output:
+        output = self.decide(event)
         for record in output.records:
             self.world.trace(self.name, "record", record.kind, record.fields.get("serial", ""))
         return output
 
-    def closing(self) -> EndpointEvent:
+    def decide(self, event: ConferenceEvent | Tick) -> Output:
+        """One step of the machine."""
+        assert self.machine is not None
+        assert not isinstance(event, To), "there is one window"
+        return self.machine.step(event, self.now())
+
+    def closing(self) -> ConferenceEvent:
         return Closing()
 
     def deadline(self) -> int | None:
@@ -171,7 +141,7 @@ class EndpointNode(Node[EndpointEvent]):
         records = [record for output in batch for record in output.records]
         for output in batch:
             for change in output.changes:
-                self.disk.apply(change, TABLES[change.table].key)
+                self.disk.apply(change, shape(change.table).key)
         if records:
             self.disk.log.commit(records, self.now().wall)
             self._ratchet = self.disk.log.note or self._ratchet
@@ -192,7 +162,7 @@ class EndpointNode(Node[EndpointEvent]):
 
     def ask(
         self,
-        make: Callable[[RequestId], EndpointEvent],
+        make: Callable[[RequestId], ConferenceEvent],
         then: Callable[[Reply], None],
         lost: Callable[[], None] | None = None,
     ) -> None:
@@ -263,12 +233,6 @@ class RelayNode(Node[RelayEvent]):
     def crash(self) -> None:
         super().crash()
         self.machine = None
-
-
-def octets(value: str | int | bytes | None) -> bytes:
-    """The value of a column that holds bytes."""
-    assert isinstance(value, bytes)
-    return value
 
 
 def _held(row: Row) -> tuple[bytes, int, Held]:

@@ -11,11 +11,13 @@ from typing import Final
 
 from hotline.charter.profiles import PROFILES
 from hotline.drill.simulator.cables import Cable
+from hotline.drill.simulator.conferences import ConferenceNode
 from hotline.drill.simulator.nodes import EndpointNode, RelayNode
 from hotline.machine import Delivery
 from hotline.protocol.release import ReleasePolicy
 from hotline.protocol.statements import PRECEDENCES
 
+PARTIES: Final = ("ALPHA", "BRAVO")
 STANDSTILL: Final = 20_000
 """So many things in one millisecond: a machine asks for a moment that has passed, for ever."""
 
@@ -32,7 +34,7 @@ class Weather:
 
 
 class World:
-    """ALPHA, BRAVO and relays in one virtual time (milliseconds)."""
+    """Parties, ALPHA and BRAVO unless others are named, and relays in one virtual time (milliseconds)."""
 
     def __init__(
         self,
@@ -46,10 +48,11 @@ class World:
         objective_ms: Sequence[int] = (),
         ratchets: bool = False,
         alternates: Sequence[str] = (),
+        parties: Sequence[str] = PARTIES,
     ) -> None:
         """`profiles` names relays with another link profile. `ratchets`: terminals know what they have signed even
-        after an old disk is put back. `alternates`: parties with a second terminal. Everything that is drawn comes
-        from `seed`.
+        after an old disk is put back. `alternates`: parties with a second terminal. More than two `parties` have a
+        terminal each. Everything that is drawn comes from `seed`.
         """
         self.seed = seed
         self.channel_test_ms = channel_test_ms
@@ -69,8 +72,10 @@ class World:
         self.pairwise = self.rng.randbytes(32)
         self.on_delivery: Callable[[EndpointNode, Delivery], None] = lambda *_: None
         self.endpoints: dict[str, EndpointNode] = {}
-        self.endpoints["ALPHA"] = EndpointNode(self, "ALPHA", 1, "BRAVO", 2)
-        self.endpoints["BRAVO"] = EndpointNode(self, "BRAVO", 2, "ALPHA", 1)
+        kind = EndpointNode if len(parties) == len(PARTIES) else ConferenceNode
+        for number, party in enumerate(parties, 1):
+            first = 2 if number == 1 else 1
+            self.endpoints[party] = kind(self, party, number, parties[first - 1], first)
         for number, party in enumerate(alternates, 3):
             peer = self.endpoints["BRAVO" if party == "ALPHA" else "ALPHA"]
             self.endpoints[f"{party}-ALT"] = EndpointNode(self, f"{party}-ALT", number, peer.name, peer.number)
@@ -84,6 +89,11 @@ class World:
             for endpoint in self.endpoints.values()
             for relay in self.relays.values()
         }
+
+    def secret(self, one: str, other: str) -> bytes:
+        """What two parties share, and of several no third one has."""
+        pair = " ".join(sorted((one, other)))
+        return self.pairwise if pair == " ".join(PARTIES) else hashlib.sha256(self.pairwise + pair.encode()).digest()
 
     @property
     def nodes(self) -> list[EndpointNode | RelayNode]:
