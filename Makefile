@@ -46,9 +46,11 @@ SEEDS ?= 200
 simulate: install ## short storms over SEEDS seeds; goes on where build/simulate.jsonl ends, which goes after a change of code
 	mkdir -p build
 	$(RUN)/python -m tests.simulator.run --seeds $(SEEDS) --short --results build/simulate.jsonl
+	$(RUN)/python -m tests.simulator.several
 
 planted: install ## faults planted into the product: each must be seen by a judge
 	$(RUN)/python -m tests.simulator.planted
+	$(RUN)/python -m tests.simulator.plantedseveral
 
 drills: install ## every drill of the library on this machine, two at a time; reports in build/drills
 	rm -rf build/drills build/other

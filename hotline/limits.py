@@ -83,7 +83,7 @@ PARTIES_MAX: Final = 5
 """Parties of one charter. More: no such charter is drawn up or loaded; each statement is sealed once for each party."""
 
 GOSSIP_ITEMS_MAX: Final = 8
-"""Statements of a third party that one heartbeat names, per plane: the newest. More: refused, and none says more."""
+"""Statements of a third party that one heartbeat names, per plane. More: refused, and none says more."""
 
 RELEASES_MAX: Final = 4
 """Officers' signatures on one statement. More: refused, and no charter asks for more."""
@@ -338,7 +338,10 @@ UNADMITTED_FRAMES_MAX: Final = 1
 """Frames looked at on a stream before it is admitted: the first must be a lawful Hello, else the stream is closed."""
 
 GOSSIP_TOLD: Final = 3
-"""In how many heartbeats each statement of a third party is named: what every one of them lost is compared no more."""
+"""In how many heartbeats a statement of a third party is named at once. What they all lost comes again in its turn."""
+
+GOSSIP_SHOWN_AGAIN: Final = 10_000
+"""After so long a third party's statement is shown again to one that still names another; then after twice that."""
 
 GOSSIP_CLAIMS_MAX: Final = 256
 """What others say of a third party's statements that are not here yet. Full: the oldest is not compared."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from hotline.machine import Delete, Instant, Plane, Private, Put
@@ -259,7 +259,7 @@ class Answers:
             self.skip_to(plane, receipt.received_through, now)
         anew = [serial for serial in clashing if not self._mirror.judged(plane, outbox.pending[serial], now)]
         if anew:
-            self.renumber(plane, anew, now)
+            self.renumber({plane: anew}, now)
 
     def _arrived(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> list[int]:
         """What expired here and had arrived before: the void that should close the gap finds none."""
@@ -269,31 +269,35 @@ class Answers:
         other = [(serial, held) for serial, held in named if serial not in pending or pending[serial].hash != held]
         return [serial for serial, held in other if self._deliver_one(plane, serial, held, now)]
 
-    def renumber(self, plane: Plane, serials: Iterable[int], now: Instant) -> None:
-        """Give unacknowledged statements new serials beyond everything the peer has seen."""
-        ctx, outbox = self._ctx, self._ctx.outboxes[plane]
-        for serial in sorted(serials):
-            item = ctx.drop(plane, serial, now)
-            for one in (ctx, *ctx.fellows):
-                one.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
-            if item is None or item.is_void:
-                continue
-            statement = decode_statement(item.content)
-            statement.first_serial = statement.first_serial or serial
-            statement.serial = outbox.last_serial + 1
-            moved = self._sending.take(plane, statement, now)
-            for sending in (self._sending, *self._sending.fellows):
-                sending.fact(plane, serial, SentState.RENUMBERED, now, str(moved.serial), test=moved.is_test)
-            if moved.is_test:
-                self._tests.renumbered_all(serial, moved.serial, now)
-            if plane is Plane.SERVICE:
-                self._challenges.renumbered(serial, moved.serial, now)
-            for one in (ctx, *ctx.fellows):
-                self._enter_renumbered(one, plane, serial, moved, statement)
-            ctx.tell("renumbered", plane=plane.value, serial=serial, new=moved.serial)
-        for one in (ctx, *ctx.fellows):
-            one.outboxes[plane].restored()
+    def renumber(self, anew: Mapping[Plane, Iterable[int]], now: Instant) -> None:
+        """Give unacknowledged statements new serials beyond everything the peer has seen; then they are sent."""
+        for plane, serials in anew.items():
+            for serial in sorted(serials):
+                self._renumber_one(plane, serial, now)
+            for one in (self._ctx, *self._ctx.fellows):
+                one.outboxes[plane].restored()
         self._sending.pump_all(now)
+
+    def _renumber_one(self, plane: Plane, serial: int, now: Instant) -> None:
+        ctx = self._ctx
+        item = ctx.drop(plane, serial, now)
+        for one in (ctx, *ctx.fellows):
+            one.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
+        if item is None or item.is_void:
+            return
+        statement = decode_statement(item.content)
+        statement.first_serial = statement.first_serial or serial
+        statement.serial = ctx.outboxes[plane].last_serial + 1
+        moved = self._sending.take(plane, statement, now)
+        for sending in (self._sending, *self._sending.fellows):
+            sending.fact(plane, serial, SentState.RENUMBERED, now, str(moved.serial), test=moved.is_test)
+        if moved.is_test:
+            self._tests.renumbered_all(serial, moved.serial, now)
+        if plane is Plane.SERVICE:
+            self._challenges.renumbered(serial, moved.serial, now)
+        for one in (ctx, *ctx.fellows):
+            self._enter_renumbered(one, plane, serial, moved, statement)
+        ctx.tell("renumbered", plane=plane.value, serial=serial, new=moved.serial)
 
     def _enter_renumbered(
         self, ctx: Context, plane: Plane, serial: int, moved: Pending, statement: content_pb2.Statement

@@ -200,7 +200,7 @@ class Beats:
         if not ctx.sibling:
             self._charters.heard(ctx, heartbeat, path, now)
         if self.gossip is not None:
-            self.gossip.heard(heartbeat, path, now)
+            self.gossip.heard(heartbeat, path, self._answers, now)
         self._sending.pump(now)
 
     def _is_newest(self, header: Header) -> bool:

@@ -91,8 +91,14 @@ class Conference:
             member.sending.fellows = [other.sending for other in others]
             numbers = [setups[0].local.number, *(setup.remote.number for setup in setups)]
             member.tests.among(numbers, [other.tests for other in others], leads=member is self.first)
-            thirds = {other.context.setup.remote.number: other for other in others}
-            member.listen(Gossip(member, thirds))
+        self._let_gossip()
+
+    def _let_gossip(self) -> None:
+        every = {member.context.setup.remote.number: member for member in self.members.values()}
+        told = {number: Gossip(one, {n: o for n, o in every.items() if n != number}) for number, one in every.items()}
+        for number, gossip in told.items():
+            gossip.fellows = [fellow for fellow in told.values() if fellow is not gossip]
+            every[number].listen(gossip)
 
     # --- the machine -------------------------------------------------------------------------------------------------
 

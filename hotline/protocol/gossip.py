@@ -1,8 +1,11 @@
 """What two parties tell each other of a third: whoever says one thing here and another there is convicted.
 
-docs/protocol.md 26.10 to 26.12. Heartbeats name the newest head of the third party's ledger and the names of its newest
-statements. Who holds one of them otherwise shows what the third party signed; two signed statements under one serial
+docs/protocol.md 26.10 to 26.12. Heartbeats name heads of the third party's ledger and, in turn, its statements, the
+newest first. Who holds one of them otherwise shows what the third party signed; two signed statements under one serial
 are the evidence. An empty statement (8.4) contradicts nothing: what expired for one was said to the other.
+
+And what it tells the peer of itself (26.15): statements of the peer's that a third party holds and this terminal does
+not. A terminal that was restored from a backup learns so what it has said before it says another thing here.
 """
 
 from __future__ import annotations
@@ -11,17 +14,25 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from hotline.errors import RemoteError
-from hotline.limits import GOSSIP_CLAIMS_MAX, GOSSIP_CONTENT_MAX, GOSSIP_ITEMS_MAX, GOSSIP_TOLD
+from hotline.limits import (
+    GOSSIP_CLAIMS_MAX,
+    GOSSIP_CONTENT_MAX,
+    GOSSIP_ITEMS_MAX,
+    GOSSIP_SHOWN_AGAIN,
+    GOSSIP_TOLD,
+)
 from hotline.machine import Instant, Plane, Put
 from hotline.protocol.neutral import VOIDS, kind_of
 from hotline.protocol.paths import Path, PathState
 from hotline.protocol.statements import EVERYONE, decode_statement, read_statement, statement_name, verify_content
 from hotline.protocol.tables import SentRow
+from hotline.protocol.voids import void
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType, Inner
 from hotline.wire.v1 import content_pb2
 
 if TYPE_CHECKING:
+    from hotline.protocol.answers import Answers
     from hotline.protocol.endpoint import Endpoint
 
 _PLANES = (Plane.REAL, Plane.EXERCISE)
@@ -36,9 +47,15 @@ class Gossip:
         """`thirds` are what this terminal has with each third party, by the number of its terminal."""
         self._ctx = peer.context
         self._thirds = thirds
+        self.fellows: list[Gossip] = []
+        """What the others are told of, and tell."""
         self._head_at: int | None = None
         self._named: dict[tuple[int, Plane], tuple[object, int]] = {}
         """What of a third party's statements was told last, and how often it is still to be told."""
+        self._turn: dict[tuple[int, Plane], int] = {}
+        """Where the row stands in which all that has come is named again and again: the next serial, downwards."""
+        self._shown: dict[_Key, tuple[int, int]] = {}
+        """How often the peer was shown what is here, and when it is shown again at the earliest."""
         self._claims: dict[_Key, bytes] = {}
         """Names that the peer holds of statements that are not here yet."""
         self._convicted: set[_Key] = set()
@@ -48,21 +65,36 @@ class Gossip:
     def write(self, heartbeat: content_pb2.Heartbeat, path: Path, now: Instant) -> None:
         """What a beat says of third parties: news a few times, heads from time to time."""
         self._compare(now)
+        self._write_of_peer(heartbeat)
         if path.state is not PathState.UP:
             return
-        with_heads = path.is_due(self._head_at, now)
-        if with_heads:
+        in_turn = path.is_due(self._head_at, now)
+        if in_turn:
             self._head_at = now.mono
         for number, third in self._thirds.items():
             one = content_pb2.Gossip(terminal=number)
-            if with_heads and third.peer_log.linked is not None:
-                one.checkpoint = third.peer_log.linked.note
-            one.heard.extend(self._names(number, third, Plane.REAL))
-            one.exercise_heard.extend(self._names(number, third, Plane.EXERCISE))
+            if in_turn:
+                one.checkpoint = third.peer_log.next_to_tell()
+            name = self._in_turn if in_turn else self._newest
+            one.heard.extend(name(number, third, Plane.REAL))
+            one.exercise_heard.extend(name(number, third, Plane.EXERCISE))
             if one.checkpoint or one.heard or one.exercise_heard:
                 heartbeat.gossip.append(one)
 
-    def _names(self, number: int, third: Endpoint, plane: Plane) -> Iterator[content_pb2.ReceiptItem]:
+    def _write_of_peer(self, heartbeat: content_pb2.Heartbeat) -> None:
+        """Before it may say anything here: the highest serials of its own that others hold, and this terminal lacks."""
+        number = self._ctx.setup.remote.number
+        of_peer = {key[1:]: name for one in self.fellows for key, name in one._claims.items() if key[0] == number}
+        if not of_peer:
+            return
+        one = content_pb2.Gossip(terminal=number)
+        for plane, field in zip(_PLANES, (one.heard, one.exercise_heard), strict=True):
+            for serial in sorted(serial for where, serial in of_peer if where == plane)[-GOSSIP_ITEMS_MAX:]:
+                field.add(serial=serial, statement=of_peer[plane, serial])
+        heartbeat.gossip.append(one)
+
+    def _newest(self, number: int, third: Endpoint, plane: Plane) -> Iterator[content_pb2.ReceiptItem]:
+        """What has just come, a few times."""
         inbox = third.context.inboxes[plane]
         state = (inbox.through, len(inbox.ahead), inbox.highest)
         known, left = self._named.get((number, plane), ((0, 0, 0), 0))
@@ -75,11 +107,23 @@ class Gossip:
             if name is not None:
                 yield content_pb2.ReceiptItem(serial=serial, statement=name)
 
+    def _in_turn(self, number: int, third: Endpoint, plane: Plane) -> Iterator[content_pb2.ReceiptItem]:
+        """The next of all that has come: what was lost of those beats is compared in the end."""
+        last = self._turn.get((number, plane), 0) or third.context.inboxes[plane].through
+        first = max(0, last - GOSSIP_ITEMS_MAX)
+        self._turn[number, plane] = first
+        for serial in range(first + 1, last + 1):
+            row = third.context.history.received_signed(plane, serial)
+            if row is not None and not _is_empty(row):
+                yield content_pb2.ReceiptItem(serial=serial, statement=row.hash)
+
     # --- in ----------------------------------------------------------------------------------------------------------
 
-    def heard(self, heartbeat: content_pb2.Heartbeat, path: Path, now: Instant) -> None:
-        """What a fresh beat of the peer says of third parties."""
+    def heard(self, heartbeat: content_pb2.Heartbeat, path: Path, answers: Answers, now: Instant) -> None:
+        """What a fresh beat of the peer says of third parties, and of us."""
         for one in heartbeat.gossip:
+            if one.terminal == self._ctx.setup.local.number:
+                self._heard_of_us(one, answers, now)
             third = self._thirds.get(one.terminal)
             if third is None:
                 continue
@@ -91,6 +135,22 @@ class Gossip:
         while len(self._claims) > GOSSIP_CLAIMS_MAX:
             del self._claims[next(iter(self._claims))]
         self._compare(now)
+
+    def _heard_of_us(self, one: content_pb2.Gossip, answers: Answers, now: Instant) -> None:
+        """The peer knows what a third party holds of ours: if we do not, no serial of it is given out again (26.15)."""
+        clashing: dict[Plane, list[int]] = {}
+        for plane, items in zip(_PLANES, (one.heard, one.exercise_heard), strict=True):
+            outbox, highest = self._ctx.outboxes[plane], max((item.serial for item in items), default=0)
+            if highest > outbox.last_serial:
+                answers.skip_to(plane, highest, now)
+            for item in items:
+                pending = outbox.pending.get(item.serial)
+                if pending is None or pending.is_void:
+                    continue
+                if item.statement not in (*pending.names, void(self._ctx, plane, pending).hash):
+                    clashing.setdefault(plane, []).append(item.serial)
+        if clashing:
+            answers.renumber(clashing, now)
 
     def _compare(self, now: Instant) -> None:
         """Names of the peer's against those that are here; what is not here yet is compared when it comes."""
@@ -109,8 +169,13 @@ class Gossip:
         row = self._thirds[number].context.history.received_signed(plane, serial)
         if row is None:
             return False
-        if _is_empty(row) or len(row.content) > GOSSIP_CONTENT_MAX:
+        times, again_at = self._shown.pop(key, (0, 0))
+        self._shown[key] = (times, again_at)
+        if _is_empty(row) or len(row.content) > GOSSIP_CONTENT_MAX or now.mono < again_at:
             return True
+        self._shown[key] = (times + 1, now.mono + (GOSSIP_SHOWN_AGAIN << min(times, 16)))
+        while len(self._shown) > GOSSIP_CLAIMS_MAX:
+            del self._shown[next(iter(self._shown))]
         receipt = content_pb2.Receipt(
             stage=content_pb2.STAGE_TOLD,
             item=[content_pb2.ReceiptItem(serial=serial, statement=row.hash)],

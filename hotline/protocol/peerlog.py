@@ -38,6 +38,11 @@ class PeerLog:
         self._look_at: int | None = None
         self._elsewhere: SignedHead | None = None
         """A head that the peer showed to a third party, and has not proven here yet."""
+        self._shown: OrderedDict[tuple[int, int], SignedHead] = OrderedDict()
+        """Heads that third parties hold, and show us."""
+        self._pair: tuple[SignedHead, ...] = ()
+        """Two heads that convict the peer: third parties are shown them too."""
+        self._told = 0
         self._accused: set[tuple[int, int]] = set()
         self._left_at = 0
         self._cosigned_at = 0
@@ -81,13 +86,23 @@ class PeerLog:
         except RemoteError as error:
             self._ctx.refuse(path, f"checkpoint-{error.reason}", now)
             return
-        known, linked = self._held(head.place), self.linked
+        held, linked = self._held(head.place), self.linked
+        known = held or self._shown.get(head.place)
+        self._shown.setdefault(head.place, head)
+        while len(self._shown) > _REMEMBERED:
+            self._shown.popitem(last=False)
         if known is not None and known.root != head.root:
             self._accuse("peer-fork", "the peer signed two different ledgers of one size", known, head)
         elif linked is not None and head.epoch == linked.epoch and head.size > linked.size:
             self._elsewhere = head  # what we say that we have seen: the peer proves its way there next
-        elif known is None:
+        elif held is None:
             self.claim(note, path, now)
+
+    def next_to_tell(self) -> bytes:
+        """What third parties are told now: the newest head that the peer signed, in turn with two that convict it."""
+        heads = [head for head in (self.seen, *self._pair) if head is not None]
+        self._told += 1
+        return heads[self._told % len(heads)].note if heads else b""
 
     def due(self, now: Instant) -> None:
         """Look at the heads that wait. Only those that could tell something new are verified."""
@@ -206,6 +221,8 @@ class PeerLog:
         if other.place in self._accused:
             return
         self._accused.add(other.place)
+        if one is not None and one.place == other.place:
+            self._pair = (one, other)
         first = "" if one is None else one.note.decode()
         self._ctx.alarm(name, text, size=other.size, log_epoch=other.epoch, held=first, note=other.note.decode())
 

@@ -8,7 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from hotline.ledger.checkpoint import Checkpoint
-from hotline.ledger.note import Ed25519Signer, sign_note
+from hotline.ledger.conviction import Exhibit, Kind, convict
+from hotline.ledger.note import Ed25519Signer, Ed25519Verifier, sign_note
+from hotline.ledger.policy import Policy
+from hotline.limits import GOSSIP_ITEMS_MAX
 from hotline.machine import Plane
 from hotline.protocol.heads import SignedHead
 from hotline.protocol.outbox import Pending
@@ -41,6 +44,13 @@ def _accused(one: Delegation) -> list[tuple[object, ...]]:
     names = ("name", "party", "plane", "serial", "other")
     found = [r.fields for r in one.records if r.kind == "alarm" and r.fields["name"] == "said-otherwise"]
     return [tuple(fields[name] for name in names) for fields in found]
+
+
+def _until(three: Trio, done: Callable[[], bool], within: int = 60_000) -> None:
+    end = three.time + within
+    while not done():
+        assert three.time < end
+        three.run(500)
 
 
 @pytest.mark.parametrize("plane", [Plane.REAL, Plane.EXERCISE])
@@ -196,3 +206,102 @@ def test_a_larger_ledger_elsewhere_must_be_proven_here(forked: bool) -> None:
     assert charlies.linked is not None
     assert ("peer-fork" in charlie.alarms()) is forked
     assert charlies.linked.size >= head.size or forked
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["before it is told", "once it hears somebody"])
+def test_a_restored_party_learns_from_one_what_it_has_said_to_another(early: bool) -> None:
+    """An honest capital that was given back an old disk would be convicted like a liar (docs/protocol.md 26.15)."""
+    three = Trio().open()
+    alpha, bravo, charlie = three.all
+    backup = alpha.memory.copy()
+    three.part(alpha, charlie)
+    assert alpha.submit(ONE).ok
+    assert alpha.submit(ONE, plane=Plane.EXERCISE).ok
+    three.run(2_000)
+    three.meet()
+    three.part(alpha, bravo)
+    alpha.restart(backup)
+    if not early:
+        three.run(4_000)
+    assert alpha.submit(OTHER).ok
+    assert alpha.submit(OTHER, plane=Plane.EXERCISE).ok
+    three.run(15_000)
+    for plane in (Plane.REAL, Plane.EXERCISE):
+        assert (bravo.got(alpha, plane), charlie.got(alpha, plane)) == ({1: ONE}, {1: "", 2: OTHER})
+    three.meet()
+    three.run(20_000)
+    for plane in (Plane.REAL, Plane.EXERCISE):
+        assert (bravo.got(alpha, plane), charlie.got(alpha, plane)) == ({1: ONE, 2: OTHER}, {1: "", 2: OTHER})
+    assert _accused(bravo) == _accused(charlie) == []
+    assert ("restored" in alpha.alarms()) is not early  # else the officer is told of another number
+
+
+def test_what_every_beat_lost_is_compared_in_its_turn() -> None:
+    """A relay that kept back three heartbeats would have kept a lie from both for ever (docs/protocol.md 26.10)."""
+    three = Trio().open()
+    alpha, bravo, charlie = three.all
+    three.part(alpha, charlie)
+    assert alpha.submit(ONE).ok
+    three.run(50)
+    _lie(alpha, charlie)
+    three.meet()
+    three.part(bravo, charlie)
+    _until(three, lambda: bool(charlie.got(alpha)))
+    for number in range(GOSSIP_ITEMS_MAX + 1):
+        assert alpha.submit(f"word {number}").ok
+    three.run(4_000)
+    assert not _accused(bravo) + _accused(charlie)
+    assert (bravo.got(alpha)[1], charlie.got(alpha)[1]) == (ONE, OTHER)
+    three.meet()
+    _until(three, lambda: bool(_accused(bravo) and _accused(charlie)))
+    assert len(_accused(bravo)) == len(_accused(charlie)) == 1
+
+
+def test_what_is_shown_of_a_third_party_is_shown_again_until_it_has_come() -> None:
+    """The one whose line loses a receipt would be the only one that does not know (docs/protocol.md 26.11)."""
+    three = Trio().open()
+    alpha, bravo, charlie = three.all
+    three.part(alpha, charlie)
+    assert alpha.submit(ONE).ok
+    three.run(50)
+    _lie(alpha, charlie)
+    deaf = [bravo.member(charlie)._first.beats.gossip, charlie.member(bravo)._first.beats.gossip]
+    for gossip in deaf:
+        assert gossip is not None
+        gossip.told = lambda *_: None  # type: ignore[method-assign] - the receipt is lost
+    three.meet()
+    three.run(12_000)
+    assert not _accused(bravo) + _accused(charlie)
+    for gossip in deaf:
+        del gossip.told  # type: ignore[union-attr]
+    _until(three, lambda: bool(_accused(bravo) and _accused(charlie)))
+    assert len(_accused(bravo)) == len(_accused(charlie)) == 1
+    shown = [gossip._shown for gossip in deaf if gossip is not None]
+    assert all(set(one) == {(alpha.number, Plane.REAL, 1)} for one in shown)
+    assert max(times for one in shown for times, _ in one.values()) <= 4, "a liar would fill the line of two others"
+
+
+def test_two_heads_that_convict_are_shown_to_whoever_knows_only_one_ledger() -> None:
+    """Of two who were shown two ledgers one would never know (docs/protocol.md 26.12)."""
+    three = Trio().open()
+    alpha, bravo, charlie = three.all
+    three.run(12_000)
+    linked = charlie.member(alpha).peer_log.linked
+    assert linked is not None
+    forged = _another_ledger(alpha, linked.size, lambda root: root[::-1])
+    three.part(alpha, charlie)
+    assert alpha.submit(ONE).ok
+    three.run(25_000)
+    bravos = bravo.member(alpha).peer_log
+    bravos._known.clear()  # it is long since BRAVO was shown that size
+    assert bravos.linked is not None
+    assert bravos.linked.size > linked.size
+    assert "peer-fork" not in bravo.alarms()
+    three.part(alpha, bravo)
+    charlie.member(alpha).peer_log.shown_to_another(forged.note, "relay-1", charlie.now())
+    _until(three, lambda: "peer-fork" in bravo.alarms())
+    (found,) = [r.fields for r in bravo.records if r.kind == "alarm" and r.fields["name"] == "peer-fork"]
+    policy = Policy((Ed25519Verifier(f"{alpha.log.base}/1", alpha.log.key),), (), (), "")
+    convicted = convict(*(Exhibit(str(found[name]).encode()) for name in ("held", "note")), policy)
+    assert convicted is not None
+    assert convicted.kind is Kind.FORK_SIZE

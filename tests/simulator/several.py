@@ -1,0 +1,208 @@
+"""Three parties in the storms of two: schedules, plays, a campaign. `python -m tests.simulator.several --seeds 40`"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from hotline.drill.simulator.world import World
+from tests.simulator.adversary import Hostile
+from tests.simulator.delegates import Delegates
+from tests.simulator.doubletongue import LIES, TwoLedgers, TwoWords
+from tests.simulator.judges import Broken
+from tests.simulator.parties import Parties
+from tests.simulator.play import PAID_MS, RECOVERY_MS
+from tests.simulator.schedule import LIES as RELAYS_LIES
+from tests.simulator.schedule import Drawing, Event
+from tests.simulator.speed import hastened
+
+PARTIES: Final = ("ALPHA", "BRAVO", "CHARLIE")
+STORM_MS: Final = 60_000
+HEADS_MS: Final = {"fibre": 12_000, "satellite": 24_000}
+"""So long that heads were exchanged once more."""
+CONVICTED_MS: Final = 120_000
+"""Under a clear sky a liar is found out within this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parley:
+    """A world of three and its events. `lie` names who lies how to whom."""
+
+    seed: int
+    relays: int
+    profile: str
+    storm_ms: int
+    events: tuple[Event, ...]
+    lie: tuple[str, str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one of them came to."""
+
+    seed: int
+    virtual_ms: int
+    digest: str
+    accepted: int
+    judge: str = ""
+    broken: str = ""
+    played: Counter[str] = field(default_factory=Counter)
+
+
+def draw(seed: int, *, storm_ms: int = STORM_MS) -> Parley:
+    """The schedule of a seed. Of four one has a liar among the parties, one an old backup, two have lying relays."""
+    rng = random.Random(f"several {seed}")
+    relays = [f"relay-{number}" for number in range(1, 3 + seed % 2)]
+    drawing = Drawing(rng, relays, storm_ms, PARTIES)
+    drawing.people(pace=1.5)
+    drawing.storm()
+    events = [_placed(rng, event) for event in drawing.events]
+    at = 4_000
+    while at < storm_ms:
+        one, other = rng.sample(PARTIES, 2)
+        events.append(Event(at, f"part {one.lower()} {other.lower()} for {rng.randint(1_000, 20_000)}ms"))
+        at += rng.randint(2_000, 25_000)
+    if seed % 2:
+        for how in rng.sample(RELAYS_LIES, 3):
+            at, lasting = rng.randint(3_000, storm_ms - 15_000), rng.randint(1_000, 20_000)
+            events.append(Event(at, f"lie {rng.choice(relays)} {how} {rng.randint(1, 3)} for {lasting}ms"))
+    if seed % 4 == 1:
+        at, who = rng.randint(2_000, storm_ms // 2), rng.choice(PARTIES).lower()
+        events += [Event(at, f"backup {who}"), Event(rng.randint(at + 5_000, storm_ms), f"restore {who}")]
+    lie = None
+    if seed % 4 == 3:
+        liar, victim = rng.sample(PARTIES, 2)
+        lie = (LIES[seed // 4 % len(LIES)], liar, victim)
+        # Who goes back to an old disk may have said two things honestly: only the liar is to be found out.
+        events = [event for event in events if not event.command.startswith("restore")]
+    return Parley(seed, len(relays), "satellite" if seed % 5 == 4 else "fibre", storm_ms, tuple(sorted(events)), lie)
+
+
+def _placed(rng: random.Random, event: Event) -> Event:
+    who, verb, *_ = event.command.split()
+    if verb != "says":
+        return event
+    return Event(event.at, f"{event.command} at {rng.choice([p for p in PARTIES if p != who.upper()]).lower()}")
+
+
+class Table:
+    """A world of three with everybody in it."""
+
+    def __init__(self, parley: Parley) -> None:
+        self.parley = parley
+        self.world = world = World(parley.seed, parley.relays, parley.profile, parties=PARTIES, ratchets=True)
+        self.judges = judges = Parties(world)
+        self.people = Delegates(world, judges)
+        self.storm = storm = Hostile(world)
+        storm.on_restore = judges.on_restore  # type: ignore[assignment]
+        if not any(event.command.startswith("lie ") for event in parley.events):
+            storm.be_honest()
+        if parley.lie is not None:
+            how, liar, victim = parley.lie
+            node, said = judges.node(liar), set[str]()
+            if how == "two-words":
+                said = TwoWords(node, victim).said
+            else:
+                TwoLedgers(node, victim)
+            judges.liars[liar] = said
+        for event in parley.events:
+            world.at(event.at, lambda command=event.command: self.obey(command))  # type: ignore[misc]
+        world.at(parley.storm_ms, lambda: storm.obey("clear"))
+
+    def obey(self, command: str) -> None:
+        """A command to people, or to the weather."""
+        if not self.people.obeys(command):
+            self.storm.obey(command)
+
+    def verdict(self) -> None:
+        """Everything owed is paid in time; then judge."""
+        world, judges = self.world, self.judges
+        self._wait(judges.paid, world.time + PAID_MS[self.parley.profile], "settled", self._unpaid)
+        for cable in world.cables.values():
+            cable.break_now("the night shift")
+        self._wait(judges.settled, world.time + RECOVERY_MS, "settled", self._unpaid)
+        self._wait(lambda: not self._unnoticed(), world.time + CONVICTED_MS, "convicted", self._unnoticed)
+        world.run_until(world.time + HEADS_MS[self.parley.profile])
+        self._wait(judges.settled, world.time + RECOVERY_MS, "settled", self._unpaid)
+        judges.final()
+
+    def _wait(self, done: Callable[[], bool], until: int, judge: str, left: Callable[[], object]) -> None:
+        while not done():
+            if self.world.time >= until:
+                raise Broken(judge, f"under a clear sky: {left()}")
+            self.world.run_until(self.world.time + 1_000)
+
+    def _unnoticed(self) -> list[str]:
+        found = self.judges.undetected()
+        if self.parley.lie is not None and self.parley.lie[0] == "two-ledgers":
+            liar = self.parley.lie[1]
+            others = [party for party in PARTIES if party != liar]
+            found += [f"{by} knows of one ledger" for by in others if not self.judges.accused[by, liar, "peer-fork"]]
+        return found
+
+    def _unpaid(self) -> str:
+        parts = []
+        for node in self.judges.nodes:
+            for other, member in node.conference.members.items() if node.conference is not None else ():
+                ctx = member.context
+                pending = {plane.value: sorted(box.pending) for plane, box in ctx.outboxes.items() if box.pending}
+                ahead = {p.value: (box.through, sorted(box.ahead)) for p, box in ctx.inboxes.items() if box.ahead}
+                paths = " ".join(path.state.value for path in ctx.paths.values())
+                parts.append(f"{node.name} to {other}: pending {pending} ahead {ahead} reads {len(ctx.reads)} {paths}")
+        return "; ".join(parts)
+
+
+def play(parley: Parley, prepare: Callable[[Table], None] = lambda _: None) -> Outcome:
+    """Storm, clear sky, verdict."""
+    table, judge, broken = Table(parley), "", ""
+    prepare(table)
+    world = table.world
+    try:
+        with hastened():
+            world.start()
+            world.run_until(parley.storm_ms)
+            table.verdict()
+    except Broken as error:
+        judge, broken = error.judge, f"at {world.time} ms: {error}"
+    if parley.lie is not None:
+        table.storm.played[parley.lie[0]] += 1
+    return Outcome(
+        parley.seed, world.time, world.digest(), len(table.judges.accepted), judge, broken, table.storm.played
+    )
+
+
+def run_seed(seed: int, storm_ms: int = STORM_MS) -> Outcome:
+    """Draw and play; an exception out of a step is a finding."""
+    try:
+        return play(draw(seed, storm_ms=storm_ms))
+    except Exception as error:  # noqa: BLE001 - the reason stands above
+        return Outcome(seed, 0, "", 0, type(error).__name__, f"{type(error).__name__}: {error}")
+
+
+def main() -> int:
+    """Play many; exit 1 if a judge complains."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulator.several", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=40, help="how many seeds (default 40)")
+    parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
+    parser.add_argument("--storm", type=int, default=STORM_MS, help=f"milliseconds of storm (default {STORM_MS})")
+    wanted = parser.parse_args()
+    bad, played = 0, Counter[str]()
+    for seed in range(wanted.first, wanted.first + wanted.seeds):
+        outcome = run_seed(seed, wanted.storm)
+        played.update(outcome.played.keys())
+        bad += bool(outcome.broken)
+        lines = f"seed {seed}: {outcome.accepted} statements, {outcome.virtual_ms} ms"
+        print(f"{lines} {outcome.judge} {outcome.broken}", flush=True)
+    print(
+        f"{wanted.seeds - bad} of {wanted.seeds} without a complaint; in so many seeds: {dict(sorted(played.items()))}"
+    )
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
