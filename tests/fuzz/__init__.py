@@ -4,6 +4,7 @@ targets     what is fuzzed, what must hold of what is accepted, and where the fi
 papers      the same for files and words that people hand in
 evidence    the same for records and evidence of somebody else, and for questions of a conformance kit
 machines    both machines under events made of bytes, with peers who sign nonsense with their real keys
+agreement   the product against the independent decoder
 several     a terminal among three parties, of which both others lie
 operators   every request of an officer before the real service
 copies      a prepared machine, copied for each execution

@@ -13,6 +13,7 @@ import gc
 import hashlib
 import importlib.util
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,8 @@ WORK = ROOT / "build" / "fuzz"
 SECONDS_MAX = 10
 """One input that takes longer is a hang."""
 MEMORY_MB = 2_048
+SLOW_SECONDS, GROWN_MB = 1, 64
+"""Of one input in a blind run: time on the processor, and memory beyond what was ever held."""
 KEPT_MAX = 40
 """Files of the corpus for one target."""
 
@@ -88,7 +91,7 @@ def _atheris(name: str, options: Sequence[str], *folders: Path) -> subprocess.Co
 
 
 def blind(name: str, executions: int, seconds: float) -> Result:
-    """A run without Atheris: no hang is ended, and nothing is learnt."""
+    """A run without Atheris: no hang is ended, though it is named, and nothing is learnt."""
     folder, begun, done = prepared(name), time.monotonic(), 0
     target: Target = EVERY[name]
     seeds = [path.read_bytes() for path in sorted((folder / "corpus").iterdir())]
@@ -98,11 +101,23 @@ def blind(name: str, executions: int, seconds: float) -> Result:
         batch += 1
         for data in mutated(seeds, 1_000, batch, target.size):
             done += 1
+            fault, began, held = "", time.thread_time(), _memory_mb()
             try:
                 refused(target.run, data)
             except Exception:  # noqa: BLE001 - whatever it is, it is what was looked for
-                (folder / f"crash-{hashlib.sha256(data).hexdigest()[:16]}").write_bytes(data)
+                fault = "crash"
+            if not fault and time.thread_time() - began > SLOW_SECONDS:
+                fault = "timeout"
+            if not fault and _memory_mb() - held > GROWN_MB:
+                fault = "oom"
+            if fault:
+                (folder / f"{fault}-{hashlib.sha256(data).hexdigest()[:16]}").write_bytes(data)
     return Result(done, time.monotonic() - begun, finds(folder))
+
+
+def _memory_mb() -> float:
+    """The most that this process has ever held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
 
 
 def settle(target: Target, inputs: Sequence[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.fuzz.agreement import AGREEMENT
 from tests.fuzz.evidence import EVIDENCE
 from tests.fuzz.machines import MACHINES
 from tests.fuzz.operators import OPERATORS
@@ -9,6 +10,6 @@ from tests.fuzz.papers import PAPERS
 from tests.fuzz.several import SEVERAL
 from tests.fuzz.targets import TARGETS
 
-PARSERS = {**TARGETS, **PAPERS, **EVIDENCE}
+PARSERS = {**TARGETS, **PAPERS, **EVIDENCE, **AGREEMENT}
 """What reads bytes, and keeps nothing of them."""
 EVERY = {**PARSERS, **MACHINES, **SEVERAL, **OPERATORS}

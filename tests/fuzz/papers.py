@@ -14,6 +14,7 @@ from hotline.charter.delta import from_text, to_text
 from hotline.charter.documents import read_text, spell
 from hotline.charter.mandates import mandate_fault, read_mandate
 from hotline.charter.model import load_charter
+from hotline.charter.parts import Charter
 from hotline.charter.succession import read_next
 from hotline.cli.addresses import departure, load_addresses
 from hotline.cli.amendment import _values
@@ -82,9 +83,17 @@ def agreed() -> tuple[bytes, bytes]:
     return made.signed, made.agreed(Changes(values={"fibre.heartbeat_ms": 400}))
 
 
+@cache
+def opened() -> tuple[Charter, Charter]:
+    """The same, opened."""
+    now, then = map(load_charter, agreed())
+    return now, then
+
+
 def next_charter(data: bytes) -> object:
-    found = read_next(data, load_charter(agreed()[0]))
-    holds(found.hash == load_charter(agreed()[1]).hash, "a charter that nobody signed")
+    now, then = opened()
+    found = read_next(data, now)
+    holds(found.hash == then.hash, "a charter that nobody signed")
     return found
 
 

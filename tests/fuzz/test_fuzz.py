@@ -23,6 +23,7 @@ COUNTS = {
     "proposal": 20,
     "next-charter": 15,
     "conference": 12,
+    "agreement": 100,
     "record-database": 30,
     "record-export": 30,
     "witness-http": 60,

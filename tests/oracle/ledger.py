@@ -17,7 +17,7 @@ from tests.oracle.notes import (
 )
 from tests.oracle.primitives import mac, need, sha256
 
-LEAF_MAX, PROOF_MAX, HASHES_MAX, INTEGER_MAX = 4_096, 65_536, 63, 2**53
+LEAF_MAX, PROOF_MAX, HASHES_MAX, INTEGER_MAX, DEPTH_MAX = 4_096, 65_536, 63, 2**53, 64
 HEADER = "c2sp.org/tlog-proof@v1"
 _STRING = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\bfnrt]|\\u[0-9a-f]{4})*)"')
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
@@ -32,7 +32,7 @@ class _Reader:
     """Objects of strings, integers and objects, keys ascending, no space, every sign in its one spelling."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.at = text, 0
+        self.text, self.at, self.depth = text, 0, 0
 
     def take(self, sign: str) -> None:
         need(self.text.startswith(sign, self.at))
@@ -59,6 +59,8 @@ class _Reader:
 
     def object(self) -> Json:
         made: Json = {}
+        self.depth += 1
+        need(self.depth <= DEPTH_MAX)
         self.take("{")
         while not self.text.startswith("}", self.at):
             if made:
@@ -68,6 +70,7 @@ class _Reader:
             self.take(":")
             made[name] = self.value()
         self.take("}")
+        self.depth -= 1
         return made
 
 

@@ -242,10 +242,11 @@ def read_policy(data: bytes) -> Policy:
     need(len(data) <= POLICY_MAX and data.endswith(b"\n"))
     need(not any((byte < 0x20 and byte not in b"\t\n") or byte == 0x7F for byte in data))
     made = Policy()
-    for line in _text(data)[:-1].split("\n"):
-        words = [word for word in re.split("[ \t]+", line) if word]
-        if words and not words[0].startswith("#"):
-            made.line(words)
+    for line in data[:-1].split(b"\n"):
+        if not line.strip(b" \t").startswith(b"#"):  # a comment is octets (C2SP tlog-policy)
+            words = [word for word in re.split("[ \t]+", _text(line)) if word]
+            if words:
+                made.line(words)
     need(made.quorum is not None)
     return made
 
