@@ -189,6 +189,11 @@ def test_a_question_that_is_none_is_told() -> None:
     for asked in ({}, {"bytes": 1}, {"bytes": "0"}):
         with pytest.raises(ConfigError, match="not a question"):
             answer("header", {}, asked)
+    with pytest.raises(ConfigError, match="an epoch has"):
+        answer("chain", {}, {"root": "00" * 32, "number": 10**15})
+    for path in sorted((Path(__file__).parent / "fuzz/regressions/question").glob("time-*")):
+        with pytest.raises(ConfigError, match="OverflowError"):
+            answer(*json.loads(path.read_bytes()))
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from hotline.crypto.sealing import KemKey, derive_message_key, next_chain_key, o
 from hotline.crypto.signing import SigningKey
 from hotline.crypto.storage import storage_seal
 from hotline.errors import NotOpened
-from hotline.limits import FRAMES_PER_PARCEL_MAX, PARCEL_BYTES_MAX
+from hotline.limits import EPOCH_MESSAGES_MAX, FRAMES_PER_PARCEL_MAX, PARCEL_BYTES_MAX
 from hotline.machine import Instant, Plane
 from hotline.protocol import nonpapers
 from hotline.protocol.bundle import bundle_name, open_bundle
@@ -183,6 +183,8 @@ def chain(given: Json, asked: Json) -> Json:
     """The keys of one envelope of a chain."""
     del given
     current = raw(asked["root"])
+    if asked["number"] >= EPOCH_MESSAGES_MAX:
+        raise ValueError(f"an epoch has {EPOCH_MESSAGES_MAX} envelopes")
     for _ in range(asked["number"]):
         current = next_chain_key(current)
     made = derive_message_key(current)
