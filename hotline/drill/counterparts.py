@@ -28,8 +28,8 @@ def _unplayable(plan: Plan) -> Iterator[str]:
         match inject:
             case Amend():
                 yield "amend: the simulator has no charter that could be exchanged"
-            case Say(unreleased=True):
-                yield "unreleased: a drill in virtual time has no terminal whose program was changed"
+            case Say(unreleased=True) | Say(odd=True):
+                yield "unreleased, odd: a drill in virtual time has no terminal whose program was changed"
             case Say(released=True):
                 yield "released: the charter of a drill in virtual time asks for nobody's signature"
             case Takeover():

@@ -219,6 +219,8 @@ class Say(Inject):
     """The same, which this one takes back."""
     unreleased: bool = False
     """Said by a terminal whose program was changed: it asks for no release, whatever the charter says."""
+    odd: bool = False
+    """Said by a terminal whose program was changed: sealed and signed as it must be, and it names another recipient."""
     released: bool = False
     """Said through a draft that `signers` sign, and that then is released."""
     signers: list[Signer] = Field(default=["drafter", "releaser"], min_length=1, max_length=3)

@@ -264,8 +264,8 @@ def _wrong_release(plan: Plan, number: int, inject: Say) -> Iterator[str]:
     for key in (key for key in ("unreleased", "released") if getattr(inject, key)):
         if not (plan.topology.release and inject.plane == "real"):
             yield f"inject.{number}.{key}: nobody's release is asked for: set topology.release, and plane to real"
-    if inject.unreleased and inject.released:
-        yield f"inject.{number}: released or unreleased, not both"
+    if inject.unreleased + inject.released + inject.odd > 1:
+        yield f"inject.{number}: released, unreleased or odd: one of them"
     if "signers" in inject.model_fields_set and not inject.released:
         yield f"inject.{number}.signers: there is no draft to sign: set released"
     if len(set(inject.signers)) != len(inject.signers):

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from hotline.machine import Instant, Plane
-from hotline.protocol import branding, composing, drafts, sending
+from hotline.protocol import branding, composing, drafts, receiving, sending, statements
 from hotline.protocol.answers import Answers
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.charters import Charters
@@ -226,6 +226,11 @@ def code_unsaid() -> None:
     composing.add_fields = lambda statement, *_: write(statement, "", b"", ())
 
 
+def takes_anything() -> None:
+    """Whatever the peer's terminal has signed is taken, whoever it says that it is for."""
+    receiving.read_statement = lambda content, *_: statements.decode_statement(content)
+
+
 def unbranded() -> None:
     """Whatever the peer's terminal has signed is taken for released."""
     judge = branding.judge
@@ -293,6 +298,7 @@ WEAKNESSES: dict[str, Callable[[], None]] = {
         never_ready,
         never_overdue,
         unbranded,
+        takes_anything,
         code_unsaid,
         shown_untold,
     )

@@ -431,11 +431,12 @@ def test_officers_sign_where_a_release_is_asked_for(tmp_path: Path) -> None:
     assert isinstance(said, Say)
     assert (said.released, said.signers) == (True, ["drafter", "deputy"])
     nobody = "inject.1.released: nobody's release is asked for: set topology.release, and plane to real"
-    both, unsigned = "inject.1: released or unreleased, not both", "there is no draft to sign: set released"
+    both, unsigned = "inject.1: released, unreleased or odd: one of them", "there is no draft to sign: set released"
     for changed, why in (
         (two.replace("release = true", "release = false", 1), nobody),
         (two.replace('"real"', '"exercise"'), nobody),
         (two + "unreleased = true\n", both),
+        (two + "odd = true\n", both),
         (two.replace("released = true\n", ""), f"inject.1.signers: {unsigned}"),
         (two.replace('"deputy"', '"drafter"'), "inject.1.signers: nobody signs twice"),
     ):

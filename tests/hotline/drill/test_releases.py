@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from hotline.charter.body import release_by_two
 from hotline.charter.model import load_charter
 from hotline.drill.injects import Say
+from hotline.drill.plan import Plan
 from hotline.drill.releases import signers_of
 from hotline.drill.scene import Scene
 from hotline.drill.stage import Stage, short_folder
 from hotline.drill.staging import NoLinks
+from hotline.drill.unreleased import MODULE, prepare
 from hotline.machine import Plane
 from hotline.protocol.release import RELEASED, judge, policy_of
 from hotline.wire.codec import encode
@@ -58,3 +63,19 @@ def test_what_they_sign_is_what_the_other_side_looks_for(
     at = statement.release[0].signed_ms
     assert judge(policy_of(charter), Plane.REAL, charter.hash, statement, at) == word
     assert judge(policy_of(charter), Plane.EXERCISE, charter.hash, statement, at) == "signature"
+
+
+def test_a_changed_program_is_told_which_texts_it_makes_odd() -> None:
+    """Everything that the terminal says would be odd, or nothing, or the wrong terminal be changed."""
+    word = {"fault": "say", "from": "BRAVO", "at": "1s"}
+    injects = [{**word, "text": "Odd.", "odd": True}, {**word, "text": "Lawful."}]
+    injects.append({**word, "from": "ALPHA", "text": "Alone.", "unreleased": True, "plane": "real"})
+    head = {"drill": 1, "name": "made-up", "title": "t", "story": "s", "source": "s", "tags": ["hostile"]}
+    plan = Plan.model_validate({**head, "inject": injects, "promise": [{"promise": "ledgers"}]})
+    stage = SimpleNamespace(module={}, environment={})
+    prepare(cast("Any", SimpleNamespace(plan=plan, stage=stage)))
+    assert stage.module == dict.fromkeys(("ALPHA", "BRAVO"), MODULE)
+    assert {name: json.loads(one["HOTLINE_DRILL_ODD"]) for name, one in stage.environment.items()} == {
+        "BRAVO": ["Odd."],
+        "ALPHA": [],
+    }

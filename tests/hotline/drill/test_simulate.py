@@ -627,6 +627,7 @@ def test_a_word_that_no_terminal_takes_is_noted() -> None:
         (plan(topology={"alternates": ["ALPHA"]}), "alternates"),
         (plan(topology={"release": True}), "release"),
         (plan(fault("say", text="One.", unreleased=True, **{"from": "ALPHA"})), "unreleased"),
+        (plan(fault("say", text="One.", odd=True, **{"from": "ALPHA"})), "odd"),
         (plan(fault("say", text="One.", released=True, **{"from": "ALPHA"})), "released"),
         (plan(fault("checklist", checklist="handover", **{"from": "ALPHA"})), "checklist"),
         (plan(fault("takeover", target="ALPHA")), "takeover"),
