@@ -7,6 +7,7 @@
 | twice | no terminal shows a text twice, whoever said it (23.6) |
 | lost | what is on a disk is shown by every terminal of the peer, or its operator is told of it (23.4, 23.6) |
 | told | what the peer shows is delivered at each terminal that holds it, also if it had expired there (23.4, 23.5) |
+| legal | a stage is told once (23.4, 23.5) |
 | serial | a new serial lies above all that its terminal holds of its party (23.2) |
 | record | siblings hold the same under each serial; two things only if two said them, and that is noticed (23.8) |
 
@@ -51,6 +52,8 @@ class Company(Judges):
         """Of each terminal and plane: the highest serial of its party in its record."""
         self._last: dict[tuple[str, str, int, str], dict[int, int]] = {}
         """The highest serial that a terminal has shown, of a plane, a lane, an author and each of its terms."""
+        self._once: set[tuple[str, str, int, str]] = set()
+        """What each terminal was told of each statement."""
         super().__init__(world)
 
     def _watch(self, node: EndpointNode) -> None:
@@ -174,6 +177,10 @@ class Company(Judges):
         row = node.disk.tables.get("sent", {}).get((plane, serial))
         if row is None:
             raise Broken("record", f"{node.name} was told {state} for #{serial}, which it does not hold")
+        step = (node.name, plane, int(str(serial)), state)
+        if step in self._once and state != "relayed" and node.name not in self.crashed | self.restored:
+            raise Broken("legal", f"{node.name} was told {state} for #{serial} twice")
+        self._once.add(step)
         if state not in ("delivered", "read"):
             return
         readers = [one.name for one in self._readers(node)]

@@ -73,11 +73,20 @@ def _unsigned_voice(self: Receiving, plane: Plane, statement: content_pb2.Statem
     """Which terminal said it is not kept."""
 
 
+def _twice(self: Sending, *what: Any, **how: Any) -> None:
+    _true_fact(self, *what, **how)
+    _true_fact(self, *what, **how)
+
+
+_true_fact = Sending.fact
+
+
 FAULTS: list[tuple[str, Any, str, Any]] = [
     ("order", Inbox, "accept", _any_order),
     ("twice", Inbox, "judge", _everything_new),
     ("lost", Answers, "offer_again", _nothing),
     ("told", Mirror, "_not_said", _quietly_dropped),
+    ("legal", Sending, "fact", _twice),
     ("speaker", Standing, "begin", _begins_no_term),
     ("serial", Sending, "say", _again),
     ("record", Mirror, "_take", _takes_and_forgets),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -37,6 +39,29 @@ def test_every_planted_fault_has_its_place() -> None:
     for planted in PLANTED:
         with planted.in_place():
             pass
+        assert fits(planted), f"{planted.name}: what is called otherwise now is seen as an error"
+
+
+def fits(planted: Planted) -> bool:
+    """Whether the fault takes what the place that it is planted in is called with."""
+    where = importlib.import_module(planted.where) if isinstance(planted.where, str) else planted.where
+    place = getattr(where, planted.attribute)
+    if not callable(place):
+        return True
+    taken = inspect.signature(place).parameters.values()
+    words = {one.name: None for one in taken if one.kind is one.KEYWORD_ONLY}
+    try:
+        inspect.signature(planted.fault).bind(*(one for one in taken if one.kind is one.POSITIONAL_OR_KEYWORD), **words)
+    except TypeError:
+        return False
+    return True
+
+
+def test_a_fault_that_no_longer_fits_is_found_out() -> None:
+    """Its TypeError would be taken for the complaint of a judge: nobody would look for a real one."""
+    fault = next(planted for planted in PLANTED if planted.attribute == "begin")
+    assert fits(fault)
+    assert not fits(replace(fault, fault=lambda self, key, wall: None))
 
 
 def test_a_non_paper_is_kept_as_what_it_is_or_is_known_to_be_gone() -> None:
