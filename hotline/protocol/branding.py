@@ -73,3 +73,18 @@ class Branding:
             self._recent.popitem(last=False)
         row = {"draft": statement.draft, "plane": plane.value, "serial": statement.serial}
         self._ctx.out.changes.append(Put("received_draft", row))
+
+
+def has_our_authority(ctx: Context, plane: Plane, statement: content_pb2.Statement, peer_has: int) -> bool:
+    """Whether a terminal of ours had it released; else nobody but its thief may know what it says for us.
+
+    `peer_has`: the serial through which the peer has everything.
+    """
+    # At the time that it was written: what is caught up with may be older than the cards of today.
+    verdict = judge(ctx.setup.release, plane, ctx.setup.charter, statement, statement.composed_ms)
+    if verdict in ("", RELEASED):
+        return True
+    if statement.serial > peer_has:
+        text = "a terminal of ours says something without the authority that the charter asks for: it may be stolen"
+        ctx.alarm("unreleased-by-us", text, plane=plane.value, serial=statement.serial, verdict=verdict)
+    return False

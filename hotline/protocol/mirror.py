@@ -8,6 +8,7 @@ from typing import Final
 from hotline.errors import Malformed
 from hotline.limits import MIRROR_BATCH, SERIAL_SKIP_MAX
 from hotline.machine import Delete, Instant, Plane, Put
+from hotline.protocol.branding import has_our_authority
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.context import Context
 from hotline.protocol.copies import Late, talk_again
@@ -16,7 +17,6 @@ from hotline.protocol.language import link
 from hotline.protocol.neutral import CORRECTING, NON_PAPER, VOIDS, kind_word
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.promises import Promises
-from hotline.protocol.release import RELEASED, judge
 from hotline.protocol.sending import Sending
 from hotline.protocol.session import Opened
 from hotline.protocol.statements import Ends, decode_statement, read_statement, spans, statement_hash
@@ -27,6 +27,7 @@ from hotline.wire.v1 import content_pb2
 _REMEMBERED: Final = 4_096
 _NEWS_EVERY: Final = 64
 """Beats to siblings after which the one that speaks is asked about what the peer has and still waits here."""
+_LOOKED_AT: Final = 4 * MIRROR_BATCH  # for one beat, above a hole that nobody can fill
 _NOTHING: Final = bytes(32)
 """In a CONFLICT between siblings: nothing holds this serial, and nothing is said under it any more."""
 
@@ -49,6 +50,7 @@ class Mirror:
         self._lately: OrderedDict[tuple[Plane, int], bytes] = OrderedDict()
         """Names of what was taken and may not be committed yet."""
         self.late = Late(context)
+        self._refused: OrderedDict[tuple[Plane, int], None] = OrderedDict()
         self._clashed: set[tuple[Plane, int]] = set()
         self._ahead: OrderedDict[tuple[Plane, int], tuple[bytes, bytes]] = OrderedDict()
         """Receipts of the peer for what no sibling has told us yet: name of the statement, name of the receipt."""
@@ -90,7 +92,11 @@ class Mirror:
         held = self._held(plane, statement.serial)
         again = held == name
         if held is None and self._too_late(plane, statement, opened.author):
-            ctx.record("mirror.refused", plane=plane.value, serial=statement.serial, statement=name.hex())
+            if (plane, statement.serial) not in self._refused:
+                ctx.record("mirror.refused", plane=plane.value, serial=statement.serial, statement=name.hex())
+            self._refused[plane, statement.serial] = None
+            while len(self._refused) > _REMEMBERED:
+                self._refused.popitem(last=False)
             held = _NOTHING
         elif held is None:
             self._take(plane, statement, opened, name, now)
@@ -117,7 +123,7 @@ class Mirror:
         standing = self._ctx.standing
         if not standing.active or author == standing.local.number or statement.term >= standing.turn.term:
             return False
-        return statement.serial > max(line.peer.received_through[plane] for line in self._ctx.peers)
+        return statement.serial > self._peer_has(plane)
 
     def _clash(self, plane: Plane, serial: int, name: bytes, held: bytes) -> None:
         """Two terminals gave out one serial. Each keeps what it said; the peer holds one of them."""
@@ -158,7 +164,7 @@ class Mirror:
         if serial > last.get(statement.precedence, 0):
             last[statement.precedence] = serial
             ctx.out.changes.append(Put("counter", {"name": f"last:{plane}:{statement.precedence}", "value": serial}))
-        if self._has_authority(plane, statement):
+        if has_our_authority(ctx, plane, statement, self._peer_has(plane)):
             self._promises.answered_by_us(plane, statement, now)
             if statement.HasField("translation"):
                 ctx.out.changes.append(link(plane, statement, "sent"))
@@ -177,19 +183,6 @@ class Mirror:
         self._was_ahead(plane, serial, name, now)
         for line in ctx.peers:
             self._sending[line.setup.remote.number].pump(now)
-
-    def _has_authority(self, plane: Plane, statement: content_pb2.Statement) -> bool:
-        """Whether a terminal of ours had it released; else nobody but its thief may know what it says for us."""
-        policy, charter = self._ctx.setup.release, self._setup.charter
-        # At the time that it was written: what is caught up with may be older than the cards of today.
-        verdict = judge(policy, plane, charter, statement, statement.composed_ms)
-        if verdict in ("", RELEASED):
-            return True
-        serial = statement.serial
-        if serial > max(line.peer.received_through[plane] for line in self._ctx.peers):
-            text = "a terminal of ours says something without the authority that the charter asks for: it may be stolen"
-            self._ctx.alarm("unreleased-by-us", text, plane=plane.value, serial=serial, verdict=verdict)
-        return False
 
     def _first(self) -> Sending:
         return self._sending[self._setup.remote.number]
@@ -279,7 +272,11 @@ class Mirror:
             line.outboxes[plane].remove(item.serial, now.mono)
             if item.statement != _NOTHING:
                 self._clash(plane, item.serial, item.statement, pending.hash)
-            if not ctx.standing.active and waits is not None and not (waits.is_void or waits.copy):
+            if ctx.standing.active or waits is None or waits.copy:
+                continue
+            if waits.is_void:  # no gap is left to close, or the terminal that speaks closes it
+                self._drop(plane, item.serial, now)
+            else:
                 self._not_said(plane, waits, now)
 
     def judged(self, plane: Plane, item: Pending, now: Instant) -> bool:
@@ -347,20 +344,30 @@ class Mirror:
         heard = [line.peer.sent_through[plane] for line in self._ctx.lines if line.sibling]
         top = max(self._ctx.outboxes[plane].last_serial, *heard)
         start = max(self.through[plane], self._asked[plane])
-        while start < top and self._held(plane, start + 1) is not None:
+        end = min(top, start + _LOOKED_AT)
+        while start < end and not self._wants(plane, start + 1):
             start += 1
-        if start >= top:
-            self._asked[plane] = 0
+        if start >= end:
+            self._asked[plane] = start if start < top else 0
             return None
         last = start + 1
-        while last < min(top, start + MIRROR_BATCH) and self._held(plane, last + 1) is None:
+        while last < min(top, start + MIRROR_BATCH) and self._wants(plane, last + 1):
             last += 1
         self._asked[plane] = last
         return start + 1, last
 
+    def _wants(self, plane: Plane, serial: int) -> bool:
+        """Whether it is lacking here, and would be taken if a sibling told it."""
+        if self._held(plane, serial) is not None:
+            return False
+        return (plane, serial) not in self._refused or self._peer_has(plane) >= serial
+
+    def _peer_has(self, plane: Plane) -> int:
+        return max(line.peer.received_through[plane] for line in self._ctx.peers)
+
     def _without_news(self, plane: Plane) -> tuple[int, int] | None:
         """What the peer has and is pending here: its receipt, or the sibling's SETTLED, was lost."""
-        has = max(line.peer.received_through[plane] for line in self._ctx.peers)
+        has = self._peer_has(plane)
         pending = self._ctx.outboxes[plane].pending
         waits = {serial for serial, item in pending.items() if serial <= has and not (item.is_void or item.copy)}
         if not waits:

@@ -387,6 +387,45 @@ def test_what_only_its_number_was_heard_of_is_not_said_later(four: Quartet) -> N
     assert not four.alt.endpoint.context.outboxes[Plane.REAL].pending
 
 
+@pytest.mark.parametrize("valid_for_ms", [0, 2_000])
+def test_what_was_refused_is_refused_once(four: Quartet, valid_for_ms: int) -> None:
+    """Its number was asked for with each beat, and refused with an entry, without end (docs/protocol.md 23.6, 23.7)."""
+    # docs/protocol.md 23.6, 23.7
+    four.part((four.alpha, four.alt), (four.alpha, four.bravo), (four.alpha, four.beside))
+    four.alpha.submit("an order that nobody heard", FLASH)
+    four.alpha.submit("nor this one", FLASH, valid_for_ms=valid_for_ms)
+    four.run(4_200)
+    assert four.alt.speak()
+    four.alt.submit("what holds now", FLASH)
+    four.run(2_000)
+    four.meet()
+    four.run(10_000)
+    assert four.alpha.states(1) == four.alpha.states(2) == ["expired"]
+    assert nothing_pending(four), "no gap is left to close"
+    since = len(four.sent)
+    four.run(10_000)
+    assert four.alt.kinds().count("mirror.refused") == 1
+    assert statements_between(four, four.alpha, four.alt, since) == 0, "nobody asks for it"
+    four.alt.submit("what takes its number", FLASH)
+    four.run(4_000)
+    assert four.bravo.got() == {1: "what holds now", 2: "what takes its number"}
+
+
+def test_a_hole_that_nobody_can_fill_hides_none_behind_it(four: Quartet) -> None:
+    """Each beat would look at all that is above it, or never come to what is further up (docs/protocol.md 23.7)."""
+    for number in range(1, 21):
+        four.alpha.submit(f"statement {number}")
+    four.run(2_000)
+    lost = [one.memory.tables["sent"].pop(("real", 5)) for one in (four.alpha, four.alt)]
+    del four.alt.memory.tables["sent"]["real", 18]
+    with patch("hotline.protocol.mirror._LOOKED_AT", 3):
+        four.alt.restart()
+        four.run(12_000)
+    assert sorted({*range(1, 21)} - {*four.alt.said()}) == [5]
+    for one, row in zip((four.alpha, four.alt), lost, strict=True):
+        one.memory.tables["sent"]["real", 5] = row  # every disk is compared with its ledger afterwards
+
+
 def test_the_peers_own_conflict_ends_it_for_who_stands_by(four: Quartet) -> None:
     """Its officer would never be told that it was not said (docs/protocol.md 23.6)."""
     held: list[tuple[Party, str, bytes]] = []
