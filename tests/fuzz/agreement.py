@@ -1,4 +1,7 @@
-"""The product against the independent decoder of tests/oracle: on any bytes both accept or both refuse."""
+"""The product against the independent decoder of tests/oracle: on any bytes both accept or both refuse.
+
+tests/differential.py alters whole cases, and signs some anew; here bytes are altered, and Atheris chooses among them.
+"""
 
 from __future__ import annotations
 
