@@ -158,6 +158,7 @@ class Charter:
 
     def terminal(self, party: str, name: str) -> Terminal:
         """One terminal of a party. Raises ConfigError."""
+        self.party(party)
         return _named(
             [terminal for terminal in self.terminals if terminal.party == party], name, f"terminal of {party}"
         )
@@ -175,6 +176,7 @@ class Charter:
 
     def officer(self, party: str, name: str) -> Officer:
         """One officer of a party. Raises ConfigError."""
+        self.party(party)
         return _named([officer for officer in self.officers if officer.party == party], name, f"officer of {party}")
 
     def relay(self, name: str) -> RelayEntry:

@@ -65,7 +65,7 @@ def list_entries(store: Path, kind: str | None, limit: int, as_json: bool) -> No
       hotline audit list --store copy.db --type alarm --json
     """
     announce(store, "read", f"list {kind or 'all'}")
-    shown = []
+    shown, types = [], set()
     with open_record(store) as logs:
         for log in reversed(logs):
             for data in reversed(list(log.leaves())):
@@ -73,10 +73,13 @@ def list_entries(store: Path, kind: str | None, limit: int, as_json: bool) -> No
                     leaf = parse_leaf(data)
                 except Malformed:
                     leave(Exit.TAMPERED, "there is an entry that is no lawful one; run: hotline audit verify")
+                types.add(leaf.type)
                 if kind is None or leaf.type == kind:
                     shown.append(leaf)
                 if len(shown) >= limit:
                     break
+    if kind is not None and not shown and not as_json:
+        line(f"no entry is of the type {safe_line(kind)}; there are {', '.join(sorted(types))}")
     for leaf in reversed(shown[:limit]):
         if as_json:
             print_json(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 
 from hotline.charter.model import load_charter
 from hotline.civil import iso_utc
+from hotline.cli.artefacts import naming
 from hotline.cli.exits import Exit, need_accepted
 from hotline.cli.groups import Commands
 from hotline.cli.officer import json_option, socket_option
@@ -115,7 +117,7 @@ def show(file: Path, charter: Path | None, as_json: bool) -> None:
     Exit 4 if it is no bundle, or not one of a terminal of the charter.
     """
     data = _read(file)
-    bundle = read_bundle(data)
+    bundle = naming(file, partial(read_bundle, data))
     note, ends = "", ["", ""]
     if charter is not None:
         loaded = load_charter(read_public(charter))

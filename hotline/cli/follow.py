@@ -55,7 +55,7 @@ def follow(
         if STAGES.index(view.state) >= STAGES.index(stage):
             return view, Exit.DONE
         if time.monotonic() >= end:
-            return view, _late(stub, serial, view, stage, quiet=quiet)
+            return view, _late(stub, view, stage, quiet=quiet)
         time.sleep(_POLL_SECONDS)
 
 
@@ -72,9 +72,16 @@ def print_stages(view: operator_pb2.StatementView, seen: str) -> None:
             line(f"  {stage:10} {clock(at)}  {safe_line(by)}")
 
 
+def late_words(view: operator_pb2.StatementView, reason: str) -> str:
+    """What became of it so far, whether it is still under way, and the command that tells more."""
+    stays = "It stays queued. " if view.state in ("queued", "relayed") else ""
+    plane = " --exercise" if view.exercise else ""
+    command = "hotline service sent" if view.service else f"hotline sent {view.serial}{plane}"
+    return f"#{view.serial:04d} is {view.state}: {reason}. {stays}Watch: {command}"
+
+
 def _late(
     stub: operator_pb2_grpc.OperatorServiceStub,
-    serial: int,
     view: operator_pb2.StatementView,
     stage: str,
     *,
@@ -84,5 +91,5 @@ def _late(
     no_path = link != "up" and view.state in ("queued", "relayed")
     reason = "no path to the peer" if no_path else f"not {stage} in time"
     if not quiet:
-        line(f"#{serial:04d} is {view.state}: {reason}. It stays queued. Watch: hotline sent {serial}")
+        line(late_words(view, reason))
     return Exit.NO_PATH if no_path else Exit.UNACKNOWLEDGED

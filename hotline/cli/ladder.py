@@ -10,6 +10,7 @@ from hotline.civil import iso_utc
 from hotline.cli.exits import need_accepted
 from hotline.cli.officer import exercise_option, socket_option
 from hotline.cli.output import duration_ms, line, unix_time
+from hotline.errors import ConfigError
 from hotline.runtime.client import daemon
 from hotline.wire.v1 import operator_pb2
 
@@ -36,6 +37,16 @@ def shown(serial: int, principal: str, exercise: bool, socket: str | None) -> No
     line(answer.text)
 
 
+def _until(when: str) -> int:
+    """Unix milliseconds of a span from now, or of a time. Raises ConfigError or click.BadParameter."""
+    if when[:-1].isdigit():
+        return time.time_ns() // 1_000_000 + duration_ms(when, 0)
+    try:
+        return unix_time(when)
+    except ConfigError as error:
+        raise ConfigError(f"{when}: not a time; write 2h, from now, or one with its zone: 2030-06-01T06:00Z") from error
+
+
 @click.command("reply-by")
 @click.argument("serial", type=click.IntRange(1))
 @click.argument("when", metavar="TIME")
@@ -53,8 +64,7 @@ def reply_by(serial: int, when: str, exercise: bool, socket: str | None) -> None
     A newer promise takes the place of an older one. A promise that is not kept in time is an alarm on both sides.
     Exit 8 for a caller who is no officer.
     """
-    is_span = when[-1:] in ("s", "m", "h", "d")
-    until = time.time_ns() // 1_000_000 + duration_ms(when, 0) if is_span else unix_time(when)
+    until = _until(when)
     with daemon(socket) as stub:
         request = operator_pb2.PromiseReplyRequest(exercise=exercise, serial=serial, reply_by_ms=until)
         answer = stub.PromiseReply(request)

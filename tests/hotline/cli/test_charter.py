@@ -14,7 +14,7 @@ from hotline.charter.model import load_charter, load_draft
 from hotline.charter.pairwise import check_value
 from hotline.config import load_endpoint_config
 from hotline.drill.rehearsal import rehearse
-from hotline.errors import KeyFileError
+from hotline.errors import ConfigError, KeyFileError
 from hotline.materials import load_materials
 from tests.hotline.cli.conftest import Ran, Run, sign
 
@@ -396,3 +396,20 @@ def test_both_sides_see_whether_a_terminal_may_take_over_by_itself(table: Path, 
     assert done.code == 0, done.err
     assert "TAKEOVER by the rule after 600 s of silence, or by an officer" in done.out
     assert json.loads(run("charter", "show", table / "a", "--json").out)["takeover_after_ms"] == 600_000
+
+
+def test_a_party_that_the_charter_does_not_know_is_told_with_those_that_it_knows(made: Path) -> None:
+    """An auditor would be told that there is no terminal, where the party was mistyped."""
+    charter = load_charter((made / "charter.note").read_bytes())
+    for look in (charter.terminal, charter.officer):
+        with pytest.raises(ConfigError, match="no party named ALFA; it knows: ALPHA, BRAVO"):
+            look("ALFA", "main")
+    with pytest.raises(ConfigError, match="no terminal of ALPHA named second; it knows: main"):
+        charter.terminal("ALPHA", "second")
+
+
+def test_what_is_no_bundle_is_told_by_its_name(tmp_path: Path, run: Run) -> None:
+    """A courier has brought three files, and one of them is something else."""
+    (tmp_path / "letter.txt").write_text("A letter, and no bundle.")
+    done = run("courier", "show", tmp_path / "letter.txt")
+    assert (done.code, "letter.txt: not a courier bundle" in done.err) == (4, True), done.err
