@@ -89,8 +89,9 @@ def guarded(program: click.Command) -> NoReturn:
         program.main(standalone_mode=False)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
-    except click.Abort:
-        click.echo(err=True)  # the question that nobody answered stands on this line
+    except click.Abort as aborted:
+        if aborted.__cause__ is None:  # a question that nobody answered stands on this line; click ends it after Ctrl-C
+            click.echo(err=True)
         leave(Exit.INTERRUPTED, "interrupted; what was accepted stays queued")
     except click.ClickException as error:
         error.show()

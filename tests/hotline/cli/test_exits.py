@@ -98,3 +98,12 @@ def test_a_developer_can_see_the_fault(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(ZeroDivisionError):
         guarded(command)
+
+
+@pytest.mark.parametrize("raised", [click.Abort(), KeyboardInterrupt()])
+def test_an_interruption_is_told_on_a_line_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], raised: BaseException
+) -> None:
+    """It would stand behind the question that nobody answered, or a blank line before it."""
+    assert _leave(monkeypatch, raised) == 130
+    assert capsys.readouterr().err == "\ninterrupted; what was accepted stays queued\n"
