@@ -1031,6 +1031,27 @@ def test_ledgers() -> None:
     assert not ledgers(agree).holds
 
 
+@pytest.mark.parametrize(
+    ("parties", "agree", "measured", "detail"),
+    [
+        (("ALPHA", "BRAVO", "CHARLIE"), (True, True, True), 0, "CHARLIE 412 entries"),
+        (("ALPHA", "BRAVO", "CHARLIE"), (True, False, True), 1, "differ at 7"),
+        (("ALPHA", "BRAVO"), (True, True, True), None, "not examined: CHARLIE"),
+    ],
+)
+def test_three_ledgers(parties: tuple[str, ...], agree: tuple[bool, ...], measured: float | None, detail: str) -> None:
+    """The third would be looked at by nobody, or the last comparison hide the one before it (protocol 26.13)."""
+    story = told({"promise": "ledgers"}, topology={"parties": 3})
+    for party in parties:
+        story.ledger(1, party)
+    for holds in agree:
+        story.add(2, "agree", holds=holds, text="same" if holds else "differ at 7")
+    judged = judge(story.finish(ledgers=False)).promises[0]
+    assert (judged.holds, judged.measured) == (measured == 0, measured)
+    assert detail in judged.detail
+    assert judged.text == "all ledgers verify and agree"
+
+
 def test_every_kind_of_promise_has_a_judge_and_cases() -> None:
     """A promise that nobody judges would be a traceback at the end of a long drill."""
     models = get_args(get_args(promises.Promise)[0])

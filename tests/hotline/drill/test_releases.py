@@ -31,7 +31,7 @@ from tests.hotline.drill.test_performers import PLAN
 def scene() -> Iterator[Scene]:
     """Rehearsed with two who sign and an alternate of ALPHA; nothing of it runs."""
     folder = short_folder()
-    stage = Stage(folder, relays=1, release=release_by_two(), alternates=["ALPHA"])
+    stage = Stage(folder, relays=1, release=release_by_two(), alternates=["ALPHA"], takeover_after_ms=6_000)
     yield Scene(PLAN, stage, NoLinks(), random.Random(7), folder)
     shutil.rmtree(folder)
 
@@ -79,3 +79,8 @@ def test_a_changed_program_is_told_which_texts_it_makes_odd() -> None:
         "BRAVO": ["Odd."],
         "ALPHA": [],
     }
+
+
+def test_the_rule_of_takeover_stands_in_the_charter(scene: Scene) -> None:
+    """Nobody would take over, and the drill wait for it (docs/protocol.md 23.13)."""
+    assert load_charter(scene.stage.rehearsal.charter.read_bytes()).takeover_after_ms == 6_000

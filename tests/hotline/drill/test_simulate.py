@@ -625,6 +625,8 @@ def test_a_word_that_no_terminal_takes_is_noted() -> None:
         (plan(promise=[{"promise": "versions"}]), "versions"),
         (plan(topology={"witnesses": 1}), "witnesses"),
         (plan(topology={"alternates": ["ALPHA"]}), "alternates"),
+        (plan(topology={"parties": 3}), "parties"),
+        (plan(promise=[{"promise": "understood", "fault": "no", "limit": "1s"}]), "understood"),
         (plan(topology={"release": True}), "release"),
         (plan(fault("say", text="One.", unreleased=True, **{"from": "ALPHA"})), "unreleased"),
         (plan(fault("say", text="One.", odd=True, **{"from": "ALPHA"})), "odd"),
