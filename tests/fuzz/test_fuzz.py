@@ -8,8 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
+from hotline.machine import Plane
 from tests.fuzz.every import EVERY, PARSERS
+from tests.fuzz.machines import prepared, template
 from tests.fuzz.mutation import mutated
+from tests.fuzz.state import state
 from tests.fuzz.targets import FOLDER, refused, replayed
 
 COUNTS = {
@@ -56,6 +59,19 @@ def test_every_kept_input_belongs_to_a_target() -> None:
     kept = {path.parent.name for kind in ("corpus", "regressions") for path in (FOLDER / kind).glob("*/*")}
     assert kept <= set(EVERY)
     assert sum(path.stat().st_size for path in (FOLDER / "corpus").glob("*/*")) < 2_000_000
+
+
+def test_a_copy_shares_nothing_that_changes() -> None:
+    """One input would find what another has left behind, and the copy would look into the tables of the original."""
+    original, pair = prepared(), template().copy()
+    before = state(original.alpha.endpoint)
+    assert state(pair.alpha.endpoint) == before
+    assert pair.bravo.submit("three").ok
+    pair.run(1_500)
+    inbox = pair.alpha.endpoint.context.inboxes[Plane.REAL]
+    assert inbox._lookup(inbox.through) is not None
+    assert inbox.through > original.alpha.endpoint.context.inboxes[Plane.REAL].through
+    assert state(original.alpha.endpoint) == before
 
 
 DEEP: dict[str, tuple[bytes, bytes]] = {
