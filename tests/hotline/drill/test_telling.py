@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hotline.drill.patterns import CAPITALS, PARTIES
+from hotline.drill import schedule
+from hotline.drill.patterns import CAPITALS, PARTIES, expand
+from hotline.drill.plan import find_plan
 from hotline.drill.recorder import windows
 from hotline.drill.rehearsal import RehearsedTerminal
 from hotline.drill.telling import Telling, at_terminal, reader_of, senders
@@ -56,3 +58,13 @@ def test_what_is_said_to_two_is_opened_at_the_desk_of_each() -> None:
     assert [reader_of(one) for one in ("ALPHA:CHARLIE", "BRAVO")] == ["CHARLIE.ALPHA", "ALPHA"]
     assert windows(charlie, CAPITALS) == [(f"CHARLIE.{one}", home / f"sock.{one}") for one in PARTIES]
     assert windows(alpha, PARTIES) == [("ALPHA", home / "sock")]
+
+
+def test_what_is_staged_is_named() -> None:
+    """Whoever looks at a drill before it is run would not know that there is a third capital, or an alternate."""
+    for name, terminals in (
+        ("three-capitals", "ALPHA, BRAVO, CHARLIE, 3 relays"),
+        ("alternate-takes-over", "ALPHA, BRAVO, ALPHA-alt, 3 relays"),
+    ):
+        assert any(line.startswith(f"stages     {terminals}") for line in schedule.told(find_plan(name)))
+    assert expand(["*/relay-1"], ["relay-1"], CAPITALS) == [f"{party}/relay-1" for party in CAPITALS]
