@@ -51,7 +51,7 @@ SHELLS = {"relay/__main__.py", "relay/cli.py", "relay/health.py", "relay/relayd.
 
 TESTS = (
     *("hotline/charter", "hotline/crypto", "hotline/ledger", "hotline/protocol", "hotline/wire", "relay"),
-    *("hotline/test_config.py", "test_conformance.py", "test_oracle.py", "fuzz"),
+    *("hotline/cli/test_twowords.py", "hotline/test_config.py", "test_conformance.py", "test_oracle.py", "fuzz"),
 )
 SEEDS = ("tests/simulator/test_simulator.py", [f"test_no_judge_complains[{seed}]" for seed in (15, 19, 3, 11)], 8.0)
 """Whole conversations in virtual time: the quickest seeds, offered last to what decides."""

@@ -19,6 +19,7 @@ from hotline.machine import Delivery, Output, Put
 from hotline.protocol.events import Audited, Cosigned, HeadSeen, Suspicion
 from hotline.protocol.heads import open_head
 from hotline.protocol.session import ContentType
+from hotline.protocol.status import status
 from hotline.wire.codec import encode
 from hotline.wire.v1 import content_pb2
 
@@ -488,6 +489,8 @@ def test_a_quorum_is_noted_missed_and_regained() -> None:
     pair.run(QUORUM_PATIENCE + WITNESS_INTERVAL)
     assert "no-quorum" in pair.alpha.alarms()
     assert "quorum.lost" in pair.alpha.kinds()
+    listed = {one["name"]: one["text"] for one in status(pair.alpha.endpoint, pair.alpha.now())["alarms"]}
+    assert f"; {witnessed} entries are witnessed;" in listed["no-quorum"]
     pair.alpha.submit("Messages never wait.")
     pair.run(500)
     assert pair.alpha.states(1)[-1] == "delivered"

@@ -144,6 +144,7 @@ def test_delivered_high_is_the_end_of_the_unbroken_run_and_keeps_its_time() -> N
     assert box.delivered_high == 10
     box.remove(12, 5)
     assert (box.delivered_through, box.delivered_high, box.delivered_since) == (10, 10, 0)
+    assert box.moved_at == 5, "what is acknowledged moves (docs/protocol.md 25.3)"
     box.remove(11, 7)
     assert (box.delivered_through, box.delivered_high, box.delivered_since) == (12, 12, 7)
     box.remove(13, 8)
