@@ -397,6 +397,7 @@ def test_old_envelopes_go_and_young_ones_stay() -> None:
     # docs/protocol.md 5.8
     relay = _relay()
     _attach(relay, "a", "fp-a", _hello(ALPHA))
+    assert relay.next_deadline() == NOW.mono, "what is stored may be old already when a relay starts"
     relay.step(Tick(), NOW)
     _send(relay, "a", _envelope(1))
     late = Instant(NOW.mono + MAILBOX_RETENTION, NOW.wall + MAILBOX_RETENTION)

@@ -153,3 +153,15 @@ def test_blinders_differ() -> None:
     """A witness that sees leaf hashes could guess what an entry says."""
     leaves, _, _ = make_log(50)
     assert len({json.loads(leaf)["rnd"] for leaf in leaves}) == 50
+
+
+def test_salts_and_blinders_have_their_sizes() -> None:
+    """A shorter one could be guessed, or be read by no other implementation (docs/protocol.md 13.12)."""
+    sizes: list[int] = []
+
+    def entropy(size: int) -> bytes:
+        sizes.append(size)
+        return bytes(size)
+
+    make_entry(0, 0, 1, Record("x", {}, {"body": Private(b"v"), "salted": Private(b"v", bytes(32))}), entropy)
+    assert sorted(sizes) == [16, 32]
