@@ -662,7 +662,8 @@ def test_a_quiet_line_records_nothing_and_keeps_its_rhythm(pair: Pair) -> None:
 
     pair.alpha.memory.apply = apply  # type: ignore[method-assign]
     pair.run(20_000)
-    assert {record.kind for record in pair.alpha.records[before:]} <= {"hb.summary"}
+    kinds = [record.kind for record in pair.alpha.records[before:]]
+    assert kinds in ([], ["hb.summary"]), "one a minute"
     assert set(tables) <= {"peer_head", "cosignature"}
     assert tables.count("peer_head") <= 2
     beats = len(envelopes(pair, "ALPHA"))

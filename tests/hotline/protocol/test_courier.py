@@ -359,3 +359,15 @@ def test_both_sides_write_down_what_went_and_what_came(pair: Pair) -> None:
     assert set(out.private) == set(came.private) == {"officer"}
     ways = [record.fields["paths"] for record in pair.alpha.records if record.kind == "msg.sent"]
     assert ways == ["(courier)"]
+
+
+def test_a_bundle_for_a_peer_whose_key_is_not_here_holds_no_statement(pair: Pair) -> None:
+    """The courier would be told to carry what is not in the bundle (docs/protocol.md 17.7)."""
+    alpha = pair.alpha
+    alpha.endpoint.courier_keys.usable = lambda now: None  # type: ignore[method-assign]
+    pair.cut()
+    alpha.submit("waits")
+    alpha.step(ExportBundle(RequestId(900), "watch"))
+    assert alpha.replies[900].fields["statements"] == 0
+    (entry,) = [record.fields for record in alpha.records if record.kind == "courier.export"]
+    assert (entry["statements"], entry["envelopes"]) == (0, 0)
