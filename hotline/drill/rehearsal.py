@@ -124,8 +124,7 @@ def rehearse(
     folder.mkdir(parents=True, exist_ok=True)
     write_new(charter := folder / "charter.note", text)
     terminals = [
-        _terminal(folder, whose, sockets, terminal_parts[whose][0], pairwise, officers[whose[0]], by_two=bool(release))
-        for whose in names
+        _terminal(folder, whose, sockets, terminal_parts[whose][0], pairwise, officers[whose[0]]) for whose in names
     ]
     mains, alts = ([one for one in terminals if (one.terminal == "main") is first] for first in (True, False))
     made = [_relay(folder, name, address, relay_parts[name][0]) for name, address in relays]
@@ -159,8 +158,6 @@ def _terminal(
     secret: TerminalSecret,
     pairwise: Mapping[tuple[str, str], bytes],
     officers: Sequence[tuple[str, bytes, bytes]],
-    *,
-    by_two: bool,
 ) -> RehearsedTerminal:
     party, name = whose
     process = party if name == "main" else f"{party}-{name}"
@@ -170,7 +167,7 @@ def _terminal(
     lines = [spell_pair(*pair, secret.hex()) for pair, secret in pairwise.items() if party in pair]
     text = "".join(lines) if len(pairwise) > 1 else next(iter(pairwise.values())).hex() + "\n"
     write_new(home / "pairwise.key", text.encode(), 0o600)
-    for officer, seed, _ in officers if by_two else ():
+    for officer, seed, _ in officers:
         write_new(home / f"{party}.{officer}.officer.key", plain_secret("officer", f"{party}/{officer}", seed), 0o600)
     # Absolute: a configuration's paths begin at its own folder, an officer's at the officer's.
     socket = (sockets or home).absolute() / f"{process.lower()}.sock"

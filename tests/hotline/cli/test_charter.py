@@ -290,7 +290,10 @@ def test_a_rehearsal_gives_everything_a_daemon_needs(tmp_path: Path, run: Run, m
     assert [Path(socket).parent for socket in told] == homes
     charter = load_charter((tmp_path / "r" / "charter.note").read_bytes())
     assert [relay.address for relay in charter.relays] == ["127.0.0.1:42001", "127.0.0.1:42002"]
-    for name in ("ALPHA/terminal.key", "BRAVO/pairwise.key", "relay-2/relay.key"):
+    officer = (
+        "ALPHA/ALPHA.duty-1.officer.key"  # a watch is taken over by a signature, also where nobody signs what is said
+    )
+    for name in ("ALPHA/terminal.key", "BRAVO/pairwise.key", "relay-2/relay.key", officer):
         assert (tmp_path / "r" / name).stat().st_mode & 0o777 == 0o600
     again = run("charter", "rehearse", "--out", tmp_path / "r", "--relays", 2)
     assert again.code == 1
