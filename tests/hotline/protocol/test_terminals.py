@@ -9,9 +9,12 @@ import pytest
 from hotline.errors import RemoteError
 from hotline.machine import Output, Plane, RequestId
 from hotline.protocol.events import SetTerminal, Submit
+from hotline.protocol.statements import Ends, sign_content
+from hotline.wire.codec import encode, envelope_frame
+from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.offices import DRAFTER, RELEASER, TWO, Desk
-from tests.hotline.protocol.pair import FLASH, Pair, Party, durable
+from tests.hotline.protocol.pair import CHARTER, FLASH, Pair, Party, durable
 from tests.hotline.protocol.quartet import Quartet, Terminal
 
 
@@ -763,3 +766,21 @@ def test_a_turn_is_proven_until_it_is_named_and_no_longer(four: Quartet) -> None
             one.endpoint.terminals.write(beat, line, one.now())
             words = [beat.HasField(name) for name in ("activation", "peer_activation", "other_activation")]
             assert words == [bool(ours), bool(theirs) and not sibling, bool(theirs) and sibling]
+
+
+def test_no_terminal_of_ours_signs_for_the_peer(four: Quartet) -> None:
+    """With a stolen alternate of one side the other side's word could be forged (docs/protocol.md 23.5 and 2.3)."""
+    session = four.bravo.endpoint.context.session
+    said = content_pb2.Statement(
+        serial=1, precedence=1, kind=content_pb2.STATEMENT_KIND_TEXT, language="en", direction=1, text="x",
+        from_party="BRAVO", to_party="ALPHA", body_salt=bytes(32),
+    )  # fmt: skip
+    for author, word in ((four.alt, "signature"), (four.beside, "")):
+        before = len(four.alpha.refusals())
+        ends = Ends(CHARTER, author.number, four.alpha.number)
+        inner = sign_content(author.signing, ContentType.STATEMENT, Plane.REAL, ends, encode(said))
+        four.carry(four.bravo, "relay-1", envelope_frame(session.seal(Plane.REAL, inner, transient=False)))
+        four.run(50)
+        assert four.alpha.refusals()[before:] == ([word] if word else []), author.number
+    four.bravo.lies = four.beside.lies = True
+    assert four.alpha.got() == {1: "x"}
