@@ -35,7 +35,8 @@ from hotline.protocol.events import MarkRead, SendTest
 from hotline.wire.codec import decode_frame
 from hotline.wire.v1 import frame_pb2
 from tests.simulator.adversary import Hostile
-from tests.simulator.officers import POLICY, Officers
+from tests.simulator.charters import Charters
+from tests.simulator.officers import Officers
 from tests.simulator.people import said, speaking
 from tests.simulator.stored import statement_of
 from tests.simulator.weather import milliseconds
@@ -69,10 +70,10 @@ class Stage:
             ratchets=ratchets == "yes",
             alternates=alternates.split(",") if alternates else (),
         )
-        if release == "two":
-            self.world.release = POLICY
-        self.officers = Officers(self.world)
         self.drawn = weather == "drawn"
+        if self.drawn:
+            Charters(self.world, release=release == "two")
+        self.officers = Officers(self.world)
         if not self.drawn:
             self.world.weather.delay_min = self.world.weather.delay_max = 3
             self.world.weather.disk_max = 0

@@ -5,14 +5,16 @@ alpha shows N                           alpha promises N within 20s
 alpha answers N                         alpha corrects N            alpha retracts N
 alpha translates N here|sent            alpha records N ours|theirs
 alpha challenges N ours|theirs          alpha confirms yes|no|unknown
+alpha hands-over at-once|late|forged
 alpha-alt speaks                        alpha rests                 (where a party has several terminals)
 alpha releases right|lacking|forged     alpha steals                (where the charter asks for signatures)
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 from unittest.mock import patch
@@ -33,12 +35,15 @@ from hotline.protocol.events import (
     SetPresence,
     SetTerminal,
     SignDraft,
+    SignHandover,
     Submit,
     Translate,
 )
+from hotline.protocol.handover import LABEL, signed_parts
 from hotline.wire.codec import decode
 from hotline.wire.v1 import content_pb2, operator_pb2
-from tests.hotline.protocol.offices import DRAFTER, RELEASER, TWO, key_of, signed
+from tests.hotline.protocol.offices import DRAFTER, RELEASER, key_of, signed
+from tests.simulator.charters import ROSTER
 from tests.simulator.stored import statement_of
 from tests.simulator.weather import milliseconds
 
@@ -55,13 +60,11 @@ _DRAFT_MAX: Final = 131_072
 DEEDS: Final = (
     "presence", "presence-asked", "shown", "promised", "answered", "corrected", "retracted", "translated-here",
     "translated-sent", "record-ours", "record-theirs", "challenged", "confirmed", "released-right", "released-lacking",
-    "released-forged", "stolen", "takeover", "standdown",
+    "released-forged", "stolen", "takeover", "standdown", "watch-signed", "watch-late", "watch-forged",
 )  # fmt: skip
 """Every deed that is counted when it was done, or refused where it must be."""
 REFUSED: Final = ("released-lacking", "released-forged")
-SIGNERS: Final = {"ALPHA": ("duty-1", "release-1"), "BRAVO": ("duty-2", "release-2")}
-POLICY: Final = replace(TWO, rules={(Plane.REAL, _FLASH): ("drafter", "releaser")})
-"""A FLASH needs two."""
+_READING_MS: Final = 3_000
 
 
 @dataclass
@@ -73,6 +76,8 @@ class Heed:
     released: Callable[[str], None] = lambda text: None
     """Two officers have signed this text."""
     done: Callable[[str, bool], None] = lambda what, ok: None
+    handed: Callable[[EndpointNode, Reply, bool], None] = lambda node, reply, due: None
+    """A terminal was given a watch's signature, which it has to take or to refuse."""
 
 
 @dataclass
@@ -230,6 +235,34 @@ class Officers:
         if heard:
             self._ask(node, "confirmed", lambda request: AnswerChallenge(request, "duty", heard[0], verdict))
 
+    # --- the watch ---------------------------------------------------------------------------------------------------
+
+    def _hands_over(self, node: EndpointNode, how: str) -> None:
+        """One reads the list and signs it, at once or when something may have changed; or somebody else's key does."""
+        assert node.machine is not None
+        listed, outgoing, notes = node.machine.handovers.listed(), "watch", f"Of {self.world.time}."
+        oncoming = ROSTER[node.party][0]
+        key = SigningKey(bytes(32)) if how == "forged" else key_of(oncoming)
+        signature = key.sign(LABEL, *signed_parts(CHARTER, node.number, listed, outgoing, notes))
+
+        def hand_in() -> None:
+            if node.machine is None or not node.up or node.frozen:
+                return
+            same = node.machine.handovers.listed() == listed
+            due = same and how != "forged"
+
+            def then(reply: Reply) -> None:
+                self.heed.handed(node, reply, due)
+                self.heed.done("watch-signed" if due else "watch-forged" if same else "watch-late", True)
+
+            name = hashlib.sha256(listed).digest()
+            node.ask(lambda request: SignHandover(request, outgoing, oncoming, name, notes, signature), then)
+
+        if how == "late":
+            self.world.after(_READING_MS, hand_in)
+        else:
+            hand_in()
+
     # --- release -----------------------------------------------------------------------------------------------------
 
     def _releases(self, node: EndpointNode, how: str) -> None:
@@ -243,7 +276,7 @@ class Officers:
             assert isinstance(data, bytes)
             draft = decode(operator_pb2.Draft, data, _DRAFT_MAX)
             statement = decode(content_pb2.Statement, draft.content, _DRAFT_MAX)
-            for name, role in list(zip(SIGNERS[node.name], (DRAFTER, RELEASER), strict=True))[
+            for name, role in list(zip(ROSTER[node.party], (DRAFTER, RELEASER), strict=True))[
                 : 1 if how == "lacking" else 2
             ]:
                 key = SigningKey(bytes(32)) if how == "forged" and role == RELEASER else key_of(name)
@@ -256,11 +289,11 @@ class Officers:
                 f"released-{how}",
                 Plane.REAL,
                 text,
-                lambda request: ReleaseDraft(request, SIGNERS[node.name][1], draft.number),
+                lambda request: ReleaseDraft(request, ROSTER[node.party][1], draft.number),
             )
 
         said = partial(Submit, plane=Plane.REAL, precedence=_FLASH, language="en", direction=_LTR, text=text)
-        node.ask(lambda request: MakeDraft(request, 0, said(request, drafter=SIGNERS[node.name][0])), made)
+        node.ask(lambda request: MakeDraft(request, 0, said(request, drafter=ROSTER[node.party][0])), made)
 
     def _steals(self, node: EndpointNode) -> None:
         """Somebody at the terminal says a FLASH alone, and the terminal takes it."""

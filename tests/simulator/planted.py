@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import copy
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,7 @@ from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.entries import said
+from hotline.protocol.handover import Handovers
 from hotline.protocol.inbox import Inbox, Verdict
 from hotline.protocol.ladder import Ladder
 from hotline.protocol.mirror import Mirror
@@ -43,6 +44,7 @@ from hotline.protocol.statements import decode_statement
 from hotline.protocol.translations import Translations
 from hotline.wire.inner import Inner, decode_inner, encode_inner
 from hotline.wire.v1 import content_pb2
+from tests.simulator import misdeeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Planted:
     name: str
     where: Any
     attribute: str
-    fault: Callable[..., Any]
+    fault: Any
     within: int
     seed: int = 0
     """Where to look first: it showed the fault when this was written."""
@@ -341,6 +343,14 @@ PLANTED: tuple[Planted, ...] = (
     Planted("what a sibling lacks is not told", Mirror, "_offer", _nothing, 25, 24),
     Planted("only one terminal of the peer is told", Context, "copy", _only_the_first, 15, 4),
     Planted("a draft is released that nobody has signed", "hotline.protocol.drafts", "judge", _released, 10, 2),
+    Planted("the next watch is not told what is unread", Handovers, "listed", misdeeds.hides_unread, 10),
+    Planted("the next watch is not told of challenges", Challenges, "open_ones", misdeeds.no_challenges, 10),
+    Planted("alarms are not handed over", Handovers, "note", _nothing, 10),
+    Planted("a handover is taken that nobody has signed", Handovers, "_wrong", misdeeds.in_order, 10),
+    Planted("handovers are counted anew after a restart", Handovers, "restore", misdeeds.begins_with_one, 10),
+    Planted("a record confirms what it lacks", "hotline.protocol.challenges", "_verdict", misdeeds.confirms, 40),
+    Planted("a person's answer is told as another", Challenges, "answered", misdeeds.hears_another_word, 10),
+    Planted("talk fills the line", "hotline.protocol.sending", "UNDER_WAY_MAX", 8, 10),
 )
 """Each is found; `main` says in which seed, and fails if it took more.
 

@@ -15,15 +15,17 @@ from hotline.drill.simulator.world import World
 from hotline.machine import Instant
 from hotline.protocol.paths import IGNORED, TRANSITIONS, Path, PathInput
 from tests.simulator.adversary import Hostile
+from tests.simulator.charters import Charters
 from tests.simulator.company import Company
 from tests.simulator.judges import TOLD, TOLD_AGAIN, Broken, Judges
-from tests.simulator.officers import POLICY, REFUSED, Heed, Officers
+from tests.simulator.officers import REFUSED, Heed, Officers
 from tests.simulator.people import People
 from tests.simulator.procedure import Procedure
 from tests.simulator.promises import Promises
 from tests.simulator.schedule import SHORT_REST_MS, Schedule, draw
 from tests.simulator.secrecy import Secrecy
 from tests.simulator.speed import hastened
+from tests.simulator.watches import Watches
 
 REST_MS: Final = 90_000
 """Clear sky at least, before anything is judged."""
@@ -93,8 +95,7 @@ class Play:
             ratchets=schedule.ratchets,
             alternates=schedule.alternates,
         )
-        if schedule.release:
-            self.world.release = POLICY
+        self.charters = Charters(self.world, release=schedule.release)
         self.judges = judges = Company(self.world) if schedule.alternates else Judges(self.world)
         self.promises: Promises | None = None
         self.procedure: Procedure | None = None
@@ -109,6 +110,8 @@ class Play:
             heed.released = self.procedure.released.add
             self.people.on_valid, storm.on_clock = promises.on_valid, promises.on_clock
             storm.on_restore = lambda node: (promises.on_restore(node), judges.on_restore(node))  # type: ignore[func-returns-value]
+        self.watches = watches = Watches(self.world, judges)
+        heed.handed = lambda node, reply, due: watches.on_handed(node, reply, due=due)
         self.officers = Officers(self.world, heed)
         self.secrecy = Secrecy(self.world)
         if not any(event.command.startswith("lie ") for event in schedule.events):
@@ -149,6 +152,7 @@ class Play:
         if self.promises is not None and self.procedure is not None:
             self.promises.final(self.storm.lied_to)
             self.procedure.final()
+        self.watches.final()
         return 0 if judges.perjured else paid
 
     def _wait(self, done: Callable[[], bool], until: int) -> None:

@@ -183,7 +183,8 @@ class Procedure:
         if row is None or self._false(node.peer):
             return
         statement = statement_of(node, "received", row)
-        roles = self.world.release.roles(Plane(plane), statement.precedence)
+        assert node.machine is not None
+        roles = node.machine.context.setup.release.roles(Plane(plane), statement.precedence)
         says = statement.kind not in (NON_PAPER, *VOIDS, *UNATTENDED)
         if Shelf(node.disk).authority(Plane(plane), serial) != verdict:
             raise Broken("authority", f"{node.name} lists #{serial} by another word than it was shown with")

@@ -40,6 +40,8 @@ ACTS: Final = (
     'says "real statement {at} of {who}, quietly" routine quiet',
     'says "real statement {at} of {who}, quietly" immediate quiet',
     'says "exercise statement {at} of {who}, quietly" priority quiet exercise',
+    'says "service remark {at} of {who}" service', "hands-over at-once", "hands-over at-once", "hands-over late",
+    "hands-over late", "hands-over forged",
 )  # fmt: skip
 """What officers do beside saying and reading (officers.py)."""
 RELEASES: Final = (

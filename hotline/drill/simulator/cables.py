@@ -36,14 +36,14 @@ class Cable:
         self._dialing = False
 
     def wake(self) -> None:
-        """Dial soon, unless there is a stream or a dialing already."""
-        if not self._dialing and not self.link and self.endpoint.up:
+        """Dial soon, unless there is a stream or a dialing already, or the terminal does not use this relay."""
+        if not self._dialing and not self.link and self.endpoint.up and self.endpoint.dials(self.relay.name):
             self._dialing = True
             self.world.after(self.world.rng.randint(1, self._backoff), self._dial)
 
     def _dial(self) -> None:
         self._dialing = False
-        if self.link or not self.endpoint.up:
+        if self.link or not self.endpoint.up or not self.endpoint.dials(self.relay.name):
             return
         if self.cut or not self.relay.up:
             self._backoff = min(self._backoff * 2, RECONNECT_MAX)

@@ -67,13 +67,12 @@ class EndpointNode(Node[ConferenceEvent]):
         self.disk.log.start(self.log.base, self.ledger_key, self.world.entropy)
         self.machine = self.build()
         self.post(Started(self._suspicion() if self.world.ratchets else None))
-        for relay in self.world.relays.values():
-            self.cable(relay.name).wake()
+        self._dial()
 
     def build(self) -> Endpoint:
         """The machine, from what the disk holds."""
         shelf = Shelf(self.disk)
-        setup = self.setup(self.world.endpoints[self.peer])
+        setup = self.world.stands(self, self.setup(self.world.endpoints[self.peer]))
         return Endpoint(setup, self.world.entropy, shelf, self.disk.log, shelf, self.now())
 
     def setup(self, remote: EndpointNode) -> EndpointSetup:
@@ -108,6 +107,18 @@ class EndpointNode(Node[ConferenceEvent]):
     def cable(self, relay: str) -> Cable:
         """Its cable to a relay."""
         return self.world.cables[self.name, relay]
+
+    def dials(self, relay: str) -> bool:
+        """Whether this relay is one of its paths: under its charter, or under the next one (24.7)."""
+        return self.machine is not None and relay in self.machine.context.paths
+
+    def _dial(self) -> None:
+        for relay in self.world.relays:
+            cable = self.cable(relay)
+            if self.dials(relay):
+                cable.wake()
+            else:
+                cable.break_now("retired")
 
     def _suspicion(self) -> Suspicion | None:
         """What the daemon concludes at its start from the ratchet file, which is in no backup (13.5)."""
@@ -152,6 +163,8 @@ class EndpointNode(Node[ConferenceEvent]):
             self.cable(item.link).to_relay(item.frame)
 
     def deliver(self, delivery: Delivery) -> None:
+        if delivery.kind == "charter":
+            self._dial()
         self.world.on_delivery(self, delivery)
 
     def reply(self, reply: Reply) -> None:

@@ -14,6 +14,7 @@ from hotline.drill.simulator.cables import Cable
 from hotline.drill.simulator.conferences import ConferenceNode
 from hotline.drill.simulator.nodes import EndpointNode, RelayNode
 from hotline.machine import Delivery
+from hotline.protocol.context import EndpointSetup
 from hotline.protocol.release import ReleasePolicy
 from hotline.protocol.statements import PRECEDENCES
 
@@ -58,6 +59,8 @@ class World:
         self.channel_test_ms = channel_test_ms
         self.release = ReleasePolicy()
         """Whose signatures the charter asks for; set it before the start."""
+        self.stands: Callable[[EndpointNode, EndpointSetup], EndpointSetup] = lambda _, setup: setup
+        """What a terminal is given at a start where there is a charter text to stand under (24.4)."""
         self.objective_ms: dict[int, int] = dict(zip(PRECEDENCES, objective_ms, strict=False))
         self.ratchets = ratchets
         self.rng = random.Random(seed)  # noqa: S311 - a history that can be repeated is the purpose
