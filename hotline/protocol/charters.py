@@ -1,8 +1,8 @@
 """The charter in force, the next one, and the switch between them (docs/protocol.md section 24).
 
 A terminal that is given the next charter says so in its beats and takes up the relays that it adds. It stands under it
-once the peer is heard, over a relay of the next charter, to be ready for the same or to stand under it already. Relays
-that it retires are kept until the peer is heard under it. No key and no name changes.
+once the peer is heard, over a relay of the next charter, to be ready for the same or to stand under it or a later one.
+Relays that it retires are kept until the peer is heard under it. No key and no name changes.
 """
 
 from __future__ import annotations
@@ -205,8 +205,11 @@ class Charters:
             if serial > 1:
                 self._ctx.record("peer.charter", serial=serial)
         if self.next is not None and path.setup.name in {relay.name for relay in self.next.relays}:
-            told = heartbeat.charter if serial == self.next.serial else heartbeat.charter_next
-            if told == self.next.hash:
+            # What a peer elsewhere is ready for is a charter of another serial, and contradicts nothing.
+            said = {self.next.serial: heartbeat.charter, self.serial: heartbeat.charter_next}
+            told = said.get(serial, b"")
+            # A peer further on has been here. Only a terminal that was put back is so far behind, and it would stay.
+            if told == self.next.hash or serial > self.next.serial:
                 self._enforce(now)
             elif told:
                 self._conflict(told)

@@ -59,6 +59,7 @@ class Stage:
         narrow: str = "0",
         ratchets: str = "no",
         release: str = "",
+        amendments: str = "0",
         alternates: str = "",
     ) -> None:
         self.world = World(
@@ -71,9 +72,8 @@ class Stage:
             alternates=alternates.split(",") if alternates else (),
         )
         self.drawn = weather == "drawn"
-        if self.drawn:
-            Charters(self.world, release=release == "two")
-        self.officers = Officers(self.world)
+        charters = Charters(self.world, release=release == "two", amendments=int(amendments)) if self.drawn else None
+        self.officers = Officers(self.world, charters=charters)
         if not self.drawn:
             self.world.weather.delay_min = self.world.weather.delay_max = 3
             self.world.weather.disk_max = 0

@@ -54,7 +54,7 @@ def audit(
         )
         if wrong:
             return f"{node.name}: {wrong}"
-    for relay in world.relays.values():
+    for relay in world.dialled:
         wrong = "" if liars else _relay(relay)
         if wrong:
             return f"{relay.name}: {wrong}"

@@ -154,3 +154,10 @@ def of(node: EndpointNode) -> Charter:
     charter = node.machine.context.setup.standing
     assert charter is not None
     return charter
+
+
+def signers_at(node: EndpointNode) -> tuple[str, str]:
+    """The drafter and the releaser of a terminal's party, as the charter in force there names them."""
+    named = {one.name for one in of(node).officers if one.party == node.party}
+    drafter, releaser = ROSTER[node.party]
+    return drafter, releaser if releaser in named else LATER

@@ -313,19 +313,19 @@ class Judges:
 
     def settled(self) -> bool:
         """Whether everything owed has been paid, and relays hold nothing."""
-        return self.paid() and all(not relay.disk.tables.get("mailbox") for relay in self.world.relays.values())
+        return self.paid() and not any(relay.disk.tables.get("mailbox") for relay in self.world.dialled)
 
     def paid(self) -> bool:
         """Whether terminals owe each other nothing, and hear each other on every path."""
         for node in self.world.endpoints.values():
             if node.machine is None or not node.up:
                 return False
-            ctx = node.machine.context
+            ctx, peer = node.machine.context, self.world.endpoints[node.peer]
             if any(outbox.pending for outbox in ctx.outboxes.values()) or len(ctx.reads):
                 return False
             if any(inbox.ahead for inbox in ctx.inboxes.values()):
                 return False
-            if any(path.state is not PathState.UP for path in ctx.paths.values()):
+            if any(path.state is not PathState.UP for name, path in ctx.paths.items() if peer.dials(name)):
                 return False
         return True
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hotline.charter.parts import Charter
 from hotline.protocol.challenges import Challenges
+from hotline.protocol.charters import Charters, terms_of
 from hotline.protocol.handover import Handovers, spell
 from hotline.wire.v1 import content_pb2
 
@@ -55,3 +57,38 @@ def hears_another_word(self: Challenges, statement: content_pb2.Statement, now: 
 
 
 _true_answered = Challenges.answered
+
+
+def stands_at_once(self: Charters, event: Any, now: Any) -> None:
+    """Whoever is ready waits for nobody."""
+    _true_activate(self, event, now)
+    if self.next is not None:
+        self._enforce(now)
+
+
+_true_activate = Charters.activate
+
+
+def forgets_the_next(self: Charters, saved: Any) -> None:
+    """What a terminal was ready for ends with its run."""
+    _true_start(self, saved)
+    self.next = None
+    self._lay()
+
+
+_true_start = Charters.restore
+
+
+def retires_none(self: Charters, now: Any = None) -> None:
+    """Relays come and stay."""
+    _true_lay(self)
+
+
+_true_lay = Charters._lay
+
+
+def keeps_the_roster(charter: Charter, note: bytes) -> dict[str, Any]:
+    """Who may release stays as it was."""
+    terms = terms_of(charter, note)
+    del terms["release"]
+    return terms

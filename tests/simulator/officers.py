@@ -8,12 +8,14 @@ alpha challenges N ours|theirs          alpha confirms yes|no|unknown
 alpha hands-over at-once|late|forged
 alpha-alt speaks                        alpha rests                 (where a party has several terminals)
 alpha releases right|lacking|forged     alpha steals                (where the charter asks for signatures)
+alpha activates SERIAL|unsigned         alpha releases former|fallen (where the charter is amended)
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -22,8 +24,9 @@ from unittest.mock import patch
 from hotline.crypto.signing import SigningKey
 from hotline.drill.simulator.nodes import CHARTER, EndpointNode
 from hotline.drill.simulator.world import World
-from hotline.machine import Plane, Reply, RequestId
+from hotline.machine import Delivery, Plane, Reply, RequestId
 from hotline.protocol.events import (
+    ActivateCharter,
     AnswerChallenge,
     AskChallenge,
     AskPresence,
@@ -40,10 +43,11 @@ from hotline.protocol.events import (
     Translate,
 )
 from hotline.protocol.handover import LABEL, signed_parts
+from hotline.protocol.release import RELEASED
 from hotline.wire.codec import decode
 from hotline.wire.v1 import content_pb2, operator_pb2
 from tests.hotline.protocol.offices import DRAFTER, RELEASER, key_of, signed
-from tests.simulator.charters import ROSTER
+from tests.simulator.charters import FORMER, ROSTER, Charters, signers_at
 from tests.simulator.stored import statement_of
 from tests.simulator.weather import milliseconds
 
@@ -61,9 +65,11 @@ DEEDS: Final = (
     "presence", "presence-asked", "shown", "promised", "answered", "corrected", "retracted", "translated-here",
     "translated-sent", "record-ours", "record-theirs", "challenged", "confirmed", "released-right", "released-lacking",
     "released-forged", "stolen", "takeover", "standdown", "watch-signed", "watch-late", "watch-forged",
+    "charter-ready", "charter-unsigned", "charter-changed", "charter-differs", "released-former", "released-fallen",
+    "former-refused",
 )  # fmt: skip
 """Every deed that is counted when it was done, or refused where it must be."""
-REFUSED: Final = ("released-lacking", "released-forged")
+REFUSED: Final = ("released-lacking", "released-forged", "charter-unsigned")
 _READING_MS: Final = 3_000
 
 
@@ -78,6 +84,8 @@ class Heed:
     done: Callable[[str, bool], None] = lambda what, ok: None
     handed: Callable[[EndpointNode, Reply, bool], None] = lambda node, reply, due: None
     """A terminal was given a watch's signature, which it has to take or to refuse."""
+    former: Callable[[EndpointNode, Reply, bool], None] = lambda node, reply, due: None
+    """The same of the signature of somebody who may not be an officer any more."""
 
 
 @dataclass
@@ -86,6 +94,7 @@ class Officers:
 
     world: World
     heed: Heed = field(default_factory=Heed)
+    charters: Charters | None = None
 
     def obeys(self, command: str) -> bool:
         """Whether it was a command to them; then it is done. Raises ValueError if it makes no sense."""
@@ -263,11 +272,33 @@ class Officers:
         else:
             hand_in()
 
+    # --- the charter -------------------------------------------------------------------------------------------------
+
+    def _activates(self, node: EndpointNode, which: str) -> None:
+        """Hand in what both have signed, or what one has."""
+        assert self.charters is not None
+        unsigned = which == "unsigned"
+        note = self.charters.unsigned if unsigned else self.charters.notes[int(which) - 1]
+        what = "charter-unsigned" if unsigned else "charter-ready"
+        self._ask(node, what, lambda request: ActivateCharter(request, "duty", note))
+
+    def told(self, node: EndpointNode, delivery: Delivery) -> None:
+        """A watch that is told that its charter is older than the peer's takes the next one (24.10)."""
+        fields = delivery.fields
+        if delivery.kind == "alarm" and fields["name"] == "charter-differs":
+            behind = int(str(fields["peers"])) - int(str(fields["standing"]))
+            for number in range(behind):
+                command = f"{node.name.lower()} activates {int(str(fields['standing'])) + 1 + number}"
+                self.world.after((1 + number) * _READING_MS, lambda command=command: self.obeys(command))  # type: ignore[misc]
+
     # --- release -----------------------------------------------------------------------------------------------------
 
     def _releases(self, node: EndpointNode, how: str) -> None:
         """Two officers write, sign and release; what breaks off in a crash is not taken up again."""
         text = self._text(node, Plane.REAL, f"released {how}")
+        drafter, releaser = signers_at(node)
+        if how in ("former", "fallen"):
+            releaser = FORMER if node.party == "ALPHA" else releaser
 
         def made(reply: Reply) -> None:
             if not reply.ok:
@@ -276,24 +307,34 @@ class Officers:
             assert isinstance(data, bytes)
             draft = decode(operator_pb2.Draft, data, _DRAFT_MAX)
             statement = decode(content_pb2.Statement, draft.content, _DRAFT_MAX)
-            for name, role in list(zip(ROSTER[node.party], (DRAFTER, RELEASER), strict=True))[
-                : 1 if how == "lacking" else 2
-            ]:
-                key = SigningKey(bytes(32)) if how == "forged" and role == RELEASER else key_of(name)
-                release = signed(statement, name, role, charter=CHARTER, at=node.now().wall, key=key)
-                node.ask(partial(SignDraft, number=draft.number, release=release), lambda _: None)
-            if how == "right":
-                self.heed.released(text)
-            self._say(
-                node,
-                f"released-{how}",
-                Plane.REAL,
-                text,
-                lambda request: ReleaseDraft(request, ROSTER[node.party][1], draft.number),
-            )
+            signers = ((drafter, DRAFTER), (releaser, RELEASER))[: 1 if how == "lacking" else 2]
+            with _fallen() if how == "fallen" else nullcontext():
+                for name, role in signers:
+                    key = SigningKey(bytes(32)) if how == "forged" and role == RELEASER else key_of(name)
+                    release = signed(statement, name, role, charter=CHARTER, at=node.now().wall, key=key)
+                    node.ask(partial(SignDraft, number=draft.number, release=release), lambda _: None)
+                if how not in ("lacking", "forged"):
+                    self.heed.released(text)
+                self._release(node, how, text, partial(ReleaseDraft, officer=releaser, number=draft.number))
 
         said = partial(Submit, plane=Plane.REAL, precedence=_FLASH, language="en", direction=_LTR, text=text)
-        node.ask(lambda request: MakeDraft(request, 0, said(request, drafter=ROSTER[node.party][0])), made)
+        node.ask(lambda request: MakeDraft(request, 0, said(request, drafter=drafter)), made)
+
+    def _release(self, node: EndpointNode, how: str, text: str, make: Callable[..., ReleaseDraft]) -> None:
+        """The last step of it; judged where somebody has signed who may not be an officer any more."""
+        due = make(RequestId(0)).officer in signers_at(node)
+
+        def then(reply: Reply) -> None:
+            self.heed.former(node, reply, due)
+            self.heed.done("released-former", reply.ok == due)
+            if reply.ok:
+                self.heed.accepted(node, Plane.REAL, text, reply)
+
+        if how == "former":
+            self.heed.said(node, text)
+            node.ask(make, then)
+        else:
+            self._say(node, f"released-{how}", Plane.REAL, text, make)
 
     def _steals(self, node: EndpointNode) -> None:
         """Somebody at the terminal says a FLASH alone, and the terminal takes it."""
@@ -301,3 +342,11 @@ class Officers:
         submit = partial(Submit, plane=Plane.REAL, precedence=_FLASH, language="en", direction=_LTR)
         with patch("hotline.protocol.sending.check_authority", lambda *_: None):
             self._say(node, "stolen", Plane.REAL, text, partial(submit, text=text, drafter="duty"))
+
+
+@contextmanager
+def _fallen() -> Iterator[None]:
+    """A terminal that lets out whatever somebody has signed who was an officer once."""
+    drafts = "hotline.protocol.drafts"
+    with patch(f"{drafts}.judge", lambda *_, **__: RELEASED), patch(f"{drafts}.lack_of", lambda *_, **__: ""):
+        yield

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
+from hotline.charter.model import load_draft
 from hotline.crypto.epochs import SendingEpoch
 from hotline.drill.simulator.power import EPOCH_WALL, Node
 from hotline.machine import Instant, Output, Put
@@ -22,6 +23,7 @@ from hotline.protocol.beats import Beats
 from hotline.protocol.branding import Branding
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
+from hotline.protocol.charters import Charters
 from hotline.protocol.context import Context
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.entries import said
@@ -348,8 +350,17 @@ PLANTED: tuple[Planted, ...] = (
     Planted("alarms are not handed over", Handovers, "note", _nothing, 10),
     Planted("a handover is taken that nobody has signed", Handovers, "_wrong", misdeeds.in_order, 10),
     Planted("handovers are counted anew after a restart", Handovers, "restore", misdeeds.begins_with_one, 10),
-    Planted("a record confirms what it lacks", "hotline.protocol.challenges", "_verdict", misdeeds.confirms, 40),
+    Planted("a record confirms what it lacks", "hotline.protocol.challenges", "_verdict", misdeeds.confirms, 40, 21),
     Planted("a person's answer is told as another", Challenges, "answered", misdeeds.hears_another_word, 10),
+    Planted("one party's signature is enough", "hotline.charter.succession", "load_charter", load_draft, 10, 5),
+    Planted("who is ready waits for nobody", Charters, "activate", misdeeds.stands_at_once, 10, 5),
+    Planted("a start forgets the next charter", Charters, "restore", misdeeds.forgets_the_next, 15, 5),
+    Planted("retired relays stay", Charters, "_lay", misdeeds.retires_none, 20, 15),
+    Planted("a charter in force is not kept", Charters, "_keep", _nothing, 10, 5),
+    Planted(
+        "an amendment leaves the roster", "hotline.protocol.charters", "terms_of", misdeeds.keeps_the_roster, 10, 5
+    ),
+    Planted("nobody is told of another charter", Charters, "differ", _never, 60, 5),
     Planted("talk fills the line", "hotline.protocol.sending", "UNDER_WAY_MAX", 8, 10),
 )
 """Each is found; `main` says in which seed, and fails if it took more.

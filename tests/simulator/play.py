@@ -15,6 +15,7 @@ from hotline.drill.simulator.world import World
 from hotline.machine import Instant
 from hotline.protocol.paths import IGNORED, TRANSITIONS, Path, PathInput
 from tests.simulator.adversary import Hostile
+from tests.simulator.amendments import Amendments
 from tests.simulator.charters import Charters
 from tests.simulator.company import Company
 from tests.simulator.judges import TOLD, TOLD_AGAIN, Broken, Judges
@@ -88,14 +89,14 @@ class Play:
         profiles = {f"relay-{number}": "narrow" for number in range(1, schedule.narrow + 1)}
         self.world = World(
             schedule.seed,
-            schedule.relays,
+            schedule.relays + (schedule.amendments > 0),
             schedule.profile,
             profiles=profiles,
             channel_test_ms=schedule.tests_ms,
             ratchets=schedule.ratchets,
             alternates=schedule.alternates,
         )
-        self.charters = Charters(self.world, release=schedule.release)
+        self.charters = Charters(self.world, release=schedule.release, amendments=schedule.amendments)
         self.judges = judges = Company(self.world) if schedule.alternates else Judges(self.world)
         self.promises: Promises | None = None
         self.procedure: Procedure | None = None
@@ -112,7 +113,13 @@ class Play:
             storm.on_restore = lambda node: (promises.on_restore(node), judges.on_restore(node))  # type: ignore[func-returns-value]
         self.watches = watches = Watches(self.world, judges)
         heed.handed = lambda node, reply, due: watches.on_handed(node, reply, due=due)
-        self.officers = Officers(self.world, heed)
+        self.officers = Officers(self.world, heed, self.charters)
+        self.amendments: Amendments | None = None
+        if schedule.amendments:
+            self.amendments = amendments = Amendments(
+                self.world, judges, self.charters, self.officers.told, storm.played
+            )
+            heed.former = lambda node, reply, due: amendments.on_former(node, reply, due=due)
         self.secrecy = Secrecy(self.world)
         if not any(event.command.startswith("lie ") for event in schedule.events):
             storm.be_honest()
@@ -146,6 +153,8 @@ class Play:
             self._wait(judges.settled, world.time + RECOVERY_MS)
         world.run_until(max(world.time, since + rest))
         if not judges.perjured:
+            if self.amendments is not None:
+                self._wait(self.amendments.agreed, world.time + limit)
             self._wait(judges.settled, world.time + RECOVERY_MS)
         forked = {one.liar for one in self.storm.perjurers if one.forked_beats >= HEARD_BY_THEN}
         judges.final(forked, {clone.of for clone in self.storm.clones if clone.heard})
@@ -153,6 +162,8 @@ class Play:
             self.promises.final(self.storm.lied_to)
             self.procedure.final()
         self.watches.final()
+        if self.amendments is not None:
+            self.amendments.final()
         return 0 if judges.perjured else paid
 
     def _wait(self, done: Callable[[], bool], until: int) -> None:

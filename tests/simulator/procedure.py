@@ -33,6 +33,7 @@ from hotline.protocol.presence import presence_word
 from hotline.protocol.rebuild import REBUILT, differences, rebuild
 from hotline.protocol.release import RELEASED
 from hotline.wire.v1 import content_pb2
+from tests.simulator.charters import FORMER, LATER
 from tests.simulator.judges import Broken, Judges
 from tests.simulator.stored import statement_of
 
@@ -192,7 +193,9 @@ class Procedure:
             raise Broken("authority", f"{node.name} is shown #{serial} as released, and nobody has released it")
         if not verdict and roles and says and statement.text:
             raise Broken("authority", f"{node.name} is shown #{serial}, which needs a release, and no word of it")
-        if verdict != RELEASED and statement.text in self.released and not self._doubtful(node.name, node.peer):
+        moved = any(one.officer in (FORMER, LATER) for one in statement.release)  # amendments.py judges of them
+        doubtful = moved or self._doubtful(node.name, node.peer)
+        if verdict != RELEASED and statement.text in self.released and not doubtful:
             raise Broken(
                 "authority", f"{node.name} is shown #{serial} as {verdict!r}, which two officers have released"
             )
@@ -265,7 +268,7 @@ class Procedure:
         """The tables are what the ledger says; it takes long, and is looked at now and then."""
         if self.world.seed % 8 != 2 or node.disk.log.epoch > 1 or node.name in self.judges.rewritten:
             return
-        tables = {name: node.rows(name) for name in REBUILT}
+        tables = {name: Shelf(node.disk).rows(name) for name in REBUILT}
         found = differences(rebuild(parse_leaf(leaf) for leaf in node.disk.log.leaves), tables)
         if found:
             raise Broken("rebuilt", f"{node.name}: {found[0]}")

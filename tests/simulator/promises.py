@@ -141,6 +141,9 @@ class Promises:
         watch, fields = self.watches[node.name], delivery.fields
         if delivery.kind == "alarm":
             self._alarm(node, watch, str(fields["name"]), fields)
+        elif delivery.kind == "charter":
+            paths = node.machine.context.paths if node.machine is not None else {}
+            watch.told = {name: state for name, state in watch.told.items() if name in paths or state == "down"}
         elif delivery.kind == "path":
             self._path(node, watch, str(fields["path"]), str(fields["state"]))
         elif delivery.kind == "sent":

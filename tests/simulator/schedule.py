@@ -52,6 +52,8 @@ RELEASES: Final = (
     "releases forged",
     "steals",
 )
+AMENDING: Final = ("activates unsigned", "releases former", "releases fallen", "releases fallen", "releases right")
+"""What else they do where the charter is amended."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -79,6 +81,8 @@ class Schedule:
     """A FLASH needs two officers (officers.py)."""
     alternates: tuple[str, ...] = ()
     """Parties that have two terminals (company.py)."""
+    amendments: int = 0
+    """Of the charter (amendments.py); the world has one relay more, which comes with one of them."""
 
     def thinned(self, events: tuple[Event, ...]) -> Schedule:
         """The same world with other events."""
@@ -92,12 +96,15 @@ def draw(seed: int, *, short: bool, storm_ms: int | None = None) -> Schedule:
     relays = 2 + seed % 2
     storm_ms = storm_ms or (SHORT_STORM_MS if short else STORM_MS)
     alternates = () if seed % 10 != 4 else ENDPOINTS if seed % 20 == 4 else ENDPOINTS[:1]
-    terminals = (*ENDPOINTS, *(f"{party}-ALT" for party in alternates))
-    drawing = Drawing(rng, [f"relay-{number}" for number in range(1, relays + 1)], storm_ms, terminals)
+    amendments = 0 if seed % 5 else 1 if seed % 20 == 0 else 2
+    names = [f"relay-{number}" for number in range(1, relays + 1 + (amendments > 0))]
+    drawing = Drawing(rng, names, storm_ms, (*ENDPOINTS, *(f"{party}-ALT" for party in alternates)))
     drawing.people(pace=2.5 if short else 1.0)
     if seed % 3 == 0:
         drawing.talk(random.Random(f"talk {seed}"))
-    release = seed % 4 == 2 and not alternates
+    release = (seed % 4 == 2 or amendments > 0) and not alternates
+    if amendments:
+        drawing.charter(random.Random(f"charter {seed}"), amendments)
     if alternates:
         drawing.company(random.Random(f"company {seed}"))
     drawing.officers(random.Random(f"officers {seed}"), release=release)
@@ -117,6 +124,7 @@ def draw(seed: int, *, short: bool, storm_ms: int | None = None) -> Schedule:
         ratchets=seed % 3 == 1,
         release=release,
         alternates=alternates,
+        amendments=amendments,
     )
 
 
@@ -169,6 +177,23 @@ class Drawing:
             number, within = rng.randrange(1_000), rng.randint(1, 40)
             self._add(at, f"{who.lower()} {act.format(number=number, within=within, at=at, who=who)}")
             at += rng.randint(300, 7_000)
+
+    def charter(self, rng: random.Random, amendments: int) -> None:
+        """The charter is amended twice, by both; or once, and one side never hears of it."""
+        alone, at = [rng.choice(ENDPOINTS)] if amendments == 1 else [], 0
+        for serial in range(2, amendments + 2):
+            at = rng.randint(10_000, self._end // 2) if serial == 2 else at + rng.choice((100, 2_000, self._end // 4))
+            for number in range(6):  # what a crash takes back is handed in again
+                who = rng.choice(alone or ENDPOINTS).lower()
+                self._add(at + number * rng.randint(200, 5_000), f"{who} activates {serial}")
+            # When the sky is clear whoever has not taken it does.
+            for who in () if alone else ENDPOINTS:
+                self.events.append(Event(self._end + 5_000 * serial, f"{who.lower()} activates {serial}"))
+        at = 5_000
+        while at < self._end:
+            who = rng.choice(ENDPOINTS).lower()
+            self._add(at, f"{who} {rng.choice(AMENDING)}")
+            at += rng.randint(2_000, 20_000)
 
     def company(self, rng: random.Random) -> None:
         """Terminals take over from their siblings, whether these still live or not, and are cut off from each other."""

@@ -98,11 +98,13 @@ def hasten(schedule: Schedule, complains: Complaint) -> Schedule:
 
 def scenario(schedule: Schedule, why: str) -> str:
     """The schedule in the language of the scenarios, and below the line what happens."""
-    settings = f"relays={schedule.relays} profile={schedule.profile} seed={schedule.seed} weather=drawn"
+    relays = schedule.relays + (schedule.amendments > 0)
+    settings = f"relays={relays} profile={schedule.profile} seed={schedule.seed} weather=drawn"
     settings += f" narrow={schedule.narrow}" if schedule.narrow else ""
     settings += f" tests={schedule.tests_ms}ms" if schedule.tests_ms else ""
     settings += " ratchets=yes" if schedule.ratchets else ""
     settings += " release=two" if schedule.release else ""
+    settings += f" amendments={schedule.amendments}" if schedule.amendments else ""
     settings += f" alternates={','.join(schedule.alternates)}" if schedule.alternates else ""
     lines = [f"# {line}" for line in why.splitlines()] + [f"world {settings}", ""]
     now = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hotline.drill.simulator.shelf import Shelf
 from hotline.drill.simulator.world import World
 from hotline.ledger.record import parse_leaf
 from hotline.machine import Plane
@@ -38,5 +39,5 @@ def test_tests_keep_every_promise_and_call_nobody(seed: int) -> None:
                 assert serial not in unread
         kept = node.machine.tests.kept
         assert (kept.missed, kept.undelivered) == (0, 0), "after minutes of calm the line is well"
-        tables = {name: node.rows(name) for name in REBUILT}
+        tables = {name: Shelf(node.disk).rows(name) for name in REBUILT}
         assert differences(rebuild(parse_leaf(leaf) for leaf in node.disk.log.leaves), tables) == []

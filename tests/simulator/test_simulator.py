@@ -76,7 +76,7 @@ def test_a_campaign_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert tally.bad == [(3, "lost", "lost: one")]
 
 
-@pytest.mark.parametrize("seed", [4, 7])
+@pytest.mark.parametrize("seed", [4, 85])
 def test_the_same_seed_gives_the_same_history(seed: int) -> None:
     """A failing seed could not be looked at again, and nobody could check our claim."""
     digests = set()

@@ -277,7 +277,8 @@ class Storm:
         self._parted.clear()
         for cable in self.world.cables.values():
             machine = cable.endpoint.machine
-            unwelcome = machine is not None and not machine.context.paths[cable.relay.name].open
+            path = machine.context.paths.get(cable.relay.name) if machine is not None else None
+            unwelcome = path is not None and not path.open
             zombie = cable.mute_up or cable.mute_down or unwelcome  # its Hello was lost, which TCP would not have done
             cable.cut = cable.mute_up = cable.mute_down = False
             if zombie or cable.rate:

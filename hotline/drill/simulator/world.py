@@ -103,6 +103,13 @@ class World:
         """Everything that has a power switch."""
         return [*self.endpoints.values(), *self.relays.values()]
 
+    @property
+    def dialled(self) -> list[RelayNode]:
+        """The relays that every terminal uses; for what lies at another one nobody need come."""
+        return [
+            relay for relay in self.relays.values() if all(one.dials(relay.name) for one in self.endpoints.values())
+        ]
+
     def cables_of(self, name: str) -> list[Cable]:
         """The cables that end at a node."""
         return [cable for ends, cable in self.cables.items() if name in ends]

@@ -321,6 +321,32 @@ def test_a_terminal_that_was_set_back_is_told_by_its_peer(ceremony: Ceremony, se
     assert pair.bravo.shown()
 
 
+def test_a_terminal_that_was_set_back_by_two_charters_takes_one_after_the_other(
+    ceremony: Ceremony,  # noqa: F811
+    second: bytes,
+) -> None:
+    """It would be ready for the first for ever: its peer has left that one behind (docs/protocol.md 24.9 and 24.10)."""
+    pair = standing(ceremony.signed)
+    backup = pair.alpha.memory.copy()
+    third = ceremony.agreed(FEWER_TESTS, second)
+    for note in (second, third):
+        for party in (pair.alpha, pair.bravo):
+            assert activate(party, note).ok
+        pair.run(3_000)
+    assert activate(pair.bravo, ceremony.agreed(Changes(notice_days=30), third)).ok, "and it is ready for a fourth"
+    pair.alpha.memory = backup
+    again(pair.alpha)
+    pair.run(1_000)
+    for serial, note in ((2, second), (3, third)):
+        assert activate(pair.alpha, note).ok
+        pair.run(2_000)
+        assert serials(pair) == (serial, 3)
+    pair.bravo.submit("heard under the third")
+    pair.run(2_000)
+    assert pair.alpha.shown() == [1]
+    assert [alarm for party in (pair.alpha, pair.bravo) for alarm in party.alarms() if "charter" in str(alarm)] == []
+
+
 def test_beats_of_a_hotline_that_was_never_amended_say_nothing_of_it(
     ceremony: Ceremony,  # noqa: F811
     second: bytes,
