@@ -40,10 +40,13 @@ ACTS: Final = (
     'says "real statement {at} of {who}, quietly" routine quiet',
     'says "real statement {at} of {who}, quietly" immediate quiet',
     'says "exercise statement {at} of {who}, quietly" priority quiet exercise',
+)  # fmt: skip
+"""What officers do beside saying and reading (officers.py)."""
+WATCHES: Final = (
     'says "service remark {at} of {who}" service', "hands-over at-once", "hands-over at-once", "hands-over late",
     "hands-over late", "hands-over forged",
 )  # fmt: skip
-"""What officers do beside saying and reading (officers.py)."""
+"""And operators, where a party has one terminal."""
 RELEASES: Final = (
     "releases right",
     "releases right",
@@ -170,7 +173,7 @@ class Drawing:
 
     def officers(self, rng: random.Random, *, release: bool) -> None:
         """What else they do (officers.py): each now and then, so that nothing of it is lacking in many storms."""
-        acts = [*ACTS, *(RELEASES if release else ())]
+        acts = [*ACTS, *(WATCHES if len(self._terminals) == 2 else ()), *(RELEASES if release else ())]
         at = 2_000
         while at < self._end:
             who, act = rng.choice(self._terminals), rng.choice(acts)
