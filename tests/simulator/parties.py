@@ -5,6 +5,7 @@
 | voice | what a party says to two has one serial, one content and one signature; an empty statement excepted (26.4) |
 | receipt | delivered and read are told of that party alone that has it, or where a person has opened it (26.5) |
 | accused | nobody is told that an honest party said two things, or keeps two ledgers (26.11, 26.12) |
+| warned | a party with an old disk says nothing else under a serial of which one that it hears has heard (26.15) |
 | convicted | who says two things, or shows two ledgers, is found out by both; others accept the evidence (26.14) |
 | record | what the ledger says of each of the others is what its tables hold, and it gives its signed head (26.6) |
 
@@ -71,6 +72,8 @@ class Parties:
         """Who was told what of whom."""
         self.pairs = {(a, b): Pair() for a in world.endpoints for b in world.endpoints if a != b}
         """By reader and sender."""
+        self._warned: dict[tuple[str, str], set[tuple[str, int]]] = {}
+        """Of whoever got an old disk, by who knew of it then: what others were known to hold that was not here."""
         self._voices: dict[tuple[str, Place], tuple[object, object]] = {}
         world.on_delivery = self.on_delivery  # type: ignore[assignment]
         for node in self.nodes:
@@ -105,6 +108,8 @@ class Parties:
 
         def crashed() -> None:
             crash()
+            for sender in self._others(node.name):
+                self._warned.pop((sender, node.name), None)
             self._resync(node)
 
         node.commit, node.crash = committed, crashed  # type: ignore[method-assign]
@@ -118,6 +123,8 @@ class Parties:
                 self.pairs[node.name, other].opened.add(place)
             return
         if table == "received":
+            if place in self._warned.get((other, node.name), ()) and not _is_empty(row):
+                self._warned_of(other, node.name, place, row)
             self.pairs[node.name, other].held.add((*place, octets(row["hash"])))
         self._voice(node.name if table == "sent" else other, place, row)
 
@@ -129,8 +136,29 @@ class Parties:
         if self._voices.setdefault((sender, place), words) != words:
             raise Broken("voice", f"{sender} said two things as {place[0]} #{place[1]}")
 
+    def _warned_of(self, sender: str, reader: str, place: Place, row: Row) -> None:
+        """It may still be what had been under way."""
+        if any(
+            (*place, octets(row["hash"])) in self.pairs[other, sender].held for other in self._others(reader, sender)
+        ):
+            return
+        raise Broken(
+            "warned", f"{sender} says another thing as #{place[1]} to {reader}, who knew that another holds it"
+        )
+
+    def _others(self, *names: str) -> list[str]:
+        return [name for name in self.world.endpoints if name not in names]
+
     def on_restore(self, node: ConferenceNode) -> None:
         """An old disk is back."""
+        for other in node.others:
+            assert isinstance(other, ConferenceNode)
+            known = other.conference.members.values() if other.conference is not None else ()
+            gossips = [one._first.beats.gossip for one in known]
+            claims = {key for gossip in gossips if gossip is not None for key in gossip._claims}
+            # After a second loss what was said after the first one may be under way.
+            fresh = node.name not in self.restored
+            self._warned[node.name, other.name] = {(p, s) for n, p, s in claims if fresh and n == node.number}
         self.restored.add(node.name)
         self._resync(node)
 

@@ -81,6 +81,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("what expired for one is another word", "hotline.protocol.gossip", "VOIDS", (), 40, 4),  # type: ignore[arg-type]
     Planted("what a third party said is not shown", Gossip, "told", _nothing, 12, 3),
     Planted("what every beat lost is named no more", Gossip, "_in_turn", _none, 60, 11),
+    Planted("whom others heard is not told so", Gossip, "_write_of_peer", _nothing, 60, 1),
     Planted("heads of thirds are not compared", PeerLog, "shown_to_another", _nothing, 12, 7),
     Planted("envelopes of the others are passed over", Conference, "_parcels", _of_the_first, 4),
 )

@@ -72,8 +72,7 @@ def draw(seed: int, *, storm_ms: int = STORM_MS) -> Parley:
             at, lasting = rng.randint(3_000, storm_ms - 15_000), rng.randint(1_000, 20_000)
             events.append(Event(at, f"lie {rng.choice(relays)} {how} {rng.randint(1, 3)} for {lasting}ms"))
     if seed % 4 == 1:
-        at, who = rng.randint(2_000, storm_ms // 2), rng.choice(PARTIES).lower()
-        events += [Event(at, f"backup {who}"), Event(rng.randint(at + 5_000, storm_ms), f"restore {who}")]
+        events += _old_backup(rng, storm_ms)
     lie = None
     if seed % 4 == 3:
         liar, victim = rng.sample(PARTIES, 2)
@@ -81,6 +80,19 @@ def draw(seed: int, *, storm_ms: int = STORM_MS) -> Parley:
         # Who goes back to an old disk may have said two things honestly: only the liar is to be found out.
         events = [event for event in events if not event.command.startswith("restore")]
     return Parley(seed, len(relays), "satellite" if seed % 5 == 4 else "fibre", storm_ms, tuple(sorted(events)), lie)
+
+
+def _old_backup(rng: random.Random, storm_ms: int) -> list[Event]:
+    """What one of two has heard is lost by its sender, who then hears the other one alone."""
+    at, (who, one, other) = rng.randint(4_000, storm_ms // 2), rng.sample([party.lower() for party in PARTIES], 3)
+    return [
+        Event(at, f"backup {who}"),
+        Event(at, f"part {who} {other} for 5s"),
+        *(Event(at + 400, f'{who} says "real statement {number} before the loss" immediate') for number in range(3)),
+        Event(at + 5_000, f"part {who} {one} for 9s"),
+        Event(at + 5_000, f"restore {who}"),
+        *(Event(at + 5_000 + 1_300 * n, f'{who} says "real statement {n} after the loss" flash') for n in (1, 2, 3)),
+    ]
 
 
 def _placed(rng: random.Random, event: Event) -> Event:
@@ -171,6 +183,9 @@ def play(parley: Parley, prepare: Callable[[Table], None] = lambda _: None) -> O
         judge, broken = error.judge, f"at {world.time} ms: {error}"
     if parley.lie is not None:
         table.storm.played[parley.lie[0]] += 1
+    table.storm.played["restored and accused"] += sum(
+        times for (_, party, _), times in table.judges.accused.items() if party not in table.judges.liars
+    )
     return Outcome(
         parley.seed, world.time, world.digest(), len(table.judges.accepted), judge, broken, table.storm.played
     )
@@ -194,7 +209,7 @@ def main() -> int:
     bad, played = 0, Counter[str]()
     for seed in range(wanted.first, wanted.first + wanted.seeds):
         outcome = run_seed(seed, wanted.storm)
-        played.update(outcome.played.keys())
+        played.update(name for name, times in outcome.played.items() if times)
         bad += bool(outcome.broken)
         lines = f"seed {seed}: {outcome.accepted} statements, {outcome.virtual_ms} ms"
         print(f"{lines} {outcome.judge} {outcome.broken}", flush=True)

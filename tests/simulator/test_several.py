@@ -9,7 +9,12 @@ from tests.simulator.several import Outcome, draw, play, run_seed
 
 SEEDS = (1, 3, 7, 11)
 """An old backup, one that says two things, one that shows two ledgers, and one that does so behind relays that lie."""
-QUICK = ("each of the others gets words of its own", "the receipt of one counts for all", "what is said is owed to one")
+QUICK = (
+    "each of the others gets words of its own",
+    "the receipt of one counts for all",
+    "what is said is owed to one",
+    "whom others heard is not told so",
+)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
