@@ -236,6 +236,35 @@ def test_a_restored_party_learns_from_one_what_it_has_said_to_another(early: boo
     assert ("restored" in alpha.alarms()) is not early  # else the officer is told of another number
 
 
+def test_an_empty_statement_that_closes_a_gap_is_left_under_way() -> None:
+    """The gap of what was lost would stay, and hold up whoever was not told of it (docs/protocol.md 26.15)."""
+    three = Trio().open()
+    alpha, bravo, charlie = three.all
+    backup = alpha.memory.copy()
+    three.part(alpha, charlie)
+    assert alpha.submit(ONE).ok
+    three.run(2_000)
+    three.meet()
+    three.part(alpha, bravo)
+
+    def beats_alone(sender: Party, relay: str, envelope: bytes) -> list[bytes]:
+        del relay
+        return [envelope] if sender is not alpha or envelope[1] & 0x02 else []
+
+    three.weather = beats_alone
+    alpha.restart(backup)
+    _until(three, lambda: "restored" in alpha.alarms())
+    assert alpha.submit(OTHER).ok
+    for _ in range(20):
+        three.run(200)
+        pending = alpha.member(charlie).context.outboxes[Plane.REAL].pending
+        assert {serial: item.is_void for serial, item in pending.items()} in ({1: True, 2: False}, {2: False})
+    assert set(pending) == {1, 2}
+    three.weather = lambda sender, relay, envelope: [envelope]
+    three.run(12_000)
+    assert charlie.got(alpha) == {1: "", 2: OTHER}
+
+
 def test_what_every_beat_lost_is_compared_in_its_turn() -> None:
     """A relay that kept back three heartbeats would have kept a lie from both for ever (docs/protocol.md 26.10)."""
     three = Trio().open()
