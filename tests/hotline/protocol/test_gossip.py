@@ -265,6 +265,33 @@ def test_an_empty_statement_that_closes_a_gap_is_left_under_way() -> None:
     assert charlie.got(alpha) == {1: "", 2: OTHER}
 
 
+def test_what_expired_for_another_is_offered_again_under_its_serial() -> None:
+    """Who was given back an old disk would get a statement under two serials (docs/protocol.md 26.15)."""
+    three = Trio().open()
+    alpha, bravo, charlie = three.all
+    backup = charlie.memory.copy()
+    three.part(alpha, bravo)
+    assert alpha.submit(ONE, valid_for_ms=3_000).ok
+    three.run(5_000)
+    three.meet()
+    _until(three, lambda: bravo.got(alpha) == {1: ""})
+
+    def beats_alone(sender: Party, relay: str, envelope: bytes) -> list[bytes]:
+        del relay
+        kept = sender is alpha and envelope[2:4] == charlie.number.to_bytes(2, "big") and not envelope[1] & 0x02
+        return [] if kept else [envelope]
+
+    three.weather = beats_alone
+    charlie.restart(backup)
+    _until(three, lambda: 1 in alpha.member(charlie).context.outboxes[Plane.REAL].pending)
+    assert alpha.submit(OTHER).ok
+    three.run(5_000)
+    three.weather = lambda sender, relay, envelope: [envelope]
+    three.run(12_000)
+    assert (bravo.got(alpha), charlie.got(alpha)) == ({1: "", 2: OTHER}, {1: ONE, 2: OTHER})
+    assert not [told for told in alpha.told if told.kind == "renumbered"]
+
+
 def test_what_every_beat_lost_is_compared_in_its_turn() -> None:
     """A relay that kept back three heartbeats would have kept a lie from both for ever (docs/protocol.md 26.10)."""
     three = Trio().open()
@@ -301,6 +328,7 @@ def test_what_is_shown_of_a_third_party_is_shown_again_until_it_has_come() -> No
     three.meet()
     three.run(12_000)
     assert not _accused(bravo) + _accused(charlie)
+    assert all(times <= 2 for gossip in deaf if gossip is not None for times, _ in gossip._shown.values())
     for gossip in deaf:
         del gossip.told  # type: ignore[union-attr]
     _until(three, lambda: bool(_accused(bravo) and _accused(charlie)))
