@@ -49,8 +49,8 @@ class Answers:
         self._tests = tests
         self._promises = promises
         self._challenges = challenges
-        self._said_lately: dict[tuple[Plane, int, SentState], None] = {}
-        """History does not know yet what the commit under way holds."""
+        self._said_lately = mirror.late.said
+        """History does not know yet what the commit under way holds; two terminals of the peer may say the same."""
         self._promised_lately: dict[tuple[Plane, int], int] = {}
         self._told_restored: set[Plane] = set()
         self._credence = Credence(context)

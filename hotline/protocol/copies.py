@@ -44,6 +44,8 @@ class Late:
         self._ctx = context
         self._told: dict[tuple[Plane, int], None] = {}
         """Told as delivered, and maybe not committed yet."""
+        self.said: dict[tuple[Plane, int, SentState], None] = {}
+        """Other stages that any terminal of the peer has told, and that may not be committed yet."""
 
     def told(self, plane: Plane, serial: int) -> None:
         """People are told that this is delivered."""
