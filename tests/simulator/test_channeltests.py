@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hotline.drill.simulator.shelf import Shelf
@@ -10,7 +12,8 @@ from hotline.ledger.record import parse_leaf
 from hotline.machine import Plane
 from hotline.protocol.neutral import UNATTENDED, kind_of
 from hotline.protocol.rebuild import REBUILT, differences, rebuild
-from tests.simulator.play import run_seed
+from tests.simulator.play import play
+from tests.simulator.schedule import draw
 from tests.simulator.stored import statement_of
 
 INTERVAL = 30_000
@@ -20,12 +23,8 @@ INTERVAL = 30_000
 def test_tests_keep_every_promise_and_call_nobody(seed: int) -> None:
     """What tests the line would itself lose statements, repeat them, or fill an inbox."""
     worlds: list[World] = []
-
-    def with_tests(world: World) -> None:
-        world.channel_test_ms = INTERVAL
-        worlds.append(world)
-
-    result = run_seed(seed, calm_ms=300_000, prepare=with_tests)
+    schedule = replace(draw(seed, short=False), tests_ms=INTERVAL)
+    result = play(schedule, calm_ms=300_000, prepare=worlds.append)
     assert result.broken == ""
     (world,) = worlds
     for node in world.endpoints.values():
