@@ -113,7 +113,7 @@ def test_a_planted_fault_becomes_a_scenario() -> None:
     schedule = replace(drawn.thinned(around), storm_ms=20_000)
     with fault.in_place():
         small, judge, _ = shrunk(schedule)
-    assert judge == "twice"
+    assert judge in ("twice", "replaced")
     assert len(small.events) <= 8 < len(schedule.events)
     text = scenario(small, "a planted fault")
     assert transcript(text) == text
