@@ -48,6 +48,7 @@ class Company(Judges):
 
     def __init__(self, world: World) -> None:
         self.voices = {party: Voices() for party in ("ALPHA", "BRAVO")}
+        self._mirrored: dict[str, set[str | int]] = {name: set() for name in world.endpoints}
         self._given: dict[tuple[str, str], int] = {}
         """Of each terminal and plane: the highest serial of its party in its record."""
         self._last: dict[tuple[str, str, int, str], dict[int, int]] = {}
@@ -87,7 +88,11 @@ class Company(Judges):
             return
         key = (node.name, str(fields["plane"]))
         serial, top = int(str(fields["new" if kind == "msg.renumbered" else "serial"])), self._given.get(key, 0)
-        if serial <= top and kind != "msg.mirrored":
+        # What a sibling has renumbered is entered so too, after it was mirrored.
+        moved = kind == "msg.renumbered" and fields["new"] in self._mirrored[node.name]
+        if kind == "msg.mirrored":
+            self._mirrored[node.name].add(fields["serial"])
+        elif serial <= top and not moved:
             raise Broken("serial", f"{node.name} gives out #{serial}, and its record has #{top}")
         self._given[key] = max(top, serial)
 
