@@ -31,7 +31,7 @@ from hotline.cli.artefacts import (
 )
 from hotline.cli.charterview import objectives_of, picture, print_differences, print_signatures, print_summary, terms_of
 from hotline.cli.groups import Commands
-from hotline.cli.output import duration_ms, line, print_json
+from hotline.cli.output import duration_or_none_ms, line, print_json
 from hotline.cli.shares import CHECK_HELP, SHARE_HELP, check_others, make_shares, pairwise, secrets_and_check
 from hotline.errors import ConfigError, Untrusted
 from hotline.files import read_public, replace
@@ -202,10 +202,10 @@ def new(
     """
     texts, opened = _offers(offers)
     secrets, check = secrets_and_check(opened, shares, check_files, pairwise_out)
-    interval = 0 if channel_tests == "none" else duration_ms(channel_tests, CHANNEL_TEST_DEFAULT)
+    interval = duration_or_none_ms(channel_tests, CHANNEL_TEST_DEFAULT)
     release, spans = releasepolicy.read_release_policy(release_policy), objectives_of(objectives)
     agreed = (_policy(witnesses), interval, terms_of(notice_days, depositary), release, spans)
-    rule = None if takeover_after in (None, "none") else duration_ms(takeover_after, 0)
+    rule = duration_or_none_ms(takeover_after, 0) or None
     text = new_charter(name, day(now_ms()), texts, check, *agreed, rule)
     write_all([*secrets, Artefact(out, text)])
     print_summary(load_draft(text), then="Next, in each capital: hotline charter sign")

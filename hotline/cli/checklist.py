@@ -118,7 +118,8 @@ def run(name: str, answers: tuple[str, ...], socket: str | None, as_json: bool) 
       hotline checklist run opening-the-watch
       hotline checklist run our-own.toml --answer done --answer "skip:no linguist on duty"
 
-    Ctrl-C ends it: what was done until then is entered, and the rest as open (exit 130).
+    Ctrl-C ends it: what was done until then is entered, and the rest as open (exit 130); before the first answer
+    nothing is. With --json the questions go to standard error.
     """
     name, data, content = load(name)
     given = [_answer(text) for text in answers]
@@ -131,10 +132,12 @@ def run(name: str, answers: tuple[str, ...], socket: str | None, as_json: bool) 
     try:
         if not given:
             done = []
-            _walk(content, done)
+            _walk(content, done, err=as_json)
     except (click.Abort, KeyboardInterrupt):
         click.echo(err=True)
         ended = True
+        if not done:
+            leave(Exit.INTERRUPTED, "ended before the first answer; nothing was recorded")
     steps = done + [("open", "")] * (len(content.step) - len(done))
     request = operator_pb2.RecordChecklistRequest(name=name, file=hashlib.sha256(data).digest())
     request.step.extend(operator_pb2.ChecklistStep(outcome=outcome, reason=reason) for outcome, reason in steps)
@@ -152,12 +155,13 @@ def run(name: str, answers: tuple[str, ...], socket: str | None, as_json: bool) 
 _WORDS = ("done", "skipped", "open")
 
 
-def _walk(content: Checklist, done: list[tuple[str, str]]) -> None:
+def _walk(content: Checklist, done: list[tuple[str, str]], *, err: bool) -> None:
     """Ask each step; `done` holds what was answered, also when somebody ends it."""
-    line(f"{safe_line(content.title)}: Enter when done, or why the step is skipped; Ctrl-C ends it")
+    how = "Enter when done, or why the step is skipped; Ctrl-C ends it"
+    click.echo(f"{safe_line(content.title)}: {how}", err=err)
     for number, step in enumerate(content.step, 1):
-        line(f"{number:3}  {_words(step)}")
-        reason = str(click.prompt("     done", default="", show_default=False, prompt_suffix="> ")).strip()
+        click.echo(f"{number:3}  {_words(step)}", err=err)
+        reason = str(click.prompt("     done", default="", show_default=False, prompt_suffix="> ", err=err)).strip()
         done.append(("skipped", reason) if reason else ("done", ""))
 
 

@@ -58,6 +58,14 @@ def duration_ms(text: str | None, default: int) -> int:
     return int(number) * units[unit]
 
 
+def duration_or_none_ms(text: str | None, default: int) -> int:
+    """As duration_ms, and 0 for `none`. Raises click.BadParameter."""
+    try:
+        return 0 if text == "none" else duration_ms(text, default)
+    except click.BadParameter as error:
+        raise click.BadParameter(f"{error.message}; or none") from error
+
+
 def unix_time(text: str) -> int:
     """Unix milliseconds of an ISO 8601 time with its zone. Raises ConfigError."""
     try:

@@ -45,8 +45,9 @@ def list_(socket: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"schema": "hotline.terminals/1", "terminals": found})
         return
+    names, words = (max(len(text(one)) for one in found) for text in (_name, _word))
     for one in found:
-        line(f"{_name(one):24} {_word(one):10} {_heard(one)}")
+        line(f"{_name(one):{names}}  {_word(one):{words}}  {_heard(one)}")
 
 
 def _name(one: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 from pathlib import Path
 
@@ -56,3 +57,10 @@ def test_answers_are_checked_before_anybody_is_asked(run: Run) -> None:
         words = [word for answer in answers for word in ("--answer", answer)]
         done = run("checklist", "run", "line-silent", *words, "--socket", "/nowhere")
         assert (done.code, "nothing was recorded" in done.err) == (1, True)
+
+
+def test_a_run_that_nobody_answers_is_not_recorded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record without a single step would stand for a watch that somebody opened; the questions are not the answer."""
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    done = run("checklist", "run", "line-silent", "--json", "--socket", "/nowhere")
+    assert (done.code, done.out, "nothing was recorded" in done.err) == (130, "", True)
