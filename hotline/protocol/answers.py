@@ -350,7 +350,7 @@ class Answers:
                 empty.copy = True
                 outbox.add(empty)
                 continue
-            if stored is None and any(line.peer.received_through[plane] >= serial for line in ctx.peers):
+            if stored is None and self._mirror.lacking.may_come(plane, serial):
                 continue  # a sibling said it, to another terminal of the peer: it brings it to us, and we to this one
             if stored is None:
                 # Given out by a state that we lost: an empty statement closes the gap, or the peer says CONFLICT.

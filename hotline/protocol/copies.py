@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from hotline.limits import MIRROR_BATCH
 from hotline.machine import Instant, Plane
 from hotline.protocol.context import Context
+from hotline.protocol.neutral import NON_PAPER, VOIDS
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.statements import decode_statement, spans
 from hotline.wire.v1 import content_pb2
@@ -27,14 +29,21 @@ def acknowledged(ctx: Context, plane: Plane, receipt: content_pb2.Receipt, name:
     return copies
 
 
-def talk_again(ctx: Context, sibling: Context) -> None:
-    """Operators' talk that waits here though the peer has it is told the sibling again, which knows its end (23.7)."""
-    has = max(line.peer.received_through[Plane.SERVICE] for line in ctx.peers)
-    pending, box = ctx.outboxes[Plane.SERVICE].pending, sibling.outboxes[Plane.SERVICE]
-    for serial in sorted(pending)[:MIRROR_BATCH]:
-        item = pending[serial]
-        if serial <= has and serial not in box.pending and not (item.is_void or item.copy):
-            box.add(item.copied(copy=True))
+def talk_again(ctx: Context, sibling: Context, serials: Iterable[int]) -> None:
+    """Operators' talk of whose end nothing is known here is told the sibling, which may know it (23.7)."""
+    for serial in sorted(serials)[:MIRROR_BATCH]:
+        copy_again(ctx, Plane.SERVICE, serial, sibling)
+
+
+def copy_again(ctx: Context, plane: Plane, serial: int, sibling: Context) -> None:
+    """A statement of our party goes to a sibling once more, if the record holds it and it is no empty one."""
+    row, box = ctx.history.sent(plane, serial), sibling.outboxes[plane]
+    if row is None or serial in box.pending:
+        return
+    statement = decode_statement(row.content)
+    if statement.kind not in (*VOIDS, NON_PAPER):  # said while each party had one terminal: for that one alone
+        item = Pending(serial, statement.precedence, row.content, row.signature, row.hash, 0)
+        box.add(item.copied(copy=True))
 
 
 class Late:
@@ -46,6 +55,28 @@ class Late:
         """Told as delivered, and maybe not committed yet."""
         self.said: dict[tuple[Plane, int, SentState], None] = {}
         """Other stages that any terminal of the peer has told, and that may not be committed yet."""
+
+        self.doubted: dict[tuple[Plane, int], None] = {}
+        """What had expired here when this terminal came to stand by: a sibling may know that it arrived."""
+
+    def doubt(self, plane: Plane, serial: int) -> None:
+        """Nothing is sent in its place from here any more, so that the peer will not say that it has it."""
+        self.doubted[plane, serial] = None
+        while len(self.doubted) > _REMEMBERED:
+            del self.doubted[next(iter(self.doubted))]
+
+    def recall(self) -> None:
+        """After a start: the newest statements that had expired, and of which the record knows no better end."""
+        history = self._ctx.history
+        for plane, outbox in self._ctx.outboxes.items():
+            for serial in range(max(1, outbox.last_serial - MIRROR_BATCH + 1), outbox.last_serial + 1):
+                expired = history.has_sent_fact(plane, serial, SentState.EXPIRED.value)
+                if expired and not history.has_sent_fact(plane, serial, SentState.DELIVERED.value):
+                    self.doubt(plane, serial)
+
+    def doubts(self, plane: Plane) -> set[int]:
+        """Serials of which the sibling that speaks is asked."""
+        return {serial for one, serial in self.doubted if one is plane}
 
     def told(self, plane: Plane, serial: int) -> None:
         """People are told that this is delivered."""

@@ -6,15 +6,16 @@ from collections import OrderedDict
 from typing import Final
 
 from hotline.errors import Malformed
-from hotline.limits import MIRROR_BATCH, SERIAL_SKIP_MAX
+from hotline.limits import SERIAL_SKIP_MAX
 from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol.branding import has_our_authority
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.context import Context
-from hotline.protocol.copies import Late, talk_again
+from hotline.protocol.copies import Late
 from hotline.protocol.entries import references, said
+from hotline.protocol.lacking import Lacking
 from hotline.protocol.language import link
-from hotline.protocol.neutral import CORRECTING, NON_PAPER, VOIDS, kind_word
+from hotline.protocol.neutral import CORRECTING, kind_word
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.promises import Promises
 from hotline.protocol.sending import Sending
@@ -25,9 +26,6 @@ from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
 _REMEMBERED: Final = 4_096
-_NEWS_EVERY: Final = 64
-"""Beats to siblings after which the one that speaks is asked about what the peer has and still waits here."""
-_LOOKED_AT: Final = 4 * MIRROR_BATCH  # for one beat, above a hole that nobody can fill
 _NOTHING: Final = bytes(32)
 """In a CONFLICT between siblings: nothing holds this serial, and nothing is said under it any more."""
 
@@ -43,17 +41,15 @@ class Mirror:
         self._promises = promises
         self._sending = sending
         self._setup = context.setup
-        self.through = dict.fromkeys(Plane, 0)
-        """Every statement of our party up to here is in this record."""
-        self._asked = dict.fromkeys(Plane, 0)
-        self._beats = 0
         self._lately: OrderedDict[tuple[Plane, int], bytes] = OrderedDict()
         """Names of what was taken and may not be committed yet."""
         self.late = Late(context)
-        self._refused: OrderedDict[tuple[Plane, int], None] = OrderedDict()
+        self.refused_late: OrderedDict[tuple[Plane, int], None] = OrderedDict()
+        """What siblings told of an earlier term when it was too late (23.6)."""
         self._clashed: set[tuple[Plane, int]] = set()
         self._ahead: OrderedDict[tuple[Plane, int], tuple[bytes, bytes]] = OrderedDict()
         """Receipts of the peer for what no sibling has told us yet: name of the statement, name of the receipt."""
+        self.lacking = Lacking(context, self)
 
     # --- who speaks --------------------------------------------------------------------------------------------------
 
@@ -89,20 +85,21 @@ class Mirror:
             raise Malformed("serial", "of a row that nobody else knows")
         ends = Ends(self._setup.charter, opened.author, local.number)
         name = statement_hash(plane, ends, opened.inner.content)
-        held = self._held(plane, statement.serial)
+        held = self.held(plane, statement.serial)
         again = held == name
         if held is None and self._too_late(plane, statement, opened.author):
-            if (plane, statement.serial) not in self._refused:
+            if (plane, statement.serial) not in self.refused_late:
                 ctx.record("mirror.refused", plane=plane.value, serial=statement.serial, statement=name.hex())
-            self._refused[plane, statement.serial] = None
-            while len(self._refused) > _REMEMBERED:
-                self._refused.popitem(last=False)
+            self.refused_late[plane, statement.serial] = None
+            while len(self.refused_late) > _REMEMBERED:
+                self.refused_late.popitem(last=False)
             held = _NOTHING
         elif held is None:
             self._take(plane, statement, opened, name, now)
             held = name
         elif held != name:
             self._clash(plane, statement.serial, name, held)
+            self._given_up(plane, ctx.outboxes[plane].pending.get(statement.serial), now)
         item = content_pb2.ReceiptItem(serial=statement.serial, statement=held)
         stage = content_pb2.STAGE_DELIVERED if held == name else content_pb2.STAGE_CONFLICT
         through = ctx.outboxes[plane].last_serial
@@ -112,7 +109,8 @@ class Mirror:
             self.acknowledged(line, plane, [statement.serial], now)
         return True
 
-    def _held(self, plane: Plane, serial: int) -> bytes | None:
+    def held(self, plane: Plane, serial: int) -> bytes | None:
+        """The name of what our party has said under this serial, as far as this record knows."""
         if (plane, serial) in self._lately:
             return self._lately[plane, serial]
         row = self._ctx.history.sent(plane, serial)
@@ -123,7 +121,7 @@ class Mirror:
         standing = self._ctx.standing
         if not standing.active or author == standing.local.number or statement.term >= standing.turn.term:
             return False
-        return statement.serial > self._peer_has(plane)
+        return statement.serial > self.lacking.peer_has(plane)
 
     def _clash(self, plane: Plane, serial: int, name: bytes, held: bytes) -> None:
         """Two terminals gave out one serial. Each keeps what it said; the peer holds one of them."""
@@ -164,7 +162,7 @@ class Mirror:
         if serial > last.get(statement.precedence, 0):
             last[statement.precedence] = serial
             ctx.out.changes.append(Put("counter", {"name": f"last:{plane}:{statement.precedence}", "value": serial}))
-        if has_our_authority(ctx, plane, statement, self._peer_has(plane)):
+        if has_our_authority(ctx, plane, statement, self.lacking.peer_has(plane)):
             self._promises.answered_by_us(plane, statement, now)
             if statement.HasField("translation"):
                 ctx.out.changes.append(link(plane, statement, "sent"))
@@ -199,7 +197,7 @@ class Mirror:
                 plane=plane.value,
                 serial=serial,
                 new=statement.serial,
-                statement=(self._held(plane, statement.serial) or b"").hex(),
+                statement=(self.held(plane, statement.serial) or b"").hex(),
             )
             self._first().fact(plane, serial, SentState.RENUMBERED, now, str(statement.serial))
 
@@ -209,7 +207,7 @@ class Mirror:
 
     def heard_of(self, plane: Plane, serial: int, statement: bytes, receipt: bytes) -> None:
         """The peer acknowledges what we have not pending: it may be on its way to us."""
-        if self._held(plane, serial) is None:
+        if self.held(plane, serial) is None:
             self._ahead[plane, serial] = statement, receipt
             while len(self._ahead) > _REMEMBERED:
                 self._ahead.popitem(last=False)
@@ -242,6 +240,7 @@ class Mirror:
         """A sibling says that these wait no more: what we hold of them does not either."""
         ctx, delivered = self._ctx, []
         for item in receipt.item:
+            self.late.doubted.pop((plane, item.serial), None)
             pending = ctx.outboxes[plane].pending.get(item.serial)
             empty = pending is None or pending.is_void
             late = empty and not receipt.expired and self.late.is_news(plane, item.serial, item.statement)
@@ -272,12 +271,21 @@ class Mirror:
             line.outboxes[plane].remove(item.serial, now.mono)
             if item.statement != _NOTHING:
                 self._clash(plane, item.serial, item.statement, pending.hash)
-            if ctx.standing.active or waits is None or waits.copy:
-                continue
-            if waits.is_void:  # no gap is left to close, or the terminal that speaks closes it
-                self._drop(plane, item.serial, now)
-            else:
-                self._not_said(plane, waits, now)
+            self._given_up(plane, waits, now)
+
+    def _given_up(self, plane: Plane, waits: Pending | None, now: Instant) -> None:
+        """What waits at a terminal that stands by, while others have something else under its serial."""
+        if self._ctx.standing.active or waits is None or waits.copy:
+            return
+        if waits.is_void:
+            self._let_go(plane, waits.serial, now)
+        else:
+            self._not_said(plane, waits, now)
+
+    def _let_go(self, plane: Plane, serial: int, now: Instant) -> None:
+        """No gap is left to close, or the terminal that speaks closes it; it may know of a better end."""
+        self._drop(plane, serial, now)
+        self.late.doubt(plane, serial)
 
     def judged(self, plane: Plane, item: Pending, now: Instant) -> bool:
         """The peer holds another statement in the place of `item`. Whether that was the end of it (23.6)."""
@@ -312,89 +320,9 @@ class Mirror:
                 if item.copy:
                     box.remove(item.serial, now.mono)
                 elif item.is_void:
-                    self._drop(plane, item.serial, now)
-
-    # --- what is lacking ---------------------------------------------------------------------------------------------
-
-    def write(self, heartbeat: content_pb2.Heartbeat, line: Context) -> None:
-        """In a beat to a sibling: how far our record of the party's statements goes, and what it lacks."""
-        marks = {plane: self._mark(plane) for plane in Plane}
-        heartbeat.received_through, heartbeat.exercise_received_through = marks[Plane.REAL], marks[Plane.EXERCISE]
-        self._beats += 1
-        asks = self._beats % _NEWS_EVERY == 0 and self._ctx.standing.turn.terminal == line.setup.remote.number
-        if asks:
-            talk_again(self._ctx, line)
-        real, exercise = (
-            self._lacking(plane) or (self._without_news(plane) if asks else None)
-            for plane in (Plane.REAL, Plane.EXERCISE)
-        )
-        if real or exercise:
-            heartbeat.lacking.first, heartbeat.lacking.last = real or (0, 0)
-            heartbeat.lacking.exercise_first, heartbeat.lacking.exercise_last = exercise or (0, 0)
-
-    def _mark(self, plane: Plane) -> int:
-        while self._ctx.outboxes[plane].last_serial > self.through[plane]:
-            if self._held(plane, self.through[plane] + 1) is None:
-                break
-            self.through[plane] += 1
-        return self.through[plane]
-
-    def _lacking(self, plane: Plane) -> tuple[int, int] | None:
-        """The next stretch to ask for; after the last one the first again."""
-        heard = [line.peer.sent_through[plane] for line in self._ctx.lines if line.sibling]
-        top = max(self._ctx.outboxes[plane].last_serial, *heard)
-        start = max(self.through[plane], self._asked[plane])
-        end = min(top, start + _LOOKED_AT)
-        while start < end and not self._wants(plane, start + 1):
-            start += 1
-        if start >= end:
-            self._asked[plane] = start if start < top else 0
-            return None
-        last = start + 1
-        while last < min(top, start + MIRROR_BATCH) and self._wants(plane, last + 1):
-            last += 1
-        self._asked[plane] = last
-        return start + 1, last
-
-    def _wants(self, plane: Plane, serial: int) -> bool:
-        """Whether it is lacking here, and would be taken if a sibling told it."""
-        if self._held(plane, serial) is not None:
-            return False
-        return (plane, serial) not in self._refused or self._peer_has(plane) >= serial
-
-    def _peer_has(self, plane: Plane) -> int:
-        return max(line.peer.received_through[plane] for line in self._ctx.peers)
-
-    def _without_news(self, plane: Plane) -> tuple[int, int] | None:
-        """What the peer has and is pending here: its receipt, or the sibling's SETTLED, was lost."""
-        has = self._peer_has(plane)
-        pending = self._ctx.outboxes[plane].pending
-        waits = {serial for serial, item in pending.items() if serial <= has and not (item.is_void or item.copy)}
-        if not waits:
-            return None
-        first = last = min(waits)
-        while last + 1 in waits and last + 1 < first + MIRROR_BATCH:
-            last += 1
-        return first, last
+                    self._let_go(plane, item.serial, now)
 
     def heard(self, heartbeat: content_pb2.Heartbeat, line: Context, now: Instant) -> None:
-        """A fresh beat of a sibling: what it lacks and we hold goes to it."""
-        lacking = heartbeat.lacking
-        for plane, first, last in (
-            (Plane.REAL, lacking.first, lacking.last),
-            (Plane.EXERCISE, lacking.exercise_first, lacking.exercise_last),
-        ):
-            if first:
-                self._offer(line, plane, first, min(last, first + MIRROR_BATCH - 1))
+        """A fresh beat of a sibling."""
+        self.lacking.heard(heartbeat, line)
         self._sending[line.setup.remote.number].pump(now)
-
-    def _offer(self, line: Context, plane: Plane, first: int, last: int) -> None:
-        box = line.outboxes[plane]
-        for serial in range(first, last + 1):
-            row = self._ctx.history.sent(plane, serial)
-            if row is None or serial in box.pending:
-                continue
-            statement = content_pb2.Statement.FromString(row.content)
-            if statement.kind not in (*VOIDS, NON_PAPER):  # said while each party had one terminal: for that one alone
-                item = Pending(serial, statement.precedence, row.content, row.signature, row.hash, 0)
-                box.add(item.copied(copy=True))

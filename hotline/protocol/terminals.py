@@ -161,7 +161,7 @@ class Terminals:
             heartbeat.peer_activation.CopyFrom(standing.signed[party])
         self._rule.write(heartbeat, line, now)
         if line.sibling:
-            self._mirror.write(heartbeat, line)
+            self._mirror.lacking.write(heartbeat, line)
             other = self._ctx.setup.remote.party
             heartbeat.other_turn = standing.turns[other].number
             if heartbeat.other_turn > peer.knows_other:

@@ -29,6 +29,7 @@ from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.entries import said
 from hotline.protocol.handover import Handovers
 from hotline.protocol.inbox import Inbox, Verdict
+from hotline.protocol.lacking import Lacking
 from hotline.protocol.ladder import Ladder
 from hotline.protocol.mirror import Mirror
 from hotline.protocol.neutral import CORRECTING, UNATTENDED
@@ -342,7 +343,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("a word that another speaks is not heard", Standing, "hear", _never, 15, 4),
     Planted("the terminal that says a thing is not kept", Receiving, "_note_voice", _voiceless, 5, 4),
     Planted("what a sibling says is not kept", Mirror, "_take", _takes_and_forgets, 5, 4),
-    Planted("what a sibling lacks is not told", Mirror, "_offer", _nothing, 25, 24),
+    Planted("what a sibling lacks is not told", Lacking, "_offer", _nothing, 25, 24),
     Planted("only one terminal of the peer is told", Context, "copy", _only_the_first, 15, 4),
     Planted("a draft is released that nobody has signed", "hotline.protocol.drafts", "judge", _released, 10, 2),
     Planted("the next watch is not told what is unread", Handovers, "listed", misdeeds.hides_unread, 10),

@@ -33,7 +33,7 @@ def holding(one: Terminal, held: Iterable[int], last: int) -> Mirror:
     mirror, kept = mirror_of(one), set(held)
     one.endpoint.context.outboxes[REAL].last_serial = last
     one.lies = True
-    mirror._held = lambda plane, serial: bytes(32) if plane is REAL and serial in kept else None  # type: ignore[method-assign]
+    mirror.held = lambda plane, serial: bytes(32) if plane is REAL and serial in kept else None  # type: ignore[method-assign]
     return mirror
 
 
@@ -59,9 +59,9 @@ def test_what_is_lacking_is_asked_for_in_stretches(
     mirror = holding(four.alt, held, last)
     (sibling,) = four.alt.endpoint.context.siblings
     sibling.peer.sent_through[REAL] = heard
-    assert mirror._mark(REAL) == mark
-    assert [mirror._lacking(REAL) for _ in asked] == asked
-    assert mirror._lacking(Plane.EXERCISE) is None
+    assert mirror.lacking._mark(REAL) == mark
+    assert [mirror.lacking._lacking(REAL) for _ in asked] == asked
+    assert mirror.lacking._lacking(Plane.EXERCISE) is None
 
 
 @pytest.mark.parametrize(
@@ -87,19 +87,18 @@ def test_who_has_no_news_of_what_the_peer_has_asks_the_one_that_speaks(
             setattr(item, mark, True)
             ctx.outboxes[REAL].add(item)
     ctx.peers[1].peer.received_through[REAL] = has
-    assert mirror._without_news(REAL) == asked
     (line,) = ctx.siblings
     beats = [content_pb2.Heartbeat() for _ in range(129)]
-    mirror._beats = 0
+    mirror.lacking._beats = 0
     for beat in beats:
-        mirror.write(beat, line)
+        mirror.lacking.write(beat, line)
     stretches = [(beat.lacking.first, beat.lacking.last) for beat in beats if beat.HasField("lacking")]
     assert stretches == ([asked] * 2 if asked else [])
     assert {beat.received_through for beat in beats} == {199}
     other = four.alpha.endpoint.context.siblings[0]
-    mirror_of(four.alpha)._beats = 63
+    mirror_of(four.alpha).lacking._beats = 63
     beat = content_pb2.Heartbeat()
-    mirror_of(four.alpha).write(beat, other)
+    mirror_of(four.alpha).lacking.write(beat, other)
     assert not beat.HasField("lacking"), "the one that speaks asks nobody"
 
 
@@ -121,7 +120,7 @@ def test_what_a_sibling_lacks_is_offered_in_one_batch(four: Quartet) -> None:
         (True, ROUTINE),
         (True, FLASH),
     ]
-    with patch.object(mirror, "_offer") as offer:
+    with patch.object(mirror.lacking, "_offer") as offer:
         beat.lacking.first, beat.lacking.last = 5, 5 + 2 * MIRROR_BATCH
         beat.lacking.exercise_first, beat.lacking.exercise_last = 7, 9
         mirror.heard(beat, line, four.alpha.now())

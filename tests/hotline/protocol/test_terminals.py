@@ -167,7 +167,7 @@ def test_talk_whose_receipt_was_lost_is_settled_by_the_one_that_speaks(four: Qua
     # docs/protocol.md 23.7
     four.part((four.alpha, four.bravo), (four.alpha, four.beside))
     four.alpha.submit("between operators", plane=Plane.SERVICE)
-    with patch("hotline.protocol.mirror._NEWS_EVERY", 2):
+    with patch("hotline.protocol.lacking._NEWS_EVERY", 2):
         four.run(4_000)
     assert "msg.copied" not in four.alt.kinds(), "the peer has not got it"
     assert len(four.alt.endpoint.context.outboxes[Plane.SERVICE].pending) == 1
@@ -197,6 +197,44 @@ def test_what_expired_at_the_one_that_speaks_is_expired_at_its_sibling(four: Qua
     four.run(30_000)
     assert four.bravo.shown() == [-1]
     assert not four.alt.endpoint.context.outboxes[Plane.REAL].pending
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_expired_for_who_was_cut_off_is_delivered_when_its_sibling_says_so(four: Quartet, restarts: bool) -> None:
+    """Its officer would read that it expired, and the peer had read it long ago (docs/protocol.md 23.7)."""
+    four.part(*((one, other) for one in four.all[:2] for other in four.all[2:]))
+    four.alpha.submit("in time", valid_for_ms=10_000)
+    four.run(500)
+    four.meet()
+    four.part(*((four.alt, other) for other in four.all if other is not four.alt))
+    four.run(12_000)
+    assert (four.alpha.states(1)[-1], four.alt.states(1)) == ("delivered", ["expired"])
+    four.blocked.discard(frozenset((four.alt.number, four.bravo.number)))
+    four.run(5_000)
+    assert not four.alt.endpoint.context.outboxes[Plane.REAL].pending, "the peer has all, it says"
+    if restarts:
+        four.alt.restart(four.alt.memory.copy())
+    four.meet()
+    four.run(30_000)
+    assert four.alt.states(1)[-1] == "delivered"
+    assert not four.alt.endpoint.context.siblings[0].outboxes[Plane.REAL].pending
+
+
+def test_what_every_terminal_of_ours_has_lost_is_closed_for_the_peers_other_one(four: Quartet) -> None:
+    """Its gap would be an alarm for ever: nobody can fill it (docs/protocol.md 10.5, 23.4)."""
+    copy = four.alpha.memory.copy()
+    four.part((four.alpha, four.alt), (four.alpha, four.beside))
+    four.alpha.submit("only one has heard this", FLASH)
+    four.run(2_000)
+    assert (four.bravo.got(), four.beside.got()) == ({1: "only one has heard this"}, {})
+    four.alpha.restart(copy)
+    four.meet()
+    four.run(1_000)
+    four.alpha.submit("what was said then is lost to us", FLASH)
+    four.run(60_000)
+    assert four.beside.got()[2] == "what was said then is lost to us"
+    assert [one.endpoint.context.inboxes[Plane.REAL].through for one in (four.bravo, four.beside)] == [2, 2]
+    assert four.bravo.got()[1] == "only one has heard this"
 
 
 def expired_where_it_had_arrived(four: Quartet) -> None:
@@ -421,7 +459,7 @@ def test_a_hole_that_nobody_can_fill_hides_none_behind_it(four: Quartet) -> None
     four.run(2_000)
     lost = [one.memory.tables["sent"].pop(("real", 5)) for one in (four.alpha, four.alt)]
     del four.alt.memory.tables["sent"]["real", 18]
-    with patch("hotline.protocol.mirror._LOOKED_AT", 3):
+    with patch("hotline.protocol.lacking._LOOKED_AT", 3):
         four.alt.restart()
         four.run(12_000)
     assert sorted({*range(1, 21)} - {*four.alt.said()}) == [5]
@@ -499,6 +537,23 @@ def test_a_sibling_judges_again_once_the_returned_one_stands_by(four: Quartet) -
     four.run(30_000)
     assert four.alpha.states(1) == ["expired"]
     assert four.bravo.got() == {1: "what holds now"}
+
+
+def test_who_stands_by_gives_up_what_a_sibling_has_another_for(four: Quartet) -> None:
+    """It would wait for ever where its own word about that serial was answered long ago (docs/protocol.md 23.6)."""
+    four.part((four.alpha, four.alt), (four.alpha, four.bravo), (four.alpha, four.beside))
+    four.alpha.submit("nobody heard this", FLASH)
+    assert four.alt.speak()
+    four.alt.submit("what holds now", FLASH)
+    four.run(2_000)
+    four.weather = lambda sender, relay, envelope: (
+        [] if sender is four.alpha and durable(envelope) else [envelope]  # nobody is asked about it
+    )
+    four.meet()
+    four.run(10_000)
+    assert four.alpha.states(1) == ["expired"]
+    assert {"taken-over", "two-voices", "not-said"} <= set(four.alpha.alarms())
+    assert four.alpha.said()[1] == "nobody heard this", "nothing is deleted"
 
 
 def test_taken_over_when_only_the_sibling_has_it(four: Quartet) -> None:
