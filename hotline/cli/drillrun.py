@@ -334,9 +334,12 @@ def _as_processes(drills: Sequence[Drill], jobs: int, settings: _Settings, *, na
     running: dict[str, subprocess.Popen[str]] = {}
     codes: list[int] = []
     pool = ThreadPoolExecutor(jobs)
+    floods = [one for one in able if one.plan.floods]
     try:
-        for code in pool.map(lambda one: _child(one, settings, running), able):
+        for code in pool.map(lambda one: _child(one, settings, running), [one for one in able if one not in floods]):
             codes.append(code)
+        for one in floods:  # each by itself
+            codes.append(_child(one, settings, running))
     except KeyboardInterrupt:
         pool.shutdown(wait=False, cancel_futures=True)
         _interrupt(running)

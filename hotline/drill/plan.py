@@ -122,6 +122,11 @@ class Plan(Settings):
         ends = [item.at + (item.lasting or 0) for item in self.inject]
         return max([*ends, *(flow.until for flow in self.traffic)], default=0)
 
+    @property
+    def floods(self) -> bool:
+        """Whether it loads the machine on purpose: another drill beside it would be late for that."""
+        return any(item.fault == "flood" for item in self.inject)
+
 
 @dataclass(frozen=True, slots=True)
 class Drill:

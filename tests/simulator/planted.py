@@ -327,7 +327,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("the window is never given back", Outbox, "_leave_window", _nothing, 10),
     Planted("what was read is told as shown", Answers, "_read", _told_as_shown, 10),
     Planted("another time is promised than was said", Answers, "_promised", _promised_for_later, 10),
-    Planted("an overdue promise rings again after a restart", Promises, "restore", _forgets_what_rang, 10),
+    Planted("an overdue promise rings again after a restart", Promises, "restore", _forgets_what_rang, 10, 6),
     Planted("an overdue promise never rings", "hotline.protocol.promises", "_due", _never_due, 10),
     Planted("a word that was overtaken is told", Beats, "_is_newest", _yes, 10, 2),
     Planted("a correction need not be opened", "hotline.protocol.receiving", "UNATTENDED", UNATTENDED + CORRECTING, 10),

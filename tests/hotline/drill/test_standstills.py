@@ -18,6 +18,7 @@ from hotline.drill.comparison import compare
 from hotline.drill.journal import Journal, of_kind
 from hotline.drill.judging import judge
 from hotline.drill.outcome import Report
+from hotline.drill.plan import Drill
 from hotline.drill.report import render
 from hotline.drill.standstills import EVERY_MS, STANDSTILL_MS, Watch
 from hotline.drill.summary import summary
@@ -197,3 +198,30 @@ def test_a_standstill_is_an_entry_of_the_journal() -> None:
     """The report of a planner's own journal would not know of it."""
     (entry,) = of_kind(stood(told(IN_TIME)).finish(), "standstill")
     assert (entry["what"], entry["ms"]) == ("disk", 200)
+
+
+# --- company ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_drill_that_floods_has_the_machine_for_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What another drill makes late would be called a fault of the hotline under a flood."""
+    present: set[str] = set()
+    beside: dict[str, set[str]] = {}
+    both = threading.Barrier(2, timeout=20)
+
+    def child(one: Drill, _settings: object, _running: object) -> int:
+        present.add(one.plan.name)
+        if not one.plan.floods:
+            both.wait()
+        beside[one.plan.name] = set(present)
+        if not one.plan.floods:
+            both.wait()
+        present.remove(one.plan.name)
+        return 0
+
+    monkeypatch.setattr(drillrun, "_child", child)
+    names = ("flood-by-terminal", "relay-killed", "flood-by-strangers", "terminal-killed")
+    done = CliRunner().invoke(cli, ["drill", "run", *names, "--jobs", "2", "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    pair = {"relay-killed", "terminal-killed"}
+    assert beside == {name: pair if name in pair else {name} for name in names}
