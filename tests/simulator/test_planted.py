@@ -22,9 +22,9 @@ from tests.simulator.play import Result, play
 from tests.simulator.schedule import Event, Schedule, draw
 from tests.simulator.shrink import hasten, judge_of, main, scenario, shrunk, thin
 
-COMMON = [planted for planted in PLANTED if planted.within <= 10]
-"""Seen in nearly every storm. `make planted` plays the others too: a change of the product shifts every history, and
-with it the storms in which a rare fault shows."""
+COMMON = [planted for planted in PLANTED if planted.within <= 10][::2]
+"""Every other one of those that nearly every storm shows. `make planted` plays them all, rare ones too: a change of the
+product shifts every history, and with it the storms in which a rare fault shows."""
 
 
 @pytest.mark.timeout(600)  # one seed as a rule
