@@ -9,7 +9,6 @@ import pytest
 
 import hotline  # noqa: F401 - before any test imports gRPC, which reads its environment only once
 
-
 _FIRST = ("simulator", "test_faults.py", "test_drills.py")
 
 
