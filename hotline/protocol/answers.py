@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
 
 from hotline.machine import Delete, Instant, Plane, Private, Put
 from hotline.protocol import copies, modes
@@ -27,8 +26,6 @@ from hotline.protocol.voids import filler, void
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2, frame_pb2
-
-_REMEMBERED = 4_096
 
 
 class Answers:
@@ -194,7 +191,7 @@ class Answers:
         key = (plane, serial, state)
         if key in self._said_lately or self._ctx.history.has_sent_fact(plane, serial, state.value):
             return False
-        _remember(self._said_lately, key, None)
+        copies.remember(self._said_lately, key, None)
         return True
 
     def _read(self, plane: Plane, serial: int, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
@@ -219,7 +216,7 @@ class Answers:
         last = self._promised_lately.get(key) or ctx.history.rung(SENT, plane, serial, "reply-by")
         if receipt.time_ms <= last:
             return
-        _remember(self._promised_lately, key, receipt.time_ms)
+        copies.remember(self._promised_lately, key, receipt.time_ms)
         self._rung(plane, serial, "reply-by", receipt, now)
         until = receipt.reply_by_ms
         officer = {"officer": Private(receipt.officer.encode())}
@@ -373,14 +370,3 @@ class Answers:
                 ctx.out.changes.append(Put("outbox", key))
         outbox.restored()
         self._sending.pump(now)
-
-
-_KeyT = TypeVar("_KeyT")
-_ValueT = TypeVar("_ValueT")
-
-
-def _remember(lately: dict[_KeyT, _ValueT], what: _KeyT, value: _ValueT) -> None:
-    """Until long after its commit; the oldest is forgotten."""
-    lately[what] = value
-    while len(lately) > _REMEMBERED:
-        del lately[next(iter(lately))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeVar
 
 from hotline.limits import MIRROR_BATCH
 from hotline.machine import Instant, Plane
@@ -13,7 +13,16 @@ from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.statements import decode_statement, spans
 from hotline.wire.v1 import content_pb2
 
-_REMEMBERED: Final = 4_096
+REMEMBERED: Final = 4_096
+_KeyT = TypeVar("_KeyT")
+_ValueT = TypeVar("_ValueT")
+
+
+def remember(lately: dict[_KeyT, _ValueT], what: _KeyT, value: _ValueT) -> None:
+    """Until long after its commit; the oldest is forgotten."""
+    lately[what] = value
+    while len(lately) > REMEMBERED:
+        del lately[next(iter(lately))]
 
 
 def acknowledged(ctx: Context, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> list[int]:
@@ -61,9 +70,7 @@ class Late:
 
     def doubt(self, plane: Plane, serial: int) -> None:
         """Nothing is sent in its place from here any more, so that the peer will not say that it has it."""
-        self.doubted[plane, serial] = None
-        while len(self.doubted) > _REMEMBERED:
-            del self.doubted[next(iter(self.doubted))]
+        remember(self.doubted, (plane, serial), None)
 
     def recall(self) -> None:
         """After a start: the newest statements that had expired, and of which the record knows no better end."""
@@ -80,9 +87,7 @@ class Late:
 
     def told(self, plane: Plane, serial: int) -> None:
         """People are told that this is delivered."""
-        self._told[plane, serial] = None
-        while len(self._told) > _REMEMBERED:
-            del self._told[next(iter(self._told))]
+        remember(self._told, (plane, serial), None)
 
     def is_news(self, plane: Plane, serial: int, statement: bytes) -> bool:
         """Whether it expired here, is the statement of this name, and nobody was told yet that it is delivered."""

@@ -11,7 +11,7 @@ from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol.branding import has_our_authority
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.context import Context
-from hotline.protocol.copies import Late
+from hotline.protocol.copies import Late, remember
 from hotline.protocol.entries import references, said
 from hotline.protocol.lacking import Lacking
 from hotline.protocol.language import link
@@ -25,7 +25,6 @@ from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
-_REMEMBERED: Final = 4_096
 _NOTHING: Final = bytes(32)
 """In a CONFLICT between siblings: nothing holds this serial, and nothing is said under it any more."""
 
@@ -90,9 +89,7 @@ class Mirror:
         if held is None and self._too_late(plane, statement, opened.author):
             if (plane, statement.serial) not in self.refused_late:
                 ctx.record("mirror.refused", plane=plane.value, serial=statement.serial, statement=name.hex())
-            self.refused_late[plane, statement.serial] = None
-            while len(self.refused_late) > _REMEMBERED:
-                self.refused_late.popitem(last=False)
+            remember(self.refused_late, (plane, statement.serial), None)
             held = _NOTHING
         elif held is None:
             self._take(plane, statement, opened, name, now)
@@ -136,9 +133,7 @@ class Mirror:
         ctx, content, serial = self._ctx, opened.inner.content, statement.serial
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
         other = ctx.standing.name(opened.author)
-        self._lately[plane, serial] = name
-        while len(self._lately) > _REMEMBERED:
-            self._lately.popitem(last=False)
+        remember(self._lately, (plane, serial), name)
         ctx.out.changes += [
             Put("sent", {**key, "content": content, "signature": opened.inner.signature, "hash": name}),
             Put("outbox", {**key, "stage": SentState.QUEUED.value}),
@@ -208,9 +203,7 @@ class Mirror:
     def heard_of(self, plane: Plane, serial: int, statement: bytes, receipt: bytes) -> None:
         """The peer acknowledges what we have not pending: it may be on its way to us."""
         if self.held(plane, serial) is None:
-            self._ahead[plane, serial] = statement, receipt
-            while len(self._ahead) > _REMEMBERED:
-                self._ahead.popitem(last=False)
+            remember(self._ahead, (plane, serial), (statement, receipt))
 
     def _was_ahead(self, plane: Plane, serial: int, name: bytes, now: Instant) -> None:
         statement, receipt = self._ahead.pop((plane, serial), (b"", b""))
