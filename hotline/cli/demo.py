@@ -18,7 +18,7 @@ from hotline.cli.exits import Exit
 from hotline.cli.output import line, precedence_word, print_json
 from hotline.crypto.fingerprint import fingerprint, joint_safety_number
 from hotline.drill.rehearsal import RehearsedTerminal
-from hotline.drill.stage import Stage, accepts, operator, paths_up, short_folder, status_of, wait_until
+from hotline.drill.stage import Stage, operator, paths_up, short_folder, status_of, wait_until
 from hotline.drill.tap import Tap
 from hotline.errors import HotlineError, LocalError
 from hotline.ledger.note import Ed25519Verifier
@@ -358,7 +358,7 @@ def _end(show: Demo, seconds: float, *, as_json: bool) -> None:
 
 def _stay(show: Demo) -> None:
     for relay in show.stage.relays:
-        if not _accepts_now(relay.address):
+        if not show.stage.started(relay.name):
             show.stage.start_relay(relay)
     for terminal in show.stage.rehearsal.terminals:
         show.stage.start_endpoint(terminal)
@@ -373,8 +373,3 @@ def _stay(show: Demo) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             time.sleep(3600)
-
-
-def _accepts_now(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    return accepts(host, int(port))

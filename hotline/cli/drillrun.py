@@ -221,7 +221,7 @@ def _reported(one: Drill, settings: _Settings, folder: Path, other: Other | None
     journal = Journal(folder / JOURNAL)
     interrupted = False
     try:
-        _play(one, settings, journal, other)
+        _play(one, settings, journal, other, folder)
     except KeyboardInterrupt:
         interrupted = True
     return results_of(journal.entries, folder), interrupted
@@ -237,7 +237,8 @@ def _set_aside(report: Report, folder: Path, tries: int) -> None:
     click.echo(f"{report.name}: {safe_line(report.outcome)} Kept in {kept}; it is played again.", err=True)
 
 
-def _play(one: Drill, settings: _Settings, journal: Any, other: Other | None) -> None:
+def _play(one: Drill, settings: _Settings, journal: Any, other: Other | None, folder: Path) -> None:
+    from hotline.drill.results import keep_logs
     from hotline.drill.runner import run_drill
     from hotline.drill.simulate import simulate
     from hotline.drill.stage import short_folder
@@ -250,6 +251,7 @@ def _play(one: Drill, settings: _Settings, journal: Any, other: Other | None) ->
     try:
         limit = settings.time_limit / 1_000
         run_drill(one, settings.seed, stage, journal, show, limit, settings.system, other)
+        keep_logs(journal.entries, stage, folder)
     finally:
         if settings.keep:
             click.echo(f"kept: {stage}", err=True)

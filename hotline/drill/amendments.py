@@ -11,7 +11,7 @@ from hotline.drill.injects import Amend
 from hotline.drill.patterns import PARTIES
 from hotline.drill.rehearsal import add_relay, signed_by_both
 from hotline.drill.scene import PERFORMERS, Scene
-from hotline.drill.stage import free_ports
+from hotline.drill.stage import reserve_ports
 from hotline.drill.telling import party_of
 
 _IN_FORCE: Final = "charter that both were handed last"
@@ -25,7 +25,8 @@ def exchange(inject: Amend, scene: Scene) -> None:
     stage = scene.stage
     base: bytes = scene.kept.get(_IN_FORCE) or stage.rehearsal.charter.read_bytes()
     file = f"{inject.joins}.note"
-    made, card = add_relay(stage.folder, inject.joins, f"127.0.0.1:{free_ports(1)[0]}", file)
+    (port,) = reserve_ports(1, stage.belongings)
+    made, card = add_relay(stage.folder, inject.joins, f"127.0.0.1:{port}", file)
     changes = Changes(relays=(card,), retire=(f"relay:{inject.leaves}",))
     note = signed_by_both(stage.rehearsal, amend(base, changes, load_charter(base).created))
     (stage.folder / file).write_bytes(note)

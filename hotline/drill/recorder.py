@@ -91,18 +91,34 @@ class Recorder:
         )
 
     def reach_steady(self, within_ms: int, quiet_ms: int) -> float | None:
-        """Milliseconds until every path was up on both sides and stayed so for `quiet_ms`, or None. Before `begin`."""
+        """Milliseconds until every path was up on both sides and stayed so for `quiet_ms`, or None. Before `begin`.
+
+        Raises LocalError if a process ends meanwhile.
+        """
         begun = time.monotonic()
         since: float | None = None
         while time.monotonic() - begun < within_ms / 1_000:
             for party, desk in self.desks.items():
                 self.pictures[party] = (0.0, desk.status())
+            self._stage.all_alive()
             now = time.monotonic()
             since = (since or now) if self.steady() else None
             if since is not None and now - since >= quiet_ms / 1_000:
                 return round((since - begun) * 1_000, 1)
             time.sleep(_LOOK_SECONDS)
         return None
+
+    def unsteady(self) -> str:
+        """What the steady state lacked when it was last looked at, terminal by terminal."""
+        told = []
+        for name, (_, picture) in self.pictures.items():
+            if picture is None:
+                told.append(f"{name} does not answer")
+                continue
+            paths = [f"{path['name']} {path['state']}" for path in picture["paths"] if path["state"] != "up"]
+            left = waiting(picture)
+            told += [f"{name} has {', '.join(paths)}"] * bool(paths) + [f"{left} wait at {name}"] * bool(left)
+        return "; ".join(told) or "everything was up, but not for long enough"
 
     def settled(self) -> bool:
         """Whether the steady state was seen on both sides since the last fault ended."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Final
 
-from hotline.drill.journal import Entry, read_journal
+from hotline.drill.journal import Entry, of_kind, read_journal
 from hotline.drill.judging import judge
 from hotline.drill.outcome import Report, report_json
 from hotline.drill.report import render
@@ -37,6 +38,22 @@ def write_report(report: Report, folder: Path) -> None:
         (folder / "report.html").write_text(render(report), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{folder}: the report cannot be written ({error.strerror})") from error
+
+
+def keep_logs(entries: list[Entry], stage: Path, folder: Path) -> None:
+    """After an aborted run, copy what its processes have said from `stage` to `folder`/logs. Raises ConfigError.
+
+    Such a run says nothing about its promises: what is left to ask is why.
+    """
+    if all(end["outcome"] != "aborted" for end in of_kind(entries, "end")):
+        return
+    place = folder / "logs"
+    try:
+        place.mkdir()
+        for log in sorted(stage.glob("*.log")):
+            shutil.copyfile(log, place / log.name)
+    except OSError as error:
+        raise ConfigError(f"{place}: the logs cannot be kept ({error.strerror})") from error
 
 
 def results_of(entries: list[Entry], folder: Path) -> Report:

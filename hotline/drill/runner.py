@@ -342,7 +342,8 @@ def _played(drill: Drill, scene: Scene, seed: int, journal: Journal, progress: P
     with _recording(recorder), Watch(scene.folder, partial(_stood_still, recorder, progress)):
         recorder.add("steady", holds=took is not None, within_ms=took)
         if took is None:
-            raise DrillAborted(f"the steady state was not reached within {plan.steady.within / 1_000:.0f} s")
+            within = f"{plan.steady.within / 1_000:.0f} s"
+            raise DrillAborted(f"the steady state was not reached within {within}: {recorder.unsteady()}")
         progress(0, f"steady state: every path up both ways after {took / 1_000:.1f} s")
         run = Run(drill, scene, recorder, seed, progress)
         try:

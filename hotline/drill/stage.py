@@ -32,18 +32,29 @@ _PORTS = range(15_000, 32_000)
 """Below those that Linux gives to outgoing connections: a relay that is down for a while finds its port free again."""
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on now, and that no outgoing connection is given."""
-    with contextlib.ExitStack() as stack:
-        found: list[int] = []
-        for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
-            if len(found) == count:
-                return found
-            one = stack.enter_context(socket.socket())
-            with contextlib.suppress(OSError):
-                one.bind(("127.0.0.1", port))
-                found.append(port)
-    raise LocalError("too few ports of the loopback interface are free: end what listens on them")
+def reserve_ports(count: int, until: contextlib.ExitStack) -> list[int]:
+    """Ports of the loopback interface that are ours `until` then, whether one of our processes listens there or not.
+
+    Nobody who asks here is given one of them, and no outgoing connection is. Raises LocalError.
+    """
+    found: list[int] = []
+    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+        if len(found) == count:
+            break
+        # Without SO_REUSEADDR it is not bound beside another keeper; with it, from then on, a daemon that asks for it
+        # too can listen beside a keeper, which does not listen.
+        keeper = socket.socket()
+        try:
+            keeper.bind(("127.0.0.1", port))
+        except OSError:
+            keeper.close()
+        else:
+            keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            until.enter_context(keeper)
+            found.append(port)
+    if len(found) < count:
+        raise LocalError("too few ports of the loopback interface are free: end what listens on them")
+    return found
 
 
 def wait_until(holds: Callable[[], bool], what: str, seconds: float = START_SECONDS) -> None:
@@ -55,18 +66,37 @@ def wait_until(holds: Callable[[], bool], what: str, seconds: float = START_SECO
         time.sleep(_POLL_SECONDS)
 
 
-def accepts(host: str, port: int) -> bool:
-    """Whether somebody listens there."""
-    with socket.socket() as probe:
-        probe.settimeout(0.2)
-        return probe.connect_ex((host, port)) == 0
-
-
 def answers(path: Path) -> bool:
     """Whether somebody listens on a Unix socket; after a kill -9 its file is there and nobody does."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(0.2)
         return probe.connect_ex(str(path)) == 0
+
+
+class _Readiness:
+    """Where one daemon says that it serves, as it does to systemd (sd_notify(3)).
+
+    That somebody accepts on its port would not do: it may be somebody else, and the daemon about to end for it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._said = path, False
+        path.unlink(missing_ok=True)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.setblocking(False)
+
+    def __enter__(self) -> _Readiness:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+        self._path.unlink(missing_ok=True)
+
+    def said(self) -> bool:
+        with contextlib.suppress(BlockingIOError):
+            self._said = self._said or b"READY=1" in self._socket.recv(4_096)
+        return self._said
 
 
 class Stage:
@@ -87,24 +117,27 @@ class Stage:
         alternates: Sequence[str] = (),
         parties: Sequence[str] = PARTIES,
     ) -> None:
-        ports = [f"127.0.0.1:{port}" for port in free_ports(relays + witnesses)]
-        named = [(f"relay-{number}", address) for number, address in enumerate(ports[:relays], 1)]
-        watching = [(f"witness-{number}", address) for number, address in enumerate(ports[relays:], 1)]
         self.folder = folder
-        self.rehearsal: Rehearsal = rehearse(
-            folder,
-            named,
-            profile,
-            None,
-            watching,
-            relay_profiles,
-            channel_test_ms=channel_test_ms,
-            release=release,
-            objective_ms=objective_ms,
-            takeover_after_ms=takeover_after_ms,
-            alternates=alternates,
-            parties=parties,
-        )
+        with contextlib.ExitStack() as until:
+            ports = [f"127.0.0.1:{port}" for port in reserve_ports(relays + witnesses, until)]
+            named = [(f"relay-{number}", address) for number, address in enumerate(ports[:relays], 1)]
+            watching = [(f"witness-{number}", address) for number, address in enumerate(ports[relays:], 1)]
+            self.rehearsal: Rehearsal = rehearse(
+                folder,
+                named,
+                profile,
+                None,
+                watching,
+                relay_profiles,
+                channel_test_ms=channel_test_ms,
+                release=release,
+                objective_ms=objective_ms,
+                takeover_after_ms=takeover_after_ms,
+                alternates=alternates,
+                parties=parties,
+            )
+            self.belongings = until.pop_all()
+            """What else ends with the stage, after its processes; each part may have ended before."""
         self.added: list[RehearsedRelay] = []
         """Relays that came in service."""
         self.environment: dict[str, dict[str, str]] = {}
@@ -115,8 +148,6 @@ class Stage:
         """Another program in the place of the daemon, by the name of its process; it takes the same arguments."""
         self.installation: dict[str, Sequence[str]] = {}
         """How Python is called for a process that runs from another installation, by the name of the process."""
-        self.belongings = contextlib.ExitStack()
-        """What else ends with the stage, after its processes; each part may have ended before."""
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Stage:
@@ -200,25 +231,26 @@ class Stage:
         self._running[name].send_signal(signal.SIGCONT)
 
     def start_relay(self, relay: RehearsedRelay) -> None:
-        """Start one relay; returns when it accepts connections."""
+        """Start one relay; returns when it serves."""
         self._start(relay.name, "relay", "run", "--config", str(relay.config))
-        host, _, port = relay.address.rpartition(":")
-        wait_until(lambda: self._alive(relay.name) and accepts(host, int(port)), f"{relay.name} to listen")
 
     def start_witness(self, witness: RehearsedRelay) -> None:
-        """Start one witness; returns when it accepts connections."""
+        """Start one witness; returns when it serves."""
         self._start(witness.name, "relay", "witness", "run", "--config", str(witness.config))
-        host, _, port = witness.address.rpartition(":")
-        wait_until(lambda: self._alive(witness.name) and accepts(host, int(port)), f"{witness.name} to listen")
 
     def start_endpoint(self, terminal: RehearsedTerminal) -> None:
-        """Start one endpoint; returns when its operator socket answers."""
-        name = terminal.process
-        self._start(name, "hotline", "endpoint", "run", "--config", str(terminal.config))
-        wait_until(lambda: self._alive(name) and answers(terminal.socket), f"{name} to be ready")
+        """Start one endpoint; returns when it serves its operators."""
+        self._start(terminal.process, "hotline", "endpoint", "run", "--config", str(terminal.config))
 
     def _start(self, name: str, module: str, *arguments: str) -> None:
-        environment = os.environ | self.environment.get(name, {})
+        """Raises LocalError if the daemon ends instead, or has not said in time that it serves."""
+        place = self.folder / f"{name}.ready"
+        with _Readiness(place) as readiness:
+            self._launch(name, module, {"NOTIFY_SOCKET": str(place)}, *arguments)
+            wait_until(lambda: self._alive(name) and readiness.said(), f"{name} to be ready")
+
+    def _launch(self, name: str, module: str, told: dict[str, str], *arguments: str) -> None:
+        environment = os.environ | self.environment.get(name, {}) | told
         if name in self.installation:
             program = [*self.installation[name], "-m", module, *arguments]
             environment.pop("PYTHONPATH", None)  # it would bring our own program back
@@ -233,6 +265,12 @@ class Stage:
                 start_new_session=True,
                 env=environment,
             )
+
+    def all_alive(self) -> None:
+        """Raises LocalError naming a process that has ended by itself, and what it said last."""
+        for name in self.names():
+            if self.started(name):
+                self._alive(name)
 
     def _alive(self, name: str) -> bool:
         process = self._running[name]

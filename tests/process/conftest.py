@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from hotline.charter.body import ReleaseEntry
 from hotline.drill.rehearsal import Rehearsal, rehearse
-from hotline.drill.stage import free_ports
+from hotline.drill.stage import reserve_ports
 from hotline.errors import HotlineError
 from hotline.runtime.client import daemon
 from hotline.wire.v1 import content_pb2, operator_pb2
@@ -54,7 +55,8 @@ class Stage:
         **more: Any,
     ) -> None:
         self.folder = folder
-        ports = free_ports(relays)
+        self.belongings = contextlib.ExitStack()
+        ports = reserve_ports(relays, self.belongings)
         named = [(f"relay-{number}", f"127.0.0.1:{port}") for number, port in enumerate(ports, 1)]
         self.rehearsal: Rehearsal = rehearse(
             folder,
@@ -116,6 +118,7 @@ class Stage:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        self.belongings.close()
 
     # --- people ------------------------------------------------------------------------------------------------------
 

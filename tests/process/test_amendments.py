@@ -10,7 +10,7 @@ from hotline.charter.amendment import Changes, amend
 from hotline.charter.delta import to_text
 from hotline.charter.model import load_charter, sign_charter
 from hotline.drill.rehearsal import add_relay, signed_by_both
-from hotline.drill.stage import free_ports
+from hotline.drill.stage import reserve_ports
 from tests.process.conftest import Stage, until
 
 pytestmark = pytest.mark.process
@@ -27,7 +27,8 @@ def test_a_relay_is_replaced_in_service(stages: Stages) -> None:
     """Both capitals would have to stop to change a relay, at the very moment they need one (docs/protocol.md 24.9)."""
     stage = stages(2)
     stage.start("relay-1", "relay-2", "ALPHA", "BRAVO")
-    address = f"127.0.0.1:{free_ports(1)[0]}"
+    (port,) = reserve_ports(1, stage.belongings)
+    address = f"127.0.0.1:{port}"
     _, card = add_relay(stage.folder, "relay-3", address, "amended.note")
     base = stage.rehearsal.charter.read_bytes()
     text = amend(base, Changes(relays=[card], retire=["relay:relay-1"]), load_charter(base).created)

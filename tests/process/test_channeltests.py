@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hotline.drill.stage import free_ports
+from hotline.drill.stage import reserve_ports
 from tests.process.conftest import HOTLINE, ROOT, Stage, environment, until
 from tests.schemas import printed
 
@@ -107,7 +107,7 @@ def test_a_peer_that_is_gone_is_missed_until_it_tests_again(stage: Stage) -> Non
 def test_monitoring_sees_tests_that_fail(tmp_path: Path) -> None:
     """Whoever watches many lines looks at numbers, not at a terminal."""
     stage = Stage(tmp_path / "stage", 1, 1_000)
-    (port,) = free_ports(1)
+    (port,) = reserve_ports(1, stage.belongings)
     home = stage.rehearsal.terminals[0]
     with home.config.open("a") as config:
         config.write(f'\n[metrics]\nlisten = "127.0.0.1:{port}"\n')

@@ -61,7 +61,8 @@ def stage() -> Iterator[Stage]:
     import shutil
 
     folder = short_folder()
-    yield Stage(folder, relays=3)
+    with Stage(folder, relays=3) as stage:
+        yield stage
     shutil.rmtree(folder)
 
 

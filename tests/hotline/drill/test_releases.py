@@ -31,8 +31,8 @@ from tests.hotline.drill.test_performers import PLAN
 def scene() -> Iterator[Scene]:
     """Rehearsed with two who sign and an alternate of ALPHA; nothing of it runs."""
     folder = short_folder()
-    stage = Stage(folder, relays=1, release=release_by_two(), alternates=["ALPHA"], takeover_after_ms=6_000)
-    yield Scene(PLAN, stage, NoLinks(), random.Random(7), folder)
+    with Stage(folder, 1, release=release_by_two(), alternates=["ALPHA"], takeover_after_ms=6_000) as stage:
+        yield Scene(PLAN, stage, NoLinks(), random.Random(7), folder)
     shutil.rmtree(folder)
 
 

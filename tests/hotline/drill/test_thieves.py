@@ -21,7 +21,8 @@ from tests.hotline.drill.test_performers import PLAN, WrittenDown
 def stage() -> Iterator[Stage]:
     """Rehearsed; nothing of it runs."""
     folder = short_folder()
-    yield Stage(folder, relays=1)
+    with Stage(folder, relays=1) as stage:
+        yield stage
     shutil.rmtree(folder)
 
 
