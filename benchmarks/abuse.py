@@ -1,8 +1,9 @@
 """`make abuse`: FLASH statements while somebody floods a relay, beside the same without; writes build/abuse.json.
 
-Every flood is real and runs in a process of its own on this machine, so that what it costs here is an upper bound: a
-stranger would bring a processor of his own. One relay, so that no other path can help. Admitted terminals that flood
-are of another hotline at the same relay: those of one's own hotline can always silence themselves.
+Every flood is real and runs in a process of its own on this machine. It takes what the others leave of the processors,
+for a stranger would bring his own; what it makes the relay do is done beside the terminals, as it would not be there.
+One relay, so that no other path can help. Admitted terminals that flood are of another hotline at the same relay:
+those of one's own hotline can always silence themselves.
 """
 
 from __future__ import annotations

@@ -1,24 +1,20 @@
-"""`hotline drill run`: one drill here, several as processes of their own."""
+"""`hotline drill run`: what is asked for, and one drill played here."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import secrets
 import shutil
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from hotline.cli.drillproxy import SpanOfTime
+from hotline.cli.drills import Settings, as_processes
 from hotline.cli.exits import Exit, leave
 from hotline.cli.output import line, print_json
 from hotline.errors import ConfigError
@@ -30,7 +26,6 @@ if TYPE_CHECKING:
     from hotline.drill.scene import Other
 
 _SEED_BITS: Final = 32
-_CHILD_PATIENCE: Final = 30.0
 
 Command = Callable[..., None]
 
@@ -118,25 +113,13 @@ def run(
     if shared["simulate"] and shared["system"] is not None:
         raise click.UsageError("--simulate plays in virtual time, --system on an installation: one of the two")
     drawn = secrets.randbits(_SEED_BITS) if seed is None else seed
-    settings = _Settings(drawn, **shared)
+    settings = Settings(drawn, **shared)
     if len(drills) == 1:
         leave(_here(drills[0], settings))
-    leave(_as_processes(drills, jobs, settings, named=bool(names)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    """What all drills of one call share. `time_limit` is in milliseconds."""
-
-    seed: int
-    out: Path
-    simulate: bool
-    system: Path | None
-    other: Path | None
-    time_limit: int
-    again: int
-    keep: bool
-    as_json: bool
+    able = _able(drills, settings)
+    skipped = len(drills) - len(able)
+    code = as_processes(able, jobs, settings, skipped)
+    leave(Exit.FIXABLE if code is Exit.DONE and names and skipped else code)
 
 
 def _chosen(names: Sequence[str], tag: str | None, everything: bool) -> list[Drill]:
@@ -166,7 +149,18 @@ def _dry(drills: Sequence[Drill]) -> None:
 # --- one -------------------------------------------------------------------------------------------------------------
 
 
-def _reasons(one: Drill, settings: _Settings) -> list[str]:
+def _able(drills: Sequence[Drill], settings: Settings) -> list[Drill]:
+    """Those that can be played here; of each other it is said why not."""
+    able = []
+    for one in drills:
+        if reasons := _reasons(one, settings):
+            click.echo(f"SKIPPED {one.plan.name}: {'; '.join(reasons)}", err=True)
+        else:
+            able.append(one)
+    return able
+
+
+def _reasons(one: Drill, settings: Settings) -> list[str]:
     """Why this drill cannot be played here, in sentences; found out before anything is started or written."""
     from hotline.drill import faults
     from hotline.drill.counterparts import cannot_simulate
@@ -186,7 +180,7 @@ def _reasons(one: Drill, settings: _Settings) -> list[str]:
     return [*lacking(one.plan), *unplayable(one.plan, settings.other)]
 
 
-def _here(one: Drill, settings: _Settings) -> Exit:
+def _here(one: Drill, settings: Settings) -> Exit:
     from hotline.drill.report import summary
     from hotline.drill.results import exit_of
     from hotline.drill.versions import other_installation
@@ -210,7 +204,7 @@ def _here(one: Drill, settings: _Settings) -> Exit:
     return Exit.INTERRUPTED if interrupted else Exit(exit_of(report))
 
 
-def _reported(one: Drill, settings: _Settings, folder: Path, other: Other | None) -> tuple[Report, bool]:
+def _reported(one: Drill, settings: Settings, folder: Path, other: Other | None) -> tuple[Report, bool]:
     """Played once: its report, and whether somebody interrupted it."""
     from hotline.drill.journal import Journal
     from hotline.drill.results import JOURNAL, results_of
@@ -237,7 +231,7 @@ def _set_aside(report: Report, folder: Path, tries: int) -> None:
     click.echo(f"{report.name}: {safe_line(report.outcome)} Kept in {kept}; it is played again.", err=True)
 
 
-def _play(one: Drill, settings: _Settings, journal: Any, other: Other | None, folder: Path) -> None:
+def _play(one: Drill, settings: Settings, journal: Any, other: Other | None, folder: Path) -> None:
     from hotline.drill.results import keep_logs
     from hotline.drill.runner import run_drill
     from hotline.drill.simulate import simulate
@@ -314,86 +308,3 @@ def run_json(report: Report, folder: Path, tries: int = 1) -> dict[str, Any]:
         "folder": str(folder),
         "tries": tries,
     }
-
-
-# --- several ---------------------------------------------------------------------------------------------------------
-
-
-def _as_processes(drills: Sequence[Drill], jobs: int, settings: _Settings, *, named: bool) -> Exit:
-    able = []
-    skipped = 0
-    for one in drills:
-        reasons = _reasons(one, settings)
-        if reasons:
-            skipped += 1
-            click.echo(f"SKIPPED {one.plan.name}: {'; '.join(reasons)}", err=True)
-        else:
-            able.append(one)
-    if jobs > 1:
-        # The longest begins first, or everybody would wait for it alone at the end.
-        able.sort(key=lambda one: one.plan.length_ms, reverse=True)
-    begun = time.monotonic()
-    running: dict[str, subprocess.Popen[str]] = {}
-    codes: list[int] = []
-    pool = ThreadPoolExecutor(jobs)
-    floods = [one for one in able if one.plan.floods]
-    try:
-        for code in pool.map(lambda one: _child(one, settings, running), [one for one in able if one not in floods]):
-            codes.append(code)
-        for one in floods:  # each by itself
-            codes.append(_child(one, settings, running))
-    except KeyboardInterrupt:
-        pool.shutdown(wait=False, cancel_futures=True)
-        _interrupt(running)
-        raise
-    passed, broken, undecided = (codes.count(int(code)) for code in (Exit.DONE, Exit.DRILL_BROKEN, Exit.UNDECIDED))
-    if not settings.as_json:
-        rest = f"{len(codes) - passed - broken - undecided} aborted, {skipped} not run here"
-        told = f"{passed} of {len(codes)} drills passed, {broken} broken, {undecided} undecided, {rest}"
-        line(f"{told}; {time.monotonic() - begun:.0f} s")
-    if broken or undecided:
-        return Exit.DRILL_BROKEN if broken else Exit.UNDECIDED
-    return Exit.DONE if passed == len(codes) and codes and not (named and skipped) else Exit.FIXABLE
-
-
-def _child(one: Drill, settings: _Settings, running: dict[str, subprocess.Popen[str]]) -> int:
-    words = [sys.executable, "-m", "hotline", "drill", "run", str(one.path), "--json", "--out", str(settings.out)]
-    words += ["--seed", str(settings.seed), "--time-limit", f"{settings.time_limit}ms", "--again", str(settings.again)]
-    words += [flag for flag, asked in (("--simulate", settings.simulate), ("--keep", settings.keep)) if asked]
-    words += ["--system", str(settings.system)] if settings.system is not None else []
-    words += ["--other", str(settings.other)] if settings.other is not None else []
-    process = subprocess.Popen(  # noqa: S603 - our own program
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    running[one.plan.name] = process
-    out, error = process.communicate()
-    del running[one.plan.name]
-    found = json.loads(out.splitlines()[-1]) if out.strip() else None
-    if found is not None and found["tries"] > 1:
-        click.echo(error.strip(), err=True)
-    if settings.as_json and found is not None:
-        print_json(found)
-    elif found is not None:
-        held = sum(bool(promise["holds"]) for promise in found["promises"])
-        line(
-            f"{found['verdict'].upper():9} {one.plan.name:28} {held} of {len(found['promises'])} promises, "
-            f"{found['seconds']:.1f} s{'' if found['tries'] == 1 else ', played again'}"
-        )
-        for promise in found["promises"]:
-            if not promise["holds"]:
-                line(f"          {promise['text']}: limit {promise['limit']:g}, measured {promise['measured']}")
-    else:
-        click.echo(f"ABORTED   {one.plan.name}: {error.strip()}", err=True)
-    return process.returncode
-
-
-def _interrupt(running: dict[str, subprocess.Popen[str]]) -> None:
-    """Each child ends what it started; only then may we."""
-    for process in list(running.values()):
-        process.send_signal(signal.SIGINT)
-    end = time.monotonic() + _CHILD_PATIENCE
-    for process in list(running.values()):
-        try:
-            process.wait(max(0.1, end - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()

@@ -69,6 +69,11 @@ class Steady(Settings):
     """How long it must go on holding."""
 
 
+WAITS_OVER_MS: Final = 120_000
+WAITS_EVERY_MS: Final = 2_000
+"""A drill longer than the first that says no more than a statement in the second is played beside others."""
+
+
 class Traffic(Settings):
     """Statements said at a steady pace, until nothing is injected any more or for `count` of them."""
 
@@ -121,6 +126,12 @@ class Plan(Settings):
         """When the last inject is done and the last statement said, after the steady state."""
         ends = [item.at + (item.lasting or 0) for item in self.inject]
         return max([*ends, *(flow.until for flow in self.traffic)], default=0)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is long and mostly waits, so that it takes next to nothing of the machine: see WAITS_OVER_MS."""
+        said = sum((flow.until - flow.start) / flow.every for flow in self.traffic)
+        return self.length_ms > WAITS_OVER_MS and said * WAITS_EVERY_MS <= self.length_ms and not self.floods
 
     @property
     def floods(self) -> bool:

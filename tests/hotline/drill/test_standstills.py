@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from hotline.cli import drillrun
+from hotline.cli import drillrun, drills
 from hotline.cli.main import cli
 from hotline.drill.comparison import compare
 from hotline.drill.journal import Journal, of_kind
@@ -150,7 +150,7 @@ class Played:
     def __init__(self, *delivered: float) -> None:
         self._delivered = iter(delivered)
 
-    def __call__(self, _one: object, _settings: object, journal: Journal, _other: object) -> None:
+    def __call__(self, _one: object, _settings: object, journal: Journal, _other: object, _folder: object) -> None:
         story = stood(told(IN_TIME))
         story.say(100, delivered=next(self._delivered))
         for entry in story.finish():
@@ -203,11 +203,13 @@ def test_a_standstill_is_an_entry_of_the_journal() -> None:
 # --- company ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_drill_that_floods_has_the_machine_for_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What another drill makes late would be called a fault of the hotline under a flood."""
+def test_floods_are_played_alone_and_what_waits_beside_the_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What another drill makes late would be called a fault under a flood, and ten idle minutes cost a job."""
     present: set[str] = set()
     beside: dict[str, set[str]] = {}
-    both = threading.Barrier(2, timeout=20)
+    both = threading.Barrier(3, timeout=20)
 
     def child(one: Drill, _settings: object, _running: object) -> int:
         present.add(one.plan.name)
@@ -219,9 +221,9 @@ def test_a_drill_that_floods_has_the_machine_for_itself(monkeypatch: pytest.Monk
         present.remove(one.plan.name)
         return 0
 
-    monkeypatch.setattr(drillrun, "_child", child)
-    names = ("flood-by-terminal", "relay-killed", "flood-by-strangers", "terminal-killed")
+    monkeypatch.setattr(drills, "_child", child)
+    names = ("flood-by-terminal", "satellite-ten-minutes", "relay-killed", "flood-by-strangers", "terminal-killed")
     done = CliRunner().invoke(cli, ["drill", "run", *names, "--jobs", "2", "--out", str(tmp_path)])
     assert done.exit_code == 0, done.output
-    pair = {"relay-killed", "terminal-killed"}
-    assert beside == {name: pair if name in pair else {name} for name in names}
+    three = {"satellite-ten-minutes", "relay-killed", "terminal-killed"}
+    assert beside == {name: three if name in three else {name} for name in names}
