@@ -159,6 +159,7 @@ class WitnessServer(ThreadingHTTPServer):
 
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = WITNESS_CONNECTIONS_MAX  # else the system resets those that come together
 
     def __init__(self, address: str, service: WitnessService) -> None:
         """Listen at `host:port`. Raises ConfigError."""
