@@ -52,6 +52,7 @@ SHELLS = {"relay/__main__.py", "relay/cli.py", "relay/health.py", "relay/relayd.
 TESTS = (
     *("hotline/charter", "hotline/crypto", "hotline/ledger", "hotline/protocol", "hotline/wire", "relay"),
     *("hotline/cli/test_twowords.py", "hotline/test_config.py", "test_conformance.py", "test_oracle.py", "fuzz"),
+    *("scenarios", "claims"),
 )
 SEEDS = ("tests/simulator/test_simulator.py", [f"test_no_judge_complains[{seed}]" for seed in (15, 19, 3, 11)], 8.0)
 """Whole conversations in virtual time: the quickest seeds, offered last to what decides."""
@@ -80,8 +81,8 @@ OWN = {
 }
 """Modules whose own tests bear another name than theirs."""
 
-EDGES = ("tests/hotline/protocol/test_clauses.py", "tests/hotline/protocol/test_seams.py")
-"""Clauses of the protocol at their edges and where they meet: for every module of that room like its own tests."""
+EDGES = tuple(f"tests/hotline/protocol/test_{name}.py" for name in ("clauses", "seams", "bounds", "timetables"))
+"""Clauses of the protocol at their edges, where they meet, and when: run like the own tests of every module there."""
 
 LEFT_OUT = {
     "tests/relay/test_witness_cli.py": "starts programs",

@@ -246,7 +246,7 @@ class Endpoint:
                 self._courier.take_in(event, now)
                 self._settle(now)
             case LinkOpened():
-                self._link_opened(event, now)
+                self._link_opened(event)
             case LinkClosed():
                 self._link_closed(event, now)
             case Started():
@@ -339,13 +339,12 @@ class Endpoint:
 
     # --- links -------------------------------------------------------------------------------------------------------
 
-    def _link_opened(self, event: LinkOpened, now: Instant) -> None:
+    def _link_opened(self, event: LinkOpened) -> None:
         """A stream is open: say who we are. The path counts as open once the relay welcomes us."""
         setup = self.context.setup
         hello = frame_pb2.Hello(version=WIRE_VERSION, charter=setup.charter, terminal=setup.local.number)
         if event.link in self.context.paths:
             self.context.out.transmit.append(Transmission(event.link, encode(frame_pb2.Frame(hello=hello))))
-        del now
 
     def _link_closed(self, event: LinkClosed, now: Instant) -> None:
         for line in self._lines.values():

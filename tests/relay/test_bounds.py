@@ -117,3 +117,10 @@ def test_refusals_beyond_the_bound_are_told_also_when_the_flood_ends() -> None:
     assert due <= NOW.mono + MINUTE
     (told,) = _refused(relay.step(Tick(), Instant(due, NOW.wall + MINUTE)))
     assert told.fields == {"link": "a", "reason": "more", "count": 7}
+
+
+def test_a_parcel_that_is_just_full_is_nothing_to_tell() -> None:
+    """The log would complain of every terminal that catches up (docs/protocol.md 4.8)."""
+    relay = _relay("a")
+    frames = tuple(envelope_frame(_envelope(number)) for number in range(FRAMES_PER_PARCEL_MAX))
+    assert _refused(relay.step(FramesReceived("a", frames), NOW)) == []

@@ -478,3 +478,33 @@ def test_what_is_counted_is_what_was_done() -> None:
     assert (relay.forwarded, relay.stored) == (2, 2)
     _send(relay, "a", _envelope(3, sender=BRAVO))
     assert (relay.forwarded, relay.stored, relay.refused) == (2, 2, 1)
+
+
+def test_custody_says_for_whom_of_which_hotline_and_when() -> None:
+    """A receipt could be shown for another terminal, or for another day (docs/protocol.md 5.6)."""
+    relay = _relay()
+    _attach(relay, "a", "fp-a", _hello(ALPHA))
+    (frame,) = _bodies(_send(relay, "a", _envelope(1), _envelope(2)).transmit, "a")
+    assert frame_pb2.CustodyBody.FromString(frame.custody.body) == frame_pb2.CustodyBody(
+        charter=CHARTER, terminal=ALPHA, envelope=[_name(_envelope(1)), _name(_envelope(2))], time_ms=NOW.wall
+    )
+
+
+def test_a_refusal_names_its_envelope_and_an_attached_terminal_is_told() -> None:
+    """A sender would not know what was refused, nor an operator who is there (docs/protocol.md 5.7 and 5.18)."""
+    relay = _relay()
+    out = _attach(relay, "a", "fp-a", _hello(ALPHA))
+    assert [(told.kind, told.fields) for told in out.deliver] == [("attached", {"link": "a", "terminal": ALPHA})]
+    (frame,) = _bodies(_send(relay, "a", _envelope(to=9)).transmit, "a")
+    assert frame.refusal.envelope_id == envelope_id(_envelope(to=9))
+
+
+def test_a_new_relay_has_done_nothing_and_looks_at_once_at_what_is_stored() -> None:
+    """Counts would begin elsewhere, and what was stored long ago stay for an hour more (docs/protocol.md 5.8)."""
+    relay = _relay([(CHARTER, BRAVO, Held(b"i", b"n", b"f", NOW.wall - MAILBOX_RETENTION - 1))])
+    assert (relay.streams, relay.attached, relay.forwarded, relay.stored, relay.refused) == (0, 0, 0, 0, 0)
+    assert relay.next_deadline() is None
+    assert (relay.held, len(relay.step(Tick(), NOW).changes), relay.held) == (1, 1, 0)
+    assert relay.next_deadline() == NOW.mono + 3_600_000
+    relay.step(Tick(), Instant(NOW.mono + 3_599_999, NOW.wall))
+    assert relay.next_deadline() == NOW.mono + 3_600_000

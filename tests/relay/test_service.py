@@ -17,9 +17,10 @@ from hotline.charter.profiles import PROFILES
 from hotline.crypto.signing import SigningKey
 from hotline.crypto.tls import certificate_name, fingerprint, pem
 from hotline.limits import ENVELOPE_BYTES_MAX, LINK_QUEUE_BYTES_MAX, PARCEL_BYTES_MAX, STREAMS_PER_CERTIFICATE
-from hotline.machine import Delivery
+from hotline.machine import Delivery, Transmission
 from hotline.runtime.credentials import OwnTls, RelayTarget, open_channel, server_credentials, server_options
 from hotline.runtime.driver import Driver
+from hotline.runtime.frames import FrameQueue
 from hotline.wire.codec import decode_frame, encode, envelope_frame
 from hotline.wire.envelope import Header, envelope_id
 from hotline.wire.v1 import frame_pb2, relay_pb2, relay_pb2_grpc
@@ -255,3 +256,32 @@ async def test_restart_keeps_what_was_signed_for(identities: dict[int, OwnTls], 
         assert (await received.next()).envelope == _envelope(1)
     finally:
         await second.stop()
+
+
+async def test_more_streams_than_there_may_be_are_refused(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams that say nothing would take the memory of those that do (docs/protocol.md 5.18)."""
+    monkeypatch.setattr("relay.service.RELAY_STREAMS_MAX", 1)
+    await house.attach(ALPHA)
+    call = house.dial(BRAVO)
+    assert await asyncio.wait_for(call.code(), SECONDS) is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert len(house.links) == 1
+
+
+def test_of_one_certificate_the_oldest_stream_goes() -> None:
+    """A terminal that comes back would be shut out by its own ghosts (docs/protocol.md 5.18)."""
+    links, ended = Links(), list[str]()
+    queues = {f"{peer}-{n}": FrameQueue(10) for peer in ("a", "b") for n in range(STREAMS_PER_CERTIFICATE + 1)}
+    for name, queue in queues.items():
+        links.open(name, name[0], queue, lambda name=name: ended.append(name))  # type: ignore[misc]
+    assert ended == ["a-0", "b-0"]
+    assert len(links) == 2 * STREAMS_PER_CERTIFICATE
+    links.send([Transmission(name, bytes(6)) for name in ("a-0", "a-1", "a-1", "b-1")])
+    assert ended == ["a-0", "b-0", "a-1"], "what does not drain is given up, and nothing else"
+    links.closed("a-1")
+    links.closed("a-1")
+    links.hang_up("a-1")
+    links.hang_up("a-2")
+    assert len(links) == 2 * STREAMS_PER_CERTIFICATE - 1
+    assert [name for name, queue in queues.items() if queue._closed] == ["a-2"]
+    links.hang_up_all()
+    assert {name for name, queue in queues.items() if queue._closed} == {*queues} - {"a-0", "b-0", "a-1"}

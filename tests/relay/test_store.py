@@ -160,3 +160,31 @@ def test_every_file_is_closed_to_others_from_its_birth(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert found == {"mailbox.db": 0, "mailbox.db-wal": 0, "mailbox.db-shm": 0}
+
+
+def test_what_cannot_be_a_store_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relay would end in a traceback, or sign for what no disk holds (docs/protocol.md 3.4)."""
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "folder" / "mailbox.db").mkdir(parents=True)
+    for folder in (tmp_path / "file", tmp_path / "folder"):
+        with pytest.raises(StorageError, match="cannot be used as a store"):
+            SqliteMailboxStore(folder)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StorageError, match="does not give WAL"):
+        open_durable(Path(":memory:"), "", 1, "store ({})")
+    with opened(tmp_path / "again") as store:
+        assert store.damaged == 0
+        assert store._db.execute("PRAGMA secure_delete").fetchone() == (2,), "what was taken lingers in free pages"
+        store._db.close()
+        with pytest.raises(StorageError, match="cannot be read"):
+            store.load()
+
+
+def test_a_store_that_could_not_be_opened_may_be_tried_again(tmp_path: Path) -> None:
+    """One failed start would keep the folder locked against the next one."""
+    (tmp_path / "mailbox.db").mkdir()
+    with pytest.raises(StorageError):
+        SqliteMailboxStore(tmp_path)
+    (tmp_path / "mailbox.db").rmdir()
+    with opened(tmp_path) as store:
+        assert store.load() == []

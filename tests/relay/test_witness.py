@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from hotline.crypto.mldsa44 import PostQuantumKey
 from hotline.crypto.signing import SigningKey
-from hotline.errors import StorageError
+from hotline.errors import ConfigError, StorageError
 from hotline.ledger.cosignature import Ed25519Cosigner, MlDsa44Cosigner, timestamp
 from hotline.ledger.note import open_note
 from hotline.ledger.witness import Status, Witness, parse_add_checkpoint
@@ -197,3 +198,97 @@ def test_a_proof_from_nothing_is_kept_as_evidence_against_nothing(site: Site) ->
     assert strange != LOG.request(5, 12)
     assert site.add(strange)[0] == Status.UNPROCESSABLE
     assert site.add(LOG.request(0, 5))[0] == 200
+
+
+def _posted(site: Site, path: str, length: str, body: bytes) -> tuple[int, bytes]:
+    """Status of the answer, and what else comes before the connection ends or a moment has passed."""
+    connection = http.client.HTTPConnection("127.0.0.1", site.server.server_address[1], timeout=5)
+    with closing(connection):
+        connection.putrequest("POST", path)
+        connection.putheader("Content-Length", length)
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+def test_the_longest_request_is_read(site: Site) -> None:
+    """A lawful proof with many cosignatures would be refused for its length (docs/protocol.md 13.17)."""
+    assert _posted(site, "/", "65536", bytes(65_536)) == (404, b"POST /add-checkpoint\n")
+    assert _posted(site, "/", "00004", b"none")[0] == 404
+    assert _posted(site, "/", "000004", b"none")[0] == 400
+
+
+def test_after_a_dishonest_length_the_connection_ends(site: Site) -> None:
+    """What follows would be read as another request (docs/protocol.md 13.17)."""
+    connection = http.client.HTTPConnection("127.0.0.1", site.server.server_address[1], timeout=5)
+    with closing(connection):
+        connection.putrequest("POST", "/add-checkpoint")
+        connection.putheader("Content-Length", "70000")
+        connection.endheaders()
+        answer = connection.getresponse()
+        answer.read()
+        assert connection.sock is not None
+        assert connection.sock.recv(1) == b""
+
+
+def test_only_the_first_contradictions_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has a log's key could fill the witness's disk (docs/protocol.md 13.17)."""
+    monkeypatch.setattr("relay.witness.WITNESS_EVIDENCE_MAX", 2)
+    store = WitnessStore(tmp_path)
+    for number in range(3):
+        store.accuse(b"held", b"request %d" % number, 1_795_000_000 + number)
+    rows = store._db.execute("SELECT at, held, request FROM evidence ORDER BY id").fetchall()
+    store.close()
+    assert rows == [(1_795_000_000, b"held", b"request 0"), (1_795_000_001, b"held", b"request 1")]
+
+
+class _Lines:
+    """What a service writes into its log."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str]] = []
+
+    def error(self, event: str, **_: object) -> None:
+        self.said.append(("error", event))
+
+    def warning(self, event: str, **_: object) -> None:
+        self.said.append(("warning", event))
+
+
+def test_an_operator_reads_of_contradictions_and_of_strangers_and_of_no_more(tmp_path: Path) -> None:
+    """A fork would stand among lines of terminals that only ask again (docs/protocol.md 13.17)."""
+    store, lines = WitnessStore(tmp_path), _Lines()
+    service = WitnessService(Witness(lambda o: VERIFIER if o == ORIGIN else None, [ED]), store, Clock())
+    service._log = lines  # type: ignore[assignment]
+    for request in (LOG.request(0, 5), LOG.request(0, 6), b"nonsense", FORK.request(5, 12)):
+        service.add_checkpoint(request)
+    store.close()
+    assert lines.said == [("warning", "refused"), ("error", "contradiction")]
+
+
+def test_more_connections_than_there_may_be_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Idle connections of strangers would keep every terminal's head from being witnessed (docs/protocol.md 13.17)."""
+    monkeypatch.setattr("relay.witness.WITNESS_CONNECTIONS_MAX", 2)
+    with running(tmp_path) as site:
+        idle = [http.client.HTTPConnection("127.0.0.1", site.server.server_address[1], timeout=5) for _ in range(2)]
+        for connection in idle:
+            connection.request("GET", "/")
+            connection.getresponse().read()
+        with pytest.raises((http.client.HTTPException, ConnectionError)):
+            site.ask("GET", "/")
+        idle[0].close()
+        deadline = time.monotonic() + 5
+        while True:
+            try:
+                assert site.ask("GET", "/")[0] == 404
+                break
+            except (http.client.HTTPException, ConnectionError):
+                assert time.monotonic() < deadline
+        idle[1].close()
+
+
+def test_an_address_that_is_taken_is_told_in_a_sentence(site: Site) -> None:
+    """A witness that is started twice would end in a traceback."""
+    port = site.server.server_address[1]
+    with pytest.raises(ConfigError, match=f"127.0.0.1:{port} cannot be listened on"):
+        WitnessServer(f"127.0.0.1:{port}", site.service)

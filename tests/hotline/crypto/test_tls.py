@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from hotline.crypto.tls import (
     certificate_name,
@@ -75,3 +76,15 @@ def test_only_our_kind_of_certificate_is_taken() -> None:
     ):
         with pytest.raises(Untrusted):
             check_certificate(der)
+
+
+def test_a_certificate_is_an_authority_for_itself_alone_and_serves_both_ends() -> None:
+    """A stolen key could certify others, or a terminal not dial with what it listens with (docs/protocol.md 5.16)."""
+    certificate = x509.load_der_x509_certificate(make_tls_identity("relay-1", NOW).certificate_der)
+    usage = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    assert [(one.critical, one.value) for one in certificate.extensions] == [
+        (True, x509.BasicConstraints(ca=True, path_length=0)),
+        (False, x509.SubjectAlternativeName([x509.DNSName("relay-1.hotline.invalid")])),
+        (False, x509.ExtendedKeyUsage(usage)),
+    ]
+    assert validity_ms(make_tls_identity("relay-1", NOW).certificate_der) == (NOW - 2 * DAY, NOW + 3_651 * DAY)

@@ -179,3 +179,33 @@ def test_what_is_about_a_third_party_is_not_held_against_the_second() -> None:
     assert findings(sender, receiver) == []
     withdrawn = side("BRAVO", about("ALPHA", said("void", "msg.recv", "bb")), counterpart="ALPHA/main")
     assert findings(sender, withdrawn) == ["withdrawn"], "it expired for CHARLIE alone"
+
+
+def quiet(way: str, serial: int = 1, **more: int) -> Record:
+    """One entry about something that was said without prejudice."""
+    return Record(f"nonpaper.{way}", {"plane": "real", "serial": serial, "size": 512, **more})
+
+
+def test_what_was_said_without_prejudice_is_said_in_both_ledgers_or_in_neither() -> None:
+    """A capital could enter a non-paper that never was, or a text that was one (docs/protocol.md 22.5)."""
+    assert findings(side("ALPHA", quiet("submit")), side("BRAVO", quiet("recv"))) == []
+    assert findings(side("ALPHA"), side("BRAVO", quiet("recv"))) == ["unsaid"]
+    assert findings(side("ALPHA", quiet("submit")), side("BRAVO", said("text", "msg.recv"))) == ["mismatch"]
+    moved = side("ALPHA", quiet("submit"), quiet("renumbered", new=2))
+    assert findings(moved, side("BRAVO", quiet("recv", 2), said("void", "msg.recv", "bb"))) == []
+    assert findings(moved, side("BRAVO", quiet("recv", 3))) == ["unsaid"]
+    assert moved.entries == 2
+
+
+def test_each_finding_stands_where_it_was_found() -> None:
+    """An auditor would open another entry, or another log (docs/protocol.md 13.9)."""
+    start = Record("daemon.start", {})
+    sender = side("ALPHA", start, said("text", "msg.submit"))
+    (found,) = compare(sender, side("BRAVO", start, start, said("text", "msg.recv", "bb")), {"ALPHA": {}, "BRAVO": {}})
+    assert (found.side, found.log_epoch, found.seq, found.kind) == ("BRAVO", 1, 2, "mismatch")
+    (found,) = compare(side("ALPHA", start, DELIVERED), side("BRAVO"), {"ALPHA": {}, "BRAVO": {}})
+    assert (found.side, found.log_epoch, found.seq, found.kind) == ("ALPHA", 1, 1, "unreceived")
+    assert "#1 (real)" in found.text
+    receipt = Record("msg.delivered", {"plane": "exercise", "serials": "3 5-6", "receipt": "cc"})
+    found_all = compare(side("ALPHA", receipt), side("BRAVO"), {"ALPHA": {}, "BRAVO": {}})
+    assert [one.text.split()[5] for one in found_all] == ["#3", "#5", "#6"]

@@ -144,3 +144,8 @@ def test_a_signature_that_is_shorter_than_its_time_has_none() -> None:
         with pytest.raises(Malformed):
             timestamp(bytes(length))
     assert timestamp((5).to_bytes(8, "big")) == 5
+
+
+def test_the_last_moment_of_the_calendar_is_one() -> None:
+    """A lawful cosignature would be refused (docs/protocol.md 13.15)."""
+    assert timestamp((2**63 - 1).to_bytes(8, "big")) == 2**63 - 1

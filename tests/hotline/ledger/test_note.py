@@ -10,8 +10,17 @@ from hypothesis import strategies as st
 
 from hotline.crypto.signing import SigningKey
 from hotline.errors import Malformed, RemoteError, Untrusted
-from hotline.ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint, parse_size, sign_checkpoint
+from hotline.ledger.checkpoint import (
+    CHECKPOINT_BYTES_MAX,
+    Checkpoint,
+    open_checkpoint,
+    parse_checkpoint,
+    parse_size,
+    sign_checkpoint,
+)
 from hotline.ledger.note import (
+    NOTE_BYTES_MAX,
+    SIGNATURES_MAX,
     Ed25519Signer,
     Ed25519Verifier,
     check_name,
@@ -161,3 +170,48 @@ def test_no_lone_surrogate_names_a_key() -> None:
         with pytest.raises(Malformed):
             check_name(f"witness{chr(number)}")
     check_name(f"witness{chr(0xD7FF)}{chr(0xE000)}")
+
+
+def test_a_note_at_its_bounds_is_read_and_one_beyond_is_not() -> None:
+    """A lawful note would be refused, or one without end be read (docs/protocol.md 2.4)."""
+    line = "\u2014 name AAAAAAA=\n".encode()
+    assert len(parse_note(b"text\n\n" + line * SIGNATURES_MAX).signatures) == SIGNATURES_MAX
+    with pytest.raises(Malformed, match="65 signatures"):
+        parse_note(b"text\n\n" + line * (SIGNATURES_MAX + 1))
+    (signature,) = parse_note(b"text\n\n" + line).signatures
+    assert (signature.key_id, signature.value) == (bytes(4), b"\0")
+    with pytest.raises(Malformed, match="too short"):
+        parse_note("text\n\n\u2014 name AAAAAA==\n".encode())
+    longest = b"x" * (NOTE_BYTES_MAX - len(line) - 2) + b"\n\n" + line
+    assert parse_note(longest).text == longest[: -len(line) - 1]
+    with pytest.raises(Malformed, match="too-long"):
+        parse_note(b"x" + longest)
+
+
+def test_a_checkpoint_is_read_up_to_its_bound() -> None:
+    """What nobody needs would stand in every heartbeat, or a head with many cosignatures be refused (2.4)."""
+    # docs/protocol.md 2.4
+    note = sign_checkpoint(HEAD, SIGNER)
+    room = CHECKPOINT_BYTES_MAX - len(note) - len("\u2014 x \n".encode())
+    for spare in (room % 4, room % 4 + 1):
+        name = "x" * (1 + spare)
+        padded = note + f"\u2014 {name} {'A' * (room // 4 * 4)}\n".encode()
+        assert len(padded) == CHECKPOINT_BYTES_MAX + spare - room % 4
+        if spare == room % 4:
+            assert open_checkpoint(padded, HEAD.origin, KEY.public) == HEAD
+        else:
+            with pytest.raises(Malformed, match="too-long"):
+                open_checkpoint(padded, HEAD.origin, KEY.public)
+
+
+def test_what_is_quoted_of_a_name_is_short() -> None:
+    """A hostile name would fill the log line."""
+    for text in ("+" + "x" * 80, "x" * 63 + "+" * 20):
+        with pytest.raises(Malformed) as raised:
+            check_name(text)
+        assert text[:64] in str(raised.value)
+        assert text[:65] not in str(raised.value)
+    with pytest.raises(Malformed) as raised:
+        parse_size("9" * 40)
+    assert "9" * 32 in str(raised.value)
+    assert "9" * 33 not in str(raised.value)

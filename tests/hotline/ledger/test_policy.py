@@ -10,8 +10,8 @@ from hotline.crypto.signing import SigningKey
 from hotline.errors import Malformed, RemoteError, Untrusted
 from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
 from hotline.ledger.cosignature import Ed25519CosignatureVerifier, Ed25519Cosigner
-from hotline.ledger.note import Ed25519Signer, Note, parse_note
-from hotline.ledger.policy import open_cosigned, parse_policy, policy_text, require_quorum
+from hotline.ledger.note import Ed25519Signer, Ed25519Verifier, Note, parse_note
+from hotline.ledger.policy import POLICY_BYTES_MAX, open_cosigned, parse_policy, policy_text, require_quorum
 from tests.hotline.ledger.specimen import KEY, ORIGIN, VERIFIER
 
 WITNESSES = {f"w{n}": Ed25519Cosigner(f"witness.example/w{n}", SigningKey(bytes([n] * 32))) for n in range(1, 5)}
@@ -163,3 +163,22 @@ def test_control_characters_are_refused_wherever_they_stand(byte: int) -> None:
     """A comment could hide a line from whoever looks at the file."""
     with pytest.raises(Malformed, match="control character"):
         parse_policy(b"# a" + bytes((byte,)) + b"b\nquorum none\n")
+
+
+def test_a_policy_at_its_bounds_is_read_and_one_beyond_is_not() -> None:
+    """A lawful policy would be refused, or one without end be parsed (docs/protocol.md 13.7)."""
+    text = b"quorum none\n"
+    assert parse_policy(b"#" * (POLICY_BYTES_MAX - len(text) - 1) + b"\n" + text).quorum == ""
+    with pytest.raises(Malformed, match="too-long"):
+        parse_policy(b"#" * (POLICY_BYTES_MAX - len(text)) + b"\n" + text)
+    keys = [Ed25519Verifier(f"log.example/{n}", SigningKey(n.to_bytes(32, "big")).public) for n in range(1, 66)]
+    assert len(parse_policy(policy_text(keys[:64], "quorum none\n").encode()).logs) == 64
+    with pytest.raises(Malformed, match=r"line 65: .*too many logs"):
+        parse_policy(policy_text(keys, "quorum none\n").encode())
+
+
+def test_what_is_quoted_of_a_policy_is_short() -> None:
+    """A file that somebody handed in would fill the screen."""
+    for line in ("x" * 40, "group g " + "x" * 40 + " w1"):
+        with pytest.raises(Malformed, match=r"[^x]x{32}$"):
+            parse_policy((W1 + line + "\nquorum w1\n").encode())

@@ -312,3 +312,49 @@ def test_a_name_without_a_number_says_nothing_of_the_log_epoch(epoch: int) -> No
         frontier.append(leaf_hash(leaf))
     note = sign_checkpoint(Checkpoint(verifier.name, 3, frontier.root()), Ed25519Signer(verifier.name, KEY))
     assert verify_log(leaves, note, verifier).outcome is Outcome.VERIFIED
+
+
+def test_what_accuses_nobody_counts_nothing() -> None:
+    """A verdict would vouch for entries that nobody has looked at (docs/protocol.md 13.9)."""
+    leaves, notes, _ = make_log(4)
+    other = Ed25519Verifier(ORIGIN, SigningKey.from_seed(bytes(32)).public)
+    fork = sign_checkpoint(Checkpoint(ORIGIN, 4, bytes(32)), Ed25519Signer(ORIGIN, KEY))
+    for verdict in (
+        verify_log(leaves, notes[-1], None),
+        verify_log(leaves, notes[-1], other),
+        verify_log([], None, VERIFIER),
+        verify_log(leaves, b"damaged", VERIFIER),
+        verify_log(leaves, notes[-1], VERIFIER, older=[fork]),
+    ):
+        found = (verdict.size, verdict.root, verdict.good_through, verdict.first_bad)
+        assert found == (0, b"", 0, None), verdict.kind
+
+
+def test_a_verdict_counts_what_was_read_and_what_is_vouched_for() -> None:
+    """An auditor would look for more entries than there are (docs/protocol.md 13.9 and 13.19)."""
+    leaves, notes, stored = make_log(20)
+    tail = verify_log([*leaves, rewritten(leaves[19], seq=20)], notes[-1], VERIFIER)
+    assert (tail.size, tail.root) == (21, b"")
+    stored[4] = bytes(32)
+    tree = verify_log(leaves, notes[-1], VERIFIER, stored.get, notes)
+    assert (tree.size, tree.good_through, tree.root) == (20, 20, b"")
+    moved = verify_log(leaves[:7] + leaves[8:], notes[-1], VERIFIER, older=notes)
+    assert (moved.size, moved.good_through, moved.first_bad) == (7, 6, 7)
+    alone = verify_log(leaves, None, VERIFIER)
+    assert (alone.size, alone.good_through) == (20, 0)
+    late = verify_log(leaves, notes[-1], VERIFIER, cosigned=[(3, WALL // 1_000 + 3_600)])
+    assert (late.kind, late.size, late.good_through) == ("bracket", 20, 20)
+
+
+def test_the_earliest_and_the_latest_word_of_witnesses_count() -> None:
+    """One witness's word would hide what another one saw (docs/protocol.md 13.9)."""
+    leaves, notes = grown(*([Record("a")] for _ in range(6)))
+    now = WALL // 1_000
+    for cosigned, kind in (
+        ([(2, now + 2), (3, now + 3_600)], "bracket"),
+        ([(3, now + 3_600), (2, now + 2)], "bracket"),
+        ([(4, now - 3_600), (6, now + 6)], "bracket"),
+        ([(6, now + 6), (4, now - 3_600)], "bracket"),
+        ([(2, now + 2), (4, now + 4), (6, now + 3_600)], "ok"),
+    ):
+        assert verify_log(leaves, notes[-1], VERIFIER, older=notes, cosigned=cosigned).kind == kind

@@ -5,11 +5,20 @@ from __future__ import annotations
 import pytest
 
 from hotline.crypto.signing import SigningKey
+from hotline.errors import Malformed
 from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
 from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.ledger.note import Ed25519Signer, Ed25519Verifier, Note, Signature, open_note, parse_note
 from hotline.ledger.tree import EMPTY_ROOT, Frontier, Node, consistency_proof, leaf_hash
-from hotline.ledger.witness import PROOF_LINES_MAX, AddCheckpoint, Judgement, Status, Witness, parse_add_checkpoint
+from hotline.ledger.witness import (
+    PROOF_LINES_MAX,
+    REQUEST_BYTES_MAX,
+    AddCheckpoint,
+    Judgement,
+    Status,
+    Witness,
+    parse_add_checkpoint,
+)
 from tests.hotline.ledger.specimen import KEY, ORIGIN, VERIFIER
 
 SIGNER = Ed25519Signer(ORIGIN, KEY)
@@ -188,3 +197,30 @@ def test_what_contradicts_is_told_with_what_is_held() -> None:
     answer = held.ask(AddCheckpoint(5, (), sign_checkpoint(FORK.head(5), SIGNER)).encode())
     assert (answer.status, answer.held, answer.evidence) == (Status.UNPROCESSABLE, 5, True)
     assert not held.ask(LOG.request(5, 9)).evidence
+
+
+def test_a_request_at_its_bounds_is_read_and_one_beyond_is_not() -> None:
+    """A log with a long proof could not be witnessed (docs/protocol.md 13.17)."""
+    longest = b"old 0\n\n" + b"x" * (REQUEST_BYTES_MAX - 7)
+    assert parse(longest).note == longest[7:]
+    with pytest.raises(Malformed, match="too-long"):
+        parse(longest + b"x")
+    hashes = tuple(bytes([number]) * 32 for number in range(PROOF_LINES_MAX))
+    assert parse(AddCheckpoint(1, hashes, b"note").encode()) == AddCheckpoint(1, hashes, b"note")
+
+
+def test_each_judgement_says_what_is_held_and_nothing_more() -> None:
+    """What is refused would be taken for what is stored (docs/protocol.md 13.17)."""
+    held = Held()
+    first = held.ask(LOG.request(0, 5))
+    assert (first.held, first.checkpoint, first.text) == (0, LOG.head(5), LOG.head(5).text())
+    assert first.note == parse(LOG.request(0, 5)).note
+    second = held.ask(LOG.request(5, 9))
+    assert (second.held, second.why, second.evidence) == (5, "cosigned", False)
+    stranger = Ed25519Signer(ORIGIN, SigningKey(bytes(32)))
+    for request in (b"x", LOG.request(0, 9, stranger), LOG.request(12, 9)):
+        refused = held.ask(request)
+        assert (refused.held, refused.checkpoint, refused.text, refused.note) == (0, None, b"", b"")
+    assert held.ask(LOG.request(0, 12)).note == b""
+    fork = held.ask(FORK.request(9, 12))
+    assert (fork.held, fork.checkpoint, fork.text, fork.note) == (9, None, b"", parse(FORK.request(9, 12)).note)

@@ -11,11 +11,15 @@ from hotline.ledger.checkpoint import Checkpoint
 from hotline.ledger.conviction import Exhibit, Kind, convict
 from hotline.ledger.note import Ed25519Signer, Ed25519Verifier, sign_note
 from hotline.ledger.policy import Policy
-from hotline.limits import GOSSIP_ITEMS_MAX
-from hotline.machine import Plane
+from hotline.limits import GOSSIP_CLAIMS_MAX, GOSSIP_CONTENT_MAX, GOSSIP_ITEMS_MAX, GOSSIP_SHOWN_AGAIN
+from hotline.machine import Instant, Plane
+from hotline.protocol.endpoint import Endpoint
+from hotline.protocol.gossip import Gossip
 from hotline.protocol.heads import SignedHead
+from hotline.protocol.inbox import Ahead, Inbox
 from hotline.protocol.outbox import Pending
 from hotline.protocol.statements import statement_name
+from hotline.protocol.tables import SentRow
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
@@ -362,3 +366,84 @@ def test_two_heads_that_convict_are_shown_to_whoever_knows_only_one_ledger() -> 
     convicted = convict(*(Exhibit(str(found[name]).encode()) for name in ("held", "note")), policy)
     assert convicted is not None
     assert convicted.kind is Kind.FORK_SIZE
+
+
+def _told_to_charlie(three: Trio) -> tuple[Gossip, Endpoint]:
+    """What BRAVO tells CHARLIE of others, and what BRAVO has with ALPHA."""
+    gossip = three.bravo.member(three.charlie)._first.beats.gossip
+    assert gossip is not None
+    return gossip, three.bravo.member(three.alpha)
+
+
+def test_what_has_come_is_named_three_times_and_then_in_its_turn() -> None:
+    """Each heartbeat would name everything, or what three beats lost never be compared (docs/protocol.md 26.10)."""
+    three = Trio().open()
+    gossip, third = _told_to_charlie(three)
+    inbox = third.context.inboxes[Plane.REAL] = Inbox(20, lambda serial: bytes([serial]) * 32)
+    inbox.ahead = {serial: Ahead(1, 0, bytes([serial]) * 32, shown=False) for serial in (23, 25)}
+    newest = [*range(15, 21), 23, 25]
+
+    def named(how: str) -> list[int]:
+        items = list(getattr(gossip, how)(three.alpha.number, third, Plane.REAL))
+        assert [item.statement for item in items] == [bytes([item.serial]) * 32 for item in items]
+        return [item.serial for item in items]
+
+    assert [named("_newest") for _ in range(5)] == [newest] * 3 + [[]] * 2
+    inbox.ahead[22] = Ahead(1, 0, bytes([22]) * 32, shown=False)
+    assert [named("_newest") for _ in range(4)] == [[*range(16, 21), 22, 23, 25]] * 3 + [[]]
+    said = content_pb2.Statement(serial=1, precedence=1, kind=1, direction=1, language="en", text="x", drafter="w",
+                                 from_party="ALPHA", to_party="*", body_salt=bytes(32))  # fmt: skip
+    empty = content_pb2.Statement(serial=1, precedence=1, kind=2, direction=1, from_party="ALPHA", to_party="*",
+                                  body_salt=bytes(32))  # fmt: skip
+    third.context.history.received_signed = lambda plane, serial: (  # type: ignore[method-assign]
+        None if serial == 7 else SentRow(encode(empty if serial == 3 else said), b"", bytes([serial]) * 32)
+    )
+    turns = [named("_in_turn") for _ in range(4)]
+    assert turns == [[*range(13, 21)], [5, 6, 8, 9, 10, 11, 12], [1, 2, 4], [*range(13, 21)]]
+
+
+def test_what_is_shown_is_shown_again_ever_more_rarely_and_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A liar would fill the line between two others (docs/protocol.md 26.11)."""
+    three = Trio().open()
+    three.bravo.lies = True
+    gossip, third = _told_to_charlie(three)
+    sent: list[bytes] = []
+    gossip._ctx.send_content = lambda plane, kind, content, *_, **__: sent.append(content) or True  # type: ignore[method-assign, func-returns-value]
+    content = bytes(GOSSIP_CONTENT_MAX)
+    third.context.history.received_signed = lambda plane, serial: (  # type: ignore[method-assign]
+        None if serial == 9 else SentRow(content + b"x" * (serial == 8), b"s", bytes(32))
+    )
+    monkeypatch.setattr("hotline.protocol.gossip._is_empty", lambda row: False)
+
+    def shown(serial: int, mono: int) -> tuple[bool, int]:
+        before = len(sent)
+        known = gossip._show((three.alpha.number, Plane.REAL, serial), Instant(mono, 0))
+        return known, len(sent) - before
+
+    assert shown(9, 0) == (False, 0), "it is being committed"
+    assert shown(8, 0) == (True, 0), "longer than what is shown"
+    at, gaps = 0, [GOSSIP_SHOWN_AGAIN << times for times in (0, 1, 2, 3)]
+    assert shown(1, at) == (True, 1)
+    for gap in gaps:
+        assert shown(1, at + gap - 1) == (True, 0)
+        assert shown(1, at + gap) == (True, 1)
+        at += gap
+    receipt = content_pb2.Receipt.FromString(sent[0])
+    assert (receipt.stage, receipt.told.terminal, receipt.told.signature) == (content_pb2.STAGE_TOLD, 1, b"s")
+    for serial in range(10, 10 + GOSSIP_CLAIMS_MAX):
+        assert shown(serial, at) == (True, 1)
+    assert len(gossip._shown) == GOSSIP_CLAIMS_MAX
+    assert shown(10, at) == (True, 0), "the oldest went, which was the first"
+    assert shown(1, at) == (True, 1)
+
+
+def test_names_that_are_not_here_yet_are_bounded() -> None:
+    """A peer would fill the memory with names of statements that never were (docs/protocol.md 26.11)."""
+    three = Trio().open()
+    gossip, third = _told_to_charlie(three)
+    beat, path = content_pb2.Heartbeat(), next(iter(gossip._ctx.paths.values()))
+    one = beat.gossip.add(terminal=three.alpha.number)
+    for serial in range(1, GOSSIP_CLAIMS_MAX + 2):
+        one.exercise_heard.add(serial=serial, statement=bytes(32))
+    gossip.heard(beat, path, third._first.answers, three.bravo.now())
+    assert [key[2] for key in gossip._claims] == [*range(2, GOSSIP_CLAIMS_MAX + 2)]

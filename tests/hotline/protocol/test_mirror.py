@@ -10,8 +10,10 @@ import pytest
 from hotline.limits import MIRROR_BATCH, SERIAL_SKIP_MAX
 from hotline.machine import Output, Plane, RequestId
 from hotline.protocol.events import Translate
+from hotline.protocol.lacking import _stretch
 from hotline.protocol.mirror import Mirror
 from hotline.protocol.outbox import Pending
+from hotline.protocol.paths import PathState
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.pair import FLASH, PRIORITY, ROUTINE, WALL
 from tests.hotline.protocol.quartet import Quartet, Terminal
@@ -204,3 +206,70 @@ def test_what_the_peer_settles_for_a_sibling_is_told_with_its_name(four: Quartet
     item = content_pb2.ReceiptItem(serial=1, statement=known)
     mirror.settled(line, REAL, content_pb2.Receipt(item=[item]), b"n" * 32, four.alt.now())
     assert not out.changes, "it does not wait any more"
+
+
+def test_what_had_expired_here_is_doubted_in_every_eighth_beat(four: Quartet) -> None:
+    """A sibling would be asked with every beat, or nobody told that it had arrived (docs/protocol.md 23.7)."""
+    mirror, ctx = holding(four.alt, range(1, 200), 199), four.alt.endpoint.context
+    (line,) = ctx.siblings
+    mirror.late.doubt(REAL, 5)
+    mirror.late.doubt(REAL, 6)
+    mirror.late.doubt(REAL, 90)
+    mirror.late.doubt(Plane.EXERCISE, 5)
+    ctx.peers[0].peer.received_through[REAL] = 80
+    mirror.lacking._beats = 1
+    beats = [content_pb2.Heartbeat() for _ in range(2, 25)]
+    for beat in beats:
+        mirror.lacking.write(beat, line)
+    asked = {number: beat.lacking for number, beat in enumerate(beats, 2) if beat.HasField("lacking")}
+    assert set(asked) == {8, 16, 24}
+    assert {(one.first, one.last, one.exercise_first, one.exercise_last) for one in asked.values()} == {(5, 6, 0, 0)}
+
+
+def test_after_a_start_the_newest_that_expired_are_doubted(four: Quartet) -> None:
+    """All of a long record would be looked at, or nothing of it (docs/protocol.md 23.7)."""
+    mirror, ctx = mirror_of(four.alt), four.alt.endpoint.context
+    ctx.outboxes[REAL].last_serial = 100
+    ctx.outboxes[Plane.EXERCISE].last_serial = 2
+    known = {("expired", serial) for serial in range(1, 101)} | {("delivered", 90)}
+    ctx.history.has_sent_fact = lambda plane, serial, stage: (stage, serial) in known  # type: ignore[method-assign]
+    four.alt.lies = True
+    mirror.late.recall()
+    assert mirror.late.doubts(REAL) == {*range(101 - MIRROR_BATCH, 101)} - {90}
+    assert mirror.late.doubts(Plane.EXERCISE) == {1, 2}
+    assert mirror.late.doubts(Plane.SERVICE) == set()
+
+
+def test_a_hole_is_nobodys_once_every_sibling_ends_before_it(four: Quartet) -> None:
+    """It would be waited for without end, or closed while somebody could still fill it (docs/protocol.md 23.4)."""
+    mirror, ctx = holding(four.alt, {1, 2, 4}, 4), four.alt.endpoint.context
+    (line,) = ctx.siblings
+    for peer in ctx.peers:
+        peer.peer.received_through[REAL] = 0
+    ctx.peers[1].peer.received_through[REAL] = 4
+    lacking = mirror.lacking
+    assert not lacking.may_come(REAL, 5), "nobody has it"
+    for through, comes in ((1, True), (4, True), (3, True), (2, False)):
+        line.peer.received_through[REAL] = through
+        assert lacking.may_come(REAL, 3) is comes, through
+    line.peer.received_through[REAL] = 1
+    assert not lacking.may_come(REAL, 3), "it was said once: who said it has lost it"
+    assert lacking._mark(REAL) == 4, "the record goes on behind it"
+    lacking._gone.clear()
+    lacking.through[REAL] = 0
+    line.peer.received_through[REAL] = 2
+    for path in line.paths.values():
+        path.state = PathState.SUSPECT
+    assert lacking.may_come(REAL, 3), "who is not heard may have it"
+
+
+def test_a_stretch_that_is_asked_for_ends_at_its_first_gap() -> None:
+    """What is not in doubt would be sent again (docs/protocol.md 23.7)."""
+    for serials, stretch in (
+        (set(), None),
+        ({7}, (7, 7)),
+        ({9, 7, 8, 11}, (7, 9)),
+        (set(range(3, 3 + MIRROR_BATCH)), (3, 2 + MIRROR_BATCH)),
+        (set(range(3, 4 + MIRROR_BATCH)), (3, 2 + MIRROR_BATCH)),
+    ):
+        assert _stretch(serials) == stretch

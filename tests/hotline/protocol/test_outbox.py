@@ -193,3 +193,65 @@ def test_the_window_is_always_what_is_sealed_and_in_nobodys_custody(acts: list[t
 def test_urgent_means_immediate_and_flash(precedence: content_pb2.Precedence.ValueType, urgent: bool) -> None:
     """A ROUTINE would fill the narrow line, or a FLASH not use it."""
     assert item(1, precedence).urgent == urgent
+
+
+def test_the_pace_is_told_what_each_showed_of_the_line() -> None:
+    """The bound would follow what says nothing of the line (docs/protocol.md 12.2)."""
+    box, told = outbox(item(1, size=10), item(2, size=20), item(3, size=30)), []
+    box.pace.left = lambda size, sent_at, now, **more: told.append((size, sent_at, now, more))  # type: ignore[method-assign]
+    for serial, at in ((1, 100), (2, 120)):
+        chosen = box.next_to_send(2, PLENTY, at)
+        assert chosen is not None
+        assert chosen.serial == serial
+        box.sealed(chosen, b"e", b"n%d" % serial, at)
+    assert box.in_custody(b"n1", "relay-1", 130) is not None
+    assert box.in_custody(b"n1", "relay-1", 131) is None, "that is no news"
+    assert box.in_custody(b"n1", "relay-2", 132) is not None
+    box.remove(1, 135)
+    assert box.next_to_send(1, PLENTY, 0) is None
+    box.remove(2, 140)
+    waits = {"held_back": True}
+    assert told == [(10, 100, 130, {"alone": True, "held_back": False}), (20, 120, 140, {"alone": False} | waits)]
+    assert box.moved_at == 140
+    chosen = box.next_to_send(1, PLENTY, 0)
+    assert chosen is not None
+    box.sealed(chosen, b"e", b"n3", 150)
+    assert box.next_to_send(1, PLENTY, 0) is None
+    box.remove(3, 160)
+    assert told[2:] == [(30, 150, 160, {"alone": True, "held_back": False})], "nothing waits any more"
+
+
+@pytest.mark.parametrize(
+    ("serials", "removed", "high", "since"),
+    [((1, 2, 3), (1,), 1, 50), ((1, 2, 3), (2,), 0, 0), ((1, 2, 3), (2, 1), 2, 51), ((1,), (1,), 1, 50)],
+)
+def test_since_when_the_peer_has_so_much(
+    serials: tuple[int, ...], removed: tuple[int, ...], high: int, since: int
+) -> None:
+    """What is acknowledged would be offered again, or what was lost never (docs/protocol.md 12.6)."""
+    box = outbox(*(item(serial) for serial in serials))
+    box.restored()
+    assert (box.delivered_high, box.delivered_since) == (0, 0)
+    for later, serial in enumerate(removed):
+        box.remove(serial, 50 + later)
+    assert (box.delivered_high, box.delivered_since) == (high, since)
+
+
+def test_what_is_under_way_is_busy_until_it_is_in_somebodys_hands() -> None:
+    """Operators' talk would go before a statement, or never (docs/protocol.md 25.3)."""
+    box = outbox(item(1))
+    assert (box.waits, box.busy(0)) == (True, True)
+    chosen = box.next_to_send(9, PLENTY, 0)
+    assert chosen is not None
+    box.sealed(chosen, b"e", b"n1", 100)
+    assert (box.waits, box.busy(99), box.busy(100)) == (False, True, False)
+    box.in_custody(b"n1", "relay-1", 110)
+    assert not box.busy(0)
+    box.unseal(chosen)
+    assert box.busy(0)
+    assert (chosen.envelope, chosen.name, chosen.custody, box.in_custody(b"n1", "relay-2", 120)) == (
+        None,
+        b"",
+        set(),
+        None,
+    )

@@ -174,3 +174,23 @@ def test_a_time_that_is_now_is_over(pair: Pair) -> None:
     pair.run(1)
     assert [r.fields["presence"] for r in pair.alpha.records if r.kind == "presence.set"] == ["consulting", "alive"]
     assert said(pair.alpha, "consulting", TIME_MAX).ok
+
+
+def test_a_question_may_be_put_again_after_its_interval(pair: Pair) -> None:
+    """A duty officer would be rung without end, or could not be rung again (docs/protocol.md 18.4)."""
+    assert asked(pair.alpha).ok
+    pair.run(PRESENCE_ASK_INTERVAL - 1)
+    assert asked(pair.alpha).code == "presence"
+    pair.run(1)
+    assert asked(pair.alpha).code == "asked"
+
+
+def test_what_is_heard_first_is_told_with_when_it_was_said(pair: Pair) -> None:
+    """An old word would stand as one of now (docs/protocol.md 18.2 and 20.11)."""
+    view, before = pair.bravo.endpoint.context.peer, pair.bravo.now().wall
+    assert said(pair.alpha, "declined").ok
+    pair.run(100)
+    assert before < view.presence_at <= pair.bravo.now().wall
+    at = view.presence_at
+    pair.run(3_000)
+    assert view.presence_at == at

@@ -7,9 +7,10 @@ from unittest.mock import patch
 
 import pytest
 
-from hotline.limits import CHALLENGES_KEPT_MAX, SERIAL_MAX
-from hotline.machine import Output, Plane, RequestId
+from hotline.limits import CHALLENGES_KEPT_MAX, SERIAL_MAX, SERIAL_SKIP_MAX, SUMMARY_INTERVAL
+from hotline.machine import Instant, Output, Plane, RequestId
 from hotline.protocol.bundle import read_bundle
+from hotline.protocol.credence import Credence
 from hotline.protocol.events import AnswerChallenge, AskChallenge, ExportBundle, MakeDraft, SetTerminal, Submit
 from hotline.protocol.release import RELEASED
 from hotline.wire.v1 import content_pb2
@@ -371,3 +372,28 @@ def test_an_older_promise_that_comes_late_undoes_no_newer_one_at_the_sibling(fou
         beside.memory.apply(out)
     beside.lies = True
     assert [promise.until for promise in beside.endpoint.promises.open.values()] == [WALL + 9 * MINUTE]
+
+
+def test_a_minutes_worth_of_unknown_serials_is_believed_and_no_more() -> None:
+    """A terminal that lies could use up all serials a little at a time (docs/protocol.md 12.6)."""
+    party = Pair().open().alpha
+    credence, out = Credence(party.endpoint.context), party.endpoint.begin()
+    last = party.endpoint.context.outboxes[Plane.REAL].last_serial
+
+    def believed(beyond: int, mono: int, plane: Plane = Plane.REAL) -> bool:
+        return credence.believes(plane, last + beyond, Instant(mono, 0))
+
+    assert believed(SERIAL_SKIP_MAX - 1, 1_000)
+    assert believed(1, 1_001)
+    assert believed(0, 1_001)
+    assert believed(-1, 1_001)
+    assert out.records == []
+    assert not believed(1, 1_002)
+    assert not believed(1, 1_000 + SUMMARY_INTERVAL - 1)
+    assert [record.fields["name"] for record in out.records] == ["absurd-serial"], "told once"
+    assert believed(SERIAL_SKIP_MAX, 1_000, Plane.EXERCISE)
+    assert believed(SERIAL_SKIP_MAX, 1_000 + SUMMARY_INTERVAL)
+    assert not believed(1, 1_000 + 2 * SUMMARY_INTERVAL - 1)
+    assert not believed(SERIAL_SKIP_MAX + 1, 1_000 + 9 * SUMMARY_INTERVAL)
+    assert not believed(1, 1_000, Plane.EXERCISE)
+    assert [record.fields["plane"] for record in out.records] == ["real", "exercise"]
