@@ -56,7 +56,7 @@ drills: install ## every drill of the library on this machine, two at a time; re
 	rm -rf build/drills build/other
 	$(RUN)/python -m tools.other build/other
 	sync
-	$(RUN)/hotline drill run --all --jobs 2 --out build/drills --other build/other
+	$(RUN)/hotline drill run --all --jobs 2 --again 3 --out build/drills --other build/other
 
 sabotage: install ## every drill on daemons that lack a protection: each must turn red
 	$(RUN)/python -m tests.sabotage.control
