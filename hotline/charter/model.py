@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
@@ -35,6 +34,7 @@ from hotline.charter.cards import (
     open_terminal_card,
     signing_key,
 )
+from hotline.charter.choices import unfit_choices
 from hotline.charter.documents import (
     IdentitySigner,
     IdentityVerifier,
@@ -53,7 +53,7 @@ from hotline.crypto.tls import certificate_name, check_certificate, public_key, 
 from hotline.errors import ConfigError, HotlineError, RemoteError, Untrusted
 from hotline.ledger.note import Note, Signature, open_note, parse_note
 from hotline.ledger.policy import Policy, parse_policy
-from hotline.limits import PARTIES_MAX, TAKEOVER_CEILINGS, TEXT_BYTES_MAX
+from hotline.limits import PARTIES_MAX, TEXT_BYTES_MAX
 
 # --- making and signing -----------------------------------------------------------------------------------------------
 
@@ -124,9 +124,9 @@ def new_charter(
 
 
 def checked(text: CharterText) -> bytes:
-    """The bytes of a text that contradicts itself nowhere. Raises Untrusted."""
+    """The bytes of a text that contradicts itself nowhere. Raises ConfigError for a choice of its makers, Untrusted."""
     data = spell(text)
-    _view(text, data, ())
+    _view(text, data, (), making=True)
     return data
 
 
@@ -184,8 +184,11 @@ def load_draft(data: bytes) -> Charter:
     return _view(text, text_bytes, signed_by)
 
 
-def _view(text: CharterText, data: bytes, signed_by: tuple[str, ...]) -> Charter:
-    """Check everything against everything; raises with all problems at once."""
+def _view(text: CharterText, data: bytes, signed_by: tuple[str, ...], *, making: bool = False) -> Charter:
+    """Check everything against everything; raises with all problems at once.
+
+    Whoever is `making` it can choose otherwise: what contradicts a choice alone is a ConfigError then.
+    """
     problems: list[str] = []
     parties = _each("parties", text.parties, lambda entry: Party(entry.name, identity_key(entry.identity)), problems)
     identities = {party.name: party.identity for party in parties}
@@ -226,6 +229,10 @@ def _view(text: CharterText, data: bytes, signed_by: tuple[str, ...]) -> Charter
         signed_by=signed_by,
     )
     problems += _contradictions(charter)
+    choices = unfit_choices(charter)
+    if making and choices and not problems:
+        raise ConfigError("; ".join(choices))
+    problems += choices
     if problems:
         raise Untrusted("charter", "; ".join(problems[:20]))
     return charter
@@ -314,57 +321,7 @@ def _contradictions(charter: Charter) -> list[str]:
     found += [f"a {what} stands twice in the charter" for what, values in unique if len(values) != len(set(values))]
     if any(holder.number > NUMBER_MAX for holder in holders):
         found.append(f"a number is beyond {NUMBER_MAX}")
-    for party in charter.parties:
-        found += [
-            f"{one.party}/{one.name} is the first terminal of {one.party}: it cannot travel"
-            for one in charter.terminals_of(party.name)[:1]
-            if one.travels is not None
-        ]
-    return found + _untimely(charter) + _speechless(charter) + _unsupported(charter) + _hasty(charter)
-
-
-def _unsupported(charter: Charter) -> list[str]:
-    """What a charter of several parties cannot have yet (26.2)."""
-    if not charter.several:
-        return []
-    found = [
-        f"{party.name} has more than one terminal: of a charter of several parties each has one"
-        for party in charter.parties
-        if len(charter.terminals_of(party.name)) > 1
-    ]
-    if charter.previous:
-        found.append("a charter of several parties is not amended: draw up a new one, with new stores")
-    return found
-
-
-def _hasty(charter: Charter) -> list[str]:
-    """A rule of takeover that an ordinary silence would fulfil (docs/protocol.md 23.13)."""
-    least = TAKEOVER_CEILINGS * max((relay.profile.silent_ceiling_ms for relay in charter.relays), default=0)
-    after = charter.takeover_after_ms
-    if not 0 < after < least:
-        return []
-    return [f"takeover_after_ms is {after}, an ordinary silence on these relays: say {least} or more, or 0 for none"]
-
-
-def _speechless(charter: Charter) -> list[str]:
-    """Parties that lack the officers whom the policy asks for: they could not say a word."""
-    found = []
-    for party in charter.parties:
-        officers = [officer.roles for officer in charter.officers if officer.party == party.name]
-        lacking = {rule.roles for rule in charter.release if not _can_fill(rule.roles, officers)}
-        found += [
-            f"{party.name} has not the officers to sign as {' and '.join(roles)}, no one of them twice: "
-            "offer their cards, or agree on another release policy"
-            for roles in sorted(lacking)
-        ]
-    return found
-
-
-def _can_fill(roles: Sequence[str], officers: Sequence[Sequence[str]]) -> bool:
-    """Whether each role finds an officer of its own."""
-    # As many holders of each as there are roles are enough to choose from: the others can occupy no more.
-    holders = [[at for at, held in enumerate(officers) if role in held][: len(roles)] for role in roles]
-    return any(len(set(chosen)) == len(roles) for chosen in itertools.product(*holders))
+    return found + _untimely(charter)
 
 
 def _untimely(charter: Charter) -> list[str]:

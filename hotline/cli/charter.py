@@ -198,7 +198,7 @@ def new(
         --check ALPHA-BRAVO.check --check ALPHA-CHARLIE.check --check BRAVO-CHARLIE.check --out charter.note
 
     A file of the release policy holds a list of objects: {"plane": "real", "precedence": "flash", "roles":
-    ["drafter", "releaser"]}; for what it does not list, nobody signs.
+    ["drafter", "releaser"]}; for what it does not list, nobody signs. Exit 1 if a party offers too few officers for it.
     """
     texts, opened = _offers(offers)
     secrets, check = secrets_and_check(opened, shares, check_files, pairwise_out)

@@ -357,7 +357,7 @@ def test_the_usual_charter_asks_for_two_on_the_real_plane(ceremony: Ceremony) ->
         ("real", precedence) for precedence in ("routine", "priority", "immediate", "flash")
     ]
     assert {rule.roles for rule in rules} == {("drafter", "releaser")}
-    with pytest.raises(Untrusted, match="BRAVO has not the officers to sign as drafter and releaser"):
+    with pytest.raises(ConfigError, match="ALPHA and BRAVO have not the officers to sign as drafter and releaser"):
         new_charter("alpha-bravo", TODAY, ceremony.offers, check)
 
 
@@ -383,8 +383,33 @@ def test_a_charter_asks_nobody_for_officers_that_are_not_there(
         text = new_charter("alpha-bravo", TODAY, offers, check, release=[entry])
         assert [rule.roles for rule in load_draft(text).release] == [wanted]
     else:
-        with pytest.raises(Untrusted, match="has not the officers to sign as"):
+        lacking = f"ALPHA and BRAVO have not the officers to sign as {' and '.join(wanted)}, no one of them twice"
+        with pytest.raises(ConfigError, match=lacking):
             new_charter("alpha-bravo", TODAY, offers, check, release=[entry])
+
+
+def test_a_choice_is_the_fault_of_its_makers_and_of_nobody_who_is_handed_it(ceremony: Ceremony) -> None:
+    """Whoever draws it up would be told that a signature is not trusted, or whoever reads it take it for sound
+    (docs/protocol.md 19.3 and 5.13)."""
+    both = ReleaseEntry(plane="real", precedence="flash", roles=("drafter", "duty"))
+    alone = ReleaseEntry(plane="real", precedence="routine", roles=("principal",))
+    offers, check = offers_with(ceremony, ("drafter",), ("duty",)), hashlib.sha256(b"check").hexdigest()
+    offers[0] = offers_with(ceremony, ("drafter",))[0]
+    with pytest.raises(ConfigError) as told:
+        new_charter("alpha-bravo", TODAY, offers, check, release=[both, alone])
+    remedy = "no one of them twice: offer their cards, or agree on another release policy"
+    assert str(told.value) == (
+        f"ALPHA has not the officers to sign as drafter and duty, or as principal, {remedy}; "
+        f"BRAVO has not the officers to sign as principal, {remedy}"
+    )
+
+    def choose(text: CharterText) -> CharterText:
+        return text.model_copy(update={"policy": text.policy.model_copy(update={"release": (alone,)})})
+
+    with pytest.raises(Untrusted, match="ALPHA and BRAVO have not the officers to sign as principal"):
+        load_draft(ceremony.resigned(choose))
+    with pytest.raises(Untrusted, match="does not hold on 2036-01-01"):
+        new_charter("alpha-bravo", "2036-01-01", offers, check, release=[alone])
 
 
 def test_one_plane_and_precedence_has_one_rule(ceremony: Ceremony) -> None:

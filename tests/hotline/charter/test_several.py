@@ -96,7 +96,7 @@ def test_what_several_parties_cannot_have_yet_is_said_when_it_is_drawn_up(tmp_pa
     """Three capitals would sign what no terminal can serve (docs/protocol.md 26.2)."""
     relays = [("relay-1", "127.0.0.1:41001")]
     with pytest.raises(
-        Untrusted, match="BRAVO has more than one terminal: of a charter of several parties each has one"
+        ConfigError, match="BRAVO has more than one terminal: of a charter of several parties each has one"
     ):
         rehearse(tmp_path, relays, parties=NAMES, alternates=("BRAVO",))
     assert not list(tmp_path.iterdir())

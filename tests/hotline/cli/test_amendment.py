@@ -181,7 +181,7 @@ def test_who_must_sign_can_be_amended_and_both_capitals_see_it(table: Path, run:
 @pytest.mark.parametrize(
     ("given", "code", "said"),
     [
-        ("two", 4, "has not the officers to sign as drafter and releaser"),
+        ("two", 1, "ALPHA and BRAVO have not the officers to sign as drafter and releaser"),
         ("one", 1, "changes nothing"),
         ("none.json", 1, "none.json"),
         ("wrong.json", 1, "precedence"),
