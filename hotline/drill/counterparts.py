@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hotline.drill.injects import Amend, Checklist, Courier, DiskFault, Flood, Roster, Say, Takeover, Thief, Upgrade
+from hotline.drill.injects import (
+    Amend,
+    Checklist,
+    Courier,
+    DiskFault,
+    Flood,
+    Roster,
+    Say,
+    Takeover,
+    Thief,
+    Travel,
+    Upgrade,
+)
 from hotline.drill.patterns import PARTIES
 from hotline.drill.performers import partition_needs
 from hotline.drill.plan import Plan
@@ -28,6 +40,8 @@ def _unplayable(plan: Plan) -> Iterator[str]:
         match inject:
             case Amend():
                 yield "amend: the simulator has no charter that could be exchanged"
+            case Travel():
+                yield "travel: a drill in virtual time has one terminal for each party"
             case Say(unreleased=True) | Say(odd=True):
                 yield "unreleased, odd: a drill in virtual time has no terminal whose program was changed"
             case Say(released=True):

@@ -275,6 +275,17 @@ def paths_up(picture: dict[str, Any] | None) -> int:
     return sum(1 for path in (picture or {}).get("paths", ()) if path["state"] == "up")
 
 
+def rests(picture: dict[str, Any] | None) -> bool:
+    """Whether it is a terminal that travels, and no part of the hotline now: it hears nobody, and nothing is amiss."""
+    return any(alarm["name"] == "inactive" for alarm in (picture or {}).get("alarms", ()))
+
+
+def travellers_heard(picture: dict[str, Any] | None) -> list[str]:
+    """The terminals that travel and are heard there, as PARTY/name."""
+    rows = (picture or {}).get("terminals", ())
+    return [f"{row['party']}/{row['terminal']}" for row in rows if row.get("travels") and row["paths_up"]]
+
+
 def waiting(picture: dict[str, Any]) -> int:
     """Statements that are not acknowledged."""
     return sum(int(plane["waiting"]) for plane in picture["planes"].values())

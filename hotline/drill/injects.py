@@ -330,6 +330,18 @@ class Amend(Inject):
     """How long after ALPHA BRAVO is handed it."""
 
 
+class Travel(Inject):
+    """Both parties sign that `target`, which travels, is a part of the hotline from now on `for` a span.
+
+    It is started with that charter at once; then the other terminals are handed it, ALPHA's first.
+    """
+
+    fault: Literal["travel"]
+    target: Terminal
+    apart: Span = 1_000
+    """From its start to when ALPHA is handed it, and from then to when BRAVO is."""
+
+
 class Courier(Inject):
     """A bundle of everything that the other side lacks, taken by hand; it arrives after `for`."""
 
@@ -357,6 +369,7 @@ Fault = Annotated[
     | Thief
     | Roster
     | Amend
+    | Travel
     | Shown
     | ReplyBy
     | Challenge
@@ -379,5 +392,5 @@ _SPOKEN = (*SAYS, Read, Takeover, Presence, Ask, Shown, ReplyBy, Challenge, Conf
 _TO_PROCESSES = (Kill, Stop, Start, Freeze, Wipe, Backup, Restore, DiskFault, Clock)
 AMONG_SEVERAL = (*_TO_PROCESSES, LinkFault, Partition, Swizzle, Lie, Say, Read)
 """Injects of a drill with three parties."""
-NOT_A_FAULT = (Start, Backup, Courier, Checklist, Amend, *_SPOKEN)
+NOT_A_FAULT = (Start, Backup, Courier, Checklist, Amend, Travel, *_SPOKEN)
 """Injects that break nothing."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from hotline.drill import faultjudges, officerjudges, statementjudges
+from hotline.drill import faultjudges, journeyjudges, officerjudges, statementjudges
 from hotline.drill.durations import spoken
 from hotline.drill.findings import named
 from hotline.drill.journal import Entry
@@ -20,7 +20,7 @@ from hotline.drill.outcome import Judged, Report, Verdict
 from hotline.drill.promises import Promise, SteadyPaths, Told
 from hotline.drill.timeline import timeline
 
-JUDGES: Final = statementjudges.JUDGES | faultjudges.JUDGES | officerjudges.JUDGES
+JUDGES: Final = statementjudges.JUDGES | faultjudges.JUDGES | officerjudges.JUDGES | journeyjudges.JUDGES
 """Kind of promise to its judge."""
 
 
@@ -86,6 +86,8 @@ def _topology(facts: Facts) -> dict[str, str]:
     found["link profile"] = topology.profile
     found |= {f"{relay} profile": profile for relay, profile in topology.relay_profiles.items()}
     found |= {f"{party} clock": f"{step} off from the start" for party, step in topology.clock_step.items()}
+    if topology.travels:
+        found["travels"] = ", ".join(f"{party}-alt" for party in topology.travels)
     if topology.channel_test is not None:
         found["channel tests every"] = spoken(topology.channel_test)
     return found
@@ -144,6 +146,7 @@ _UNITS: Final[dict[str, Any]] = {
     "presence": "ms",
     "speaks": "ms",
     "in-force": "ms",
+    "stays-out": "ms",
     "rung": "ms",
     "understood": "ms",
     "answered": "ms",

@@ -25,7 +25,7 @@ from hotline.drill.measures import Facts
 from hotline.drill.outcome import FaultSpan
 from hotline.drill.patterns import PARTIES
 from hotline.drill.plan import rung_of, said_as
-from hotline.drill.telling import PEER, parts_of, party_of
+from hotline.drill.telling import PEER, name_of, parts_of, party_of
 
 
 def _corrected(promise: promises.Corrected, facts: Facts) -> Finding:
@@ -77,8 +77,7 @@ def _speaks(promise: promises.Speaks, facts: Facts) -> Finding:
         target = promise.terminal or (inject.target if isinstance(inject, Takeover) else "")
         if not target:
             return None, f"{span.name} lets no terminal speak"
-        party = party_of(target)
-        name = f"{party}/{'main' if target == party else 'alt'}"
+        name = name_of(target)
         told = {
             side: min(
                 (
@@ -102,7 +101,8 @@ def _speaks(promise: promises.Speaks, facts: Facts) -> Finding:
 def _in_force(promise: promises.InForce, facts: Facts) -> Finding:
     def measure(span: FaultSpan) -> tuple[float | None, str]:
         # Which serial it has: each amendment is one more than the charter that it amends.
-        serial = 1 + sum(one.fault == "amend" and one.begin <= span.begin for one in facts.faults)
+        before = sum(one.fault in ("amend", "travel") and one.begin <= span.begin for one in facts.faults)
+        serial = facts.plan.topology.serial + before
         found = {}
         for side in PARTIES:
             told = [

@@ -38,6 +38,7 @@ from hotline.drill.injects import (
     Swizzle,
     Takeover,
     Translate,
+    Travel,
 )
 from hotline.drill.promises import (
     Answered,
@@ -51,6 +52,7 @@ from hotline.drill.promises import (
     Promise,
     Rung,
     Speaks,
+    StaysOut,
     Understood,
 )
 from hotline.drill.several import by_all, sides_of, wrong_among
@@ -171,8 +173,10 @@ def _contradictions(plan: Plan) -> Iterator[str]:
     here |= {one.joins for one in plan.inject if isinstance(one, Amend)}
     here |= {f"{party}-alt" for party in plan.topology.alternates}
     names = {inject.name for inject in plan.inject}
-    has = [key for key in ("alternates", "release", "witnesses") if getattr(plan.topology, key)]
+    has = [key for key in ("alternates", "release", "travels", "witnesses") if getattr(plan.topology, key)]
     yield from wrong_among(plan.topology.parties, has, plan.inject)
+    for party in set(plan.topology.travels) - set(plan.topology.alternates):
+        yield f"topology.travels: {party} has no alternate that could"
     for place, process in _named(plan):
         if process not in here:
             yield f"{place}: {process} is not staged: the topology has {', '.join(sorted(here))}"
@@ -187,6 +191,8 @@ def _contradictions(plan: Plan) -> Iterator[str]:
             before = [one.joins for one in plan.inject[:number] if isinstance(one, Amend)]
             if inject.joins in (*relays, *before):
                 yield f"inject.{number}.joins: {inject.joins} is there already"
+        if isinstance(inject, Travel):
+            yield from _wrong_journey(plan, number, inject)
         yield from _wrong_rung(plan, number, inject)
         yield from _wrong_doubt(plan, number, inject)
         if isinstance(inject, Say):
@@ -210,9 +216,14 @@ def _contradictions(plan: Plan) -> Iterator[str]:
             yield f"traffic.{number}.every: is no pace"
 
 
+_OF_OFFICERS: Final = (
+    Answered, Corrected, Entered, Heard, InForce, NotTaken, Rung, Speaks, StaysOut, Understood
+)  # fmt: skip
+
+
 def _wrong_kind(plan: Plan, number: int, promise: Promise) -> Iterator[str]:
     """A promise about what officers say that names something else."""
-    if isinstance(promise, Corrected | Heard | Speaks | InForce | Rung | Understood | Answered | Entered | NotTaken):
+    if isinstance(promise, _OF_OFFICERS):
         for inject in (one for one in plan.inject if one.name == promise.fault):
             if isinstance(promise, Heard) and not isinstance(inject, Presence):
                 yield f"promise.{number}.fault: {promise.fault} is no word of presence"
@@ -226,14 +237,23 @@ def _wrong_kind(plan: Plan, number: int, promise: Promise) -> Iterator[str]:
                 yield f"promise.{number}.fault: {promise.fault} is no checklist"
             if isinstance(promise, NotTaken) and not isinstance(inject, Say):
                 yield f"promise.{number}.fault: {promise.fault} says nothing"
-            if isinstance(promise, InForce) and not isinstance(inject, Amend):
+            if isinstance(promise, InForce) and not isinstance(inject, Amend | Travel):
                 yield f"promise.{number}.fault: {promise.fault} amends nothing"
+            if isinstance(promise, StaysOut) and not isinstance(inject, Travel):
+                yield f"promise.{number}.fault: {promise.fault} activates no terminal"
             if isinstance(promise, Speaks) and not isinstance(inject, Takeover) and not promise.terminal:
                 yield f"promise.{number}.fault: {promise.fault} lets no terminal speak"
             if isinstance(promise, Corrected) and not (
                 isinstance(inject, Say) and (inject.corrects or inject.retracts)
             ):
                 yield f"promise.{number}.fault: {promise.fault} corrects and retracts nothing"
+
+
+def _wrong_journey(plan: Plan, number: int, inject: Travel) -> Iterator[str]:
+    if inject.target not in [f"{party}-alt" for party in plan.topology.travels]:
+        yield f"inject.{number}.target: {inject.target} does not travel: name its party in topology.travels"
+    if inject.lasting is None:
+        yield f"inject.{number}.for: is missing: say for how long it is a part of the hotline"
 
 
 def _wrong_reference(plan: Plan, number: int, inject: Say) -> Iterator[str]:

@@ -191,6 +191,17 @@ class InForce(Promised):
     limit: Span
 
 
+class StaysOut(Promised):
+    """From the end of a `travel` to the last moment at which its terminal heard, was heard, or was shown anything.
+
+    Without such a moment before it, and with one in it.
+    """
+
+    promise: Literal["stays-out"]
+    fault: FaultName
+    limit: Span
+
+
 class Rung(Promised):
     """From `shown`, `reply-by` or an answer, in its promised time, to the moment that the other side is told.
 
@@ -302,6 +313,7 @@ Promise = Annotated[
     | Heard
     | Speaks
     | InForce
+    | StaysOut
     | Rung
     | Understood
     | Answered

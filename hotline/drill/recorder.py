@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from hotline.drill.desk import PLANES, Desk, facts_of, paths_up, waiting
+from hotline.drill.desk import PLANES, Desk, facts_of, paths_up, rests, travellers_heard, waiting
 from hotline.drill.journal import Journal, of_kind
 from hotline.drill.patterns import PARTIES
 from hotline.drill.rehearsal import RehearsedTerminal
@@ -84,9 +84,9 @@ class Recorder:
     # --- status ------------------------------------------------------------------------------------------------------
 
     def steady(self) -> bool:
-        """Whether both sides, as last seen, have every path up and nothing waits."""
+        """Whether both sides, as last seen, have every path up and nothing waits; but for who rests."""
         return len(self.pictures) == len(self.desks) and all(
-            picture is not None and paths_up(picture) == self._expected and not waiting(picture)
+            picture is not None and (rests(picture) or (paths_up(picture) == self._expected and not waiting(picture)))
             for _, picture in self.pictures.values()
         )
 
@@ -114,6 +114,7 @@ class Recorder:
         for name, (_, picture) in self.pictures.items():
             if picture is None:
                 told.append(f"{name} does not answer")
+            if picture is None or rests(picture):
                 continue
             paths = [f"{path['name']} {path['state']}" for path in picture["paths"] if path["state"] != "up"]
             left = waiting(picture)
@@ -146,7 +147,9 @@ class Recorder:
         self.pictures[party] = (at, picture)
         heard = None if picture is None else picture["peer"]["heard_ms_ago"]
         left = None if picture is None else waiting(picture)
-        self.add("poll", at=at, by=desk.party, heard_ms=heard, up=paths_up(picture), waiting=left)
+        travellers = travellers_heard(picture)
+        more = {"hears": travellers} if travellers else {}
+        self.add("poll", at=at, by=desk.party, heard_ms=heard, up=paths_up(picture), waiting=left, **more)
 
     def _look_at_processes(self, *, with_memory: bool) -> None:
         for name in self._stage.names():

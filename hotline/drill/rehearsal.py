@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from hotline.charter.amendment import Changes, amend
 from hotline.charter.body import CHANNEL_TEST_DEFAULT, ReleaseEntry
 from hotline.charter.cards import ProfileName, Role
 from hotline.charter.ceremony import day, make_offer, make_officer, make_relay, make_terminal
@@ -21,6 +24,8 @@ from hotline.crypto.vault import plain_secret
 from hotline.drill.patterns import PARTIES
 from hotline.files import write_new
 from hotline.ledger.cosignature import Ed25519CosignatureVerifier
+
+_CHARTER_LINE: Final = re.compile(r'^charter = ".*"$', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +70,13 @@ class Rehearsal:
     """Keys and cards of the relays: they can serve another rehearsed hotline too."""
 
 
-def _signed(text: bytes, keys: Mapping[str, IdentityKey]) -> bytes:
-    """By every party, and in force."""
+def _signed(text: bytes, keys: Mapping[str, IdentityKey], travels: Sequence[str] = ()) -> bytes:
+    """By every party, and in force; amended so that alternates of `travels` are known, and not activated."""
     for party in keys:
         text = sign_charter(text, party, keys[party])
-    load_charter(text)
-    return text
+    created = load_charter(text).created
+    known = {f"{party}/alt": (0, 0) for party in travels}
+    return _signed(amend(text, Changes(travelling=known), created), keys) if known else text
 
 
 def rehearse(
@@ -87,15 +93,17 @@ def rehearse(
     sharing: Rehearsal | None = None,
     release: Sequence[ReleaseEntry] = (),
     alternates: Sequence[str] = (),
+    travels: Sequence[str] = (),
     parties: Sequence[str] = PARTIES,
 ) -> Rehearsal:
     """Make keys, cards, offers, charter, pairwise secret and configurations under `folder`.
 
     `relays` and `witnesses` hold (name, host:port); more than half of the witnesses are the quorum. `relay_profiles`
     names relays whose link profile is not `profile`; those of `sharing` keep their keys and serve this hotline if their
-    configuration names this charter as well. `alternates` names the parties with a second terminal, `alt`. Officers are
-    duty-1 of the first party and duty-2 of the second, the calling user; where `release` asks for signatures each has
-    release-N, a releaser, and deputy-N, who signs by a mandate alone, too, and their keys lie beside the terminal's.
+    configuration names this charter as well. `alternates` names the parties with a second terminal, `alt`, `travels`
+    those among them whose it travels. Officers are duty-1 of the first party and duty-2 of the second, the calling
+    user; where `release` asks for signatures each has release-N, a releaser, and deputy-N, who signs by a mandate
+    alone, too, and their keys lie beside the terminal's.
     Raises ConfigError if something is in the way.
     """
     now, entropy = time.time_ns() // 1_000_000, os.urandom
@@ -119,7 +127,7 @@ def rehearse(
     check = checks if len(checks) > 1 else next(iter(checks.values()))
     timers = (objective_ms, takeover_after_ms)
     draft = new_charter("rehearsal", day(now), offers, check, policy, channel_test_ms, None, release, *timers)
-    text = _signed(draft, keys)
+    text = _signed(draft, keys, travels)
 
     folder.mkdir(parents=True, exist_ok=True)
     write_new(charter := folder / "charter.note", text)
@@ -198,6 +206,13 @@ def signed_by_both(rehearsal: Rehearsal, text: bytes) -> bytes:
     for party, key in rehearsal.identities.items():
         text = sign_charter(text, party, key)
     return text
+
+
+def name_charter(config: Path, charter: str) -> str:
+    """Let a configuration name another charter; its text before."""
+    before = config.read_text(encoding="utf-8")
+    config.write_text(_CHARTER_LINE.sub(f'charter = "{charter}"', before), encoding="utf-8")
+    return before
 
 
 def _relay(folder: Path, name: str, address: str, secret: RelaySecret) -> RehearsedRelay:

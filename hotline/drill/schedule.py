@@ -22,7 +22,9 @@ def told(drill: Drill) -> Iterator[str]:
     yield ""
     yield f"source     {plan.source}{f' (incident {plan.incident})' if plan.incident else ''}"
     topology = plan.topology
-    terminals = ", ".join((*topology.capitals, *(f"{party}-alt" for party in topology.alternates)))
+    travels = dict.fromkeys(topology.travels, " (travels)")
+    alternates = (f"{party}-alt{travels.get(party, '')}" for party in topology.alternates)
+    terminals = ", ".join((*topology.capitals, *alternates))
     yield f"stages     {terminals}, {topology.relays} relays ({topology.profile}), {topology.witnesses} witnesses"
     yield f"lasts      {spoken(plan.length_ms)} after the steady state, and at most {spoken(plan.settle)} to settle"
     yield f"hash       {drill.digest[:16]}"

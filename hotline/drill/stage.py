@@ -115,6 +115,7 @@ class Stage:
         objective_ms: tuple[int, int, int, int] | None = None,
         takeover_after_ms: int | None = None,
         alternates: Sequence[str] = (),
+        travels: Sequence[str] = (),
         parties: Sequence[str] = PARTIES,
     ) -> None:
         self.folder = folder
@@ -134,6 +135,7 @@ class Stage:
                 objective_ms=objective_ms,
                 takeover_after_ms=takeover_after_ms,
                 alternates=alternates,
+                travels=travels,
                 parties=parties,
             )
             self.belongings = until.pop_all()

@@ -59,6 +59,7 @@ def staged(plan: Plan, folder: Path, seed: int, other: Other | None = None) -> I
             objective_ms=topology.objective_ms,
             takeover_after_ms=topology.takeover_after,
             alternates=topology.alternates,
+            travels=topology.travels,
             parties=topology.capitals,
             release=release_by_two() if topology.release else (),
         )

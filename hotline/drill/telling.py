@@ -42,6 +42,12 @@ def party_of(process: str) -> str:
     return process.partition("-")[0]
 
 
+def name_of(process: str) -> str:
+    """A terminal as the charter names it, PARTY/name, by the name of its process."""
+    party, _, name = process.partition("-")
+    return f"{party}/{name or 'main'}"
+
+
 def at_terminal(process: str) -> dict[str, str]:
     """For entries about a party's own statements: the terminal that tells it, where it is not the first one."""
     return {"terminal": process} if "-" in process else {}

@@ -7,7 +7,6 @@ dials the relays of the charter, from elsewhere, while the robbed terminal runs.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from hotline.charter.ceremony import day, make_offer, make_officer
 from hotline.charter.model import sign_charter
 from hotline.drill.injects import Roster, Thief
 from hotline.drill.processes import alone, bring_back, end_child, end_now, once, runs
-from hotline.drill.rehearsal import RehearsedTerminal
+from hotline.drill.rehearsal import RehearsedTerminal, name_charter
 from hotline.drill.scene import PERFORMERS, Scene, Undo
 from hotline.drill.stage import answers, wait_until
 from hotline.errors import LocalError
@@ -41,7 +40,6 @@ socket = "t.sock"
 uid = {uid}
 name = "{officer}"
 """
-_CHARTER_LINE: Final = re.compile(r'^charter = ".*"$', re.MULTILINE)
 _UNSIGNED: Final = "unsigned.note"
 ADDED_OFFICER: Final = "added"
 
@@ -116,8 +114,7 @@ def roster(inject: Roster, scene: Scene) -> Undo:
             else:
                 scene.note(f"{party} took a charter that only {party} has signed")
             scene.stage.stop(party)
-        before = terminal.config.read_text(encoding="utf-8")
-        terminal.config.write_text(_CHARTER_LINE.sub(f'charter = "{_UNSIGNED}"', before), encoding="utf-8")
+        before = name_charter(terminal.config, _UNSIGNED)
         try:
             scene.stage.start(party)
         except LocalError:

@@ -21,6 +21,8 @@ class Topology(Settings):
     witnesses: int = Field(default=0, ge=0, le=5)
     alternates: list[Party] = Field(default_factory=list, max_length=2)
     """Parties with a second terminal, `alt`: its process is PARTY-alt."""
+    travels: list[Party] = Field(default_factory=list, max_length=2)
+    """Those of them whose alternate travels: its keys stand in the charter, and it is no part of the hotline yet."""
     profile: ProfileName = "fibre"
     relay_profiles: dict[Relay, ProfileName] = Field(default_factory=dict)
     """Relays whose link profile is another one."""
@@ -41,6 +43,11 @@ class Topology(Settings):
     def capitals(self) -> tuple[str, ...]:
         """The parties by name."""
         return CAPITALS[: self.parties]
+
+    @property
+    def serial(self) -> int:
+        """That of the charter under which the drill begins: what travels is made known by an amendment."""
+        return 1 + bool(self.travels)
 
     @property
     def objective_ms(self) -> tuple[int, int, int, int] | None:

@@ -13,12 +13,13 @@ from dataclasses import replace
 from typing import Any
 
 from hotline.machine import Instant, Plane
-from hotline.protocol import branding, composing, drafts, receiving, sending, statements
+from hotline.protocol import branding, composing, drafts, receiving, sending, statements, travelling
 from hotline.protocol.answers import Answers
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.charters import Charters
 from hotline.protocol.context import Context
 from hotline.protocol.inbox import Ahead, Inbox, Verdict
+from hotline.protocol.mirror import Mirror
 from hotline.protocol.outbox import Outbox
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Detector, Path
@@ -253,6 +254,16 @@ def deaf_to_turns() -> None:
     Terminals._hear = lambda self, party, signed, now: None  # type: ignore[method-assign]
 
 
+def deaf_siblings() -> None:
+    """What another terminal of the party has said is entered nowhere."""
+    Mirror.statement = lambda self, line, opened, now: True  # type: ignore[method-assign]
+
+
+def always_active() -> None:
+    """A terminal that travels is a part of the hotline, whatever both parties have signed and the clock says."""
+    travelling._holds = lambda span, wall: True
+
+
 def hasty_rule() -> None:
     """An alternate takes over after two thirds of the silence that the charter's rule asks for."""
     TakeoverRule.after_ms = property(lambda self: self._ctx.setup.takeover_after_ms * 2 // 3)  # type: ignore[assignment, method-assign]
@@ -293,6 +304,8 @@ WEAKNESSES: dict[str, Callable[[], None]] = {
         deaf_to_questions,
         courier_without_receipts,
         deaf_to_turns,
+        deaf_siblings,
+        always_active,
         hasty_rule,
         deaf_to_answers,
         never_ready,

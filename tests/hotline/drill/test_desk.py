@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
-from hotline.drill.desk import Desk, Said, Sign
+from hotline.drill.desk import Desk, Said, Sign, rests, travellers_heard
 from hotline.drill.injects import Say, Translate
 from hotline.drill.phrases import said
 from hotline.drill.scene import references
@@ -172,3 +172,21 @@ def test_a_person_answers_the_newest_challenge_that_no_person_has_answered() -> 
         with pytest.raises(LocalError, match="no challenge waits"):
             desk.confirm("yes", "")
     assert terminal.asked == ["challenge 3 sent real", "confirm 6 VERDICT_NO Nobody here has."]
+
+
+def row(party: str, terminal: str, travels: dict[str, object] | None, up: int | None) -> dict[str, object]:
+    """One terminal in a status."""
+    return {"party": party, "terminal": terminal, "travels": travels, "paths_up": up}
+
+
+def test_who_travels_and_is_heard_is_told_from_who_rests() -> None:
+    """A drill would wait for a terminal that lies in a hangar, or not notice one that is heard from there."""
+    rows = [row("ALPHA", "main", None, 3), row("ALPHA", "alt", {"active": True}, 2), row("BRAVO", "main", None, None)]
+    assert travellers_heard({"terminals": rows}) == ["ALPHA/alt"]
+    assert travellers_heard({"terminals": [row("ALPHA", "alt", {"active": False}, 0)]}) == []
+    assert travellers_heard({"terminals": [row("ALPHA", "alt", {"active": True}, None)]}) == [], "it is that one itself"
+    assert travellers_heard({"terminals": [{"party": "A", "terminal": "main", "paths_up": 3}]}) == [], "an old one"
+    assert travellers_heard(None) == travellers_heard({"paths": []}) == []
+    assert rests({"alarms": [{"name": "gap"}, {"name": "inactive"}]})
+    assert not rests({"alarms": [{"name": "no-path"}]})
+    assert not rests(None)

@@ -92,6 +92,36 @@ def speaks(*told: tuple[float, str, str]) -> Tell:
     return tell
 
 
+JOURNEY = [{"fault": "travel", "at": "3s", "label": "journey", "target": "ALPHA-alt", "for": "6s"}]
+STAYS_OUT = {"promise": "stays-out", "fault": "journey", "limit": "500ms"}
+
+
+def travelled(*tells: Tell, rests: tuple[int, ...] = (1_000, 12_000), until: float | None = 9_000) -> Tell:
+    """A journey in which the terminal hears the other side, and readings at which it rests."""
+
+    def tell(story: Story) -> None:
+        story.inject(3_000, 0, until)
+        for at in rests:
+            story.poll(at, "ALPHA-alt", None, up=0)
+        for one in tells:
+            one(story)
+
+    return tell
+
+
+def aboard(at: float, **fields: Any) -> Tell:
+    return lambda story: story.poll(at, "ALPHA-alt", 100.0, **fields)
+
+
+def heard(at: float, *terminals: str) -> Tell:
+    return lambda story: story.add(at, "poll", by="BRAVO", heard_ms=9, up=3, waiting=0, hears=list(terminals))
+
+
+def shown_aboard(at: float, by: str = "ALPHA-alt", *, late: bool = False) -> Tell:
+    more = {"late": True} if late else {}
+    return lambda story: story.add(at, "shown", id="BRAVO/exercise/1", by=by, repeat=False, **more)
+
+
 AMENDED = [
     {"fault": "amend", "at": at, "label": label, "leaves": leaves, "joins": joins}
     for at, label, leaves, joins in (("1s", "one", "relay-1", "relay-4"), ("3s", "two", "relay-2", "relay-5"))
@@ -774,6 +804,57 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Tell, bool, float |
         1_300,
         "ALPHA at",
     ),
+    *(
+        (name, STAYS_OUT, JOURNEY, travelled(*tells, **more), holds, measured, words)
+        for name, tells, more, holds, measured, words in (
+            ("no sign before or after it", (aboard(5_000), shown_aboard(12_000, late=True)), {}, True, 0, ""),
+            (
+                "another one is heard",
+                (aboard(5_000), heard(12_000, "BRAVO/alt"), shown_aboard(12_000, "ALPHA")),
+                {},
+                True,
+                0,
+                "",
+            ),
+            (
+                "heard a little after it",
+                (heard(5_000, "ALPHA/alt"), heard(9_400, "ALPHA/alt")),
+                {},
+                True,
+                400,
+                "BRAVO heard ALPHA-alt at 9.4 s",
+            ),
+            (
+                "shown something later",
+                (aboard(5_000), aboard(9_100), shown_aboard(9_501)),
+                {},
+                False,
+                501,
+                "ALPHA-alt was shown BRAVO #1 at 9.5 s",
+            ),
+            ("hears afterwards", (aboard(5_000), aboard(11_000)), {}, False, 2_000, "ALPHA-alt heard the other side"),
+            (
+                "shown something before it",
+                (aboard(5_000), shown_aboard(2_000)),
+                {},
+                False,
+                None,
+                "ALPHA-alt was shown BRAVO #1 at 2.0 s, before journey",
+            ),
+            ("a part of nothing", (), {}, False, None, "was no part of the hotline in journey either"),
+            ("not looked at afterwards", (aboard(5_000),), {"rests": (1_000,)}, False, None, "no reading was taken"),
+            ("not looked at before", (aboard(5_000),), {"rests": (12_000,)}, False, None, "no reading was taken"),
+            (
+                "it did not answer afterwards",
+                (aboard(5_000), aboard(12_000, up=0, waiting=None)),
+                {"rests": (1_000,)},
+                False,
+                None,
+                "no reading was taken",
+            ),
+            ("without an end", (aboard(5_000),), {"until": None}, False, None, "did not end"),
+        )
+    ),
     (
         "one side is ready only",
         {"promise": "in-force", "fault": "one", "limit": "2s"},
@@ -1050,6 +1131,31 @@ def test_three_ledgers(parties: tuple[str, ...], agree: tuple[bool, ...], measur
     assert (judged.holds, judged.measured) == (measured == 0, measured)
     assert detail in judged.detail
     assert judged.text == "all ledgers verify and agree"
+
+
+def test_a_journey_is_an_amendment_of_the_charter_that_knows_it() -> None:
+    """The charter before it would be taken for that of the journey (docs/protocol.md 24.14)."""
+    topology = {"alternates": ["ALPHA"], "travels": ["ALPHA"]}
+    story = told({"promise": "in-force", "fault": "journey", "limit": "4s"}, inject=JOURNEY, topology=topology)
+    story.inject(3_000, 0, 9_000)
+    for at, by, serial in ((3_100, "ALPHA", 2), (3_200, "BRAVO", 2), (5_000, "ALPHA", 3), (5_300, "BRAVO", 3)):
+        story.add(at, "charter", by=by, state="in-force", serial=serial)
+    report = story.report()
+    assert report.promises[0].measured == 2_300
+    assert report.topology["travels"] == "ALPHA-alt"
+
+
+def test_one_journey_after_another_is_judged_by_itself() -> None:
+    """What followed the first would be held against the second, or a terminal stay in between (protocol 24.13)."""
+    second = JOURNEY[0] | {"at": "20s", "label": "second"}
+    promised = [STAYS_OUT, STAYS_OUT | {"fault": "second"}]
+    for sign, measured in ((9_300, [300, 0]), (15_000, [6_000, None])):
+        story = told(*promised, inject=[*JOURNEY, second])
+        travelled(aboard(5_000), aboard(sign))(story)
+        story.inject(20_000, 1, 26_000)
+        for at, up in ((22_000, 3), (27_000, 0)):
+            story.poll(at, "ALPHA-alt", None, up=up)
+        assert [one.measured for one in story.report().promises] == measured
 
 
 def test_every_kind_of_promise_has_a_judge_and_cases() -> None:

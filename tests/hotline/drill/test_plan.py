@@ -266,6 +266,7 @@ def test_what_officers_say_of_their_own_words_names_words_of_theirs(tmp_path: Pa
         ("presence", "is no word of presence"),
         ("speaks", "lets no terminal speak"),
         ("in-force", "amends nothing"),
+        ("stays-out", "activates no terminal"),
         ("not-taken", "says nothing"),
         ("answered", "challenges nothing"),
         ("entered", "is no checklist"),
@@ -306,6 +307,45 @@ def test_an_alternate_acts_only_where_there_is_one(tmp_path: Path) -> None:
     ]
     spoken_of = GOOD.replace('from = "ALPHA"', 'from = "ALPHA"\nterminal = "alt"', 1)
     assert any(line.startswith("traffic.0.terminal: ALPHA-alt") for line in _refusal(tmp_path, spoken_of))
+
+
+JOURNEY = """
+[topology]
+alternates = ["ALPHA"]
+travels = ["ALPHA"]
+
+[[inject]]
+at = "2s"
+label = "journey"
+fault = "travel"
+target = "ALPHA-alt"
+for = "2s"
+
+[[promise]]
+promise = "stays-out"
+fault = "journey"
+limit = "1s"
+
+[[promise]]
+promise = "in-force"
+fault = "journey"
+limit = "1s"
+"""
+
+
+def test_a_journey_is_one_of_a_terminal_that_travels_and_has_an_end(tmp_path: Path) -> None:
+    """The charter could not be drawn up in the middle of the drill, or would be in force for ever."""
+    plan = _load(tmp_path, GOOD + JOURNEY).plan
+    assert (plan.topology.serial, plan.length_ms) == (2, 4_000)
+    assert _load(tmp_path, GOOD).plan.topology.serial == 1
+    stays = "ALPHA-alt does not travel: name its party in topology.travels"
+    assert _refusal(tmp_path, GOOD + JOURNEY.replace('travels = ["ALPHA"]\n', "")) == [f"inject.1.target: {stays}"]
+    home = JOURNEY.replace('target = "ALPHA-alt"', 'target = "ALPHA"')
+    assert _refusal(tmp_path, GOOD + home) == [f"inject.1.target: {stays.replace('-alt', '')}"]
+    (lacking,) = _refusal(tmp_path, GOOD + JOURNEY.replace('travels = ["ALPHA"]', 'travels = ["ALPHA", "BRAVO"]'))
+    assert lacking == "topology.travels: BRAVO has no alternate that could"
+    endless = "inject.1.for: is missing: say for how long it is a part of the hotline"
+    assert _refusal(tmp_path, GOOD + JOURNEY.replace('for = "2s"\n', "")) == [endless]
 
 
 RULED = """

@@ -634,6 +634,7 @@ def test_a_word_that_no_terminal_takes_is_noted() -> None:
         (plan(fault("checklist", checklist="handover", **{"from": "ALPHA"})), "checklist"),
         (plan(fault("takeover", target="ALPHA")), "takeover"),
         (plan(fault("amend", leaves="relay-1", joins="relay-4")), "amend"),
+        (plan(fault("travel", target="ALPHA-alt", **{"for": "5s"})), "travel"),
         (plan(fault("partition", between=[["ALPHA"], ["BRAVO"]])), "nothing runs between"),
         (plan(promise=[{"promise": "growth", "target": "ALPHA", "limit": 5}]), "growth"),
         (
@@ -667,6 +668,7 @@ def test_every_kind_of_fault_is_mapped_or_refused() -> None:
         "ask",
         "takeover",
         "amend",
+        "travel",
         "shown",
         "reply-by",
         "challenge",

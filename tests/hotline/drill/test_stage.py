@@ -82,6 +82,18 @@ def test_what_the_steady_state_lacked_is_said(stage: Stage) -> None:
     assert recorder.unsteady() == "ALPHA has relay-2 down; 2 wait at ALPHA"
 
 
+def test_a_terminal_that_travels_is_waited_for_only_when_it_is_activated(stage: Stage) -> None:
+    """No drill with one would ever begin, or it would begin before the one aboard is heard."""
+    recorder = Recorder(Journal(), stage, 2)
+    planes = {"real": {"waiting": 0}}
+    whole = {"paths": [{"name": f"relay-{n}", "state": "up"} for n in (1, 2)], "planes": planes, "alarms": []}
+    lone = whole | {"paths": [{"name": "relay-1", "state": "attached"}], "planes": {"real": {"waiting": 3}}}
+    recorder.pictures |= {"ALPHA": (0.0, whole), "BRAVO": (0.0, lone)}
+    assert (recorder.steady(), recorder.unsteady()) == (False, "BRAVO has relay-1 attached; 3 wait at BRAVO")
+    recorder.pictures["BRAVO"] = (0.0, lone | {"alarms": [{"name": "inactive"}]})
+    assert (recorder.steady(), recorder.unsteady()) == (True, "everything was up, but not for long enough")
+
+
 @pytest.mark.parametrize("outcome", ["aborted", "ended"])
 def test_the_logs_of_an_aborted_run_are_kept(tmp_path: Path, outcome: str) -> None:
     """They go with the stage, and are all that could say why."""

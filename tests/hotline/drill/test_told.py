@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from hotline.drill import schedule
+from hotline.drill.plan import find_plan
 from tests.hotline.drill.journals import told
 
 
@@ -34,3 +36,10 @@ def test_the_promise_says_within_what_time() -> None:
     story = told({"promise": "told", "state": "read", "from": "ALPHA", "within": "2s"})
     story.say(0, read=100)
     assert story.judged().text == 'ALPHA is told "read" within 2.0 s'
+
+
+def test_who_travels_is_told_before_the_drill_is_run() -> None:
+    """A planner would take it for an alternate that stands by."""
+    lines = list(schedule.told(find_plan("leader-travels-with-a-terminal")))
+    assert "stages     ALPHA, BRAVO, ALPHA-alt (travels), 3 relays (fibre), 0 witnesses" in lines
+    assert "00:03.0  travel ALPHA-alt for 16 s" in lines
