@@ -11,20 +11,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from hotline.charter.body import ReleaseEntry
 from hotline.drill.rehearsal import Rehearsal, rehearse
+from hotline.drill.stage import Stage as DrillStage
 from hotline.drill.stage import reserve_ports
 from hotline.errors import HotlineError
 from hotline.runtime.client import daemon
 from hotline.wire.v1 import content_pb2, operator_pb2
+from tests.process import nursery
 
 POLL_SECONDS = 0.02
 LIMIT_SECONDS = 15.0
 HOTLINE = (sys.executable, "-c", "from hotline.cli.main import main; main()")
-RELAY = (sys.executable, "-c", "from relay.cli import main; main()")
 ROOT = Path(__file__).parents[2]
 
 
@@ -40,6 +42,17 @@ def until(condition: Callable[[], bool], what: str, limit: float = LIMIT_SECONDS
 def environment() -> dict[str, str]:
     """Ours, without anything that names another hotline."""
     return {name: value for name, value in os.environ.items() if not name.startswith("HOTLINE_")}
+
+
+def program(name: str, *words: object) -> subprocess.CompletedProcess[str]:
+    """Run `hotline` or `relay` to its end."""
+    done = nursery.run(name, *words, environment=environment())
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def hotline(*words: object) -> subprocess.CompletedProcess[str]:
+    """One command, whatever hotline it names."""
+    return program("hotline", *words)
 
 
 class Stage:
@@ -69,7 +82,7 @@ class Stage:
         )
         self.terminals = (*self.rehearsal.terminals, *self.rehearsal.alternates)
         self.relays = [relay.name for relay in self.rehearsal.relays]
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._running: dict[str, nursery.Forked] = {}
 
     # --- processes ---------------------------------------------------------------------------------------------------
 
@@ -78,13 +91,11 @@ class Stage:
         configs = {item.process: item.config for item in self.terminals}
         for name in names:
             if name in configs:
-                command: Sequence[object] = (*HOTLINE, "endpoint", "run", "--config", configs[name])
+                words: tuple[object, ...] = ("hotline", "endpoint", "run", "--config", configs[name])
             else:
-                command = (*RELAY, "run", "--config", self.folder / name / "relay.toml")
+                words = ("relay", "run", "--config", self.folder / name / "relay.toml")
             with self.log(name).open("ab") as log:
-                self._running[name] = subprocess.Popen(
-                    [str(word) for word in command], cwd=ROOT, stderr=log, stdout=log, env=environment()
-                )
+                self._running[name] = nursery.start(*words, environment=environment(), out=log, err=log)
 
     def log(self, name: str) -> Path:
         """Everything that a daemon has written to its terminal."""
@@ -128,14 +139,7 @@ class Stage:
 
     def cli(self, party: str, *words: str) -> subprocess.CompletedProcess[str]:
         """One command of an officer."""
-        return subprocess.run(
-            [*HOTLINE, *words, "--socket", self.socket(party)],
-            cwd=ROOT,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_SECONDS,
-        )
+        return hotline(*words, "--socket", self.socket(party))
 
     def status(self, party: str) -> dict[str, Any]:
         """The daemon's picture; empty while nobody answers."""
@@ -191,3 +195,23 @@ def stages(tmp_path: Path) -> Iterator[Callable[[int], Stage]]:
     yield make
     for stage in made:
         stage.end()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked() -> Iterator[None]:
+    """Daemons of a drill's stage come from the nursery too, unless one of them is to be a process of another kind."""
+    launch = DrillStage._launch
+
+    def forks(self: DrillStage, name: str, module: str, told: dict[str, str], *words: str) -> None:
+        if any(name in other for other in (self.prefix, self.module, self.installation)) or self.environment.get(name):
+            launch(self, name, module, told, *words)
+            return
+        with self.log_of(name).open("ab") as log:
+            variables = os.environ | told
+            self._running[name] = nursery.start(  # type: ignore[assignment]
+                module, *words, environment=variables, out=log, err=log, session=True
+            )
+
+    with patch.object(DrillStage, "_launch", forks):
+        yield
+    nursery.close()

@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -29,6 +27,7 @@ from hotline.ledger.witness import AddCheckpoint, Status
 from hotline.runtime.recordfiles import open_record
 from hotline.runtime.witnesses import WitnessClient
 from hotline.wire.v1 import operator_pb2
+from tests.process.conftest import program
 from tests.schemas import printed
 
 pytestmark = pytest.mark.process
@@ -111,8 +110,7 @@ def store(site: Site, tmp_path: Path) -> Path:
 
 
 def hotline(*arguments: object) -> tuple[int, str]:
-    command = [sys.executable, "-m", "hotline", *map(str, arguments)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    ran = program("hotline", *arguments)
     if "--json" in arguments:
         printed(ran.stdout)
     return ran.returncode, ran.stdout + ran.stderr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from hotline.drill.stage import reserve_ports
-from tests.process.conftest import HOTLINE, ROOT, Stage, environment, until
+from tests.process.conftest import Stage, hotline, until
 from tests.schemas import printed
 
 pytestmark = pytest.mark.process
@@ -100,7 +99,7 @@ def test_a_peer_that_is_gone_is_missed_until_it_tests_again(stage: Stage) -> Non
         stage.terminate(name)
     for terminal in stage.rehearsal.terminals:
         words = ("audit", "fsck", "--store", str(terminal.folder / "store"))
-        checked = subprocess.run([*HOTLINE, *words], cwd=ROOT, env=environment(), capture_output=True, text=True)
+        checked = hotline(*words)
         assert checked.returncode == 0, checked.stdout + checked.stderr
 
 

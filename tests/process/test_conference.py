@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 
 from hotline.runtime.client import daemon
 from hotline.wire.v1 import operator_pb2
-from tests.process.conftest import HOTLINE, ROOT, Stage, environment, until
+from tests.process.conftest import Stage, hotline, until
 
 pytestmark = pytest.mark.process
 NAMES = ("ALPHA", "BRAVO", "CHARLIE")
@@ -24,8 +23,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 def _run(*words: object) -> tuple[int, str]:
-    command = [*HOTLINE, *(str(word) for word in words)]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=30)
+    done = hotline(*words)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from hotline.limits import TEXT_BYTES_MAX
+from tests.process import nursery
 from tests.process.conftest import HOTLINE, ROOT, Stage, environment, until
 from tests.schemas import printed
 
@@ -22,14 +23,7 @@ HOSTILE = "Peace\x1b]0;owned\x07\x1b[2J \u202etxet\u202c \u2066x\u2069 \x9b31m e
 
 
 def _hotline(*words: object, stdin: bytes = b"", **more: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [*HOTLINE, *(str(word) for word in words)],
-        cwd=ROOT,
-        env={**environment(), **more},
-        input=stdin,
-        capture_output=True,
-        timeout=20,
-    )
+    return nursery.run("hotline", *words, environment={**environment(), **more}, given=stdin)
 
 
 def test_an_hour_of_duty(stages: Stages, tmp_path: Path) -> None:

@@ -13,22 +13,18 @@ import pytest
 from hotline.charter.model import load_charter
 from hotline.charter.secrets import TerminalSecret, decode_secret
 from hotline.crypto.tls import pem, server_name
-from tests.process.conftest import HOTLINE, RELAY, ROOT, Stage, environment, until
+from tests.process.conftest import Stage, program, until
 
 pytestmark = pytest.mark.process
 Stages = Callable[[int], Stage]
 
 
-def _run(program: tuple[str, ...], *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*program, *words], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=20)
-
-
 def _endpoint(stage: Stage) -> subprocess.CompletedProcess[str]:
-    return _run(HOTLINE, "endpoint", "run", "--config", str(stage.folder / "ALPHA" / "endpoint.toml"))
+    return program("hotline", "endpoint", "run", "--config", str(stage.folder / "ALPHA" / "endpoint.toml"))
 
 
 def _relay(stage: Stage) -> subprocess.CompletedProcess[str]:
-    return _run(RELAY, "run", "--config", str(stage.folder / "relay-1" / "relay.toml"))
+    return program("relay", "run", "--config", str(stage.folder / "relay-1" / "relay.toml"))
 
 
 def _one_sentence(text: str) -> bool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +14,7 @@ from hotline.ledger.record import parse_leaf
 from hotline.runtime.contentkeys import ContentKeys
 from hotline.runtime.recordfiles import open_record
 from hotline.wire.v1 import operator_pb2
+from tests.process.conftest import hotline
 
 pytestmark = pytest.mark.process
 
@@ -69,8 +68,7 @@ def test_whether_a_quorum_has_seen_an_entry_is_said_by_the_exit_code(stage: Stag
     wait_until(lambda: ledger(stage).get("witnessed", 0) > 0, "a quorum to cosign", LONG)
     last = ledger(stage)["witnessed"] - 1
     for entry, code in ((0, 0), (last, 0), (last + 1_000_000, 10)):
-        command = [sys.executable, "-m", "hotline", "audit", "witness-status", *store, "--entry", str(entry)]
-        assert subprocess.run(command, capture_output=True, timeout=60).returncode == code, entry
+        assert hotline("audit", "witness-status", *store, "--entry", str(entry)).returncode == code, entry
 
 
 def kinds(stage: Stage) -> list[str]:
@@ -81,9 +79,8 @@ def kinds(stage: Stage) -> list[str]:
 
 def test_who_reads_the_record_of_a_living_terminal_stands_in_it(stage: Stage) -> None:
     """Somebody could look through everything, and nobody would ever know."""
-    command = [sys.executable, "-m", "hotline", "audit", "list", "--store", str(stage.alpha.folder / "store"), "--json"]
     before = kinds(stage).count("audit.read")
-    assert subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+    assert hotline("audit", "list", "--store", str(stage.alpha.folder / "store"), "--json").returncode == 0
     wait_until(lambda: kinds(stage).count("audit.read") > before, "the reading to be recorded", LONG)
 
 
