@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: install demo tour test check bench abuse proto simulate planted drills sabotage size model conformance fuzz mutants lock sbom wheel supply clean
+.PHONY: install demo tour test check types lint contracts schema tables zones bench abuse proto simulate planted drills sabotage size model conformance fuzz mutants lock sbom wheel supply clean
 
 install: $(VENV)/.installed
 
@@ -20,20 +20,36 @@ demo: install ## a complete hotline on this machine: keys, three relays, two cap
 tour: install ## docs/tour.md, an invented day on the line: every command typed, every print compared
 	$(RUN)/python -m tools.tour
 
+# Where tests start daemons or need root: nobody else need collect thousands of others for them.
+PROCESSES := tests/process tests/hotline/runtime/test_store.py tests/hotline/drill/test_namespaces.py
+
 test: install ## lint, types, import contracts, generated code, every test
 	$(MAKE) --no-print-directory check
-	$(RUN)/python -m pytest -q -n 2 --dist loadfile -m "not process and not root"
-	$(RUN)/python -m pytest -q -n 3 --dist loadfile -m "(process or root) and not alone"
-	$(RUN)/python -m pytest -q -m alone
+	$(RUN)/python -m pytest -q -n 2 --dist loadfile -m "not process and not root" --ignore tests/process
+	$(RUN)/python -m pytest -q -n 3 --dist loadfile -m "(process or root) and not alone" $(PROCESSES)
+	$(RUN)/python -m pytest -q -m alone $(PROCESSES)
 
 check: install ## everything that needs no test run
+	$(MAKE) --no-print-directory -j 2 -O types lint contracts schema tables zones
+
+types:
+	$(RUN)/mypy
+
+lint:
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
-	$(RUN)/mypy
+
+contracts:
 	$(RUN)/lint-imports --no-logo
+
+schema:
 	$(RUN)/buf lint proto
 	$(RUN)/python tools/gen_proto.py --check
+
+tables:
 	$(RUN)/python tools/gen_tables.py --check
+
+zones:
 	$(RUN)/python tools/size.py --check
 
 bench: install ## measure the product beside floors built from the same parts; writes build/bench.json

@@ -141,6 +141,19 @@ def test_what_decides_reads_nothing_from_the_world() -> None:
     assert {name: names for name, names in found.items() if names} == {"hotline/crypto/tls.py": ["datetime"]}
 
 
+def test_every_test_is_in_one_of_the_runs() -> None:
+    """A test of real daemons that lies where no run looks for it would never fail."""
+    named = re.search(r"^PROCESSES := (.+)$", read(Path("Makefile")), re.MULTILINE)
+    assert named is not None
+    mark = "pytest.mark."
+    tests = {path: read(path) for path in tracked() if path.parts[0] == "tests" and path.match("test_*.py")}
+    marked = {path for path, text in tests.items() if re.search(rf"\b{re.escape(mark)}(process|root|alone)\b", text)}
+    assert [path for path in marked if not any(path.is_relative_to(place) for place in named[1].split())] == []
+    daemons = {path: text for path, text in tests.items() if path.is_relative_to("tests/process")}
+    assert daemons
+    assert [path for path, text in daemons.items() if f"\npytestmark = {mark}process\n" not in text] == []
+
+
 def test_the_lock_names_no_place() -> None:
     """Whoever owns the named place would choose the code that every site installs."""
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
