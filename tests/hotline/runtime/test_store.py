@@ -421,7 +421,7 @@ def _unsynced_acknowledgements(trace: str) -> tuple[int, int]:
 def test_every_acknowledgement_follows_its_sync(tmp_path: Path, level: str) -> None:
     """An acknowledgement before fdatasync is a promise that the next power cut breaks. Without FULL it must be seen."""
     log = tmp_path / "trace"
-    trace = ("strace", "-f", "-y", "-e", "trace=write,pwrite64,fsync,fdatasync", "-o", str(log))
+    trace = ("strace", "-f", "--seccomp-bpf", "-y", "-e", "trace=write,pwrite64,fsync,fdatasync", "-o", str(log))
     process = _start(tmp_path / "store", 30, "--synchronous", level, before=trace)
     out, errors = process.communicate(timeout=60)
     if b"ptrace" in errors:
@@ -441,7 +441,7 @@ def test_a_disk_that_fails_leaves_nothing_inconsistent(tmp_path: Path, call: str
     folder = tmp_path / "store"
     for turn, nth in enumerate((1, 2, 3, 5, 9, 17, 33)):
         failing = f"inject={call}:error={error}:when={nth}+"
-        before = ("strace", "-f", "-qq", "-e", f"trace={call}", "-e", failing, "-o", "/dev/null")
+        before = ("strace", "-f", "--seccomp-bpf", "-qq", "-e", f"trace={call}", "-e", failing, "-o", "/dev/null")
         process = _start(folder, 60, before=before)
         out, errors = process.communicate(timeout=60)
         if b"ptrace" in errors:
