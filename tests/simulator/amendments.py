@@ -27,6 +27,7 @@ from hotline.protocol.paths import PathState
 from hotline.protocol.release import RELEASED, policy_of
 from hotline.protocol.statements import decode_statement
 from tests.simulator.charters import Charters, of
+from tests.simulator.commits import watch_commits
 from tests.simulator.judges import Broken, Judges
 
 _EVERY: Final = 1_000
@@ -55,16 +56,7 @@ class Amendments:
         world.after(_EVERY, self._look)
 
     def _watch(self, node: EndpointNode) -> None:
-        commit, start, step = node.commit, node.start, node.step
-
-        def committed(batch: list[Output]) -> None:
-            for output in batch:
-                for record in output.records:
-                    if record.kind == "charter.ready":
-                        self._gets_ready(node, record)
-                    elif record.kind == "charter.changed":
-                        self._changes(node, record, output)
-            commit(batch)
+        start, step = node.start, node.step
 
         def started() -> None:
             start()
@@ -79,7 +71,14 @@ class Amendments:
                     self._authority(node, change, output, before)
             return output
 
-        node.commit, node.start, node.step = committed, started, stepped  # type: ignore[method-assign]
+        node.start, node.step = started, stepped  # type: ignore[method-assign]
+        watch_commits(
+            node,
+            {
+                "charter.ready": lambda node, batch, at, record: self._gets_ready(node, record),
+                "charter.changed": lambda node, batch, at, record: self._changes(node, record, batch[at]),
+            },
+        )
 
     # --- what is committed -------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import copy
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -383,21 +383,25 @@ def first_complaint(planted: Planted, seeds: Iterable[int]) -> tuple[int, str] |
     return None
 
 
+def print_table(chosen: Iterable[Planted], look: Callable[[Planted], tuple[int, str] | None]) -> int:
+    """A line for each, with the seed and the judge that `look` finds; 1 if one was not seen in time."""
+    missed = 0
+    print(f"{'fault':52} {'judge':14} {'seed':>4}  within")
+    for planted in chosen:
+        found = look(planted)
+        missed += found is None
+        judge, seed = (found[1], str(found[0])) if found else ("NOT SEEN", "")
+        print(f"{planted.name:52} {judge:14} {seed:>4}  {planted.within}", flush=True)
+    return 1 if missed else 0
+
+
 def main() -> int:
     """Print the table; exit 1 if a fault was not seen in time."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulator.planted", description=__doc__)
     parser.add_argument("names", nargs="*", help="parts of the names of faults (default: all)")
     names: list[str] = parser.parse_args().names
-    missed = 0
-    print(f"{'fault':52} {'judge':14} {'seed':>4}  within")
-    for planted in PLANTED:
-        if names and not any(name in planted.name for name in names):
-            continue
-        found = first_complaint(planted, range(planted.within))
-        missed += found is None
-        judge, seed = (found[1], str(found[0])) if found else ("NOT SEEN", "")
-        print(f"{planted.name:52} {judge:14} {seed:>4}  {planted.within}", flush=True)
-    return 1 if missed else 0
+    chosen = [planted for planted in PLANTED if not names or any(name in planted.name for name in names)]
+    return print_table(chosen, lambda planted: first_complaint(planted, range(planted.within)))
 
 
 if __name__ == "__main__":

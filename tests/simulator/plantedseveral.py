@@ -19,7 +19,7 @@ from hotline.protocol.statements import statement_name
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
-from tests.simulator.planted import Planted
+from tests.simulator.planted import Planted, print_table
 from tests.simulator.several import run_seed
 
 STORM_MS = 30_000
@@ -85,7 +85,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("heads of thirds are not compared", PeerLog, "shown_to_another", _nothing, 12, 7),
     Planted("envelopes of the others are passed over", Conference, "_parcels", _of_the_first, 4),
 )
-"""Each is found; `main` says in which seed, and fails if it took more."""
+"""Each is found; the table says in which seed."""
 
 
 def first_complaint(planted: Planted) -> tuple[int, str] | None:
@@ -98,16 +98,5 @@ def first_complaint(planted: Planted) -> tuple[int, str] | None:
     return None
 
 
-def main() -> int:
-    """Print the table; exit 1 if a fault was not seen."""
-    missed = 0
-    for planted in PLANTED:
-        found = first_complaint(planted)
-        missed += found is None
-        judge, seed = (found[1], str(found[0])) if found else ("NOT SEEN", "")
-        print(f"{planted.name:52} {judge:14} {seed:>4}  {planted.within}", flush=True)
-    return 1 if missed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(print_table(PLANTED, first_complaint))

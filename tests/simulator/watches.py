@@ -29,6 +29,7 @@ from hotline.protocol.handover import LABEL, signed_parts
 from hotline.protocol.tables import TABLES
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.offices import key_of
+from tests.simulator.commits import watch_commits
 from tests.simulator.judges import Broken, Judges
 from tests.simulator.stored import statement_of
 
@@ -56,19 +57,15 @@ class Watches:
         world.after(_EVERY, self._look)
 
     def _watch(self, node: EndpointNode) -> None:
-        commit = node.commit
-
-        def committed(batch: list[Output]) -> None:
-            for at, output in enumerate(batch):
-                for record in output.records:
-                    if record.kind == "watch.handover":
-                        self._handed(node, batch[:at], output)
-                    elif record.kind in ("challenge.heard", "challenge.word"):
-                        self._answer(node, batch, record)
-            commit(batch)
-            self._count(node, batch)
-
-        node.commit = committed  # type: ignore[method-assign]
+        watch_commits(
+            node,
+            {
+                "watch.handover": lambda node, batch, at, record: self._handed(node, batch[:at], batch[at]),
+                "challenge.heard": lambda node, batch, at, record: self._answer(node, batch, record),
+                "challenge.word": lambda node, batch, at, record: self._answer(node, batch, record),
+            },
+            self._count,
+        )
 
     def _false(self, name: str) -> bool:
         return name in self.judges.cloned or name in self.judges.perjured
