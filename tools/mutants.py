@@ -61,6 +61,7 @@ OWN = {
     "hotline.protocol.asking": "test_statements",
     "hotline.protocol.branding": "test_release",
     "hotline.protocol.charters": "test_amendments",
+    "hotline.protocol.early": "test_challenges",
     "hotline.protocol.language": "test_translations",
     "hotline.protocol.mirror": "test_terminals",
     "hotline.protocol.nonpapers": "test_modes",

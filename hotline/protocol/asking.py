@@ -1,7 +1,8 @@
-"""What a challenge and its answers say, in fields and in words (docs/protocol.md 25.5)."""
+"""What a challenge and its answers say, in fields and in words, and how one is kept (docs/protocol.md 25.5, 25.7)."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from hotline.errors import Malformed
@@ -17,6 +18,32 @@ WORDS: Final = {
     content_pb2.VERDICT_NO: "no",
     content_pb2.VERDICT_UNKNOWN: "unknown",
 }
+
+ASKED: Final = "asked"
+HEARD: Final = "heard"
+"""Way of a challenge: ours, or the peer's."""
+THEIRS, OURS, UNDER_WAY = 0, 1, 2
+"""Who said what is challenged; the last: we did, and no receipt of it was here when we asked."""
+NOBODY, RECORD, OFFICER = 0, 1, 2
+"""Whose silence an alarm has told of."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """One challenge; `serial` is its own, on SERVICE, of the side that asked."""
+
+    way: str
+    serial: int
+    plane: str
+    named: int
+    statement: bytes
+    ours: int
+    """THEIRS, or whether the challenger said it."""
+    at: int
+    record: str = ""
+    officer: str = ""
+    by: str = ""
+    alarmed: int = NOBODY
 
 
 def check_challenge(statement: content_pb2.Statement) -> None:

@@ -128,7 +128,7 @@ class Beats:
         if self._courier is not None and path.is_due(self._courier_at, now):
             self._courier_at = now.mono
             heartbeat.courier.CopyFrom(self._courier.word(self._courier_held))
-        self._charters.write(heartbeat, path, now)
+        self._charters.write(heartbeat, ctx, path, now)
         if self.gossip is not None:
             self.gossip.write(heartbeat, path, now)
         inner = ctx.session.sign(ContentType.HEARTBEAT, Plane.REAL, encode(heartbeat))

@@ -5,9 +5,7 @@ docs/protocol.md 25.5 to 25.8. The record's answer needs nobody; a person's word
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import asdict, dataclass
-from typing import Final
+from dataclasses import asdict
 
 from hotline.errors import LocalError, TextError
 from hotline.limits import (
@@ -17,9 +15,24 @@ from hotline.limits import (
     SERVICE_TEXT_BYTES_MAX,
 )
 from hotline.machine import Delete, Instant, Plane, Private, Put, Reply, RequestId
-from hotline.protocol.asking import TERMINAL, WORDS, answer, question
+from hotline.protocol.asking import (
+    ASKED,
+    HEARD,
+    OFFICER,
+    OURS,
+    RECORD,
+    TERMINAL,
+    THEIRS,
+    UNDER_WAY,
+    WORDS,
+    Kept,
+    answer,
+    question,
+)
 from hotline.protocol.composing import check_room
 from hotline.protocol.context import Context
+from hotline.protocol.copies import remember
+from hotline.protocol.early import RECALLED_MAX, EarlyAnswers, take
 from hotline.protocol.events import AnswerChallenge, AskChallenge
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.sending import Sending
@@ -27,32 +40,6 @@ from hotline.protocol.statements import check_text, decode_statement
 from hotline.protocol.tables import Row, Saved
 from hotline.protocol.voids import filler, void
 from hotline.wire.v1 import content_pb2
-
-_EARLY_MAX: Final = 64
-_ASKED: Final = "asked"
-_HEARD: Final = "heard"
-_THEIRS, _OURS, _UNDER_WAY = 0, 1, 2
-"""Who said what is challenged; the last: we did, and no receipt of it was here when we asked."""
-_NOBODY, _RECORD, _OFFICER = 0, 1, 2
-"""Whose silence an alarm has told of."""
-
-
-@dataclass(slots=True)
-class Kept:
-    """One challenge; `serial` is its own, on SERVICE, of the side that asked."""
-
-    way: str
-    serial: int
-    plane: str
-    named: int
-    statement: bytes
-    ours: int
-    """_THEIRS, or whether the challenger said it."""
-    at: int
-    record: str = ""
-    officer: str = ""
-    by: str = ""
-    alarmed: int = _NOBODY
 
 
 class Challenges:
@@ -63,8 +50,9 @@ class Challenges:
         self._sending = sending
         self._kept: dict[tuple[str, int], Kept] = {}
         self._late_at: dict[int, int] = {}
-        self._early: deque[content_pb2.Statement] = deque(maxlen=_EARLY_MAX)
-        """Answers to what is not known here yet."""
+        self.early = EarlyAnswers(context)
+        self._lately: dict[int, bytes] = {}
+        """Names of siblings' challenges, which may not be committed yet."""
 
     def restore(self, saved: Saved, now: Instant) -> None:
         """Take up what is not answered; patience begins anew."""
@@ -72,6 +60,8 @@ class Challenges:
             kept = Kept(**row)  # type: ignore[arg-type]
             self._kept[kept.way, kept.serial] = kept
             self._wait(kept, now)
+        if self._ctx.standing.siblings:
+            self.early.recall(self._kept)
 
     def hear(self, event: AskChallenge | AnswerChallenge, now: Instant) -> None:
         """An officer asks or answers; told with a sentence."""
@@ -99,7 +89,7 @@ class Challenges:
         if item is None:
             return
         kept = Kept(
-            _ASKED,
+            ASKED,
             item.serial,
             event.plane.value,
             serial,
@@ -123,9 +113,9 @@ class Challenges:
     def answered(self, statement: content_pb2.Statement, now: Instant) -> None:
         """An answer of the peer is here; one that answers no challenge of ours is talk and no more."""
         ctx, reply = self._ctx, statement.in_reply_to
-        kept = self._kept.get((_ASKED, reply.serial))
+        kept = self._kept.get((ASKED, reply.serial))
         if kept is None and ctx.standing.siblings:  # a sibling may have asked, and tell of it later
-            self._early.append(statement)
+            self.early.theirs.append(statement)
         if kept is None or self._name_of(kept.serial) != reply.statement:
             return
         verdict = WORDS[statement.verdict]
@@ -151,7 +141,7 @@ class Challenges:
             by=by,
         )
         ctx.tell("challenge-answered", serial=serial, plane=plane, of=of, verdict=verdict, by=by, at=now.wall)
-        if (verdict != "yes" and kept.ours != _UNDER_WAY) or before:
+        if (verdict != "yes" and kept.ours != UNDER_WAY) or before:
             text = "the other side does not know a statement as it stands here: trust neither before you have compared"
             ctx.alarm("challenge-denied", text, serial=serial, plane=plane, of=of, verdict=verdict, by=by)
 
@@ -160,33 +150,55 @@ class Challenges:
     def heard(self, statement: content_pb2.Statement, name: bytes, now: Instant) -> None:
         """The peer asks: the record answers at once, and our people are told."""
         ctx, asked = self._ctx, statement.challenge
-        plane = Plane.EXERCISE if asked.exercise else Plane.REAL
-        serial = asked.named.serial
-        verdict = self._verdict(plane, asked, now)
-        word = WORDS[verdict]
-        kept = Kept(_HEARD, statement.serial, plane.value, serial, asked.named.statement, int(asked.ours), now.wall)
-        kept.record = word
-        self._keep(kept)
-        ctx.record(
-            "challenge.heard",
-            serial=statement.serial,
-            plane=plane.value,
-            of=serial,
-            statement=asked.named.statement.hex(),
-            ours=kept.ours,
-            verdict=word,
-        )
+        plane, named = Plane.EXERCISE if asked.exercise else Plane.REAL, asked.named
+        kept = Kept(HEARD, statement.serial, plane.value, named.serial, named.statement, int(asked.ours), now.wall)
+        verdict = self._look_up(kept, now)
         text = "the peer doubts a statement; our record has answered, a person confirms: hotline challenge confirm"
-        ctx.alarm("challenged", text, serial=statement.serial, plane=plane.value, of=serial, verdict=word)
-        said = self._talk(content_pb2.STATEMENT_KIND_RECORD_ANSWER, TERMINAL)
-        said.text, said.verdict = answer(plane.value, serial, word, ours=asked.ours), verdict
-        said.in_reply_to.CopyFrom(content_pb2.Reference(serial=statement.serial, statement=name))
+        ctx.alarm("challenged", text, serial=kept.serial, plane=kept.plane, of=kept.named, verdict=kept.record)
         if ctx.standing.active:
-            self._say(said, None, now)
+            self._answer_for_record(kept, name, verdict, now)
+        for early in take(self.early.ours, kept.serial):
+            self.said_elsewhere(early, now)
+
+    def _look_up(self, kept: Kept, now: Instant) -> content_pb2.Verdict.ValueType:
+        """What our record says of what is asked; kept and entered if it did not say so before."""
+        asked = content_pb2.Challenge(ours=bool(kept.ours))
+        asked.named.CopyFrom(content_pb2.Reference(serial=kept.named, statement=kept.statement))
+        verdict = self._verdict(Plane(kept.plane), asked, now)
+        if WORDS[verdict] != kept.record:
+            kept.record = WORDS[verdict]
+            self._keep(kept)
+            self._ctx.record(
+                "challenge.heard",
+                serial=kept.serial,
+                plane=kept.plane,
+                of=kept.named,
+                statement=kept.statement.hex(),
+                ours=kept.ours,
+                verdict=kept.record,
+            )
+        return verdict
+
+    def _answer_for_record(self, kept: Kept, name: bytes, verdict: content_pb2.Verdict.ValueType, now: Instant) -> None:
+        said = self._talk(content_pb2.STATEMENT_KIND_RECORD_ANSWER, TERMINAL)
+        said.text, said.verdict = answer(kept.plane, kept.named, WORDS[verdict], ours=bool(kept.ours)), verdict
+        said.in_reply_to.CopyFrom(content_pb2.Reference(serial=kept.serial, statement=name))
+        if self._say(said, None, now) is not None:
+            self.early.said(said, self._kept)
+
+    def speak(self, now: Instant) -> None:
+        """This terminal speaks from now on: it answers what no record of its party has answered."""
+        inbox = self._ctx.inboxes[Plane.SERVICE]
+        for kept in [kept for (way, _), kept in self._kept.items() if way == HEARD]:
+            name = inbox.known_hash(kept.serial)
+            if name is None or kept.serial in self.early.answered or kept.serial <= inbox.highest - RECALLED_MAX:
+                continue
+            self._answer_for_record(kept, name, self._look_up(kept, now), now)
 
     def said_elsewhere(self, statement: content_pb2.Statement, now: Instant) -> None:
         """A sibling asks or answers for our party: the answer counts here too, and nobody answers twice."""
         ctx, reply, officer = self._ctx, statement.in_reply_to.serial, Private(statement.drafter.encode())
+        self.early.said(statement, self._kept)
         if statement.kind == content_pb2.STATEMENT_KIND_CHALLENGE:
             asked = statement.challenge
             plane = Plane.EXERCISE if asked.exercise else Plane.REAL
@@ -195,7 +207,7 @@ class Challenges:
                 asked.named.statement,
                 self._ours(plane, asked.named.serial, ours=asked.ours),
             )
-            kept = Kept(_ASKED, statement.serial, plane.value, serial, name, ours, now.wall)
+            kept = Kept(ASKED, statement.serial, plane.value, serial, name, ours, now.wall)
             self._keep(kept)
             self._wait(kept, now)
             ctx.record(
@@ -207,11 +219,11 @@ class Challenges:
                 statement=name.hex(),
                 ours=int(asked.ours),
             )
-            for answer in [early for early in self._early if early.in_reply_to.serial == kept.serial]:
-                self._early.remove(answer)
+            remember(self._lately, kept.serial, self._name_of(kept.serial))
+            for answer in take(self.early.theirs, kept.serial):
                 self.answered(answer, now)
-        elif statement.kind == content_pb2.STATEMENT_KIND_OFFICER_ANSWER and (_HEARD, reply) in self._kept:
-            kept = self._kept[_HEARD, reply]
+        elif statement.kind == content_pb2.STATEMENT_KIND_OFFICER_ANSWER and (HEARD, reply) in self._kept:
+            kept = self._kept[HEARD, reply]
             if not kept.officer and ctx.inboxes[Plane.SERVICE].known_hash(reply) == statement.in_reply_to.statement:
                 kept.officer, kept.by = WORDS[statement.verdict], statement.drafter
                 self._keep(kept)
@@ -219,7 +231,7 @@ class Challenges:
 
     def confirm(self, event: AnswerChallenge, now: Instant) -> None:
         """An officer answers a challenge of the peer, once."""
-        ctx, kept = self._ctx, self._kept.get((_HEARD, event.serial))
+        ctx, kept = self._ctx, self._kept.get((HEARD, event.serial))
         name = ctx.inboxes[Plane.SERVICE].known_hash(event.serial)
         if kept is None or name is None:
             self._refuse(
@@ -273,13 +285,24 @@ class Challenges:
 
     def renumbered(self, serial: int, new: int, now: Instant) -> None:
         """After a loss of state a challenge of ours goes on under another serial."""
-        kept = self._kept.pop((_ASKED, serial), None)
+        kept = self._forget(serial)
         if kept is not None:
-            self._ctx.out.changes.append(Delete("challenge", {"way": _ASKED, "serial": serial}))
-            self._late_at.pop(serial, None)
             kept.serial = new
             self._keep(kept)
             self._wait(kept, now)
+
+    def moved(self, serial: int, new: int) -> None:
+        """The same of what a sibling asks: its new serial is known here already."""
+        old, kept = self._kept.get((ASKED, serial)), self._kept.get((ASKED, new))
+        if old is not None and kept is not None and old.statement == kept.statement:
+            self._forget(serial)
+
+    def _forget(self, serial: int) -> Kept | None:
+        kept = self._kept.pop((ASKED, serial), None)
+        if kept is not None:
+            self._ctx.out.changes.append(Delete("challenge", {"way": ASKED, "serial": serial}))
+            self._late_at.pop(serial, None)
+        return kept
 
     def open_ones(self) -> list[list[str | int]]:
         """Way and serial of those that lack a person's answer, oldest first."""
@@ -290,8 +313,8 @@ class Challenges:
         for serial, at in list(self._late_at.items()):
             if at > now.mono:
                 continue
-            kept = self._kept[_ASKED, serial]
-            kept.alarmed = _OFFICER if kept.record else _RECORD
+            kept = self._kept[ASKED, serial]
+            kept.alarmed = OFFICER if kept.record else RECORD
             self._keep(kept)
             self._wait(kept, now)
             who = "officer" if kept.record else "record"
@@ -304,12 +327,12 @@ class Challenges:
 
     def _wait(self, kept: Kept, now: Instant) -> None:
         """Set the time at which whoever owes an answer is late."""
-        self._late_at.pop(kept.serial if kept.way == _ASKED else 0, None)
-        if kept.way != _ASKED or kept.officer:
+        self._late_at.pop(kept.serial if kept.way == ASKED else 0, None)
+        if kept.way != ASKED or kept.officer:
             return
-        if not kept.record and kept.alarmed < _RECORD:
+        if not kept.record and kept.alarmed < RECORD:
             self._late_at[kept.serial] = now.mono + CHALLENGE_RECORD_PATIENCE
-        elif kept.record and kept.alarmed < _OFFICER:
+        elif kept.record and kept.alarmed < OFFICER:
             self._late_at[kept.serial] = now.mono + CHALLENGE_OFFICER_PATIENCE
 
     def _keep(self, kept: Kept) -> None:
@@ -320,20 +343,20 @@ class Challenges:
         while len(self._kept) > CHALLENGES_KEPT_MAX < sum(way == kept.way for way, _ in self._kept):
             way, serial = next(key for key in self._kept if key[0] == kept.way)
             del self._kept[way, serial]
-            if way == _ASKED:
+            if way == ASKED:
                 self._late_at.pop(serial, None)
             self._ctx.out.changes.append(Delete("challenge", {"way": way, "serial": serial}))
 
     def _ours(self, plane: Plane, serial: int, *, ours: bool) -> int:
         received = ours and self._ctx.history.has_sent_fact(plane, serial, SentState.DELIVERED.value)
-        return _OURS if received else _UNDER_WAY if ours else _THEIRS
+        return OURS if received else UNDER_WAY if ours else THEIRS
 
     def _name_of(self, serial: int) -> bytes:
         item = self._ctx.outboxes[Plane.SERVICE].pending.get(serial)
         if item is not None:
             return item.original_hash or item.hash
         row = self._ctx.history.sent(Plane.SERVICE, serial)
-        return row.hash if row is not None else b""
+        return row.hash if row is not None else self._lately.get(serial, b"")
 
     def _talk(self, kind: content_pb2.StatementKind.ValueType, drafter: str) -> content_pb2.Statement:
         return content_pb2.Statement(

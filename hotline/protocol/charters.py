@@ -76,7 +76,10 @@ class Charters:
         self.peer_serial = 0
         """What the peer last said that it stands under; 0: not heard in this run."""
         self._agreed = False
-        self._told_at: int | None = None
+        self._told_at: dict[int, int] = {}
+        """By terminal: when it was last told the hash of the charter in force."""
+        self._said: dict[int, tuple[int, bytes]] = {}
+        """By terminal of the peer: serial and hash in its last fresh beat."""
         self._differ_since: int | None = None
         self._alarmed: set[tuple[str, bytes]] = set()
 
@@ -182,24 +185,34 @@ class Charters:
 
     # --- heartbeats ---------------------------------------------------------------------------------------------------
 
-    def write(self, heartbeat: content_pb2.Heartbeat, path: Path, now: Instant) -> None:
-        """What a beat says of charters: nothing on a hotline that was never amended."""
+    def write(self, heartbeat: content_pb2.Heartbeat, line: Context, path: Path, now: Instant) -> None:
+        """What a beat over `line` says of charters: nothing on a hotline that was never amended."""
         if self.next is not None:
             heartbeat.charter_next = self.next.hash
         if self.serial == 1:
             return
         heartbeat.charter_serial = self.serial
-        due = path.is_due(self._told_at, now)
-        if due or not self._agreed:
+        number = line.setup.remote.number
+        due = path.is_due(self._told_at.get(number), now)
+        if due or not self._is_known(line):
             heartbeat.charter = self.hash
             if due:
-                self._told_at = now.mono
+                self._told_at[number] = now.mono
+
+    def _is_known(self, line: Context) -> bool:
+        """Whether the other end knows that we stand under the same charter, or does not listen to us (24.9)."""
+        if line is self._ctx:
+            return self._agreed
+        local, remote = line.setup.local, line.setup.remote
+        listened_to = not line.sibling and local.number == min(line.standing.terminals(local.party))
+        return not listened_to or self._said.get(remote.number) == (self.serial, b"")
 
     def heard(self, context: Context, heartbeat: content_pb2.Heartbeat, path: Path, now: Instant) -> None:
         """What a fresh beat of the peer says of charters."""
+        serial = heartbeat.charter_serial or 1
+        self._said[context.setup.remote.number] = serial, heartbeat.charter
         if context is not self._ctx or self._ctx.setup.standing is None:
             return
-        serial = heartbeat.charter_serial or 1
         if serial != self.peer_serial:
             self.peer_serial = serial
             if serial > 1:

@@ -248,6 +248,12 @@ class Context:
             line.outboxes[plane].remove(serial, now.mono)
         return item
 
+    def owed(self, plane: Plane) -> list[Pending]:
+        """What no terminal of the peer has acknowledged, by serial; copies for the others of them are not among it."""
+        boxes = [line.outboxes[plane].pending for line in reversed(self.peers)]
+        found = {serial: item for box in boxes for serial, item in box.items() if not item.copy}
+        return [found[serial] for serial in sorted(found)]
+
     def heard_elsewhere(self, plane: Plane, serial: int) -> None:
         """A terminal of the peer has it: for the others it is a copy."""
         for line in self.lines:

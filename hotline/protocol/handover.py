@@ -83,7 +83,7 @@ class Handovers:
                 "sent_through": outbox.last_serial,
                 "received_through": ctx.inboxes[plane].through,
                 "unread": sorted(ctx.unread[plane]),
-                "waiting": [[serial, item.state.value] for serial, item in sorted(outbox.pending.items())],
+                "waiting": [[item.serial, item.state.value] for item in ctx.owed(plane)],
                 "missing": list(gap) if gap is not None else [],
             }
         owed = sorted(
@@ -99,7 +99,7 @@ class Handovers:
                 "promises": owed,
                 "presence": [presence_word(self._presence.word), self._presence.until],
                 "peer_presence": [presence_word(peer.presence), peer.presence_until],
-                "paths": {name: path.state.value for name, path in ctx.paths.items()},
+                "paths": {name: path.state.value for name, path in ctx.front.paths.items()},
                 "tests": {"missed": self._tests.kept.missed, "undelivered": self._tests.kept.undelivered},
             }
         )
@@ -210,4 +210,6 @@ def _no_checklist(event: RecordChecklist) -> str:
             check_text(reason or "-", CHECKLIST_REASON_MAX)
         except TextError:
             return f"a reason has at most {CHECKLIST_REASON_MAX} bytes and no NUL; nothing was recorded"
+    if all(outcome == "open" for outcome, _ in event.steps):
+        return "nobody has answered a step; nothing was recorded"
     return ""

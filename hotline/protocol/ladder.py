@@ -195,10 +195,11 @@ class Ladder:
             item.retry_at = now.mono + (delay if self._ctx.peer_is_heard else 6 * profile.retransmit_max_ms)
 
     def noted(self, plane: Plane, receipt: content_pb2.Receipt, now: Instant) -> None:
-        """The peer has noted what an officer of ours said."""
+        """A terminal has noted what an officer of ours said: the others are told it still, after a restart too."""
         stage = receipt.noted or content_pb2.STAGE_READ
         for item in receipt.item:
-            if self._ctx.reads.noted(plane, item.serial, item.statement, stage, receipt.reply_by_ms):
+            noted = self._ctx.reads.noted(plane, item.serial, item.statement, stage, receipt.reply_by_ms)
+            if noted and not any(line.reads.holds(plane, item.serial, stage) for line in self._ctx.lines):
                 self._ctx.out.changes.append(Delete("unnoted", _key(plane, item.serial, stage)))
         self.due(now)
 

@@ -61,6 +61,7 @@ class Mirror:
                     ctx.objectives.said(plane, serial, decode_statement(item.content), now)
         for line in ctx.peers:
             self._sending[line.setup.remote.number].wake(now)
+        self._challenges.speak(now)
 
     def rest(self) -> None:
         """From now on it does not; receipts still count. What is pending is for the siblings to judge, once more."""
@@ -195,6 +196,8 @@ class Mirror:
                 statement=(self.held(plane, statement.serial) or b"").hex(),
             )
             self._first().fact(plane, serial, SentState.RENUMBERED, now, str(statement.serial))
+            if plane is Plane.SERVICE:
+                self._challenges.moved(serial, statement.serial)
 
     def _drop(self, plane: Plane, serial: int, now: Instant) -> Pending | None:
         self._ctx.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))

@@ -128,7 +128,7 @@ def _plane(endpoint: Endpoint, plane: Plane) -> dict[str, Any]:
     gap = inbox.missing(ctx.peer.sent_through[plane])
     return {
         "sent_through": outbox.last_serial,
-        "waiting": len(outbox.pending),
+        "waiting": len(ctx.owed(plane)),
         "received_through": inbox.through,
         "held": len(inbox.ahead),
         "unread": sorted(ctx.unread[plane]),

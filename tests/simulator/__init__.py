@@ -4,7 +4,8 @@ schedule   what happens and when: commands, drawn from a seed
 weather    what they do to cables, machines, disks and clocks; adversary, clone, perjury, forgery: who is hostile
 people     who says and reads; officers: what else is done at a terminal, from presence to release
 judges     what must hold of statements; promises: of time; procedure: of what officers do; secrecy: of what relays see;
-           audit: of disks and memories; company: where parties have several terminals
+           audit: of disks and memories; company: where parties have several terminals; watches: of operators and their
+           watches; checklists; amendments: of charters
 play       one schedule from its first command to the verdict; speed: what makes that faster
 run        many seeds; `python -m tests.simulator.run --seeds 2000 --short --results FILE`
 shrink     a failing seed made short; `python -m tests.simulator.shrink SEED`

@@ -6,7 +6,7 @@
 | chain | the amendments in a ledger follow each other, and are those that the disk stands under (24.5) |
 | standing | a start is under what was in force when the last run ended, and dials its relays, no others (24.4, 24.7) |
 | differs | whoever stands under another charter than its peer is told in time, and nobody else (24.10) |
-| apart | in the end both stand under the same, with its relays, timers, roster and policy (24.9) |
+| apart | in the end all terminals stand under the same, each on every line: relays, timers, roster and policy (24.9) |
 | roster | a release is worth what the roster in force says: who was taken off it signs for nothing (19.5, 24.9) |
 """
 
@@ -115,8 +115,9 @@ class Amendments:
         if waits != (charters.next is not None):
             raise Broken("standing", f"{node.name} has forgotten at a start which charter it is ready for")
         named = {relay.name for one in self.charters.charters[serial - 1 : serial + waits] for relay in one.relays}
-        if set(node.machine.context.paths) != named:
-            raise Broken("standing", f"{node.name} starts with paths {sorted(node.machine.context.paths)}")
+        for line in node.machine.context.lines:
+            if set(line.paths) != named:
+                raise Broken("standing", f"{node.name} starts with paths {sorted(line.paths)}")
 
     # --- who has signed ----------------------------------------------------------------------------------------------
 
@@ -189,7 +190,7 @@ class Amendments:
     # --- in the end --------------------------------------------------------------------------------------------------
 
     def agreed(self) -> bool:
-        """Whether both stand under the last charter that both were given, and know it of each other."""
+        """Whether all stand under the last charter that all were given, and know it of each other."""
         if self.judges.perjured:
             return True
         last = self._last()
@@ -200,12 +201,12 @@ class Amendments:
                 return False
             following = node.machine.charters.next  # one side may be ready for ever
             named = {relay.name for one in (of(node), following) if one is not None for relay in one.relays}
-            if set(node.machine.context.paths) != named:
+            if any(set(line.paths) != named for line in node.machine.context.lines):
                 return False
         return True
 
     def _last(self) -> int:
-        """Of the charters that both have been given, the last."""
+        """Of the charters that every terminal has been given, the last."""
         return max(set.intersection(*self._ready.values()))
 
     def final(self) -> None:
@@ -214,7 +215,7 @@ class Amendments:
             return
         serials = {node.name: node.machine.charters.serial for node in self.world.endpoints.values() if node.machine}
         if len(set(serials.values())) > 1 or not self.agreed():
-            raise Broken("apart", f"in the end they stand under charters {serials}, both were given {self._last()}")
+            raise Broken("apart", f"in the end they stand under charters {serials}, all were given {self._last()}")
         for node in self.world.endpoints.values():
             self._lives_by(node)
             if node.name not in self.judges.rewritten:
@@ -222,12 +223,15 @@ class Amendments:
 
     def _lives_by(self, node: EndpointNode) -> None:
         assert node.machine is not None
-        charter, setup = self.charters.charters[self._last() - 1], node.machine.context.setup
-        paths = {name: path.setup for name, path in node.machine.context.paths.items()}
-        if not paths.items() >= {relay.name: path_of(relay, {}) for relay in charter.relays}.items():
-            raise Broken("apart", f"{node.name} does not drive its paths by its charter")
-        if (setup.release, setup.text_bytes_max) != (policy_of(charter), charter.text_bytes_max):
-            raise Broken("apart", f"{node.name} does not live by the roster and the policy of its charter")
+        charter = self.charters.charters[self._last() - 1]
+        driven = {relay.name: path_of(relay, {}) for relay in charter.relays}
+        for line in node.machine.context.lines:
+            setup, paths = line.setup, {name: path.setup for name, path in line.paths.items()}
+            where = f"{node.name}, on its line to {setup.remote.party}/{setup.remote.name},"
+            if not paths.items() >= driven.items():
+                raise Broken("apart", f"{where} does not drive its paths by its charter")
+            if (setup.release, setup.text_bytes_max) != (policy_of(charter), charter.text_bytes_max):
+                raise Broken("apart", f"{where} does not live by the roster and the policy of its charter")
 
     def _chain(self, node: EndpointNode) -> None:
         leaves = [parse_leaf(leaf) for leaf in node.disk.log.leaves if b"charter.changed" in leaf]

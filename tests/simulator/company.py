@@ -100,6 +100,9 @@ class Company(Judges):
         """The terminals of a party."""
         return [node for node in self.world.endpoints.values() if node.party == party]
 
+    def _terminal(self, number: int) -> EndpointNode:
+        return next(node for node in self.world.endpoints.values() if node.number == number)
+
     def _readers(self, node: EndpointNode) -> list[EndpointNode]:
         return [one for one in self.world.endpoints.values() if one.party != node.party]
 
@@ -221,7 +224,8 @@ class Company(Judges):
                     return False
                 if any(inbox.ahead for inbox in ctx.inboxes.values()):
                     return False
-                if any(path.state is not PathState.UP for path in ctx.paths.values()):
+                there = self._terminal(ctx.setup.remote.number)
+                if any(path.state is not PathState.UP for name, path in ctx.paths.items() if there.dials(name)):
                     return False
         return not any(self._speakers())
 

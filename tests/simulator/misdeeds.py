@@ -1,14 +1,22 @@
-"""Faults of watches and of charters for planted.py: what is done in the place of what should be."""
+"""Faults of watches, checklists and charters for planted.py: what is done in the place of what should be."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 from hotline.charter.parts import Charter
+from hotline.machine import Delete, Plane
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.charters import Charters, terms_of
-from hotline.protocol.handover import Handovers, spell
+from hotline.protocol.context import Context
+from hotline.protocol.events import RecordChecklist
+from hotline.protocol.handover import Handovers, record_checklist, spell
+from hotline.protocol.ladder import Ladder
+from hotline.protocol.outbox import Pending
+from hotline.protocol.receipts import WORDS
 from hotline.wire.v1 import content_pb2
 
 
@@ -92,3 +100,61 @@ def keeps_the_roster(charter: Charter, note: bytes) -> dict[str, Any]:
     terms = terms_of(charter, note)
     del terms["release"]
     return terms
+
+
+def enters_twice(ctx: Context, event: RecordChecklist) -> None:
+    """A run of a checklist is two entries."""
+    before = len(ctx.out.records)
+    _true_checklist(ctx, event)
+    ctx.out.records += ctx.out.records[before:]
+
+
+def enters_nothing(ctx: Context, event: RecordChecklist) -> None:
+    """A run of a checklist is told as recorded, and is not."""
+    before = len(ctx.out.records)
+    _true_checklist(ctx, event)
+    del ctx.out.records[before:]
+
+
+def enters_another(ctx: Context, event: RecordChecklist) -> None:
+    """What was left open counts as done."""
+    steps = tuple(("done", "") if outcome == "open" else (outcome, reason) for outcome, reason in event.steps)
+    _true_checklist(ctx, replace(event, steps=steps))
+
+
+_true_checklist = record_checklist
+
+
+def amends_one_line(self: Charters, now: Any) -> None:
+    """The lines to the other terminals go on under the charter that was."""
+    lines, self.contexts = self.contexts, self.contexts[:1]
+    _true_enforce(self, now)
+    self.contexts = lines
+
+
+_true_enforce = Charters._enforce
+
+
+def noted_by_one(self: Ladder, plane: Any, receipt: Any, now: Any) -> None:
+    """What one terminal has noted is told the others only as long as this one runs."""
+    _true_noted(self, plane, receipt, now)
+    stage = WORDS[receipt.noted or content_pb2.STAGE_READ]
+    for item in receipt.item:
+        self._ctx.out.changes.append(Delete("unnoted", {"plane": plane.value, "serial": item.serial, "stage": stage}))
+
+
+_true_noted = Ladder.noted
+
+
+def lists_copies(self: Context, plane: Plane) -> list[Pending]:
+    """What has been delivered waits all the same for a terminal that lacks it."""
+    return [item for _, item in sorted(self.outboxes[plane].pending.items())]
+
+
+def only_notes(self: Ladder, plane: Any, receipt: Any, now: Any) -> None:
+    """What an officer has opened at a sibling is noted, and has to be opened here again."""
+    with patch.object(self, "_opened", lambda *_: None):
+        _true_told(self, plane, receipt, now)
+
+
+_true_told = Ladder.told

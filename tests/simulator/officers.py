@@ -5,7 +5,7 @@ alpha shows N                           alpha promises N within 20s
 alpha answers N                         alpha corrects N            alpha retracts N
 alpha translates N here|sent            alpha records N ours|theirs
 alpha challenges N ours|theirs          alpha confirms yes|no|unknown
-alpha hands-over at-once|late|forged
+alpha hands-over at-once|late|forged     alpha goes-through whole|called-away|unanswered|wrong N
 alpha-alt speaks                        alpha rests                 (where a party has several terminals)
 alpha releases right|lacking|forged     alpha steals                (where the charter asks for signatures)
 alpha activates SERIAL|unsigned         alpha releases former|fallen (where the charter is amended)
@@ -14,6 +14,7 @@ alpha activates SERIAL|unsigned         alpha releases former|fallen (where the 
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from hotline.protocol.events import (
     MakeDraft,
     MarkShown,
     PromiseReply,
+    RecordChecklist,
     ReleaseDraft,
     SetPresence,
     SetTerminal,
@@ -66,7 +68,7 @@ DEEDS: Final = (
     "translated-sent", "record-ours", "record-theirs", "challenged", "confirmed", "released-right", "released-lacking",
     "released-forged", "stolen", "takeover", "standdown", "watch-signed", "watch-late", "watch-forged",
     "charter-ready", "charter-unsigned", "charter-changed", "charter-differs", "released-former", "released-fallen",
-    "former-refused",
+    "former-refused", "checklist-whole", "checklist-called-away", "checklist-unanswered", "checklist-wrong",
 )  # fmt: skip
 """Every deed that is counted when it was done, or refused where it must be."""
 REFUSED: Final = ("released-lacking", "released-forged", "charter-unsigned")
@@ -86,6 +88,8 @@ class Heed:
     """A terminal was given a watch's signature, which it has to take or to refuse."""
     former: Callable[[EndpointNode, Reply, bool], None] = lambda node, reply, due: None
     """The same of the signature of somebody who may not be an officer any more."""
+    went: Callable[[EndpointNode, RecordChecklist, Reply | None, bool], None] = lambda node, run, reply, due: None
+    """An officer hands in what became of a checklist, which has to be recorded or refused; then with the reply."""
 
 
 @dataclass
@@ -271,6 +275,28 @@ class Officers:
             self.world.after(_READING_MS, hand_in)
         else:
             hand_in()
+
+    def _goes_through(self, node: EndpointNode, how: str, number: str) -> None:
+        """A checklist, to its last step or until one is called away; or nobody answers, or the answers are none."""
+        rng = random.Random(int(number))
+        officer, name = rng.choice(ROSTER[node.party]), rng.choice(("opening-the-watch", "line-silent", "our-own"))
+        steps = [("skipped", f"Of {at}.") if rng.random() < 0.3 else ("done", "") for at in range(rng.randint(2, 9))]
+        done = {"called-away": rng.randint(1, len(steps) - 1), "unanswered": 0}.get(how, len(steps))
+        steps[done:] = [("open", "")] * (len(steps) - done)
+        if how == "wrong":
+            steps[-1] = rng.choice([("skipped", " "), ("done", "Why?"), ("open", "Later."), ("perhaps", "")])
+        file = hashlib.sha256(f"{node.name} at {self.world.time}, {number}".encode()).digest()
+        due = how in ("whole", "called-away")
+
+        def make(request: RequestId) -> RecordChecklist:
+            return RecordChecklist(request, officer, name, file, tuple(steps))
+
+        def then(reply: Reply) -> None:
+            self.heed.went(node, make(reply.request), reply, due)
+            self.heed.done(f"checklist-{how}", reply.ok == due)
+
+        self.heed.went(node, make(RequestId(0)), None, due)
+        node.ask(make, then)
 
     # --- the charter -------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.charters import Charters
 from hotline.protocol.context import Context
+from hotline.protocol.early import EarlyAnswers
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.entries import said
 from hotline.protocol.handover import Handovers
@@ -296,6 +297,8 @@ def _only_the_first(self: Context, plane: Any, item: Any) -> None:
         line.outboxes[plane].last_serial = max(line.outboxes[plane].last_serial, item.serial)
 
 
+_BOOK = "hotline.protocol.handover"
+
 PLANTED: tuple[Planted, ...] = (
     Planted("statements are not repeated", Sending, "_repeat", _nothing, 10, 7),
     Planted("repeats are shown again", Inbox, "judge", _everything_new, 10),
@@ -362,6 +365,17 @@ PLANTED: tuple[Planted, ...] = (
         "an amendment leaves the roster", "hotline.protocol.charters", "terms_of", misdeeds.keeps_the_roster, 20, 10
     ),
     Planted("talk fills the line", "hotline.protocol.sending", "UNDER_WAY_MAX", 8, 10),
+    Planted("a checklist is entered twice", _BOOK, "record_checklist", misdeeds.enters_twice, 15, 3),
+    Planted("a checklist is not entered", _BOOK, "record_checklist", misdeeds.enters_nothing, 15, 3),
+    Planted("what is left open is done", _BOOK, "record_checklist", misdeeds.enters_another, 15, 3),
+    Planted("what nobody answered is entered", _BOOK, "_no_checklist", _no_verdict, 15, 3),
+    Planted("one line is amended", Charters, "_enforce", misdeeds.amends_one_line, 15, 14),
+    Planted("who is ready later is not told", Charters, "_is_known", _yes, 15, 14),
+    Planted("a sibling is not told what was read", Ladder, "told", misdeeds.only_notes, 15, 4),
+    Planted("what was read is forgotten with the first NOTED", Ladder, "noted", misdeeds.noted_by_one, 50, 4),
+    Planted("a sibling's answer does not count", Challenges, "said_elsewhere", _nothing, 15, 4),
+    Planted("answers before their question are lost", EarlyAnswers, "recall", _nothing, 50, 4),
+    Planted("what is delivered waits", Context, "owed", misdeeds.lists_copies, 15, 4),
 )
 """Each is found; `main` says in which seed, and fails if it took more.
 

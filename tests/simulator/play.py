@@ -17,6 +17,7 @@ from hotline.protocol.paths import IGNORED, TRANSITIONS, Path, PathInput
 from tests.simulator.adversary import Hostile
 from tests.simulator.amendments import Amendments
 from tests.simulator.charters import Charters
+from tests.simulator.checklists import Checklists
 from tests.simulator.company import Company
 from tests.simulator.judges import TOLD, TOLD_AGAIN, Broken, Judges
 from tests.simulator.officers import REFUSED, Heed, Officers
@@ -113,6 +114,10 @@ class Play:
             storm.on_restore = lambda node: (promises.on_restore(node), judges.on_restore(node))  # type: ignore[func-returns-value]
         self.watches = watches = Watches(self.world, judges)
         heed.handed = lambda node, reply, due: watches.on_handed(node, reply, due=due)
+        self.checklists = checklists = Checklists(self.world, judges)
+        heed.went = lambda node, run, reply, due: checklists.on_run(node, run, reply, due=due)
+        restored = storm.on_restore
+        storm.on_restore = lambda node: (restored(node), checklists.on_restore(node))  # type: ignore[func-returns-value]
         self.officers = Officers(self.world, heed, self.charters)
         self.amendments: Amendments | None = None
         if schedule.amendments:
@@ -162,6 +167,7 @@ class Play:
             self.promises.final(self.storm.lied_to)
             self.procedure.final()
         self.watches.final()
+        self.checklists.final()
         if self.amendments is not None:
             self.amendments.final()
         return 0 if judges.perjured else paid

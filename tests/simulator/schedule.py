@@ -46,7 +46,9 @@ WATCHES: Final = (
     'says "service remark {at} of {who}" service', "hands-over at-once", "hands-over at-once", "hands-over late",
     "hands-over late", "hands-over forged",
 )  # fmt: skip
-"""And operators, where a party has one terminal."""
+"""And operators."""
+CHECKLISTS: Final = ("whole", "whole", "called-away", "called-away", "unanswered", "wrong")
+"""How a watch goes through a checklist."""
 RELEASES: Final = (
     "releases right",
     "releases right",
@@ -99,17 +101,20 @@ def draw(seed: int, *, short: bool, storm_ms: int | None = None) -> Schedule:
     relays = 2 + seed % 2
     storm_ms = storm_ms or (SHORT_STORM_MS if short else STORM_MS)
     alternates = () if seed % 10 != 4 else ENDPOINTS if seed % 20 == 4 else ENDPOINTS[:1]
-    amendments = 0 if seed % 5 else 1 if seed % 20 == 0 else 2
+    amended = seed % 5 == 0 or seed % 30 == 14
+    amendments = 0 if not amended else 1 if seed % 20 == 0 or seed % 120 == 104 else 2
     names = [f"relay-{number}" for number in range(1, relays + 1 + (amendments > 0))]
     drawing = Drawing(rng, names, storm_ms, (*ENDPOINTS, *(f"{party}-ALT" for party in alternates)))
     drawing.people(pace=2.5 if short else 1.0)
     if seed % 3 == 0:
         drawing.talk(random.Random(f"talk {seed}"))
-    release = (seed % 4 == 2 or amendments > 0) and not alternates
+    release = amendments > 0 or (seed % 4 == 2 and not alternates)
     if amendments:
         drawing.charter(random.Random(f"charter {seed}"), amendments)
     if alternates:
         drawing.company(random.Random(f"company {seed}"))
+    if alternates or seed % 5 == 3:
+        drawing.checklists(random.Random(f"checklists {seed}"))
     drawing.officers(random.Random(f"officers {seed}"), release=release)
     drawing.storm()
     if not alternates:
@@ -173,7 +178,7 @@ class Drawing:
 
     def officers(self, rng: random.Random, *, release: bool) -> None:
         """What else they do (officers.py): each now and then, so that nothing of it is lacking in many storms."""
-        acts = [*ACTS, *(WATCHES if len(self._terminals) == 2 else ()), *(RELEASES if release else ())]
+        acts = [*ACTS, *WATCHES, *(RELEASES if release else ())]
         at = 2_000
         while at < self._end:
             who, act = rng.choice(self._terminals), rng.choice(acts)
@@ -183,20 +188,29 @@ class Drawing:
 
     def charter(self, rng: random.Random, amendments: int) -> None:
         """The charter is amended twice, by both; or once, and one side never hears of it."""
-        alone, at = [rng.choice(ENDPOINTS)] if amendments == 1 else [], 0
+        party, at = rng.choice(ENDPOINTS) if amendments == 1 else "", 0
+        alone = [one for one in self._terminals if party and one.startswith(party)]
         for serial in range(2, amendments + 2):
             at = rng.randint(10_000, self._end // 2) if serial == 2 else at + rng.choice((100, 2_000, self._end // 4))
             for number in range(6):  # what a crash takes back is handed in again
-                who = rng.choice(alone or ENDPOINTS).lower()
+                who = rng.choice(alone or self._terminals).lower()
                 self._add(at + number * rng.randint(200, 5_000), f"{who} activates {serial}")
             # When the sky is clear whoever has not taken it does.
-            for who in () if alone else ENDPOINTS:
+            for who in () if alone else self._terminals:
                 self.events.append(Event(self._end + 5_000 * serial, f"{who.lower()} activates {serial}"))
         at = 5_000
         while at < self._end:
-            who = rng.choice(ENDPOINTS).lower()
+            who = rng.choice(self._terminals).lower()
             self._add(at, f"{who} {rng.choice(AMENDING)}")
             at += rng.randint(2_000, 20_000)
+
+    def checklists(self, rng: random.Random) -> None:
+        """A watch goes through one now and then, or is called away from it."""
+        at = 1_500
+        while at < self._end:
+            who, how = rng.choice(self._terminals).lower(), rng.choice(CHECKLISTS)
+            self._add(at, f"{who} goes-through {how} {rng.randrange(1_000)}")
+            at += rng.randint(1_000, 15_000)
 
     def company(self, rng: random.Random) -> None:
         """Terminals take over from their siblings, whether these still live or not, and are cut off from each other."""

@@ -3,7 +3,9 @@
 | judge | promise |
 |---|---|
 | handover | a watch takes over what is open, by number, and by the signature of who takes it (25.9 to 25.11) |
-| asked | what a record answers is so, and nobody is told an answer that nobody gave (25.6, 25.7) |
+| asked | what a record answers is so, it does answer, and nobody is told what nobody answered (25.6, 25.7) |
+| listed | at every terminal a challenge is listed with the answers that are there, whatever came first (25.7) |
+| watch | what was opened or promised at one terminal is so at its siblings: nobody opens it again (23.5, 25.9) |
 | talk | nothing of the service channel is a statement: no plane, authority or rung of one (25.1) |
 | line | at most one piece of talk is on the line and in nobody's custody (25.3) |
 
@@ -16,6 +18,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
+from itertools import combinations
 from typing import Any, Final
 
 from hotline.crypto.signing import verify
@@ -25,6 +28,7 @@ from hotline.drill.simulator.world import World
 from hotline.errors import Untrusted
 from hotline.ledger.record import check_opening, parse_leaf
 from hotline.machine import Delete, Delivery, Output, Plane, Put, Record, Reply
+from hotline.protocol.asking import WORDS
 from hotline.protocol.handover import LABEL, signed_parts
 from hotline.protocol.tables import TABLES
 from hotline.wire.v1 import content_pb2
@@ -33,11 +37,12 @@ from tests.simulator.commits import watch_commits
 from tests.simulator.judges import Broken, Judges
 from tests.simulator.stored import statement_of
 
-TALK: Final = (
-    content_pb2.STATEMENT_KIND_CHALLENGE,
-    content_pb2.STATEMENT_KIND_RECORD_ANSWER,
-    content_pb2.STATEMENT_KIND_OFFICER_ANSWER,
-)
+_CHALLENGE: Final = content_pb2.STATEMENT_KIND_CHALLENGE
+_RECORD: Final = content_pb2.STATEMENT_KIND_RECORD_ANSWER
+_WORD: Final = content_pb2.STATEMENT_KIND_OFFICER_ANSWER
+TALK: Final = (_CHALLENGE, _RECORD, _WORD)
+Talk = dict[int, tuple[object, content_pb2.Statement]]
+"""Name and statement of what a disk holds of operators' talk one way, by serial."""
 _LISTED: Final = ("counter", "unread", "outbox", "challenge", "promise")
 _EVERY: Final = 1_000
 
@@ -207,10 +212,88 @@ class Watches:
             if self._false(node.name) or node.name in self.judges.rewritten:
                 continue
             self._entered(node)
+            self._lists(node)
+            self._knows_answers(node)
             for table in ("ladder", "promise", "waiting", "translation", "nonpaper"):
                 for row in node.disk.tables.get(table, {}).values():
                     if row["plane"] == Plane.SERVICE.value and row.get("stage") != "answered":
                         raise Broken("talk", f"{node.name} keeps talk #{row['serial']} in {table}")
+        for party in dict.fromkeys(node.party for node in self.world.endpoints.values()):
+            self._one_watch([node for node in self.world.endpoints.values() if node.party == party])
+
+    def _lists(self, node: EndpointNode) -> None:
+        """Whoever took over now would sign for what the disk says."""
+        if node.machine is None or node._waiting or node._committing:
+            return
+        disk = Disk({name: node.disk.tables.get(name, {}) for name in _LISTED})
+        wrong = _unlisted(json.loads(node.machine.handovers.listed()), disk, self._since(node))
+        if wrong:
+            raise Broken("handover", f"{node.name} would hand over {wrong}")
+
+    def _knows_answers(self, node: EndpointNode) -> None:
+        """Each challenge on a disk is listed there, with an answer of each kind that the talk on it gives."""
+        sent, received = _talk(node, "sent"), _talk(node, "received")
+        self._compare(node, "asked", sent, received, {"record": _RECORD, "officer": _WORD})
+        # What one's own record says is known before anybody says it.
+        self._compare(node, "heard", received, sent, {"officer": _WORD})
+        several = len(self.world.endpoints) > 2  # else procedure.py judges of it
+        for (way, serial), row in node.disk.tables.get("challenge", {}).items():
+            ended = any((Plane.SERVICE.value, serial, stage) in node.disk.stages for stage in ("expired", "renumbered"))
+            silent = way == "asked" and not (row["record"] or ended)
+            if several and silent and not self.judges.restored:
+                raise Broken("asked", f"no record of the peer has answered challenge #{serial} of {node.name}")
+
+    @staticmethod
+    def _compare(node: EndpointNode, way: str, asked: Talk, answers: Talk, columns: dict[str, int]) -> None:
+        listed, stages = node.disk.tables.get("challenge", {}), node.disk.stages
+        for serial, (name, challenge) in asked.items():
+            moved = way == "asked" and (Plane.SERVICE.value, serial, "renumbered") in stages
+            if challenge.kind != _CHALLENGE:
+                continue
+            if moved and (way, serial) in listed:
+                raise Broken("listed", f"{node.name} lists challenge #{serial}, which goes on under another number")
+            if moved:
+                continue
+            if (way, serial) not in listed:
+                raise Broken("listed", f"{node.name} does not list challenge #{serial}, which it has {way}")
+            replies = [
+                answer
+                for _, answer in answers.values()
+                if (answer.in_reply_to.serial, answer.in_reply_to.statement) == (serial, name)
+            ]
+            for column, kind in columns.items():
+                given = {WORDS[answer.verdict] for answer in replies if answer.kind == kind}
+                found = listed[way, serial][column]
+                if found not in (given or {""}):
+                    text = f"{node.name} lists {found!r} as what the {column} answered challenge #{serial} {way}"
+                    raise Broken("listed", f"{text}, the talk there has {sorted(given)}")
+
+    def _one_watch(self, terminals: list[EndpointNode]) -> None:
+        """What officers have opened and promised at one terminal of a party they need not at another."""
+        if {node.name for node in terminals} & self.judges.restored:
+            return
+        world, restored = self.world.endpoints.values(), self.judges.restored
+        for node, other in combinations(terminals, 2):
+            held, there = (one.disk.tables.get("received", {}) for one in (node, other))
+            same = {place for place, row in held.items() if place in there and there[place]["hash"] == row["hash"]}
+            unread, also = (set(one.disk.tables.get("unread", {})) & same for one in (node, other))
+            if unread != also:
+                place = min(unread ^ also, key=repr)
+                raise Broken("watch", f"{place} is opened at one of {node.name} and {other.name}, and not at the other")
+            timely = not (restored or any(one.clock_offset or one.clock_drift for one in world))
+            owed, owed_there = _promised(node), _promised(other)
+            if timely and owed != owed_there:
+                raise Broken("watch", f"{node.name} lists promises {owed}, {other.name} lists {owed_there}")
+
+
+def _talk(node: EndpointNode, way: str) -> Talk:
+    rows = node.disk.tables.get(way, {})
+    service = {int(str(serial)): row for (plane, serial), row in rows.items() if plane == Plane.SERVICE.value}
+    return {serial: (row["hash"], statement_of(node, way, row)) for serial, row in service.items()}
+
+
+def _promised(node: EndpointNode) -> dict[tuple[object, ...], object]:
+    return {place: row["until"] for place, row in node.disk.tables.get("promise", {}).items()}
 
 
 def _kept(row: Any) -> dict[str, str]:

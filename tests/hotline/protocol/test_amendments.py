@@ -357,8 +357,8 @@ def test_beats_of_a_hotline_that_was_never_amended_say_nothing_of_it(
     for party in (pair.alpha, pair.bravo):
         write = party.endpoint.charters.write
 
-        def listening(heartbeat, path, now, write=write):  # type: ignore[no-untyped-def]
-            write(heartbeat, path, now)
+        def listening(heartbeat, line, path, now, write=write):  # type: ignore[no-untyped-def]
+            write(heartbeat, line, path, now)
             told.append((heartbeat.charter_serial, bool(heartbeat.charter), bool(heartbeat.charter_next)))
 
         party.endpoint.charters.write = listening  # type: ignore[method-assign]

@@ -11,8 +11,7 @@ from hotline.limits import (
     SERVICE_OUTBOX_MAX,
 )
 from hotline.machine import Delete, Output, Plane, Reply, RequestId, Tick
-from hotline.protocol.asking import TERMINAL
-from hotline.protocol.challenges import Kept
+from hotline.protocol.asking import TERMINAL, Kept
 from hotline.protocol.events import AnswerChallenge, AskChallenge
 from hotline.protocol.statements import decode_statement
 from hotline.protocol.voids import filler
@@ -345,7 +344,8 @@ def test_of_each_way_the_newest_are_listed(pair: Pair) -> None:
     assert 2 in challenges._late_at
 
 
-def test_a_sibling_that_hears_the_answer_first_keeps_it_for_the_question() -> None:
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_sibling_that_hears_the_answer_first_keeps_it_for_the_question(restarts: bool) -> None:
     """Whoever takes over would ask again, and ring for what was answered (docs/protocol.md 25.7)."""
     four = Quartet().open()
     four.alpha.submit("x")
@@ -357,16 +357,95 @@ def test_a_sibling_that_hears_the_answer_first_keeps_it_for_the_question() -> No
     four.run(3_000)
     assert [row["officer"] for row in four.bravo.memory.rows("challenge")] == ["yes"]
     assert not four.beside.memory.rows("challenge")
-    assert len(four.beside.endpoint.challenges._early) == 2
+    if restarts:
+        four.beside.restart()
+    assert len(four.beside.endpoint.challenges.early.theirs) == 2
     four.meet()
     four.run(30_000)
     rows = [dict(one.memory.rows("challenge")[0]) | {"at": 0} for one in (four.bravo, four.beside)]
     assert rows[0] == rows[1]
     assert (rows[1]["record"], rows[1]["officer"], rows[1]["by"]) == ("yes", "yes", "duty-2")
     assert answers(four.beside) == answers(four.bravo) == [("record", "yes"), ("officer", "yes")]
-    assert not four.beside.endpoint.challenges._early
+    assert not four.beside.endpoint.challenges.early.theirs
     assert four.beside.endpoint.challenges.next_deadline() is None
     asked = [dict(r.fields) for one in (four.bravo, four.beside) for r in one.records if r.kind == "challenge.asked"]
     assert asked[0] == asked[1]
     heard = [decode_statement(row["content"]).kind for row in four.alt.memory.rows("sent")]  # type: ignore[arg-type]
     assert heard.count(content_pb2.STATEMENT_KIND_RECORD_ANSWER) == 1, "the record of one terminal answers"
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_sibling_that_hears_the_question_last_knows_that_it_is_answered(restarts: bool) -> None:
+    """Whoever takes over would answer what was answered, maybe with another word (docs/protocol.md 25.7)."""
+    four = Quartet().open()
+    four.alpha.submit("x")
+    four.run(1_000)
+    four.part((four.alt, four.bravo), (four.alt, four.beside))
+    assert asks(four.bravo).ok
+    four.run(3_000)
+    assert confirms(four.alpha).ok
+    four.run(3_000)
+    assert not four.alt.memory.rows("challenge")
+    if restarts:
+        four.alt.restart()
+    four.meet()
+    four.run(30_000)
+    rows = [dict(one.memory.rows("challenge")[0]) | {"at": 0} for one in (four.alpha, four.alt)]
+    assert rows[0] == rows[1]
+    assert (rows[1]["way"], rows[1]["officer"], rows[1]["by"]) == ("heard", "yes", "duty-2")
+    assert [one.endpoint.challenges.open_ones() for one in (four.alpha, four.alt)] == [[], []]
+    assert not four.alt.endpoint.challenges.early.ours
+    assert four.alt.speak()
+    assert confirms(four.alt).code == "again"
+
+
+def test_who_takes_over_answers_what_no_record_of_its_party_has_answered() -> None:
+    """A party whose terminals changed places just then would be silent for ever (docs/protocol.md 25.6)."""
+    four = Quartet().open()
+    four.alpha.submit("x")
+    four.run(1_000)
+    four.part((four.alpha, four.bravo), (four.alpha, four.beside), (four.alpha, four.alt))
+    assert asks(four.bravo).ok
+    four.run(3_000)
+    assert answers(four.bravo) == []
+    kept = four.alt.endpoint.challenges._kept["heard", 1]
+    kept.record = "no"  # as if it had not been told yet what its sibling had said
+    assert four.alt.speak()
+    four.run(3_000)
+    assert answers(four.bravo) == answers(four.beside) == [("record", "yes")]
+    heard = [r.fields["verdict"] for r in four.alt.records if r.kind == "challenge.heard"]
+    assert heard == ["yes", "yes"], "what is answered is entered"
+    four.meet()
+    four.run(30_000)
+    assert four.alpha.speak()
+    four.run(3_000)
+    assert answers(four.bravo) == [("record", "yes")]
+    four.alpha.restart()
+    assert four.alt.speak()
+    four.run(3_000)
+    assert four.alpha.speak()
+    four.run(3_000)
+    said = [decode_statement(row["content"]).kind for row in four.alpha.memory.rows("sent")]  # type: ignore[arg-type]
+    assert said.count(content_pb2.STATEMENT_KIND_RECORD_ANSWER) == 1, "the record answers once"
+
+
+def test_a_siblings_challenge_that_goes_on_under_another_serial_is_listed_once() -> None:
+    """The old one would ring for its answer, and be handed over as open, for ever (docs/protocol.md 25.7 and 12.6)."""
+    four = Quartet().open()
+    four.alpha.submit("x")
+    four.run(1_000)
+    four.part((four.bravo, four.beside))
+    backup = four.bravo.memory.copy()
+    four.bravo.submit("lost", plane=Plane.SERVICE)
+    four.run(2_000)
+    four.part((four.beside, four.alpha), (four.beside, four.alt))
+    four.bravo.restart(backup)
+    assert asks(four.bravo).ok
+    four.blocked.remove(frozenset((four.bravo.number, four.beside.number)))
+    four.run(60_000)
+    four.meet()
+    four.run(60_000)
+    lists = [sorted((row["way"], row["serial"]) for row in one.memory.rows("challenge")) for one in four.all[2:]]
+    assert lists == [[("asked", 2)], [("asked", 2)]]
+    moved = [record.kind for record in four.beside.records].count("msg.renumbered")
+    assert (moved, answers(four.bravo)) == (1, [("record", "yes")])

@@ -14,8 +14,10 @@ from hotline.crypto.signing import SigningKey
 from hotline.machine import Plane, Reply, RequestId, Tick
 from hotline.protocol.events import AskChallenge, RecordChecklist, SetPresence, SignHandover
 from hotline.protocol.handover import LABEL, signed_parts
+from hotline.protocol.status import status
 from tests.hotline.charter.conftest import Ceremony, ceremony  # noqa: F401 - a fixture
 from tests.hotline.protocol.pair import CHARTER, WALL, Pair, Party, durable, losing
+from tests.hotline.protocol.quartet import Quartet
 
 KEY = SigningKey(b"o" * 32)
 
@@ -140,6 +142,7 @@ def test_what_is_no_run_of_a_checklist_is_refused(pair: Pair) -> None:
     wrong = [
         ran(pair.alpha),
         ran(pair.alpha, *[("done", "")] * 101),
+        ran(pair.alpha, *[("open", "")] * 5),
         ran(pair.alpha, ("skipped", " ")),
         ran(pair.alpha, ("done", "why?")),
         ran(pair.alpha, ("perhaps", "")),
@@ -216,3 +219,18 @@ def test_each_handover_has_the_next_number_and_notes_up_to_their_bound(pair: Pai
         assert (reply.ok, reply.fields["number"]) == (True, number), reply.text
     told = [told.fields["number"] for told in pair.alpha.told if told.kind == "handover"]
     assert told == [row["serial"] for row in pair.alpha.memory.rows("handover")] == [1, 2, 3]
+
+
+def test_the_list_of_one_of_several_terminals_tells_of_the_peer_that_answers() -> None:
+    """The next watch would look after what has long arrived, and believe a line dead (docs/protocol.md 25.9)."""
+    four = Quartet().open()
+    four.bravo.kill()
+    four.run(60_000)
+    four.alpha.submit("to the alternate")
+    four.run(3_000)
+    assert four.alpha.states(1) == ["delivered"]
+    picture = json.loads(listed(four.alpha))
+    assert set(four.alpha.endpoint.context.outboxes[Plane.REAL].pending) == {1}, "a copy, for when it comes back"
+    assert (picture["planes"]["real"]["waiting"], picture["paths"]) == ([], {"relay-1": "up"})
+    seen = status(four.alpha.endpoint, four.alpha.now())
+    assert seen["planes"]["real"]["waiting"] == 0

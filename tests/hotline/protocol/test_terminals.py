@@ -85,6 +85,21 @@ def test_a_read_by_an_officer_is_a_read_at_the_sibling_too(four: Quartet) -> Non
     assert [len(one.endpoint.context.reads) for one in (four.bravo, four.beside)] == [0, 0]
 
 
+def test_what_was_read_before_a_crash_is_told_the_sibling_all_the_same(four: Quartet) -> None:
+    """The next watch would open it again, as if nobody had (docs/protocol.md 23.5)."""
+    four.alpha.submit("one")
+    four.run(1_000)
+    four.part((four.bravo, four.beside))
+    assert four.beside.read(1).ok
+    four.run(1_000)
+    assert four.alpha.states(1) == four.alt.states(1) == ["delivered", "read"]
+    four.beside.restart()
+    four.meet()
+    four.run(30_000)
+    assert four.bravo.endpoint.context.unread[Plane.REAL] == {}
+    assert not four.beside.memory.rows("unnoted")
+
+
 def test_a_lost_alternate_delays_nothing(four: Quartet) -> None:
     """DELIVERED is what the first terminal says; the other has its copies when it is back (docs/protocol.md 23.4)."""
     four.beside.kill()
