@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -13,6 +14,17 @@ import hotline  # noqa: F401 - before any test imports gRPC, which reads its env
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files begin first: a worker that meets them last works alone at the end."""
     items.sort(key=lambda item: "simulator" not in item.path.parts)
+
+
+def pytest_collection() -> None:
+    """What is collected stays, so that there is no garbage to look for meanwhile."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests stay as they are: the collector need not look at them each time."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
