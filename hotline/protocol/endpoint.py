@@ -178,7 +178,7 @@ class Endpoint:
         self, context: Context, sending: Sending, ladder: Ladder, courier: CourierKeys | None, now: Instant
     ) -> Line:
         self.charters.contexts.append(context)
-        peer_log = PeerLog(context)
+        peer_log = self._receiving.peer_logs[context.setup.remote.number] = PeerLog(context)
         answers = Answers(context, sending, self.tests, self.promises, self.challenges, self._mirror)
         parts = (sending, answers, self._receiving, self.own_log, peer_log, self.terminals)
         beats = Beats(context, self.presence, self.charters, courier, *parts)

@@ -101,7 +101,7 @@ class Line:
             case ContentType.WITHOUT_PREJUDICE if self.context.standing.several:
                 raise RemoteError("content-type")  # it is not said where a party has several terminals (23.11)
             case ContentType.STATEMENT | ContentType.WITHOUT_PREJUDICE:
-                return self._receiving.statement(self.context, self.peer_log, opened, path.setup.name, now)
+                return self._receiving.statement(self.context, opened, path.setup.name, now)
             case ContentType.RECEIPT:
                 self._receipt(path, opened, now)
             case ContentType.HEARTBEAT:

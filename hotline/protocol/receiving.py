@@ -52,6 +52,8 @@ class Receiving:
         self._challenges = challenges
         self._own_log = own_log
         self._tests = tests
+        self.peer_logs: dict[int, PeerLog] = {}
+        """By the number of the terminal whose log it is."""
         self._kinds: dict[tuple[Plane, int], content_pb2.StatementKind.ValueType] = {}
         """Of statements that are not shown yet."""
         self._precedences: dict[tuple[Plane, int], int] = {}
@@ -90,7 +92,7 @@ class Receiving:
 
     # --- statements --------------------------------------------------------------------------------------------------
 
-    def statement(self, line: Context, peer_log: PeerLog, opened: Opened, path: str, now: Instant) -> bool:
+    def statement(self, line: Context, opened: Opened, path: str, now: Instant) -> bool:
         """A verified statement arrived over `line`. False: it cannot be taken now, offer it again. Raises Malformed."""
         ctx, setup, plane, inner = self._ctx, self._ctx.setup, opened.plane, opened.inner
         statement = read_statement(inner.content, plane, setup.remote.party, setup.heard_as, inner.type)
@@ -117,7 +119,7 @@ class Receiving:
                     self._note_voice(plane, statement, opened.author)
                 self._owed[plane].append((statement.serial, name))
         if statement.checkpoint:
-            peer_log.claim(statement.checkpoint, path, now)
+            self.peer_logs[opened.author].claim(statement.checkpoint, path, now)
         self._urgent = self._urgent or statement.precedence >= content_pb2.PRECEDENCE_IMMEDIATE
         return True
 

@@ -587,6 +587,26 @@ def test_taken_over_when_only_the_sibling_has_it(four: Quartet) -> None:
     assert (voice["terminal"], voice["term"]) == ("ALPHA/main", 0)
 
 
+def test_the_head_in_a_statement_is_its_authors_whoever_sends_it(four: Quartet) -> None:
+    """It would be refused as a stranger's, and a ledger that is lost with its terminal be vouched for by nobody
+    (docs/protocol.md 23.12)."""
+    four.part((four.alpha, four.bravo), (four.alpha, four.beside))
+    four.run(3_000)
+    authors = four.bravo.endpoint._lines[four.alpha.number].peer_log
+    before = authors.seen
+    four.alpha.submit("held by both", FLASH)
+    four.run(500)
+    four.alpha.kill()
+    assert authors.seen is before
+    assert four.alt.speak()
+    four.run(1_000)
+    said = content_pb2.Statement.FromString(four.bravo.memory.received(Plane.REAL, 1) or b"")
+    assert (said.text, four.bravo.refusals(), four.beside.refusals()) == ("held by both", [], [])
+    assert before is not None
+    assert authors.seen is not None
+    assert (authors.seen.note, authors.seen.place > before.place) == (said.checkpoint, True)
+
+
 def test_taken_over_when_only_the_peer_has_it(four: Quartet) -> None:
     """New serials lie above it; its author brings it into the record when it is back (docs/protocol.md 23.2, 23.7)."""
     four.part((four.alpha, four.alt), (four.alpha, four.beside))
