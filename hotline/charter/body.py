@@ -71,6 +71,8 @@ class ProfileEntry(Document):
     def _order(self) -> Self:
         if not self.heartbeat_ms < self.silent_floor_ms <= self.silent_ceiling_ms:
             raise ValueError("heartbeat_ms < silent_floor_ms <= silent_ceiling_ms does not hold")
+        if 2 * self.heartbeat_ms > self.silent_ceiling_ms:
+            raise ValueError("silent_ceiling_ms is less than two heartbeat_ms: one lost beat would be a silence")
         if self.retransmit_ms > self.retransmit_max_ms:
             raise ValueError("retransmit_ms is longer than retransmit_max_ms")
         return self

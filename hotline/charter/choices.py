@@ -11,7 +11,7 @@ from hotline.limits import TAKEOVER_CEILINGS
 
 def unfit_choices(charter: Charter) -> list[str]:
     """Every choice that another one contradicts, in sentences; empty if the parties can have them all."""
-    return _grounded(charter) + _speechless(charter) + _unsupported(charter) + _hasty(charter)
+    return _grounded(charter) + _speechless(charter) + _unsupported(charter) + _hasty(charter) + _fleeting(charter)
 
 
 def _grounded(charter: Charter) -> list[str]:
@@ -67,3 +67,12 @@ def _hasty(charter: Charter) -> list[str]:
     if not 0 < after < least:
         return []
     return [f"takeover_after_ms is {after}, an ordinary silence on these relays: say {least} or more, or 0 for none"]
+
+
+def _fleeting(charter: Charter) -> list[str]:
+    """Prekeys that would be destroyed before what was sealed to them arrives (docs/protocol.md 5.13)."""
+    profiles = [relay.profile for relay in charter.relays]
+    rotation = min((profile.prekey_rotation_ms for profile in profiles), default=0)
+    silence = max((profile.silent_ceiling_ms for profile in profiles), default=0)
+    text = f"prekey_rotation_ms is {rotation}, shorter than the silence of a path that is up: say {silence} or more"
+    return [text] if rotation < silence else []

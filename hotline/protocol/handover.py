@@ -83,7 +83,7 @@ class Handovers:
                 "sent_through": outbox.last_serial,
                 "received_through": ctx.inboxes[plane].through,
                 "unread": sorted(ctx.unread[plane]),
-                "waiting": [[item.serial, item.state.value] for item in ctx.owed(plane)],
+                "waiting": [[item.serial, item.state.value] for item in ctx.owed(plane) if not item.is_filler],
                 "missing": list(gap) if gap is not None else [],
             }
         owed = sorted(

@@ -30,6 +30,8 @@ class Lacking:
         self.through = dict.fromkeys(Plane, 0)
         """Every statement of our party up to here is in this record, or in none."""
         self._asked = dict.fromkeys(Plane, 0)
+        self._doubted = dict.fromkeys(Plane, 0)
+        """Of what a sibling was last asked whether it knows a better end."""
         self._beats = 0
         self._gone: set[tuple[Plane, int]] = set()
         """Said by a terminal of ours that has lost it, and held by none."""
@@ -43,7 +45,9 @@ class Lacking:
         self._beats += 1
         doubted = {plane: self._without_news(line, plane) for plane in Plane}
         talk_again(self._ctx, line, doubted[Plane.SERVICE])
-        real, exercise = (self._lacking(plane) or _stretch(doubted[plane]) for plane in (Plane.REAL, Plane.EXERCISE))
+        real, exercise = (
+            self._lacking(plane) or self._in_turn(plane, doubted[plane]) for plane in (Plane.REAL, Plane.EXERCISE)
+        )
         if real or exercise:
             heartbeat.lacking.first, heartbeat.lacking.last = real or (0, 0)
             heartbeat.lacking.exercise_first, heartbeat.lacking.exercise_last = exercise or (0, 0)
@@ -111,6 +115,13 @@ class Lacking:
             pending = self._ctx.outboxes[plane].pending.values()
             waits |= {item.serial for item in pending if not (item.is_void or item.copy)}
         return {serial for serial in waits if serial <= has}
+
+    def _in_turn(self, plane: Plane, serials: set[int]) -> tuple[int, int] | None:
+        """The next of them, and those that follow it without a gap: one that nobody can settle holds no other up."""
+        stretch = _stretch({serial for serial in serials if serial > self._doubted[plane]} or serials)
+        if stretch is not None:
+            self._doubted[plane] = stretch[1]
+        return stretch
 
     def heard(self, heartbeat: content_pb2.Heartbeat, line: Context) -> None:
         """A fresh beat of a sibling: what it lacks and we hold goes to it."""

@@ -104,6 +104,11 @@ class Pending:
         return replace(self, envelope=None, name=b"", custody=set(), attempts=0, retry_at=None, copy=copy or self.copy)
 
     @property
+    def is_filler(self) -> bool:
+        """It keeps a serial of which this terminal knows nothing else."""
+        return self.is_void and not self.original_hash
+
+    @property
     def urgent(self) -> bool:
         """FLASH and IMMEDIATE: they use narrow paths too and do not wait for the window."""
         return self.precedence >= content_pb2.PRECEDENCE_IMMEDIATE

@@ -200,7 +200,8 @@ class Path:
         sent_at = self._recent.get(echo)
         if sent_at is None:
             return None
-        self.round_trip_ms = max(0, now.mono - sent_at - echo_delay_ms)
+        if echo_delay_ms < ECHO_DELAY_MAX:  # else it waited there for longer than can be said
+            self.round_trip_ms = max(0, now.mono - sent_at - echo_delay_ms)
         self.heard_at = now.mono
         self.detector.heard(now.mono)
         return sent_at

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import grpc
 import grpc.aio
@@ -28,6 +29,9 @@ _COMMON: tuple[Option, ...] = (
     ("grpc.enable_retries", 0),  # a retry runs the call twice; repeating is the endpoint's own business
     ("grpc.use_local_subchannel_pool", 1),  # two relays never share one connection
 )
+
+_OPTION_MAX: Final = 2**31 - 1
+"""The largest number that an option takes, milliseconds: less than the longest ceiling of a charter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class OwnTls:
 
 def _keepalive(profile: Profile) -> tuple[Option, ...]:
     # ping_timeout_ms defaults to 60 s and overrides keepalive_timeout: without it a frozen relay goes unnoticed.
-    silent = profile.silent_ceiling_ms
+    silent = min(profile.silent_ceiling_ms, _OPTION_MAX)
     return (
         ("grpc.keepalive_time_ms", max(1_000, silent)),
         ("grpc.keepalive_timeout_ms", silent),

@@ -323,8 +323,11 @@ def _check_whole(
     need(all(card["profile"] in profiles for card in relays))
     for one in profiles.values():
         need(one["heartbeat_ms"] < one["silent_floor_ms"] <= one["silent_ceiling_ms"])
+        need(2 * one["heartbeat_ms"] <= one["silent_ceiling_ms"])
         need(one["retransmit_ms"] <= one["retransmit_max_ms"])
     silences = [profiles[card["profile"]]["silent_ceiling_ms"] for card in relays]
+    rotations = [profiles[card["profile"]]["prekey_rotation_ms"] for card in relays]
+    need(min(rotations) >= max(silences))
     after = text["policy"].get("takeover_after_ms", 0)
     need(after == 0 or after >= 2 * max(silences))
     need(not read_policy(text["policy"]["witnesses"].encode()).logs)

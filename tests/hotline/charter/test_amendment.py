@@ -300,3 +300,18 @@ def test_a_rule_of_takeover_is_amended_and_given_up(ceremony: Ceremony) -> None:
     for good in (0, least):
         made = amend(ceremony.signed, Changes(values={"policy.takeover_after_ms": good}), TODAY)
         assert load_draft(made).takeover_after_ms == good
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "reason"),
+    [
+        ("fibre.silent_ceiling_ms", 2_000, "two heartbeat_ms"),
+        ("fibre.prekey_rotation_ms", 2_000, "prekey_rotation_ms is 1999, shorter than the silence"),
+    ],
+)
+def test_timers_under_which_no_line_lives_are_told(ceremony: Ceremony, name: str, least: int, reason: str) -> None:
+    """A path would be silent after each lost beat, or prekeys be gone before their letters (docs/protocol.md 5.13)."""
+    slower = {"fibre.heartbeat_ms": 1_000}
+    with pytest.raises(HotlineError, match=reason):
+        amend(ceremony.signed, Changes(values=slower | {name: least - 1}), TODAY)
+    assert load_draft(amend(ceremony.signed, Changes(values=slower | {name: least}), TODAY)).serial == 2

@@ -15,6 +15,7 @@ from hotline.machine import Plane, Reply, RequestId, Tick
 from hotline.protocol.events import AskChallenge, RecordChecklist, SetPresence, SignHandover
 from hotline.protocol.handover import LABEL, signed_parts
 from hotline.protocol.status import status
+from hotline.protocol.voids import filler
 from tests.hotline.charter.conftest import Ceremony, ceremony  # noqa: F401 - a fixture
 from tests.hotline.protocol.pair import CHARTER, WALL, Pair, Party, durable, losing
 from tests.hotline.protocol.quartet import Quartet
@@ -234,3 +235,15 @@ def test_the_list_of_one_of_several_terminals_tells_of_the_peer_that_answers() -
     assert (picture["planes"]["real"]["waiting"], picture["paths"]) == ([], {"relay-1": "up"})
     seen = status(four.alpha.endpoint, four.alpha.now())
     assert seen["planes"]["real"]["waiting"] == 0
+
+
+def test_a_serial_of_which_nothing_is_known_is_no_matter_of_a_watch(pair: Pair) -> None:
+    """An officer would sign for hundreds of statements that nobody here has said (docs/protocol.md 25.9)."""
+    ctx, now = pair.alpha.endpoint.context, pair.alpha.now()
+    pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
+    pair.alpha.submit("said", valid_for_ms=1_000)
+    pair.run(1_100)
+    ctx.outboxes[Plane.REAL].add(filler(ctx, Plane.REAL, 9, now))
+    assert json.loads(listed(pair.alpha))["planes"]["real"]["waiting"] == [[1, "expired"]]
+    pair.alpha.restart()
+    assert json.loads(listed(pair.alpha))["planes"]["real"]["waiting"] == [[1, "expired"]]

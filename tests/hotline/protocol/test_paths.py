@@ -158,8 +158,19 @@ def test_a_claimed_delay_never_makes_the_round_trip_negative() -> None:
     """The display would show nonsense."""
     walked = path()
     walked.apply(PathInput.OPENED, at(0))
-    assert walked.heard(1, walked.beat(at(0)), 4_000_000_000, at(10)) == 0
+    assert walked.heard(1, walked.beat(at(0)), 500_000, at(10)) == 0
     assert walked.round_trip_ms == 0
+
+
+def test_a_beat_that_waited_for_longer_than_can_be_said_tells_no_round_trip() -> None:
+    """With beats half an hour apart the display would show a quarter of an hour (docs/protocol.md 10.11)."""
+    walked = path()
+    walked.apply(PathInput.OPENED, at(0))
+    number = walked.beat(at(0))
+    assert walked.heard(1, number, 999_999, at(1_800_000)) == 0
+    assert walked.round_trip_ms is None
+    assert walked.heard(2, number, 999_998, at(1_000_030)) == 0
+    assert walked.round_trip_ms == 32
 
 
 def test_beats_are_rarer_while_nobody_answers() -> None:

@@ -874,3 +874,22 @@ def test_no_terminal_of_ours_signs_for_the_peer(four: Quartet) -> None:
         assert four.alpha.refusals()[before:] == ([word] if word else []), author.number
     four.bravo.lies = four.beside.lies = True
     assert four.alpha.got() == {1: "x"}
+
+
+def test_an_end_that_nobody_knows_holds_no_other_question_up(four: Quartet) -> None:
+    """A statement would count as expired for ever if an earlier one is never settled (docs/protocol.md 23.7)."""
+    for number in range(1, 10):
+        four.alpha.submit(f"number {number}")
+    four.run(4_000)
+    (line,) = four.alt.endpoint.context.siblings
+    mirror = four.alt.endpoint._mirror
+    lacking = mirror.lacking
+    lacking._beats = 8
+    for serial in (2, 3, 5, 9):
+        mirror.late.doubt(Plane.REAL, serial)
+    asked = []
+    for _ in range(32):
+        beat = content_pb2.Heartbeat()
+        lacking.write(beat, line)
+        asked += [(beat.lacking.first, beat.lacking.last)] if beat.HasField("lacking") else []
+    assert asked == [(2, 3), (5, 5), (9, 9), (2, 3)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -96,3 +97,15 @@ async def test_relay_with_another_certificate_is_not_talked_to(server: Server, n
 def test_no_certificate_no_fingerprint(context: dict[str, list[bytes]]) -> None:
     """An unreadable certificate must count as none, never as an empty name that something else matches."""
     assert peer_fingerprint(context) is None
+
+
+@pytest.mark.parametrize("silent", [100, 30 * 86_400_000])
+async def test_the_shortest_and_the_longest_silence_of_a_charter_can_be_dialled(server: Server, silent: int) -> None:
+    """A terminal would stop at its start over a number that its charter may have (docs/protocol.md 5.10)."""
+    target = server.target()
+    timed = replace(target, profile=replace(target.profile, silent_ceiling_ms=silent))
+    async with open_channel(timed, server.terminal) as channel:
+        call = relay_pb2_grpc.RelayServiceStub(channel).Attach(timeout=5)
+        await call.write(relay_pb2.AttachRequest(frame=[b"x"]))
+        assert list((await call.read()).frame) == [b"x"]
+        call.cancel()
