@@ -26,6 +26,7 @@ from typing import Any
 
 import pytest
 
+from hotline.charter.profiles import PROFILES
 from hotline.drill.simulator.cables import Cable
 from hotline.drill.simulator.disk import Disk
 from hotline.drill.simulator.nodes import EndpointNode
@@ -39,6 +40,7 @@ from tests.simulator.charters import Charters
 from tests.simulator.officers import Officers
 from tests.simulator.people import said, speaking
 from tests.simulator.stored import statement_of
+from tests.simulator.timers import read
 from tests.simulator.weather import milliseconds
 
 HERE = Path(__file__).resolve().parent
@@ -61,12 +63,16 @@ class Stage:
         release: str = "",
         amendments: str = "0",
         alternates: str = "",
+        timers: str = "",
+        kinds: str = "",
     ) -> None:
+        named = kinds.split(",") if kinds else ["narrow"] * int(narrow)
         self.world = World(
             int(seed),
             int(relays),
             profile,
-            profiles={f"relay-{number}": "narrow" for number in range(1, int(narrow) + 1)},
+            profiles={f"relay-{number}": kind for number, kind in enumerate(named, 1)},
+            timers=read(timers) if timers else PROFILES,
             channel_test_ms=milliseconds(tests),
             ratchets=ratchets == "yes",
             alternates=alternates.split(",") if alternates else (),

@@ -8,6 +8,7 @@ judges     what must hold of statements; promises: of time; procedure: of what o
            watches; checklists; amendments: of charters
 play       one schedule from its first command to the verdict; speed: what makes that faster
 run        many seeds; `python -m tests.simulator.run --seeds 2000 --short --results FILE`
+timers     those of a charter, drawn from the seed, and the bounds that follow from them
 shrink     a failing seed made short; `python -m tests.simulator.shrink SEED`
 planted    faults that judges must see; `python -m tests.simulator.planted`
 """

@@ -29,10 +29,10 @@ from hotline.protocol.statements import decode_statement
 from tests.simulator.charters import Charters, of
 from tests.simulator.commits import watch_commits
 from tests.simulator.judges import Broken, Judges
+from tests.simulator.timers import every_ms
 
-_EVERY: Final = 1_000
-_LATE: Final = 15_000
-"""A beat over the slowest line that a storm has, two commits on its slowest disk, and a tick."""
+_LATE: Final = 6_000
+"""Two commits on the slowest disk that a storm has, and the delay of its slowest cable."""
 
 
 Told = Callable[[EndpointNode, Delivery], None]
@@ -45,6 +45,10 @@ class Amendments:
         """`people` hear what their terminals tell them; what happens is counted in `played`."""
         self.world, self.judges, self.charters, self._people = world, judges, charters, people
         self.seen = played
+        profiles = [relay.profile for relay in world.relays.values()]
+        self._every = every_ms(profiles)
+        # Over a path that is UP a beat has come within its ceiling: the one that differs, and the one that rings.
+        self._late = CHARTER_PATIENCE + 2 * max(profile.silent_ceiling_ms for profile in profiles) + _LATE
         self._ready: dict[str, set[int]] = {name: {1} for name in world.endpoints}
         self._apart: dict[str, int] = {}
         """Since when a terminal has heard, without a break, a peer that stands under another charter."""
@@ -53,7 +57,7 @@ class Amendments:
         world.on_delivery = self._on_delivery
         for node in world.endpoints.values():
             self._watch(node)
-        world.after(_EVERY, self._look)
+        world.after(self._every, self._look)
 
     def _watch(self, node: EndpointNode) -> None:
         start, step = node.start, node.step
@@ -170,10 +174,10 @@ class Amendments:
                 continue
             assert peer.machine is not None
             since = self._apart.setdefault(node.name, self.world.time)
-            late = self.world.time - since > CHARTER_PATIENCE + _LATE
+            late = self.world.time - since > self._late
             if late and (node.name, node.run, peer.machine.charters.serial) not in self._told:
                 raise Broken("differs", f"{node.name} stands under another charter than its peer and is not told")
-        self.world.after(_EVERY, self._look)
+        self.world.after(self._every, self._look)
 
     def _apart_and_heard(self, node: EndpointNode, peer: EndpointNode) -> bool:
         if any(one.machine is None or not one.up or one.frozen for one in (node, peer)):

@@ -20,9 +20,8 @@ from hotline.protocol.statements import Ends, decode_statement, statement_hash, 
 from hotline.protocol.tables import Row
 from hotline.wire.inner import ContentType, Inner
 from tests.simulator.stored import statement_of
+from tests.simulator.timers import unlinked
 
-UNLINKED = 100
-"""Entries of the peer's ledger that may wait for the next exchange of heads."""
 OFFERED_MAX = 2 * OUTBOX_MAX
 """Statements pending: those accepted, and those offered again to a peer that has lost them."""
 UNDER_WAY = 1_000
@@ -149,8 +148,10 @@ def _peer_head(world: World, node: EndpointNode, restored: frozenset[str]) -> st
                 return "the peer's head is no beginning of the peer's ledger"
     assert node.machine is not None
     linked = node.machine.peer_log.linked
-    slow = any(path.narrow for path in node.machine.context.paths.values())
-    if not slow and linked is not None and linked.size < peer.disk.log.frontier.size - UNLINKED:
+    paths = node.machine.context.paths.values()
+    slow = any(path.narrow for path in paths)
+    most = unlinked(path.setup.profile for path in paths)
+    if not slow and linked is not None and linked.size < peer.disk.log.frontier.size - most:
         return f"only {linked.size} of the peer's {peer.disk.log.frontier.size} entries are linked"
     if not rows or max(epoch for _, epoch in rows) != peer.disk.log.epoch:  # type: ignore[type-var]
         return "the peer's current log is not known"

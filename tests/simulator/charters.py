@@ -6,18 +6,19 @@ charter: a charter in here says what comes beside that, and may change (docs/pro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import cache
 from typing import Final
 
 from hotline.charter.amendment import Changes, amend
-from hotline.charter.body import ReleaseEntry
+from hotline.charter.body import CharterText, ReleaseEntry
 from hotline.charter.cards import ProfileName, RelayCard, Role, TerminalCard, encode
 from hotline.charter.ceremony import certify_officer, make_offer
-from hotline.charter.documents import IdentitySigner, issue
-from hotline.charter.model import load_charter, new_charter, sign_charter
+from hotline.charter.documents import IdentitySigner, issue, lawful, read_text
+from hotline.charter.model import checked, load_charter, new_charter, sign_charter
 from hotline.charter.parts import Charter
+from hotline.charter.profiles import PROFILES, Profile
 from hotline.charter.succession import standing
 from hotline.crypto.tls import make_tls_identity
 from hotline.drill.simulator.nodes import EndpointNode, RelayNode
@@ -28,6 +29,7 @@ from hotline.ledger.note import Ed25519Signer
 from hotline.protocol.charters import kept_charter, path_of, terms_of
 from hotline.protocol.context import EndpointSetup
 from tests.hotline.protocol.offices import IDENTITIES, key_of
+from tests.simulator.timers import LEAST
 
 CREATED: Final = "2026-11-18"
 _CARDS_OF_MS: Final = EPOCH_WALL - 100 * 86_400_000
@@ -83,6 +85,13 @@ def _offer(party: str, terminals: Sequence[bytes], officers: Sequence[bytes], re
     return make_offer(IDENTITIES[party], party, terminals, officers, relays)
 
 
+def _timed(text: bytes, timers: Mapping[str, Profile]) -> bytes:
+    """A charter text with these timers. Raises ConfigError or Untrusted if no charter may have them."""
+    members = read_text(CharterText, text).model_dump(by_alias=True, exclude_none=True)
+    members["profiles"] = tuple(asdict(profile) for profile in timers.values())
+    return checked(lawful(lambda: CharterText.model_validate(members)))
+
+
 def _by_both(text: bytes) -> bytes:
     for party, key in IDENTITIES.items():
         text = sign_charter(text, party, key)
@@ -113,6 +122,8 @@ class Charters:
             channel_test_ms=world.channel_test_ms,
             release=_BY_TWO if release else (),
         )
+        if world.timers is not PROFILES:
+            founding = _timed(founding, world.timers)
         self.notes = [_by_both(founding)]
         """As both parties have signed them, serial 1 first."""
         self.unsigned = b""
@@ -130,7 +141,7 @@ class Charters:
     def _roads(comes: RelayNode, goes: RelayNode) -> Changes:
         """A relay for another, and other timers."""
         profile = comes.profile
-        quicker = {f"{profile.name}.heartbeat_ms": profile.heartbeat_ms * 4 // 5}
+        quicker = {f"{profile.name}.heartbeat_ms": max(LEAST, profile.heartbeat_ms * 4 // 5)}
         return Changes(relays=[_relay(comes)], retire=[f"relay:{goes.name}"], values=quicker)
 
     @staticmethod

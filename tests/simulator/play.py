@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,14 +28,11 @@ from tests.simulator.promises import Promises
 from tests.simulator.schedule import SHORT_REST_MS, Schedule, draw
 from tests.simulator.secrecy import Secrecy
 from tests.simulator.speed import hastened
+from tests.simulator.timers import USUAL, every_ms, linked_ms, paid_ms, recovery_ms, told_ms
 from tests.simulator.watches import Watches
 
 REST_MS: Final = 90_000
-"""Clear sky at least, before anything is judged."""
-PAID_MS: Final = {"fibre": 30_000, "satellite": 90_000, "narrow": 1_800_000}
-"""By the slowest profile: within this after a storm everything is delivered or expired, and every path is up."""
-RECOVERY_MS: Final = 180_000
-"""Within this after new streams relays hold nothing."""
+"""Clear sky at least, before anything is judged; with other timers than the usual ones until heads were exchanged."""
 CALM_MS: Final = 1_800_000
 HEARD_BY_THEN: Final = 3
 """Of so many beats one has arrived, whatever the weather."""
@@ -59,6 +57,11 @@ class Result:
     broken: str = ""
     played: dict[str, int] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
+    timers: str = USUAL.kind
+    steps: int = 0
+    """Of machines."""
+    cpu_ms: int = 0
+    """All of it: keys, charter, storm and verdict."""
 
     def line(self) -> dict[str, Any]:
         """For a file of results."""
@@ -87,12 +90,13 @@ class Play:
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
-        profiles = {f"relay-{number}": "narrow" for number in range(1, schedule.narrow + 1)}
+        kinds = schedule.timers.kinds or ("narrow",) * schedule.narrow
         self.world = World(
             schedule.seed,
             schedule.relays + (schedule.amendments > 0),
             schedule.profile,
-            profiles=profiles,
+            profiles={f"relay-{number}": kind for number, kind in enumerate(kinds, 1)},
+            timers=schedule.timers.profiles,
             channel_test_ms=schedule.tests_ms,
             ratchets=schedule.ratchets,
             alternates=schedule.alternates,
@@ -143,24 +147,33 @@ class Play:
             raise Broken("authority", f"a terminal says what its officers have {what}")
         self.storm.played[what] += ok != refused
 
+    def _rest(self, since: int, rest: int) -> int:
+        """How long the sky is clear before it is judged what heads and beats were to bring."""
+        profiles = [relay.profile for relay in self.world.relays.values()]
+        if self.schedule.timers is USUAL:
+            return rest
+        after = max([0, *(event.at - since for event in self.schedule.events)])
+        return max(rest, after + linked_ms(profiles) + told_ms(profiles, several=bool(self.schedule.alternates)))
+
     def verdict(self, since: int, rest: int) -> int:
         """Everything owed must be paid in time; then judge. Returns how long it took, in virtual milliseconds."""
+        profiles = [relay.profile for relay in self.world.relays.values()]
+        limit = paid_ms(profiles, several=bool(self.schedule.alternates))
         world, judges = self.world, self.judges
         if isinstance(judges, Company):
             judges.wake()
         if not judges.perjured:
-            limit = max(PAID_MS[relay.profile.name] for relay in world.relays.values())
             self._wait(judges.paid, since + limit)
             paid = world.time - since
             # A TAKEN that was lost on a stream that lived on leaves an envelope behind until the next stream.
             for cable in world.cables.values():
                 cable.break_now("the night shift")
-            self._wait(judges.settled, world.time + RECOVERY_MS)
-        world.run_until(max(world.time, since + rest))
+            self._wait(judges.settled, world.time + recovery_ms(profiles))
+        world.run_until(max(world.time, since + self._rest(since, rest)))
         if not judges.perjured:
             if self.amendments is not None:
                 self._wait(self.amendments.agreed, world.time + limit)
-            self._wait(judges.settled, world.time + RECOVERY_MS)
+            self._wait(judges.settled, world.time + recovery_ms(profiles))
         forked = {one.liar for one in self.storm.perjurers if one.forked_beats >= HEARD_BY_THEN}
         judges.final(forked, {clone.of for clone in self.storm.clones if clone.heard})
         if self.promises is not None and self.procedure is not None:
@@ -174,11 +187,12 @@ class Play:
 
     def _wait(self, done: Callable[[], bool], until: int) -> None:
         begun = self.world.time
+        every = every_ms(relay.profile for relay in self.world.relays.values())
         while not done():
             if self.world.time >= until:
                 waited = self.world.time - begun
                 raise Broken("settled", f"not settled after {waited} ms of clear sky: {unsettled(self.world)}")
-            self.world.run_until(self.world.time + 1_000)
+            self.world.run_until(self.world.time + every)
 
 
 def play(
@@ -194,6 +208,7 @@ def play(
 
     With `until`, only what is judged on the way there.
     """
+    begun = time.process_time()
     scene = Play(schedule)
     world, judges = scene.world, scene.judges
     if prepare is not None:
@@ -216,7 +231,18 @@ def play(
     played = Counter({name: count for name, count in scene.storm.played.items() if count})
     rows = {name: judges.rows[name] for name in sorted(judges.rows)}
     return Result(
-        schedule.seed, world.time, world.digest(), recovered, len(judges.accepted), judge, broken, dict(played), rows
+        schedule.seed,
+        world.time,
+        world.digest(),
+        recovered,
+        len(judges.accepted),
+        judge,
+        broken,
+        dict(played),
+        rows,
+        schedule.timers.kind,
+        world.decided,
+        int(1_000 * (time.process_time() - begun)),
     )
 
 
@@ -228,9 +254,10 @@ def run_seed(
     calm_ms: int = CALM_MS,
     idle_hour: bool = False,
     prepare: Callable[[World], None] | None = None,
+    timed: bool = False,
 ) -> Result:
-    """Draw the schedule of a seed and play it; a short one has no calm after it."""
-    schedule = draw(seed, short=short, storm_ms=storm_ms)
+    """Draw the schedule of a seed and play it; a short one has no calm after it. `timed`: with the seed's timers."""
+    schedule = draw(seed, short=short, storm_ms=storm_ms, timed=timed)
     if short:
         return play(schedule, rest_ms=SHORT_REST_MS, prepare=prepare)
     return play(schedule, calm_ms=calm_ms, idle_hour=idle_hour, prepare=prepare)

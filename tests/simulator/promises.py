@@ -20,13 +20,13 @@ from typing import Final
 
 from hotline.drill.simulator.nodes import EndpointNode
 from hotline.drill.simulator.world import World
-from hotline.limits import CLOCK_STEP_RECORD, SERVICE_GAP_PATIENCE
+from hotline.limits import CLOCK_STEP_RECORD, SERVICE_BEATS, SERVICE_GAP_PATIENCE
 from hotline.machine import Delivery, FramesReceived, Output, Plane, Put
 from hotline.protocol.paths import PathState
 from tests.simulator.audit import caches_are_bounded, leaves_are_whole
 from tests.simulator.judges import Broken, Judges
+from tests.simulator.timers import every_ms
 
-EVERY: Final = 1_000
 PATIENCE: Final = 6_000
 """Two commits on the slowest disk that a storm has, and the delay of its slowest cable."""
 _ALTERED_ENOUGH: Final = 40
@@ -62,11 +62,13 @@ class Promises:
     def __init__(self, world: World, judges: Judges) -> None:
         self.world, self.judges = world, judges
         self.watches = {name: Watch() for name in world.endpoints}
+        self.every = every_ms(relay.profile for relay in world.relays.values())
+        self._looks = 0
         self._told = world.on_delivery
         world.on_delivery = self._on_delivery
         for node in world.endpoints.values():
             self._hook(node)
-        world.after(EVERY, self._look)
+        world.after(self.every, self._look)
 
     def _hook(self, node: EndpointNode) -> None:
         start, crash, step, post, thaw, commit = node.start, node.crash, node.step, node.post, node.thaw, node.commit
@@ -224,9 +226,10 @@ class Promises:
         self.watches[peer.name].restored_at = None  # who could have noticed it has lost its memory too
         watch.asked.clear()
 
-    # --- every second ------------------------------------------------------------------------------------------------
+    # --- again and again ----------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
+        self._looks += 1
         for node in self.world.endpoints.values():
             watch = self.watches[node.name]
             if node.machine is None or not node.up or node.frozen:
@@ -236,21 +239,22 @@ class Promises:
                 self._look_at_alarms(node, watch)
                 self._look_for_gaps(node, watch)
                 self._look_for_tests(node, watch)
-            if self.world.time % 10_000 == 0:
+            if self._looks % 10 == 0:
                 wrong = caches_are_bounded(node)
                 if wrong:
                     raise Broken("bounds", f"{node.name}: {wrong}")
-        self.world.after(EVERY, self._look)
+        self.world.after(self.every, self._look)
 
     def _look_at_paths(self, node: EndpointNode, watch: Watch) -> None:
         assert node.machine is not None
         now, peer = self.world.time, self.world.endpoints[node.peer]
+        slack = min(self.every, 1_000)
         for name, path in node.machine.context.paths.items():
-            if path.state is not PathState.UP or watch.disturbed > now - EVERY:
+            if path.state is not PathState.UP or watch.disturbed > now - slack:
                 continue
             ceiling = path.setup.profile.silent_ceiling_ms
             silent = now - watch.heard.get(name, 0)
-            if silent > ceiling + EVERY:
+            if silent > ceiling + slack:
                 raise Broken("path", f"{node.name} believes in {name}, where nothing came for {silent} ms")
             dead = now - self.watches[peer.name].disturbed
             hostile = self.judges.cloned or self.judges.perjured
@@ -280,7 +284,9 @@ class Promises:
                 watch.lacking[plane] = (first, now)
                 continue
             patience = 3 * min(path.setup.profile.silent_ceiling_ms for path in up) + 2 * PATIENCE
-            patience += 2 * SERVICE_GAP_PATIENCE if plane is Plane.SERVICE else 0
+            if plane is Plane.SERVICE:
+                beat = min(path.setup.profile.heartbeat_ms for path in up)
+                patience += 2 * SERVICE_GAP_PATIENCE + 2 * SERVICE_BEATS * beat
             if now - since > patience and (plane.value, first) not in watch.gaps:
                 raise Broken(
                     "gap", f"{node.name} lacks #{first} for {now - since} ms, hears the peer, and says nothing"

@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.simulator.adversary import ADVERSARIES
 from tests.simulator.officers import DEEDS
 from tests.simulator.play import ROWS, Result, run_seed
+from tests.simulator.speed import Paces
 from tests.simulator.weather import WEATHERS
 
 UNREACHED = {
@@ -46,6 +47,7 @@ class Tally:
         self.played: Counter[str] = Counter()
         self.in_seeds: Counter[str] = Counter()
         """In how many seeds each weather and adversary was played."""
+        self.paces = Paces()
         self.rows: Counter[str] = Counter()
 
     def add(self, result: Result) -> None:
@@ -56,6 +58,7 @@ class Tally:
         self.played.update(result.played)
         self.in_seeds.update(result.played.keys())
         self.rows.update(result.rows)
+        self.paces.add(result.timers, result.virtual_ms, result.steps, result.cpu_ms)
         if result.broken:
             self.bad.append((result.seed, result.judge, result.broken))
 
@@ -78,10 +81,10 @@ class Tally:
             yield f"never happened: {', '.join(missing)}"
 
 
-def guarded(seed: int, *, short: bool) -> Result:
+def guarded(seed: int, *, short: bool, timed: bool = False) -> Result:
     """A seed; an exception out of a step is a finding, not the end of the campaign."""
     try:
-        return run_seed(seed, short=short, idle_hour=not short and seed % 50 == 0)
+        return run_seed(seed, short=short, idle_hour=not short and seed % 50 == 0, timed=timed)
     except Exception as error:  # noqa: BLE001 - the reason stands above
         return Result(seed, 0, "", 0, 0, type(error).__name__, f"{type(error).__name__}: {error}")
 
@@ -96,6 +99,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=200, help="how many seeds (default 200)")
     parser.add_argument("--first", "--start", type=int, default=0, help="the first seed (default 0)")
     parser.add_argument("--short", action="store_true", help="five virtual minutes each, no calm after the storm")
+    parser.add_argument(
+        "--usual", action="store_true", help="the usual timers in every seed, not those that each seed draws"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one per core)")
     parser.add_argument("--minutes", type=float, help="stop after this time, whatever is left")
     parser.add_argument("--results", type=Path, help="a file with a line per seed; seeds in it are not run again")
@@ -128,12 +134,13 @@ def main() -> int:
     before, begun = tally.virtual_ms, time.monotonic()
     end = begun + 60 * arguments.minutes if arguments.minutes else None
     interrupted = False
+    one = partial(guarded, short=arguments.short, timed=not arguments.usual)
     with (
         multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool,
         (arguments.results or Path(os.devnull)).open("a") as file,
     ):
         try:
-            for result in pool.imap_unordered(partial(guarded, short=arguments.short), left, chunksize=2):
+            for result in pool.imap_unordered(one, left, chunksize=2):
                 tally.add(result)
                 file.write(json.dumps(result.line()) + "\n")
                 file.flush()
@@ -155,6 +162,8 @@ def _conclude(tally: Tally, wanted: int, before: int, took: float, jobs: int) ->
         f"{len(tally.seeds)} of {wanted} seeds, {tally.statements} statements,"
         f" {len(bad)} with a complaint{': ' if bad else ''}{', '.join(bad)}"
     )
+    for line in tally.paces.lines():
+        print(line)
     rate = (tally.virtual_ms - before) / 1_000 / max(took, 1e-9)
     print(
         f"{tally.virtual_ms / 3_600_000:.1f} virtual hours; {took:.0f} s now,"
@@ -165,9 +174,10 @@ def _conclude(tally: Tally, wanted: int, before: int, took: float, jobs: int) ->
 
 def _report(result: Result, done: int, *, verbose: bool) -> None:
     if result.broken:
-        print(f"seed {result.seed}: {result.judge}: {result.broken}", flush=True)
+        print(f"seed {result.seed} ({result.timers} timers): {result.judge}: {result.broken}", flush=True)
     elif verbose:
-        print(f"seed {result.seed}: {result.accepted} statements, settled {result.recovered_ms} ms after", flush=True)
+        line = f"seed {result.seed} ({result.timers} timers): {result.accepted} statements"
+        print(f"{line}, settled {result.recovered_ms} ms after", flush=True)
     if done % 100 == 0:
         print(f"{done} seeds", file=sys.stderr, flush=True)
 

@@ -9,6 +9,8 @@ import random
 from dataclasses import dataclass, replace
 from typing import Final
 
+from tests.simulator.timers import USUAL, Timers, drawn, stretched
+
 STORM_MS: Final = 180_000
 """From the first command of a storm to its end."""
 SHORT_STORM_MS: Final = 200_000
@@ -68,6 +70,10 @@ class Event:
     at: int
     command: str
 
+    def stretched(self, by: float) -> Event:
+        """The same in a storm that lasts longer by so much."""
+        return self if by == 1 else Event(int(self.at * by), stretched(self.command, by))
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -88,14 +94,16 @@ class Schedule:
     """Parties that have two terminals (company.py)."""
     amendments: int = 0
     """Of the charter (amendments.py); the world has one relay more, which comes with one of them."""
+    timers: Timers = USUAL
+    """Of the charter (timers.py)."""
 
     def thinned(self, events: tuple[Event, ...]) -> Schedule:
         """The same world with other events."""
         return replace(self, events=events)
 
 
-def draw(seed: int, *, short: bool, storm_ms: int | None = None) -> Schedule:
-    """The schedule of a seed."""
+def draw(seed: int, *, short: bool, storm_ms: int | None = None, timed: bool = False) -> Schedule:
+    """The schedule of a seed. `timed`: its charter has the timers of the seed, else the usual ones."""
     rng = random.Random(f"schedule {seed}")
     profile = _SHORT_PROFILES[seed % 8] if short else _PROFILES[seed % 4]
     relays = 2 + seed % 2
@@ -121,18 +129,20 @@ def draw(seed: int, *, short: bool, storm_ms: int | None = None) -> Schedule:
         drawing.adversary(seed)
     if seed % 12 == 11:
         drawing.outage()
+    timers = drawn(seed, len(names)) if timed else USUAL
     return Schedule(
         seed,
         relays,
         profile,
-        storm_ms,
-        tuple(sorted(drawing.events)),
+        int(storm_ms * timers.stretch),
+        tuple(event.stretched(timers.stretch) for event in sorted(drawing.events)),
         narrow=int(seed % 5 == 4 and profile != "narrow"),
-        tests_ms=40_000 if seed % 6 == 5 and profile != "narrow" else 0,
+        tests_ms=int(40_000 * timers.stretch) if seed % 6 == 5 and profile != "narrow" else 0,
         ratchets=seed % 3 == 1,
         release=release,
         alternates=alternates,
         amendments=amendments,
+        timers=timers,
     )
 
 

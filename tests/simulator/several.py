@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,17 +17,16 @@ from tests.simulator.delegates import Delegates
 from tests.simulator.doubletongue import LIES, TwoLedgers, TwoWords
 from tests.simulator.judges import Broken
 from tests.simulator.parties import Parties
-from tests.simulator.play import PAID_MS, RECOVERY_MS
 from tests.simulator.schedule import LIES as RELAYS_LIES
 from tests.simulator.schedule import Drawing, Event
-from tests.simulator.speed import hastened
+from tests.simulator.speed import Paces, hastened
+from tests.simulator.timers import USUAL, Timers, drawn, every_ms, exchange_ms, paid_ms, recovery_ms
 
 PARTIES: Final = ("ALPHA", "BRAVO", "CHARLIE")
 STORM_MS: Final = 60_000
-HEADS_MS: Final = {"fibre": 12_000, "satellite": 24_000}
-"""So long that heads were exchanged once more."""
 CONVICTED_MS: Final = 120_000
-"""Under a clear sky a liar is found out within this."""
+"""Under a clear sky a liar is found out within this, or within six exchanges of heads: in each eight statements
+are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Parley:
     storm_ms: int
     events: tuple[Event, ...]
     lie: tuple[str, str, str] | None = None
+    timers: Timers = USUAL
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,16 @@ class Outcome:
     judge: str = ""
     broken: str = ""
     played: Counter[str] = field(default_factory=Counter)
+    timers: str = USUAL.kind
+    steps: int = 0
+    cpu_ms: int = 0
 
 
-def draw(seed: int, *, storm_ms: int = STORM_MS) -> Parley:
-    """The schedule of a seed. Of four one has a liar among the parties, one an old backup, two have lying relays."""
+def draw(seed: int, *, storm_ms: int = STORM_MS, timed: bool = False) -> Parley:
+    """The schedule of a seed. Of four one has a liar among the parties, one an old backup, two have lying relays.
+
+    `timed`: with the timers of the seed, else with the usual ones.
+    """
     rng = random.Random(f"several {seed}")
     relays = [f"relay-{number}" for number in range(1, 3 + seed % 2)]
     drawing = Drawing(rng, relays, storm_ms, PARTIES)
@@ -79,7 +86,16 @@ def draw(seed: int, *, storm_ms: int = STORM_MS) -> Parley:
         lie = (LIES[seed // 4 % len(LIES)], liar, victim)
         # Who goes back to an old disk may have said two things honestly: only the liar is to be found out.
         events = [event for event in events if not event.command.startswith("restore")]
-    return Parley(seed, len(relays), "satellite" if seed % 5 == 4 else "fibre", storm_ms, tuple(sorted(events)), lie)
+    timers = drawn(seed, len(relays)) if timed else USUAL
+    return Parley(
+        seed,
+        len(relays),
+        "satellite" if seed % 5 == 4 else "fibre",
+        int(storm_ms * timers.stretch),
+        tuple(event.stretched(timers.stretch) for event in sorted(events)),
+        lie,
+        timers,
+    )
 
 
 def _old_backup(rng: random.Random, storm_ms: int) -> list[Event]:
@@ -107,7 +123,15 @@ class Table:
 
     def __init__(self, parley: Parley) -> None:
         self.parley = parley
-        self.world = world = World(parley.seed, parley.relays, parley.profile, parties=PARTIES, ratchets=True)
+        self.world = world = World(
+            parley.seed,
+            parley.relays,
+            parley.profile,
+            profiles={f"relay-{number}": kind for number, kind in enumerate(parley.timers.kinds, 1)},
+            timers=parley.timers.profiles,
+            parties=PARTIES,
+            ratchets=True,
+        )
         self.judges = judges = Parties(world)
         self.people = Delegates(world, judges)
         self.storm = storm = Hostile(world)
@@ -134,20 +158,24 @@ class Table:
     def verdict(self) -> None:
         """Everything owed is paid in time; then judge."""
         world, judges = self.world, self.judges
-        self._wait(judges.paid, world.time + PAID_MS[self.parley.profile], "settled", self._unpaid)
+        profiles = [relay.profile for relay in world.relays.values()]
+        recovery, exchange = recovery_ms(profiles), exchange_ms(profiles)
+        self._wait(judges.paid, world.time + paid_ms(profiles), "settled", self._unpaid)
         for cable in world.cables.values():
             cable.break_now("the night shift")
-        self._wait(judges.settled, world.time + RECOVERY_MS, "settled", self._unpaid)
-        self._wait(lambda: not self._unnoticed(), world.time + CONVICTED_MS, "convicted", self._unnoticed)
-        world.run_until(world.time + HEADS_MS[self.parley.profile])
-        self._wait(judges.settled, world.time + RECOVERY_MS, "settled", self._unpaid)
+        self._wait(judges.settled, world.time + recovery, "settled", self._unpaid)
+        convicted = max(CONVICTED_MS, 6 * exchange)
+        self._wait(lambda: not self._unnoticed(), world.time + convicted, "convicted", self._unnoticed)
+        world.run_until(world.time + 6 * exchange // 5)  # heads were exchanged once more
+        self._wait(judges.settled, world.time + recovery, "settled", self._unpaid)
         judges.final()
 
     def _wait(self, done: Callable[[], bool], until: int, judge: str, left: Callable[[], object]) -> None:
+        every = every_ms(relay.profile for relay in self.world.relays.values())
         while not done():
             if self.world.time >= until:
                 raise Broken(judge, f"under a clear sky: {left()}")
-            self.world.run_until(self.world.time + 1_000)
+            self.world.run_until(self.world.time + every)
 
     def _unnoticed(self) -> list[str]:
         found = self.judges.undetected()
@@ -171,6 +199,7 @@ class Table:
 
 def play(parley: Parley, prepare: Callable[[Table], None] = lambda _: None) -> Outcome:
     """Storm, clear sky, verdict."""
+    begun = time.process_time()
     table, judge, broken = Table(parley), "", ""
     prepare(table)
     world = table.world
@@ -187,14 +216,23 @@ def play(parley: Parley, prepare: Callable[[Table], None] = lambda _: None) -> O
         times for (_, party, _), times in table.judges.accused.items() if party not in table.judges.liars
     )
     return Outcome(
-        parley.seed, world.time, world.digest(), len(table.judges.accepted), judge, broken, table.storm.played
+        parley.seed,
+        world.time,
+        world.digest(),
+        len(table.judges.accepted),
+        judge,
+        broken,
+        table.storm.played,
+        parley.timers.kind,
+        world.decided,
+        int(1_000 * (time.process_time() - begun)),
     )
 
 
-def run_seed(seed: int, storm_ms: int = STORM_MS) -> Outcome:
+def run_seed(seed: int, storm_ms: int = STORM_MS, *, timed: bool = False) -> Outcome:
     """Draw and play; an exception out of a step is a finding."""
     try:
-        return play(draw(seed, storm_ms=storm_ms))
+        return play(draw(seed, storm_ms=storm_ms, timed=timed))
     except Exception as error:  # noqa: BLE001 - the reason stands above
         return Outcome(seed, 0, "", 0, type(error).__name__, f"{type(error).__name__}: {error}")
 
@@ -205,17 +243,23 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=40, help="how many seeds (default 40)")
     parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
     parser.add_argument("--storm", type=int, default=STORM_MS, help=f"milliseconds of storm (default {STORM_MS})")
+    parser.add_argument(
+        "--usual", action="store_true", help="the usual timers in every seed, not those that each seed draws"
+    )
     wanted = parser.parse_args()
-    bad, played = 0, Counter[str]()
+    bad, played, paces = 0, Counter[str](), Paces()
     for seed in range(wanted.first, wanted.first + wanted.seeds):
-        outcome = run_seed(seed, wanted.storm)
+        outcome = run_seed(seed, wanted.storm, timed=not wanted.usual)
+        paces.add(outcome.timers, outcome.virtual_ms, outcome.steps, outcome.cpu_ms)
         played.update(name for name, times in outcome.played.items() if times)
         bad += bool(outcome.broken)
-        lines = f"seed {seed}: {outcome.accepted} statements, {outcome.virtual_ms} ms"
-        print(f"{lines} {outcome.judge} {outcome.broken}", flush=True)
+        line = f"seed {seed}: {outcome.accepted} statements, {outcome.virtual_ms} ms"
+        print(f"{line} {outcome.judge} {outcome.broken}", flush=True)
     print(
         f"{wanted.seeds - bad} of {wanted.seeds} without a complaint; in so many seeds: {dict(sorted(played.items()))}"
     )
+    for line in paces.lines():
+        print(line)
     return 1 if bad else 0
 
 

@@ -20,6 +20,7 @@ from tests.scenarios.test_scenarios import play as transcript
 from tests.simulator.planted import PLANTED
 from tests.simulator.play import REST_MS, Result, play
 from tests.simulator.schedule import Event, Schedule, draw
+from tests.simulator.timers import USUAL, written
 
 _MARGIN_MS = 10_000
 """A thinner schedule may break its promise somewhat later."""
@@ -106,6 +107,9 @@ def scenario(schedule: Schedule, why: str) -> str:
     settings += " release=two" if schedule.release else ""
     settings += f" amendments={schedule.amendments}" if schedule.amendments else ""
     settings += f" alternates={','.join(schedule.alternates)}" if schedule.alternates else ""
+    if schedule.timers is not USUAL:
+        settings += f" timers={written(schedule.timers.profiles)}"
+        settings += f" kinds={','.join(schedule.timers.kinds)}" if schedule.timers.kinds else ""
     lines = [f"# {line}" for line in why.splitlines()] + [f"world {settings}", ""]
     now = 0
     for event in (*schedule.events, Event(schedule.storm_ms, "clear"), Event(schedule.storm_ms + REST_MS, "")):
@@ -119,6 +123,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulator.shrink", description=__doc__)
     parser.add_argument("seed", type=int)
     parser.add_argument("--long", action="store_true", help="the long form of the seed, without its calm")
+    parser.add_argument("--usual", action="store_true", help="with the usual timers, not those of the seed")
     parser.add_argument("--planted", choices=[planted.name for planted in PLANTED], help="with this fault in place")
     parser.add_argument("--out", type=Path, default=HERE, help="folder for the scenario (default: tests/scenarios)")
     return parser.parse_args(words)
@@ -147,8 +152,9 @@ def shrunk(schedule: Schedule) -> tuple[Schedule, str, int]:
 def main(words: Sequence[str] | None = None) -> int:
     """Shrink one seed; exit 1 if nobody complains of it."""
     arguments = _arguments(words)
-    schedule = draw(arguments.seed, short=not arguments.long)
     planted = next((one for one in PLANTED if one.name == arguments.planted), None)
+    timed = not (arguments.usual or planted)  # planted faults were found under the usual ones
+    schedule = draw(arguments.seed, short=not arguments.long, timed=timed)
     try:
         with planted.in_place() if planted else nullcontext():
             small, judge, tries = shrunk(schedule)

@@ -36,6 +36,7 @@ from tests.hotline.protocol.offices import key_of
 from tests.simulator.commits import watch_commits
 from tests.simulator.judges import Broken, Judges
 from tests.simulator.stored import statement_of
+from tests.simulator.timers import every_ms
 
 _CHALLENGE: Final = content_pb2.STATEMENT_KIND_CHALLENGE
 _RECORD: Final = content_pb2.STATEMENT_KIND_RECORD_ANSWER
@@ -44,7 +45,6 @@ TALK: Final = (_CHALLENGE, _RECORD, _WORD)
 Talk = dict[int, tuple[object, content_pb2.Statement]]
 """Name and statement of what a disk holds of operators' talk one way, by serial."""
 _LISTED: Final = ("counter", "unread", "outbox", "challenge", "promise")
-_EVERY: Final = 1_000
 
 
 class Watches:
@@ -52,6 +52,7 @@ class Watches:
 
     def __init__(self, world: World, judges: Judges) -> None:
         self.world, self.judges = world, judges
+        self._every = every_ms(relay.profile for relay in world.relays.values())
         self._raised: dict[str, tuple[Disk, Counter[str]]] = {}
         self._answers: dict[str, set[tuple[str, int, str]]] = {name: set() for name in world.endpoints}
         """Who gave which answer to the challenge of which serial: the record, or an officer."""
@@ -59,7 +60,7 @@ class Watches:
         world.on_delivery = self._on_delivery
         for node in world.endpoints.values():
             self._watch(node)
-        world.after(_EVERY, self._look)
+        world.after(self._every, self._look)
 
     def _watch(self, node: EndpointNode) -> None:
         watch_commits(
@@ -202,7 +203,7 @@ class Watches:
                 under_way = [item.serial for item in pending if item.in_window]
                 if len(under_way) > 1:
                     raise Broken("line", f"{node.name} has talk {under_way} on the line and in nobody's custody")
-        self.world.after(_EVERY, self._look)
+        self.world.after(self._every, self._look)
 
     # --- in the end --------------------------------------------------------------------------------------------------
 

@@ -73,6 +73,7 @@ class Node(Generic[EventT]):
         if self.frozen:
             self._asleep.append(lambda: self.post(event))
             return
+        self.world.decided += 1
         output = self.step(event)
         self.transmit(output.express)
         if output.durable or self._waiting or self._committing:

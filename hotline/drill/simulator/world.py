@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hotline.charter.profiles import PROFILES
+from hotline.charter.profiles import PROFILES, Profile
 from hotline.drill.simulator.cables import Cable
 from hotline.drill.simulator.conferences import ConferenceNode
 from hotline.drill.simulator.nodes import EndpointNode, RelayNode
@@ -44,6 +44,7 @@ class World:
         profile: str = "satellite",
         *,
         profiles: Mapping[str, str] | None = None,
+        timers: Mapping[str, Profile] = PROFILES,
         cable: type[Cable] = Cable,
         channel_test_ms: int = 0,
         objective_ms: Sequence[int] = (),
@@ -51,12 +52,13 @@ class World:
         alternates: Sequence[str] = (),
         parties: Sequence[str] = PARTIES,
     ) -> None:
-        """`profiles` names relays with another link profile. `ratchets`: terminals know what they have signed even
-        after an old disk is put back. `alternates`: parties with a second terminal. More than two `parties` have a
-        terminal each. Everything that is drawn comes from `seed`.
+        """`profiles` names relays with another link profile, `timers` are what each profile asks for. `ratchets`:
+        terminals know what they have signed even after an old disk is put back. `alternates`: parties with a second
+        terminal. More than two `parties` have a terminal each. Everything that is drawn comes from `seed`.
         """
         self.seed = seed
         self.channel_test_ms = channel_test_ms
+        self.timers = timers
         self.release = ReleasePolicy()
         """Whose signatures the charter asks for; set it before the start."""
         self.stands: Callable[[EndpointNode, EndpointSetup], EndpointSetup] = lambda _, setup: setup
@@ -71,6 +73,8 @@ class World:
         self._order = 0
         self._history = hashlib.sha256()
         self.steps = 0
+        self.decided = 0
+        """Steps of machines; `steps` counts everything that happens."""
         self.weather = Weather()
         self.pairwise = self.rng.randbytes(32)
         self.on_delivery: Callable[[EndpointNode, Delivery], None] = lambda *_: None
@@ -84,7 +88,7 @@ class World:
             self.endpoints[f"{party}-ALT"] = EndpointNode(self, f"{party}-ALT", number, peer.name, peer.number)
         named = {f"relay-{number}": profile for number in range(1, relays + 1)} | dict(profiles or {})
         self.relays = {
-            name: RelayNode(self, name, number, PROFILES[kind]) for number, (name, kind) in enumerate(named.items(), 1)
+            name: RelayNode(self, name, number, timers[kind]) for number, (name, kind) in enumerate(named.items(), 1)
         }
         self.cables_by_link: dict[str, Cable] = {}
         self.cables = {
