@@ -97,7 +97,7 @@ class Gossip:
         """What has just come, a few times."""
         inbox = third.context.inboxes[plane]
         state = (inbox.through, len(inbox.ahead), inbox.highest)
-        known, left = self._named.get((number, plane), ((0, 0, 0), 0))
+        known, left = self._named.get((number, plane), (None, 0))
         left = GOSSIP_TOLD if known != state else left
         self._named[number, plane] = (state, max(left - 1, 0))
         if not left:

@@ -16,7 +16,13 @@ import pytest_asyncio
 from hotline.charter.profiles import PROFILES
 from hotline.crypto.signing import SigningKey
 from hotline.crypto.tls import certificate_name, fingerprint, pem
-from hotline.limits import ENVELOPE_BYTES_MAX, LINK_QUEUE_BYTES_MAX, PARCEL_BYTES_MAX, STREAMS_PER_CERTIFICATE
+from hotline.limits import (
+    ENVELOPE_BYTES_MAX,
+    LINK_QUEUE_BYTES_MAX,
+    MAILBOX_BYTES_MAX,
+    PARCEL_BYTES_MAX,
+    STREAMS_PER_CERTIFICATE,
+)
 from hotline.machine import Delivery, Transmission
 from hotline.runtime.credentials import OwnTls, RelayTarget, open_channel, server_credentials, server_options
 from hotline.runtime.driver import Driver
@@ -24,6 +30,7 @@ from hotline.runtime.frames import FrameQueue
 from hotline.wire.codec import decode_frame, encode, envelope_frame
 from hotline.wire.envelope import Header, envelope_id
 from hotline.wire.v1 import frame_pb2, relay_pb2, relay_pb2_grpc
+from relay import service
 from relay.machine import Hotline, Relay, RelayEvent
 from relay.service import Links, RelayService, RelayWorld
 from relay.store import SqliteMailboxStore
@@ -285,3 +292,11 @@ def test_of_one_certificate_the_oldest_stream_goes() -> None:
     assert [name for name, queue in queues.items() if queue._closed] == ["a-2"]
     links.hang_up_all()
     assert {name for name, queue in queues.items() if queue._closed} == {*queues} - {"a-0", "b-0", "a-1"}
+
+
+def test_a_whole_mailbox_and_what_comes_meanwhile_wait_for_one_stream() -> None:
+    """A terminal with a full mailbox could never come back (docs/protocol.md 5.5 and 5.18)."""
+    queue, frame = FrameQueue(service._QUEUE_BYTES_MAX), bytes(32_768)
+    room = (MAILBOX_BYTES_MAX + LINK_QUEUE_BYTES_MAX) // len(frame)
+    assert all(queue.put(frame) for _ in range(room))
+    assert not queue.put(b"x")
