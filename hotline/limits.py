@@ -76,6 +76,9 @@ SERIAL_MAX: Final = 2**40
 SERIAL_SKIP_MAX: Final = 65_536
 """Serials of ours that are passed over in a minute on one terminal's word that it holds them. Beyond: not believed."""
 
+RENUMBERED_MAX: Final = 8
+"""New serials of one statement that one of several parties contradicts. Beyond: it has expired for that one alone."""
+
 TIME_MAX: Final = 253_402_300_799_999
 """The last millisecond of the year 9999. A later written time, or a longer validity, is refused."""
 
@@ -93,7 +96,7 @@ MANDATE_BYTES_MAX: Final = 8_192
 
 # --- local: terminal -------------------------------------------------------------------------------------------------
 OUTBOX_MAX: Final = 1_000
-"""Statements accepted and not yet delivered, per plane. Full: a submit is refused and says so."""
+"""Statements accepted and not yet delivered, per plane. Full (of several: for all): a submit is refused and says so."""
 
 OUTBOX_BYTES_MAX: Final = 16 * 1_048_576
 """The same in bytes of text."""

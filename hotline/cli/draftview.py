@@ -21,6 +21,7 @@ from hotline.limits import OPERATOR_REQUEST_BYTES_MAX
 from hotline.machine import Plane
 from hotline.protocol.language import grade_word
 from hotline.protocol.neutral import kind_word
+from hotline.protocol.statements import EVERYONE
 from hotline.safetext import safe_line
 from hotline.wire.codec import decode
 from hotline.wire.v1 import content_pb2, operator_pb2
@@ -78,7 +79,8 @@ def print_draft(view: operator_pb2.DraftView) -> None:
         what = "RETRACTS" if statement.kind == content_pb2.STATEMENT_KIND_RETRACTION else "CORRECTS"
         line(f"*** {what} #{statement.corrects.serial:04d} ***")
     if statement.HasField("in_reply_to"):
-        line(f"  in reply to      #{statement.in_reply_to.serial:04d} from {safe_line(statement.to_party)}")
+        whose = "the other side" if statement.to_party == EVERYONE else safe_line(statement.to_party)
+        line(f"  in reply to      #{statement.in_reply_to.serial:04d} from {whose}")
     print_addressees(statement)
     line(f"  language         {safe_line(statement.language)}, written {direction_word(statement.direction)}")
     line(f"  drafter          {safe_line(statement.drafter)}")

@@ -138,7 +138,8 @@ def print_list(listed: str) -> None:
         line("its content key was destroyed when its time was over; the ledger still holds what was signed")
         return
     picture = json.loads(listed)
-    line(f"HANDOVER {picture['number']}")
+    party = picture.get("party")
+    line(f"HANDOVER {picture['number']}" + (f", of what there is with {safe_line(party)}" if party else ""))
     for name, plane in picture["planes"].items():
         waiting = ", ".join(f"#{serial:04d} {state}" for serial, state in plane["waiting"]) or "nothing"
         unread = ", ".join(f"#{serial:04d}" for serial in plane["unread"]) or "nothing"

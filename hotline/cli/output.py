@@ -17,6 +17,7 @@ from hotline.errors import ConfigError, Malformed
 from hotline.protocol.language import grade_word
 from hotline.protocol.neutral import NON_PAPER, UNATTENDED, VOIDS, kind_word
 from hotline.protocol.release import LACKS, RELEASED, ROLES
+from hotline.protocol.statements import EVERYONE
 from hotline.safetext import safe_block, safe_line
 from hotline.wire.v1 import content_pb2, operator_pb2
 
@@ -272,6 +273,13 @@ def _print_trust(view: operator_pb2.StatementView) -> None:
         line(f"  on record        the peer wants it; say it of record with: hotline record-it {view.serial} --ours")
 
 
+def _answered(view: operator_pb2.StatementView) -> str:
+    """Whose statement it answers: of several parties, that of this window."""
+    if view.to_party != EVERYONE:
+        return safe_line(view.to_party)
+    return "the other side" if view.sent else "this side"
+
+
 def print_statement(view: operator_pb2.StatementView) -> None:
     """One statement with everything known of it, its text last and with nothing beside it."""
     banner = "EXERCISE EXERCISE EXERCISE  " if view.exercise else ""
@@ -293,7 +301,7 @@ def print_statement(view: operator_pb2.StatementView) -> None:
         what = "WANTS ON RECORD" if view.kind == NON_PAPER else "SAYS AGAIN, OF RECORD,"
         line(f"*** {what} #{view.put_on_record:04d} of {safe_line(whose)} ***")
     if view.in_reply_to:
-        line(f"  in reply to      #{view.in_reply_to:04d} from {safe_line(view.to_party)}")
+        line(f"  in reply to      #{view.in_reply_to:04d} from {_answered(view)}")
     line(f"  date-time group  {safe_line(view.date_time_group)}")
     print_addressees(view)
     line(f"  language         {safe_line(view.language)}, written {direction_word(view.direction)}")

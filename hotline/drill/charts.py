@@ -15,7 +15,7 @@ from hotline.drill.durations import spoken
 from hotline.drill.markup import Markup, join, scrolled, short, tag
 from hotline.drill.measures import PRECEDENCES
 from hotline.drill.outcome import Gap, Message, PathSpan, Report
-from hotline.drill.patterns import PARTIES
+from hotline.drill.patterns import CAPITALS, PARTIES
 from hotline.drill.wording import numbered, when
 
 WIDTH: Final = 960
@@ -145,8 +145,8 @@ _MARKS: Final[dict[str, Callable[[str, str], str]]] = {
 }
 
 
-def delivery_chart(report: Report) -> Markup:
-    """Delivery time of each statement, logarithmic, faults shaded, limits dashed."""
+def delivery_chart(report: Report, between: str = "") -> Markup:
+    """Delivery time of each statement, logarithmic, faults shaded, limits dashed; `between` says whose, if not all."""
     axis, bottom = axis_of(report), 300.0
     top = _TOP + 32
     points = [(one, one.delivered - one.said) for one in report.messages if one.delivered is not None]
@@ -171,8 +171,9 @@ def delivery_chart(report: Report) -> Markup:
         *_marks(drawn, axis, y),
         tag("path", d="".join(_cross(axis.x(one.said), _TOP + 10) for one in never), class_="lost") if never else "",
     ]
-    title = "Delivery time of each statement"
-    chart = _chart("delivery", title, _delivery_words(report, points, never), bottom + 26, *parts)
+    title = f"Delivery time of each statement{between}"
+    name = "delivery" + between.replace(" ", "-")
+    chart = _chart(name, title, _delivery_words(report, points, never), bottom + 26, *parts)
     caption = "From acceptance to the receipt signed by the other side, by the moment at which it was said."
     if len(drawn) < len(points):
         caption += (
@@ -331,7 +332,7 @@ def silence_chart(report: Report) -> Markup:
     ceiling = _ceiling(max([most, *near, 1.0]))
     parts: list[str] = []
     bottom, thinned = float(_TOP), False
-    for party in PARTIES:
+    for party in [one for one in CAPITALS if one in PARTIES or any(gap.party == one for gap in report.gaps)]:
         top, bottom = bottom + (30 if parts else 4), bottom + (30 if parts else 4) + tall
         mine = [gap for gap in report.gaps if gap.party == party]
         drawn = _worst(mine, axis) if len(mine) > READINGS_MAX else mine

@@ -12,7 +12,7 @@ from typing import Final
 from hotline.drill.charts import delivery_chart, path_chart, silence_chart
 from hotline.drill.durations import spoken
 from hotline.drill.markup import Markup, join, shown, table, tag, words
-from hotline.drill.measures import PRECEDENCES, percentile, taken
+from hotline.drill.measures import PRECEDENCES, delivered, percentile, taken
 from hotline.drill.outcome import FaultSpan, Message, Moment, Report
 from hotline.drill.page import facts, mark, not_judged, page, section, verdict
 from hotline.drill.patterns import PARTIES
@@ -93,7 +93,21 @@ _STAGES: Final[tuple[tuple[str, Callable[[Message], float | None]], ...]] = (
 def _delivery(report: Report) -> tuple[Markup, ...]:
     if not report.messages:
         return (_nothing("statement"),)
-    return delivery_chart(report), _acknowledgements(report), _words(report)
+    return *_charts(report), _acknowledgements(report), _words(report)
+
+
+def _charts(report: Report) -> Iterator[Markup]:
+    """Of three parties one for each two, of what each of them said to the other."""
+    pairs = sorted({tuple(sorted(one.sender.split(":"))) for one in report.messages if ":" in one.sender})
+    if not pairs:
+        yield delivery_chart(report)
+        return
+    for pair in pairs:
+        mine = [one for one in report.messages if set(pair) == {*one.sender.split(":")}]
+        times = taken(mine, delivered)
+        measures = {"delivery_ms_p50": percentile(times, 50), "delivery_ms_max": max(times, default=None)}
+        of_two = report.model_copy(update={"messages": mine, "measures": measures})
+        yield delivery_chart(of_two, f" between {' and '.join(pair)}")
 
 
 def _acknowledgements(report: Report) -> Markup:

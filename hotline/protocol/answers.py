@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
+from hotline.limits import RENUMBERED_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put
 from hotline.protocol import copies, modes
 from hotline.protocol.challenges import Challenges
@@ -51,6 +52,8 @@ class Answers:
         self._promised_lately: dict[tuple[Plane, int], int] = {}
         self._told_restored: set[Plane] = set()
         self._credence = Credence(context)
+        self._moves: dict[tuple[Plane, int], int] = {}
+        """New serials that statements took on this terminal's word, by the first one."""
 
     def custody(self, path: Path, frame: frame_pb2.Custody, now: Instant) -> None:
         """A relay signs for envelopes. Raises RemoteError if the signature or the text is not right."""
@@ -276,11 +279,15 @@ class Answers:
         self._sending.pump_all(now)
 
     def _renumber_one(self, plane: Plane, serial: int, now: Instant) -> None:
-        ctx = self._ctx
-        item = ctx.drop(plane, serial, now)
-        for one in (ctx, *ctx.fellows):
+        ctx, every = self._ctx, (self._ctx, *self._ctx.fellows)
+        held = [one.outboxes[plane].pending.get(serial) for one in every]
+        item = next((one for one in held if one is not None and not one.is_void), None)
+        if item is not None and self._contradicts_all(plane, item, now):
+            return
+        ctx.drop(plane, serial, now)
+        for one in every:
             one.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
-        if item is None or item.is_void:
+        if item is None:
             return
         statement = decode_statement(item.content)
         statement.first_serial = statement.first_serial or serial
@@ -292,9 +299,23 @@ class Answers:
             self._tests.renumbered_all(serial, moved.serial, now)
         if plane is Plane.SERVICE:
             self._challenges.renumbered(serial, moved.serial, now)
-        for one in (ctx, *ctx.fellows):
+        for one, was, sending in zip(every, held, (self._sending, *self._sending.fellows), strict=True):
             self._enter_renumbered(one, plane, serial, moved, statement)
+            sending.leave_out(plane, moved, now, expired=was is not None and was.is_void)
         ctx.tell("renumbered", plane=plane.value, serial=serial, new=moved.serial)
+
+    def _contradicts_all(self, plane: Plane, item: Pending, now: Instant) -> bool:
+        """Whether one of several parties says of too many serials that it holds another one: it alone goes without."""
+        statement = decode_statement(item.content)
+        key = (plane, statement.first_serial or item.serial)
+        times = self._moves.get(key, 0)
+        copies.remember(self._moves, key, times + 1)
+        if not self._ctx.fellows or times < RENUMBERED_MAX:
+            return False
+        own = self._ctx.outboxes[plane].pending.get(item.serial)
+        if own is not None and not own.is_void:
+            self._sending.expire(plane, own, now, "the peer contradicts it under every serial")
+        return True
 
     def _enter_renumbered(
         self, ctx: Context, plane: Plane, serial: int, moved: Pending, statement: content_pb2.Statement
@@ -307,14 +328,14 @@ class Answers:
             return
         ctx.record("msg.renumbered", said(statement), plane=plane.value, serial=serial, new=new, statement=name)
 
-    def skip_to(self, plane: Plane, serial: int, now: Instant) -> None:
-        """We lost state: the peer holds serials of ours up to here that we may not give out again.
+    def skip_to(self, plane: Plane, serial: int, now: Instant, *, hearsay: bool = False) -> bool:
+        """We lost state: the peer holds serials of ours up to here that we may not give out again. False: too many.
 
         What is pending stays as it is. The peer may hold it already; if it holds something else, it says CONFLICT.
         """
         ctx, outbox = self._ctx, self._ctx.outboxes[plane]
-        if not self._credence.believes(plane, serial, now):
-            return
+        if not self._credence.believes(plane, serial, now, hearsay=hearsay):
+            return False
         if plane not in self._told_restored:
             self._told_restored.add(plane)
             if ctx.standing.siblings:
@@ -330,6 +351,7 @@ class Answers:
                 ctx.alarm("restored", text, plane=plane.value, through=serial)
         ctx.raise_serial(plane, serial)
         outbox.restored()
+        return True
 
     def offer_again(self, plane: Plane, after: int, now: Instant) -> None:
         """The peer has lost what it had acknowledged: everything after `after` is owed again."""

@@ -92,12 +92,18 @@ def check_authority(
         )
 
 
-def check_room(ctx: Context, plane: Plane) -> None:
-    """Raises LocalError while the outbox takes no more."""
-    if not ctx.standing.active:
-        raise LocalError("this terminal stands by, another one speaks for its party: nothing was queued")
+def is_full(ctx: Context, plane: Plane) -> bool:
+    """Whether as much waits for the peer as may."""
     most = outbox_room(plane, ctx.setup.outbox_max)
     boxes = [line.outboxes[plane] for line in ctx.peers]
-    waiting = min(len(outbox.pending) for outbox in boxes)
-    if waiting >= most or min(outbox.bytes for outbox in boxes) >= OUTBOX_BYTES_MAX:
+    return min(len(outbox.pending) for outbox in boxes) >= most or min(box.bytes for box in boxes) >= OUTBOX_BYTES_MAX
+
+
+def check_room(ctx: Context, plane: Plane) -> None:
+    """Raises LocalError while the outbox takes no more: of several parties, that of none."""
+    if not ctx.standing.active:
+        raise LocalError("this terminal stands by, another one speaks for its party: nothing was queued")
+    every = (ctx, *ctx.fellows)
+    if all(is_full(one, plane) for one in every):
+        waiting = min(len(line.outboxes[plane].pending) for one in every for line in one.peers)
         raise LocalError(f"{waiting} statements wait to be delivered: nothing was queued; wait until the peer answers")

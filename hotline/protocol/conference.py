@@ -117,6 +117,8 @@ class Conference:
                 self.first.context.refuse(event.link, "too-many-frames", now)
             for member, one in self._shares(event, addressed):
                 member.handle(one, now)
+        for member in self.members.values():  # what one says may be an alarm about another
+            member.handovers.note(member.context.out, now)
         return self._merged(outputs)
 
     def next_deadline(self) -> int | None:

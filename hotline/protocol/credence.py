@@ -16,8 +16,8 @@ class Credence:
         self._skipped: dict[Plane, tuple[int, int]] = {}
         """Since when, and how many serials were passed over since then."""
 
-    def believes(self, plane: Plane, serial: int, now: Instant) -> bool:
-        """Whether all serials up to here may be passed over; if not, people are told once."""
+    def believes(self, plane: Plane, serial: int, now: Instant, *, hearsay: bool = False) -> bool:
+        """Whether all serials up to here may be passed over; if not, people are told once, but of no mere hearsay."""
         since, skipped = self._skipped.get(plane, (now.mono, 0))
         if now.mono - since >= SUMMARY_INTERVAL:
             since, skipped = now.mono, 0
@@ -25,7 +25,7 @@ class Credence:
         if skipped <= SERIAL_SKIP_MAX:
             self._skipped[plane] = since, skipped
             return True
-        if plane not in self._told:
+        if plane not in self._told and not hearsay:
             self._told.add(plane)
             text = "the peer claims to hold far more statements of ours than were said: its terminal lies or is broken"
             self._ctx.alarm("absurd-serial", text, plane=plane.value, through=serial)

@@ -198,6 +198,7 @@ class Endpoint:
         out = self.begin()
         self.watch_clock(now)
         self.handle(event, now)
+        self.handovers.note(out, now)
         return out
 
     def listen(self, gossip: Gossip) -> None:
@@ -269,7 +270,6 @@ class Endpoint:
                 line.context.record("key.epoch.begun", epoch=epoch.hex(), plane=plane.value)
         if self._taken_at is not None:
             self._say_taken(self._taken_at, now)
-        self.handovers.note(self.context.out, now)
 
     def _parts(self) -> tuple[OwnLog | ChannelTests | Presence | Promises | Objectives | Challenges, ...]:
         return self.own_log, self.tests, self.presence, self.promises, self.objectives, self.challenges

@@ -11,6 +11,7 @@ not. A terminal that was restored from a backup learns so what it has said befor
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from hotline.errors import RemoteError
@@ -23,6 +24,7 @@ from hotline.limits import (
 )
 from hotline.machine import Instant, Plane, Put
 from hotline.protocol.neutral import VOIDS, kind_of
+from hotline.protocol.outbox import SentState
 from hotline.protocol.paths import Path, PathState
 from hotline.protocol.statements import EVERYONE, decode_statement, read_statement, statement_name, verify_content
 from hotline.protocol.tables import SentRow
@@ -84,14 +86,19 @@ class Gossip:
     def _write_of_peer(self, heartbeat: content_pb2.Heartbeat) -> None:
         """Before it may say anything here: the highest serials of its own that others hold, and this terminal lacks."""
         number = self._ctx.setup.remote.number
-        of_peer = {key[1:]: name for one in self.fellows for key, name in one._claims.items() if key[0] == number}
-        if not of_peer:
-            return
         one = content_pb2.Gossip(terminal=number)
         for plane, field in zip(_PLANES, (one.heard, one.exercise_heard), strict=True):
-            for serial in sorted(serial for where, serial in of_peer if where == plane)[-GOSSIP_ITEMS_MAX:]:
-                field.add(serial=serial, statement=of_peer[plane, serial])
-        heartbeat.gossip.append(one)
+            said = [sorted(fellow._claimed(number, plane), reverse=True) for fellow in self.fellows]
+            # One of each in turn: what a liar makes up leaves room for what another one holds.
+            turns = (claim for claims in zip_longest(*said) for claim in claims if claim is not None)
+            for serial, name in list(dict.fromkeys(turns))[:GOSSIP_ITEMS_MAX]:
+                field.add(serial=serial, statement=name)
+        if one.heard or one.exercise_heard:
+            heartbeat.gossip.append(one)
+
+    def _claimed(self, number: int, plane: Plane) -> Iterator[tuple[int, bytes]]:
+        """What this one says that it holds of a third party, and that is not here yet."""
+        return ((serial, name) for (of, where, serial), name in self._claims.items() if (of, where) == (number, plane))
 
     def _newest(self, number: int, third: Endpoint, plane: Plane) -> Iterator[content_pb2.ReceiptItem]:
         """What has just come, a few times."""
@@ -140,17 +147,23 @@ class Gossip:
         """The peer knows what a third party holds of ours: if we do not, no serial of it is given out again (26.15)."""
         clashing: dict[Plane, list[int]] = {}
         for plane, items in zip(_PLANES, (one.heard, one.exercise_heard), strict=True):
-            outbox, highest = self._ctx.outboxes[plane], max((item.serial for item in items), default=0)
-            if highest > outbox.last_serial:
-                answers.skip_to(plane, highest, now)
+            outbox = self._ctx.outboxes[plane]
+            for serial in sorted((item.serial for item in items), reverse=True):
+                if serial > outbox.last_serial and answers.skip_to(plane, serial, now, hearsay=True):
+                    break
             for item in items:
                 pending = outbox.pending.get(item.serial)
-                if pending is None or pending.is_void:
+                if pending is None or pending.is_void or self._acknowledged(plane, item.serial):
                     continue
                 if item.statement not in (*pending.names, void(self._ctx, plane, pending).hash):
                     clashing.setdefault(plane, []).append(item.serial)
         if clashing:
             answers.renumber(clashing, now)
+
+    def _acknowledged(self, plane: Plane, serial: int) -> bool:
+        """Whether another party has signed that it holds what we said: then that is said, whoever says otherwise."""
+        delivered = SentState.DELIVERED.value
+        return any(one._ctx.history.has_sent_fact(plane, serial, delivered) for one in self.fellows)
 
     def _compare(self, now: Instant) -> None:
         """Names of the peer's against those that are here; what is not here yet is compared when it comes."""
@@ -187,6 +200,8 @@ class Gossip:
 
     def told(self, plane: Plane, receipt: content_pb2.Receipt, now: Instant) -> None:
         """The peer shows what a third party signed for it. Raises RemoteError if that one did not."""
+        if plane not in _PLANES:  # a terminal that has lost its state is told of no talk that it lost (26.15)
+            raise RemoteError("stage")
         told, item = receipt.told, receipt.item[0]
         third = self._thirds.get(told.terminal)
         if third is None:
@@ -218,4 +233,5 @@ class Gossip:
 
 
 def _is_empty(row: SentRow) -> bool:
-    return kind_of(decode_statement(row.content)) in VOIDS
+    """Whether it contradicts nothing: nor does what nobody has signed, which cannot be read here."""
+    return not row.signature or kind_of(decode_statement(row.content)) in VOIDS

@@ -92,6 +92,7 @@ class Handovers:
         )
         return spell(
             {
+                **({"party": ctx.setup.remote.party} if ctx.setup.everyone else {}),
                 "number": self.number,
                 "planes": planes,
                 "alarms": {name: times for name, (times, _) in self.raised.items()},

@@ -98,8 +98,8 @@ class Line:
                 return self._mirror.statement(self.context, opened, now)
             case ContentType.WITHOUT_PREJUDICE if path.setup.name not in self.context.paths:
                 raise RemoteError("content-type")  # a bundle is signed (22.6)
-            case ContentType.WITHOUT_PREJUDICE if self.context.standing.several:
-                raise RemoteError("content-type")  # it is not said where a party has several terminals (23.11)
+            case ContentType.WITHOUT_PREJUDICE if self.context.standing.several or self.context.setup.everyone:
+                raise RemoteError("content-type")  # it is said between two terminals alone (23.11, 26.3)
             case ContentType.STATEMENT | ContentType.WITHOUT_PREJUDICE:
                 return self._receiving.statement(self.context, opened, path.setup.name, now)
             case ContentType.RECEIPT:

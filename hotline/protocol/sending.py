@@ -7,7 +7,7 @@ import hashlib
 from hotline.errors import LocalError
 from hotline.machine import Instant, Plane, Put, Reply, RequestId
 from hotline.protocol import modes
-from hotline.protocol.composing import check_authority, code_of, compose
+from hotline.protocol.composing import check_authority, code_of, compose, is_full
 from hotline.protocol.context import Context
 from hotline.protocol.entries import corrected_word, references, said
 from hotline.protocol.events import Submit
@@ -132,6 +132,7 @@ class Sending:
             return item
         for one in (self, *self.fellows):
             one._enter(plane, statement, item)
+            one.leave_out(plane, item, now)
         self._promises.answered_by_us(plane, statement, now)
         return item
 
@@ -178,11 +179,14 @@ class Sending:
         return item
 
     def _keep(self, plane: Plane, statement: content_pb2.Statement, item: Pending, now: Instant) -> None:
-        """What was signed is owed from now on."""
+        """What was signed is owed from now on; to one of several parties, unless as much waits for it as may."""
         ctx, outbox, content = self._ctx, self._ctx.outboxes[plane], item.content
         line = statement.precedence + (BESIDE if item.is_nonpaper else 0)
         outbox.last_in_precedence[line] = statement.serial
-        outbox.add(item)
+        owed = not (self.fellows and is_full(ctx, plane))
+        if owed:
+            outbox.add(item)
+        outbox.last_serial = max(outbox.last_serial, item.serial)
         ctx.objectives.said(plane, item.serial, statement, now)
         if statement.HasField("translation"):
             ctx.out.changes.append(link(plane, statement, "sent"))
@@ -191,7 +195,7 @@ class Sending:
         key = {"plane": plane.value, "serial": statement.serial}
         ctx.out.changes += [
             Put("sent", {**key, "content": stored, "signature": item.signature, "hash": item.hash}),
-            Put("outbox", {**key, "stage": SentState.QUEUED.value}),
+            *([Put("outbox", {**key, "stage": SentState.QUEUED.value})] if owed else []),
             Put("counter", {"name": f"sent:{plane}", "value": outbox.last_serial}),
             Put("counter", {"name": f"last:{plane}:{line}", "value": statement.serial}),
         ]
@@ -349,6 +353,16 @@ class Sending:
         ctx.out.changes.append(
             Put("outbox", {"plane": plane.value, "serial": item.serial, "stage": SentState.EXPIRED.value})
         )
+
+    def leave_out(self, plane: Plane, item: Pending, now: Instant, *, expired: bool = False) -> None:
+        """What one of several parties does not get: as much waits for it as may, or it had `expired` before (26.5)."""
+        held = self._ctx.outboxes[plane].pending.get(item.serial)
+        if held is None:
+            reason = "as much waits for it as may"
+            self._ctx.record("msg.expired", plane=plane.value, serial=item.serial, reason=reason)
+            self.fact(plane, item.serial, SentState.EXPIRED, now, reason, test=item.is_test)
+        elif expired:
+            self.expire(plane, held, now, "it had expired under its first serial")
 
     def fact(self, plane: Plane, serial: int, state: SentState, now: Instant, by: str, *, test: bool = False) -> None:
         """A stage of a statement's way: kept, and told to whoever watches."""

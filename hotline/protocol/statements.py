@@ -171,6 +171,7 @@ def decode_statement(content: bytes) -> content_pb2.Statement:
 
 EVERYONE: Final = "*"
 """To whom a statement is said where the charter has several parties: to all the others. No party has this name."""
+_NOT_TO_ALL: Final = (*CHALLENGES, content_pb2.STATEMENT_KIND_PUT_ON_RECORD)
 
 
 def read_statement(
@@ -182,6 +183,8 @@ def read_statement(
         raise Malformed("content-type", "what is said without prejudice is never signed, and nothing else goes so")
     if (statement.from_party, statement.to_party) != (sender, recipient):
         raise Malformed("party", "the statement names other parties than the channel")
+    if recipient == EVERYONE and statement.kind in _NOT_TO_ALL:
+        raise Malformed("kind", "what nobody says among several parties")
     if plane is Plane.EXERCISE and statement.kind in UNATTENDED:
         raise Malformed("kind", "a channel test in an exercise")
     if plane is Plane.SERVICE:

@@ -57,6 +57,8 @@ def judge(words: TwoWords, charter: Charter) -> tuple[content_pb2.Statement, con
         signer = charter.terminal_number(words.terminal)
     except ConfigError as error:
         raise Malformed("address", str(error)) from error
+    if words.plane is Plane.SERVICE:
+        raise Malformed("kind", "operators' talk, of which nobody is told after a loss of state (26.15)")
     ends = Ends(charter.founding, signer.number, 0)
     found, names = [], set()
     for content, signature in words.signed:

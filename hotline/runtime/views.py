@@ -9,7 +9,7 @@ from hotline.protocol.language import original_is_senders
 from hotline.protocol.modes import ASKED, RECORDED
 from hotline.protocol.neutral import NON_PAPER, UNATTENDED, kind_of
 from hotline.protocol.outbox import LEFT
-from hotline.protocol.statements import decode_statement
+from hotline.protocol.statements import EVERYONE, decode_statement
 from hotline.runtime.lookups import Lookups
 from hotline.runtime.translationviews import TranslationViews
 from hotline.wire.v1 import content_pb2, operator_pb2
@@ -73,6 +73,8 @@ class StatementViews:
                 view.kind, view.reason = NON_PAPER, _GONE
             return view
         view, statement = _view(plane, content, name, sent=sent), decode_statement(content)
+        if statement.to_party == EVERYONE and not self._is_here(plane, statement.in_reply_to, sent=sent):
+            view.in_reply_to = 0  # it answers one of the others (26.5)
         view.field.extend(statement.field)
         view.action.extend(statement.action)
         view.info.extend(statement.info)
@@ -85,6 +87,11 @@ class StatementViews:
             view.grade, view.translator = tie.grade, tie.translator
             view.original.CopyFrom(self.original(plane, tie, sent=sent))
         return view
+
+    def _is_here(self, plane: Plane, named: content_pb2.Reference, *, sent: bool) -> bool:
+        """Whether what a statement of ours answers is this party's, or what one of this party's answers is ours."""
+        sql = f"SELECT hash FROM {'received' if sent else 'sent'} WHERE plane=? AND serial=?"  # noqa: S608 - ours
+        return self._store.query(sql, (plane.value, named.serial)) == [(named.statement,)]
 
     def original(self, plane: Plane, tie: content_pb2.Translation, *, sent: bool) -> operator_pb2.OriginalView:
         """What a translation that we sent, or received, is one of."""

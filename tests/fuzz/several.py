@@ -21,6 +21,7 @@ from hotline.protocol.events import (
     SetPresence,
     Submit,
 )
+from hotline.protocol.neutral import NON_PAPER
 from hotline.protocol.statements import statement_name
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
@@ -116,8 +117,6 @@ class Scene:
 
     def signed(self) -> None:
         liar, kind, flags = self.liar(), list(ContentType)[self.take.byte() % 5], self.take.byte()
-        if kind is ContentType.WITHOUT_PREJUDICE:
-            kind = ContentType.STATEMENT
         self.say(liar, kind, list(Plane)[flags & 1], self.take.text(), transient=bool(flags & 2))
 
     def spoken(self, liar: Delegation, serial: int, words: str) -> bytes:
@@ -127,7 +126,7 @@ class Scene:
             serial=serial % 2**64,
             previous_in_precedence=take.number() % 2**64,
             precedence=1 + take.byte() % 4,  # type: ignore[arg-type]
-            kind=(1, 1, 1, 2, 3, 4)[take.byte() % 6],  # type: ignore[arg-type]
+            kind=(1, 1, 1, 2, 3, 4, NON_PAPER, 11, 13)[take.byte() % 9],  # type: ignore[arg-type]
             direction=1,  # type: ignore[arg-type]
             language="en",
             from_party=liar.name,
@@ -147,7 +146,10 @@ class Scene:
     def statement(self) -> None:
         liar, serial = self.liar(), self.take.number()
         words = self.take.text().decode("utf-8", "replace") or "x"
-        self.say(liar, ContentType.STATEMENT, self.plane(), self.spoken(liar, serial, words), transient=False)
+        content = self.spoken(liar, serial, words)
+        quiet = content_pb2.Statement.FromString(content).kind == NON_PAPER
+        kind = ContentType.WITHOUT_PREJUDICE if quiet else ContentType.STATEMENT
+        self.say(liar, kind, self.plane(), content, transient=False)
 
     def two_words(self) -> None:
         """One thing here, and another under the same serial for the third party, who shows it."""

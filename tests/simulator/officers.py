@@ -103,10 +103,14 @@ class Officers:
     def obeys(self, command: str) -> bool:
         """Whether it was a command to them; then it is done. Raises ValueError if it makes no sense."""
         name, verb, *words = command.split()
+        node = self.world.endpoints.get(name.upper())
+        return node is not None and self.does(node, verb, *words)
+
+    def does(self, node: EndpointNode, verb: str, *words: str) -> bool:
+        """The same at one terminal, or at a window of one."""
         act: Callable[..., None] | None = getattr(self, "_" + verb.replace("-", "_"), None)
-        if act is None or name.upper() not in self.world.endpoints:
+        if act is None:
             return False
-        node = self.world.endpoints[name.upper()]
         if node.up and not node.frozen and node.machine is not None:
             act(node, *words)
         return True
@@ -254,7 +258,7 @@ class Officers:
         """One reads the list and signs it, at once or when something may have changed; or somebody else's key does."""
         assert node.machine is not None
         listed, outgoing, notes = node.machine.handovers.listed(), "watch", f"Of {self.world.time}."
-        oncoming = ROSTER[node.party][0]
+        oncoming = watch_of(node)
         key = SigningKey(bytes(32)) if how == "forged" else key_of(oncoming)
         signature = key.sign(LABEL, *signed_parts(CHARTER, node.number, listed, outgoing, notes))
 
@@ -368,6 +372,11 @@ class Officers:
         submit = partial(Submit, plane=Plane.REAL, precedence=_FLASH, language="en", direction=_LTR)
         with patch("hotline.protocol.sending.check_authority", lambda *_: None):
             self._say(node, "stolen", Plane.REAL, text, partial(submit, text=text, drafter="duty"))
+
+
+def watch_of(node: EndpointNode) -> str:
+    """Who takes the watch over."""
+    return ROSTER[node.party][0] if node.party in ROSTER else f"duty-{node.number}"
 
 
 @contextmanager

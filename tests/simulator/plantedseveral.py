@@ -1,4 +1,4 @@
-"""Faults that somebody could make among several parties, planted one at a time: parties.py must see each.
+"""Faults that somebody could make among several parties, planted one at a time: parties, alike or windows must see it.
 
 `python -m tests.simulator.plantedseveral` plays storms over each until a judge complains, and prints the table.
 """
@@ -10,15 +10,23 @@ from typing import Any
 
 from hotline.machine import Plane
 from hotline.protocol.answers import Answers
+from hotline.protocol.beats import Beats
 from hotline.protocol.conference import Conference
 from hotline.protocol.gossip import Gossip
+from hotline.protocol.handover import Handovers
+from hotline.protocol.neutral import CORRECTING, UNATTENDED
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.peerlog import PeerLog
+from hotline.protocol.promises import Promises
+from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
 from hotline.protocol.statements import statement_name
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
+from tests.simulator import misdeedsseveral as misdeeds
+from tests.simulator import planted as of_two
+from tests.simulator.misdeeds import in_order as _in_order
 from tests.simulator.planted import Planted, print_table
 from tests.simulator.several import run_seed
 
@@ -27,6 +35,10 @@ STORM_MS = 30_000
 
 def _nothing(*_: Any, **__: Any) -> None:
     """What should be done is not."""
+
+
+def _yes(*_: Any, **__: Any) -> bool:
+    return True
 
 
 def _none(*_: Any, **__: Any) -> tuple[()]:
@@ -84,6 +96,24 @@ PLANTED: tuple[Planted, ...] = (
     Planted("whom others heard is not told so", Gossip, "_write_of_peer", _nothing, 60, 1),
     Planted("heads of thirds are not compared", PeerLog, "shown_to_another", _nothing, 12, 7),
     Planted("envelopes of the others are passed over", Conference, "_parcels", _of_the_first, 4),
+    Planted("presence is told at one window", Conference, "_shares", misdeeds.says_it_at_one_window, 4, 1),
+    Planted("all are asked for a word", Conference, "_shares", misdeeds.asks_everybody, 8),
+    Planted("what is done at a window counts at the first", Conference, "_shares", misdeeds.does_it_at_the_first, 4),
+    Planted("a word that was overtaken is told", Beats, "_is_newest", _yes, 12),
+    Planted("a correction is marked for some", Sending, "corrected", misdeeds.marks_it_for_some, 8),
+    Planted("a correction names what nobody said", "hotline.protocol.composing", "_refer", misdeeds.names_another, 8),
+    Planted("what is corrected is not marked", Receiving, "_correct", _nothing, 8),
+    Planted("what is corrected is deleted", Receiving, "_correct", misdeeds.takes_its_place, 8),
+    Planted("a correction need not be opened", "hotline.protocol.receiving", "UNATTENDED", UNATTENDED + CORRECTING, 8),
+    Planted("an answer to another counts", Promises, "answered_by_peer", misdeeds.answers_whoever_has_that_serial, 8),
+    Planted("what was read is told as shown", Answers, "_read", of_two._told_as_shown, 8),
+    Planted("another time is promised than was said", Answers, "_promised", of_two._promised_for_later, 8),
+    Planted("an overdue promise rings again", Promises, "restore", of_two._forgets_what_rang, 20),
+    Planted("alarms are not handed over", Handovers, "note", _nothing, 12),
+    Planted("a handover is taken that nobody has signed", Handovers, "_wrong", _in_order, 8),
+    Planted("a handover says not of which party", Handovers, "listed", misdeeds.of_no_party, 8),
+    Planted("talk fills the line", "hotline.protocol.sending", "UNDER_WAY_MAX", 8, 12),
+    Planted("what there is not is done", "hotline.protocol.conference", "_unsupported", _nothing, 4),
 )
 """Each is found; the table says in which seed."""
 

@@ -13,20 +13,36 @@ from typing import Final
 
 from hotline.drill.simulator.world import World
 from tests.simulator.adversary import Hostile
+from tests.simulator.alike import REFUSALS, Alike
 from tests.simulator.delegates import Delegates
 from tests.simulator.doubletongue import LIES, TwoLedgers, TwoWords
 from tests.simulator.judges import Broken
 from tests.simulator.parties import Parties
+from tests.simulator.schedule import ACTS, WATCHES, Drawing, Event
 from tests.simulator.schedule import LIES as RELAYS_LIES
-from tests.simulator.schedule import Drawing, Event
 from tests.simulator.speed import Paces, hastened
 from tests.simulator.timers import USUAL, Timers, drawn, every_ms, exchange_ms, paid_ms, recovery_ms
+from tests.simulator.windows import Windows
 
 PARTIES: Final = ("ALPHA", "BRAVO", "CHARLIE")
 STORM_MS: Final = 60_000
 CONVICTED_MS: Final = 120_000
 """Under a clear sky a liar is found out within this, or within six exchanges of heads: in each eight statements
 are compared."""
+_NOT_AMONG: Final = ("challenges", "confirms", "records", "says")
+DEEDS: Final = (
+    *(act for act in (*ACTS, *WATCHES) if act.split()[0] not in _NOT_AMONG),
+    *(act for act in WATCHES if act.startswith("says")),
+    *(f"tries {what}" for what in REFUSALS),
+    "hands-over elsewhere",
+)
+"""What officers do beside saying and reading, each at the window of one of the others (delegates.py)."""
+DONE: Final = (
+    *("presence", "presence-asked", "shown", "promised", "answered", "corrected", "retracted", "translated-here"),
+    *("translated-sent", "watch-signed", "watch-late", "watch-forged", "handed-elsewhere", "refused"),
+)
+"""What must have been done in a campaign of ENOUGH_SEEDS."""
+ENOUGH_SEEDS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +84,7 @@ def draw(seed: int, *, storm_ms: int = STORM_MS, timed: bool = False) -> Parley:
     drawing = Drawing(rng, relays, storm_ms, PARTIES)
     drawing.people(pace=1.5)
     drawing.storm()
-    events = [_placed(rng, event) for event in drawing.events]
+    events = [_placed(rng, event) for event in drawing.events] + _officers(seed, storm_ms)
     at = 4_000
     while at < storm_ms:
         one, other = rng.sample(PARTIES, 2)
@@ -96,6 +112,23 @@ def draw(seed: int, *, storm_ms: int = STORM_MS, timed: bool = False) -> Parley:
         lie,
         timers,
     )
+
+
+def _officers(seed: int, storm_ms: int) -> list[Event]:
+    """What they do beside it. At first, while all lists are alike, what was signed of one party is taken to another."""
+    rng, at = random.Random(f"officers of several {seed}"), 2_000
+    events = [Event(20, f"{party.lower()} hands-over elsewhere") for party in PARTIES]
+    if seed % 3 == 0:
+        talk = Drawing(rng, [], storm_ms, PARTIES)
+        talk.talk(rng)
+        events += [_placed(rng, event) for event in talk.events]
+    while at < storm_ms:
+        who, act = rng.choice(PARTIES), rng.choice(DEEDS)
+        words = act.format(number=rng.randrange(1_000), within=rng.randint(1, 20), at=at, who=who)
+        other = rng.choice([party for party in PARTIES if party != who])
+        events.append(Event(at, f"{who.lower()} {words} at {other.lower()}"))
+        at += rng.randint(200, 2_500)
+    return events
 
 
 def _old_backup(rng: random.Random, storm_ms: int) -> list[Event]:
@@ -133,8 +166,9 @@ class Table:
             ratchets=True,
         )
         self.judges = judges = Parties(world)
-        self.people = Delegates(world, judges)
+        self.windows, self.alike = Windows(world, judges), Alike(world, judges)
         self.storm = storm = Hostile(world)
+        self.people = Delegates(world, judges, self.windows, self.alike, self._done)
         storm.on_restore = judges.on_restore  # type: ignore[assignment]
         if not any(event.command.startswith("lie ") for event in parley.events):
             storm.be_honest()
@@ -149,6 +183,10 @@ class Table:
         for event in parley.events:
             world.at(event.at, lambda command=event.command: self.obey(command))  # type: ignore[misc]
         world.at(parley.storm_ms, lambda: storm.obey("clear"))
+
+    def _done(self, what: str, ok: bool) -> None:
+        """An officer was answered."""
+        self.storm.played[what] += ok
 
     def obey(self, command: str) -> None:
         """A command to people, or to the weather."""
@@ -169,6 +207,8 @@ class Table:
         world.run_until(world.time + 6 * exchange // 5)  # heads were exchanged once more
         self._wait(judges.settled, world.time + recovery, "settled", self._unpaid)
         judges.final()
+        self.windows.final()
+        self.alike.final()
 
     def _wait(self, done: Callable[[], bool], until: int, judge: str, left: Callable[[], object]) -> None:
         every = every_ms(relay.profile for relay in self.world.relays.values())
@@ -260,7 +300,10 @@ def main() -> int:
     )
     for line in paces.lines():
         print(line)
-    return 1 if bad else 0
+    never = [name for name in DONE if not played[name]] if wanted.seeds >= ENOUGH_SEEDS else []
+    if never:
+        print(f"never happened: {', '.join(never)}")
+    return 1 if bad or never else 0
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ QUICK = (
     "each of the others gets words of its own",
     "the receipt of one counts for all",
     "what is said is owed to one",
+    "presence is told at one window",
+    "what is done at a window counts at the first",
     "whom others heard is not told so",
 )
 
@@ -24,6 +26,8 @@ def test_no_judge_complains_of_three_parties(seed: int) -> None:
     assert not outcome.broken, f"seed {seed}: {outcome.judge}: {outcome.broken}"
     assert outcome.accepted > 5
     assert outcome.played["part"]
+    assert outcome.played["refused"]
+    assert {"presence", "corrected", "promised"} & set(outcome.played)
     assert outcome.played[{1: "restore", 3: "two-words", 7: "two-ledgers", 11: "two-words"}[seed]]
 
 

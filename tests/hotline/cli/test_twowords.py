@@ -40,7 +40,9 @@ class Three:
     key: SigningKey
     number: int
 
-    def signed(self, text: str, serial: int = 1, **changes: object) -> tuple[bytes, bytes, bytes]:
+    def signed(
+        self, text: str, serial: int = 1, plane: Plane = Plane.REAL, **changes: object
+    ) -> tuple[bytes, bytes, bytes]:
         """(content, signature, name) of a statement of CHARLIE's to all."""
         statement = content_pb2.Statement(
             serial=serial,
@@ -56,8 +58,8 @@ class Three:
         for name, value in changes.items():
             setattr(statement, name, value)
         ends, content = Ends(self.charter.founding, self.number, 0), encode(statement)
-        inner = sign_content(self.key, ContentType.STATEMENT, Plane.REAL, ends, content)
-        return content, inner.signature, statement_name(Plane.REAL, ends, statement, content)
+        inner = sign_content(self.key, ContentType.STATEMENT, plane, ends, content)
+        return content, inner.signature, statement_name(plane, ends, statement, content)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +128,8 @@ def test_what_does_not_hold_convicts_nobody(three: Three, tmp_path: Path, run: R
     assert judged(TwoWords(99, real, (one, other))) == 10
     assert judged(TwoWords(number, Plane.EXERCISE, (one, other))) == 10
     assert judged(TwoWords(number, real, (one, three.signed("We go.", to_party="BRAVO")[:2]))) == 10
+    talk = [three.signed(text, plane=Plane.SERVICE)[:2] for text in ("The line is slow.", "The line is well.")]
+    assert judged(TwoWords(number, Plane.SERVICE, (talk[0], talk[1]))) == 10, "talk that a restored terminal says anew"
     good = spell(TwoWords(number, real, (one, other)))
     assert parse(good).terminal == number
     respelt = json.dumps(json.loads(good)).encode()

@@ -359,3 +359,20 @@ def test_no_words_of_a_statement_stand_in_the_summary() -> None:
     report: Report = judge(monsoon())
     assert URDU not in summary(report)
     assert summary(report).isascii()
+
+
+def test_of_three_parties_each_two_have_a_chart() -> None:
+    """Whoever looks at one line of three would read the delays of the two others into it."""
+    whole = judge(monsoon(statements=61))
+    ways = ("ALPHA:BRAVO", "CHARLIE:ALPHA", "CHARLIE:BRAVO")
+    messages = [one.model_copy(update={"sender": ways[at % 3]}) for at, one in enumerate(whole.messages)]
+    gaps = [*whole.gaps, *(gap.model_copy(update={"party": "CHARLIE"}) for gap in whole.gaps)]
+    text = render(whole.model_copy(update={"messages": messages, "gaps": gaps}))
+    found = Page(text)
+    assert found.problems == []
+    ids = [one["id"] for one in found.all("title") if "id" in one]
+    pairs = ("ALPHA-and-BRAVO", "ALPHA-and-CHARLIE", "BRAVO-and-CHARLIE")
+    assert ids[: len(pairs)] == [f"delivery-between-{pair}-title" for pair in pairs]
+    assert text.count("21 statements. Half arrived within") == 3
+    assert all(f">{party}</text>" in text for party in ("ALPHA", "BRAVO", "CHARLIE"))
+    assert "delivery-title" in render(whole)

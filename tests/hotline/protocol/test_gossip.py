@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 
@@ -59,7 +60,7 @@ def _until(three: Trio, done: Callable[[], bool], within: int = 60_000) -> None:
 
 @pytest.mark.parametrize("plane", [Plane.REAL, Plane.EXERCISE])
 def test_who_tells_two_parties_different_things_is_convicted_by_both(plane: Plane) -> None:
-    """A capital would play two others against each other (docs/protocol.md 26.10, 26.11)."""
+    """A capital would play two others against each other (docs/protocol.md 26.8, 26.10, 26.11)."""
     three = Trio().open()
     alpha, bravo, charlie = three.all
     three.part(alpha, charlie)
@@ -72,6 +73,8 @@ def test_who_tells_two_parties_different_things_is_convicted_by_both(plane: Plan
     assert _accused(bravo) == [("said-otherwise", "ALPHA", plane.value, 1, "CHARLIE/main")]
     assert _accused(charlie) == [("said-otherwise", "ALPHA", plane.value, 1, "BRAVO/main")]
     assert _accused(alpha) == []
+    for one in (bravo, charlie):  # the next watch at that window hears of it
+        assert json.loads(one.member(alpha).handovers.listed())["alarms"]["said-otherwise"] == 1
     for one, other, text in ((bravo, charlie, OTHER), (charlie, bravo, ONE)):
         rows = {str(row["name"]): row["value"] for row in one.memory.of(one.scope(alpha)).rows("fact")}
         evidence = content_pb2.Told.FromString(bytes(rows[f"told:{plane}:1"]))  # type: ignore[arg-type]
@@ -396,7 +399,7 @@ def test_what_has_come_is_named_three_times_and_then_in_its_turn() -> None:
     empty = content_pb2.Statement(serial=1, precedence=1, kind=2, direction=1, from_party="ALPHA", to_party="*",
                                   body_salt=bytes(32))  # fmt: skip
     third.context.history.received_signed = lambda plane, serial: (  # type: ignore[method-assign]
-        None if serial == 7 else SentRow(encode(empty if serial == 3 else said), b"", bytes([serial]) * 32)
+        None if serial == 7 else SentRow(encode(empty if serial == 3 else said), b"s", bytes([serial]) * 32)
     )
     turns = [named("_in_turn") for _ in range(4)]
     assert turns == [[*range(13, 21)], [5, 6, 8, 9, 10, 11, 12], [1, 2, 4], [*range(13, 21)]]

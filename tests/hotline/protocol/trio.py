@@ -161,6 +161,7 @@ def _text(content: object) -> str:
 class Trio(Pair):
     """ALPHA, BRAVO and CHARLIE. `blocked` names pairs of numbers that nothing passes between."""
 
+    names: Sequence[str] = ("ALPHA", "BRAVO", "CHARLIE")
     alpha: Delegation
     bravo: Delegation
 
@@ -170,9 +171,7 @@ class Trio(Pair):
         super().__init__(seed, relays, **setup)  # type: ignore[arg-type]
 
     def sides(self) -> tuple[Party, Party]:
-        self.all: Sequence[Delegation] = [
-            Delegation(self, name, number) for number, name in enumerate(("ALPHA", "BRAVO", "CHARLIE"), 1)
-        ]
+        self.all: Sequence[Delegation] = [Delegation(self, name, number) for number, name in enumerate(self.names, 1)]
         for one in self.all:
             for other in one.others:
                 self.secrets.setdefault(frozenset((one.name, other.name)), self.entropy(32))

@@ -1,0 +1,50 @@
+"""Several parties, of which one takes nothing; and what is of one window alone."""
+
+from __future__ import annotations
+
+import json
+
+from hotline.machine import Plane, RequestId
+from hotline.protocol.events import Submit
+from hotline.wire.v1 import content_pb2
+from tests.hotline.protocol.pair import ROUTINE
+from tests.hotline.protocol.trio import Trio
+
+
+def test_one_that_never_acknowledges_fills_nobodys_memory() -> None:
+    """A dead or lying party would stop a terminal, or silence two others (docs/protocol.md 26.5)."""
+    three = Trio(outbox_max=3).open()
+    alpha, bravo, charlie = three.all
+    three.part(alpha, charlie)
+    for number in range(1, 7):
+        words = (ROUTINE, "en", content_pb2.DIRECTION_LTR, f"word {number}", "watch")
+        alpha.at(charlie if number % 2 else bravo, Submit(RequestId(number), Plane.REAL, *words))
+        assert alpha.replies[RequestId(number)].ok
+        three.run(1_000)
+        if number == 5:
+            alpha.restart()
+            three.run(3_000)
+    said = {number: f"word {number}" for number in range(1, 7)}
+    assert bravo.got(alpha) == said
+    assert set(alpha.member(charlie).context.outboxes[Plane.REAL].pending) == {1, 2, 3}
+    assert ["expired" in alpha.facts(charlie, number) for number in said] == [False] * 3 + [True] * 3
+    assert "expired" not in alpha.facts(bravo, 6)
+    three.part(alpha, bravo)
+    replies = [alpha.submit("to nobody yet") for _ in range(4)]
+    assert [reply.code for reply in replies] == ["queued"] * 3 + ["full"]
+    three.meet()
+    three.run(16_000)
+    assert bravo.got(alpha) == said | dict.fromkeys(range(7, 10), "to nobody yet")
+    assert charlie.got(alpha) == {n: f"word {n}" for n in range(1, 4)} | dict.fromkeys(range(4, 10), "")
+    assert not alpha.member(charlie).context.outboxes[Plane.REAL].pending
+
+
+def test_each_window_hands_over_what_is_its_own() -> None:
+    """A watch would sign for one party what it was shown of another (docs/protocol.md 26.8)."""
+    three = Trio().open()
+    alpha, bravo, charlie = three.all
+    three.part(alpha, charlie)
+    three.run(8_000)
+    listed = {one.name: json.loads(alpha.member(one).handovers.listed()) for one in (bravo, charlie)}
+    assert {name: one["party"] for name, one in listed.items()} == {"BRAVO": "BRAVO", "CHARLIE": "CHARLIE"}
+    assert {name: "no-path" in one["alarms"] for name, one in listed.items()} == {"BRAVO": False, "CHARLIE": True}
