@@ -101,6 +101,20 @@ def test_at_its_end_it_stands_down_by_itself(four: Journey) -> None:
     assert four.bravo.got() == four.beside.got() == {1: "the last word", 2: "at home"}
 
 
+def test_the_end_of_one_journey_says_nothing_of_another(four: Journey) -> None:
+    """Two terminals travel, and each is told of at its own bounds, once (docs/protocol.md 24.13)."""
+    later = (WALL + UNTIL + 5_000, WALL + UNTIL + 60_000)
+    for one in four.all:
+        one.prepare(travels={2: (WALL + FROM, WALL + UNTIL), 4: later})
+        one.restart()
+    four.until(UNTIL + 8_000)
+    words = [("ALPHA/alt", "active"), ("ALPHA/alt", "inactive"), ("BRAVO/alt", "active")]
+    for one in four.all:
+        told = [record.fields for record in one.records if record.kind == "terminal.travels"]
+        assert [(fields["other"], fields["state"]) for fields in told] == words
+        assert one.alarms().count("activation-ended") == 1
+
+
 def test_what_was_under_way_at_the_end_is_said_by_its_successor_once(four: Journey) -> None:
     """Its sibling holds it, the peer does not; nothing is lost or shown twice (docs/protocol.md 24.13)."""
     four.until(FROM + 4_000)
