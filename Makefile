@@ -26,7 +26,7 @@ PROCESSES := tests/process tests/hotline/runtime/test_store.py tests/hotline/dri
 test: install ## lint, types, import contracts, generated code, every test
 	$(MAKE) --no-print-directory check
 	$(RUN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not process and not root" --ignore tests/process
-	$(RUN)/python -m pytest -q -n 3 --dist loadfile -m "(process or root) and not alone" $(PROCESSES)
+	$(RUN)/python -m pytest -q -n 4 --dist loadfile -m "(process or root) and not alone" $(PROCESSES)
 	$(RUN)/python -m pytest -q -m alone $(PROCESSES)
 
 check: install ## everything that needs no test run
