@@ -82,7 +82,7 @@ class Stage:
         )
         self.terminals = (*self.rehearsal.terminals, *self.rehearsal.alternates)
         self.relays = [relay.name for relay in self.rehearsal.relays]
-        self._running: dict[str, nursery.Forked] = {}
+        self._running: dict[str, nursery.Running] = {}
 
     # --- processes ---------------------------------------------------------------------------------------------------
 

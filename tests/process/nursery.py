@@ -71,6 +71,9 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
+Running = Forked | subprocess.Popen[bytes]
+
+
 class _Nursery:
     """The connection to the process that forks."""
 
@@ -120,8 +123,13 @@ def start(
     err: IO[Any],
     given: IO[Any] | None = None,
     session: bool = False,
-) -> Forked:
+) -> Running:
     """Start `hotline` or `relay` with these words; `session`: out of reach of our terminal."""
+    if environment.get("LD_PRELOAD"):  # read at the start of a process, and by nobody later
+        command = [sys.executable, "-m", program, *map(str, words)]
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=given, stdout=out, stderr=err, start_new_session=session
+        )
     request = {
         "program": program,
         "words": [str(word) for word in words],
