@@ -135,8 +135,8 @@ async def serve(config: RelayConfig, materials: Materials, make: MakeRelay = Rel
     if config.port_file is not None:
         replace(config.port_file, f"{port}\n".encode())
     settle_memory()
-    notify(f"READY=1\nSTATUS=listening on port {port}")
     log.info("ready", name=config.name, port=port, held=machine.held)
+    notify(f"READY=1\nSTATUS=listening on port {port}")
     waiting = asyncio.create_task(stopping.wait())
     try:
         while not waiting.done() and not driver.failed.done():
