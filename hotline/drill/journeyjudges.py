@@ -36,7 +36,7 @@ def _stays_out(promise: promises.StaysOut, facts: Facts) -> Finding:
         at, words = late[-1] if late else (span.end, "")
         return at - span.end, f"{words} at {clock(at)}" if words else ""
 
-    return over_faults(promise.fault, facts, f"no sign of its terminal before {promise.fault} or after it", measure)
+    return over_faults(promise.fault, facts, f"out of the hotline before {promise.fault} and after it", measure)
 
 
 def _around(span: FaultSpan, target: str, limit: int, facts: Facts) -> tuple[float, float]:

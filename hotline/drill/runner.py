@@ -182,7 +182,8 @@ class Run:
         at = recorder.now()
         said = recorder.at(terminal)[0].say(text, lang, precedence, plane, valid, **named) if how is None else how()
         if not said.serial:
-            recorder.add("refused-to-say", at=at, **{"from": sender}, text=said.text, code=said.code, label=label)
+            told = {"text": said.text, "code": said.code, "label": label}
+            recorder.add("refused-to-say", at=at, **{"from": sender}, **told, **at_terminal(terminal))
             return 0
         fields = {"from": sender, "serial": said.serial, "plane": plane, "precedence": precedence, "lang": lang}
         for name in senders(sender, self._plan.topology.capitals):

@@ -10,7 +10,7 @@ from hotline.drill.injects import NOT_A_FAULT, Say, Service, Translate
 from hotline.drill.journal import Entry
 from hotline.drill.measures import Facts
 from hotline.drill.outcome import Moment
-from hotline.drill.plan import Plan
+from hotline.drill.plan import Plan, speaker
 from hotline.drill.spans import where
 from hotline.drill.telling import parts_of
 
@@ -56,7 +56,11 @@ def _moments(entry: Entry, plan: Plan) -> Iterator[Moment]:
             done, skipped = entry["done"], entry["skipped"]
             yield _moment(entry, entry["from"], f"{entry['name']} on record: {done} done, {skipped} skipped")
         case "refused-to-say":
-            yield _moment(entry, entry["from"], str(entry["text"]), "not accepted")
+            yield _moment(entry, str(entry.get("terminal", entry["from"])), str(entry["text"]), "not accepted")
+        case "speaks":
+            yield _moment(entry, entry["by"], f"{entry['terminal']}, in term {entry['term']}")
+        case "charter":
+            yield _moment(entry, entry["by"], f"serial {entry['serial']} {entry['state']}")
         case "stage" if entry["stage"] in _WORDS:
             sender, _, serial = parts_of(entry["id"])
             yield _moment(entry, sender, f"#{serial} {_WORDS[entry['stage']]}", entry["stage"])
@@ -80,7 +84,7 @@ def _inject(entry: Entry, plan: Plan) -> Moment:
     number, over = int(entry["n"]), entry["kind"] == "undo"
     inject = plan.inject[number] if 0 <= number < len(plan.inject) else None
     if isinstance(inject, Say):
-        return _moment(entry, inject.sender, inject.text, "say", inject.lang)
+        return _moment(entry, speaker(inject), inject.text, "say", inject.lang)
     if isinstance(inject, Service):
         return _moment(entry, inject.sender, inject.text, "service", "en")
     if isinstance(inject, Translate):

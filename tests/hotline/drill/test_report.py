@@ -257,6 +257,23 @@ def test_what_comes_again_and_again_is_counted() -> None:
     assert "30 times in a row" in render(report)
 
 
+def test_who_speaks_where_and_under_which_charter_is_on_the_timeline() -> None:
+    """What is said aboard would be taken for a word from home, and a journey have neither beginning nor end."""
+    said = {"fault": "say", "from": "ALPHA", "terminal": "alt", "at": "1s", "text": "From aboard."}
+    story = told(inject=[said]).inject(1_000)
+    story.add(1_001, "refused-to-say", **{"from": "ALPHA"}, terminal="ALPHA-alt", text="not active", code="standby")
+    story.add(1_002, "refused-to-say", **{"from": "ALPHA"}, text="too long", code="text")
+    story.add(2_000, "charter", by="BRAVO", state="in-force", serial=3)
+    story.add(3_000, "speaks", by="BRAVO", terminal="ALPHA/alt", term=1)
+    assert [(one.kind, one.who, one.text) for one in story.report().timeline if 0 < one.at < 4_000] == [
+        ("say", "ALPHA-alt", "From aboard."),
+        ("not accepted", "ALPHA-alt", "not active"),
+        ("not accepted", "ALPHA", "too long"),
+        ("charter", "BRAVO", "serial 3 in-force"),
+        ("speaks", "BRAVO", "ALPHA/alt, in term 1"),
+    ]
+
+
 def test_a_spell_lasts_until_the_path_is_up_again() -> None:
     """Down, attached, up: one loss would be counted as two."""
     story = told().path(2_000, "ALPHA", "relay-1", "down").path(4_000, "ALPHA", "relay-1", "attached")
