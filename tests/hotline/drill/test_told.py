@@ -42,4 +42,4 @@ def test_who_travels_is_told_before_the_drill_is_run() -> None:
     """A planner would take it for an alternate that stands by."""
     lines = list(schedule.told(find_plan("leader-travels-with-a-terminal")))
     assert "stages     ALPHA, BRAVO, ALPHA-alt (travels), 3 relays (fibre), 0 witnesses" in lines
-    assert "00:03.0  travel ALPHA-alt for 16 s" in lines
+    assert "00:02.0  travel ALPHA-alt for 18 s" in lines
