@@ -204,7 +204,7 @@ class Ladder:
         self.due(now)
 
     def told(self, plane: Plane, receipt: content_pb2.Receipt, now: Instant) -> None:
-        """A sibling tells what an officer did there: so it is here. What we have not received it repeats to us."""
+        """A sibling tells what an officer did there: so it is here. What we have not shown it repeats to us."""
         ctx = self._ctx
         known = [item for item in receipt.item if ctx.inboxes[plane].known_hash(item.serial) == item.statement]
         for serial in (item.serial for item in known):
@@ -217,7 +217,8 @@ class Ladder:
                     until, said = receipt.reply_by_ms, receipt.time_ms
                     self._promised(plane, serial, receipt.officer, until, now, said=said)
         # Under a number that two terminals of the peer gave out we may hold the other statement, and hold it for good.
-        noted = [item for item in receipt.item if ctx.inboxes[plane].known_hash(item.serial) is not None]
+        here = [item for item in receipt.item if ctx.inboxes[plane].known_hash(item.serial) is not None]
+        noted = [item for item in here if not self._held(plane, item.serial)]
         if noted:
             answer = content_pb2.Receipt(stage=content_pb2.STAGE_NOTED, item=noted, time_ms=now.wall)
             if receipt.stage != content_pb2.STAGE_READ:

@@ -11,7 +11,7 @@ from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol.branding import has_our_authority
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.context import Context
-from hotline.protocol.copies import Late, remember
+from hotline.protocol.copies import Late, copy_again, remember
 from hotline.protocol.entries import references, said
 from hotline.protocol.lacking import Lacking
 from hotline.protocol.language import link
@@ -64,14 +64,16 @@ class Mirror:
         self._challenges.speak(now)
 
     def rest(self) -> None:
-        """From now on it does not; receipts still count. What is pending is for the siblings to judge, once more."""
+        """From now on it does not; receipts still count. What is pending, or expired, siblings judge once more."""
         ctx = self._ctx
         for line in ctx.peers:
             self._sending[line.setup.remote.number].rest()
         for plane in Plane:
             for item in ctx.outboxes[plane].pending.values():
-                for line in ctx.lines:
-                    if line.sibling and not (item.is_void or item.copy or item.serial in line.outboxes[plane].pending):
+                for line in ctx.siblings if not item.copy else ():
+                    if item.is_void:
+                        copy_again(ctx, plane, item.serial, line)
+                    elif item.serial not in line.outboxes[plane].pending:
                         line.outboxes[plane].add(item.copied(copy=True))
 
     # --- statements of our party -------------------------------------------------------------------------------------

@@ -25,7 +25,6 @@ from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.charters import Charters
 from hotline.protocol.context import Context
-from hotline.protocol.early import EarlyAnswers
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.entries import said
 from hotline.protocol.handover import Handovers
@@ -370,18 +369,15 @@ PLANTED: tuple[Planted, ...] = (
     Planted("what is left open is done", _BOOK, "record_checklist", misdeeds.enters_another, 15, 3),
     Planted("what nobody answered is entered", _BOOK, "_no_checklist", _no_verdict, 15, 3),
     Planted("one line is amended", Charters, "_enforce", misdeeds.amends_one_line, 15, 14),
-    Planted("who is ready later is not told", Charters, "_is_known", _yes, 15, 14),
     Planted("a sibling is not told what was read", Ladder, "told", misdeeds.only_notes, 15, 4),
-    Planted("what was read is forgotten with the first NOTED", Ladder, "noted", misdeeds.noted_by_one, 50, 4),
     Planted("a sibling's answer does not count", Challenges, "said_elsewhere", _nothing, 15, 4),
-    Planted("answers before their question are lost", EarlyAnswers, "recall", _nothing, 50, 4),
-    Planted("what is delivered waits", Context, "owed", misdeeds.lists_copies, 15, 4),
 )
 """Each is found; `main` says in which seed, and fails if it took more.
 
 Not among them, for too few seeds show them: a statement said anew after two restores that is not marked as a repeat,
 a receipt within a commit that is told twice (tests/scenarios/8-told-once.txt), and that nobody is told of a peer under
-another charter: in a storm neither stays behind for so long (24.10 has tests of its own).
+another charter: in a storm neither stays behind for so long (24.10 has tests of its own); nor what
+test_company.py plants and this table lacks: the storm there is made for it.
 """
 
 

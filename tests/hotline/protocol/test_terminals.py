@@ -14,7 +14,7 @@ from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.offices import DRAFTER, RELEASER, TWO, Desk
-from tests.hotline.protocol.pair import CHARTER, FLASH, Pair, Party, durable
+from tests.hotline.protocol.pair import CHARTER, FLASH, Pair, Party, durable, losing
 from tests.hotline.protocol.quartet import Quartet, Terminal
 
 
@@ -98,6 +98,28 @@ def test_what_was_read_before_a_crash_is_told_the_sibling_all_the_same(four: Qua
     four.run(30_000)
     assert four.bravo.endpoint.context.unread[Plane.REAL] == {}
     assert not four.beside.memory.rows("unnoted")
+
+
+def test_what_was_read_at_a_sibling_is_read_here_once_it_is_shown(four: Quartet) -> None:
+    """Noted while it is held back for what comes before it, it would be opened again (docs/protocol.md 23.5)."""
+    to_beside = next(one for one in four.alpha.endpoint.context.peers if one.setup.remote.number == four.beside.number)
+
+    def is_the_first(sender: Party, relay: str, envelope: bytes) -> bool:
+        item = to_beside.outboxes[Plane.REAL].pending.get(1)
+        return item is not None and item.envelope == envelope
+
+    four.weather = losing(is_the_first)
+    four.alpha.submit("one")
+    four.alpha.submit("two")
+    four.run(500)
+    assert (four.bravo.shown(), four.beside.shown(), four.beside.got()) == ([1, 2], [], {2: "two"})
+    assert four.bravo.read(1).ok
+    assert four.bravo.read(2).ok
+    four.run(500)
+    four.weather = losing(lambda *_: False)
+    four.run(30_000)
+    assert four.beside.shown() == [1, 2]
+    assert four.beside.endpoint.context.unread[Plane.REAL] == {}
 
 
 def test_a_lost_alternate_delays_nothing(four: Quartet) -> None:
@@ -552,6 +574,28 @@ def test_a_sibling_judges_again_once_the_returned_one_stands_by(four: Quartet) -
     four.run(30_000)
     assert four.alpha.states(1) == ["expired"]
     assert four.bravo.got() == {1: "what holds now"}
+
+
+def test_what_had_expired_at_the_returned_one_is_judged_again_too(four: Quartet) -> None:
+    """Its empty successor would wait for ever: who speaks has no use for the number (docs/protocol.md 23.6)."""
+    four.part((four.alpha, four.alt), (four.alpha, four.bravo), (four.alpha, four.beside))
+    four.alpha.submit("nobody heard this", FLASH, valid_for_ms=1_000)
+    assert four.alt.speak()
+    four.run(2_000)
+    assert four.alpha.states(1) == ["expired"]
+    four.weather = lambda sender, relay, envelope: (
+        [envelope] if durable(envelope) or envelope[2:4] != b"\0\1" else []  # no beat reaches the returned one
+    )
+    four.run(100)
+    four.meet()
+    four.run(62_000)
+    assert four.alpha.endpoint.standing.active, "nobody has told it"
+    assert "mirror.refused" in four.alt.kinds(), "it has had the CONFLICT"
+    four.weather = lambda sender, relay, envelope: [envelope]
+    four.run(30_000)
+    assert not four.alpha.endpoint.standing.active
+    assert not any(line.outboxes[Plane.REAL].pending for line in four.alpha.endpoint.context.lines)
+    assert not four.alpha.memory.rows("outbox")
 
 
 def test_who_stands_by_gives_up_what_a_sibling_has_another_for(four: Quartet) -> None:
