@@ -10,7 +10,6 @@ import pytest
 from hotline.machine import Instant, Plane
 from hotline.protocol import challenges, handover
 from hotline.protocol.answers import Answers
-from hotline.protocol.challenges import Challenges
 from hotline.protocol.charters import Charters
 from hotline.protocol.context import Context
 from hotline.protocol.early import EarlyAnswers
@@ -157,14 +156,10 @@ OF_WATCHES: list[tuple[str, Any, str, Any]] = [
     ("apart", Charters, "_enforce", misdeeds.amends_one_line),
     ("settled", Charters, "_is_known", _yes),
     ("handover", Context, "owed", misdeeds.lists_copies),
-    ("listed", Challenges, "said_elsewhere", _nothing),
     ("listed", EarlyAnswers, "recall", _nothing),
     ("listed", challenges, "remember", _nothing),
-    ("watch", Ladder, "told", misdeeds.only_notes),
     ("watch", Ladder, "noted", misdeeds.noted_by_one),
     ("checklist", handover, "record_checklist", misdeeds.enters_twice),
-    ("checklist", handover, "record_checklist", misdeeds.enters_nothing),
-    ("checklist", handover, "record_checklist", misdeeds.enters_another),
     ("unanswered", handover, "_no_checklist", _no_verdict),
 ]
 

@@ -361,7 +361,7 @@ def test_a_sibling_that_hears_the_answer_first_keeps_it_for_the_question(restart
         four.beside.restart()
     assert len(four.beside.endpoint.challenges.early.theirs) == 2
     four.meet()
-    four.run(30_000)
+    four.run(12_000)
     rows = [dict(one.memory.rows("challenge")[0]) | {"at": 0} for one in (four.bravo, four.beside)]
     assert rows[0] == rows[1]
     assert (rows[1]["record"], rows[1]["officer"], rows[1]["by"]) == ("yes", "yes", "duty-2")
@@ -389,7 +389,7 @@ def test_a_sibling_that_hears_the_question_last_knows_that_it_is_answered(restar
     if restarts:
         four.alt.restart()
     four.meet()
-    four.run(30_000)
+    four.run(12_000)
     rows = [dict(one.memory.rows("challenge")[0]) | {"at": 0} for one in (four.alpha, four.alt)]
     assert rows[0] == rows[1]
     assert (rows[1]["way"], rows[1]["officer"], rows[1]["by"]) == ("heard", "yes", "duty-2")
@@ -416,7 +416,7 @@ def test_who_takes_over_answers_what_no_record_of_its_party_has_answered() -> No
     heard = [r.fields["verdict"] for r in four.alt.records if r.kind == "challenge.heard"]
     assert heard == ["yes", "yes"], "what is answered is entered"
     four.meet()
-    four.run(30_000)
+    four.run(12_000)
     assert four.alpha.speak()
     four.run(3_000)
     assert answers(four.bravo) == [("record", "yes")]
@@ -442,9 +442,9 @@ def test_a_siblings_challenge_that_goes_on_under_another_serial_is_listed_once()
     four.bravo.restart(backup)
     assert asks(four.bravo).ok
     four.blocked.remove(frozenset((four.bravo.number, four.beside.number)))
-    four.run(60_000)
+    four.run(20_000)
     four.meet()
-    four.run(60_000)
+    four.run(20_000)
     lists = [sorted((row["way"], row["serial"]) for row in one.memory.rows("challenge")) for one in four.all[2:]]
     assert lists == [[("asked", 2)], [("asked", 2)]]
     moved = [record.kind for record in four.beside.records].count("msg.renumbered")

@@ -226,7 +226,7 @@ def test_the_list_of_one_of_several_terminals_tells_of_the_peer_that_answers() -
     """The next watch would look after what has long arrived, and believe a line dead (docs/protocol.md 25.9)."""
     four = Quartet().open()
     four.bravo.kill()
-    four.run(60_000)
+    four.run(20_000)
     four.alpha.submit("to the alternate")
     four.run(3_000)
     assert four.alpha.states(1) == ["delivered"]

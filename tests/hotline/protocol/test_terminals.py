@@ -95,7 +95,7 @@ def test_what_was_read_before_a_crash_is_told_the_sibling_all_the_same(four: Qua
     assert four.alpha.states(1) == four.alt.states(1) == ["delivered", "read"]
     four.beside.restart()
     four.meet()
-    four.run(30_000)
+    four.run(12_000)
     assert four.bravo.endpoint.context.unread[Plane.REAL] == {}
     assert not four.beside.memory.rows("unnoted")
 
@@ -117,7 +117,7 @@ def test_what_was_read_at_a_sibling_is_read_here_once_it_is_shown(four: Quartet)
     assert four.bravo.read(2).ok
     four.run(500)
     four.weather = losing(lambda *_: False)
-    four.run(30_000)
+    four.run(12_000)
     assert four.beside.shown() == [1, 2]
     assert four.beside.endpoint.context.unread[Plane.REAL] == {}
 
@@ -592,7 +592,7 @@ def test_what_had_expired_at_the_returned_one_is_judged_again_too(four: Quartet)
     assert four.alpha.endpoint.standing.active, "nobody has told it"
     assert "mirror.refused" in four.alt.kinds(), "it has had the CONFLICT"
     four.weather = lambda sender, relay, envelope: [envelope]
-    four.run(30_000)
+    four.run(8_000)
     assert not four.alpha.endpoint.standing.active
     assert not any(line.outboxes[Plane.REAL].pending for line in four.alpha.endpoint.context.lines)
     assert not four.alpha.memory.rows("outbox")
