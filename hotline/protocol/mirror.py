@@ -157,7 +157,7 @@ class Mirror:
         )
         ctx.raise_serial(plane, serial)
         last = ctx.outboxes[plane].last_in_precedence
-        if serial > last.get(statement.precedence, 0):
+        if serial > last[statement.precedence]:
             last[statement.precedence] = serial
             ctx.out.changes.append(Put("counter", {"name": f"last:{plane}:{statement.precedence}", "value": serial}))
         if has_our_authority(ctx, plane, statement, self.lacking.peer_has(plane)):

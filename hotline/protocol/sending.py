@@ -165,7 +165,7 @@ class Sending:
         off_record = statement.kind == NON_PAPER
         statement.checkpoint = b"" if off_record else self._own_log.shown()
         line = statement.precedence + (BESIDE if off_record else 0)
-        statement.previous_in_precedence = outbox.last_in_precedence.get(line, 0)
+        statement.previous_in_precedence = outbox.last_in_precedence[line]
         content = encode(statement)
         # What authenticates a non-paper is made when it leaves, and kept nowhere.
         signature = b"" if off_record else ctx.session.sign(ContentType.STATEMENT, plane, content).signature

@@ -196,6 +196,22 @@ def test_a_proof_without_end_is_refused_before_it_is_read() -> None:
         parse_proof(PROOF.replace(b"Y29udGV4dA==", padding))
 
 
+def test_a_proof_may_be_as_long_as_the_largest_one() -> None:
+    """One of 64 KiB is read, and of one byte more nothing is (what every reader keeps room for)."""
+    note = parse_note(NOTES[-1])
+
+    def proof(extra: int, name: int) -> bytes:
+        witness = Signature("w" * name, bytes(4), bytes(64))
+        return proof_of(LEAVES, 13, Note(note.text, (*note.signatures, witness)).encode(), bytes(extra)).encode()
+
+    fours, rest = divmod(65_536 - len(proof(3, 1)), 4)
+    longest = proof(3 + 3 * fours, 1 + rest)
+    assert len(longest) == 65_536
+    assert verify_proof(longest, LEAVES[13], VERIFIER).checkpoint.size == 20
+    with pytest.raises(Malformed, match="too-long"):
+        parse_proof(proof(3 + 3 * fours, 2 + rest))
+
+
 def test_nothing_is_proved_about_an_entry_that_is_not_there() -> None:
     """A proof would be made for an entry that the signed head does not count."""
     with pytest.raises(ValueError):
