@@ -333,7 +333,7 @@ class Answers:
 
         What is pending stays as it is. The peer may hold it already; if it holds something else, it says CONFLICT.
         """
-        ctx, outbox = self._ctx, self._ctx.outboxes[plane]
+        ctx = self._ctx
         if not self._credence.believes(plane, serial, now, hearsay=hearsay):
             return False
         if plane not in self._told_restored:
@@ -350,7 +350,8 @@ class Answers:
                 )
                 ctx.alarm("restored", text, plane=plane.value, through=serial)
         ctx.raise_serial(plane, serial)
-        outbox.restored()
+        for line in ctx.peers:  # those of its terminals that lack these serials get an empty statement for each
+            line.outboxes[plane].restored()
         return True
 
     def offer_again(self, plane: Plane, after: int, now: Instant) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import multiprocessing
 import os
@@ -136,7 +137,7 @@ def main() -> int:
     interrupted = False
     one = partial(guarded, short=arguments.short, timed=not arguments.usual)
     with (
-        multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool,
+        multiprocessing.get_context("spawn").Pool(arguments.jobs, gc.freeze) as pool,
         (arguments.results or Path(os.devnull)).open("a") as file,
     ):
         try:

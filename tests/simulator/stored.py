@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from hotline.drill.simulator.nodes import EndpointNode
@@ -40,6 +41,12 @@ def statement_of(node: EndpointNode, way: str, row: Row) -> content_pb2.Statemen
         box = kept["box"]
         assert isinstance(box, bytes)
         content = open_stored(node.storage_key, Name(way, Plane(str(plane)), serial), box, content)
+    return _decoded(content)
+
+
+@lru_cache(maxsize=4_096)
+def _decoded(content: bytes) -> content_pb2.Statement:
+    """Judges ask for one statement ten times and change none."""
     return decode_statement(content)
 
 

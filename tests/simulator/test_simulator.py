@@ -15,12 +15,14 @@ from tests.simulator.play import ROWS, Result, run_seed
 from tests.simulator.run import RARE, UNREACHED, Tally, _resume
 
 SEEDS = range(50)
+TIMED = {30: "very-slow", 31: "fast", 40: "mixed", 41: "slow", 45: "slow"}
+"""Those that are played with other timers than the usual ones: they cost no more than they did with these."""
 
 
 @cache
 def short(seed: int) -> Result:
     """A short seed, played once in this process."""
-    return run_seed(seed, short=True)
+    return run_seed(seed, short=True, timed=seed in TIMED)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -28,6 +30,7 @@ def test_no_judge_complains(seed: int) -> None:
     """A statement would be lost, shown twice, forged or out of order when the weather is bad enough."""
     result = short(seed)
     assert not result.broken, f"seed {seed}: {result.judge}: {result.broken}"
+    assert result.timers == TIMED.get(seed, "usual")
     assert result.accepted > 20
     assert result.virtual_ms >= 300_000
 

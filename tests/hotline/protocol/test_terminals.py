@@ -937,3 +937,21 @@ def test_an_end_that_nobody_knows_holds_no_other_question_up(four: Quartet) -> N
         lacking.write(beat, line)
         asked += [(beat.lacking.first, beat.lacking.last)] if beat.HasField("lacking") else []
     assert asked == [(2, 3), (5, 5), (9, 9), (2, 3)]
+
+
+def test_what_one_of_them_alone_has_heard_is_no_hole_at_the_other_when_it_is_lost(four: Quartet) -> None:
+    """The gap would stand until its party says another word, and what was read there be told for ever."""
+    # docs/protocol.md 23.4
+    four.alpha.submit("first")
+    four.run(4_000)
+    copies = four.alpha.memory.copy(), four.alt.memory.copy()
+    four.part((four.alpha, four.alt), (four.alpha, four.bravo))
+    four.alpha.submit("heard by one")
+    four.run(4_000)
+    assert (four.bravo.shown(), four.beside.shown()) == ([1], [1, 2])
+    four.alpha.restart(copies[0])
+    four.alt.restart(copies[1])
+    four.meet()
+    four.run(10_000)
+    assert [one.endpoint.context.inboxes[Plane.REAL].through for one in four.all[2:]] == [2, 2]
+    assert nothing_pending(four)
