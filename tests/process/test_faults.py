@@ -470,6 +470,7 @@ def test_a_charter_that_one_party_has_signed_starts_nothing(site: MakeSite) -> N
 # --- floods -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone  # who floods takes only what others leave of the processors
 @pytest.mark.parametrize(
     ("kind", "count"), [("silent-tcp", 300), ("silent-tls", 300), ("garbage", 100), ("streams", 40), ("statements", 2)]
 )
@@ -478,7 +479,7 @@ def test_a_flood_on_one_relay_stops_no_statement(site: MakeSite, kind: str, coun
     here = site({"fault": "flood", "target": "relay-1", "kind": kind, "count": count})
     undo = here.undone()
     time.sleep(1)
-    if kind in ("silent-tcp", "silent-tls", "garbage"):  # who floods takes what others leave of the processors
+    if kind in ("silent-tcp", "silent-tls", "garbage"):
         rises(here, count)
     for turn in range(3):
         here.delivers(f"through the flood, {turn}")
