@@ -8,6 +8,7 @@ from hotline.civil import iso_utc
 from hotline.cli.fieldview import print_text
 from hotline.cli.output import (
     TranslationOf,
+    answered_party,
     direction_word,
     line,
     precedence_word,
@@ -21,7 +22,6 @@ from hotline.limits import OPERATOR_REQUEST_BYTES_MAX
 from hotline.machine import Plane
 from hotline.protocol.language import grade_word
 from hotline.protocol.neutral import kind_word
-from hotline.protocol.statements import EVERYONE
 from hotline.safetext import safe_line
 from hotline.wire.codec import decode
 from hotline.wire.v1 import content_pb2, operator_pb2
@@ -79,7 +79,7 @@ def print_draft(view: operator_pb2.DraftView) -> None:
         what = "RETRACTS" if statement.kind == content_pb2.STATEMENT_KIND_RETRACTION else "CORRECTS"
         line(f"*** {what} #{statement.corrects.serial:04d} ***")
     if statement.HasField("in_reply_to"):
-        whose = "the other side" if statement.to_party == EVERYONE else safe_line(statement.to_party)
+        whose = answered_party(statement.to_party, sent=True)
         line(f"  in reply to      #{statement.in_reply_to.serial:04d} from {whose}")
     print_addressees(statement)
     line(f"  language         {safe_line(statement.language)}, written {direction_word(statement.direction)}")

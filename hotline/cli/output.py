@@ -273,11 +273,11 @@ def _print_trust(view: operator_pb2.StatementView) -> None:
         line(f"  on record        the peer wants it; say it of record with: hotline record-it {view.serial} --ours")
 
 
-def _answered(view: operator_pb2.StatementView) -> str:
-    """Whose statement it answers: of several parties, that of this window."""
-    if view.to_party != EVERYONE:
-        return safe_line(view.to_party)
-    return "the other side" if view.sent else "this side"
+def answered_party(to_party: str, *, sent: bool) -> str:
+    """Whose statement an answer to `to_party` answers: of several parties, that of this window."""
+    if to_party != EVERYONE:
+        return safe_line(to_party)
+    return "the other side" if sent else "this side"
 
 
 def print_statement(view: operator_pb2.StatementView) -> None:
@@ -301,7 +301,7 @@ def print_statement(view: operator_pb2.StatementView) -> None:
         what = "WANTS ON RECORD" if view.kind == NON_PAPER else "SAYS AGAIN, OF RECORD,"
         line(f"*** {what} #{view.put_on_record:04d} of {safe_line(whose)} ***")
     if view.in_reply_to:
-        line(f"  in reply to      #{view.in_reply_to:04d} from {_answered(view)}")
+        line(f"  in reply to      #{view.in_reply_to:04d} from {answered_party(view.to_party, sent=view.sent)}")
     line(f"  date-time group  {safe_line(view.date_time_group)}")
     print_addressees(view)
     line(f"  language         {safe_line(view.language)}, written {direction_word(view.direction)}")

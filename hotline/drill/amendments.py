@@ -14,7 +14,7 @@ from hotline.drill.injects import Amend, Travel
 from hotline.drill.patterns import PARTIES
 from hotline.drill.performers import stop_in_order
 from hotline.drill.processes import alone, bring_back, runs
-from hotline.drill.rehearsal import add_relay, name_charter, signed_by_both
+from hotline.drill.rehearsal import add_relay, name_charter, signed_by_all
 from hotline.drill.scene import PERFORMERS, Scene, Undo
 from hotline.drill.stage import reserve_ports
 from hotline.drill.telling import name_of, party_of
@@ -65,7 +65,7 @@ def _agreed(scene: Scene) -> list[bytes]:
 def _next(scene: Scene, changes: Changes) -> bytes:
     """The charter that follows the one that was handed out last, signed by both parties."""
     base = _agreed(scene)[-1]
-    return signed_by_both(scene.stage.rehearsal, amend(base, changes, load_charter(base).created))
+    return signed_by_all(amend(base, changes, load_charter(base).created), scene.stage.rehearsal.identities)
 
 
 def _hand_out(scene: Scene, note: bytes, apart_ms: int, but: str = "") -> None:

@@ -39,11 +39,10 @@ Every entry has `t`, milliseconds since the steady state was reached (negative b
 
 `by` names a terminal: PARTY, and PARTY-alt for an alternate. So does `terminal` on `said`, `refused-to-say` and
 `stage`: the alternate at which it was said or told; without it, the first one of the sender. `id` is
-SENDER/plane/serial; for the stage
-`renumbered`, `by` is the new serial. `late` on a stage or a showing: its time is that of a question afterwards, so it
-is too late, never too early. On `refused-to-say`, `code` is the terminal's word for it, empty if it did not answer, and
-`label` that of `said`.
-`hears` on a poll: the terminals that travel and are heard there, as PARTY/name.
+SENDER/plane/serial; for the stage `renumbered`, `by` is the new serial. `late` on a stage or a showing: its time is
+that of a question afterwards, so it is too late, never too early. On `refused-to-say`, `code` is the terminal's word
+for it, empty if it did not answer, and `label` that of `said`. `hears` on a poll: the terminals that travel and are
+heard there, as PARTY/name.
 Among three parties SENDER is PARTY:READER, and a statement is `said` once to each reader. FIELDS says what an entry
 must have at least.
 """

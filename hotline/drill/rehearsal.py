@@ -72,8 +72,7 @@ class Rehearsal:
 
 def _signed(text: bytes, keys: Mapping[str, IdentityKey], travels: Sequence[str] = ()) -> bytes:
     """By every party, and in force; amended so that alternates of `travels` are known, and not activated."""
-    for party in keys:
-        text = sign_charter(text, party, keys[party])
+    text = signed_by_all(text, keys)
     created = load_charter(text).created
     known = {f"{party}/alt": (0, 0) for party in travels}
     return _signed(amend(text, Changes(travelling=known), created), keys) if known else text
@@ -201,9 +200,9 @@ def add_relay(folder: Path, name: str, address: str, charter: str) -> tuple[Rehe
     return made, card
 
 
-def signed_by_both(rehearsal: Rehearsal, text: bytes) -> bytes:
-    """A charter text with the signatures of both rehearsed parties."""
-    for party, key in rehearsal.identities.items():
+def signed_by_all(text: bytes, keys: Mapping[str, IdentityKey]) -> bytes:
+    """A charter text with the signatures of all whose keys these are."""
+    for party, key in keys.items():
         text = sign_charter(text, party, key)
     return text
 

@@ -53,7 +53,7 @@ class Answers:
         self._told_restored: set[Plane] = set()
         self._credence = Credence(context)
         self._moves: dict[tuple[Plane, int], int] = {}
-        """New serials that statements took on this terminal's word, by the first one."""
+        """Of several parties: new serials that statements took on this terminal's word, by the first one."""
 
     def custody(self, path: Path, frame: frame_pb2.Custody, now: Instant) -> None:
         """A relay signs for envelopes. Raises RemoteError if the signature or the text is not right."""
@@ -306,11 +306,12 @@ class Answers:
 
     def _contradicts_all(self, plane: Plane, item: Pending, now: Instant) -> bool:
         """Whether one of several parties says of too many serials that it holds another one: it alone goes without."""
-        statement = decode_statement(item.content)
-        key = (plane, statement.first_serial or item.serial)
+        if not self._ctx.fellows:
+            return False
+        key = (plane, decode_statement(item.content).first_serial or item.serial)
         times = self._moves.get(key, 0)
         copies.remember(self._moves, key, times + 1)
-        if not self._ctx.fellows or times < RENUMBERED_MAX:
+        if times < RENUMBERED_MAX:
             return False
         own = self._ctx.outboxes[plane].pending.get(item.serial)
         if own is not None and not own.is_void:

@@ -9,7 +9,7 @@ import pytest
 from hotline.charter.amendment import Changes, amend
 from hotline.charter.delta import to_text
 from hotline.charter.model import load_charter, sign_charter
-from hotline.drill.rehearsal import add_relay, signed_by_both
+from hotline.drill.rehearsal import add_relay, signed_by_all
 from hotline.drill.stage import reserve_ports
 from tests.process.conftest import Stage, until
 
@@ -33,7 +33,7 @@ def test_a_relay_is_replaced_in_service(stages: Stages) -> None:
     base = stage.rehearsal.charter.read_bytes()
     text = amend(base, Changes(relays=[card], retire=["relay:relay-1"]), load_charter(base).created)
     amended, half = stage.folder / "amended.note", stage.folder / "half.note"
-    amended.write_bytes(signed_by_both(stage.rehearsal, text))
+    amended.write_bytes(signed_by_all(text, stage.rehearsal.identities))
     half.write_bytes(sign_charter(text, "ALPHA", stage.rehearsal.identities["ALPHA"]))
     stage.start("relay-3")
     until(lambda: stage.up("ALPHA") and stage.up("BRAVO"), "every path up")
