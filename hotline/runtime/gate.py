@@ -2,7 +2,8 @@
 
 gRPC does not tell a service which user is at the other end of a Unix socket. So the public socket is ours: for each
 connection the kernel's SO_PEERCRED gives the user id, and the bytes are passed on to a gRPC server that belongs to
-that one user and listens in a folder only the daemon can enter.
+that one user and listens in a folder beside it that only the daemon can enter: `NAME.d`. Both stay behind when the
+daemon is killed, and the next one that starts there removes them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import os
 import shutil
 import socket
 import struct
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from hotline.runtime.logs import get_logger
 from hotline.wire.v1 import operator_pb2_grpc
 
 _CHUNK = 65_536
+_PATH_BYTES_MAX = 107
+"""Of a Unix socket, by the kernel."""
 _PEERCRED = struct.Struct("3i")
 
 MakeService = Callable[[str | None], operator_pb2_grpc.OperatorServiceServicer]
@@ -49,13 +51,28 @@ class Gate:
         self._make_service = make_service
         self._health = health
         self._mode = mode
-        self._inner = Path(tempfile.mkdtemp(prefix="hotline-operators-"))
+        self._inner = path.with_name(path.name + ".d")
         self._servers: dict[str | None, grpc.aio.Server] = {}
         self._listener: asyncio.AbstractServer | None = None
         self._passing: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Listen. Raises ConfigError if the socket cannot be made or another daemon answers on it."""
+        over = (
+            max(len(os.fsencode(self._socket_of(name))) for name in (None, *self._officers.values())) - _PATH_BYTES_MAX
+        )
+        if over > 0:
+            raise ConfigError(
+                f"{self._path}: the path of this operator socket is {over} bytes too long; choose another"
+            )
+        try:
+            self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            _remove_stale(self._path)
+            if self._inner.exists():
+                shutil.rmtree(self._inner)
+            self._inner.mkdir(mode=0o700)
+        except OSError as error:
+            raise self._impossible(error) from error
         for officer in {None, *self._officers.values()}:
             server = grpc.aio.server(options=(("grpc.max_receive_message_length", OPERATOR_REQUEST_BYTES_MAX),))
             operator_pb2_grpc.add_OperatorServiceServicer_to_server(self._make_service(officer), server)
@@ -66,8 +83,6 @@ class Gate:
             await server.start()
             self._servers[officer] = server
         try:
-            self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-            _remove_stale(self._path)
             # Created closed to everybody else, then opened as far as the configuration says.
             before = os.umask(0o177)
             try:
@@ -76,9 +91,10 @@ class Gate:
                 os.umask(before)
             self._path.chmod(self._mode)
         except OSError as error:
-            raise ConfigError(
-                f"{self._path}: the operator socket cannot be made ({error.strerror or error})"
-            ) from error
+            raise self._impossible(error) from error
+
+    def _impossible(self, error: OSError) -> ConfigError:
+        return ConfigError(f"{self._path}: the operator socket cannot be made ({error.strerror or error})")
 
     async def close(self, grace: float) -> None:
         """Stop listening, end the servers and remove the socket."""
@@ -88,11 +104,12 @@ class Gate:
         await asyncio.gather(*(server.stop(grace) for server in self._servers.values()))
         for task in self._passing:
             task.cancel()
-        shutil.rmtree(self._inner, ignore_errors=True)
+        if self._listener is not None or self._servers:  # else it may be another daemon's
+            shutil.rmtree(self._inner, ignore_errors=True)
 
     def _socket_of(self, officer: str | None) -> Path:
         names = [None, *sorted(set(self._officers.values()))]
-        return self._inner / f"{names.index(officer)}.sock"
+        return self._inner / str(names.index(officer))
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -35,7 +35,7 @@ from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 from tests.fuzz.machines import Arguments, text
-from tests.fuzz.targets import POLICY, Target, _scratch, asked, holds, published
+from tests.fuzz.targets import POLICY, Target, asked, holds, published, scratch
 from tests.hotline.charter.conftest import held
 from tests.hotline.runtime.store_writer import BASE, KEY, opened, statement
 
@@ -112,11 +112,11 @@ def pairs(data: bytes) -> object:
 @cache
 def _tables() -> bytes:
     """The tables of a record that an auditor reads, as a database file of a few kilobytes."""
-    folder = _scratch() / "store"
+    folder = scratch() / "store"
     with opened(folder) as store:
         for serial in range(1, ENTRIES + 1):
             store.commit([statement(serial)], Instant(serial, 1_795_000_000_000 + serial))
-    path = _scratch() / "small.db"
+    path = scratch() / "small.db"
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.executescript(f"PRAGMA page_size=512; PRAGMA user_version={SCHEMA_VERSION}; {LEDGER_SCHEMA}")
         database.execute("CREATE TABLE cosignature (epoch, size, witness, line)")
@@ -140,14 +140,14 @@ def _audited(path: Path) -> object:
             holds(lawful, "more entries are verified than were ever signed")
             if log.read is not None:
                 with contextlib.suppress(HotlineError):
-                    shutil.rmtree(_scratch() / "export", ignore_errors=True)
-                    write_export(log, _scratch() / "export", lambda _: None)
+                    shutil.rmtree(scratch() / "export", ignore_errors=True)
+                    write_export(log, scratch() / "export", lambda _: None)
     return verdicts
 
 
 def record_database(data: bytes) -> object:
     """A copy of a database: bytes of a file, or cells that no program of ours would write."""
-    path = _scratch() / "copy.db"
+    path = scratch() / "copy.db"
     path.write_bytes(data if data[:1] == b"S" else _tables())
     if data[:1] != b"S":
         _rewritten(path, Arguments(data))
@@ -201,17 +201,17 @@ FOLDERS = ("1", "2", "01", "\u00b2", "\u0661", "x", "-1", "9" * 200)
 @cache
 def _exported() -> dict[str, bytes]:
     """The files of an export."""
-    path = _scratch() / "small.db"
+    path = scratch() / "small.db"
     path.write_bytes(_tables())
-    shutil.rmtree(_scratch() / "lawful", ignore_errors=True)
+    shutil.rmtree(scratch() / "lawful", ignore_errors=True)
     with open_record(path) as logs:
-        write_export(logs[0], _scratch() / "lawful", lambda _: None)
-    return {name: (_scratch() / "lawful" / name).read_bytes() for name in (*NAMES[:2], "checkpoint")}
+        write_export(logs[0], scratch() / "lawful", lambda _: None)
+    return {name: (scratch() / "lawful" / name).read_bytes() for name in (*NAMES[:2], "checkpoint")}
 
 
 def record_export(data: bytes) -> object:
     """A folder of files, of which some are as they were exported."""
-    folder, take = _scratch() / "exported", Arguments(data)
+    folder, take = scratch() / "exported", Arguments(data)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for name, content in _exported().items():

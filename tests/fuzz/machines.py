@@ -9,12 +9,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import socket
-import tempfile
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from hotline.crypto.signing import SigningKey
@@ -42,7 +40,7 @@ from hotline.wire.v1 import bundle_pb2, content_pb2, frame_pb2
 from relay.machine import Closing, Hotline, Relay
 from relay.witness import WitnessServer, WitnessService, WitnessStore
 from tests.fuzz.copies import Template
-from tests.fuzz.targets import Target, asked, holds
+from tests.fuzz.targets import Target, asked, holds, scratch
 from tests.hotline.protocol.pair import CHARTER, WALL, Pair
 
 STATEMENTS = asked("statement", "content")[:8]
@@ -519,7 +517,7 @@ def relay_seeds() -> list[bytes]:
 def _witness() -> WitnessServer:
     """A real server with a real database; connections come in pairs of sockets, not over its port."""
     ours = Ed25519Cosigner("witness.example/w1", SigningKey(b"w" * 32))
-    store = WitnessStore(Path(tempfile.mkdtemp(prefix="hotline-fuzz-")))
+    store = WitnessStore(scratch() / "witness")
     return WitnessServer("127.0.0.1:0", WitnessService(JudgingWitness(lambda origin: None, [ours]), store))
 
 

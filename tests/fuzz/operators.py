@@ -11,11 +11,9 @@ import contextlib
 import hashlib
 import random
 import sqlite3
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any, NoReturn
 
 from google.protobuf.message import DecodeError, Message
@@ -35,7 +33,7 @@ from hotline.wire.v1 import content_pb2, operator_pb2
 from tests.fuzz.copies import Template
 from tests.fuzz.machines import Arguments, ends_with_restart, text
 from tests.fuzz.papers import agreed, given
-from tests.fuzz.targets import Target, asked, holds
+from tests.fuzz.targets import Target, asked, holds, scratch
 from tests.hotline.protocol.offices import DRAFTER, OFFICERS, RELEASER, TWO, key_of, signed
 from tests.hotline.protocol.pair import WALL, Pair, Party
 from tests.hotline.protocol.quartet import Quartet
@@ -259,7 +257,7 @@ def prepared(several: bool) -> tuple[Party, EndpointStore]:
         policy = {"release": TWO} if party.name == "ALPHA" else {}
         party.prepare(standing=standing, note=note, **policy)
     pair.open(4_000)
-    store = open_store(Path(tempfile.mkdtemp(prefix="hotline-fuzz-")))
+    store = open_store(scratch() / f"operators-{several}")
     for number, plane in enumerate((*Plane, *Plane, *Plane)):
         pair.bravo.submit(f"theirs, {number}", plane=plane)
     pair.run(1_000)

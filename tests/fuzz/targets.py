@@ -359,7 +359,7 @@ def with_file(load: Callable[[Path], object], name: str = "x.toml") -> Callable[
     """A parser of files, given a file."""
 
     def run(data: bytes) -> object:
-        path = _scratch() / name
+        path = scratch() / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(data)
         return load(path)
@@ -368,18 +368,14 @@ def with_file(load: Callable[[Path], object], name: str = "x.toml") -> Callable[
 
 
 @cache
-def _scratch() -> Path:
+def scratch() -> Path:
+    """The folder of this process's files, in memory where that can be; gone when the process ends."""
     memory = Path("/dev/shm")
-    made = tempfile.TemporaryDirectory(prefix="hotline-fuzz-", dir=memory if memory.is_dir() else None)
-    return Path(_keep(made).name)
+    _KEPT.append(tempfile.TemporaryDirectory(prefix="hotline-fuzz-", dir=memory if memory.is_dir() else None))
+    return Path(_KEPT[0].name)
 
 
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []
-
-
-def _keep(folder: tempfile.TemporaryDirectory[str]) -> tempfile.TemporaryDirectory[str]:
-    _KEPT.append(folder)
-    return folder
 
 
 def safe(data: bytes) -> object:

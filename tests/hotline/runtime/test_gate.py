@@ -119,6 +119,28 @@ async def test_stale_socket_is_replaced(gates: Gates, tmp_path: Path) -> None:
     assert await _who(tmp_path / "op.sock") == "duty-1"
 
 
+async def test_what_a_killed_daemon_left_is_removed(gates: Gates, tmp_path: Path) -> None:
+    """A terminal killed a thousand times must not fill the disk with folders of sockets, nor stumble over one."""
+    (tmp_path / "op.sock.d").mkdir()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "op.sock.d" / "0"))
+    (tmp_path / "op.sock.d" / "9").touch()
+    gate = await gates.open(tmp_path / "op.sock", {ME: "duty-1"})
+    assert await _who(tmp_path / "op.sock") == "duty-1"
+    assert {path.name for path in gate._inner.iterdir()} == {"0", "1"}
+
+
+async def test_folder_of_somebody_else_is_not_followed(gates: Gates, tmp_path: Path) -> None:
+    """Who may write beside the socket must not choose where the servers of the officers listen, nor what is deleted."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "orders").write_text("orders")
+    (tmp_path / "op.sock.d").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match="cannot be made"):
+        await gates.open(tmp_path / "op.sock", {ME: "duty-1"})
+    await gates.opened[0].close(0)
+    assert (tmp_path / "elsewhere" / "orders").read_text() == "orders"
+
+
 async def test_living_socket_is_refused_and_lives_on(gates: Gates, tmp_path: Path) -> None:
     """A second daemon that takes the socket over would cut the officers off from the running one."""
     await gates.open(tmp_path / "op.sock", {ME: "duty-1"})
@@ -137,11 +159,11 @@ async def test_plain_file_is_refused_and_kept(gates: Gates, tmp_path: Path) -> N
     assert (tmp_path / "op.sock").read_text() == "orders"
 
 
-@pytest.mark.parametrize("name", ["x" * 200, "file/op.sock"])
-async def test_impossible_place_is_one_sentence(gates: Gates, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "why"), [("x" * 200, "bytes too long"), ("file/op.sock", "cannot be made")])
+async def test_impossible_place_is_one_sentence(gates: Gates, tmp_path: Path, name: str, why: str) -> None:
     """A socket that cannot be made must be told with its path, or nobody finds the cause."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="cannot be made") as caught:
+    with pytest.raises(ConfigError, match=why) as caught:
         await gates.open(tmp_path / name, {ME: "duty-1"})
     assert name in str(caught.value)
 
