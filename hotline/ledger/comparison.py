@@ -50,7 +50,11 @@ class Side:
     """PARTY/terminal whose log is the other side's: what an entry tells of another terminal's log is not held against
     it. Entries name a terminal only where there are several."""
     submitted: dict[_Name, _Told] = field(default_factory=dict)
+    mirrored: dict[_Name, _Told] = field(default_factory=dict)
+    """What a sibling has said, as this terminal holds it."""
     received: dict[_Name, _Told] = field(default_factory=dict)
+    voices: dict[_Name, str] = field(default_factory=dict)
+    """PARTY/terminal that said what was received; written down only where there are several."""
     delivered: dict[_Name, _Told] = field(default_factory=dict)
     of_thirds: dict[tuple[str, str, int], _Told] = field(default_factory=dict)
     """What third parties said, among several: their name, plane and serial."""
@@ -79,6 +83,7 @@ class Side:
                 self.submitted[name] = told
             case "msg.mirrored":
                 self.submitted.setdefault(name, told)
+                self.mirrored[name] = told
             case "nonpaper.submit":
                 self.submitted[name] = replace(told, kind=_QUIET)
             case "nonpaper.recv":
@@ -93,6 +98,8 @@ class Side:
                 self.closed.add(name)
             case "msg.recv":
                 self.received[name] = told
+            case "msg.voice":
+                self.voices[name] = str(fields.get("other", ""))
             case "msg.delivered" if self._of_counterpart(leaf):
                 for serial in serials(str(fields.get("serials", ""))):
                     self.delivered[name[0], serial] = told
@@ -143,6 +150,11 @@ def compare(one: Side, other: Side, roots: Mapping[str, Mapping[tuple[int, int],
 def _statements(sender: Side, receiver: Side) -> Iterator[Finding]:
     for name, got in receiver.received.items():
         said = sender.submitted.get(name)
+        if receiver.voices.get(name, receiver.counterpart) != receiver.counterpart:
+            # Told of a third terminal, whose own log has it; this one's only as far as it was mirrored here.
+            said = sender.mirrored.get(name)
+            if said is None or got.kind in ("void", "test-void"):
+                continue
         number = f"#{name[1]} ({name[0]})"
         if said is None:
             if not sender.restored and got.kind in ("text", "test", _QUIET):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hotline.ledger.log import split_origin
 from hotline.ledger.policy import Policy, Vouched, open_cosigned
 from hotline.ledger.proof import verify_cosigned
 from hotline.ledger.record import Leaf
@@ -92,10 +93,39 @@ def _mismatch(left: _Read, right: _Read) -> Conviction | None:
     if sent is None or got is None or sent.leaf is None or got.leaf is None:
         return None
     said, heard = sent.leaf, got.leaf
+    where = (sent.vouched.checkpoint.origin, got.vouched.checkpoint.origin)
     if any(said.fields.get(name) != heard.fields.get(name) for name in ("plane", "serial")):
+        return None
+    if not _heard_from(heard, *where):
         return None
     if said.commit.get("body") == heard.commit.get("body") and said.fields["statement"] == heard.fields["statement"]:
         return None
-    where = (sent.vouched.checkpoint.origin, got.vouched.checkpoint.origin)
     text = f"statement #{said.fields['serial']} has one text in {where[0]} and another in {where[1]}"
     return Conviction(Kind.MISMATCH, text)
+
+
+def _heard_from(heard: Leaf, sender: str, receiver: str) -> bool:
+    """Whether what the log `receiver` heard was said in the log `sender`, and not taken back.
+
+    A serial stands for two statements in honest records too: one expired and an empty one took its place, the sender
+    was restored (and began a new log), or an alternate gave the serial out as well.
+    """
+    one, other = _place(sender), _place(receiver)
+    if one is None or other is None or heard.fields.get("kind") in ("void", "test-void"):
+        return False
+    line, party, terminal, log_epoch = one
+    names = (heard.fields.get("party", party), heard.fields.get("other", f"{party}/{terminal}"))
+    return (
+        (line == other[0] and party != other[1])
+        and names == (party, f"{party}/{terminal}")
+        and heard.fields.get("peer_log_epoch") == log_epoch
+    )
+
+
+def _place(origin: str) -> tuple[str, str, str, int] | None:
+    """Hotline, party, terminal and log epoch; None for what is no terminal's log."""
+    found = split_origin(origin)
+    if found is None or found[0].count("/") < 2:
+        return None
+    line, party, terminal = found[0].rsplit("/", 2)
+    return line, party, terminal, found[1]

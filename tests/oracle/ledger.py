@@ -22,6 +22,7 @@ HEADER = "c2sp.org/tlog-proof@v1"
 _STRING = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\bfnrt]|\\u[0-9a-f]{4})*)"')
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.\d{3}Z", re.ASCII)
+_ORIGIN = re.compile(r"(?P<line>.*)/(?P<party>[^/]*)/(?P<terminal>[^/]*)/(?P<epoch>[1-9][0-9]{0,8})", re.ASCII)
 _SHORT = {'"': '"', "\\": "\\", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -276,7 +277,9 @@ def conviction(given: Json, asked: Json) -> Json:
     made = read_policy(text_bytes(given["policies"][asked["policy"]]))
     (a, left), (b, right) = _exhibit(asked["one"], made), _exhibit(asked["other"], made)
     if a.origin != b.origin:
-        return {"kind": "MISMATCH" if _mismatch(left["leaf"], right["leaf"]) else None}
+        found = _mismatch(left["leaf"], a.origin, right["leaf"], b.origin)
+        found = found or _mismatch(right["leaf"], b.origin, left["leaf"], a.origin)
+        return {"kind": "MISMATCH" if found else None}
     if a.size == b.size and a.root != b.root:
         return {"kind": "FORK-SIZE"}
     if left["index"] == right["index"] >= 0 and left["data"] != right["data"]:
@@ -288,12 +291,20 @@ def conviction(given: Json, asked: Json) -> Json:
     return {"kind": None}
 
 
-def _mismatch(one: Json | None, other: Json | None) -> bool:
-    if one is None or other is None or {one["type"], other["type"]} != {"msg.submit", "msg.recv"}:
+def _mismatch(said: Json | None, sender: str, heard: Json | None, receiver: str) -> bool:
+    if said is None or heard is None or (said["type"], heard["type"]) != ("msg.submit", "msg.recv"):
         return False
-    fields, commits = (one["fields"], other["fields"]), (one["commit"], other["commit"])
-    if any(fields[0].get(name) != fields[1].get(name) for name in ("plane", "serial")):
+    there, here = _ORIGIN.fullmatch(sender), _ORIGIN.fullmatch(receiver)
+    if there is None or here is None or there["line"] != here["line"] or there["party"] == here["party"]:
+        return False
+    fields, wanted = heard["fields"], {"party": there["party"], "other": f"{there['party']}/{there['terminal']}"}
+    if any(fields.get(name, value) != value for name, value in wanted.items()):
+        return False
+    if fields.get("peer_log_epoch") != int(there["epoch"]) or fields.get("kind") in ("void", "test-void"):
+        return False
+    if any(said["fields"].get(name) != fields.get(name) for name in ("plane", "serial")):
         return False
     return bool(
-        commits[0].get("body") != commits[1].get("body") or fields[0].get("statement") != fields[1].get("statement")
+        said["commit"].get("body") != heard["commit"].get("body")
+        or said["fields"].get("statement") != fields.get("statement")
     )

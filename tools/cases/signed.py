@@ -392,16 +392,23 @@ def _convictions() -> Cases:
     def said(**changes: Any) -> Log:
         return _log(ALPHA, 3, (1, leaf(1, "msg.submit", {**fields, **changes}, ("body",))))
 
-    def heard(private: tuple[str, ...] = ("body",), kind: str = "msg.recv", **changes: Any) -> Log:
-        return _log(BRAVO, 4, (2, leaf(2, kind, {**fields, **changes}, private)))
+    def heard(private: tuple[str, ...] = ("body",), entry: str = "msg.recv", **changes: Any) -> Log:
+        return _log(BRAVO, 4, (2, leaf(2, entry, {**fields, "peer_log_epoch": 1, **changes}, private)))
+
+    another = {"statement": seed("another").hex()}
 
     for why, one, other in (
-        ("MISMATCH: the name of the statement", said(), heard(statement=seed("another").hex())),
+        ("MISMATCH: the name of the statement", said(), heard(**another)),
         ("MISMATCH: the body", said(), heard(())),
         ("the same statement", said(), heard()),
-        ("another serial", said(), heard(serial=4, statement=seed("another").hex())),
-        ("another plane", said(), heard(plane="exercise", statement=seed("another").hex())),
-        ("nothing was received", said(), heard(kind="msg.held", statement=seed("another").hex())),
+        ("another serial", said(), heard(serial=4, **another)),
+        ("another plane", said(), heard(plane="exercise", **another)),
+        ("nothing was received", said(), heard(entry="msg.held", **another)),
+        ("MISMATCH: by the terminal itself", said(), heard(other="ALPHA/main", party="ALPHA", **another)),
+        ("an empty statement took its place", said(), heard(**another | {"kind": "void"})),
+        ("said in a later log", said(), heard(peer_log_epoch=2, **another)),
+        ("said by the alternate", said(), heard(other="ALPHA/alt", **another)),
+        ("said by a third party", said(), heard(party="CHARLIE", **another)),
     ):
         add(why, proved(one, 1), proved(other, 2))
         add(f"{why}, told in the other order", proved(other, 2), proved(one, 1))

@@ -151,6 +151,40 @@ def test_what_a_sibling_said_is_said() -> None:
     assert findings(own, side("BRAVO", received)) == [], "the own word holds"
 
 
+VOICE = Record("msg.voice", {"plane": "real", "serial": 1, "other": "ALPHA/alt", "term": 1})
+EXPIRED = Record("msg.expired", {"plane": "real", "serial": 1, "reason": "not said"})
+
+
+@pytest.mark.parametrize(
+    ("own", "kind", "wanted"),
+    [
+        ([], "text", []),
+        ([said("text", "msg.submit"), EXPIRED], "text", []),
+        ([said("text", "msg.submit"), EXPIRED, said("text", "msg.mirrored", "bb")], "text", []),
+        ([said("text", "msg.submit"), said("text", "msg.mirrored", "cc")], "text", ["mismatch"]),
+        ([said("text", "msg.mirrored", "cc")], "text", ["mismatch"]),
+        ([said("text", "msg.submit")], "void", []),
+        ([said("text", "msg.mirrored")], "void", []),
+    ],
+)
+def test_what_another_terminal_said_is_held_against_what_was_mirrored(
+    own: list[Record], kind: str, wanted: list[str]
+) -> None:
+    """A main terminal that was killed with #1 in its record would be called a forger for the #1 that its alternate said
+    (docs/protocol.md 23.12)."""
+    receiver = side("BRAVO", said(kind, "msg.recv", "bb"), VOICE, counterpart="ALPHA/main")
+    assert findings(side("ALPHA", *own), receiver) == wanted
+
+
+@pytest.mark.parametrize("statement", ["aa", "bb"])
+def test_what_the_terminal_itself_said_is_held_against_it(statement: str) -> None:
+    """Else the word of an alternate would excuse the main one for whatever it said under that serial."""
+    voice = Record("msg.voice", {**VOICE.fields, "other": "ALPHA/main"})
+    receiver = side("BRAVO", said("text", "msg.recv", statement), voice, counterpart="ALPHA/main")
+    wanted = [] if statement == "aa" else ["mismatch"]
+    assert findings(side("ALPHA", said("text", "msg.submit"), said("text", "msg.mirrored", "bb")), receiver) == wanted
+
+
 def about(party: str, record: Record) -> Record:
     """The same entry, of one other party among several."""
     return Record(record.kind, {**record.fields, "party": party}, record.private)

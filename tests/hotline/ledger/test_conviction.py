@@ -19,7 +19,12 @@ from hotline.ledger.tree import Frontier, leaf_hash
 from hotline.machine import Private, Record
 
 A, B = "hotline/ab/ALPHA/main/1", "hotline/ab/BRAVO/main/1"
-KEYS = {A: SigningKey(bytes(range(32))), B: SigningKey(bytes(range(1, 33)))}
+SIBLING, LATER, OTHER_LINE = "hotline/ab/ALPHA/alt/1", "hotline/ab/ALPHA/main/2", "hotline/ac/CHARLIE/main/1"
+ODD = "BRAVO/1"
+KEYS = {
+    origin: SigningKey(bytes(range(first, first + 32)))
+    for origin, first in {A: 0, B: 1, SIBLING: 3, LATER: 4, OTHER_LINE: 5, ODD: 6}.items()
+}
 WITNESS = Ed25519Cosigner("witness.example/w", SigningKey(bytes(range(2, 34))))
 
 
@@ -40,7 +45,7 @@ class Kept:
         self.origin, self.nodes = origin, {}
         self.leaves: list[bytes] = []
         self.notes: dict[int, bytes] = {}
-        ledger = Ledger(origin.removesuffix("/1"), KEYS[origin], 1, Frontier(), 0, Random(seed).randbytes)
+        ledger = Ledger(origin[:-2], KEYS[origin], int(origin[-1]), Frontier(), 0, Random(seed).randbytes)
         ledger.signing = True
         for record in records:
             staged = ledger.stage([record], 1_795_000_000_000)
@@ -61,10 +66,13 @@ class Kept:
         return Exhibit(Note(note.text, lines).encode())
 
 
-def said(text: str, kind: str = "msg.submit", serial: int = 1) -> Record:
+def said(text: str, entry: str = "msg.submit", serial: int = 1, **more: str | int) -> Record:
     name = leaf_hash(text.encode()).hex()
     body = Private(text.encode(), bytes([serial] * 32))
-    return Record(kind, {"plane": "real", "serial": serial, "statement": name}, {"body": body})
+    fields: dict[str, str | int] = {"plane": "real", "serial": serial, "statement": name, "kind": "text"}
+    if entry == "msg.recv":
+        fields["peer_log_epoch"] = 1
+    return Record(entry, fields | more, {"body": body})
 
 
 HONEST = Kept(A, [Record("start"), said("one"), said("two", serial=2), Record("alarm")])
@@ -115,6 +123,41 @@ def test_the_honest_are_not_convicted() -> None:
             assert convict(one, other, POLICY) is None
 
 
+@pytest.mark.parametrize(
+    ("more", "convicted"),
+    [
+        ({}, True),
+        ({"kind": "void"}, False),
+        ({"kind": "test-void"}, False),
+        ({"peer_log_epoch": 2}, False),
+        ({"other": "ALPHA/main"}, True),
+        ({"other": "ALPHA/alt"}, False),
+        ({"party": "ALPHA"}, True),
+        ({"party": "CHARLIE"}, False),
+    ],
+)
+def test_a_serial_that_honest_records_have_twice_convicts_nobody(more: dict[str, str | int], convicted: bool) -> None:
+    """A capital would be a liar for a statement that expired, a backup that was put back, its alternate, or a third
+    party (docs/protocol.md 13.8)."""
+    heard = Kept(B, [Record("start"), said("another", "msg.recv", **more)]).proof(1)
+    assert (convict(HONEST.proof(1), heard, POLICY) is not None) is convicted
+    assert (convict(heard, HONEST.proof(1), POLICY) is not None) is convicted
+
+
+def test_what_was_said_before_the_ledger_was_shown_convicts_nobody() -> None:
+    """A terminal that does not yet know whether it was put back shows no head, and may say a serial again (13.5)."""
+    heard = said("another", "msg.recv")
+    heard = Record("msg.recv", {key: value for key, value in heard.fields.items() if "log" not in key}, heard.private)
+    assert convict(HONEST.proof(1), Kept(B, [Record("start"), heard]).proof(1), POLICY) is None
+
+
+@pytest.mark.parametrize("origin", [SIBLING, LATER, OTHER_LINE, ODD])
+def test_logs_of_one_party_or_of_two_hotlines_are_not_compared(origin: str) -> None:
+    """What the peer said under a serial would contradict what its own party said under the same (13.8)."""
+    own = Kept(origin, [Record("start"), said("theirs", "msg.recv")]).proof(1)
+    assert convict(HONEST.proof(1), own, POLICY) is None
+
+
 def test_forged_evidence_convicts_nobody() -> None:
     """Anyone could make a file that accuses a capital."""
     forged = sign_checkpoint(Checkpoint(A, 4, bytes(32)), Ed25519Signer(A, SigningKey(bytes(32))))
@@ -140,7 +183,8 @@ def test_one_difference_is_enough(field: str) -> None:
         name = leaf_hash(b"other").hex()
     else:
         body = Private(b"other", bytes([1] * 32))
-    record = Record("msg.recv", {"plane": "real", "serial": 1, "statement": name}, {"body": body})
+    fields = {"plane": "real", "serial": 1, "statement": name, "peer_log_epoch": 1}
+    record = Record("msg.recv", fields, {"body": body})
     found = convict(HONEST.proof(1), Kept(B, [Record("start"), record]).proof(1), POLICY)
     assert found is not None
     assert found.kind is Kind.MISMATCH
