@@ -8,6 +8,7 @@ from typing import Any, Final
 from hotline.drill import promises
 from hotline.drill.durations import spoken
 from hotline.drill.findings import Finding, clock, named, sides, who
+from hotline.drill.journal import Entry
 from hotline.drill.measures import Facts, silence
 from hotline.drill.outcome import FaultSpan
 from hotline.drill.spans import departures
@@ -34,11 +35,14 @@ def _no_alarm(promise: promises.NoAlarm, facts: Facts) -> Finding:
     text = f"no alarm{which} at {sides(promise.by)}"
     if unwatched := _unwatched(facts, promise.by):
         return Finding(text, None, unwatched)
-    alarms = [
-        entry for entry in facts.of("alarm") if entry["by"] in promise.by and promise.name in (None, entry["name"])
-    ]
+    alarms = alarms_of(promise, facts)
     words = [f"{entry['by']} at {clock(entry['t'])}: {entry['name']}" for entry in alarms]
     return Finding(text, float(len(alarms)), named(words))
+
+
+def alarms_of(promise: promises.NoAlarm, facts: Facts) -> list[Entry]:
+    """The alarms that the promise says there are none of."""
+    return [entry for entry in facts.of("alarm") if entry["by"] in promise.by and promise.name in (None, entry["name"])]
 
 
 def _steady_paths(promise: promises.SteadyPaths, facts: Facts) -> Finding:

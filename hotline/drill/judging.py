@@ -2,7 +2,8 @@
 
 A promise holds only if it was measured. What never happened is None, not nought: a silent instrument must not pass for
 a quiet line. A drill that did not run from its steady state to its end is aborted, and none of its promises holds. A
-promise about time that is broken by no more than this machine stood still is not decided; nothing else is excused.
+promise about time that is broken by no more than this machine stood still, or about alarms by those of a silence right
+after it, is not decided; nothing else is excused.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from typing import Any, Final
 
 from hotline.drill import faultjudges, journeyjudges, officerjudges, statementjudges
 from hotline.drill.durations import spoken
+from hotline.drill.faultjudges import alarms_of
 from hotline.drill.findings import named
 from hotline.drill.journal import Entry
 from hotline.drill.measures import Facts, facts_of, numbers
 from hotline.drill.outcome import Judged, Report, Verdict
-from hotline.drill.promises import Promise, SteadyPaths, Told
+from hotline.drill.promises import NoAlarm, Promise, SteadyPaths, Told
 from hotline.drill.timeline import timeline
 
 JUDGES: Final = statementjudges.JUDGES | faultjudges.JUDGES | officerjudges.JUDGES | journeyjudges.JUDGES
@@ -130,8 +132,23 @@ def _may_be_the_machine(promise: Promise, over: float, facts: Facts) -> bool:
             return promise.within is not None
         case SteadyPaths():
             return True
+        case NoAlarm():
+            alarms = alarms_of(promise, facts)
+            return len(alarms) - sum(_from_standing_still(alarm, facts) for alarm in alarms) <= promise.limit
         case _:
             return _UNITS.get(promise.promise) == "ms" and 0 < over <= facts.stood_still
+
+
+_SILENCE: Final = frozenset({"no-path", "single-path", "terminal-silent"})
+"""Alarms that say that nobody was heard."""
+_AFTERMATH_MS = 2_000
+"""A silence is told so long after it began, at the latest, where paths are quick."""
+
+
+def _from_standing_still(alarm: Entry, facts: Facts) -> bool:
+    return alarm["name"] in _SILENCE and any(
+        entry["t"] - entry["ms"] <= alarm["t"] <= entry["t"] + _AFTERMATH_MS for entry in facts.of("standstill")
+    )
 
 
 _UNITS: Final[dict[str, Any]] = {

@@ -41,6 +41,11 @@ def late(promise: dict[str, Any] = IN_TIME, delivered: float | None = 400, ms: f
     return story.report()
 
 
+def silent_at(alarm: float, at: float = 100) -> Story:
+    """ALPHA heard nobody, on a machine that stood still for 200 ms."""
+    return stood(told({"promise": "no-alarm"}), at=at).polls(3_000).alarm(alarm, "ALPHA", "no-path")
+
+
 # --- seeing it --------------------------------------------------------------------------------------------------------
 
 
@@ -98,6 +103,10 @@ def test_a_sync_that_takes_long_is_told(tmp_path: Path, monkeypatch: pytest.Monk
             id="too-soon",
         ),
         pytest.param(stood(told({"promise": "no-alarm"})).alarm(900, "ALPHA", "fork").report(), "broken", id="alarm"),
+        pytest.param(silent_at(2_100).report(), "undecided", id="silence-after-it"),
+        pytest.param(silent_at(2_101).report(), "broken", id="silence-much-later"),
+        pytest.param(silent_at(899, at=1_100).report(), "broken", id="silence-before-it"),
+        pytest.param(silent_at(900).alarm(901, "BRAVO", "fork").report(), "broken", id="alarm-beside-silence"),
     ],
 )
 def test_only_lateness_is_excused(report: Report, verdict: str) -> None:
