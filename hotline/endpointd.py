@@ -21,7 +21,6 @@ from grpc_health.v1.health import aio as health_aio
 from hotline import __version__
 from hotline.charter.parts import Terminal
 from hotline.charter.profiles import PROFILES
-from hotline.civil import civil
 from hotline.config import EndpointConfig
 from hotline.crypto.signing import SigningKey
 from hotline.errors import ConfigError, HotlineError, StorageError
@@ -50,6 +49,7 @@ from hotline.runtime.metrics import EndpointMetrics
 from hotline.runtime.notify import notify
 from hotline.runtime.operators import OperatorService
 from hotline.runtime.ratchet import Ratchet, suspicion
+from hotline.runtime.retention import Retention
 from hotline.runtime.store import KEY_FOLDER, EndpointStore
 from hotline.runtime.watchers import Watchers
 from hotline.runtime.witnesses import Submitter
@@ -75,6 +75,7 @@ class EndpointDaemon:
         except HotlineError:
             self.store.close()
             raise
+        self.retention = Retention(config.retention_months, keys)
         self.ratchet = Ratchet(config.ratchet or config.store.with_name(f"{config.store.name}.ratchet"))
         self._world = EndpointWorld(self.store, self.watchers)
         self._rows: dict[str, Lookups] = {}
@@ -135,7 +136,8 @@ class EndpointDaemon:
         errors = {name: dialer.last_error for name, dialer in self._world.dialers.items() if dialer.last_error}
         now = system_clock()
         parties = [at_a_glance(party, member, now) for party, member in self.members.items()]
-        return {"version": __version__, "stream_errors": errors, "parties": parties}
+        alarms = self.retention.alarms(now)
+        return {"version": __version__, "stream_errors": errors, "parties": parties, "alarms": alarms}
 
     def _setups(self) -> list[EndpointSetup]:
         """What an endpoint is given, for each other party."""
@@ -226,7 +228,6 @@ class EndpointDaemon:
         self._witness()
         command = AlarmCommand(self._config.alarm.command, self._config.party, self._config.terminal, self.driver.post)
         self._world.on_alarm = command.tell
-        self._destroy_old_keys()
         self.driver.post(Started(self._suspicion()))
         await self.driver.settled()
         if self.driver.failed.done():
@@ -246,7 +247,7 @@ class EndpointDaemon:
             self._world.submitter.ask_all(self.endpoint.own_log.epoch)
 
     async def _keep_house(self) -> None:
-        """Every second: the ratchet follows the log, and readings of the record enter it."""
+        """Every second: the ratchet follows the log, readings of the record enter it, what is too old goes."""
         loop = asyncio.get_running_loop()
         seen = 0
         while True:
@@ -259,17 +260,20 @@ class EndpointDaemon:
                 if request > seen:
                     seen = request
                     self.driver.post(Audited(kind, who, what, request))
+            await self._destroy_old_keys()
 
-    def _destroy_old_keys(self) -> None:
-        """Keys of months that are older than the retention, if there is one."""
-        months = self._config.retention_months
-        if not months:
-            return
-        at = civil(system_clock().wall)
-        first = at.year * 12 + at.month - 1 - months
-        for period in self.store.keys.periods():
-            if int(period[:4]) * 12 + int(period[5:]) - 1 < first and self.store.keys.destroy(period):
-                self.store.request_audit(system_clock().wall, "destroy", "retention", period)
+    async def _destroy_old_keys(self) -> None:
+        """Destroy the keys of months whose time is over; that it is done is in the ledger before it is."""
+        due = self.retention.due(system_clock(), self.endpoint.own_log.others_time())
+        for period in due:
+            self.driver.post(Audited("destroy", "retention", period, 0))
+        if due:
+            await self.driver.settled()
+        for period in due if not self.driver.failed.done() else ():
+            try:
+                self.store.keys.destroy(period)
+            except StorageError as error:
+                get_logger("endpoint").error("retention", reason=str(error))
 
     async def stop(self) -> None:
         """Tell the peer, finish what is decided, let frames leave, close everything. At most two seconds."""

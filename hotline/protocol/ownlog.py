@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from hotline.civil import civil
 from hotline.errors import RemoteError
-from hotline.ledger.cosignature import CosignatureVerifier, Ed25519CosignatureVerifier, check_cosignature
+from hotline.ledger.cosignature import CosignatureVerifier, Ed25519CosignatureVerifier, check_cosignature, timestamp
 from hotline.ledger.log import FREEZE, OPEN, VOUCHED
 from hotline.ledger.note import Signature, parse_note
 from hotline.ledger.policy import Policy
@@ -59,6 +59,8 @@ class OwnLog:
         others = (setup.remote_log, *(one.log for one in setup.others), *setup.fellow_logs)
         self._known = {log.base: Acquaintance() for log in others}
         """By the base of the other terminal's log."""
+        ours = [one.log for one in setup.others if one.side.party == setup.local.party]
+        self._foreign = [log.base for log in others if log not in ours]
         self.quorum_lost = False
         self._epoch = context.ledger.head().epoch
         self._quarter = ""
@@ -71,6 +73,8 @@ class OwnLog:
         for witness in self._policy.witnesses:
             if witness.verifier.public != self._ctx.setup.local_log.key:
                 self._voters[witness.verifier.name] = (witness.name, witness.verifier)
+        self._times: dict[str, int] = {}
+        """When each cosigner, by its name in the policy or its base, last cosigned by its own clock; Unix seconds."""
         self._counting = {name for name, _ in self._voters.values()} if self._policy.quorum else set()
         for log in others:
             peer = Ed25519CosignatureVerifier(log.base, log.key)
@@ -227,6 +231,7 @@ class OwnLog:
         except RemoteError as error:
             self._ctx.refuse(signature.name, f"cosignature-{error.reason}", now)
             return
+        self._times[name] = timestamp(signature.value)
         if signature.name in self._known:
             known = self._known[signature.name]
             known.cosigned = max(known.cosigned, head.size)
@@ -251,6 +256,18 @@ class OwnLog:
             self.quorum_lost = False
             self._ctx.record("quorum.regained", size=size)
             self._ctx.tell("quorum", state="regained", size=size)
+
+    def others_time(self) -> int | None:
+        """The time in Unix ms that others have borne out since the start (docs/protocol.md 13.20); None: nobody."""
+        if self._policy.quorum:
+            agreed: set[str] = set()
+            for name in sorted(self._counting & self._times.keys(), key=lambda one: -self._times[one]):
+                agreed.add(name)
+                if self._policy.satisfied(agreed):
+                    return self._times[name] * 1_000
+            return None
+        told = [self._times[base] for base in self._foreign if base in self._times]
+        return min(told) * 1_000 if told else None
 
     # --- time --------------------------------------------------------------------------------------------------------
 

@@ -333,7 +333,9 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
     ) -> operator_pb2.GetStatusResponse:
         """One picture of everything."""
         del request, context
-        picture = status(self._endpoint, system_clock()) | dict(self._extra_status())
+        extra = self._extra_status()
+        picture = status(self._endpoint, system_clock())
+        picture |= {**extra, "alarms": [*picture["alarms"], *extra["alarms"]]}
         text = json.dumps(picture)
         assert len(text) <= STATUS_JSON_MAX
         return operator_pb2.GetStatusResponse(json=text)

@@ -24,6 +24,7 @@ from hotline.wire.codec import encode
 from hotline.wire.v1 import content_pb2
 
 from .pair import DAY, ROUTINE, Pair, Party, clear, losing
+from .quartet import Quartet
 
 WITNESSES = {f"w{n}": Ed25519Cosigner(f"witness.example/w{n}", SigningKey(bytes([n] * 32))) for n in (1, 2, 3)}
 POLICY = parse_policy(
@@ -470,11 +471,11 @@ def test_a_log_that_is_full_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- witnesses --------------------------------------------------------------------------------------------------------
 
 
-def answer(party: Party, *names: str) -> None:
+def answer(party: Party, *names: str, at: int = 1_795_000_000) -> None:
     """Witnesses cosign the head that everyone was given last."""
     note = last_checkpoint(party).fields["note"]
     assert isinstance(note, bytes)
-    lines = "".join(f"{WITNESSES[name].cosign(parse_note(note).text, 1_795_000_000).line()}\n" for name in names)
+    lines = "".join(f"{WITNESSES[name].cosign(parse_note(note).text, at).line()}\n" for name in names)
     party.step(Cosigned(note, lines.encode()))
 
 
@@ -500,6 +501,55 @@ def test_a_quorum_is_noted_missed_and_regained() -> None:
     answer(pair.alpha, "w1", "w2")
     assert "quorum.regained" in pair.alpha.kinds()
     assert pair.alpha.endpoint.own_log.witnessed > witnessed
+
+
+def test_the_time_is_what_a_quorum_bears_out() -> None:
+    """One witness with a wrong clock would have texts destroyed (docs/protocol.md 13.20)."""
+    pair = Pair(policy=POLICY).open()
+    own = pair.alpha.endpoint.own_log
+    pair.run(WITNESS_INTERVAL)
+    assert own.others_time() is None, "the peer has no vote where witnesses have"
+    answer(pair.alpha, "w1", at=4_000_000_000)
+    assert own.others_time() is None
+    answer(pair.alpha, "w2", "w3", at=1_795_000_000)
+    assert own.others_time() == 1_795_000_000_000
+    pair.run(WITNESS_INTERVAL)
+    answer(pair.alpha, "w2", at=1_795_000_020)
+    assert own.others_time() == 1_795_000_020_000
+    pair.alpha.restart()
+    assert pair.alpha.endpoint.own_log.others_time() is None, "what was heard before the start may be long ago"
+
+
+def test_a_witness_whose_clock_stands_is_passed_over() -> None:
+    """It would keep every text for ever, though the others are a quorum (docs/protocol.md 13.20)."""
+    lines = "".join(f"witness {name} {one.verifier.vkey()} http://{name}\n" for name, one in WITNESSES.items())
+    pair = Pair(policy=parse_policy(f"{lines}group any 1 w1 w2 w3\nquorum any\n".encode())).open()
+    pair.run(WITNESS_INTERVAL)
+    answer(pair.alpha, "w1", at=1)
+    answer(pair.alpha, "w2", at=1_795_000_000)
+    assert pair.alpha.endpoint.own_log.others_time() == 1_795_000_000_000
+
+
+def test_without_a_quorum_the_time_is_what_the_peer_bears_out() -> None:
+    """Texts would be kept for ever where there are no witnesses (docs/protocol.md 13.20)."""
+    pair = Pair().open()
+    pair.bravo.offset += 86_400_000
+    pair.run(3 * WITNESS_INTERVAL)
+    told = pair.alpha.endpoint.own_log.others_time()
+    assert told is not None
+    assert abs(pair.bravo.now().wall - told) < 2 * WITNESS_INTERVAL
+
+
+def test_a_terminal_of_our_own_bears_out_no_time() -> None:
+    """Two machines of one room, with one wrong time server, would be two clocks (docs/protocol.md 13.20)."""
+    four = Quartet()
+    four.alt.offset -= DAY
+    four.open()
+    four.run(3 * WITNESS_INTERVAL)
+    assert four.alpha.endpoint.own_log.known_to(four.alt.log.base).cosigned > 0
+    told = four.alpha.endpoint.own_log.others_time()
+    assert told is not None
+    assert abs(four.bravo.now().wall - told) < 2 * WITNESS_INTERVAL
 
 
 def test_a_word_that_no_witness_gave_does_not_count() -> None:
