@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from hotline.crypto.tls import (
@@ -46,7 +46,9 @@ def test_a_certificate_holds_for_ten_years_and_on_a_clock_that_lags() -> None:
 def test_an_altered_certificate_is_refused() -> None:
     """Both sides would sign a charter that pins what no handshake can show."""
     der = make_tls_identity("relay-1", NOW).certificate_der
-    for place in range(0, len(der), 7):
+    while der[-1] & 1:  # a signature that ends in a zero bit has a second spelling
+        der = make_tls_identity("relay-1", NOW).certificate_der
+    for place in range(len(der)):
         with pytest.raises(Untrusted):
             check_certificate(der[:place] + bytes([der[place] ^ 1]) + der[place + 1 :])
     for spoiled in (b"", der[:-1], der + b"\x00"):
@@ -76,6 +78,29 @@ def test_only_our_kind_of_certificate_is_taken() -> None:
     ):
         with pytest.raises(Untrusted):
             check_certificate(der)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x03"),
+        (b"\x55\x1d\x25", b"\x55\x1d\x11"),
+        (b"\x82\x17relay", b"\xa3\x17relay"),
+    ],
+    ids=["version 4", "two extensions of names", "a name of X.400"],
+)
+def test_what_a_card_brings_ends_no_command(old: bytes, new: bytes) -> None:
+    """A card with an odd certificate, rightly signed, would end the ceremony (docs/protocol.md 5.13 and 5.16)."""
+    made = make_tls_identity("relay-1", NOW)
+    key = load_pem_private_key(made.private_pem, None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    body = x509.load_der_x509_certificate(made.certificate_der).tbs_certificate_bytes
+    assert body.count(old) == 1
+    signature = b"\0" + key.sign(body.replace(old, new), ec.ECDSA(hashes.SHA256()))
+    algorithm = b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"
+    rest = body.replace(old, new) + algorithm + b"\x03" + bytes([len(signature)]) + signature
+    with pytest.raises(Untrusted):
+        check_certificate(b"\x30\x82" + len(rest).to_bytes(2, "big") + rest)
 
 
 def test_a_certificate_is_an_authority_for_itself_alone_and_serves_both_ends() -> None:
