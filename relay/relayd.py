@@ -178,11 +178,12 @@ async def _listen(
 ) -> tuple[grpc.aio.Server, health_aio.HealthServicer, int]:
     slow = any(entry.profile.name != "fibre" for entry in materials.entries)
     server = grpc.aio.server(options=server_options(slow, _connections()))
-    relay_pb2_grpc.add_RelayServiceServicer_to_server(RelayService(driver, links), server)
+    terminals = [terminal for charter in materials.charters for terminal in charter.terminals]
+    service = RelayService(driver, links, {terminal.tls_fingerprint for terminal in terminals})
+    relay_pb2_grpc.add_RelayServiceServicer_to_server(service, server)
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     own = OwnTls(materials.secret.tls_private_pem, materials.secret.tls_certificate_der)
-    terminals = [terminal for charter in materials.charters for terminal in charter.terminals]
     clients = list(dict.fromkeys(terminal.tls_certificate_der for terminal in terminals))
     # The relay's own certificate is let in for `hotline-relay check --health`; it is no terminal and is not admitted.
     clients.append(own.certificate_der)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Sequence
 from typing import Final, Protocol
 
 import grpc
@@ -108,9 +108,11 @@ class RelayWorld:
 class RelayService(relay_pb2_grpc.RelayServiceServicer):
     """Attach: one stream per terminal."""
 
-    def __init__(self, driver: Driver[RelayEvent], links: Links) -> None:
+    def __init__(self, driver: Driver[RelayEvent], links: Links, pinned: Container[str]) -> None:
+        """`pinned` holds the fingerprints of terminals: the handshake lets in whom one of their keys has certified."""
         self._driver = driver
         self._links = links
+        self._pinned = pinned
         self._names = itertools.count(1)
 
     # A coroutine, where the stub expects a generator: a generator cannot end while one of its writes is stuck.
@@ -119,7 +121,9 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
     ) -> None:
         """Frames both ways until either side closes."""
         peer = peer_fingerprint(context.auth_context())
-        if peer is None or len(self._links) >= RELAY_STREAMS_MAX:
+        if peer is None or peer not in self._pinned:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "not a certificate of a terminal")
+        if len(self._links) >= RELAY_STREAMS_MAX:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "no stream to be had")
         if await self._serve(peer, request_iterator, context):
             # Only a status ends the stream at its other end; a cancelled call would look alive there for ever. It may

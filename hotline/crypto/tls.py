@@ -55,7 +55,8 @@ def make_tls_identity(name: str, unix_ms: int) -> TlsIdentity:
         .serial_number(x509.random_serial_number())
         .not_valid_before(begin)
         .not_valid_after(begin + timedelta(days=_LIFETIME_DAYS))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.KeyUsage(True, *[False] * 8), critical=True)  # digitalSignature: it certifies nobody
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(server_name(name))]), critical=False)
         .add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False

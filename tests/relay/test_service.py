@@ -34,7 +34,7 @@ from relay import service
 from relay.machine import Hotline, Relay, RelayEvent
 from relay.service import Links, RelayService, RelayWorld
 from relay.store import SqliteMailboxStore
-from tests.hotline.runtime.conftest import own_tls
+from tests.hotline.runtime.conftest import certified, own_tls
 
 CHARTER = b"c" * 32
 ALPHA, BRAVO = 1, 2
@@ -70,7 +70,8 @@ class House:
         self.machine = Relay("relay-1", SigningKey(b"r" * 32), [Hotline(CHARTER, known)], self.store.load())
         self.driver: Driver[RelayEvent] = Driver(self.machine, RelayWorld(self.store, self.links, self.observer))
         self.server = grpc.aio.server(options=server_options(slow_links=False))
-        relay_pb2_grpc.add_RelayServiceServicer_to_server(RelayService(self.driver, self.links), self.server)
+        service = RelayService(self.driver, self.links, known)
+        relay_pb2_grpc.add_RelayServiceServicer_to_server(service, self.server)
         clients = [own.certificate_der for own in self.terminals.values()]
         port = self.server.add_secure_port("127.0.0.1:0", server_credentials(self.relay, clients))
         await self.server.start()
@@ -84,10 +85,10 @@ class House:
         self.driver.close()
         self.store.close()
 
-    def dial(self, terminal: int) -> Call:
-        """A stream that has not said anything yet."""
+    def dial(self, terminal: int, own: OwnTls | None = None) -> Call:
+        """A stream that has not said anything yet; `own` is what is shown instead of the terminal's certificate."""
         target = RelayTarget("relay-1", self.address, self.relay.certificate_der, PROFILES["fibre"])
-        self.channels.append(open_channel(target, self.terminals[terminal]))
+        self.channels.append(open_channel(target, own or self.terminals[terminal]))
         return relay_pb2_grpc.RelayServiceStub(self.channels[-1]).Attach()
 
     async def attach(self, terminal: int) -> tuple[Call, Frames]:
@@ -211,6 +212,21 @@ async def test_one_certificate_cannot_take_every_stream(house: House) -> None:
     alpha, _ = await house.attach(ALPHA)
     await _send(alpha, _envelope(1))
     assert (await received.next()).envelope == _envelope(1)
+
+
+async def test_what_a_pinned_key_has_certified_takes_no_stream(identities: dict[int, OwnTls], tmp_path: Path) -> None:
+    """One captured terminal could make certificates until every stream of the relay is theirs."""
+    # docs/protocol.md 5.16; the terminal has a certificate of the older kind, by which the handshake lets others in
+    house = House(tmp_path, identities[0], {ALPHA: certified("alpha-main", None, authority=True)})
+    await house.start()
+    try:
+        for number in range(3):
+            call = house.dial(ALPHA, certified(f"child-{number}", house.terminals[ALPHA]))
+            assert await asyncio.wait_for(call.code(), SECONDS) is grpc.StatusCode.PERMISSION_DENIED
+            assert (len(house.links), house.machine.streams) == (0, 0)
+        await house.attach(ALPHA)
+    finally:
+        await house.stop()
 
 
 async def test_terminal_that_does_not_read_is_told_when_it_is_given_up(

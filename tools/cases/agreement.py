@@ -58,7 +58,7 @@ def signer(name: str, key: str = "") -> IdentitySigner:
 def certificate(
     name: str, first: str = "2026-11-16", years: int = 10, curve: ec.EllipticCurve | None = None, key_of: str = ""
 ) -> bytes:
-    """A self-signed certificate like those of terminals and relays, without any randomness."""
+    """A self-signed certificate as terminals and relays had them first (5.16), without any randomness."""
     number = int.from_bytes(seed(f"TLS key of {key_of or name}"), "big") % (2**255)
     key = ec.derive_private_key(number, curve or ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{name}.hotline.invalid")])

@@ -103,12 +103,13 @@ def test_what_a_card_brings_ends_no_command(old: bytes, new: bytes) -> None:
         check_certificate(b"\x30\x82" + len(rest).to_bytes(2, "big") + rest)
 
 
-def test_a_certificate_is_an_authority_for_itself_alone_and_serves_both_ends() -> None:
+def test_a_certificate_is_no_authority_and_serves_both_ends() -> None:
     """A stolen key could certify others, or a terminal not dial with what it listens with (docs/protocol.md 5.16)."""
     certificate = x509.load_der_x509_certificate(make_tls_identity("relay-1", NOW).certificate_der)
     usage = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     assert [(one.critical, one.value) for one in certificate.extensions] == [
-        (True, x509.BasicConstraints(ca=True, path_length=0)),
+        (True, x509.BasicConstraints(ca=False, path_length=None)),
+        (True, x509.KeyUsage(True, *[False] * 8)),
         (False, x509.SubjectAlternativeName([x509.DNSName("relay-1.hotline.invalid")])),
         (False, x509.ExtendedKeyUsage(usage)),
     ]

@@ -15,7 +15,7 @@ import pytest
 from hotline.crypto.tls import fingerprint, pem, server_name
 from hotline.runtime.credentials import OwnTls, open_channel, peer_fingerprint
 from hotline.wire.v1 import relay_pb2, relay_pb2_grpc
-from tests.hotline.runtime.conftest import Server, own_tls
+from tests.hotline.runtime.conftest import Server, certified, own_tls
 
 _SETTINGS = 4
 
@@ -63,6 +63,11 @@ async def test_tls12_is_refused(server: Server, tmp_path: Path) -> None:
 async def test_certificate_that_is_not_pinned_is_refused(server: Server, tmp_path: Path, name: str) -> None:
     """If the name in a certificate counted instead of its key, anybody could attach as ALPHA (docs/protocol.md 5.4)."""
     assert await _refused(server, own_tls(name), tmp_path, ssl.TLSVersion.TLSv1_3)
+
+
+async def test_what_a_pinned_key_has_certified_is_refused(server: Server, tmp_path: Path) -> None:
+    """Whoever has one terminal's key could come as any number of others (docs/protocol.md 5.16)."""
+    assert await _refused(server, certified("alpha-main", server.terminal), tmp_path, ssl.TLSVersion.TLSv1_3)
 
 
 async def test_client_without_certificate_is_refused(server: Server, tmp_path: Path) -> None:
