@@ -46,8 +46,8 @@ DURABLE_SKIP_MAX: Final = 4_096
 TRANSIENT_SKIP_MAX: Final = 4_096
 """The same for the transient chain (heartbeats). Both bound the work that one forged header can cause."""
 
-TRANSIENT_KEYS_KEPT: Final = 64
-"""Keys of overtaken heartbeats kept per epoch: enough for reordering between paths. Full: the oldest is forgotten."""
+TRANSIENT_KEYS_KEPT: Final = 4_096
+"""Keys of overtaken heartbeats kept per epoch: as many as may be passed over at once. Full: the oldest is forgotten."""
 
 SKIPPED_KEYS_MAX: Final = 4_096
 """Message keys kept for envelopes that were overtaken, per epoch. Full: the oldest is forgotten; the sender repeats."""

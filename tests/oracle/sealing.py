@@ -25,7 +25,7 @@ from tests.oracle.protobuf import read, shown
 
 ENVELOPE_MAX, FRAME_MAX, PARCEL_MAX, FRAMES_MAX = 36_864, 40_960, 65_536, 256
 PADDING = (128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 34_816)
-SKIP_MAX, KEPT_DURABLE, KEPT_TRANSIENT = 4_096, 4_096, 64
+SKIP_MAX, KEPT_DURABLE, KEPT_TRANSIENT = 4_096, 4_096, 4_096
 HEADER, TAG, SIGNATURE = 22, 4, 64
 WITH_OPENER, TRANSIENT, CLEAR = 1, 2, 4
 TYPES = {1: "statement", 2: "receipt", 3: "heartbeat", 4: "key-request", 5: "without-prejudice"}

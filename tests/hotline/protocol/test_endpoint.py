@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
+from hotline.charter.profiles import PROFILES
 from hotline.crypto.signing import SigningKey
 from hotline.limits import (
     CLOCK_SKEW_ALARM,
@@ -514,6 +516,29 @@ def test_a_narrow_path_is_spared_while_another_is_up() -> None:
     pair.weather = losing(lambda sender, relay, envelope: relay == "relay-1")
     pair.run(100)
     assert routes(ROUTINE) == {"relay-1", "relay-2"}, "attached is not up: the state must not keep anything back"
+
+
+def test_a_slow_path_comes_up_while_another_one_swallows_all_beats() -> None:
+    """Keys of what was swallowed would take the place of those that its beats need (docs/protocol.md 7.5)."""
+    pair = Pair(relays=3, profiles=["fibre", "fibre", "narrow"])
+    quick = replace(PROFILES["fibre"], heartbeat_ms=50)
+    paths = tuple(one if one.profile.name == "narrow" else replace(one, profile=quick) for one in pair.paths)
+    for party in pair.running():
+        party.prepare(paths=paths)
+    pair.weather = losing(lambda sender, relay, envelope: relay == "relay-3")
+    pair.open(500)
+
+    def weather(sender: Party, relay: str, envelope: bytes) -> list[bytes]:
+        if relay == "relay-3":
+            pair.after(3_500, lambda: pair.bring(sender, relay, envelope))
+        return [envelope] if relay == "relay-1" else []
+
+    pair.weather = weather
+    pair.cut("relay-3")
+    pair.join("relay-3")
+    pair.run(7_500)
+    for party in pair.running():
+        assert up(party) == ["relay-1", "relay-3"]
 
 
 @pytest.mark.parametrize(
