@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 import hotline  # noqa: F401 - before any test imports gRPC, which reads its environment only once
+
+
+def pytest_configure() -> None:
+    """What tests start hears Ctrl-C and SIGHUP, also where whoever started them (nohup, a script) has them ignored.
+
+    A signal that is ignored stays so across exec(3); one that is handled, if only by nothing, is at its default there.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

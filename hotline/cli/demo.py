@@ -23,6 +23,7 @@ from hotline.drill.tap import Tap
 from hotline.errors import HotlineError, LocalError
 from hotline.ledger.note import Ed25519Verifier
 from hotline.ledger.verify import Outcome, Verdict, verify_log
+from hotline.runtime import interrupts
 from hotline.runtime.ledgerstore import read_log
 from hotline.runtime.store import connect
 from hotline.wire.v1 import content_pb2, operator_pb2
@@ -301,29 +302,35 @@ def demo(stay: bool, keep: bool, as_json: bool) -> None:
 
     Exit 0 only if every line holds.
     """
-    folder = short_folder()
+    with interrupts.once(), interrupts.whole():
+        folder = short_folder()
+        failed = ""
+        try:
+            with interrupts.listening():
+                failed = _shown(folder, stay=stay, keep=keep, as_json=as_json)
+        finally:
+            if keep or failed:
+                line(f"Kept: {folder}")
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(int(Exit.FIXABLE if failed else Exit.DONE))
+
+
+def _shown(folder: Path, *, stay: bool, keep: bool, as_json: bool) -> str:
+    """Every step until one fails; what did not hold, or nothing."""
     started = time.monotonic()
     if not as_json:
         kept = "kept" if keep else "removed at the end (--keep to keep)"
         line(f"hotline demo: two capitals, three relays, a witness, on this machine only. State in {folder}, {kept}.")
-    failed = ""
     show = Demo(folder)
-    try:
-        with show.stage, _tapped(show):
-            for number, (name, check) in enumerate(show.steps(), 1):
-                failed = _one(number, name, check, as_json=as_json)
-                if failed:
-                    break
-            if not failed:
-                _end(show, time.monotonic() - started, as_json=as_json)
-                if stay:
-                    _stay(show)
-    finally:
-        if keep or failed:
-            line(f"Kept: {folder}")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-    sys.exit(int(Exit.FIXABLE if failed else Exit.DONE))
+    with show.stage, _tapped(show):
+        for number, (name, check) in enumerate(show.steps(), 1):
+            if failed := _one(number, name, check, as_json=as_json):
+                return failed
+        _end(show, time.monotonic() - started, as_json=as_json)
+        if stay:
+            _stay(show)
+    return ""
 
 
 def _one(number: int, name: str, check: Callable[[], str], *, as_json: bool) -> str:

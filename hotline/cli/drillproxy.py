@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -12,6 +11,7 @@ import click
 
 from hotline.cli.output import line, print_json
 from hotline.errors import ConfigError, LocalError
+from hotline.runtime.interrupts import to_end
 from hotline.safetext import safe_line
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ async def _serve(
 
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in to_end():
         loop.add_signal_handler(number, stop.set)
     async with Proxy(links, control, seed) as running:
         await running.set(["*"], way, weather)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import secrets
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,9 +15,10 @@ import click
 
 from hotline.cli.drillproxy import SpanOfTime
 from hotline.cli.drills import Settings, as_processes
-from hotline.cli.exits import Exit, leave
+from hotline.cli.exits import Exit, leave, read_or_not
 from hotline.cli.output import line, print_json
 from hotline.errors import ConfigError
+from hotline.runtime import interrupts
 from hotline.safetext import safe_line
 
 if TYPE_CHECKING:
@@ -103,8 +104,8 @@ def run(
       hotline drill run my-drill.toml --dry-run
 
     Exit 0 every promise held, 7 one was broken, 10 one was late by no more than this machine stood still, so that
-    nothing is decided, 1 a drill could not be run here or was aborted. Ctrl-C ends every process that was started, and
-    still writes the report.
+    nothing is decided, 1 a drill could not be run here or was aborted. Ctrl-C, SIGTERM and the end of the terminal end
+    every process that was started, and the report is still written (130); under nohup a drill outlives its terminal.
     """
     drills = _chosen(names, tag, everything)
     if dry_run:
@@ -114,12 +115,14 @@ def run(
         raise click.UsageError("--simulate plays in virtual time, --system on an installation: one of the two")
     drawn = secrets.randbits(_SEED_BITS) if seed is None else seed
     settings = Settings(drawn, **shared)
-    if len(drills) == 1:
-        leave(_here(drills[0], settings))
-    able = _able(drills, settings)
-    skipped = len(drills) - len(able)
-    code = as_processes(able, jobs, settings, skipped)
-    leave(Exit.FIXABLE if code is Exit.DONE and names and skipped else code)
+    try:
+        with interrupts.once(), interrupts.whole():
+            code = (
+                _here(drills[0], settings) if len(drills) == 1 else _several(drills, jobs, settings, named=bool(names))
+            )
+    except KeyboardInterrupt:  # whatever had begun is written and told
+        code = Exit.INTERRUPTED
+    leave(code)
 
 
 def _chosen(names: Sequence[str], tag: str | None, everything: bool) -> list[Drill]:
@@ -147,6 +150,13 @@ def _dry(drills: Sequence[Drill]) -> None:
 
 
 # --- one -------------------------------------------------------------------------------------------------------------
+
+
+def _several(drills: Sequence[Drill], jobs: int, settings: Settings, *, named: bool) -> Exit:
+    able = _able(drills, settings)
+    skipped = len(drills) - len(able)
+    code = as_processes(able, jobs, settings, skipped)
+    return Exit.FIXABLE if code is Exit.DONE and named and skipped else code
 
 
 def _able(drills: Sequence[Drill], settings: Settings) -> list[Drill]:
@@ -189,36 +199,33 @@ def _here(one: Drill, settings: Settings) -> Exit:
     if reasons:
         leave(Exit.FIXABLE, "\n".join(f"{one.plan.name} cannot be run here: {reason}" for reason in reasons))
     other = None if settings.other is None else other_installation(settings.other)
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal must leave no relay behind either
-        signal.signal(number, signal.default_int_handler)
     folder = settings.out / one.plan.name
     for tries in itertools.count(1):
-        report, interrupted = _reported(one, settings, folder, other)
-        if interrupted or report.verdict != "undecided" or tries > settings.again:
+        report = _reported(one, settings, folder, other)
+        if interrupts.heard() or report.verdict != "undecided" or tries > settings.again:
             break
         _set_aside(report, folder, tries)
-    if settings.as_json:
-        print_json(run_json(report, folder, tries))
-    else:
-        line(summary(report, str(folder / "report.html")))
-    return Exit.INTERRUPTED if interrupted else Exit(exit_of(report))
+    with read_or_not(sys.stdout):
+        if settings.as_json:
+            print_json(run_json(report, folder, tries))
+        else:
+            line(summary(report, str(folder / "report.html")))
+    return Exit.INTERRUPTED if interrupts.heard() else Exit(exit_of(report))
 
 
-def _reported(one: Drill, settings: Settings, folder: Path, other: Other | None) -> tuple[Report, bool]:
-    """Played once: its report, and whether somebody interrupted it."""
+def _reported(one: Drill, settings: Settings, folder: Path, other: Other | None) -> Report:
+    """Played once, or until somebody interrupts it: its report."""
     from hotline.drill.journal import Journal
     from hotline.drill.results import JOURNAL, results_of
 
     _new_folder(folder)
     if not settings.as_json:
-        line(f"{one.plan.name}: {one.plan.title}   (seed {settings.seed})")
+        with read_or_not(sys.stdout):
+            line(f"{one.plan.name}: {one.plan.title}   (seed {settings.seed})")
     journal = Journal(folder / JOURNAL)
-    interrupted = False
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         _play(one, settings, journal, other, folder)
-    except KeyboardInterrupt:
-        interrupted = True
-    return results_of(journal.entries, folder), interrupted
+    return results_of(journal.entries, folder)
 
 
 def _set_aside(report: Report, folder: Path, tries: int) -> None:
@@ -228,7 +235,8 @@ def _set_aside(report: Report, folder: Path, tries: int) -> None:
         folder.rename(kept)
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be renamed to {kept.name} ({error.strerror})") from error
-    click.echo(f"{report.name}: {safe_line(report.outcome)} Kept in {kept}; it is played again.", err=True)
+    with read_or_not(sys.stderr):
+        click.echo(f"{report.name}: {safe_line(report.outcome)} Kept in {kept}; it is played again.", err=True)
 
 
 def _play(one: Drill, settings: Settings, journal: Any, other: Other | None, folder: Path) -> None:
@@ -248,7 +256,8 @@ def _play(one: Drill, settings: Settings, journal: Any, other: Other | None, fol
         keep_logs(journal.entries, stage, folder)
     finally:
         if settings.keep:
-            click.echo(f"kept: {stage}", err=True)
+            with read_or_not(sys.stderr):
+                click.echo(f"kept: {stage}", err=True)
         else:
             shutil.rmtree(stage, ignore_errors=True)
 
@@ -262,8 +271,11 @@ class _Progress:
 
     def __call__(self, at_ms: float, text: str) -> None:
         """Something happened at `at_ms`; an empty text: only time has passed."""
-        if self._quiet:
-            return
+        if not self._quiet:
+            with read_or_not(sys.stdout):
+                self._tell(at_ms, text)
+
+    def _tell(self, at_ms: float, text: str) -> None:
         clock = f"{max(0, int(at_ms)) // 60_000:02d}:{max(0.0, at_ms) / 1_000 % 60:04.1f}"
         if text:
             if self._counting:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from enum import IntEnum
-from typing import NoReturn, Protocol
+from pathlib import Path
+from typing import NoReturn, Protocol, TextIO
 
 import click
 
@@ -65,7 +68,8 @@ def exit_for(error: BaseException) -> Exit:
 def leave(code: Exit, text: str = "") -> NoReturn:
     """End the command with one clear text on stderr."""
     if text:
-        click.echo(safe_block(text), err=True)
+        with read_or_not(sys.stderr):
+            click.echo(safe_block(text), err=True)
     sys.exit(int(code))
 
 
@@ -81,6 +85,21 @@ def need_accepted(answer: Answer, otherwise: Exit = Exit.FIXABLE) -> None:
     """End the command if the daemon did not accept: 8 for what is refused by policy, `otherwise` for anything else."""
     if not answer.accepted:
         leave(Exit.REFUSED if answer.code == "policy" else otherwise, answer.text)
+
+
+def _silence(stream: TextIO) -> None:
+    """Its reader has gone; nothing can be said to it any more, not even by the interpreter at its end."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+
+
+@contextlib.contextmanager
+def read_or_not(stream: TextIO) -> Iterator[None]:
+    """For what goes on without a reader: that `stream` is a closed pipe or terminal ends nothing, now and later."""
+    try:
+        yield
+    except OSError:
+        _silence(stream)
 
 
 def guarded(program: click.Command) -> NoReturn:
@@ -101,11 +120,13 @@ def guarded(program: click.Command) -> NoReturn:
     except KeyboardInterrupt:
         leave(Exit.INTERRUPTED, "interrupted; what was accepted stays queued")
     except BrokenPipeError:
-        # The reader has gone; nothing can be said to it any more, not even by the interpreter at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(sys.stdout)
         sys.exit(int(Exit.DONE))
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
+        store = sys.modules.get("sqlite3")  # loaded by those commands only that read one
+        if store is not None and isinstance(error, store.Error):
+            leave(Exit.STORE, f"a store cannot be read ({error}); run hotline audit verify on a copy of it")
         leave(Exit.INTERNAL, f"internal fault: {type(error).__name__}; set {DEBUG_VARIABLE}=1 to see where")
     sys.exit(int(Exit.DONE))

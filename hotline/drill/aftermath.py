@@ -1,4 +1,4 @@
-"""After a drill: is any text to be found where none may be, and do both ledgers verify and agree?
+"""After a drill: everybody stops; is any text to be found where none may be, do both ledgers verify and agree?
 
 The ledgers are checked by the very commands that an auditor uses, in processes of their own.
 """
@@ -22,6 +22,7 @@ from hotline.drill.telling import party_of
 from hotline.drill.texts import needles
 
 _AUDIT_SECONDS: Final = 60
+_STOP_SECONDS: Final = 5.0
 _NEEDLE_BYTES: Final = 24
 _VERIFIED: Final = 0
 _CANNOT_DECIDE: Final = 10
@@ -37,6 +38,20 @@ def look_for_plaintext(plan: Plan, stage: Stage, recorder: Recorder) -> None:
         data = place.read_bytes()
         if any(needle in data for needle in wanted):
             recorder.add("plaintext", place=str(place.relative_to(stage.folder)))
+
+
+def stop_everyone(stage: Stage, recorder: Recorder) -> None:
+    """Terminals first: they still tell each other, over the relays, that they close."""
+
+    def stop(name: str) -> None:
+        code = stage.stop(name, _STOP_SECONDS)
+        recorder.add("exit", process=name, code=code, asked=True)
+
+    running = [name for name in stage.names() if stage.started(name) and stage.ended(name) is None]
+    terminals = {one.process for one in stage.terminals} & set(running)
+    with ThreadPoolExecutor(len(running) or 1) as pool:
+        for group in (sorted(terminals), [name for name in running if name not in terminals]):
+            list(pool.map(stop, group))
 
 
 def verify_ledgers(plan: Plan, charter: Path, stores: Mapping[str, Path], recorder: Recorder) -> None:

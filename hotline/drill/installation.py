@@ -156,6 +156,9 @@ class Installation(Stage):
         """SIGCONT."""
         self._signal(name, signal.SIGCONT)
 
+    def give_up(self) -> None:
+        """Everything goes on running: what the drill has ended is started again."""
+
     def stop_all(self) -> None:
         """Everything goes on running."""
 

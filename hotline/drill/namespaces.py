@@ -11,7 +11,6 @@ terminal whose interface is down has no route, and whoever talks to it gets no a
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import ctypes
 import functools
@@ -23,7 +22,7 @@ import subprocess
 import threading
 import tomllib
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -294,7 +293,7 @@ def prepare(scene: Scene) -> None:
     for terminal in scene.stage.rehearsal.terminals:
         if terminal.party in parties:
             line = Line(terminal.party)
-            _at_the_end(scene, line.remove)
+            scene.stage.belongings.callback(line.remove)
             line.lay()
             ways, addresses = _ways(scene, terminal, line)
             try:
@@ -307,12 +306,6 @@ def prepare(scene: Scene) -> None:
             terminal.config.write_text(text + _TABLE + table, encoding="utf-8")
             scene.stage.prefix[terminal.party] = ["nsenter", f"--net={_PLACE / line.near}", "--"]
             scene.kept[f"line of {terminal.party}"] = line
-
-
-def _at_the_end(scene: Scene, remove: Callable[[], None]) -> None:
-    """With the stage, and also if the drill ends before the stage is entered."""
-    scene.stage.belongings.callback(remove)
-    atexit.register(remove)
 
 
 def interface(inject: Interface, scene: Scene) -> Undo:

@@ -11,6 +11,7 @@ from typing import Final
 
 from hotline.drill.scene import Scene, Undo
 from hotline.drill.stage import wait_until
+from hotline.errors import LocalError
 
 _STOPS_WITHIN: Final = 5.0
 """Seconds for the kernel to stop a process that was told to."""
@@ -58,9 +59,9 @@ def end_now(scene: Scene, name: str) -> None:
 
 
 def bring_back(scene: Scene, name: str) -> None:
-    """Start the process unless it runs. Raises LocalError if it does not come up."""
+    """Start the process unless it runs, or its stage is given up. Raises LocalError if it does not come up."""
     with alone(scene, name):
-        if not runs(scene, name):
+        if not (runs(scene, name) or scene.stage.given_up):
             end_now(scene, name)
             scene.stage.start(name)
 
@@ -82,7 +83,11 @@ def freeze_now(scene: Scene, name: str) -> None:
     pid = scene.stage.pid(name)
     scene.stage.freeze(name)
     # The signal is only on its way then: a write could still be halfway.
-    wait_until(lambda: stands_still(pid), f"{name} to stand still", _STOPS_WITHIN)
+    try:
+        wait_until(lambda: stands_still(pid), f"{name} to stand still", _STOPS_WITHIN)
+    except LocalError:
+        scene.stage.thaw(name)  # what is no fault is undone by nobody else
+        raise
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from hotline.drill.links import LinkSpec, LinkStats, check_link
 from hotline.errors import LocalError
+from hotline.runtime import interrupts
 
 ANSWER_SECONDS: Final = 5.0
 START_SECONDS: Final = 20.0
@@ -110,7 +111,8 @@ class ProxyProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        with interrupts.whole():
+            self.stop()
 
     def _start(self) -> None:
         links = [[spec.name, spec.listen, spec.target] for spec in self._specs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from hotline.drill.patterns import PARTIES
 from hotline.drill.rehearsal import RehearsedTerminal
 from hotline.drill.stage import Stage
 from hotline.drill.telling import PEER, Telling, at_terminal, party_of, statement_id
+from hotline.errors import LocalError
 
 POLL_SECONDS: Final = 0.25
 _MEMORY_EVERY: Final = 4
@@ -133,6 +135,8 @@ class Recorder:
         turn = 0
         while not self._closing.wait(POLL_SECONDS):
             for party, desk in self.desks.items():
+                if self._closing.is_set():
+                    return
                 self._poll(party, desk)
             self._look_at_processes(with_memory=turn % _MEMORY_EVERY == 0)
             turn += 1
@@ -156,14 +160,19 @@ class Recorder:
             code = self._stage.ended(name)
             if code is not None:
                 self.exited(name, code)
-            elif with_memory and self._stage.started(name):
-                mib = resident_mib(self._stage.pid(name))
-                if mib:
-                    self.add("memory", process=name, mib=round(mib, 1))
+            elif with_memory:
+                # Another thread may have ended it in this very moment.
+                with contextlib.suppress(LocalError):
+                    mib = resident_mib(self._stage.pid(name))
+                    if mib:
+                        self.add("memory", process=name, mib=round(mib, 1))
 
     def exited(self, name: str, code: int) -> None:
-        """A process ended by itself; told once."""
-        pid = self._stage.pid(name)
+        """A process ended by itself; told once, unless it is gone from the stage."""
+        try:
+            pid = self._stage.pid(name)
+        except LocalError:
+            return
         if pid not in self._exited:
             self._exited.add(pid)
             self.add("exit", process=name, code=code if code >= 0 else 128 - code, asked=False)

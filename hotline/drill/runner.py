@@ -13,7 +13,7 @@ import platform
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -22,28 +22,28 @@ from typing import Any, Final
 
 from hotline import __version__
 from hotline.drill import faults
-from hotline.drill.aftermath import look_for_plaintext, verify_ledgers
+from hotline.drill.aftermath import look_for_plaintext, stop_everyone, verify_ledgers
 from hotline.drill.desk import Said
 from hotline.drill.durations import spoken
 from hotline.drill.injects import NOT_A_FAULT, Fault, Read, Say, Service, Translate
 from hotline.drill.installation import Installation
 from hotline.drill.journal import Journal, of_kind
 from hotline.drill.plan import Drill, Traffic, said_as, speaker
+from hotline.drill.processes import bring_back
 from hotline.drill.recorder import Recorder
 from hotline.drill.releases import signers_of
 from hotline.drill.scene import PERFORMERS, Other, Scene, Undo, references, serial_of
-from hotline.drill.stage import Stage
 from hotline.drill.staging import installed, staged
 from hotline.drill.standstills import Watch
 from hotline.drill.telling import at_terminal, describe, parts_of, party_of, reader_of, senders, statement_id
 from hotline.drill.texts import statement_text
 from hotline.errors import HotlineError, LocalError
+from hotline.runtime import interrupts
 
 _HANDS: Final = 12
 _SETTLE_POLL: Final = 0.05
 _LOOK_AGAIN: Final = 250.0
 """Milliseconds after which the timeline looks at the time limit again."""
-_STOP_SECONDS: Final = 5.0
 
 Progress = Callable[[float, str], None]
 """Called with milliseconds of the drill and a line for people."""
@@ -88,11 +88,18 @@ class Run:
             self._at(flow.start, lambda flow=flow: self._flow(flow, flow.start))  # type: ignore[misc]
         for number, inject in enumerate(self._plan.inject):
             self._at(inject.at, lambda n=number, one=inject: self._begin(n, one))  # type: ignore[misc]
-        try:
-            while (action := self._next(deadline)) is not None:
-                action()
-        finally:
-            self._roll_back()
+        with interrupts.whole():
+            try:
+                while (action := self._next(deadline)) is not None:
+                    action()
+            except BaseException:
+                self._tell("given up: what was done is being undone")
+                # What a hand is just doing must be done, or nobody would undo it.
+                self._scene.stage.give_up()
+                self.close()
+                raise
+            finally:
+                self._roll_back()
 
     def _at(self, at: float, action: Callable[[], None]) -> None:
         with self._changed:
@@ -108,10 +115,11 @@ class Run:
 
     def _next(self, deadline: float) -> Callable[[], None] | None:
         """What is due, waited for; None when the plan is played and no hand is busy. Raises DrillAborted."""
-        with self._changed:
-            while True:
-                if time.monotonic() > deadline:
-                    raise DrillAborted("the time limit was reached before the end of the timeline")
+        while True:
+            interrupts.look()
+            if time.monotonic() > deadline:
+                raise DrillAborted("the time limit was reached before the end of the timeline")
+            with self._changed:
                 now = self._recorder.now()
                 if (due := self._due()) is not None:
                     return due
@@ -126,17 +134,23 @@ class Run:
         return self._hands.submit(self._hand, work, *arguments)
 
     def _hand(self, work: Callable[..., object], *arguments: object) -> None:
-        self._carefully(work, *arguments)
-        with self._changed:
-            self._busy -= 1
-            self._changed.notify()
+        try:
+            self._carefully(work, *arguments)
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify()
 
     def _carefully(self, work: Callable[..., object], *arguments: object) -> None:
         try:
             work(*arguments)
         except Exception as error:  # noqa: BLE001 - a thread's exception would be lost; here the journal has it
             self._recorder.add("note", text=f"a step of the drill failed: {type(error).__name__}: {error}")
-            self._progress(self._recorder.now(), f"a step of the drill failed: {error}")
+            self._tell(f"a step of the drill failed: {error}")
+
+    def _tell(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # whoever looked on has gone
+            self._progress(self._recorder.now(), text)
 
     # --- people ------------------------------------------------------------------------------------------------------
 
@@ -219,7 +233,7 @@ class Run:
     def _inject(self, number: int, inject: Fault) -> None:
         fields = self._fields(number)
         self._recorder.add("inject", **fields)
-        self._progress(self._recorder.now(), fields["text"])
+        self._tell(fields["text"])
         match inject:
             case Say():
                 self._say_once(inject)
@@ -245,19 +259,19 @@ class Run:
         undo = self._undos.pop(number, None)
         if undo is not None:
             undo()
-            self._over(self._fields(number))
+            if not self._scene.stage.given_up:
+                self._over(self._fields(number))
 
     def _over(self, fields: dict[str, Any]) -> None:
         self._recorder.add("undo", **fields)
         self._recorder.fault_ended()
-        self._progress(self._recorder.now(), f"over: {fields['text']}")
+        self._tell(f"over: {fields['text']}")
 
     def _roll_back(self) -> None:
         for number in sorted(self._undos, reverse=True):
             self._carefully(self._undo, number)
         for name in self._scene.stage.names():
-            if not self._scene.stage.started(name) or self._scene.stage.ended(name) is not None:
-                self._carefully(self._scene.stage.start, name)
+            self._carefully(bring_back, self._scene, name)
 
     # --- afterwards --------------------------------------------------------------------------------------------------
 
@@ -268,18 +282,21 @@ class Run:
         """
         self._recorder.fault_ended()
         end = time.monotonic() + self._plan.settle / 1_000
-        while time.monotonic() < end:
-            if (due := self._due()) is not None:
-                due()
-            elif self._recorder.settled() and not self._agenda and not self._busy:
-                return
-            else:
-                time.sleep(_SETTLE_POLL)
+        with interrupts.whole():
+            while time.monotonic() < end:
+                interrupts.look()
+                if (due := self._due()) is not None:
+                    due()
+                elif self._recorder.settled() and not self._agenda and not self._busy:
+                    return
+                else:
+                    time.sleep(_SETTLE_POLL)
         self._recorder.add("note", text="not everything had settled within the time that the plan allows")
 
     def close(self) -> None:
         """Wait for what is still being done; nothing more will be."""
-        self._hands.shutdown(wait=True, cancel_futures=True)
+        with interrupts.whole():
+            self._hands.shutdown(wait=True, cancel_futures=True)
 
 
 def void(_: object) -> None:
@@ -317,10 +334,11 @@ def run_drill(
         making = (
             staged(drill.plan, folder, seed, other) if system is None else installed(drill.plan, system, folder, seed)
         )
-        with making as scene:
+        with interrupts.listening(), making as scene:
             _played(drill, scene, seed, journal, progress, deadline)
     except KeyboardInterrupt:
-        journal.add(journal.entries[-1]["t"], "end", outcome="interrupted", text="interrupted; everything was ended")
+        what = "everything was ended" if system is None else "what had been done to it was undone"
+        journal.add(journal.entries[-1]["t"], "end", outcome="interrupted", text=f"interrupted; {what}")
         raise
     except HotlineError as error:
         journal.add(journal.entries[-1]["t"], "end", outcome="aborted", text=str(error))
@@ -339,8 +357,11 @@ def _played(drill: Drill, scene: Scene, seed: int, journal: Journal, progress: P
     scene.note = lambda text: recorder.add("note", text=text)
     scene.record = recorder.add
     scene.desks = recorder.desks
-    took = recorder.reach_steady(plan.steady.within, plan.steady.quiet)
-    with _recording(recorder), Watch(scene.folder, partial(_stood_still, recorder, progress)):
+    with contextlib.ExitStack() as until:
+        until.callback(recorder.close)
+        took = recorder.reach_steady(plan.steady.within, plan.steady.quiet)
+        recorder.begin()
+        until.enter_context(Watch(scene.folder, partial(_stood_still, recorder, progress)))
         recorder.add("steady", holds=took is not None, within_ms=took)
         if took is None:
             within = f"{plan.steady.within / 1_000:.0f} s"
@@ -357,7 +378,7 @@ def _played(drill: Drill, scene: Scene, seed: int, journal: Journal, progress: P
         stores = {name: store for name, store in stage.stores.items() if store is not None}
     else:
         look_for_plaintext(plan, stage, recorder)
-        _stop_in_order(stage, recorder)
+        stop_everyone(stage, recorder)
         stores = {terminal.process: terminal.folder / "store" for terminal in stage.terminals}
     verify_ledgers(plan, stage.rehearsal.charter, stores, recorder)
     recorder.add("end", outcome="ended", text="played to its end")
@@ -366,26 +387,3 @@ def _played(drill: Drill, scene: Scene, seed: int, journal: Journal, progress: P
 def _stood_still(recorder: Recorder, progress: Progress, what: str, ms: float) -> None:
     recorder.add("standstill", at=recorder.now() - ms, what=what, ms=round(ms, 1))
     progress(recorder.now(), f"the {what} of this machine stood still for {spoken(ms)}")
-
-
-def _stop_in_order(stage: Stage, recorder: Recorder) -> None:
-    """Terminals first: they still tell each other, over the relays, that they close."""
-
-    def stop(name: str) -> None:
-        code = stage.stop(name, _STOP_SECONDS)
-        recorder.add("exit", process=name, code=code, asked=True)
-
-    running = [name for name in stage.names() if stage.started(name) and stage.ended(name) is None]
-    terminals = {one.process for one in stage.terminals} & set(running)
-    with ThreadPoolExecutor(len(running) or 1) as pool:
-        for group in (sorted(terminals), [name for name in running if name not in terminals]):
-            list(pool.map(stop, group))
-
-
-@contextlib.contextmanager
-def _recording(recorder: Recorder) -> Iterator[None]:
-    recorder.begin()
-    try:
-        yield
-    finally:
-        recorder.close()

@@ -55,6 +55,7 @@ from hotline.protocol.events import (
     MarkRead,
     Submit,
 )
+from hotline.runtime import interrupts
 
 _LOOK_MS: Final = 50
 """How often the steady state is looked for."""
@@ -87,7 +88,8 @@ def simulate(drill: Drill, seed: int, journal: Journal, progress: Progress = _si
         environment={"hotline": __version__, "simulator": "virtual time"},
     )
     try:
-        Simulation(drill.plan, seed, journal, progress).play()
+        with interrupts.listening():
+            Simulation(drill.plan, seed, journal, progress).play()
     except KeyboardInterrupt:
         journal.add(journal.entries[-1]["t"], "end", outcome="interrupted", text="interrupted")
         raise

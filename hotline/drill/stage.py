@@ -23,6 +23,7 @@ from hotline.charter.cards import ProfileName
 from hotline.drill.patterns import PARTIES
 from hotline.drill.rehearsal import Rehearsal, RehearsedRelay, RehearsedTerminal, rehearse
 from hotline.errors import LocalError, StorageError
+from hotline.runtime import interrupts
 from hotline.runtime.client import daemon
 from hotline.wire.v1 import operator_pb2
 
@@ -66,13 +67,6 @@ def wait_until(holds: Callable[[], bool], what: str, seconds: float = START_SECO
         time.sleep(_POLL_SECONDS)
 
 
-def answers(path: Path) -> bool:
-    """Whether somebody listens on a Unix socket; after a kill -9 its file is there and nobody does."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(0.2)
-        return probe.connect_ex(str(path)) == 0
-
-
 class _Readiness:
     """Where one daemon says that it serves, as it does to systemd (sd_notify(3)).
 
@@ -101,6 +95,9 @@ class _Readiness:
 
 class Stage:
     """The processes of one rehearsed hotline. Use as a context: everything it started ends with it."""
+
+    given_up = False
+    """Whether its processes are about to end, so that none need be started again."""
 
     def __init__(
         self,
@@ -156,10 +153,11 @@ class Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:
-            self.stop_all()
-        finally:
-            self.belongings.close()
+        with interrupts.whole():
+            try:
+                self.stop_all()
+            finally:
+                self.belongings.close()
 
     @property
     def alpha(self) -> RehearsedTerminal:
@@ -191,8 +189,11 @@ class Stage:
         return self.folder / f"{name}.log"
 
     def pid(self, name: str) -> int:
-        """Process id of a running daemon."""
-        return self._running[name].pid
+        """Process id of a running daemon. Raises LocalError if there is none."""
+        process = self._running.get(name)
+        if process is None:
+            raise LocalError(f"{name} does not run")
+        return process.pid
 
     def names(self) -> list[str]:
         """Every process of the stage, whether it runs or not."""
@@ -242,13 +243,19 @@ class Stage:
 
     def start_endpoint(self, terminal: RehearsedTerminal) -> None:
         """Start one endpoint; returns when it serves its operators."""
-        self._start(terminal.process, "hotline", "endpoint", "run", "--config", str(terminal.config))
+        self.start_guest(terminal.process, terminal.config)
+
+    def start_guest(self, name: str, config: Path) -> None:
+        """Start an endpoint that may be none of the hotline's own, under a name for it; it ends with the stage."""
+        self._start(name, "hotline", "endpoint", "run", "--config", str(config))
 
     def _start(self, name: str, module: str, *arguments: str) -> None:
         """Raises LocalError if the daemon ends instead, or has not said in time that it serves."""
         place = self.folder / f"{name}.ready"
         with _Readiness(place) as readiness:
-            self._launch(name, module, {"NOTIFY_SOCKET": str(place)}, *arguments)
+            # What one that is killed leaves behind goes with the stage.
+            told = {"NOTIFY_SOCKET": str(place), "TMPDIR": str(self.folder)}
+            self._launch(name, module, told, *arguments)
             wait_until(lambda: self._alive(name) and readiness.said(), f"{name} to be ready")
 
     def _launch(self, name: str, module: str, told: dict[str, str], *arguments: str) -> None:
@@ -258,7 +265,7 @@ class Stage:
             environment.pop("PYTHONPATH", None)  # it would bring our own program back
         else:
             program = [sys.executable, "-m", self.module.get(name, module), *arguments]
-        with self.log_of(name).open("ab") as log:
+        with interrupts.whole(), self.log_of(name).open("ab") as log:
             self._running[name] = subprocess.Popen(  # noqa: S603 - our own programs
                 [*self.prefix.get(name, ()), *program],
                 stdin=subprocess.DEVNULL,
@@ -283,20 +290,26 @@ class Stage:
 
     def kill(self, name: str) -> None:
         """kill -9."""
-        process = self._running.pop(name)
-        process.kill()
-        process.wait()
+        with interrupts.whole():
+            process = self._running.pop(name)
+            process.kill()
+            process.wait()
 
     def stop(self, name: str, seconds: float = 5.0) -> int:
         """SIGTERM; returns the exit code. Raises LocalError if it does not end in time (it is killed then)."""
-        process = self._running.pop(name)
-        process.terminate()
-        try:
-            return process.wait(seconds)
-        except subprocess.TimeoutExpired as error:
-            process.kill()
-            process.wait()
-            raise LocalError(f"{name} did not stop within {seconds:.0f} s") from error
+        with interrupts.whole():
+            process = self._running.pop(name)
+            process.terminate()
+            try:
+                return process.wait(seconds)
+            except subprocess.TimeoutExpired as error:
+                process.kill()
+                process.wait()
+                raise LocalError(f"{name} did not stop within {seconds:.0f} s") from error
+
+    def give_up(self) -> None:
+        """Nothing is started again before everything ends."""
+        self.given_up = True
 
     def stop_all(self) -> None:
         """End whatever still runs."""

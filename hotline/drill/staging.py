@@ -16,6 +16,7 @@ from hotline.drill.proxy import ProxyControl, ProxyProcess
 from hotline.drill.scene import PREPARERS, Links, Other, Scene
 from hotline.drill.stage import Stage
 from hotline.errors import ConfigError, LocalError
+from hotline.runtime import interrupts
 
 
 class NoLinks:
@@ -47,8 +48,8 @@ def proxied_links(plan: Plan) -> list[str]:
 @contextlib.contextmanager
 def staged(plan: Plan, folder: Path, seed: int, other: Other | None = None) -> Iterator[Scene]:
     """Everything that the plan's topology names, running; it ends with the context. Raises LocalError, StorageError."""
-    topology = plan.topology
-    with contextlib.ExitStack() as stack:
+    topology, stack = plan.topology, contextlib.ExitStack()
+    try:
         stage = Stage(
             folder,
             topology.relays,
@@ -63,6 +64,7 @@ def staged(plan: Plan, folder: Path, seed: int, other: Other | None = None) -> I
             parties=topology.capitals,
             release=release_by_two() if topology.release else (),
         )
+        stack.callback(stage.belongings.close)  # also if it ends before it is entered
         links = proxied_links(plan)
         rng = random.Random(seed)  # noqa: S311 - a drill is repeatable, not secret
         scene = Scene(plan, stage, NoLinks(), rng, folder, other=other)
@@ -78,6 +80,9 @@ def staged(plan: Plan, folder: Path, seed: int, other: Other | None = None) -> I
         ):
             stage.start(name)
         yield scene
+    finally:
+        with interrupts.whole():
+            stack.close()
 
 
 @contextlib.contextmanager

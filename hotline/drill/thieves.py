@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import time
 from typing import Final
 
@@ -17,10 +15,10 @@ from hotline.charter.amendment import Changes, amend
 from hotline.charter.ceremony import day, make_offer, make_officer
 from hotline.charter.model import sign_charter
 from hotline.drill.injects import Roster, Thief
-from hotline.drill.processes import alone, bring_back, end_child, end_now, once, runs
+from hotline.drill.performers import stop_in_order
+from hotline.drill.processes import alone, bring_back, end_now, once, runs
 from hotline.drill.rehearsal import RehearsedTerminal, name_charter
 from hotline.drill.scene import PERFORMERS, Scene, Undo
-from hotline.drill.stage import answers, wait_until
 from hotline.errors import LocalError
 
 _STOLEN: Final = ("terminal.key", "pairwise.key")
@@ -50,35 +48,30 @@ ADDED_OFFICER: Final = "added"
 def thief(inject: Thief, scene: Scene) -> Undo:
     """The thief's daemon runs when this returns; undone, it has ended. What it did to the hotline is not undone.
 
-    Raises LocalError if it does not come up.
+    Raises LocalError if it does not come up, or there is one already.
     """
-    robbed = _terminal(scene, inject.target)
-    home = scene.folder / f"thief-{inject.target}"
+    stage, robbed, name = scene.stage, _terminal(scene, inject.target), f"thief-{inject.target}"
+    if runs(scene, name):
+        raise LocalError(f"{name} runs already: one key has one thief at a time")
+    home = scene.folder / name
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(mode=0o700)
-    for name in _STOLEN:
-        shutil.copy2(robbed.folder / name, home / name)
-    shutil.copy2(scene.stage.rehearsal.charter, home / "charter.note")
+    for file in _STOLEN:
+        shutil.copy2(robbed.folder / file, home / file)
+    shutil.copy2(stage.rehearsal.charter, home / "charter.note")
     config = home / "endpoint.toml"
     officer = "duty-1" if inject.target == "ALPHA" else "duty-2"
     config.write_text(_THIEF_TOML.format(party=inject.target, uid=os.getuid(), officer=officer))
-    with (scene.folder / f"thief-{inject.target}.log").open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", "hotline", "endpoint", "run", "--config", str(config)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    scene.stage.belongings.callback(end_child, process)
-    terminal = RehearsedTerminal(inject.target, home, config, home / "t.sock")
-    wait_until(
-        lambda: process.poll() is not None or answers(terminal.socket), f"the thief of {inject.target} to be ready"
-    )
-    if process.poll() is not None:
-        raise LocalError(f"the thief of {inject.target} ended with {process.returncode}")
-    scene.kept[f"thief of {inject.target}"] = terminal
-    return lambda: end_child(process)
+    stage.start_guest(name, config)
+    scene.kept[f"thief of {inject.target}"] = RehearsedTerminal(inject.target, home, config, home / "t.sock")
+
+    def undo() -> None:
+        code = stage.ended(name)
+        if code is not None:
+            scene.note(f"{name} had ended by itself with exit code {code}")
+        stop_in_order(scene, name)
+
+    return once(undo)
 
 
 def _terminal(scene: Scene, party: str) -> RehearsedTerminal:

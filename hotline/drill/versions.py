@@ -65,7 +65,7 @@ def upgrade(inject: Upgrade, scene: Scene) -> Undo | None:
 
     def come_back() -> None:
         with alone(scene, inject.target):
-            if not runs(scene, inject.target):
+            if not (runs(scene, inject.target) or scene.stage.given_up):
                 _exchange(scene, inject.target, inject.to)
 
     if inject.lasting is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ import pytest
 from hotline.charter.body import ReleaseEntry
 from hotline.drill.rehearsal import Rehearsal, rehearse
 from hotline.drill.stage import Stage as DrillStage
-from hotline.drill.stage import reserve_ports
+from hotline.drill.stage import reserve_ports, short_folder
 from hotline.errors import HotlineError
 from hotline.runtime.client import daemon
 from hotline.wire.v1 import content_pb2, operator_pb2
@@ -69,6 +70,8 @@ class Stage:
     ) -> None:
         self.folder = folder
         self.belongings = contextlib.ExitStack()
+        self._left = short_folder()  # by daemons that are killed
+        self.belongings.callback(shutil.rmtree, self._left)
         ports = reserve_ports(relays, self.belongings)
         named = [(f"relay-{number}", f"127.0.0.1:{port}") for number, port in enumerate(ports, 1)]
         self.rehearsal: Rehearsal = rehearse(
@@ -95,7 +98,8 @@ class Stage:
             else:
                 words = ("relay", "run", "--config", self.folder / name / "relay.toml")
             with self.log(name).open("ab") as log:
-                self._running[name] = nursery.start(*words, environment=environment(), out=log, err=log)
+                variables = environment() | {"TMPDIR": str(self._left)}
+                self._running[name] = nursery.start(*words, environment=variables, out=log, err=log)
 
     def log(self, name: str) -> Path:
         """Everything that a daemon has written to its terminal."""
@@ -195,6 +199,14 @@ def stages(tmp_path: Path) -> Iterator[Callable[[int], Stage]]:
     yield make
     for stage in made:
         stage.end()
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a name so short that sockets may lie deep in it."""
+    made = short_folder()
+    yield made
+    shutil.rmtree(made)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -447,6 +447,8 @@ def test_a_thief_is_seen_by_the_robbed_and_by_the_peer(site: MakeSite) -> None:
     )
     undo()
     undo()
+    assert here.notes == ["thief-ALPHA stopped with exit code 0"]
+    assert "ready" in here.log("thief-ALPHA")
     here.mended()
 
 

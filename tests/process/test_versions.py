@@ -18,7 +18,7 @@ from hotline.drill import faults
 from hotline.drill.injects import Upgrade
 from hotline.drill.plan import find_plan
 from hotline.drill.scene import PERFORMERS, Scene
-from hotline.drill.stage import Stage, operator, paths_up, short_folder, wait_until
+from hotline.drill.stage import Stage, operator, paths_up, wait_until
 from hotline.drill.staging import NoLinks
 from hotline.drill.versions import other_installation
 from hotline.wire.v1 import content_pb2, operator_pb2
@@ -78,12 +78,12 @@ def ends_at_once(source: Path) -> None:
     (source / "relay" / "__main__.py").write_text(main + ends, encoding="utf-8")
 
 
-def test_a_version_that_does_not_come_up_is_taken_back(tmp_path: Path) -> None:
+def test_a_version_that_does_not_come_up_is_taken_back(tmp_path: Path, short: Path) -> None:
     """A hotline would be left with a relay less by the drill that was to warn of it."""
     faults.register()
     other = other_installation(make_other(tmp_path / "other", another_version(NEXT), ends_at_once))
     found: list[dict[str, Any]] = []
-    with Stage(short_folder(), 1) as stage:
+    with Stage(short, 1) as stage:
         plan = find_plan("rolling-upgrade").plan
         record = lambda kind, **fields: found.append(fields)  # noqa: E731
         scene = Scene(plan, stage, NoLinks(), random.Random(1), stage.folder, record=record, other=other)
@@ -99,7 +99,7 @@ def test_a_version_that_does_not_come_up_is_taken_back(tmp_path: Path) -> None:
         assert not stage.installation
 
 
-def test_a_version_is_exchanged_for_another_and_back(tmp_path: Path) -> None:
+def test_a_version_is_exchanged_for_another_and_back(tmp_path: Path, short: Path) -> None:
     """An upgrade would be tried for the first time in service (docs/protocol.md 4.9)."""
     faults.register()
     other = other_installation(make_other(tmp_path / "other", another_version(NEXT), later_mailbox))
@@ -112,7 +112,7 @@ def test_a_version_is_exchanged_for_another_and_back(tmp_path: Path) -> None:
         recorded.append((fields["process"], fields["to"], fields["outcome"]))
         texts.append(fields["text"])
 
-    with Stage(short_folder(), 1) as stage:
+    with Stage(short, 1) as stage:
         plan = find_plan("rolling-upgrade").plan
         scene = Scene(plan, stage, NoLinks(), random.Random(1), stage.folder, record=record, other=other)
 

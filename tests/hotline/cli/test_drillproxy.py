@@ -140,8 +140,9 @@ def test_ctrl_c_ends_with_what_passed() -> None:
 
 def test_a_proxy_leaves_the_loop_of_its_caller_alone(run: Run) -> None:
     """A second command in one process would find signals taken and sockets open."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     for _ in range(2):
         assert run("drill", "proxy", "--link", LINK, "--for", "20ms").code == 0
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 
 import click
@@ -64,6 +65,7 @@ def _leave(monkeypatch: pytest.MonkeyPatch, raised: BaseException | None) -> int
         (click.Abort(), 130),
         (KeyboardInterrupt(), 130),
         (Untrusted("signature", "does not hold"), 4),
+        (sqlite3.DatabaseError("database disk image is malformed"), 9),
         (ZeroDivisionError("inside"), 70),
     ],
 )

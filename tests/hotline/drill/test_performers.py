@@ -84,6 +84,20 @@ def cut(one: list[str], other: list[str]) -> Partition:
     return Partition.model_validate({"fault": "partition", "at": "0s", "between": [one, other]})
 
 
+def test_what_does_not_stand_still_in_time_is_let_go(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No fault has begun, so nobody would undo it: a process of an installation would stop a moment later, for ever."""
+    told: list[str] = []
+    monkeypatch.setattr("hotline.drill.processes.stands_still", lambda pid: False)
+    monkeypatch.setattr("hotline.drill.processes._STOPS_WITHIN", 0.05)
+    for name in ("freeze", "thaw"):
+        monkeypatch.setattr(scene.stage, name, lambda _, name=name: told.append(name))
+    monkeypatch.setattr(scene.stage, "pid", lambda name: 1)
+    monkeypatch.setattr(scene.stage, "started", lambda name: True)
+    with pytest.raises(LocalError, match="waited 0 s in vain"):
+        freeze(Freeze.model_validate({"fault": "freeze", "at": "0s", "target": "relay-1"}), scene)
+    assert told == ["freeze", "thaw"]
+
+
 def test_a_link_fault_reaches_the_links_it_names_and_no_other(scene: Scene, links: WrittenDown) -> None:
     """A drill of one bad line would be a drill of three."""
     undo = link(link_fault("*/relay-2", latency="300ms", loss=10), scene)

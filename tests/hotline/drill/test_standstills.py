@@ -220,7 +220,7 @@ def test_floods_are_played_alone_and_what_waits_beside_the_others(
     beside: dict[str, set[str]] = {}
     both = threading.Barrier(3, timeout=20)
 
-    def child(one: Drill, _settings: object, _running: object) -> int:
+    def child(children: drills._Children, one: Drill) -> None:
         present.add(one.plan.name)
         if not one.plan.floods:
             both.wait()
@@ -228,9 +228,9 @@ def test_floods_are_played_alone_and_what_waits_beside_the_others(
         if not one.plan.floods:
             both.wait()
         present.remove(one.plan.name)
-        return 0
+        children.codes.append(0)
 
-    monkeypatch.setattr(drills, "_child", child)
+    monkeypatch.setattr(drills._Children, "play", child)
     names = ("flood-by-terminal", "satellite-ten-minutes", "relay-killed", "flood-by-strangers", "terminal-killed")
     done = CliRunner().invoke(cli, ["drill", "run", *names, "--jobs", "2", "--out", str(tmp_path)])
     assert done.exit_code == 0, done.output
