@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import signal
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -43,6 +42,7 @@ from hotline.runtime.credentials import OwnTls, RelayTarget
 from hotline.runtime.dialer import Dialer
 from hotline.runtime.driver import Driver, settle_memory, system_clock
 from hotline.runtime.gate import Gate
+from hotline.runtime.interrupts import to_end
 from hotline.runtime.logs import get_logger
 from hotline.runtime.lookups import Lookups
 from hotline.runtime.metrics import EndpointMetrics
@@ -204,7 +204,7 @@ class EndpointDaemon:
         for name, target in wanted.items():
             if target is not None and name not in self._world.dialers:
                 dialer = self._world.dialers[name] = Dialer(target, own, self.driver)
-                self._dialing[name] = asyncio.create_task(dialer.run())
+                self._dialing[name] = self._kept_up(dialer.run())
         self._witness()
 
     def _witness(self) -> None:
@@ -218,8 +218,19 @@ class EndpointDaemon:
                 self._later(former.close())
                 submitter.ask_all(self.endpoint.own_log.epoch)
 
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+    def _kept_up(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task of the daemon; one that fails would be missed by nobody, so the daemon stops and says why."""
         task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.driver.fail(error)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._kept_up(work)
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 
@@ -242,7 +253,7 @@ class EndpointDaemon:
             except OSError as error:
                 raise ConfigError(f"metrics.listen: {self._config.metrics.listen}: {error.strerror}") from error
         self._stand()
-        self._house += [asyncio.create_task(one) for one in (self._keep_house(), command.run())]
+        self._house += [self._kept_up(one) for one in (self._keep_house(), command.run())]
         if self._world.submitter is not None:
             self._world.submitter.ask_all(self.endpoint.own_log.epoch)
 
@@ -295,11 +306,11 @@ class EndpointDaemon:
 
 
 async def serve(config: EndpointConfig, materials: Materials) -> None:
-    """Run until SIGTERM or SIGINT. Raises what stopped the daemon otherwise."""
+    """Run until SIGTERM, SIGINT or SIGHUP. Raises what stopped the daemon otherwise."""
     log = get_logger("endpoint")
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in to_end():
         loop.add_signal_handler(number, stopping.set)
     daemon = EndpointDaemon(config, materials)
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
-import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +27,7 @@ from hotline.limits import RELAY_CONNECTIONS_MAX, RELAY_OTHER_FILES
 from hotline.machine import Delivery
 from hotline.runtime.credentials import OwnTls, server_credentials, server_options
 from hotline.runtime.driver import Driver, settle_memory
+from hotline.runtime.interrupts import to_end
 from hotline.runtime.logs import get_logger
 from hotline.runtime.notify import notify
 from hotline.wire.v1 import relay_pb2_grpc
@@ -115,44 +115,47 @@ MakeRelay = Callable[[str, SigningKey, Iterable[Hotline], Iterable[tuple[bytes, 
 
 
 async def serve(config: RelayConfig, materials: Materials, make: MakeRelay = Relay) -> None:
-    """Run until SIGTERM or SIGINT. Raises what stopped the relay otherwise.
+    """Run until SIGTERM, SIGINT or SIGHUP. Raises what stopped the relay otherwise.
 
     `make` constructs the machine: a drill has one that does not do what it signs for.
     """
     log = get_logger("relay")
-    store = SqliteMailboxStore(config.store)
-    saved = store.load()
-    if store.damaged:
-        log.error("damaged", rows=store.damaged, meaning="dropped; their senders repeat them")
-    machine = make(config.name, SigningKey(materials.secret.signing), hotlines(materials.charters), saved)
-    observer, links = Observer(), Links()
-    driver: Driver[RelayEvent] = Driver(machine, RelayWorld(store, links, observer))
-    server, health, port = await _listen(config, materials, driver, links)
-    _offer_metrics(config, observer, machine)
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    if config.port_file is not None:
-        replace(config.port_file, f"{port}\n".encode())
-    settle_memory()
-    log.info("ready", name=config.name, port=port, held=machine.held)
-    notify(f"READY=1\nSTATUS=listening on port {port}")
-    waiting = asyncio.create_task(stopping.wait())
-    try:
-        while not waiting.done() and not driver.failed.done():
-            await asyncio.wait((waiting, driver.failed), timeout=_WATCHDOG_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            notify("WATCHDOG=1")
-    finally:
-        waiting.cancel()
-        notify("STOPPING=1")
-        await health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.NOT_SERVING)
-        driver.post(Closing())
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(driver.settled(), _CLOSE_SECONDS)
-        links.hang_up_all()
-        await server.stop(0.3)
-        driver.close()
-        store.close()
+    async with contextlib.AsyncExitStack() as until:
+        store = SqliteMailboxStore(config.store)
+        until.callback(store.close)
+        saved = store.load()
+        if store.damaged:
+            log.error("damaged", rows=store.damaged, meaning="dropped; their senders repeat them")
+        machine = make(config.name, SigningKey(materials.secret.signing), hotlines(materials.charters), saved)
+        observer, links = Observer(), Links()
+        driver: Driver[RelayEvent] = Driver(machine, RelayWorld(store, links, observer))
+        until.callback(driver.close)
+        server, health, port = await _listen(config, materials, driver, links)
+        until.push_async_callback(server.stop, 0.3)
+        _offer_metrics(config, observer, machine)
+        stopping = asyncio.Event()
+        for number in to_end():
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        if config.port_file is not None:
+            replace(config.port_file, f"{port}\n".encode())
+        settle_memory()
+        log.info("ready", name=config.name, port=port, held=machine.held)
+        notify(f"READY=1\nSTATUS=listening on port {port}")
+        waiting = asyncio.create_task(stopping.wait())
+        try:
+            while not waiting.done() and not driver.failed.done():
+                await asyncio.wait(
+                    (waiting, driver.failed), timeout=_WATCHDOG_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                notify("WATCHDOG=1")
+        finally:
+            waiting.cancel()
+            notify("STOPPING=1")
+            await health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.NOT_SERVING)
+            driver.post(Closing())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(driver.settled(), _CLOSE_SECONDS)
+            links.hang_up_all()
     if driver.failed.done():
         error = driver.failed.result()
         log.error("stopped", reason=str(error))

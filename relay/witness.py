@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import socket
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -83,6 +84,9 @@ class WitnessStore:
             self._db.execute("COMMIT")
         except sqlite3.Error as error:  # what was begun ends with the process
             raise StorageError(f"{self.path}: a commit failed ({error}); whether it was stored is unknown") from error
+        except BaseException:
+            self._db.rollback()
+            raise
 
     def close(self) -> None:
         """Give the store up."""
@@ -187,7 +191,11 @@ class WitnessServer(ThreadingHTTPServer):
             self._room.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A broken connection is no news."""
+        """A broken connection is no news; anything else is a fault of this program."""
+        del request, client_address
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            get_logger("witness").error("fault", reason=f"{type(error).__name__}: {error}")
 
 
 class _Handler(BaseHTTPRequestHandler):

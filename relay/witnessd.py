@@ -1,4 +1,4 @@
-"""The witness daemon: configuration -> key, charters, store -> HTTP -> run until SIGTERM."""
+"""The witness daemon: configuration -> key, charters, store -> HTTP -> run until it is told to end."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from hotline.ledger.cosignature import Cosigner, Ed25519Cosigner, MlDsa44Cosigne
 from hotline.ledger.log import split_origin
 from hotline.ledger.note import Ed25519Verifier, Verifier
 from hotline.ledger.witness import Witness
+from hotline.runtime.interrupts import to_end
 from hotline.runtime.logs import get_logger
 from hotline.runtime.notify import notify
 from relay.config import ServerConfig, load_server_config
@@ -72,10 +73,10 @@ def pinned(charters: tuple[Charter, ...]) -> Callable[[str], Verifier | None]:
 
 
 def serve(config: WitnessConfig, materials: WitnessMaterials) -> None:
-    """Run until SIGTERM or SIGINT. Raises what stopped the witness otherwise."""
+    """Run until SIGTERM, SIGINT or SIGHUP. Raises what stopped the witness otherwise."""
     log = get_logger("witness")
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in to_end():
         signal.signal(number, lambda *_: stopping.set())
     store = WitnessStore(config.store)
     service = WitnessService(Witness(pinned(materials.charters), materials.cosigners), store)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -206,7 +207,7 @@ def doctor(config_path: Path, as_json: bool) -> None:
     for name, check in _CHECKS:
         try:
             found.append(check(config))
-        except (HotlineError, OSError) as error:
+        except (HotlineError, OSError, sqlite3.Error) as error:
             found.append(Finding(name, "FAIL", str(error)))
     failures = [finding for finding in found if finding.result == "FAIL"]
     warnings = [finding for finding in found if finding.result == "WARN"]

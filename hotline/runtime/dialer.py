@@ -15,6 +15,7 @@ import grpc.aio
 from hotline.machine import FramesReceived, LinkClosed, LinkOpened
 from hotline.runtime.credentials import OwnTls, RelayTarget, open_channel
 from hotline.runtime.frames import FrameQueue
+from hotline.runtime.logs import get_logger
 from hotline.wire.v1 import relay_pb2, relay_pb2_grpc
 
 _BACKOFF_FIRST = 0.1
@@ -67,7 +68,11 @@ class Dialer:
         try:
             while True:
                 begun = loop.time()
-                await self._serve(channel)
+                try:
+                    await self._serve(channel)
+                except Exception as error:  # noqa: BLE001 - gRPC's own faults at the end of a call: no path ends by them
+                    self.last_error = f"{type(error).__name__}: {error}"[:200]
+                    get_logger("dialer").error("stream", relay=self.target.name, reason=self.last_error)
                 # A stream that was ended at once (not admitted, replaced) must not be dialled again at full speed.
                 if loop.time() - begun > _LIVED_SECONDS:
                     pause = _BACKOFF_FIRST

@@ -86,7 +86,7 @@ class Driver(Generic[EventT]):
         try:
             output = self._machine.step(event, self._clock())
         except Exception as error:  # noqa: BLE001 - any exception out of step is a bug, and a bug stops the daemon
-            self._fail(error)
+            self.fail(error)
             return
         if output.express:
             self._perform((Output(transmit=output.express),))
@@ -176,7 +176,7 @@ class Driver(Generic[EventT]):
     def _committed(self, batch: Sequence[Output], error: BaseException | None) -> None:
         self._committing = False
         if error is not None:
-            self._fail(error)
+            self.fail(error)
             return
         if self.failed.done():
             return
@@ -191,7 +191,7 @@ class Driver(Generic[EventT]):
             try:
                 self._world.transmit(transmissions)
             except Exception as error:  # noqa: BLE001 - in a callback it would only be printed
-                self._fail(error)
+                self.fail(error)
                 return
         if any(output.deliver or output.replies for output in batch):
             self._telling += 1
@@ -205,7 +205,7 @@ class Driver(Generic[EventT]):
                 for delivery in output.deliver:
                     self._world.deliver(delivery)
         except Exception as error:  # noqa: BLE001 - in a callback it would only be printed, and half an output lost
-            self._fail(error)
+            self.fail(error)
             return
         for output in batch:
             for reply in output.replies:
@@ -246,7 +246,8 @@ class Driver(Generic[EventT]):
         else:
             self._arm_soon()
 
-    def _fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
+        """Stop for good, for what has failed here or beside the machine."""
         if not self.failed.done():
             self.failed.set_result(error)
         self._idle.set()

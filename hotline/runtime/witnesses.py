@@ -9,10 +9,12 @@ import asyncio
 import contextlib
 import hashlib
 import http.client
+import re
+import threading
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from hotline.ledger.log import log_origin
@@ -23,6 +25,9 @@ from hotline.protocol.events import Cosigned, HeadSeen
 from hotline.runtime.logs import get_logger
 
 SIZE_TYPE: Final = "text/x.tlog.size"
+_SIZE: Final = re.compile(rb"[0-9]{1,20}\s*")
+GivenT = TypeVar("GivenT")
+AnswerT = TypeVar("AnswerT")
 Prove = Callable[[int, int], Sequence[bytes]]
 """Consistency proof between two sizes of our current log."""
 
@@ -84,7 +89,6 @@ class Submitter:
         self._prove = prove
         self._post = post
         self._log = get_logger("witnesses")
-        self._threads = ThreadPoolExecutor(max_workers=max(1, len(self._clients)), thread_name_prefix="witness")
         self._running: dict[str, asyncio.Task[None]] = {}
         self._loop = asyncio.get_running_loop()
 
@@ -120,10 +124,23 @@ class Submitter:
             else:
                 self._log.info("witness", name=name, reason="answers again")
 
+    async def _in_thread(self, work: Callable[[GivenT], AnswerT], given: GivenT) -> AnswerT:
+        """In a thread that nobody waits for: a witness that keeps us waiting must not hold up the end of the daemon."""
+        done: asyncio.Future[AnswerT] = self._loop.create_future()
+
+        def run() -> None:
+            try:
+                tell = partial(done.set_result, work(given))
+            except Exception as error:  # noqa: BLE001 - raised where it is waited for
+                tell = partial(done.set_exception, error)
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(lambda: done.done() or tell())
+
+        threading.Thread(target=run, name="witness", daemon=True).start()
+        return await done
+
     async def _ask(self, name: str, epoch: int) -> None:
-        note = await self._loop.run_in_executor(
-            self._threads, self._clients[name].latest, log_origin(self._base, epoch)
-        )
+        note = await self._in_thread(self._clients[name].latest, log_origin(self._base, epoch))
         self._post(HeadSeen(name, note))
 
     async def _submit(self, name: str, note: bytes, epoch: int, size: int) -> None:
@@ -137,12 +154,12 @@ class Submitter:
                 return
             proof = self._prove(known.size, size) if 0 < known.size < size else ()
             request = AddCheckpoint(known.size, tuple(proof), note).encode()
-            answer = await self._loop.run_in_executor(self._threads, self._clients[name].add_checkpoint, request)
+            answer = await self._in_thread(self._clients[name].add_checkpoint, request)
             if answer.status == Status.OK:
                 known.size = size
                 self._post(Cosigned(note, answer.body))
                 return
-            if answer.status != Status.CONFLICT or answer.kind != SIZE_TYPE or not answer.body.strip().isdigit():
+            if answer.status != Status.CONFLICT or answer.kind != SIZE_TYPE or not _SIZE.fullmatch(answer.body):
                 break
             known.size = int(answer.body)
         await self._ask(name, epoch)
@@ -153,4 +170,3 @@ class Submitter:
         for task in list(self._running.values()):
             task.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
-        self._threads.shutdown(wait=False, cancel_futures=True)

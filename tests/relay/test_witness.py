@@ -292,3 +292,16 @@ def test_an_address_that_is_taken_is_told_in_a_sentence(site: Site) -> None:
     port = site.server.server_address[1]
     with pytest.raises(ConfigError, match=f"127.0.0.1:{port} cannot be listened on"):
         WitnessServer(f"127.0.0.1:{port}", site.service)
+
+
+def test_a_fault_of_the_program_is_told_and_costs_one_request(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be taken for a broken connection, and the transaction it left open would stop the witness later."""
+    lines, judge = _Lines(), Witness.judge
+    monkeypatch.setattr("relay.witness.get_logger", lambda _: lines)
+    with monkeypatch.context() as broken:
+        broken.setattr(Witness, "judge", lambda *_: next(iter(())))
+        with pytest.raises((http.client.HTTPException, ConnectionError)):
+            site.add(LOG.request(0, 5))
+    assert Witness.judge is judge
+    assert site.add(LOG.request(0, 5))[0] == Status.OK
+    assert (lines.said, site.service.failed.is_set()) == ([("error", "fault")], False)

@@ -8,6 +8,8 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
+import grpc.aio
+import pytest
 import pytest_asyncio
 
 from hotline.machine import FramesReceived, LinkClosed, LinkOpened
@@ -180,3 +182,20 @@ async def test_full_disk_queue_stops_the_reading(server: Server, running: Runnin
     assert post.count(FramesReceived) == 0
     post.blocked.set()
     await post.until(lambda: post.count(FramesReceived) == 1)
+
+
+async def test_a_fault_of_grpc_ends_no_path(server: Server, running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would dial the relay any more, and nobody would be told: nobody waits for the task of a path."""
+    begin, faults = Dialer._serve, [asyncio.InvalidStateError("RPC already finished.")]
+
+    async def serve(self: Dialer, channel: grpc.aio.Channel) -> None:
+        if faults:
+            raise faults.pop()
+        await begin(self, channel)
+
+    monkeypatch.setattr(Dialer, "_serve", serve)
+    dialer = Dialer(server.target(), server.terminal, running.post)
+    running.start(dialer)
+    await _failed(dialer)
+    assert dialer.last_error == "InvalidStateError: RPC already finished."
+    await running.post.until(lambda: running.post.count(LinkOpened) == 1)

@@ -83,3 +83,22 @@ def test_nested_values_are_made_safe(stderr: Stderr, form: str) -> None:
     get_logger("test").info("event", fields={"key": PLANTED, "name": "a\nb"}, names=["a\nforged"])
     assert PLANTED not in stderr.getvalue()
     assert stderr.getvalue().count("\n") == 1
+
+
+def test_a_log_that_cannot_be_written_costs_nobody_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk of logs, or a terminal that was closed, would stop the daemon at its next word."""
+
+    class Closed:
+        def write(self, text: str) -> int:
+            raise OSError(5, "Input/output error")
+
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+        def isatty(self) -> bool:
+            return False
+
+    monkeypatch.setattr("sys.stderr", Closed())
+    set_up_logs("info", "json")
+    get_logger("test").warning("nobody reads this")
+    structlog.reset_defaults()

@@ -111,6 +111,7 @@ async def test_a_witness_that_is_away_is_asked_again(site: Site) -> None:
         (422, "text/plain", b"no"),
         (409, "text/x.tlog.size", b"3\n"),
         (409, "text/x.tlog.size", b"99999999999999999999999\n"),
+        (409, "text/x.tlog.size", b"9" * 5_000),
     ],
 )
 async def test_nonsense_brings_nothing_and_stops_nothing(status: int, kind: str, body: bytes) -> None:
@@ -144,8 +145,23 @@ async def test_nonsense_brings_nothing_and_stops_nothing(status: int, kind: str,
         await rig.submit(12)
         assert not [event for event in rig.told if isinstance(event, Cosigned)]
         assert len(asked) <= 4
+        assert rig.submitter._known["w1"].failing
         await rig.submitter.close()
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+async def test_a_witness_that_keeps_silent_holds_up_no_end() -> None:
+    """A daemon that was told to end would live on until the witness lets go of it: for ever, byte by byte."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        rig = Rig(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        rig.submitter.submit(note(5), 1, 5)
+        asked, _ = await asyncio.get_running_loop().run_in_executor(None, silent.accept)
+        waiting = [thread for thread in threading.enumerate() if thread.name.startswith("witness")]
+        await rig.submitter.close()
+        # The interpreter waits at its end for every thread that is none of these.
+        assert [thread.daemon for thread in waiting] == [True]
+        asked.close()
+        waiting[0].join(5)
