@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import math
 import multiprocessing
 import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from tests.simulator.adversary import ADVERSARIES
 from tests.simulator.officers import DEEDS
@@ -27,14 +29,39 @@ UNREACHED = {
     "path suspect+silent": "the same",
 }
 """Rows of the tables of transitions that no weather can reach, and why."""
-RARE = {
-    "path suspect+opened": "a welcome that was repeated on its way, and silence between the two",
-    "told queued > renumbered": "a restored sender whose statement had not left when its peer told it of the loss",
-    "told relayed > renumbered": "the same, and a relay was quicker than the peer",
-}
-"""Rows that the first ENOUGH_SEEDS do not reach and more of them do."""
-ENOUGH_SEEDS = 50
-"""From so many seeds on, whatever never happened is a failure of the campaign."""
+RARE = {"path suspect+opened": "a welcome that was repeated on its way, and silence between the two"}
+"""What so few seeds have that nobody has counted in how many."""
+SELDOM: Final[Mapping[int, tuple[str, ...]]] = {
+    150: ("charter-differs",),
+    60: (
+        "clone", "rewrite", "forge-receipt", "lie-replay", "perjure-head", "perjure-conflict", "perjure-receipt",
+        "perjure-time", "perjure-two-texts", "perjure-read", "former-refused", "standdown", "path up+opened",
+        "told queued > renumbered",
+    ),
+    25: (
+        "lie-forge-custody", "lie-delay", "lie-alter", "lie-reorder", "lie-drop", "perjure-through", "steal-stream",
+        "part", "takeover", "told relayed > renumbered",
+    ),
+    12: (
+        "lie-withhold-last", "split", "stray-charter", "babble", "flood", "forge-key-request", "forge-statement",
+        "amnesia", "mute-up", "relay-full-disk", "relay-torn", "stolen", "charter-changed", "charter-unsigned",
+        "charter-ready", "released-former", "released-fallen", "released-lacking", "released-forged",
+        "checklist-whole", "checklist-called-away", "checklist-unanswered", "checklist-wrong", "path attached+opened",
+        "told delivered > relayed", "told delivered > delivered", "told read > relayed", "told relayed > relayed",
+    ),
+}  # fmt: skip
+"""What one of so many seeds has, or more of them, as counted over 95 that drew their timers."""
+OFTEN: Final = 4
+"""One of so many has everything else."""
+ODDS: Final = 10_000
+"""What never happened is a failure of the campaign where so long a one would lack it once in so many times: of a
+hundred things one is lacking by chance in one campaign of a hundred."""
+
+
+def seeds_for(what: str) -> float:
+    """How long a campaign must be before it is no chance that this never happened in it."""
+    in_one_of = next((number for number, names in SELDOM.items() if what in names), OFTEN)
+    return math.inf if what in RARE else math.log(ODDS) / -math.log(1 - 1 / in_one_of)
 
 
 class Tally:
@@ -63,11 +90,14 @@ class Tally:
         if result.broken:
             self.bad.append((result.seed, result.judge, result.broken))
 
-    def missing(self) -> list[str]:
-        """Weathers, adversaries and rows that never happened though they could."""
+    def never(self) -> list[str]:
+        """Weathers, adversaries, deeds and rows that never happened though they could."""
         kinds = [kind for kind in (*WEATHERS, *ADVERSARIES, *DEEDS) if not self.played[kind]]
-        rows = [row for row in ROWS if not self.rows[row] and row not in UNREACHED and row not in RARE]
-        return kinds + rows
+        return kinds + [row for row in ROWS if not self.rows[row] and row not in UNREACHED]
+
+    def missing(self) -> list[str]:
+        """What never happened in a campaign that is long enough for that to be no chance."""
+        return [what for what in self.never() if len(self.seeds) >= seeds_for(what)]
 
     def report(self) -> Iterable[str]:
         """The coverage, for people."""
@@ -78,7 +108,10 @@ class Tally:
         yield f"transitions: {len(seen)} of {len(ROWS)} rows; " + ", ".join(f"{row} {self.rows[row]}" for row in seen)
         excused = {row: why for row, why in {**UNREACHED, **RARE}.items() if not self.rows[row]}
         yield f"out of reach: {', '.join(f'{row} ({why})' for row, why in excused.items())}"
-        if missing := self.missing():
+        missing = self.missing()
+        if waiting := [what for what in self.never() if what not in missing and what not in RARE]:
+            yield "not yet: " + ", ".join(f"{what} (until {seeds_for(what):.0f} seeds)" for what in waiting)
+        if missing:
             yield f"never happened: {', '.join(missing)}"
 
 
@@ -157,7 +190,6 @@ def main() -> int:
 def _conclude(tally: Tally, wanted: int, before: int, took: float, jobs: int) -> int:
     for line in tally.report():
         print(line)
-    enough = len(tally.seeds) >= ENOUGH_SEEDS
     bad = [f"{seed} ({judge})" for seed, judge, _ in sorted(tally.bad)]
     print(
         f"{len(tally.seeds)} of {wanted} seeds, {tally.statements} statements,"
@@ -170,7 +202,7 @@ def _conclude(tally: Tally, wanted: int, before: int, took: float, jobs: int) ->
         f"{tally.virtual_ms / 3_600_000:.1f} virtual hours; {took:.0f} s now,"
         f" {rate:.0f} times faster than real time on {jobs} processes"
     )
-    return 1 if bad or (enough and tally.missing()) else 0
+    return 1 if bad or tally.missing() else 0
 
 
 def _report(result: Result, done: int, *, verbose: bool) -> None:
