@@ -253,9 +253,7 @@ class Stage:
         """Raises LocalError if the daemon ends instead, or has not said in time that it serves."""
         place = self.folder / f"{name}.ready"
         with _Readiness(place) as readiness:
-            # What one that is killed leaves behind goes with the stage.
-            told = {"NOTIFY_SOCKET": str(place), "TMPDIR": str(self.folder)}
-            self._launch(name, module, told, *arguments)
+            self._launch(name, module, {"NOTIFY_SOCKET": str(place)}, *arguments)
             wait_until(lambda: self._alive(name) and readiness.said(), f"{name} to be ready")
 
     def _launch(self, name: str, module: str, told: dict[str, str], *arguments: str) -> None:

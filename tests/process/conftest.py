@@ -70,8 +70,6 @@ class Stage:
     ) -> None:
         self.folder = folder
         self.belongings = contextlib.ExitStack()
-        self._left = short_folder()  # by daemons that are killed
-        self.belongings.callback(shutil.rmtree, self._left)
         ports = reserve_ports(relays, self.belongings)
         named = [(f"relay-{number}", f"127.0.0.1:{port}") for number, port in enumerate(ports, 1)]
         self.rehearsal: Rehearsal = rehearse(
@@ -98,8 +96,7 @@ class Stage:
             else:
                 words = ("relay", "run", "--config", self.folder / name / "relay.toml")
             with self.log(name).open("ab") as log:
-                variables = environment() | {"TMPDIR": str(self._left)}
-                self._running[name] = nursery.start(*words, environment=variables, out=log, err=log)
+                self._running[name] = nursery.start(*words, environment=environment(), out=log, err=log)
 
     def log(self, name: str) -> Path:
         """Everything that a daemon has written to its terminal."""
