@@ -128,7 +128,7 @@ class Answers:
         for item in receipt.item:
             pending = self._ctx.outboxes[plane].pending.get(item.serial)
             if pending is None and self._ctx.standing.siblings and not self._ctx.sibling:
-                self._mirror.heard_of(plane, item.serial, item.statement, name)
+                self._mirror.heard_of(self._ctx, plane, item, name)
         return copies.acknowledged(self._ctx, plane, receipt, name, now)
 
     def _deliver_one(self, plane: Plane, serial: int, statement: bytes, now: Instant) -> bool:
@@ -240,7 +240,7 @@ class Answers:
         """The peer holds other statements under these serials: ours were given out twice, after a loss of state."""
         arrived = [] if self._ctx.sibling else self._arrived(plane, receipt, name, now)
         for line in spans(arrived):
-            self._ctx.record("msg.delivered", plane=plane.value, serials=line, receipt=name.hex())
+            self._ctx.record("msg.delivered", plane=plane.value, serials=line, receipt=name.hex(), **self._ctx.whose)
         if self._ctx.sibling or not self._ctx.standing.active:
             self._mirror.refused(self._ctx, plane, receipt, now)
             return

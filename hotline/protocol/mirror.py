@@ -46,8 +46,8 @@ class Mirror:
         self.refused_late: OrderedDict[tuple[Plane, int], None] = OrderedDict()
         """What siblings told of an earlier term when it was too late (23.6)."""
         self._clashed: set[tuple[Plane, int]] = set()
-        self._ahead: OrderedDict[tuple[Plane, int], tuple[bytes, bytes]] = OrderedDict()
-        """Receipts of the peer for what no sibling has told us yet: name of the statement, name of the receipt."""
+        self._ahead: OrderedDict[tuple[Plane, int], tuple[bytes, bytes, Context]] = OrderedDict()
+        """Receipts of the peer for what no sibling has told us yet: its name; the receipt's, and who said it."""
         self.lacking = Lacking(context, self)
 
     # --- who speaks --------------------------------------------------------------------------------------------------
@@ -205,17 +205,19 @@ class Mirror:
         self._ctx.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
         return self._ctx.drop(plane, serial, now)
 
-    def heard_of(self, plane: Plane, serial: int, statement: bytes, receipt: bytes) -> None:
+    def heard_of(self, line: Context, plane: Plane, item: content_pb2.ReceiptItem, receipt: bytes) -> None:
         """The peer acknowledges what we have not pending: it may be on its way to us."""
-        if self.held(plane, serial) is None:
-            remember(self._ahead, (plane, serial), (statement, receipt))
+        if self.held(plane, item.serial) is None:
+            remember(self._ahead, (plane, item.serial), (item.statement, receipt, line))
 
     def _was_ahead(self, plane: Plane, serial: int, name: bytes, now: Instant) -> None:
-        statement, receipt = self._ahead.pop((plane, serial), (b"", b""))
+        statement, receipt, line = self._ahead.pop((plane, serial), (b"", b"", self._ctx))
         if statement == name:
             self._drop(plane, serial, now)
             self._first().fact(plane, serial, SentState.DELIVERED, now, self._setup.remote.name)
-            self._ctx.record("msg.delivered", plane=plane.value, serials=str(serial), receipt=receipt.hex())
+            self._ctx.record(
+                "msg.delivered", plane=plane.value, serials=str(serial), receipt=receipt.hex(), **line.whose
+            )
 
     # --- what became of them -----------------------------------------------------------------------------------------
 
@@ -252,7 +254,7 @@ class Mirror:
             self._first().fact(plane, item.serial, SentState.DELIVERED, now, line.setup.remote.name)
             delivered.append(item.serial)
         for text in spans(delivered):
-            ctx.record("msg.delivered", plane=plane.value, serials=text, receipt=name.hex())
+            ctx.record("msg.delivered", plane=plane.value, serials=text, receipt=name.hex(), **line.whose)
 
     @staticmethod
     def _waits(pending: Pending | None, item: content_pb2.ReceiptItem) -> bool:

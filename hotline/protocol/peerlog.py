@@ -15,7 +15,7 @@ from hotline.ledger.tree import verify_consistency
 from hotline.limits import CLAIMS_DELAY, CLAIMS_WAITING_MAX, OLD_LOG_GRACE
 from hotline.machine import Instant, Put
 from hotline.protocol.context import Context
-from hotline.protocol.heads import SignedHead, open_head, place_of
+from hotline.protocol.heads import SignedHead, open_head, place_of, said_head
 from hotline.protocol.tables import Row, Saved
 from hotline.wire.v1 import content_pb2
 
@@ -78,6 +78,10 @@ class PeerLog:
         self._waiting.append((note, path))
         if self._look_at is None:
             self._look_at = now.mono + CLAIMS_DELAY
+
+    def said(self, note: bytes) -> dict[str, str | int]:
+        """For the record: what a note says of this log, and whose that is where there are several (23.12)."""
+        return {**said_head(note, self._ctx.setup.remote_log), **self._ctx.whose}
 
     def shown_to_another(self, note: bytes, path: str, now: Instant) -> None:
         """A third party holds this head of the peer's: it must be one with what the peer shows us (26.12)."""
@@ -148,7 +152,7 @@ class PeerLog:
             return False
         if self.linked is None or head.epoch > self.linked.epoch:
             self._new_log(head, now)
-        if self.seen is None or head.place > self.seen.place:
+        elif self.seen is None or head.size > self.seen.size:
             self.seen = head
         return True
 
@@ -162,30 +166,30 @@ class PeerLog:
 
     def _new_log(self, head: SignedHead, now: Instant) -> None:
         ctx, old = self._ctx, self.linked
-        self.linked, self._left_at = self._remember(head), now.mono
+        self._save()  # the old one as it stands: one look may find several
+        self.linked = self.seen = self._remember(head)
+        self._left_at = now.mono
         ctx.record("peer.log", log_epoch=head.epoch, size=head.size, root=head.root.hex(), **ctx.whose)
         if old is not None:
             text = f"the peer has begun a new log; of the old one {old.size} entries are linked here"
             ctx.alarm("peer-log", text, log_epoch=head.epoch, held=old.size)
-        self._save()
 
     # --- links -------------------------------------------------------------------------------------------------------
 
     def heard(self, log: content_pb2.LogExchange, now: Instant) -> None:
-        """What a fresh heartbeat brought: proofs, and the head that they lead to. Raises RemoteError."""
-        epoch = self.linked.epoch if self.linked is not None else 0
-        before = self.linked
-        if log.claimed_proof:
-            claimed = self._held((epoch, log.claimed_to))
-            if claimed is not None:
-                self._link(log.claimed_from, claimed, log.claimed_proof)
-        if log.checkpoint:
-            head = open_head(log.checkpoint, self._ctx.setup.remote_log)
-            if self._take(head, now):
-                self._link(log.proof_from, head, log.proof)
-            else:
-                self._left(head, now)
-        if self.linked is not before:
+        """What a fresh heartbeat brought: a head, and proofs in its log that lead to it. Raises RemoteError."""
+        if not log.checkpoint:
+            return
+        head = open_head(log.checkpoint, self._ctx.setup.remote_log)
+        before = (self.linked, self.seen)
+        claimed = self._held((head.epoch, log.claimed_to))
+        if claimed is not None:
+            self._link(log.claimed_from, claimed, log.claimed_proof)
+        if self._take(head, now):
+            self._link(log.proof_from, head, log.proof)
+        else:
+            self._left(head, now)
+        if (self.linked, self.seen) != before:
             self._save()
 
     def _link(self, start: int, head: SignedHead, proof: Sequence[bytes]) -> None:

@@ -12,7 +12,6 @@ from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
 from hotline.protocol.entries import corrected_word, references, said
-from hotline.protocol.heads import said_head
 from hotline.protocol.inbox import Ahead, Verdict
 from hotline.protocol.ladder import Ladder
 from hotline.protocol.language import link
@@ -27,7 +26,7 @@ from hotline.protocol.session import Opened
 from hotline.protocol.statements import Ends, decode_statement, read_statement, spans, statement_name
 from hotline.protocol.tables import Saved
 from hotline.wire.codec import encode
-from hotline.wire.inner import ContentType, Inner
+from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
 _DOUBT_INTERVAL = 1_000
@@ -114,7 +113,7 @@ class Receiving:
             case Verdict.REPEAT:
                 self._owed[plane].append((statement.serial, name))
             case Verdict.NEW:
-                self._take(plane, statement, inner, name, path, now)
+                self._take(opened, statement, name, path, now)
                 if ctx.standing.several:
                     self._note_voice(plane, statement, opened.author)
                 self._owed[plane].append((statement.serial, name))
@@ -123,17 +122,15 @@ class Receiving:
         self._urgent = self._urgent or statement.precedence >= content_pb2.PRECEDENCE_IMMEDIATE
         return True
 
-    def _take(
-        self, plane: Plane, statement: content_pb2.Statement, inner: Inner, name: bytes, path: str, now: Instant
-    ) -> None:
-        ctx, inbox = self._ctx, self._ctx.inboxes[plane]
+    def _take(self, opened: Opened, statement: content_pb2.Statement, name: bytes, path: str, now: Instant) -> None:
+        ctx, plane, inbox = self._ctx, opened.plane, self._ctx.inboxes[opened.plane]
         serial, kind = statement.serial, kind_of(statement)
         self._kinds[plane, serial] = kind
         self._precedences[plane, serial] = statement.precedence
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
         ahead = Ahead(statement.precedence, statement.previous_in_precedence, name, shown=False)
         shown = inbox.accept(serial, ahead)
-        self._enter(plane, statement, inner, name, path, now, shown=int(serial in shown))
+        self._enter(opened, statement, name, path, now, shown=int(serial in shown))
         if abs(statement.composed_ms - now.wall) > CLOCK_SKEW_ALARM and ctx.peer.clock_offset_ms is not None:
             ctx.record("msg.clock", plane=plane.value, serial=serial, composed=statement.composed_ms, here=now.wall)
         repeats = self._repeats.take(plane, statement)
@@ -167,9 +164,8 @@ class Receiving:
 
     def _enter(
         self,
-        plane: Plane,
+        opened: Opened,
         statement: content_pb2.Statement,
-        inner: Inner,
         name: bytes,
         path: str,
         now: Instant,
@@ -177,16 +173,16 @@ class Receiving:
         shown: int,
     ) -> None:
         """Keep a new statement, and enter it: of a non-paper no more than how long it is."""
-        ctx, serial, content = self._ctx, statement.serial, inner.content
+        ctx, plane, serial = self._ctx, opened.plane, statement.serial
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
-        signature = inner.signature
+        content, signature = opened.inner.content, opened.inner.signature
         if statement.kind == NON_PAPER:
             # The MAC is not kept: with the pairwise secret it would confirm a guess of what is gone.
             content, signature = modes.keep(ctx, Name("received", plane, serial), content), b""
         row = {**key, "content": content, "signature": signature, "hash": name, "at": now.wall}
         ctx.out.changes.append(Put("received", row))
         if statement.kind == NON_PAPER:
-            size = size_class(inner.content)
+            size = size_class(opened.inner.content)
             ctx.record("nonpaper.recv", plane=plane.value, serial=serial, shown=shown, size=size, path=path)
             return
         ctx.record(
@@ -202,8 +198,7 @@ class Receiving:
             path=path,
             composed=statement.composed_ms,
             **references(statement),
-            **said_head(statement.checkpoint, ctx.setup.remote_log),
-            **ctx.whose,
+            **self.peer_logs[opened.author].said(statement.checkpoint),
         )
 
     def _note_voice(self, plane: Plane, statement: content_pb2.Statement, author: int) -> None:

@@ -252,6 +252,81 @@ def test_one_size_and_two_roots_are_told_with_both_heads() -> None:
     assert peer_alarms(pair) == ["peer-fork"]
 
 
+def two_new_logs(pair: Pair) -> list[bytes]:
+    """BRAVO claims heads of two new logs before ALPHA looks; the one that is looked at first is of the older."""
+    pair.run(2 * WITNESS_INTERVAL)
+    notes = [forged(pair.bravo, 9, epoch=3), forged(pair.bravo, 34, epoch=2)]
+    before = pair.bravo.endpoint.own_log.shown
+    for note in notes:
+        pair.bravo.endpoint.own_log.shown = lambda note=note: note  # type: ignore[method-assign,misc]
+        pair.bravo.submit("Said under a new log.")
+    pair.bravo.endpoint.own_log.shown = before  # type: ignore[method-assign]
+    pair.run(1_000)
+    assert peer_alarms(pair) == ["peer-log", "peer-log"]
+    return notes
+
+
+def test_what_is_kept_of_a_log_is_of_that_log() -> None:
+    """Two new logs in one step would leave one beside the head of another; a restart would know less (13.6)."""
+    # docs/protocol.md 13.6
+    pair = Pair().open()
+    two_new_logs(pair)
+    rows = {row["epoch"]: row for row in pair.alpha.memory.rows("peer_head")}
+    for epoch, size in ((2, 34), (3, 9)):
+        for kept in ("linked", "claimed"):
+            assert open_head(bytes(rows[epoch][kept]), pair.bravo.log).place == (epoch, size)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_fork_is_told_in_whichever_log_it_is(restarts: bool) -> None:
+    """Who begins a new log could sign the old one anew; a restart would have forgotten it (docs/protocol.md 13.6)."""
+    pair = Pair().open()
+    notes = two_new_logs(pair)
+    if restarts:
+        pair.alpha.restart()
+        pair.run(3_000)
+    for note in notes:
+        held = open_head(note, pair.bravo.log)
+        say(pair, content_pb2.LogExchange(checkpoint=note))
+        assert "peer-fork" not in pair.alpha.alarms(), "what was shown before is no fork"
+    for number, note in enumerate(notes, 1):
+        held = open_head(note, pair.bravo.log)
+        say(pair, content_pb2.LogExchange(checkpoint=forged(pair.bravo, held.size, held.epoch, root=b"\1" * 32)))
+        alarms = [record.fields for record in pair.alpha.records if record.fields.get("name") == "peer-fork"]
+        assert len(alarms) == number
+        assert open_head(str(alarms[-1]["held"]).encode(), pair.bravo.log) == held
+
+
+def test_a_head_that_no_proof_has_reached_is_kept_over_a_restart() -> None:
+    """Its log would be seen larger than it is by nobody, and could be another (docs/protocol.md 13.5 and 13.6)."""
+    pair = Pair().open()
+    pair.run(2 * WITNESS_INTERVAL)
+    linked = pair.alpha.endpoint.peer_log.linked
+    assert linked is not None
+    say(pair, content_pb2.LogExchange(checkpoint=forged(pair.bravo, linked.size + 9)))
+    pair.alpha.restart()
+    held = pair.alpha.endpoint.peer_log
+    assert held.seen is not None
+    assert (held.linked, held.seen.size) == (linked, linked.size + 9)
+
+
+def test_a_proof_in_a_log_that_was_left_proves_nothing_in_the_new_one() -> None:
+    """A beat that comes late would accuse an honest peer of a fork (docs/protocol.md 13.16)."""
+    pair = Pair().open()
+    pair.run(2 * WITNESS_INTERVAL)
+    old = pair.alpha.endpoint.peer_log.linked
+    assert old is not None
+    for size in (3, old.size):
+        say(pair, content_pb2.LogExchange(checkpoint=forged(pair.bravo, size, epoch=2)))
+    before = pair.alpha.endpoint.peer_log.linked
+    proof = pair.bravo.memory.log.consistency(3, old.size)
+    for checkpoint in (old.note, b""):
+        late = content_pb2.LogExchange(checkpoint=checkpoint, claimed_proof=proof, claimed_from=3, claimed_to=old.size)
+        say(pair, late)
+    assert pair.alpha.endpoint.peer_log.linked == before
+    assert peer_alarms(pair) == ["peer-log"]
+
+
 def test_a_ledger_that_does_not_continue_the_old_one_is_told() -> None:
     """A rewritten past would pass as long as it is longer."""
     pair = Pair().open()

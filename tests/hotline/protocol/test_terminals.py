@@ -74,6 +74,37 @@ def test_an_entry_names_the_terminal_whose_log_it_tells_of(four: Quartet) -> Non
         assert any(record.kind == kind for record in four.alpha.records), kind
 
 
+def test_a_head_is_entered_as_that_of_the_log_it_is_of(four: Quartet) -> None:
+    """What an alternate said would have no head beside it, and the main one's name (docs/protocol.md 23.12)."""
+    assert four.beside.speak()
+    four.run(1_000)
+    four.beside.submit("said to all", FLASH)
+    four.run(1_000)
+    four.part((four.alpha, four.beside))
+    four.beside.submit("handed on by its sibling", FLASH)
+    four.run(1_000)
+    assert four.bravo.speak()
+    four.run(3_000)
+    assert four.alpha.got()[2] == "handed on by its sibling"
+    entries = [record.fields for record in four.alpha.records if record.kind == "msg.recv"]
+    assert [fields["serial"] for fields in entries] == [1, 2]
+    for fields in entries:
+        size = fields["peer_size"]
+        assert isinstance(size, int)
+        assert (fields["other"], fields["peer_log_epoch"]) == ("BRAVO/alt", 1)
+        assert fields["peer_root"] == four.beside.memory.log.root_at(size).hex()
+
+
+def test_a_delivery_is_entered_as_the_word_of_whose_it_is(four: Quartet) -> None:
+    """A receipt of one terminal would be held against the record of the other (docs/protocol.md 23.12)."""
+    four.part((four.alpha, four.alt), (four.alt, four.bravo))
+    four.alpha.submit("acknowledged before it is known")
+    four.run(1_000)
+    four.meet()
+    four.run(4_000)
+    assert [one.fields["other"] for one in four.alt.records if one.kind == "msg.delivered"] == ["BRAVO/alt"]
+
+
 def test_a_read_by_an_officer_is_a_read_at_the_sibling_too(four: Quartet) -> None:
     """Whoever opened it, nobody need open it again; both terminals of the sender are told (docs/protocol.md 23.5)."""
     four.alpha.submit("one")
@@ -174,6 +205,7 @@ def test_a_sibling_that_hears_nobody_else_is_told_what_was_delivered(four: Quart
     four.blocked -= {frozenset((four.alpha.number, four.alt.number))}
     four.run(4_000)
     assert four.alt.said() == {1: "delivered before"}
+    assert [one.fields["other"] for one in four.alt.records if one.kind == "msg.delivered"] == ["ALPHA/main"]
     assert four.alt.states(1) == ["delivered"]
     assert not four.alt.endpoint.context.outboxes[Plane.REAL].pending
 
@@ -305,6 +337,7 @@ def test_an_empty_copy_that_finds_its_statement_is_let_go_and_both_are_told(four
     four.weather = lambda sender, relay, envelope: [envelope]
     four.run(10_000)
     assert nothing_pending(four)
+    assert all("other" in one.fields for party in four.all for one in party.records if one.kind == "msg.delivered")
     assert four.alpha.states(1) == four.alt.states(1) == ["expired", "delivered"]
 
 
