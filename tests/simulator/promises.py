@@ -20,7 +20,7 @@ from typing import Final
 
 from hotline.drill.simulator.nodes import EndpointNode
 from hotline.drill.simulator.world import World
-from hotline.limits import CLOCK_STEP_RECORD, SERVICE_BEATS, SERVICE_GAP_PATIENCE
+from hotline.limits import CLOCK_STEP_RECORD, FRESH_ECHO_BEATS, SERVICE_BEATS, SERVICE_GAP_PATIENCE
 from hotline.machine import Delivery, FramesReceived, Output, Plane, Put
 from hotline.protocol.paths import PathState
 from tests.simulator.audit import caches_are_bounded, leaves_are_whole
@@ -252,13 +252,16 @@ class Promises:
         for name, path in node.machine.context.paths.items():
             if path.state is not PathState.UP or watch.disturbed > now - slack:
                 continue
-            ceiling = path.setup.profile.silent_ceiling_ms
+            profile = path.setup.profile
+            ceiling = profile.silent_ceiling_ms
             silent = now - watch.heard.get(name, 0)
             if silent > ceiling + slack:
                 raise Broken("path", f"{node.name} believes in {name}, where nothing came for {silent} ms")
             dead = now - self.watches[peer.name].disturbed
             hostile = self.judges.cloned or self.judges.perjured
-            if not peer.up and dead > ceiling + 2 * PATIENCE and not hostile:
+            # What was held up on its way is heard as fresh for so many beats (docs/protocol.md 10.3).
+            held_up = max(2 * PATIENCE, FRESH_ECHO_BEATS * profile.heartbeat_ms)
+            if not peer.up and dead > ceiling + held_up and not hostile:
                 raise Broken("path", f"{node.name} hears over {name} a peer that is dead for {dead} ms")
 
     def _look_at_alarms(self, node: EndpointNode, watch: Watch) -> None:

@@ -109,7 +109,8 @@ class Tally:
         excused = {row: why for row, why in {**UNREACHED, **RARE}.items() if not self.rows[row]}
         yield f"out of reach: {', '.join(f'{row} ({why})' for row, why in excused.items())}"
         missing = self.missing()
-        if waiting := [what for what in self.never() if what not in missing and what not in RARE]:
+        waiting = [what for what in self.never() if what not in missing and what not in RARE]
+        if waiting and len(self.seeds) >= seeds_for(""):
             yield "not yet: " + ", ".join(f"{what} (until {seeds_for(what):.0f} seeds)" for what in waiting)
         if missing:
             yield f"never happened: {', '.join(missing)}"
