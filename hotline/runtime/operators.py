@@ -36,7 +36,7 @@ from hotline.runtime.lookups import Lookups
 from hotline.runtime.onceonly import OnceOnly
 from hotline.runtime.requests import plane_of, submit_event, submit_response, translate_event, translate_response, whole
 from hotline.runtime.testlist import channel_tests
-from hotline.runtime.views import StatementViews
+from hotline.runtime.views import StatementViews, clear_words, withhold
 from hotline.runtime.watchdesk import WatchDesk
 from hotline.runtime.watchers import Watchers
 from hotline.wire.v1 import operator_pb2
@@ -209,7 +209,7 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
         request: operator_pb2.ListStatementsRequest,
         context: grpc.aio.ServicerContext[operator_pb2.ListStatementsRequest, operator_pb2.ListStatementsResponse],
     ) -> operator_pb2.ListStatementsResponse:
-        """Statements without opening them: received ones come without their text until an officer has read them."""
+        """Statements without opening them: received ones without their words until an officer has read them."""
         del context
         plane = plane_of(request.exercise, request.service)
         limit, before = min(request.limit or 50, 500), min(request.before or _LAST, _LAST)
@@ -229,9 +229,12 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
         else:
             views = self._views.received(plane, _NEWEST, (plane.value, before, limit))
         for view in views:
-            if not view.sent and not view.read_ms and view.kind not in UNATTENDED:
-                for words in ("text", "field", "phrase", "action", "info", "originator_reference"):
-                    view.ClearField(words)
+            if view.kind in UNATTENDED:
+                continue
+            if self._officer is None:
+                withhold(view)
+            elif not view.sent and not view.read_ms:
+                clear_words(view)
         return operator_pb2.ListStatementsResponse(statement=views[::-1])
 
     # --- presence ----------------------------------------------------------------------------------------------------

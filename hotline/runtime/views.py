@@ -19,6 +19,7 @@ _RECEIVED = "SELECT r.serial, r.content, r.hash, r.at FROM received r"
 
 
 _DESTROYED: Final = "its content was destroyed when its time was over; the ledger still proves that it was said"
+_WITHHELD: Final = "its words are for officers of this terminal"
 _GONE: Final = "said without prejudice: its text is gone from here"
 
 
@@ -151,6 +152,23 @@ class StatementViews:
                     view.reply_by_ms, view.promised_by = _int(until), str(officer)
                 case _:
                     view.answered_by = _int(answer)
+
+
+def clear_words(view: operator_pb2.StatementView) -> None:
+    """Leave out what it says."""
+    for words in ("text", "field", "phrase", "action", "info", "originator_reference"):
+        view.ClearField(words)
+
+
+def withhold(view: operator_pb2.StatementView) -> None:
+    """Leave out all words, its own and those of translations and originals: nobody but officers reads them (14.2)."""
+    clear_words(view)
+    for one in view.translation:
+        one.ClearField("text")
+    if view.HasField("original"):
+        view.original.ClearField("text")
+        view.original.ClearField("field")
+    view.reason = view.reason or _WITHHELD
 
 
 def _int(value: object) -> int:

@@ -120,6 +120,8 @@ class WatchDesk(Desk):
             found = [self._handover(*row) for row in rows]
         except StorageError as error:
             await context.abort(grpc.StatusCode.ABORTED, str(error))
+        for view in found if self._officer is None else ():
+            view.ClearField("notes")
         return operator_pb2.ListHandoversResponse(handover=found[::-1])
 
     def _handover(self, number: int, box: bytes, signature: bytes, at: int) -> operator_pb2.HandoverView:

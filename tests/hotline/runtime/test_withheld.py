@@ -1,0 +1,73 @@
+"""What an account that is no officer's sees of the record: that something was said, and no word of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hotline.machine import Output, Put, RequestId
+from hotline.protocol.events import SendTest
+from hotline.runtime.operators import OperatorService
+from hotline.runtime.watchers import Watchers
+from hotline.wire.v1 import operator_pb2
+from tests.hotline.protocol.pair import Pair
+from tests.hotline.protocol.test_translations import SIGHT, URDU, translate
+from tests.hotline.runtime.test_translationviews import Stored
+from tests.hotline.runtime.test_translationviews import pair as pair
+
+SECRETS = (b"exercise is cancelled", b"sight of it", URDU.encode(), b"We hear you", b"Watch it")
+
+
+def desk(pair: Pair, officer: str | None) -> OperatorService:
+    assert isinstance(pair.bravo, Stored)
+    unused: Any = None
+    return OperatorService(unused, unused, pair.bravo.store, Watchers(), officer, dict)
+
+
+async def lists(operators: OperatorService) -> list[operator_pb2.StatementView]:
+    """All that can be asked for, the lists and each statement by itself."""
+    unused: Any = None
+    asked = [
+        operator_pb2.ListStatementsRequest(sent=sent, serial=serial) for sent in (True, False) for serial in range(4)
+    ]
+    return [view for one in asked for view in (await operators.ListStatements(one, unused)).statement]
+
+
+@pytest.mark.parametrize("opened", [False, True])
+async def test_who_is_no_officer_reads_no_word(pair: Pair, opened: bool) -> None:
+    """Whoever may see whether the line is up would read what two leaders write (docs/protocol.md 14.1 and 14.2)."""
+    bravo = pair.bravo
+    bravo.submit("We hear you.")
+    if opened:
+        assert bravo.read(1).ok
+        assert bravo.read(2).ok
+        assert translate(bravo, 1, language="hi", grade=SIGHT, text="sight of it").ok
+    found = await lists(desk(pair, None))
+    assert [word for word in SECRETS for view in found if word in view.SerializeToString()] == []
+    assert {view.reason for view in found} == {"its words are for officers of this terminal"}
+    assert {(view.sent, view.serial) for view in found} == {(True, 1), (False, 1), (False, 2)}
+    shown = b"".join(view.SerializeToString() for view in await lists(desk(pair, "watch")))
+    assert [word for word in SECRETS[:4] if word in shown] == (list(SECRETS[:4]) if opened else [SECRETS[3]])
+
+
+async def test_a_channel_test_is_shown_to_whoever_may_list(pair: Pair) -> None:
+    """Nobody but officers could see that the line was tried (docs/protocol.md 14.2)."""
+    assert isinstance(pair.bravo, Stored)
+    pair.alpha.step(SendTest(RequestId(900), "watch"))
+    pair.run(2_000)
+    unused: Any = None
+    (view,) = (await desk(pair, None).ListStatements(operator_pb2.ListStatementsRequest(serial=3), unused)).statement
+    assert view.text
+
+
+async def test_notes_of_a_handover_are_for_officers(pair: Pair) -> None:
+    """What one watch tells the next would be read by every account of the machine (docs/protocol.md 14.2)."""
+    assert isinstance(pair.bravo, Stored)
+    kept = b'{"list":"{}","notes":"Watch it","oncoming":"duty-2","outgoing":"duty-1"}'
+    row = {"plane": "service", "serial": 1, "content": kept, "signature": b"s" * 64, "at": 1}
+    pair.bravo.store.commit([Output(changes=[Put("handover", row)])], pair.bravo.now())
+    unused: Any = None
+    for officer, notes in ((None, ""), ("watch", "Watch it")):
+        answer = await desk(pair, officer).ListHandovers(operator_pb2.ListHandoversRequest(), unused)
+        assert [(view.oncoming, view.notes) for view in answer.handover] == [("duty-2", notes)]
