@@ -75,6 +75,10 @@ def _presence(peer: dict[str, Any]) -> str:
     return f"{peer['presence']}{until_words(peer['presence_until'])}"
 
 
+def _unread(plane: dict[str, Any]) -> int:
+    return len(plane["unread"]) + int(plane["unread_more"])
+
+
 def _print_status(picture: dict[str, Any]) -> None:
     peer, real = picture["peer"], picture["planes"]["real"]
     line(f"HOTLINE  {picture['party']}/{picture['terminal']} to {peer['party']}/{peer['terminal']}   {picture['time']}")
@@ -95,13 +99,13 @@ def _print_status(picture: dict[str, Any]) -> None:
         line(f"PATH    {path['name']:12} {path['state'].upper():9} {path['profile']:10} {trip or error}")
     offset = peer["clock_offset_ms"]
     line(f"CLOCK   peer's clock differs by {'?' if offset is None else offset} ms")
-    line(f"QUEUE   {real['waiting']} to deliver, {len(real['unread'])} to read, sent through #{real['sent_through']}")
+    line(f"QUEUE   {real['waiting']} to deliver, {_unread(real)} to read, sent through #{real['sent_through']}")
     exercise = picture["planes"]["exercise"]
     if exercise["sent_through"] or exercise["received_through"]:
-        line(f"EXERCISE {exercise['waiting']} to deliver, {len(exercise['unread'])} to read")
+        line(f"EXERCISE {exercise['waiting']} to deliver, {_unread(exercise)} to read")
     talk = picture["planes"]["service"]
     if talk["sent_through"] or talk["received_through"]:
-        line(f"SERVICE {talk['waiting']} to deliver, {len(talk['unread'])} to read: operators' talk")
+        line(f"SERVICE {talk['waiting']} to deliver, {_unread(talk)} to read: operators' talk")
     for party in picture["parties"]:
         print_party(party)
     _print_tests(picture["tests"])

@@ -13,7 +13,7 @@ def print_party(party: dict[str, Any]) -> None:
     parts = [
         party["verdict"]["text"],
         f"not delivered: {waiting}" if waiting else f"has all through #{party['sent_through']}",
-        f"{len(party['unread_here'])} to read",
+        f"{len(party['unread_here']) + party['unread_more']} to read",
         *([f"ALARMS {' '.join(party['alarms'])}"] if party["alarms"] else []),
     ]
     line(f"PARTY   {party['party']:8} {'; '.join(parts)}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from heapq import nsmallest
 from typing import Any
 
 from hotline.civil import iso_utc
-from hotline.limits import KEY_ELSEWHERE_SHOWN, PROMISES_SHOWN_MAX, WIRE_VERSION
+from hotline.limits import KEY_ELSEWHERE_SHOWN, PROMISES_SHOWN_MAX, UNREAD_SHOWN_MAX, WIRE_VERSION
 from hotline.machine import Instant, Plane
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.endpoint import Endpoint
@@ -53,13 +54,15 @@ def at_a_glance(party: str, endpoint: Endpoint, now: Instant) -> dict[str, Any]:
     """One other party among several: whether it is heard, and what each of the two has not acknowledged."""
     ctx = endpoint.context
     real = ctx.outboxes[Plane.REAL]
+    unread, more = _unread(endpoint, Plane.REAL)
     return {
         "party": party,
         "verdict": _verdict(endpoint, now),
         "paths_up": ctx.paths_up,
         "sent_through": real.last_serial,
         "not_delivered": sorted(real.pending),
-        "unread_here": sorted(ctx.unread[Plane.REAL]),
+        "unread_here": unread,
+        "unread_more": more,
         "alarms": [alarm["name"] for alarm in _alarms(endpoint, ctx.paths_up, now)],
     }
 
@@ -122,16 +125,24 @@ def _path(path: Path, now: Instant) -> dict[str, Any]:
     }
 
 
+def _unread(endpoint: Endpoint, plane: Plane) -> tuple[list[int], int]:
+    """The oldest that nobody has opened, and how many more there are: a peer may say as many as it likes."""
+    every = endpoint.context.unread[plane]
+    return nsmallest(UNREAD_SHOWN_MAX, every), max(0, len(every) - UNREAD_SHOWN_MAX)
+
+
 def _plane(endpoint: Endpoint, plane: Plane) -> dict[str, Any]:
     ctx = endpoint.context
     outbox, inbox = ctx.outboxes[plane], ctx.inboxes[plane]
     gap = inbox.missing(ctx.peer.sent_through[plane])
+    unread, more = _unread(endpoint, plane)
     return {
         "sent_through": outbox.last_serial,
         "waiting": len(ctx.owed(plane)),
         "received_through": inbox.through,
         "held": len(inbox.ahead),
-        "unread": sorted(ctx.unread[plane]),
+        "unread": unread,
+        "unread_more": more,
         "missing": None if gap is None else list(gap),
     }
 

@@ -114,9 +114,9 @@ def test_a_status_names_each_party_and_what_it_lacks(capsys: pytest.CaptureFixtu
     """An officer would take the silence of one capital for that of all (docs/protocol.md 26.5)."""
     well = {"party": "BRAVO", "verdict": {"text": "present, ALIVE"}, "not_delivered": [], "sent_through": 7}
     away = {"party": "CHARLIE", "verdict": {"text": "not heard: fault"}, "not_delivered": [6, 7], "sent_through": 7}
-    print_party({**well, "unread_here": [], "alarms": []})
-    print_party({**away, "unread_here": [3], "alarms": ["no-path"]})
+    print_party({**well, "unread_here": [], "unread_more": 0, "alarms": []})
+    print_party({**away, "unread_here": [3], "unread_more": 40, "alarms": ["no-path"]})
     assert capsys.readouterr().out.splitlines() == [
         "PARTY   BRAVO    present, ALIVE; has all through #7; 0 to read",
-        "PARTY   CHARLIE  not heard: fault; not delivered: #6 #7; 1 to read; ALARMS no-path",
+        "PARTY   CHARLIE  not heard: fault; not delivered: #6 #7; 41 to read; ALARMS no-path",
     ]

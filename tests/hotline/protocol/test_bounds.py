@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
@@ -12,7 +13,11 @@ from hotline.limits import (
     EPOCHS_KEPT_MAX,
     KEY_ELSEWHERE_INTERVAL,
     KEY_ELSEWHERE_SHOWN,
+    PARTIES_MAX,
+    SERIAL_MAX,
     SERVICE_STUCK,
+    STATUS_JSON_MAX,
+    UNREAD_SHOWN_MAX,
 )
 from hotline.machine import Instant, Output, Plane, RequestId
 from hotline.protocol import challenges, channeltests, events, nonpapers, promises
@@ -26,7 +31,7 @@ from hotline.protocol.ownlog import Acquaintance
 from hotline.protocol.promises import RECEIVED, SENT, Promise
 from hotline.protocol.receipts import Unnoted
 from hotline.protocol.release import ReleasePolicy
-from hotline.protocol.status import status
+from hotline.protocol.status import at_a_glance, status
 from hotline.protocol.tables import TABLES, Table
 from hotline.protocol.talk import Talk
 from hotline.wire.envelope import FLAG_TRANSIENT, Header
@@ -43,6 +48,22 @@ def pair() -> Pair:
 
 def alarms_shown(party: Party, now: Instant | None = None) -> list[str]:
     return [alarm["name"] for alarm in status(party.endpoint, now or party.now())["alarms"]]
+
+
+def test_a_status_has_room_for_itself_whatever_the_peer_has_said(pair: Pair) -> None:
+    """A flooding peer would end `hotline status`, when it is needed most (docs/protocol.md 14.5)."""
+    unread, now = pair.bravo.endpoint.context.unread, pair.bravo.now()
+    first = range(SERIAL_MAX - 130_000, SERIAL_MAX - 130_000 + UNREAD_SHOWN_MAX)
+    for plane in Plane:
+        unread[plane] |= dict.fromkeys(range(SERIAL_MAX, SERIAL_MAX - 130_001, -1), bytes(32))
+    picture, glance = status(pair.bravo.endpoint, now), at_a_glance("ALPHA", pair.bravo.endpoint, now)
+    assert len(json.dumps(picture | {"parties": [glance] * PARTIES_MAX})) < STATUS_JSON_MAX // 8
+    for plane in picture["planes"].values():
+        assert (plane["unread"], plane["unread_more"]) == (list(first), 130_001 - UNREAD_SHOWN_MAX)
+    assert (glance["unread_here"], glance["unread_more"]) == (list(first), 130_001 - UNREAD_SHOWN_MAX)
+    unread[REAL] = dict.fromkeys(range(2, UNREAD_SHOWN_MAX + 2), bytes(32))
+    picture = status(pair.bravo.endpoint, now)
+    assert (picture["planes"]["real"]["unread"], picture["planes"]["real"]["unread_more"]) == (list(unread[REAL]), 0)
 
 
 def test_a_receiver_that_lost_everything_is_offered_a_queue_at_a_time() -> None:
