@@ -15,7 +15,7 @@ from typing import Final
 
 from hotline.civil import civil
 from hotline.crypto.storage import storage_open, storage_seal
-from hotline.errors import KeyFileError, StorageError
+from hotline.errors import ConfigError, KeyFileError, StorageError
 from hotline.files import read_secret, sync_folder, write_new
 from hotline.ledger.record import Opening
 from hotline.machine import Entropy
@@ -32,6 +32,11 @@ def period_of(unix_ms: int) -> str:
     return f"{at.year:04d}-{at.month:02d}"
 
 
+def _next(period: str) -> str:
+    year, month = int(period[:4]), int(period[5:])
+    return f"{year + month // 12:04d}-{month % 12 + 1:02d}"
+
+
 class ContentKeys:
     """Seals and opens content. `storage` is the terminal's storage key, under which the key files are sealed."""
 
@@ -44,13 +49,16 @@ class ContentKeys:
     def _path(self, period: str) -> Path:
         return self._folder / f"{period}.key"
 
+    def _mark(self, period: str) -> Path:
+        """A file that stands for a key that was destroyed: its month gets no other one."""
+        return self._folder / f"{period}.gone"
+
     def _key(self, period: str) -> bytes | None:
         """The key of a month, or None if it was destroyed. Raises KeyFileError."""
         if period not in self._keys:
             path = self._path(period)
-            self._keys[period] = (
-                storage_open(self._storage, f"content/{period}", read_secret(path)) if path.exists() else None
-            )
+            here = path.exists() and not self._mark(period).exists()
+            self._keys[period] = storage_open(self._storage, f"content/{period}", read_secret(path)) if here else None
         return self._keys[period]
 
     def periods(self) -> list[str]:
@@ -59,8 +67,13 @@ class ContentKeys:
         return sorted(stem for stem in found if _PERIOD.fullmatch(stem))
 
     def seal(self, label: str, content: bytes, unix_ms: int) -> bytes:
-        """`content` sealed under the key of its month, which is made if it is the first. Raises StorageError."""
+        """`content` sealed under the key of its month, which is made if it is the first. Raises StorageError.
+
+        By a clock that went back into a month whose key was destroyed it rests under the next one's that was not.
+        """
         period = period_of(unix_ms)
+        while self._mark(period).exists():
+            period = _next(period)
         key = self._key(period)
         if key is None:
             key = self._make(period)
@@ -97,6 +110,8 @@ class ContentKeys:
         if not _PERIOD.fullmatch(period) or not path.exists():
             return False
         try:
+            if not self._mark(period).exists():
+                write_new(self._mark(period), b"", 0o600)
             size = path.stat().st_size
             with path.open("r+b") as handle:
                 handle.write(self._entropy(size))
@@ -104,8 +119,8 @@ class ContentKeys:
                 os.fsync(handle.fileno())
             path.unlink()
             sync_folder(self._folder)
-        except OSError as error:
-            raise StorageError(f"{path}: cannot be destroyed ({error.strerror})") from error
+        except (OSError, ConfigError) as error:
+            raise StorageError(f"{path}: cannot be destroyed ({error})") from error
         self._keys[period] = None
         return True
 

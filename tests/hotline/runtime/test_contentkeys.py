@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hotline.errors import KeyFileError
+from hotline.errors import KeyFileError, StorageError
 from hotline.ledger.record import Opening
 from hotline.runtime.contentkeys import ContentKeys, period_of, read_openings, spell_openings
 
@@ -54,6 +54,50 @@ def test_a_destroyed_month_is_gone_and_others_stay(tmp_path: Path) -> None:
         assert opened.open("a", old) is None
         assert opened.open("a", new) == b"new"
     assert kept not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_a_month_that_was_destroyed_gets_no_other_key(tmp_path: Path) -> None:
+    """By a clock that went back what is gone would be taken for damage, and the terminal would not start."""
+    # docs/protocol.md 13.4
+    made = keys(tmp_path)
+    old = made.seal("a", b"old", NOVEMBER)
+    made.seal("a", b"new", DECEMBER)
+    for month in ("2026-11", "2026-12"):
+        assert made.destroy(month)
+    for opened in (made, keys(tmp_path)):
+        late = opened.seal("b", b"late", NOVEMBER)
+        assert opened.open("a", old) is None
+        assert opened.open("b", late) == b"late"
+        assert opened.periods() == ["2027-01"]
+    assert keys(tmp_path).open("b", late) == b"late"
+
+
+def test_a_key_that_another_process_destroyed_seals_nothing_more(tmp_path: Path) -> None:
+    """What a running terminal wrote under the key that it still knew would be gone at its next start."""
+    # docs/protocol.md 13.4
+    made = keys(tmp_path)
+    made.seal("a", b"old", NOVEMBER)
+    assert keys(tmp_path).destroy("2026-11")
+    assert keys(tmp_path).open("b", made.seal("b", b"late", NOVEMBER)) == b"late"
+
+
+def test_a_destruction_that_was_cut_off_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut between the two steps would leave a key that is neither whole nor gone: a damaged store."""
+    made = keys(tmp_path)
+    box = made.seal("a", b"old", NOVEMBER)
+
+    def cut(self: Path) -> None:
+        raise OSError(5, "power cut")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", cut)
+        with pytest.raises(StorageError, match="power cut"):
+            made.destroy("2026-11")
+    again = keys(tmp_path)
+    assert again.open("a", box) is None
+    assert again.periods() == ["2026-11"], "its time is over: it is looked at again"
+    assert again.destroy("2026-11")
+    assert again.periods() == []
 
 
 def test_the_key_is_overwritten_before_its_name_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
