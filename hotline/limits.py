@@ -251,8 +251,11 @@ LINK_QUEUE_BYTES_MAX: Final = 4 * 1_048_576
 WITNESS_INTERVAL: Final = 10_000
 """How often the newest head is given to witnesses and peer, also when nothing happened: its rhythm tells nothing."""
 
-WITNESS_SECONDS: Final = 5.0
-"""How long one question to a witness may take."""
+WITNESS_SECONDS: Final = 60.0
+"""How long one question to a witness may take. Longer: it is given up, and the next head is a new one."""
+
+WITNESS_SILENCE: Final = 5.0
+"""How long a witness and whoever asks it may let each other wait for a byte."""
 
 WITNESS_ANSWER_MAX: Final = 65_536
 """Bytes of a witness's answer that are read."""

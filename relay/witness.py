@@ -22,7 +22,7 @@ from hotline.errors import ConfigError, StorageError
 from hotline.ledger.checkpoint import Checkpoint
 from hotline.ledger.note import parse_note
 from hotline.ledger.witness import REQUEST_BYTES_MAX, Judgement, Status, Witness
-from hotline.limits import WITNESS_CONNECTIONS_MAX, WITNESS_EVIDENCE_MAX, WITNESS_SECONDS
+from hotline.limits import WITNESS_CONNECTIONS_MAX, WITNESS_EVIDENCE_MAX, WITNESS_SILENCE
 from hotline.runtime.logs import get_logger
 from relay.database import lock_folder, open_durable
 
@@ -201,7 +201,7 @@ class WitnessServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: WitnessServer
     protocol_version = "HTTP/1.1"
-    timeout = 2 * WITNESS_SECONDS
+    timeout = 2 * WITNESS_SILENCE
     server_version = "hotline-witness"
     sys_version = ""
 

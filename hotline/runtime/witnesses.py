@@ -10,17 +10,19 @@ import contextlib
 import hashlib
 import http.client
 import re
+import socket
+import ssl
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from hotline.ledger.log import log_origin
 from hotline.ledger.policy import PolicyWitness
 from hotline.ledger.witness import AddCheckpoint, Status
-from hotline.limits import WITNESS_ANSWER_MAX, WITNESS_SECONDS
+from hotline.limits import WITNESS_ANSWER_MAX, WITNESS_SECONDS, WITNESS_SILENCE
 from hotline.protocol.events import Cosigned, HeadSeen
 from hotline.runtime.logs import get_logger
 
@@ -41,22 +43,64 @@ class Answer:
     body: bytes
 
 
+class _Connection(http.client.HTTPConnection):
+    """HTTP or HTTPS to a witness, which another thread may end, also while it is being opened."""
+
+    def __init__(self, parts: SplitResult, silence: float) -> None:
+        self.default_port = http.client.HTTPS_PORT if parts.scheme == "https" else http.client.HTTP_PORT
+        super().__init__(parts.hostname or "", parts.port, timeout=silence)
+        self._is_https = parts.scheme == "https"
+        self._line: socket.socket | None = None
+        self.is_cut = False
+
+    def connect(self) -> None:
+        super().connect()
+        self._line = self.sock.dup()
+        if self.is_cut:
+            raise TimeoutError("timed out")
+        if self._is_https:
+            context = ssl.create_default_context()
+            context.set_alpn_protocols(["http/1.1"])
+            self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
+
+    def cut(self) -> None:
+        """Whoever waits for it waits no more."""
+        self.is_cut = True
+        if self._line is not None:
+            with contextlib.suppress(OSError):
+                self._line.shutdown(socket.SHUT_RDWR)
+
+    def end(self) -> None:
+        """Call once, when all was read."""
+        self.close()
+        if self._line is not None:
+            self._line.close()
+
+
 class WitnessClient:
     """Speaks to one witness. Blocks: run it in a thread."""
 
-    def __init__(self, url: str, seconds: float = WITNESS_SECONDS) -> None:
+    def __init__(self, url: str, seconds: float = WITNESS_SECONDS, silence: float = WITNESS_SILENCE) -> None:
         self._parts = urlsplit(url)
         self._seconds = seconds
+        self._silence = silence
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Answer:
         """Raises OSError or http.client.HTTPException."""
-        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(self._parts.hostname or "", self._parts.port, timeout=self._seconds)
-        with contextlib.closing(connection):
+        connection = _Connection(self._parts, self._silence)
+        timer = threading.Timer(self._seconds, connection.cut)
+        timer.daemon = True
+        timer.start()
+        try:
             connection.request(method, self._parts.path.rstrip("/") + path, body)
             response = connection.getresponse()
             data = response.read(WITNESS_ANSWER_MAX + 1)[:WITNESS_ANSWER_MAX]
+            if connection.is_cut:
+                raise TimeoutError("timed out")
             return Answer(response.status, response.getheader("Content-Type", ""), data)
+        finally:
+            timer.cancel()
+            connection.end()
 
     def add_checkpoint(self, request: bytes) -> Answer:
         """Ask for a cosignature."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.client
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,8 +17,9 @@ import pytest
 from hotline.ledger.policy import PolicyWitness
 from hotline.ledger.tree import consistency_proof
 from hotline.ledger.witness import parse_add_checkpoint
+from hotline.limits import WITNESS_SILENCE
 from hotline.protocol.events import Cosigned, HeadSeen
-from hotline.runtime.witnesses import Submitter
+from hotline.runtime.witnesses import Submitter, WitnessClient
 from tests.hotline.ledger.specimen import BASE
 from tests.hotline.ledger.test_witness import LOG
 from tests.relay.test_witness import ED, Site, running
@@ -151,6 +155,36 @@ async def test_nonsense_brings_nothing_and_stops_nothing(status: int, kind: str,
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "first"),
+    [("http", b"HTTP/1.1 200 OK\r\nX: "), ("http", b"HTTP/1.1 200 OK\r\n\r\n"), ("https", b"\x16\x03\x03\x3f\xff\x02")],
+    ids=["in the header", "in the answer", "in the handshake"],
+)
+async def test_a_witness_that_drips_is_given_up(scheme: str, first: bytes) -> None:
+    """Byte by byte it would hold a thread for days, and never be told of as one that fails (docs/protocol.md 13.7)."""
+    ended = threading.Event()
+
+    def drip() -> None:
+        asked, _ = server.accept()
+        with asked, contextlib.suppress(OSError):
+            asked.sendall(first)
+            while not ended.wait(0.02):
+                asked.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        client = WitnessClient(f"{scheme}://127.0.0.1:{server.getsockname()[1]}", seconds=0.3)
+        begun = time.monotonic()
+        try:
+            with pytest.raises((OSError, http.client.HTTPException)):
+                client.add_checkpoint(b"old 0\n")
+            assert 0.25 < time.monotonic() - begun < WITNESS_SILENCE
+        finally:
+            ended.set()
+            dripping.join()
 
 
 async def test_a_witness_that_keeps_silent_holds_up_no_end() -> None:
