@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -138,6 +139,19 @@ def _write_over(connection: sqlite3.Connection, path: Path) -> bool:
         connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
 
 
+def _keep_from_others(path: Path) -> None:
+    """Make the database file where there is none, for us alone; SQLite's files beside it never have a wider mode."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        mode = path.stat().st_mode
+        for beside in (path.with_name(f"{path.name}-{name}") for name in ("wal", "shm")):
+            # After a crash SQLite goes on with the one that it finds.
+            if beside.exists() and beside.stat().st_mode & ~mode:
+                beside.chmod(mode & 0o777)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be used as a store ({error.strerror})") from error
+
+
 def _unusable(path: Path, error: sqlite3.Error) -> StorageError:
     return StorageError(f"{path}: not a usable database ({error}); restore it from the other disk or move it away")
 
@@ -153,12 +167,12 @@ class EndpointStore(Lookups):
         self._parties: list[Lookups] = []
         with contextlib.ExitStack() as undo:
             undo.callback(self._lock.close)
-            is_new = not path.exists()
+            _keep_from_others(path)
             self._writer = connect(path)
             undo.callback(self._writer.close)
             self._tidier = Tidier(path)
             undo.callback(self._tidier.close)
-            if is_new or self._writer.execute("PRAGMA user_version").fetchone()[0] == 0:
+            if self._writer.execute("PRAGMA user_version").fetchone()[0] == 0:
                 self._create(path)
             self._wipe_at: int | None = None
             """When the log file is to be written over, because a secret was destroyed that it may still hold."""
@@ -193,7 +207,6 @@ class EndpointStore(Lookups):
     def _create(self, path: Path) -> None:
         try:
             self._writer.executescript(f"BEGIN IMMEDIATE;{_schema()}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
-            path.chmod(0o600)
             sync_folder(self._folder)
         except (sqlite3.Error, OSError) as error:
             raise StorageError(f"{path}: cannot be created ({error})") from error

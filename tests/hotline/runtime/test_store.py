@@ -18,9 +18,10 @@ from hotline.ledger.note import Ed25519Verifier
 from hotline.ledger.verify import Outcome, Verdict, verify_log
 from hotline.machine import Delete, Instant, Output, Plane, Put, Record
 from hotline.runtime import store as store_module
+from hotline.runtime.contentkeys import ContentKeys
 from hotline.runtime.recordfiles import open_record
-from hotline.runtime.store import SCHEMA_VERSION, connect
-from tests.hotline.runtime.store_writer import BASE, KEY, open_store, opened, statement, stored_serial
+from hotline.runtime.store import SCHEMA_VERSION, EndpointStore, connect
+from tests.hotline.runtime.store_writer import BASE, KEY, make_ledger, open_store, opened, statement, stored_serial
 
 NOW = Instant(1, 1_700_000_000_000)
 ROOT = Path(__file__).parents[3]
@@ -270,6 +271,44 @@ def test_only_the_owner_can_read_the_store(tmp_path: Path) -> None:
     path = _filled(tmp_path / "new")
     assert path.stat().st_mode & 0o077 == 0
     assert path.parent.stat().st_mode & 0o077 == 0
+
+
+def test_every_file_of_the_store_is_closed_to_others_from_its_birth(tmp_path: Path) -> None:
+    """In a folder that an administrator made too open, others would read who said how much, and when."""
+    # docs/protocol.md 13.3
+    tmp_path.chmod(0o755)
+    seen: dict[str, int] = {}
+
+    def look(store: EndpointStore) -> None:
+        seen.update({path.name: path.stat().st_mode & 0o077 for path in store.path.parent.glob("ledger.db*")})
+
+    class Watched(EndpointStore):
+        def _create(self, path: Path) -> None:
+            self.path = path
+            look(self)
+            super()._create(path)
+            look(self)
+
+    before = os.umask(0)
+    try:
+        store = Watched(tmp_path, make_ledger, ContentKeys(tmp_path / "keys", b"k" * 32))
+        store.commit([statement(1)], NOW)
+        look(store)
+        store.close()
+    finally:
+        os.umask(before)
+    assert seen == {"ledger.db": 0, "ledger.db-wal": 0, "ledger.db-shm": 0}
+
+
+def test_what_a_crash_left_open_to_others_is_closed(tmp_path: Path) -> None:
+    """SQLite goes on with the log file that it finds, and everything after would be in it."""
+    path = _filled(tmp_path)
+    log_file = path.with_name("ledger.db-wal")
+    log_file.touch(0o644)
+    log_file.chmod(0o644)
+    with opened(tmp_path) as store:
+        store.commit([statement(6)], NOW)
+        assert log_file.stat().st_mode & 0o077 == 0
 
 
 def test_newer_schema_is_refused_by_name(tmp_path: Path) -> None:
