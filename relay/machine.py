@@ -72,8 +72,24 @@ class Stream:
     fingerprint: str
     hotline: Hotline | None = None
     terminal: int = 0
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """How many envelopes a terminal may send at once, whichever stream it sends them on."""
+
+    refilled_at: int
     tokens: float = 2.0 * RELAY_RATE_PER_SECOND
-    refilled_at: int = 0
+
+    def take(self, now: Instant) -> bool:
+        """Take a token: RELAY_RATE_PER_SECOND come in, up to twice that."""
+        gained = (now.mono - self.refilled_at) * RELAY_RATE_PER_SECOND / 1_000
+        self.tokens = min(2.0 * RELAY_RATE_PER_SECOND, self.tokens + gained)
+        self.refilled_at = now.mono
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +126,7 @@ class Relay:
             for hotline in self._hotlines.values()
             for number in hotline.terminals.values()
         }
+        self._buckets: dict[Place, _Bucket] = {}
         self.forwarded = self.stored = self.refused = 0
         for charter, terminal, held in saved:
             if (charter, terminal) in self.mailboxes:
@@ -145,7 +162,7 @@ class Relay:
                 self._frames(event, now, out)
             case LinkOpened():
                 self._closed(event.link)  # a name that comes again is another stream, which nobody has admitted
-                self._streams[event.link] = Stream(event.link, event.peer, refilled_at=now.mono)
+                self._streams[event.link] = Stream(event.link, event.peer)
             case LinkClosed():
                 self._closed(event.link)
             case Tick():
@@ -295,7 +312,8 @@ class Relay:
         if mailbox is None:
             self._refuse(stream, envelope, frame_pb2.REFUSAL_REASON_UNKNOWN_RECIPIENT, out)
             return
-        if not _admit(stream, now):
+        bucket = self._buckets.setdefault((hotline.charter, stream.terminal), _Bucket(now.mono))
+        if not bucket.take(now):
             self._refuse(stream, envelope, frame_pb2.REFUSAL_REASON_TOO_FAST, out)
             return
         recipient = self._attached.get(key)
@@ -344,17 +362,6 @@ class Relay:
             for held in mailbox.older_than(now.wall - MAILBOX_RETENTION):
                 mailbox.take(held.envelope_id)
                 out.changes.append(_delete(key, held.envelope_id))
-
-
-def _admit(stream: Stream, now: Instant) -> bool:
-    """Token bucket: RELAY_RATE_PER_SECOND, burst twice that."""
-    gained = (now.mono - stream.refilled_at) * RELAY_RATE_PER_SECOND / 1_000
-    stream.tokens = min(2.0 * RELAY_RATE_PER_SECOND, stream.tokens + gained)
-    stream.refilled_at = now.mono
-    if stream.tokens < 1:
-        return False
-    stream.tokens -= 1
-    return True
 
 
 def _frame(link: str, frame: frame_pb2.Frame) -> Transmission:

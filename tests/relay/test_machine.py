@@ -369,6 +369,23 @@ def test_rate_is_limited_and_recovers() -> None:
     assert sum(len(relay.step(parcel, later).express) for parcel in parcels) == RELAY_RATE_PER_SECOND
 
 
+def test_a_new_stream_brings_no_new_burst() -> None:
+    """A terminal that dials anew each second would send without bound, and take the relay from the others."""
+    # docs/protocol.md 5.17
+    relay = _relay()
+    _both(relay)
+    frame = envelope_frame(_envelope(flags=FLAG_TRANSIENT))
+    parcels = [FramesReceived("a", (frame,) * 250) for _ in range(2 * RELAY_RATE_PER_SECOND // 250)]
+    assert sum(len(relay.step(parcel, NOW).express) for parcel in parcels) == 2 * RELAY_RATE_PER_SECOND
+    for link in ("beside", "after"):
+        _attach(relay, link, "fp-a", _hello(ALPHA))
+        out = _send(relay, link, _envelope(flags=FLAG_TRANSIENT))
+        assert not out.express
+        assert _refusals(out, link) == [frame_pb2.REFUSAL_REASON_TOO_FAST]
+        relay.step(LinkClosed(link, "cut"), NOW)
+    assert len(_send(relay, "b", _envelope(to=ALPHA, sender=BRAVO)).changes) == 1
+
+
 # --- letting go -----------------------------------------------------------------------------------------------------
 
 
