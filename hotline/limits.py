@@ -311,7 +311,7 @@ TRANSLATIONS_SHOWN_MAX: Final = 16
 
 # --- local: relay ----------------------------------------------------------------------------------------------------
 MAILBOX_ENVELOPES_MAX: Final = 4_000
-"""Envelopes held for one terminal. Full: refused with MAILBOX_FULL; the sender keeps its statement."""
+"""Envelopes held for one terminal, in shares (5.24). Full: refused, MAILBOX_FULL; the sender keeps its statement."""
 
 MAILBOX_BYTES_MAX: Final = 32 * 1_048_576
 """The same in bytes."""

@@ -122,7 +122,7 @@ class Relay:
         self._streams: dict[str, Stream] = {}
         self._attached: dict[tuple[bytes, int], str] = {}
         self.mailboxes: dict[tuple[bytes, int], Mailbox] = {
-            (hotline.charter, number): Mailbox()
+            (hotline.charter, number): Mailbox({*hotline.terminals.values()} - {number})
             for hotline in self._hotlines.values()
             for number in hotline.terminals.values()
         }

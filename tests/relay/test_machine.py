@@ -352,6 +352,18 @@ def test_full_mailbox_refuses_but_forwards() -> None:
     assert not _custody(out, "a")
 
 
+def test_who_fills_a_mailbox_fills_it_for_itself() -> None:
+    """One of three parties could keep another from leaving word for the third (docs/protocol.md 5.24)."""
+    flood = [Held(envelope_id(_envelope(n)), b"n", b"f", 0) for n in range(MAILBOX_ENVELOPES_MAX * 3 // 4)]
+    three = Hotline(CHARTER, {"fp-a": ALPHA, "fp-b": BRAVO, "fp-c": 3})
+    relay = Relay("relay-1", KEY, [three], [(CHARTER, BRAVO, held) for held in flood])
+    _attach(relay, "a", "fp-a", _hello(ALPHA))
+    _attach(relay, "c", "fp-c", _hello(3))
+    assert _refusals(_send(relay, "a", _envelope(9_999)), "a") == [frame_pb2.REFUSAL_REASON_MAILBOX_FULL]
+    other = _envelope(sender=3)
+    assert _custody(_send(relay, "c", other), "c") == [_name(other)]
+
+
 def test_rate_is_limited_and_recovers() -> None:
     """One terminal gone mad must not take the relay from the others; a quiet second later it is served again."""
     # docs/protocol.md 5.7 and 5.17

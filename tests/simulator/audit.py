@@ -223,9 +223,9 @@ def _relay(relay: RelayNode) -> str:
     """Mailboxes are empty but for what is just under way, and count their bytes rightly."""
     assert relay.machine is not None
     for mailbox in relay.machine.mailboxes.values():
-        if mailbox.bytes != sum(len(held.frame) for held in mailbox):
-            return f"{len(mailbox)} envelopes are counted as {mailbox.bytes} bytes"
+        if mailbox.size != sum(len(held.frame) for held in mailbox):
+            return f"{len(mailbox)} envelopes are counted as {mailbox.size} bytes"
         left = [held for held in mailbox if relay.now().wall - held.stored_at > UNDER_WAY]
         if left:
-            return f"{len(left)} envelopes, {mailbox.bytes} bytes in an empty mailbox"
+            return f"{len(left)} envelopes, {mailbox.size} bytes in an empty mailbox"
     return ""
