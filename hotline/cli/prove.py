@@ -287,7 +287,7 @@ def destroy(month: str, config_path: Path, yes: bool) -> None:
     keys = ContentKeys(config.store / KEY_FOLDER, load_materials(config).secret.storage)
     if month not in keys.periods():
         raise ConfigError(f"{month}: there is no such content key; there are: {', '.join(keys.periods()) or 'none'}")
-    if month >= period_of(time.time_ns() // 1_000_000):
+    if month == period_of(time.time_ns() // 1_000_000):
         raise ConfigError(f"{month}: the key in use cannot be destroyed before its month is over")
     if not yes:
         if not can_ask():

@@ -11,7 +11,9 @@ from hotline.config import load_endpoint_config
 from hotline.drill.rehearsal import rehearse
 from hotline.endpointd import EndpointDaemon
 from hotline.errors import StorageError
+from hotline.ledger.record import parse_leaf
 from hotline.materials import load_materials
+from hotline.runtime.driver import system_clock
 
 
 async def test_a_task_of_the_house_that_fails_stops_the_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,5 +32,38 @@ async def test_a_task_of_the_house_that_fails_stops_the_daemon(tmp_path: Path, m
         monkeypatch.setattr(daemon.store, "audit_requests", unreadable)
         async with asyncio.timeout(5):
             assert str(await daemon.driver.failed) == "the disk is gone"
+    finally:
+        await daemon.stop()
+
+
+async def test_a_destruction_is_entered_before_it_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut between the two, and texts would be gone of which no entry tells (docs/protocol.md 13.20)."""
+    monkeypatch.setattr("hotline.endpointd._HOUSE_SECONDS", 0.01)
+    site = rehearse(tmp_path / "site", [("relay-1", "127.0.0.1:1")], sockets=tmp_path)
+    config = load_endpoint_config(site.terminals[0].config).model_copy(update={"retention_months": 1})
+    daemon = EndpointDaemon(config, load_materials(config))
+    keys, looked = daemon.store.keys, asyncio.Event()
+    destroy, entered = keys.destroy, list[str]()
+    for at in (1_700_000_000_000, system_clock().wall):
+        keys.seal("old", b"x", at)
+
+    def look(period: str) -> bool:
+        leaves = daemon.store.query("SELECT leaf FROM entry", ())
+        entered.extend(parse_leaf(leaf).type for (leaf,) in leaves)
+        looked.set()
+        return destroy(period)
+
+    monkeypatch.setattr(keys, "destroy", look)
+    try:
+        await daemon.start()
+        async with asyncio.timeout(5):
+            while not daemon.retention._waiting:  # noqa: ASYNC110 - it looks by itself
+                await asyncio.sleep(0.01)
+        assert not looked.is_set(), "nobody has borne out the clock"
+        monkeypatch.setattr(daemon.endpoint.own_log, "others_time", lambda: system_clock().wall)
+        async with asyncio.timeout(5):
+            await looked.wait()
+        assert entered.count("audit.destroy") == 1
+        assert len(keys.periods()) == 1
     finally:
         await daemon.stop()
