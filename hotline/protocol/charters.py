@@ -20,7 +20,7 @@ from hotline.machine import Delete, Instant, Private, Put, Reply
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
 from hotline.protocol.events import ActivateCharter
-from hotline.protocol.paths import Detector, Path, PathInput, PathSetup, PathState
+from hotline.protocol.paths import Path, PathInput, PathSetup, PathState
 from hotline.protocol.release import policy_of
 from hotline.protocol.statements import PRECEDENCES
 from hotline.protocol.tables import Row, Saved
@@ -290,7 +290,7 @@ class Charters:
             for name, path in context.paths.items():
                 made = path_of(relays[name], context.setup.profiles) if name in relays else path.setup
                 if made != path.setup:
-                    path.setup, path.detector = made, Detector(made.profile)
+                    path.retime(made)
 
     def _lay(self, now: Instant | None = None) -> None:
         """Paths for the relays that are to be dialled; with `now` also none for those that are gone."""

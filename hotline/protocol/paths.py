@@ -84,10 +84,11 @@ class Detector:
     Only lateness counts: beats that came early, as answers do, say nothing of how long the next may take.
     """
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, last: int | None = None) -> None:
+        """`last`: when a fresh beat arrived before, by other timers."""
         self._profile = profile
         self._lateness: deque[int] = deque(maxlen=_BEATS_KEPT)
-        self._last: int | None = None
+        self._last = last
         self._tolerance = profile.silent_ceiling_ms
 
     def heard(self, now: int) -> None:
@@ -189,6 +190,11 @@ class Path:
             earliest = now.mono if self._beaten_at is None else max(now.mono, self._beaten_at + _REPLY_BEAT_MIN)
             if self.next_beat_at is None or earliest < self.next_beat_at:
                 self.next_beat_at = earliest
+
+    def retime(self, setup: PathSetup) -> None:
+        """Other timers from now on. How late past beats were says nothing of what is to come; silence goes on."""
+        self.setup = setup
+        self.detector = Detector(setup.profile, self.heard_at if self.state is PathState.UP else None)
 
     def echo_delay(self, now: Instant) -> int:
         """How long the peer's last beat has been waiting for our next one."""

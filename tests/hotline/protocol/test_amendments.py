@@ -16,6 +16,7 @@ from hotline.errors import Malformed
 from hotline.limits import CHARTER_BYTES_MAX, CHARTER_PATIENCE
 from hotline.machine import LinkClosed, LinkOpened, Reply, RequestId
 from hotline.protocol.events import ActivateCharter
+from hotline.protocol.paths import PathState
 from hotline.protocol.release import RELEASED, policy_of
 from hotline.protocol.statements import decode_heartbeat
 from hotline.protocol.status import status
@@ -397,6 +398,22 @@ def test_other_tests_of_the_channel_begin_with_the_amendment(ceremony: Ceremony)
     assert pair.alpha.endpoint.tests.kept.received
     assert pair.bravo.endpoint.tests.kept.received
     assert pair.alpha.submit("x" * 101).code == "text"
+
+
+def test_a_path_that_dies_as_its_timers_change_is_suspected(ceremony: Ceremony) -> None:  # noqa: F811
+    """It would be believed in for ever: its silence would be counted from a beat that never comes (24.9, 11.1)."""
+    pair = standing(ceremony.signed)
+    quick = ceremony.agreed(Changes(values={"fibre.heartbeat_ms": 400}))
+    activate(pair.alpha, quick)
+    pair.run(2_000)
+    pair.weather = lambda sender, relay, envelope: [] if relay == "relay-2" else [envelope]
+    activate(pair.bravo, quick)
+    pair.run(500)
+    paths = [party.endpoint.context.paths["relay-2"] for party in (pair.alpha, pair.bravo)]
+    assert serials(pair) == (2, 2)
+    assert [(path.setup.profile.heartbeat_ms, path.state) for path in paths] == [(400, PathState.UP)] * 2
+    pair.run(paths[0].setup.profile.silent_ceiling_ms)
+    assert [path.state for path in paths] == [PathState.SUSPECT] * 2
 
 
 def test_a_charter_that_comes_into_force_is_recorded_and_kept(ceremony: Ceremony) -> None:  # noqa: F811
