@@ -68,17 +68,19 @@ class OwnLog:
         self._rounds: OrderedDict[tuple[int, int], _Round] = OrderedDict()
         self._round_at = 0
         self._quorum_at = 0
-        self._voters: dict[str, tuple[str, CosignatureVerifier]] = {}
-        """Cosigner's key name to its name in the policy and its key; our own key has no vote."""
+        self._voters: dict[tuple[str, bytes], tuple[str, CosignatureVerifier]] = {}
+        """By name and id of its key (a name may have several): its name in the policy and the key; ours has no vote."""
         for witness in self._policy.witnesses:
             if witness.verifier.public != self._ctx.setup.local_log.key:
-                self._voters[witness.verifier.name] = (witness.name, witness.verifier)
+                self._voters[_place(witness.verifier)] = (witness.name, witness.verifier)
         self._times: dict[str, int] = {}
         """When each cosigner, by its name in the policy or its base, last cosigned by its own clock; Unix seconds."""
         self._counting = {name for name, _ in self._voters.values()} if self._policy.quorum else set()
+        self._peers: dict[str, CosignatureVerifier] = {}
         for log in others:
             peer = Ed25519CosignatureVerifier(log.base, log.key)
-            self._voters.setdefault(peer.name, (peer.name, peer))
+            self._voters.setdefault(_place(peer), (peer.name, peer))
+            self._peers[log.base] = peer
 
     def known_to(self, base: str) -> Acquaintance:
         """What the terminal whose log has this base knows of ours."""
@@ -210,7 +212,7 @@ class OwnLog:
             self._ctx.refuse("witness", f"cosignature-{error.reason}", now)
             return
         for signature in signatures:
-            if signature.name in self._voters:
+            if _place(signature) in self._voters:
                 self._count(head, signature, now)
 
     def peer_cosignature(self, base: str, size: int, value: bytes, now: Instant) -> None:
@@ -218,12 +220,11 @@ class OwnLog:
         found = self._rounds.get((self._epoch, size))
         if found is None:
             return
-        _, verifier = self._voters[base]
-        self._count(found.head, Signature(verifier.name, verifier.key_id, value), now)
+        self._count(found.head, Signature(base, self._peers[base].key_id, value), now)
 
     def _count(self, head: SignedHead, signature: Signature, now: Instant) -> None:
         found = self._rounds.get(head.place)
-        name, verifier = self._voters[signature.name]
+        name, verifier = self._voters[_place(signature)]
         if found is None or found.head.root != head.root:
             return
         try:
@@ -232,15 +233,15 @@ class OwnLog:
             self._ctx.refuse(signature.name, f"cosignature-{error.reason}", now)
             return
         self._times[name] = timestamp(signature.value)
-        if signature.name in self._known:
-            known = self._known[signature.name]
+        known = self._known.get(signature.name)
+        if known is not None and self._peers[signature.name].key_id == signature.key_id:
             known.cosigned = max(known.cosigned, head.size)
         if name in found.names:
             return
         found.names.add(name)
         row: Row = {
             "epoch": head.epoch,
-            "name": signature.name,
+            "name": name,
             "hour": now.wall // _HOUR,
             "size": head.size,
             "line": signature.line(),
@@ -311,6 +312,10 @@ class OwnLog:
         if not self._policy.quorum or self.quorum_lost:
             return self._round_at
         return min(self._round_at, self._quorum_at + QUORUM_PATIENCE)
+
+
+def _place(key: CosignatureVerifier | Signature) -> tuple[str, bytes]:
+    return key.name, key.key_id
 
 
 def _quarter(now: Instant) -> str:

@@ -7,9 +7,15 @@ from collections.abc import Mapping
 import pytest
 
 from hotline.charter.profiles import PROFILES
+from hotline.crypto.mldsa44 import PostQuantumKey
 from hotline.crypto.signing import SigningKey
 from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
-from hotline.ledger.cosignature import Ed25519CosignatureVerifier, Ed25519Cosigner, check_cosignature
+from hotline.ledger.cosignature import (
+    Ed25519CosignatureVerifier,
+    Ed25519Cosigner,
+    MlDsa44Cosigner,
+    check_cosignature,
+)
 from hotline.ledger.log import log_origin
 from hotline.ledger.note import Ed25519Signer, Signature, parse_note
 from hotline.ledger.policy import parse_policy
@@ -646,6 +652,43 @@ def test_a_word_that_no_witness_gave_does_not_count() -> None:
     pair.alpha.step(Cosigned(note, f"{good.line()}\n".encode()))
     assert pair.alpha.endpoint.own_log.witnessed == 0
     assert len(pair.alpha.memory.tables["cosignature"]) <= 2  # w1, and perhaps the peer
+
+
+def test_a_witness_may_have_two_keys_of_one_name() -> None:
+    """Of what `witness init` makes, one key would never count, and its every answer would be an entry."""
+    # docs/protocol.md 13.7 and 13.15
+    name = "witness.example/w"
+    old, new = Ed25519Cosigner(name, SigningKey(b"w" * 32)), MlDsa44Cosigner(name, PostQuantumKey(b"q" * 32))
+    both = f"witness w {old.verifier.vkey()}\nwitness w-pq {new.verifier.vkey()}\ngroup g all w w-pq\nquorum g\n"
+    for policy in (both, f"witness w-pq {new.verifier.vkey()}\nquorum w-pq\n"):
+        pair = Pair(policy=parse_policy(policy.encode())).open()
+        pair.run(WITNESS_INTERVAL)
+        note, size = (last_checkpoint(pair.alpha).fields[field] for field in ("note", "size"))
+        assert isinstance(note, bytes)
+        lines = [one.cosign(parse_note(note).text, 1_795_000_000).line() for one in (old, new)]
+        pair.alpha.step(Cosigned(note, "".join(f"{line}\n" for line in lines).encode()))
+        assert pair.alpha.endpoint.own_log.witnessed == size
+        held = {row["line"] for row in pair.alpha.memory.rows("cosignature") if str(row["name"]).startswith("w")}
+        assert held == {*lines[policy is not both :]}
+        assert "refused" not in pair.alpha.kinds()
+
+
+def test_a_witness_of_the_peers_name_is_not_the_peer() -> None:
+    """Its word would pass for the peer's, and the peer's own be refused (docs/protocol.md 13.7)."""
+    base = Pair().bravo.log.base
+    other = Ed25519Cosigner(base, SigningKey(b"o" * 32))
+    pair = Pair(policy=parse_policy(f"witness o {other.verifier.vkey()}\nquorum o\n".encode())).open()
+    pair.run(2 * WITNESS_INTERVAL)
+    own = pair.alpha.endpoint.own_log
+    before = own.known_to(base).cosigned
+    pair.alpha.submit("The peer's word for this comes later.")
+    while last_checkpoint(pair.alpha).fields["size"] == before:
+        pair.run(100)
+    note = last_checkpoint(pair.alpha).fields["note"]
+    assert isinstance(note, bytes)
+    pair.alpha.step(Cosigned(note, f"{other.cosign(parse_note(note).text, 1_795_000_000).line()}\n".encode()))
+    assert 0 < before == own.known_to(base).cosigned < own.witnessed
+    assert "refused" not in pair.alpha.kinds()
 
 
 def test_witnesses_vouch_where_the_peer_is_silent() -> None:
