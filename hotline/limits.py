@@ -147,7 +147,7 @@ ALARM_COMMANDS_WAITING_MAX: Final = 64
 """Alarms that wait for the command, which runs one at a time. Full: a newer one is not passed on, which is told."""
 
 UNREAD_SHOWN_MAX: Final = 100
-"""Unread serials of a plane that a status lists, the oldest first. More are counted."""
+"""Unread serials of a plane that a status and the list of a handover name, the oldest first. More are counted."""
 
 PROMISES_SHOWN_MAX: Final = 50
 """Promised answers that a status lists. More are in the statements themselves."""

@@ -143,6 +143,7 @@ def print_list(listed: str) -> None:
     for name, plane in picture["planes"].items():
         waiting = ", ".join(f"#{serial:04d} {state}" for serial, state in plane["waiting"]) or "nothing"
         unread = ", ".join(f"#{serial:04d}" for serial in plane["unread"]) or "nothing"
+        unread += f" and {plane['unread_more']} more" if plane.get("unread_more") else ""
         line(f"{name.upper():9}unread: {unread}; waiting: {waiting}")
         if plane["missing"]:
             first, last = plane["missing"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from heapq import nsmallest
 
 from hotline.charter.parts import Charter
 from hotline.charter.profiles import Profile
 from hotline.crypto.signing import SigningKey
 from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.ledger.policy import Policy
-from hotline.limits import REFUSALS_RECORDED_PER_MINUTE
+from hotline.limits import REFUSALS_RECORDED_PER_MINUTE, UNREAD_SHOWN_MAX
 from hotline.machine import Delivery, Entropy, Instant, Output, Plane, Private, Put, Record, Transmission
 from hotline.protocol.inbox import Inbox
 from hotline.protocol.nonpapers import Name, NonPapers, is_sealed
@@ -253,6 +254,11 @@ class Context:
         boxes = [line.outboxes[plane].pending for line in reversed(self.peers)]
         found = {serial: item for box in boxes for serial, item in box.items() if not item.copy}
         return [found[serial] for serial in sorted(found)]
+
+    def oldest_unread(self, plane: Plane) -> tuple[list[int], int]:
+        """The oldest that nobody has opened, and how many more there are: a peer may say as many as it likes."""
+        every = self.unread[plane]
+        return nsmallest(UNREAD_SHOWN_MAX, every), max(0, len(every) - UNREAD_SHOWN_MAX)
 
     def heard_elsewhere(self, plane: Plane, serial: int) -> None:
         """A terminal of the peer has it: for the others it is a copy."""

@@ -79,10 +79,12 @@ class Handovers:
         planes: dict[str, Any] = {}
         for plane, outbox in ctx.outboxes.items():
             gap = ctx.inboxes[plane].missing(max(line.peer.sent_through[plane] for line in ctx.peers))
+            unread, more = ctx.oldest_unread(plane)
             planes[plane.value] = {
                 "sent_through": outbox.last_serial,
                 "received_through": ctx.inboxes[plane].through,
-                "unread": sorted(ctx.unread[plane]),
+                "unread": unread,
+                "unread_more": more,
                 "waiting": [[item.serial, item.state.value] for item in ctx.owed(plane) if not item.is_filler],
                 "missing": list(gap) if gap is not None else [],
             }

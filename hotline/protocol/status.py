@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from heapq import nsmallest
 from typing import Any
 
 from hotline.civil import iso_utc
-from hotline.limits import KEY_ELSEWHERE_SHOWN, PROMISES_SHOWN_MAX, UNREAD_SHOWN_MAX, WIRE_VERSION
+from hotline.limits import KEY_ELSEWHERE_SHOWN, PROMISES_SHOWN_MAX, WIRE_VERSION
 from hotline.machine import Instant, Plane
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.endpoint import Endpoint
@@ -54,7 +53,7 @@ def at_a_glance(party: str, endpoint: Endpoint, now: Instant) -> dict[str, Any]:
     """One other party among several: whether it is heard, and what each of the two has not acknowledged."""
     ctx = endpoint.context
     real = ctx.outboxes[Plane.REAL]
-    unread, more = _unread(endpoint, Plane.REAL)
+    unread, more = ctx.oldest_unread(Plane.REAL)
     return {
         "party": party,
         "verdict": _verdict(endpoint, now),
@@ -125,17 +124,11 @@ def _path(path: Path, now: Instant) -> dict[str, Any]:
     }
 
 
-def _unread(endpoint: Endpoint, plane: Plane) -> tuple[list[int], int]:
-    """The oldest that nobody has opened, and how many more there are: a peer may say as many as it likes."""
-    every = endpoint.context.unread[plane]
-    return nsmallest(UNREAD_SHOWN_MAX, every), max(0, len(every) - UNREAD_SHOWN_MAX)
-
-
 def _plane(endpoint: Endpoint, plane: Plane) -> dict[str, Any]:
     ctx = endpoint.context
     outbox, inbox = ctx.outboxes[plane], ctx.inboxes[plane]
     gap = inbox.missing(ctx.peer.sent_through[plane])
-    unread, more = _unread(endpoint, plane)
+    unread, more = ctx.oldest_unread(plane)
     return {
         "sent_through": outbox.last_serial,
         "waiting": len(ctx.owed(plane)),

@@ -326,8 +326,10 @@ def _unlisted(listed: dict[str, Any], disk: Disk, raised: Counter[str]) -> str:
         known = listed["planes"][plane.value]
         for name, table in (("unread", "unread"), ("waiting", "outbox")):
             open_ = sorted(serial for where, serial in disk.tables[table] if where == plane.value)  # type: ignore[type-var]
-            if open_ != [item if name == "unread" else item[0] for item in known[name]]:
-                return f"{plane.value}: {name} is {known[name]}, on the disk {open_}"
+            told = known[name] if name == "unread" else [item[0] for item in known[name]]
+            more = known["unread_more"] if name == "unread" else 0
+            if open_[: len(open_) - more] != told:
+                return f"{plane.value}: {name} is {known[name]} and {more} more, on the disk {open_}"
         through = [known["sent_through"], known["received_through"]]
         if through != [counters.get(f"{way}:{plane.value}", 0) for way in ("sent", "through")]:
             return f"{plane.value}: {through}, which the disk does not say"

@@ -10,7 +10,9 @@ import pytest
 
 from hotline.charter.model import load_charter
 from hotline.charter.parts import Officer
+from hotline.cli.handover import print_list
 from hotline.crypto.signing import SigningKey
+from hotline.limits import UNREAD_SHOWN_MAX
 from hotline.machine import Plane, Reply, RequestId, Tick
 from hotline.protocol.events import AskChallenge, RecordChecklist, SetPresence, SignHandover
 from hotline.protocol.handover import LABEL, signed_parts
@@ -176,7 +178,7 @@ def test_the_whole_list(pair: Pair) -> None:
     pair.run(12_000)
     alpha.endpoint.context.alarm("gap", "raised by hand", plane="real", first=1, last=1)
     alpha.step(Tick())
-    nothing = {"sent_through": 0, "received_through": 0, "unread": [], "waiting": [], "missing": []}
+    nothing = {"sent_through": 0, "received_through": 0, "unread": [], "unread_more": 0, "waiting": [], "missing": []}
     assert json.loads(listed(alpha)) == {
         "number": 1,
         "planes": {
@@ -211,6 +213,21 @@ def test_a_checklist_at_its_bounds_is_recorded(pair: Pair, size: int) -> None:
     assert not ran(pair.alpha, ("skipped", "a\0b")).ok
     assert not ran(pair.alpha, ("open", "why")).ok
     assert pair.alpha.kinds().count("watch.checklist") == 1
+
+
+def test_a_list_has_an_end_whatever_the_peer_has_said(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
+    """A flooding peer would leave a watch that no one can hand over (docs/protocol.md 25.9 and 14.5)."""
+    unread = pair.alpha.endpoint.context.unread
+    unread[Plane.REAL] = dict.fromkeys(range(1, 600_001), bytes(32))
+    unread[Plane.SERVICE] = {3: bytes(32)}
+    shown = listed(pair.alpha)
+    assert len(shown) < 4_096
+    print_list(shown.decode())
+    said = capsys.readouterr().out
+    assert f"#{UNREAD_SHOWN_MAX:04d} and {600_000 - UNREAD_SHOWN_MAX} more; waiting" in said
+    assert "SERVICE  unread: #0003; waiting" in said
+    del unread[Plane.REAL][600_000]
+    assert listed(pair.alpha) != shown, "one was read, though it is not named"
 
 
 def test_each_handover_has_the_next_number_and_notes_up_to_their_bound(pair: Pair) -> None:
