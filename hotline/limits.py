@@ -74,7 +74,7 @@ SERIAL_MAX: Final = 2**40
 """Highest serial or ledger size that a peer may name. Beyond: refused; no ledger could write it down."""
 
 SERIAL_SKIP_MAX: Final = 65_536
-"""Serials of ours that are passed over in a minute on one terminal's word that it holds them. Beyond: not believed."""
+"""Serials of ours passed over in a minute on a terminal's word, of several parties in a run. Beyond: not believed."""
 
 RENUMBERED_MAX: Final = 8
 """New serials of one statement that one of several parties contradicts. Beyond: it has expired for that one alone."""

@@ -273,6 +273,15 @@ def _print_trust(view: operator_pb2.StatementView) -> None:
         line(f"  on record        the peer wants it; say it of record with: hotline record-it {view.serial} --ours")
 
 
+def withdrawn(view: operator_pb2.StatementView) -> str:
+    """Why an empty statement stands under its serial; without a date-time group it replaces nothing."""
+    if view.date_time_group:
+        return "the sender withdrew this serial: the statement expired before it was delivered"
+    return (
+        "the sender's terminal knows nothing of this serial: it was restored from an older state, or nothing was said"
+    )
+
+
 def answered_party(to_party: str, *, sent: bool) -> str:
     """Whose statement an answer to `to_party` answers: of several parties, that of this window."""
     if to_party != EVERYONE:
@@ -323,7 +332,7 @@ def print_statement(view: operator_pb2.StatementView) -> None:
         line(f"  release          {'NOT RELEASED' if unreleased(view) else 'by the charter, verified here'}")
     _print_trust(view)
     if view.kind in VOIDS:
-        line("\n[the sender withdrew this serial: the statement expired before it was delivered]")
+        line(f"\n[{withdrawn(view)}]")
         return
     if view.HasField("original"):
         print_original(view)

@@ -14,7 +14,7 @@ from hotline.cli.exits import need_accepted
 from hotline.cli.follow import STAGES, follow
 from hotline.cli.groups import Commands
 from hotline.cli.officer import json_option, socket_option
-from hotline.cli.output import duration_ms, line, print_json
+from hotline.cli.output import duration_ms, line, print_json, withdrawn
 from hotline.cli.textinput import read_text
 from hotline.protocol.neutral import VOIDS, kind_word
 from hotline.runtime.client import daemon
@@ -162,7 +162,7 @@ def print_talk(view: operator_pb2.StatementView) -> None:
     if view.repeats:
         line(f"  repeats          #{view.repeats:04d}: the same text came before; its sender had lost state")
     if view.kind in VOIDS:
-        line("\n[withdrawn: it expired before it was delivered]")
+        line(f"\n[{withdrawn(view)}]")
     elif view.text:
         line()
         line(view.text)

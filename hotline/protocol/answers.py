@@ -269,20 +269,20 @@ class Answers:
         other = [(serial, held) for serial, held in named if serial not in pending or pending[serial].hash != held]
         return [serial for serial, held in other if self._deliver_one(plane, serial, held, now)]
 
-    def renumber(self, anew: Mapping[Plane, Iterable[int]], now: Instant) -> None:
+    def renumber(self, anew: Mapping[Plane, Iterable[int]], now: Instant, *, hearsay: bool = False) -> None:
         """Give unacknowledged statements new serials beyond everything the peer has seen; then they are sent."""
         for plane, serials in anew.items():
             for serial in sorted(serials):
-                self._renumber_one(plane, serial, now)
+                self._renumber_one(plane, serial, now, hearsay=hearsay)
             for one in (self._ctx, *self._ctx.fellows):
                 one.outboxes[plane].restored()
         self._sending.pump_all(now)
 
-    def _renumber_one(self, plane: Plane, serial: int, now: Instant) -> None:
+    def _renumber_one(self, plane: Plane, serial: int, now: Instant, *, hearsay: bool) -> None:
         ctx, every = self._ctx, (self._ctx, *self._ctx.fellows)
         held = [one.outboxes[plane].pending.get(serial) for one in every]
         item = next((one for one in held if one is not None and not one.is_void), None)
-        if item is not None and self._contradicts_all(plane, item, now):
+        if item is not None and self._contradicts_all(plane, item, now, hearsay=hearsay):
             return
         ctx.drop(plane, serial, now)
         for one in every:
@@ -304,8 +304,8 @@ class Answers:
             sending.leave_out(plane, moved, now, expired=was is not None and was.is_void)
         ctx.tell("renumbered", plane=plane.value, serial=serial, new=moved.serial)
 
-    def _contradicts_all(self, plane: Plane, item: Pending, now: Instant) -> bool:
-        """Whether one of several parties says of too many serials that it holds another one: it alone goes without."""
+    def _contradicts_all(self, plane: Plane, item: Pending, now: Instant, *, hearsay: bool) -> bool:
+        """Whether one of several parties contradicts it under too many serials: it goes without, unless it heard so."""
         if not self._ctx.fellows:
             return False
         key = (plane, decode_statement(item.content).first_serial or item.serial)
@@ -314,7 +314,7 @@ class Answers:
         if times < RENUMBERED_MAX:
             return False
         own = self._ctx.outboxes[plane].pending.get(item.serial)
-        if own is not None and not own.is_void:
+        if own is not None and not (own.is_void or hearsay):
             self._sending.expire(plane, own, now, "the peer contradicts it under every serial")
         return True
 

@@ -93,10 +93,11 @@ def check_authority(
 
 
 def is_full(ctx: Context, plane: Plane) -> bool:
-    """Whether as much waits for the peer as may."""
+    """Whether as much waits for the peer as may; what only closes a gap takes nobody's place."""
     most = outbox_room(plane, ctx.setup.outbox_max)
     boxes = [line.outboxes[plane] for line in ctx.peers]
-    return min(len(outbox.pending) for outbox in boxes) >= most or min(box.bytes for box in boxes) >= OUTBOX_BYTES_MAX
+    waiting = [box.owed if len(box.pending) >= most else 0 for box in boxes]
+    return min(waiting) >= most or min(box.bytes for box in boxes) >= OUTBOX_BYTES_MAX
 
 
 def check_room(ctx: Context, plane: Plane) -> None:
@@ -105,5 +106,5 @@ def check_room(ctx: Context, plane: Plane) -> None:
         raise LocalError("this terminal stands by, another one speaks for its party: nothing was queued")
     every = (ctx, *ctx.fellows)
     if all(is_full(one, plane) for one in every):
-        waiting = min(len(line.outboxes[plane].pending) for one in every for line in one.peers)
+        waiting = min(line.outboxes[plane].owed for one in every for line in one.peers)
         raise LocalError(f"{waiting} statements wait to be delivered: nothing was queued; wait until the peer answers")

@@ -163,6 +163,8 @@ class Context:
         self.peer = PeerView()
         self.reads = LadderReceipts()
         self.unread: dict[Plane, dict[int, bytes]] = {plane: {} for plane in Plane}
+        self.passed_over = dict.fromkeys(Plane, 0)
+        """Serials of ours that this run has passed over on the word of this party."""
         counters = {str(row["name"]): row["value"] for row in saved.rows("counter")}
         self.outboxes: dict[Plane, Outbox] = {}
         self.inboxes: dict[Plane, Inbox] = {}

@@ -18,15 +18,18 @@ class Credence:
 
     def believes(self, plane: Plane, serial: int, now: Instant, *, hearsay: bool = False) -> bool:
         """Whether all serials up to here may be passed over; if not, people are told once, but of no mere hearsay."""
+        ctx, beyond = self._ctx, max(0, serial - self._ctx.outboxes[plane].last_serial)
         since, skipped = self._skipped.get(plane, (now.mono, 0))
-        if now.mono - since >= SUMMARY_INTERVAL:
+        if ctx.fellows:  # what one of several makes up all the others get: so much in a run, whoever says it (26.16)
+            skipped = sum(one.passed_over[plane] for one in (ctx, *ctx.fellows))
+        elif now.mono - since >= SUMMARY_INTERVAL:
             since, skipped = now.mono, 0
-        skipped += max(0, serial - self._ctx.outboxes[plane].last_serial)
-        if skipped <= SERIAL_SKIP_MAX:
-            self._skipped[plane] = since, skipped
+        if skipped + beyond <= SERIAL_SKIP_MAX:
+            self._skipped[plane] = since, skipped + beyond
+            ctx.passed_over[plane] += beyond
             return True
         if plane not in self._told and not hearsay:
             self._told.add(plane)
             text = "the peer claims to hold far more statements of ours than were said: its terminal lies or is broken"
-            self._ctx.alarm("absurd-serial", text, plane=plane.value, through=serial)
+            ctx.alarm("absurd-serial", text, plane=plane.value, through=serial)
         return False

@@ -158,7 +158,7 @@ class Gossip:
                 if item.statement not in (*pending.names, void(self._ctx, plane, pending).hash):
                     clashing.setdefault(plane, []).append(item.serial)
         if clashing:
-            answers.renumber(clashing, now)
+            answers.renumber(clashing, now, hearsay=True)
 
     def _acknowledged(self, plane: Plane, serial: int) -> bool:
         """Whether another party has signed that it holds what we said: then that is said, whoever says otherwise."""

@@ -60,7 +60,7 @@ class Ladder:
             known = ctx.inboxes[event.plane].known_hash(event.serial)
             text = f"there is no statement #{event.serial} to read"
             if known:
-                text = f"#{event.serial} was read before, or is a channel test, which nobody need read"
+                text = f"#{event.serial} was read before, or is one that nobody need read"
             ctx.out.replies.append(Reply(event.request, known is not None, "again" if known else "unknown", text))
             return
         self._opened(event.plane, event.serial, event.officer, now)

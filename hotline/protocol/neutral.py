@@ -66,3 +66,15 @@ def kind_of(statement: content_pb2.Statement) -> content_pb2.StatementKind.Value
 def kind_word(kind: content_pb2.StatementKind.ValueType) -> str:
     """text, void, test-void, without-prejudice and so on, as records and schemas spell it."""
     return content_pb2.StatementKind.Name(kind).removeprefix("STATEMENT_KIND_").lower().replace("_", "-")
+
+
+def needs_opening(kind: content_pb2.StatementKind.ValueType, date_time_group: str) -> bool:
+    """Whether an officer has to open what counts as `kind`: no test, nor what only closes a gap (8.7)."""
+    closes_gap = kind == content_pb2.STATEMENT_KIND_VOID and not date_time_group
+    return not (closes_gap or kind in UNATTENDED)
+
+
+def attention(statement: content_pb2.Statement) -> tuple[content_pb2.StatementKind.ValueType, bool]:
+    """What a statement counts as, and whether an officer has to open it."""
+    kind = kind_of(statement)
+    return kind, needs_opening(kind, statement.date_time_group)

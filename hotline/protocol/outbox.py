@@ -163,7 +163,7 @@ class Outbox:
         self.pending[item.serial] = item
         self.bytes += len(item.content)
         self.last_serial = max(self.last_serial, item.serial)
-        heapq.heappush(self._waiting, (-item.precedence, item.serial))
+        heapq.heappush(self._waiting, _turn(item))
         heapq.heappush(self._expiries, (item.expires_at, item.serial))
 
     def remove(self, serial: int, now: int) -> Pending | None:
@@ -185,6 +185,11 @@ class Outbox:
     def delivered_through(self) -> int:
         """Every serial up to here is acknowledged."""
         return min(self.pending, default=self.last_serial + 1) - 1
+
+    @property
+    def owed(self) -> int:
+        """How many of the pending are more than an empty statement for a serial of which nothing is known here."""
+        return sum(not item.is_filler for item in self.pending.values())
 
     def next_to_send(self, window_messages: int, window_bytes: int, since: int) -> Pending | None:
         """The most urgent waiting statement that the window admits; it is taken out of the waiting line.
@@ -248,7 +253,7 @@ class Outbox:
         item.envelope = None
         item.name = b""
         item.custody.clear()
-        heapq.heappush(self._waiting, (-item.precedence, item.serial))
+        heapq.heappush(self._waiting, _turn(item))
 
     def in_custody(self, name: bytes, relay: str, now: int) -> Pending | None:
         """A relay holds the envelope of this SHA-256; None if that is no news, or none of ours is still pending."""
@@ -288,3 +293,8 @@ class Outbox:
             return self._retries[0][0] if self._retries else None
         expiry = self._expiries[0][0]
         return min(expiry, self._retries[0][0]) if self._retries else expiry
+
+
+def _turn(item: Pending) -> tuple[int, int]:
+    """By precedence, then serial; what closes a gap of which nothing is known comes after all else (12.2)."""
+    return 0 if item.is_filler else -item.precedence, item.serial

@@ -44,6 +44,8 @@ class Rebuilt:
     custody: set[str] = field(default_factory=set)
     unattended: set[_Name] = field(default_factory=set)
     """Received statements that nobody need open."""
+    gaps: set[_Name] = field(default_factory=set)
+    """Of these what says no more than that its sender knows nothing (8.7); stores of before list it as unread."""
     corrected: set[tuple[str, str, _Name]] = field(default_factory=set)
     """Table, stage and name of what a correction or retraction names, or of a non-paper that one puts on record."""
     ladder: set[tuple[str, str, _Name]] = field(default_factory=set)
@@ -99,7 +101,7 @@ class Rebuilt:
                 self.received[name] = str(fields["statement"])
                 self._translation("received", name, fields)
                 self._references("received", name, fields)
-                self._kind(name, str(fields.get("kind")))
+                self._kind(name, str(fields.get("kind")), str(fields.get("dtg")))
                 if fields.get("shown"):
                     self.shown.add(name)
             case "msg.shown":
@@ -165,7 +167,9 @@ class Rebuilt:
             way = "sent" if own else "received"
             self.translated.add((name[0], way, int(fields["translates"]), carrier, name[1]))
 
-    def _kind(self, name: _Name, kind: str) -> None:
+    def _kind(self, name: _Name, kind: str, group: str) -> None:
+        if kind == "void" and not group:
+            self.gaps.add(name)
         if kind in ("test", "test-void"):
             self.unattended.add(name)
         if kind == "test":
@@ -223,8 +227,8 @@ def differences(made: Rebuilt, tables: Mapping[str, Sequence[Row]]) -> list[str]
         for verdict, name in sorted(branded ^ made.authority)
     ]
     found += _sets("draft", set(), {_name(row) for row in tables["draft"]} - made.drafts)
-    unread = made.shown - made.opened - made.unattended
-    found += _sets("unread", unread, {_name(row) for row in tables["unread"]})
+    unread = made.shown - made.opened - made.unattended - made.gaps
+    found += _sets("unread", unread, {_name(row) for row in tables["unread"]} - made.gaps)
     tests = {(str(row["way"]), int(str(row["serial"] or row["at"]))) for row in tables["channel_test"]}
     found += _sets("channel_test", made.tests, tests)
     pending = {_name(row) for row in tables["outbox"]}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hotline.limits import BUNDLE_RECEIPTS_MAX, CLOCK_SKEW_ALARM, RECEIPT_ITEMS_MAX, SERVICE_GAP_PATIENCE
 from hotline.machine import Delete, Instant, Plane, Put
-from hotline.protocol import modes
+from hotline.protocol import modes, neutral
 from hotline.protocol.branding import Branding
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
@@ -53,7 +53,7 @@ class Receiving:
         self._tests = tests
         self.peer_logs: dict[int, PeerLog] = {}
         """By the number of the terminal whose log it is."""
-        self._kinds: dict[tuple[Plane, int], content_pb2.StatementKind.ValueType] = {}
+        self._kinds: dict[tuple[Plane, int], tuple[content_pb2.StatementKind.ValueType, bool]] = {}
         """Of statements that are not shown yet."""
         self._precedences: dict[tuple[Plane, int], int] = {}
         self._owed: dict[Plane, list[tuple[int, bytes]]] = {plane: [] for plane in Plane}
@@ -87,7 +87,7 @@ class Receiving:
                 self._precedences[plane, serial] = precedence
             content = None if ahead.shown else self._ctx.history.received(plane, serial)
             if content is not None:
-                self._kinds[plane, serial] = kind_of(decode_statement(content))
+                self._kinds[plane, serial] = neutral.attention(decode_statement(content))
 
     # --- statements --------------------------------------------------------------------------------------------------
 
@@ -124,14 +124,15 @@ class Receiving:
 
     def _take(self, opened: Opened, statement: content_pb2.Statement, name: bytes, path: str, now: Instant) -> None:
         ctx, plane, inbox = self._ctx, opened.plane, self._ctx.inboxes[opened.plane]
-        serial, kind = statement.serial, kind_of(statement)
-        self._kinds[plane, serial] = kind
+        serial, (kind, attended) = statement.serial, neutral.attention(statement)
+        self._kinds[plane, serial] = kind, attended
         self._precedences[plane, serial] = statement.precedence
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
         ahead = Ahead(statement.precedence, statement.previous_in_precedence, name, shown=False)
         shown = inbox.accept(serial, ahead)
         self._enter(opened, statement, name, path, now, shown=int(serial in shown))
-        if abs(statement.composed_ms - now.wall) > CLOCK_SKEW_ALARM and ctx.peer.clock_offset_ms is not None:
+        skew = abs((statement.composed_ms or now.wall) - now.wall)
+        if skew > CLOCK_SKEW_ALARM and ctx.peer.clock_offset_ms is not None:
             ctx.record("msg.clock", plane=plane.value, serial=serial, composed=statement.composed_ms, here=now.wall)
         repeats = self._repeats.take(plane, statement)
         if repeats:
@@ -241,7 +242,7 @@ class Receiving:
         ctx.out.changes.append(Put("held", _held_row(plane, serial, item)))
 
     def _show(self, plane: Plane, serial: int, now: Instant) -> None:
-        """A statement becomes visible; unless it is a channel test, it is unread until an officer opens it."""
+        """A statement becomes visible; but for a test, and what only closes a gap, it is unread until it is opened."""
         ctx, inbox = self._ctx, self._ctx.inboxes[plane]
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
         name = inbox.known_hash(serial)
@@ -250,10 +251,10 @@ class Receiving:
         if item is not None:
             ctx.out.changes.append(Put("held", _held_row(plane, serial, item)))
         # Its content key may have been destroyed while it was held back: then an officer is asked to look.
-        kind = self._kinds.pop((plane, serial), content_pb2.STATEMENT_KIND_TEXT)
+        kind, attended = self._kinds.pop((plane, serial), (content_pb2.STATEMENT_KIND_TEXT, True))
         precedence = self._precedences.pop((plane, serial), content_pb2.PRECEDENCE_ROUTINE)
         ctx.out.changes.append(Put("received_fact", {**key, "stage": "shown", "at": now.wall, "by": ""}))
-        if kind not in UNATTENDED:
+        if attended:
             ctx.objectives.begin("received", plane, serial, precedence, now)
             ctx.out.changes.append(Put("unread", {**key, "hash": name}))
             ctx.unread[plane][serial] = name

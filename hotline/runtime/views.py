@@ -7,7 +7,7 @@ from typing import Final
 from hotline.machine import Plane
 from hotline.protocol.language import original_is_senders
 from hotline.protocol.modes import ASKED, RECORDED
-from hotline.protocol.neutral import NON_PAPER, UNATTENDED, kind_of
+from hotline.protocol.neutral import NON_PAPER, kind_of, needs_opening
 from hotline.protocol.outbox import LEFT
 from hotline.protocol.statements import EVERYONE, decode_statement
 from hotline.runtime.lookups import Lookups
@@ -123,7 +123,7 @@ class StatementViews:
             for stage, fact_at, by in facts:
                 if stage == "shown":
                     if view.state == "held":  # a sibling's officer may have opened it in the same millisecond
-                        view.state = "shown" if view.kind in UNATTENDED else "unread"
+                        view.state = "unread" if needs_opening(view.kind, view.date_time_group) else "shown"
                 elif stage == "read":
                     view.state, view.read_ms, view.read_by = "read", _int(fact_at), str(by)
                 elif stage == "authority":

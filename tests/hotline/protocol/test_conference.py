@@ -109,6 +109,7 @@ def test_what_expires_for_one_was_said_to_the_other() -> None:
     three.run(12_000)
     assert bravo.got(alpha) == {1: TEXT, 2: "Another."}
     assert charlie.got(alpha) == {1: "", 2: "Another."}
+    assert set(charlie.member(alpha).context.unread[Plane.REAL]) == {1, 2}, "what was withdrawn is to be opened"
     assert ("expired" in alpha.facts(bravo, 1), "expired" in alpha.facts(charlie, 1)) == (False, True)
 
 

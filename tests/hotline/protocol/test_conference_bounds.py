@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from hotline.machine import Plane, RequestId
-from hotline.protocol.events import Submit
+from hotline.protocol.events import RecordChecklist, Submit
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.pair import ROUTINE
 from tests.hotline.protocol.trio import Trio
@@ -48,3 +48,25 @@ def test_each_window_hands_over_what_is_its_own() -> None:
     listed = {one.name: json.loads(alpha.member(one).handovers.listed()) for one in (bravo, charlie)}
     assert {name: one["party"] for name, one in listed.items()} == {"BRAVO": "BRAVO", "CHARLIE": "CHARLIE"}
     assert {name: "no-path" in one["alarms"] for name, one in listed.items()} == {"BRAVO": False, "CHARLIE": True}
+
+
+def test_a_checklist_is_an_entry_about_the_party_at_whose_window_it_was_gone_through() -> None:
+    """A look at one line would stand in the record as one at another, or twice (docs/protocol.md 26.17)."""
+    three = Trio().open()
+    alpha, bravo, charlie = three.all
+
+    def gone_through(number: int, outcome: str) -> RecordChecklist:
+        return RecordChecklist(RequestId(number), "duty-1", "line-silent", bytes([number]) * 32, ((outcome, ""),))
+
+    for number, outcome, window in ((1, "done", charlie), (2, "open", charlie), (3, "done", bravo)):
+        assert not alpha.at(window, gone_through(number, outcome)).changes
+    alpha.step(gone_through(4, "done"))
+    codes = [alpha.replies[RequestId(number)].code for number in range(1, 5)]
+    assert codes == ["recorded", "checklist", "recorded", "recorded"]
+    entries = [record.fields for record in alpha.records if record.kind == "watch.checklist"]
+    found = [(fields["party"], str(fields["file"])[:2]) for fields in entries]
+    assert found == [("CHARLIE", "01"), ("BRAVO", "03"), ("BRAVO", "04")], "without a window it is the first one's"
+    three.run(3_000)
+    for one in (bravo, charlie):
+        assert not any(b"watch.checklist" in leaf for leaf in one.memory.log.leaves)
+        assert one.got(alpha, Plane.SERVICE) == {}

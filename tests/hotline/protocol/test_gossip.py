@@ -239,6 +239,7 @@ def test_a_restored_party_learns_from_one_what_it_has_said_to_another(early: boo
     three.run(20_000)
     for plane in (Plane.REAL, Plane.EXERCISE):
         assert (bravo.got(alpha, plane), charlie.got(alpha, plane)) == ({1: ONE, 2: OTHER}, {1: "", 2: OTHER})
+        assert set(charlie.member(alpha).context.unread[plane]) == ({1, 2} if early else {2}), "a gap says nothing"
     assert _accused(bravo) == _accused(charlie) == []
     assert ("restored" in alpha.alarms()) is not early  # else the officer is told of another number
 

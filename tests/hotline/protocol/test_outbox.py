@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -255,3 +257,14 @@ def test_what_is_under_way_is_busy_until_it_is_in_somebodys_hands() -> None:
         set(),
         None,
     )
+
+
+def test_what_only_closes_a_gap_leaves_after_all_else() -> None:
+    """Who was told of a thousand serials that nobody gave out would wait for the next word (docs/protocol.md 12.2)."""
+    filler = replace(item(1), is_void=True)
+    box = outbox(filler, replace(item(2), is_void=True, original_hash=bytes(32)), item(3), item(4, PRIORITY))
+    assert leave(box) == [4, 2, 3, 1]
+    box.unseal(filler)
+    box.add(item(5))
+    assert leave(box) == [5, 1]
+    assert box.owed == 4

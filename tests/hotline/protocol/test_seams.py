@@ -207,7 +207,7 @@ def test_what_was_said_without_prejudice_goes_to_no_terminal_that_came_later() -
     assert set(four.alt.said()) == {2}
     assert main.submit("new").ok
     four.run(10_000)
-    assert four.beside.shown() == [-1, 2, 3], "else it would wait for ever, and take no more when it is full"
+    assert four.beside.shown() == [2, -1, 3], "else it would wait for ever, and take no more when it is full"
     assert not [reason for one in four.all for reason in one.refusals()]
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from hotline.machine import Output, Plane, RequestId
+from hotline.cli.output import print_statement
+from hotline.machine import Instant, Output, Plane, Put, RequestId
 from hotline.protocol.conference import ConferenceEvent
 from hotline.protocol.events import Submit
 from hotline.runtime.store import EndpointStore
 from hotline.runtime.views import StatementViews
+from hotline.wire.codec import encode
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.pair import ROUTINE
 from tests.hotline.protocol.trio import Delegation, Trio
@@ -71,3 +73,32 @@ def test_an_answer_to_another_party_names_nothing_here(three: Trio) -> None:
     named = [views.received(Plane.REAL, HERE, at)[0].in_reply_to for views in (of_alpha, of_bravo)]
     assert named == [0, 1]
     assert [views.sent(Plane.REAL, HERE, at)[0].in_reply_to for views in (of_alpha, of_bravo)] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("group", "state", "words"), [("", "shown", "knows nothing"), ("181200Z NOV 26", "unread", "expired")]
+)
+def test_what_only_closes_a_gap_is_nothing_to_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], group: str, state: str, words: str
+) -> None:
+    """An officer would open thousands of empty statements that a liar made up (docs/protocol.md 8.7)."""
+    empty = content_pb2.Statement(
+        serial=2,
+        precedence=ROUTINE,
+        kind=content_pb2.STATEMENT_KIND_VOID,
+        date_time_group=group,
+        direction=content_pb2.DIRECTION_LTR,
+        from_party="ALPHA",
+        to_party="*",
+        body_salt=bytes(32),
+    )
+    place = {"plane": "real", "serial": 2, "at": 5}
+    row = {**place, "content": encode(empty), "signature": bytes(64), "hash": bytes(32)}
+    changes = [Put("received", row), Put("received_fact", {**place, "stage": "shown", "by": ""})]
+    store = open_store(tmp_path)
+    store.commit([Output(changes=changes)], Instant(0, 5))  # type: ignore[arg-type]
+    (view,) = StatementViews(store).received(Plane.REAL, HERE, ("real", 2))
+    assert view.state == state
+    print_statement(view)
+    assert words in capsys.readouterr().out
+    store.close()
