@@ -11,5 +11,6 @@ run        many seeds; `python -m tests.simulator.run --seeds 2000 --short --res
 timers     those of a charter, drawn from the seed, and the bounds that follow from them
 shrink     a failing seed made short; `python -m tests.simulator.shrink SEED`
 planted    faults that judges must see; `python -m tests.simulator.planted`
-several    three parties: delegates at windows, their judges in parties and alike; `python -m tests.simulator.several`
+several    three parties: delegates at windows, their judges in parties, alike and checklists
+           (`python -m tests.simulator.several`)
 """

@@ -4,9 +4,8 @@
 |---|---|
 | alike | what a party says of itself it says to all others, and they hold one word of it in the end (18.3, 26.8) |
 | asked | whether anybody is there is asked of that party alone at whose window it was asked (18.4, 26.8) |
-| alike | what a party says of itself it says to all others; in the end they hold one word of it (18.3, 26.8) |
 | kept | nothing that was said, told or noted of a statement is deleted (8.10, 13.4) |
-| window | what is opened, shown or promised at a window is that party's alone (26.8) |
+| window | what is opened, shown, promised or gone through at a window is that party's alone (26.8, 26.17) |
 | answer | what counts as the answer to a statement names it, whoever else has one of that serial (26.5) |
 | refused | what is not said or asked among several is refused in a sentence, and nothing is done (26.3) |
 
@@ -25,7 +24,7 @@ from hotline.drill.simulator.world import World
 from hotline.machine import Delete, Delivery, Output, Record, Tick
 from hotline.protocol.conference import ConferenceEvent, To
 from hotline.protocol.entries import corrected_word
-from hotline.protocol.events import AskPresence, MarkRead, MarkShown, PromiseReply
+from hotline.protocol.events import AskPresence, MarkRead, MarkShown, PromiseReply, RecordChecklist
 from hotline.protocol.neutral import CORRECTING
 from hotline.protocol.presence import presence_word
 from hotline.protocol.statements import decode_statement
@@ -88,6 +87,8 @@ class Alike:
     def _at_window(self, node: ConferenceNode, event: To, output: Output) -> None:
         if isinstance(event.event, AskPresence) and output.replies[0].ok:
             self._asked.add((node.name, event.party))
+        if isinstance(event.event, RecordChecklist):
+            self._ran(node, output)
         if not isinstance(event.event, MarkRead | MarkShown | PromiseReply):
             return
         parts = [change.table.partition("@") for change in output.changes]
@@ -97,6 +98,13 @@ class Alike:
         plane, serial = event.event.plane, event.event.serial
         if output.replies[0].ok and serial in node.member(event.party).context.unread[plane]:
             raise Broken("window", f"{node.name}: #{serial} of {event.party} is unread, and was opened there")
+
+    @staticmethod
+    def _ran(node: ConferenceNode, output: Output) -> None:
+        """A checklist is an entry of the ledger (checklists.py), and nothing that is said, told or noted."""
+        said = [change.table for change in output.changes if change.table.partition("@")[0] in _KEPT]
+        if said:
+            raise Broken("window", f"{node.name} makes more of a checklist than an entry: {said}")
 
     def _told(self, name: str, delivery: Delivery) -> None:
         fields = delivery.fields

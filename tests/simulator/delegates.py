@@ -3,7 +3,8 @@
 alpha says "TEXT" [flash] [exercise | service] [within 5s] [long 3000] [at charlie]      alpha reads all
 alpha tries WHAT at charlie          (alike.py: WHAT is not said or asked among several)
 alpha hands-over elsewhere at charlie            (what was signed at that window is handed in at another one)
-and what officers do beside it, at a window: alpha promises 7 within 20s at charlie (officers.py)
+and what officers do beside it, at a window: alpha promises 7 within 20s at charlie, alpha goes-through whole 7 at bravo
+(officers.py)
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from hotline.protocol.events import (
     ExportBundle,
     ImportBundle,
     MarkRead,
+    RecordChecklist,
     SignHandover,
     Submit,
 )
@@ -36,6 +38,7 @@ from hotline.protocol.handover import LABEL, signed_parts
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.offices import key_of
 from tests.simulator.alike import Alike
+from tests.simulator.checklists import Checklists
 from tests.simulator.judges import Broken
 from tests.simulator.officers import Heed, Officers, watch_of
 from tests.simulator.parties import Parties, charter_of
@@ -66,9 +69,16 @@ class Delegates:
     """They do as the schedule says, where their terminal runs."""
 
     def __init__(
-        self, world: World, judges: Parties, windows: Windows, alike: Alike, done: Callable[[str, bool], None]
+        self,
+        world: World,
+        judges: Parties,
+        windows: Windows,
+        alike: Alike,
+        checklists: Checklists,
+        done: Callable[[str, bool], None],
     ) -> None:
         self.world, self.judges, self.windows, self.alike, self._done = world, judges, windows, alike, done
+        self._checklists = checklists
         self._officers = Officers(
             world,
             Heed(
@@ -76,6 +86,7 @@ class Delegates:
                 lambda node, plane, text, reply: judges.on_accepted(cast(Window, node).node, plane, text, reply),
                 done=done,
                 handed=self._handed,
+                went=self._went,
             ),
         )
         officers = tuple(
@@ -169,6 +180,10 @@ class Delegates:
     def _handed(self, node: Any, reply: Reply, due: bool) -> None:
         """A window was given a watch's signature, which it has to take or to refuse."""
         node.world.watches.on_handed(node, reply, due=due)
+
+    def _went(self, window: Any, run: RecordChecklist, reply: Reply | None, due: bool) -> None:
+        """A checklist is handed in at a window, or whoever did is answered."""
+        self._checklists.on_run(window.node, run, reply, due=due, party=window.peer)
 
     def _hand_over_elsewhere(self, window: Window) -> None:
         """What an officer has signed of one party is no word about another, however alike the lists are."""

@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hotline.machine import Delete
+from hotline.machine import Delete, Put
 from hotline.protocol import composing
 from hotline.protocol.conference import Conference
-from hotline.protocol.events import AskPresence, MarkRead, MarkShown, PromiseReply, SetPresence
-from hotline.protocol.handover import Handovers, spell
+from hotline.protocol.context import Context
+from hotline.protocol.events import (
+    AskPresence,
+    MarkRead,
+    MarkShown,
+    PromiseReply,
+    RecordChecklist,
+    SetPresence,
+)
+from hotline.protocol.handover import Handovers, record_checklist, spell
 from hotline.protocol.promises import SENT, Promises
 from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
@@ -81,3 +89,23 @@ def of_no_party(self: Handovers) -> bytes:
 
 
 _true_list = Handovers.listed
+
+
+def enters_it_for_each(self: Conference, event: Any, addressed: Any) -> Any:
+    """What was gone through at one window is entered of all the others too."""
+    if isinstance(event, RecordChecklist):
+        return [(member, event) for member in self.members.values()]
+    return _true_shares(self, event, addressed)
+
+
+def enters_it_at_the_first(self: Conference, event: Any, addressed: Any) -> Any:
+    """What was gone through at a window is entered as of the first one."""
+    at_first = isinstance(event, RecordChecklist)
+    return [(self.first, event)] if at_first else _true_shares(self, event, addressed)
+
+
+def says_it_too(ctx: Context, event: RecordChecklist) -> None:
+    """The peer's operators are told of it."""
+    record_checklist(ctx, event)
+    row = {"plane": "service", "serial": 1, "content": b"", "signature": b"", "hash": event.file}
+    ctx.out.changes.append(Put("sent", row))

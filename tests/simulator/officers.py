@@ -283,7 +283,8 @@ class Officers:
     def _goes_through(self, node: EndpointNode, how: str, number: str) -> None:
         """A checklist, to its last step or until one is called away; or nobody answers, or the answers are none."""
         rng = random.Random(int(number))
-        officer, name = rng.choice(ROSTER[node.party]), rng.choice(("opening-the-watch", "line-silent", "our-own"))
+        officers = ROSTER.get(node.party, (watch_of(node),))
+        officer, name = rng.choice(officers), rng.choice(("opening-the-watch", "line-silent", "our-own"))
         steps = [("skipped", f"Of {at}.") if rng.random() < 0.3 else ("done", "") for at in range(rng.randint(2, 9))]
         done = {"called-away": rng.randint(1, len(steps) - 1), "unanswered": 0}.get(how, len(steps))
         steps[done:] = [("open", "")] * (len(steps) - done)

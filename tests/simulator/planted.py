@@ -1,6 +1,6 @@
 """Faults that somebody could make, planted one at a time: judges that cannot see one would let a real one pass.
 
-`python -m tests.simulator.planted` plays short seeds from 0 on over each until a judge complains, and prints the table.
+`python -m tests.simulator.planted` plays short seeds over each until a judge complains, and prints the table.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.charters import Charters
 from hotline.protocol.context import Context
+from hotline.protocol.early import EarlyAnswers
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.entries import said
 from hotline.protocol.handover import Handovers
@@ -332,7 +333,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("an overdue promise rings again after a restart", Promises, "restore", _forgets_what_rang, 10, 6),
     Planted("an overdue promise never rings", "hotline.protocol.promises", "_due", _never_due, 10),
     Planted("a word that was overtaken is told", Beats, "_is_newest", _yes, 10, 2),
-    Planted("a correction need not be opened", "hotline.protocol.receiving", "UNATTENDED", UNATTENDED + CORRECTING, 10),
+    Planted("a correction need not be opened", "hotline.protocol.neutral", "UNATTENDED", UNATTENDED + CORRECTING, 10),
     Planted("what is corrected is not marked", Receiving, "_correct", _nothing, 10),
     Planted("a translation takes the original's place", Translations, "_keep", _replaces, 10),
     Planted("a non-paper is kept as if it were of record", "hotline.protocol.modes", "keep", _keeps_plainly, 10),
@@ -371,6 +372,8 @@ PLANTED: tuple[Planted, ...] = (
     Planted("one line is amended", Charters, "_enforce", misdeeds.amends_one_line, 15, 14),
     Planted("a sibling is not told what was read", Ladder, "told", misdeeds.only_notes, 15, 4),
     Planted("a sibling's answer does not count", Challenges, "said_elsewhere", _nothing, 15, 4),
+    Planted("what was read is forgotten with the first NOTED", Ladder, "noted", misdeeds.noted_by_one, 45, 44),
+    Planted("answers before their question are lost", EarlyAnswers, "recall", _nothing, 45, 44),
 )
 """Each is found; `main` says in which seed, and fails if it took more.
 
@@ -393,6 +396,11 @@ def first_complaint(planted: Planted, seeds: Iterable[int]) -> tuple[int, str] |
     return None
 
 
+def in_turn(planted: Planted) -> Iterable[int]:
+    """The seeds to look in: first where it was seen last."""
+    return dict.fromkeys((planted.seed, *range(planted.within)))
+
+
 def print_table(chosen: Iterable[Planted], look: Callable[[Planted], tuple[int, str] | None]) -> int:
     """A line for each, with the seed and the judge that `look` finds; 1 if one was not seen in time."""
     missed = 0
@@ -411,7 +419,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="parts of the names of faults (default: all)")
     names: list[str] = parser.parse_args().names
     chosen = [planted for planted in PLANTED if not names or any(name in planted.name for name in names)]
-    return print_table(chosen, lambda planted: first_complaint(planted, range(planted.within)))
+    return print_table(chosen, lambda planted: first_complaint(planted, in_turn(planted)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Faults that somebody could make among several parties, planted one at a time: parties, alike or windows must see it.
+"""Faults that somebody could make among several parties, planted one at a time: parties, alike, windows or checklists
+must see it.
 
 `python -m tests.simulator.plantedseveral` plays storms over each until a judge complains, and prints the table.
 """
@@ -24,6 +25,7 @@ from hotline.protocol.statements import statement_name
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
+from tests.simulator import misdeeds as of_watches
 from tests.simulator import misdeedsseveral as misdeeds
 from tests.simulator import planted as of_two
 from tests.simulator.misdeeds import in_order as _in_order
@@ -31,6 +33,7 @@ from tests.simulator.planted import Planted, print_table
 from tests.simulator.several import run_seed
 
 STORM_MS = 30_000
+_BOOK = "hotline.protocol.handover"
 
 
 def _nothing(*_: Any, **__: Any) -> None:
@@ -104,7 +107,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("a correction names what nobody said", "hotline.protocol.composing", "_refer", misdeeds.names_another, 8),
     Planted("what is corrected is not marked", Receiving, "_correct", _nothing, 8),
     Planted("what is corrected is deleted", Receiving, "_correct", misdeeds.takes_its_place, 8),
-    Planted("a correction need not be opened", "hotline.protocol.receiving", "UNATTENDED", UNATTENDED + CORRECTING, 8),
+    Planted("a correction need not be opened", "hotline.protocol.neutral", "UNATTENDED", UNATTENDED + CORRECTING, 8),
     Planted("an answer to another counts", Promises, "answered_by_peer", misdeeds.answers_whoever_has_that_serial, 8),
     Planted("what was read is told as shown", Answers, "_read", of_two._told_as_shown, 8),
     Planted("another time is promised than was said", Answers, "_promised", of_two._promised_for_later, 8),
@@ -112,6 +115,13 @@ PLANTED: tuple[Planted, ...] = (
     Planted("alarms are not handed over", Handovers, "note", _nothing, 12),
     Planted("a handover is taken that nobody has signed", Handovers, "_wrong", _in_order, 8),
     Planted("a handover says not of which party", Handovers, "listed", misdeeds.of_no_party, 8),
+    Planted("a checklist is entered for each of the others", Conference, "_shares", misdeeds.enters_it_for_each, 8, 2),
+    Planted("a checklist counts at the first window", Conference, "_shares", misdeeds.enters_it_at_the_first, 8, 2),
+    Planted("a checklist is entered twice", _BOOK, "record_checklist", of_watches.enters_twice, 8, 2),
+    Planted("a checklist is not entered", _BOOK, "record_checklist", of_watches.enters_nothing, 8, 2),
+    Planted("what is left open is done", _BOOK, "record_checklist", of_watches.enters_another, 8, 2),
+    Planted("what nobody answered is entered", _BOOK, "_no_checklist", of_two._no_verdict, 8, 2),
+    Planted("a checklist is told as talk", _BOOK, "record_checklist", misdeeds.says_it_too, 8, 2),
     Planted("talk fills the line", "hotline.protocol.sending", "UNDER_WAY_MAX", 8, 12),
     Planted("what there is not is done", "hotline.protocol.conference", "_unsupported", _nothing, 4),
 )

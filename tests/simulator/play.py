@@ -118,7 +118,9 @@ class Play:
             storm.on_restore = lambda node: (promises.on_restore(node), judges.on_restore(node))  # type: ignore[func-returns-value]
         self.watches = watches = Watches(self.world, judges)
         heed.handed = lambda node, reply, due: watches.on_handed(node, reply, due=due)
-        self.checklists = checklists = Checklists(self.world, judges)
+        self.checklists = checklists = Checklists(
+            self.world, lambda: {*judges.cloned, *judges.perjured, *judges.rewritten}
+        )
         heed.went = lambda node, run, reply, due: checklists.on_run(node, run, reply, due=due)
         restored = storm.on_restore
         storm.on_restore = lambda node: (restored(node), checklists.on_restore(node))  # type: ignore[func-returns-value]
@@ -137,7 +139,7 @@ class Play:
         self.world.at(schedule.storm_ms, lambda: storm.obey("clear"))
 
     def _obey(self, command: str) -> None:
-        if not (self.people.obeys(command) or self.officers.obeys(command)):
+        if command == "clear" or not (self.people.obeys(command) or self.officers.obeys(command)):
             self.storm.obey(command)
 
     def _done(self, what: str, ok: bool) -> None:

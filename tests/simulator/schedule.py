@@ -129,6 +129,8 @@ def draw(seed: int, *, short: bool, storm_ms: int | None = None, timed: bool = F
         drawing.adversary(seed)
     if seed % 12 == 11:
         drawing.outage()
+    if seed % 60 == 44:
+        drawing.crossing(random.Random(f"crossing {seed}"))
     timers = drawn(seed, len(names)) if timed else USUAL
     return Schedule(
         seed,
@@ -214,13 +216,13 @@ class Drawing:
             self._add(at, f"{who} {rng.choice(AMENDING)}")
             at += rng.randint(2_000, 20_000)
 
-    def checklists(self, rng: random.Random) -> None:
+    def checklists(self, rng: random.Random, most_ms: int = 15_000) -> None:
         """A watch goes through one now and then, or is called away from it."""
         at = 1_500
         while at < self._end:
             who, how = rng.choice(self._terminals).lower(), rng.choice(CHECKLISTS)
             self._add(at, f"{who} goes-through {how} {rng.randrange(1_000)}")
-            at += rng.randint(1_000, 15_000)
+            at += rng.randint(1_000, most_ms)
 
     def company(self, rng: random.Random) -> None:
         """Terminals take over from their siblings, whether these still live or not, and are cut off from each other."""
@@ -357,6 +359,40 @@ class Drawing:
             event for event in self.events if event.at not in quiet or any(verb in event.command for verb in people)
         ]
         self._add(at, f"crash {self._endpoint()} for 120s")
+
+    def crossing(self, rng: random.Random) -> None:
+        """The last minute is fair, and what watches do at both terminals of a party crosses there, or comes too late.
+
+        One terminal hears of no amendment before the storm is over. None is put back: of what it lost nobody is judged.
+        """
+        (a, a2), (b, b2) = (
+            rng.sample((party.lower(), f"{party.lower()}-alt"), 2) for party in rng.sample(ENDPOINTS, 2)
+        )
+        at = self._end - 45_000
+        left_out = (f"{b2} activates", *(f"restore {party.lower()}" for party in ENDPOINTS))
+        self.events = [
+            event
+            for event in self.events
+            if event.at >= self._end or not (event.at >= at - 15_000 or event.command.startswith(left_out))
+        ]
+        scene = (
+            (-14_000, "clear"), (-12_000, f"{a} speaks"), (-12_000, f"{b} speaks"),
+            (-6_000, f'{a} says "real statement 1 of the last watch" routine'),
+            (-5_000, f'{b} says "real statement 2 of the last watch" routine'),
+            # An answer is here before its question, and the run ends before that comes; then both within one commit.
+            (0, f"part {a2} {b} for 6s"), (0, f"part {a2} {b2} for 6s"),
+            (500, f"{b} challenges {rng.randrange(1_000)} theirs"),
+            *((2_000 + 300 * number, f"{a} confirms yes") for number in range(5)), (4_000, f"crash {a2} for 1s"),
+            (10_000, f"slow-disk {a2} 1000ms for 3s"), (10_100, f"{a} challenges {rng.randrange(1_000)} theirs"),
+            # A handover while one terminal of the peer lacks what the other one has.
+            (16_000, f"crash {b2} for 5s"), (16_300, f'{a} says "real statement 3 of the last watch" routine'),
+            (18_500, f"{a} hands-over at-once"),
+            # What was opened is noted by all but the sibling when the run ends.
+            (28_000, f"part {b2} {b} for 4s"), (28_300, f'{a} says "real statement 4 of the last watch" routine'),
+            (29_500, f"{b2} reads all"), (30_800, f"crash {b2} for 1s"),
+        )  # fmt: skip
+        for after, command in scene:
+            self._add(at + after + rng.randint(0, 50), command)
 
     # --- adversaries -------------------------------------------------------------------------------------------------
 

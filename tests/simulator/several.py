@@ -14,11 +14,12 @@ from typing import Final
 from hotline.drill.simulator.world import World
 from tests.simulator.adversary import Hostile
 from tests.simulator.alike import REFUSALS, Alike
+from tests.simulator.checklists import Checklists
 from tests.simulator.delegates import Delegates
 from tests.simulator.doubletongue import LIES, TwoLedgers, TwoWords
 from tests.simulator.judges import Broken
 from tests.simulator.parties import Parties
-from tests.simulator.schedule import ACTS, WATCHES, Drawing, Event
+from tests.simulator.schedule import ACTS, CHECKLISTS, WATCHES, Drawing, Event
 from tests.simulator.schedule import LIES as RELAYS_LIES
 from tests.simulator.speed import Paces, hastened
 from tests.simulator.timers import USUAL, Timers, drawn, every_ms, exchange_ms, paid_ms, recovery_ms
@@ -40,6 +41,7 @@ DEEDS: Final = (
 DONE: Final = (
     *("presence", "presence-asked", "shown", "promised", "answered", "corrected", "retracted", "translated-here"),
     *("translated-sent", "watch-signed", "watch-late", "watch-forged", "handed-elsewhere", "refused"),
+    *(f"checklist-{how}" for how in dict.fromkeys(CHECKLISTS)),
 )
 """What must have been done in a campaign of ENOUGH_SEEDS."""
 ENOUGH_SEEDS: Final = 20
@@ -122,6 +124,10 @@ def _officers(seed: int, storm_ms: int) -> list[Event]:
         talk = Drawing(rng, [], storm_ms, PARTIES)
         talk.talk(rng)
         events += [_placed(rng, event) for event in talk.events]
+    if seed % 5 == 2:
+        watch = Drawing(rng, [], storm_ms, PARTIES)
+        watch.checklists(random.Random(f"checklists of several {seed}"), most_ms=5_000)
+        events += [_placed(rng, event) for event in watch.events]
     while at < storm_ms:
         who, act = rng.choice(PARTIES), rng.choice(DEEDS)
         words = act.format(number=rng.randrange(1_000), within=rng.randint(1, 20), at=at, who=who)
@@ -146,7 +152,7 @@ def _old_backup(rng: random.Random, storm_ms: int) -> list[Event]:
 
 def _placed(rng: random.Random, event: Event) -> Event:
     who, verb, *_ = event.command.split()
-    if verb != "says":
+    if verb not in ("says", "goes-through"):
         return event
     return Event(event.at, f"{event.command} at {rng.choice([p for p in PARTIES if p != who.upper()]).lower()}")
 
@@ -167,9 +173,10 @@ class Table:
         )
         self.judges = judges = Parties(world)
         self.windows, self.alike = Windows(world, judges), Alike(world, judges)
+        self.checklists = checklists = Checklists(world)
         self.storm = storm = Hostile(world)
-        self.people = Delegates(world, judges, self.windows, self.alike, self._done)
-        storm.on_restore = judges.on_restore  # type: ignore[assignment]
+        self.people = Delegates(world, judges, self.windows, self.alike, checklists, self._done)
+        storm.on_restore = lambda node: (judges.on_restore(node), checklists.on_restore(node))  # type: ignore[assignment,func-returns-value]
         if not any(event.command.startswith("lie ") for event in parley.events):
             storm.be_honest()
         if parley.lie is not None:
@@ -209,6 +216,7 @@ class Table:
         judges.final()
         self.windows.final()
         self.alike.final()
+        self.checklists.final()
 
     def _wait(self, done: Callable[[], bool], until: int, judge: str, left: Callable[[], object]) -> None:
         every = every_ms(relay.profile for relay in self.world.relays.values())

@@ -17,7 +17,7 @@ from hotline.protocol.outbox import SentState
 from tests.scenarios.test_scenarios import HERE
 from tests.scenarios.test_scenarios import play as transcript
 from tests.simulator.audit import received_is_signed
-from tests.simulator.planted import PLANTED, Planted, first_complaint
+from tests.simulator.planted import PLANTED, Planted, first_complaint, in_turn
 from tests.simulator.play import Result, play
 from tests.simulator.schedule import Event, Schedule, draw
 from tests.simulator.shrink import hasten, judge_of, main, scenario, shrunk, thin
@@ -32,7 +32,7 @@ product shifts every history, and with it the storms in which a rare fault shows
 @pytest.mark.parametrize("planted", COMMON, ids=[planted.name for planted in COMMON])
 def test_a_planted_fault_is_seen(planted: Planted) -> None:
     """Judges that cannot see this fault would let a real one pass."""
-    assert first_complaint(planted, dict.fromkeys((planted.seed, *range(planted.within)))) is not None
+    assert first_complaint(planted, in_turn(planted)) is not None
 
 
 def test_every_planted_fault_has_its_place() -> None:

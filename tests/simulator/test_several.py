@@ -16,6 +16,8 @@ QUICK = (
     "presence is told at one window",
     "what is done at a window counts at the first",
     "whom others heard is not told so",
+    "a checklist counts at the first window",
+    "what is left open is done",
 )
 
 
@@ -28,12 +30,13 @@ def test_no_judge_complains_of_three_parties(seed: int) -> None:
     assert outcome.played["part"]
     assert outcome.played["refused"]
     assert {"presence", "corrected", "promised"} & set(outcome.played)
+    assert ("checklist-whole" in outcome.played) is (seed == 7)
     assert outcome.played[{1: "restore", 3: "two-words", 7: "two-ledgers", 11: "two-words"}[seed]]
 
 
 @pytest.mark.parametrize("name", QUICK)
 def test_a_fault_planted_among_three_is_seen(name: str) -> None:
-    """Judges that cannot see this fault would let a real one pass; `make planted` has the others."""
+    """Judges that cannot see it would let a real one pass; `make planted` has the others (docs/protocol.md 26.17)."""
     (planted,) = [one for one in PLANTED if one.name == name]
     assert first_complaint(planted) is not None
 
