@@ -18,6 +18,7 @@ from hotline.runtime.driver import system_clock
 
 async def test_a_task_of_the_house_that_fails_stops_the_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ratchet would follow the log no more, and a restored backup would be taken for the terminal's memory."""
+    # docs/protocol.md 3.8
     monkeypatch.setattr("hotline.endpointd._HOUSE_SECONDS", 0.01)
     site = rehearse(tmp_path / "site", [("relay-1", "127.0.0.1:1")], sockets=tmp_path)
     config = load_endpoint_config(site.terminals[0].config)

@@ -71,7 +71,7 @@ def test_it_stops_when_it_is_asked_to(rehearsal: Rehearsal) -> None:
     """A stop would look like a fault, and the next start would find a lock."""
     (witness,) = rehearsal.witnesses
     witness.config.write_text(witness.config.read_text() + 'port_file = "port"\n')
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         command = [sys.executable, "-m", "relay", "witness", "run", "--config", str(witness.config)]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         port = witness.folder / "port"

@@ -186,6 +186,7 @@ async def test_full_disk_queue_stops_the_reading(server: Server, running: Runnin
 
 async def test_a_fault_of_grpc_ends_no_path(server: Server, running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody would dial the relay any more, and nobody would be told: nobody waits for the task of a path."""
+    # docs/protocol.md 3.8
     begin, faults = Dialer._serve, [asyncio.InvalidStateError("RPC already finished.")]
 
     async def serve(self: Dialer, channel: grpc.aio.Channel) -> None:

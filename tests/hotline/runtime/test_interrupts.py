@@ -96,6 +96,7 @@ def test_a_part_that_takes_long_is_not_begun_after_an_interrupt() -> None:
 
 def test_what_was_ignored_stays_ignored() -> None:
     """`nohup hotline drill run` would end with its terminal, and a script's Ctrl-C would end its background."""
+    # docs/protocol.md 3.8
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     assert interrupts.to_end() == [signal.SIGTERM]

@@ -87,6 +87,7 @@ def test_nested_values_are_made_safe(stderr: Stderr, form: str) -> None:
 
 def test_a_log_that_cannot_be_written_costs_nobody_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk of logs, or a terminal that was closed, would stop the daemon at its next word."""
+    # docs/protocol.md 3.8
 
     class Closed:
         def write(self, text: str) -> int:

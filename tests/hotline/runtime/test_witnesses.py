@@ -189,6 +189,7 @@ async def test_a_witness_that_drips_is_given_up(scheme: str, first: bytes) -> No
 
 async def test_a_witness_that_keeps_silent_holds_up_no_end() -> None:
     """A daemon that was told to end would live on until the witness lets go of it: for ever, byte by byte."""
+    # docs/protocol.md 3.8
     with socket.create_server(("127.0.0.1", 0)) as silent:
         rig = Rig(f"http://127.0.0.1:{silent.getsockname()[1]}")
         rig.submitter.submit(note(5), 1, 5)
