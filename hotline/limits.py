@@ -327,7 +327,7 @@ RELAY_LINGER: Final = 20
 TAKEN_DELAY."""
 
 WITNESS_CONNECTIONS_MAX: Final = 64
-"""Open connections at one witness. More: closed at once; terminals ask again."""
+"""Open connections at one witness. More: the oldest of whoever has most is closed; terminals ask again."""
 
 WITNESS_EVIDENCE_MAX: Final = 1_000
 """Contradicting requests that a witness keeps. More are logged and not stored: the first ones convict already."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import ipaddress
 import socket
 import sqlite3
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -158,6 +160,14 @@ class WitnessService:
             return self._store.by_name(name)
 
 
+def whose(address: str) -> str:
+    """Who is counted as one: an address, in IPv6 a network of 64 bits, which is what one subscriber has."""
+    at = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(at, ipaddress.IPv4Address):
+        return str(at)
+    return str(at.ipv4_mapped or ipaddress.ip_network((at, 64), strict=False))
+
+
 class WitnessServer(ThreadingHTTPServer):
     """HTTP/1.1, a thread for each connection, as many as there may be."""
 
@@ -170,25 +180,34 @@ class WitnessServer(ThreadingHTTPServer):
         host, _, port = address.rpartition(":")
         self.address_family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
         self.service = service
-        self._room = threading.BoundedSemaphore(WITNESS_CONNECTIONS_MAX)
+        self._open: dict[socket.socket, str] = {}
+        """Connections, the oldest first, and whose each is."""
+        self._opening = threading.Lock()
         try:
             super().__init__((host.strip("[]"), int(port)), _Handler)
         except OSError as error:
             raise ConfigError(f"listen: {address} cannot be listened on ({error.strerror})") from error
 
-    def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
-        """One more connection, or none if too many are open."""
-        if not self._room.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
+    def process_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
+        """One more connection; of too many, the oldest of whoever has most gives way (docs/protocol.md 13.17)."""
+        with self._opening:
+            self._open[request] = whose(client_address[0])
+            if len(self._open) > WITNESS_CONNECTIONS_MAX:
+                counted = Counter(self._open.values())
+                most = max(counted.values())
+                oldest = next(one for one, holder in self._open.items() if counted[holder] == most)
+                del self._open[oldest]
+                with contextlib.suppress(OSError):  # it may just have ended
+                    oldest.shutdown(socket.SHUT_RDWR)
         super().process_request(request, client_address)
 
-    def process_request_thread(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
+    def process_request_thread(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
         """A connection from its first to its last request."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._room.release()
+            with self._opening:
+                self._open.pop(request, None)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A broken connection is no news; anything else is a fault of this program."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import threading
@@ -18,7 +19,7 @@ from hotline.errors import ConfigError, StorageError
 from hotline.ledger.cosignature import Ed25519Cosigner, MlDsa44Cosigner, timestamp
 from hotline.ledger.note import open_note
 from hotline.ledger.witness import Status, Witness, parse_add_checkpoint
-from relay.witness import WitnessServer, WitnessService, WitnessStore
+from relay.witness import WitnessServer, WitnessService, WitnessStore, whose
 from tests.hotline.ledger.specimen import ORIGIN, VERIFIER
 from tests.hotline.ledger.test_witness import FORK, LOG
 
@@ -266,25 +267,52 @@ def test_an_operator_reads_of_contradictions_and_of_strangers_and_of_no_more(tmp
     assert lines.said == [("warning", "refused"), ("error", "contradiction")]
 
 
-def test_more_connections_than_there_may_be_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Idle connections of strangers would keep every terminal's head from being witnessed (docs/protocol.md 13.17)."""
-    monkeypatch.setattr("relay.witness.WITNESS_CONNECTIONS_MAX", 2)
+def _connection(site: Site, source: str) -> http.client.HTTPConnection:
+    """A connection that has asked once, and says no more."""
+    port = site.server.server_address[1]
+    made = http.client.HTTPConnection("127.0.0.1", port, timeout=5, source_address=(source, 0))
+    made.request("GET", "/")
+    made.getresponse().read()
+    return made
+
+
+def _lives(connection: http.client.HTTPConnection) -> bool:
+    try:
+        connection.request("GET", "/")
+        connection.getresponse().read()
+    except (http.client.HTTPException, OSError):
+        return False
+    return True
+
+
+def test_idle_connections_keep_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers' connections would keep every terminal's head from being witnessed."""
+    # docs/protocol.md 13.17
+    monkeypatch.setattr("relay.witness.WITNESS_CONNECTIONS_MAX", 3)
+    with running(tmp_path) as site, contextlib.ExitStack() as ends:
+        ours = ends.enter_context(closing(_connection(site, "127.0.0.2")))
+        strangers = [ends.enter_context(closing(_connection(site, "127.0.0.1"))) for _ in range(5)]
+        assert [_lives(one) for one in strangers] == [False, False, False, True, True]
+        assert _lives(ours), "it is older than all of them, and they are one and the same"
+        _ = [ends.enter_context(closing(_connection(site, f"127.0.0.{last}"))) for last in (3, 4, 5)]
+        assert not _lives(ours), "where nobody has more than another, the oldest gives way"
+        assert len(site.server._open) == 3
+
+
+def test_a_connection_that_ended_takes_no_place(tmp_path: Path) -> None:
+    """Each one that ever was would count, and those that live be closed for them (docs/protocol.md 13.17)."""
     with running(tmp_path) as site:
-        idle = [http.client.HTTPConnection("127.0.0.1", site.server.server_address[1], timeout=5) for _ in range(2)]
-        for connection in idle:
-            connection.request("GET", "/")
-            connection.getresponse().read()
-        with pytest.raises((http.client.HTTPException, ConnectionError)):
-            site.ask("GET", "/")
-        idle[0].close()
+        for _ in range(3):
+            _connection(site, "127.0.0.1").close()
         deadline = time.monotonic() + 5
-        while True:
-            try:
-                assert site.ask("GET", "/")[0] == 404
-                break
-            except (http.client.HTTPException, ConnectionError):
-                assert time.monotonic() < deadline
-        idle[1].close()
+        while site.server._open:
+            assert time.monotonic() < deadline
+
+
+def test_a_subscriber_is_one_however_many_addresses_it_has() -> None:
+    """In IPv6 one stranger has more addresses than a witness has places (docs/protocol.md 13.17)."""
+    assert whose("2001:db8::1") == whose("2001:db8::8000:0:0:2%eth0") != whose("2001:db8:0:1::1")
+    assert whose("::ffff:192.0.2.1") == whose("192.0.2.1") != whose("192.0.2.2")
 
 
 def test_an_address_that_is_taken_is_told_in_a_sentence(site: Site) -> None:
