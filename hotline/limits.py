@@ -233,6 +233,9 @@ FRESH_ECHO_BEATS: Final = 64
 STATUS_JSON_MAX: Final = 1_048_576
 """Size of one status answer on the operator socket."""
 
+LEDGER_ALARMS_MAX: Final = 64
+"""Alarms about one terminal's ledger in one run, of each of two kinds: another log, a contradiction. More: not told."""
+
 WATCH_QUEUE_MAX: Final = 1_000
 """Events waiting for one slow watcher. Full: that watcher is told how many it missed."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hotline.conformance.kit import Json
 from hotline.crypto.signing import SigningKey
 from hotline.errors import Malformed
-from hotline.ledger.checkpoint import Checkpoint, open_checkpoint_with
+from hotline.ledger.checkpoint import Checkpoint, open_checkpoint
 from hotline.ledger.conviction import Exhibit, convict
 from hotline.ledger.cosignature import Ed25519Cosigner, check_cosignature, parse_witness_vkey
 from hotline.ledger.note import parse_note, parse_vkey
@@ -79,7 +79,7 @@ def consistency(given: Json, asked: Json) -> Json:
 def checkpoint(given: Json, asked: Json) -> Json:
     """A signed head of the log whose key is given."""
     key = parse_vkey(given["vkey"])
-    made = open_checkpoint_with(text_bytes(asked["note"]), key.name, key)
+    made = open_checkpoint(text_bytes(asked["note"]), key.name, key)
     return {"origin": made.origin, "size": made.size, "root": made.root.hex()}
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from hotline.errors import Malformed, Untrusted
-from hotline.ledger.note import Ed25519Verifier, Signer, Verifier, check_name, decode_base64, open_note, sign_note
+from hotline.ledger.note import Signer, Verifier, check_name, decode_base64, open_note, sign_note
 from hotline.ledger.tree import HASH_SIZE
 
 _SIZE: Final = re.compile("0|[1-9][0-9]{0,18}", re.ASCII)
+_SIZE_MAX: Final = 2**63 - 1
 CHECKPOINT_BYTES_MAX: Final = 4_096
 
 
@@ -29,8 +30,8 @@ class Checkpoint:
 
 
 def parse_size(text: str) -> int:
-    """A decimal size in its one spelling. Raises Malformed."""
-    if not _SIZE.fullmatch(text):
+    """A decimal size in its one spelling, that a database can hold. Raises Malformed."""
+    if not _SIZE.fullmatch(text) or int(text) > _SIZE_MAX:
         raise Malformed("size", text[:32])
     return int(text)
 
@@ -55,15 +56,8 @@ def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> bytes:
     return sign_note(checkpoint.text(), [signer])
 
 
-def open_checkpoint(note: bytes, origin: str, public: bytes) -> Checkpoint:
-    """Verify a checkpoint of the log `origin`, whose Ed25519 key carries the same name. Raises Malformed, Untrusted."""
-    return open_checkpoint_with(note, origin, Ed25519Verifier(origin, public))
-
-
-def open_checkpoint_with(
-    note: bytes, origin: str, verifier: Verifier, bytes_max: int = CHECKPOINT_BYTES_MAX
-) -> Checkpoint:
-    """The same with any verifier. Raises Malformed or Untrusted('origin')."""
+def open_checkpoint(note: bytes, origin: str, verifier: Verifier, bytes_max: int = CHECKPOINT_BYTES_MAX) -> Checkpoint:
+    """Verify a checkpoint of the log `origin` with its key, given from outside. Raises Malformed, Untrusted."""
     if len(note) > bytes_max:
         raise Malformed("too-long", f"checkpoint of {len(note)} bytes")
     checkpoint = parse_checkpoint(open_note(note, [verifier]).text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hotline.errors import Malformed, Untrusted
-from hotline.ledger.checkpoint import Checkpoint, open_checkpoint_with, parse_checkpoint, parse_size
+from hotline.ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint, parse_size
 from hotline.ledger.note import Verifier, decode_base64, parse_note
 from hotline.ledger.policy import Policy, open_cosigned, require_quorum
 from hotline.ledger.record import Leaf, parse_leaf
@@ -91,7 +91,7 @@ def verify_proof(data: bytes, leaf: bytes, verifier: Verifier) -> Proven:
     The log's origin is the name of its key. A leaf that says it stands elsewhere than where it is proved is refused.
     """
     proof = parse_proof(data)
-    checkpoint = open_checkpoint_with(proof.note, verifier.name, verifier, PROOF_BYTES_MAX)
+    checkpoint = open_checkpoint(proof.note, verifier.name, verifier, PROOF_BYTES_MAX)
     return Proven(_included(proof, leaf, checkpoint), checkpoint, {})
 
 

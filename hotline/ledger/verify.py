@@ -12,7 +12,7 @@ from enum import Enum
 
 from hotline.civil import iso_utc
 from hotline.errors import Malformed, RemoteError, StorageError
-from hotline.ledger.checkpoint import Checkpoint, open_checkpoint_with
+from hotline.ledger.checkpoint import Checkpoint, open_checkpoint
 from hotline.ledger.log import FREEZE, unvouched_origin
 from hotline.ledger.note import Ed25519Verifier
 from hotline.ledger.record import parse_leaf
@@ -94,8 +94,8 @@ def _open(data: bytes, verifier: Ed25519Verifier) -> Checkpoint:
     """A head of this log, or one that it signed for itself alone. Raises Malformed or Untrusted."""
     private = unvouched_origin(verifier.name)
     if data.startswith(private.encode() + b"\n"):
-        return open_checkpoint_with(data, private, Ed25519Verifier(private, verifier.public))
-    return open_checkpoint_with(data, verifier.name, verifier)
+        return open_checkpoint(data, private, Ed25519Verifier(private, verifier.public))
+    return open_checkpoint(data, verifier.name, verifier)
 
 
 class _Check:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hotline.errors import Malformed, Untrusted
-from hotline.ledger.checkpoint import open_checkpoint, parse_checkpoint, parse_size
+from hotline.ledger.checkpoint import parse_checkpoint, parse_size
 from hotline.ledger.log import log_origin, split_origin
-from hotline.ledger.note import decode_base64, parse_note
+from hotline.ledger.note import Ed25519Verifier, Note, decode_base64, open_note, parse_note
 from hotline.ledger.tree import HASH_SIZE
 from hotline.limits import SERIAL_MAX
 from hotline.protocol.context import LogIdentity
@@ -59,7 +59,9 @@ def said_head(note: bytes, log: LogIdentity) -> dict[str, str | int]:
 
 
 def open_head(note: bytes, log: LogIdentity) -> SignedHead:
-    """A head that `log` signed. Raises Malformed or Untrusted."""
+    """A head that `log` signed, without what others wrote beside it. Raises Malformed or Untrusted."""
     epoch, _ = place_of(note, log)
-    checkpoint = open_checkpoint(note, log_origin(log.base, epoch), log.key)
-    return SignedHead(epoch, checkpoint.size, checkpoint.root, note)
+    opened = open_note(note, [Ed25519Verifier(log_origin(log.base, epoch), log.key)])
+    checkpoint = parse_checkpoint(opened.text)
+    # Whoever passes a note on may add lines to it, and a few signs in them fill a ledger entry.
+    return SignedHead(epoch, checkpoint.size, checkpoint.root, Note(opened.text, opened.verified).encode())

@@ -276,6 +276,8 @@ def decode_receipt(content: bytes) -> content_pb2.Receipt:
         raise Malformed("items", "one that names no statement")
     if len(receipt.checkpoint) > (CHECKPOINT_MAX if receipt.stage == content_pb2.STAGE_DELIVERED else 0):
         raise Malformed("field-length", "a checkpoint")
+    if receipt.time_ms > TIME_MAX:
+        raise Malformed("field-length", "a time beyond the calendar")
     if len(receipt.officer) > NAME_MAX or (receipt.stage in WORDS) != bool(receipt.officer):
         raise Malformed("officer", "what an officer says names one, no other receipt does")
     _check_ladder(receipt)

@@ -240,7 +240,7 @@ def head(data: bytes) -> object:
     except HotlineError:
         return said
     holds((opened.place, opened.root) == ((1, 1), HEAD.root), "a head that was never signed")
-    return open_checkpoint(data, ORIGIN, KEY.public)
+    return open_checkpoint(data, ORIGIN, Ed25519Verifier(ORIGIN, KEY.public))
 
 
 def cosignature(data: bytes) -> object:

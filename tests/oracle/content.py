@@ -251,6 +251,7 @@ def receipt(given: Json, asked: Json) -> Json:
     )
     need(all(0 < item["serial"] <= SERIAL_MAX and len(item["statement"]) == 32 for item in made["item"]), "items")
     need(len(made["checkpoint"]) <= (CHECKPOINT_MAX if made["stage"] == DELIVERED else 0), "field-length")
+    need(made["time_ms"] <= TIME_MAX, "field-length")
     need(stage == SETTLED or not made["expired"], "stage")
     need((stage in (READ, SHOWN, REPLY_BY)) == bool(made["officer"]) and len(made["officer"]) <= NAME_MAX, "officer")
     need(len(made["principal"]) <= (NAME_MAX if stage == SHOWN else 0), "officer")

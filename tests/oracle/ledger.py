@@ -7,8 +7,8 @@ from typing import Any
 
 from tests.oracle.content import Json, raw
 from tests.oracle.notes import (
-    SIZE,
     base64_of,
+    is_size,
     open_cosigned,
     read_checkpoint,
     read_note,
@@ -241,7 +241,7 @@ def read_proof(data: bytes) -> tuple[int, list[bytes], bytes]:
     need(lines.pop(0) == HEADER)
     if lines and lines[0].startswith("extra "):
         need(base64_of(lines.pop(0)[6:]))
-    need(lines and lines[0].startswith("index ") and SIZE.match(lines[0][6:]))
+    need(lines and lines[0].startswith("index ") and is_size(lines[0][6:]))
     index = int(lines.pop(0)[6:])
     path = [base64_of(line) for line in lines]
     need(len(path) <= HASHES_MAX and all(len(one) == 32 for one in path))

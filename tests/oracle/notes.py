@@ -16,7 +16,12 @@ from tests.oracle.primitives import Refused, is_signing_key, need, sha256, signe
 NOTE_MAX, CHECKPOINT_MAX, POLICY_MAX, SIGNATURES_MAX, DEFINED_MAX = 1_048_576, 4_096, 262_144, 64, 64
 LOG, COSIGNED, COSIGNED_MLDSA = b"\x01", b"\x04", b"\x06"
 MLDSA44_KEY, MLDSA44_SIGNATURE = 1_312, 2_420
-SIZE = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z", re.ASCII)
+_SIZE = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z", re.ASCII)
+
+
+def is_size(text: str) -> bool:
+    """Clause 13.14."""
+    return _SIZE.match(text) is not None and int(text) < 2**63
 
 
 def base64_of(text: str) -> bytes:
@@ -153,7 +158,7 @@ class Head:
 def read_checkpoint(text: bytes) -> Head:
     """Origin, size and root, and nothing more. Raises Refused."""
     lines = text.decode().split("\n")
-    need(len(lines) == 4 and not lines[3] and is_name(lines[0]) and SIZE.match(lines[1]))
+    need(len(lines) == 4 and not lines[3] and is_name(lines[0]) and is_size(lines[1]))
     root = base64_of(lines[2])
     need(len(root) == 32)
     return Head(lines[0], int(lines[1]), root)

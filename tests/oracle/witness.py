@@ -9,10 +9,10 @@ from tests.oracle.ledger import both_roots
 from tests.oracle.notes import (
     COSIGNED,
     LOG,
-    SIZE,
     Head,
     Key,
     base64_of,
+    is_size,
     read_checkpoint,
     read_key,
     read_note,
@@ -30,7 +30,7 @@ def _parsed(data: bytes) -> tuple[int, list[bytes], bytes, Head]:
     head, gap, note = data.partition(b"\n\n")
     need(gap and head.isascii() and len(note) <= NOTE_MAX)
     first, *lines = head.decode().split("\n")
-    need(first.startswith("old ") and SIZE.match(first[4:]) and len(lines) <= LINES_MAX)
+    need(first.startswith("old ") and is_size(first[4:]) and len(lines) <= LINES_MAX)
     proof = [base64_of(line) for line in lines]
     need(all(len(one) == 32 for one in proof))
     return int(first[4:]), proof, note, read_checkpoint(read_note(note).text)

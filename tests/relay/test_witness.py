@@ -16,12 +16,13 @@ import pytest
 from hotline.crypto.mldsa44 import PostQuantumKey
 from hotline.crypto.signing import SigningKey
 from hotline.errors import ConfigError, StorageError
+from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
 from hotline.ledger.cosignature import Ed25519Cosigner, MlDsa44Cosigner, timestamp
 from hotline.ledger.note import open_note
 from hotline.ledger.witness import Status, Witness, parse_add_checkpoint
 from relay.witness import WitnessServer, WitnessService, WitnessStore, whose
 from tests.hotline.ledger.specimen import ORIGIN, VERIFIER
-from tests.hotline.ledger.test_witness import FORK, LOG
+from tests.hotline.ledger.test_witness import FORK, LOG, SIGNER
 
 ED = Ed25519Cosigner("witness.example/w1", SigningKey(bytes(range(1, 33))))
 PQ = MlDsa44Cosigner("witness.example/w1", PostQuantumKey(bytes(range(2, 34))))
@@ -333,3 +334,13 @@ def test_a_fault_of_the_program_is_told_and_costs_one_request(site: Site, monkey
     assert Witness.judge is judge
     assert site.add(LOG.request(0, 5))[0] == Status.OK
     assert (lines.said, site.service.failed.is_set()) == ([("error", "fault")], False)
+
+
+@pytest.mark.parametrize("size", [2**63, 10**19 - 1])
+def test_no_size_ends_a_witness(site: Site, size: int) -> None:
+    """One terminal could take everybody's witness away, each time it is started (docs/protocol.md 13.14 and 13.17)."""
+    for old in (b"old 0", b"old %d" % size):
+        head = Checkpoint(ORIGIN, size, bytes(32))
+        assert site.add(old + b"\n\n" + sign_checkpoint(head, SIGNER))[0] == Status.BAD_REQUEST
+    assert site.add(b"old 0\n\n" + sign_checkpoint(Checkpoint(ORIGIN, 2**63 - 1, bytes(32)), SIGNER))[0] == 200
+    assert site.add(LOG.request(0, 5))[0] == 409

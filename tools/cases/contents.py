@@ -541,6 +541,7 @@ def _receipts() -> Cases:
         "SETTLED": {"stage": content_pb2.STAGE_SETTLED, "received_through": 0},
         "SETTLED, as expired": {"stage": content_pb2.STAGE_SETTLED, "received_through": 0, "expired": True},
         "no time": {"time_ms": 0},
+        "the last time": {"time_ms": TIME_MAX},
         "TOLD": told(),
     }
     for why, changes in good.items():
@@ -582,6 +583,8 @@ def _receipts() -> Cases:
         ("field-length", "a head of 1025 bytes", {"checkpoint": b"x" * 1_025}),
         ("field-length", "a head on NOTED", {"stage": content_pb2.STAGE_NOTED, "checkpoint": CHECKPOINT}),
         ("field-length", "a head on CONFLICT", {"stage": content_pb2.STAGE_CONFLICT, "checkpoint": CHECKPOINT}),
+        ("field-length", "a time beyond the calendar", {"time_ms": TIME_MAX + 1}),
+        ("field-length", "SHOWN beyond the calendar", {**SHOWN, "time_ms": 2**63}),
     ]
     for word, why, changes in bad:
         cases.bad(word, why, content=receipt(**changes).hex())

@@ -54,7 +54,7 @@ def _checkpoints() -> Cases:
     cases.good("seven entries", note=spelled(note))
     cases.good("no entries", note=spelled(sign_checkpoint(Checkpoint(ALPHA, 0, seed("root")), signer(ALPHA))))
     cases.good(
-        "as many as can be written", note=spelled(resigned(head.text().replace(b"\n7\n", b"\n9999999999999999999\n")))
+        "as many as can be written", note=spelled(resigned(head.text().replace(b"\n7\n", b"\n%d\n" % (2**63 - 1))))
     )
     strange = Signature("witness", b"abcd", b"x")
     strangers = [Signature(f"w{n}", b"abcd", b"x") for n in range(64)]
@@ -86,6 +86,7 @@ def _checkpoints() -> Cases:
         "a size with a plus": resigned(head.text().replace(b"\n7\n", b"\n+7\n")),
         "a size in other digits": resigned(head.text().replace(b"\n7\n", "\n\u0667\n".encode())),
         "a size of twenty digits": resigned(head.text().replace(b"\n7\n", b"\n" + b"1" * 20 + b"\n")),
+        "a size of 2^63": resigned(head.text().replace(b"\n7\n", b"\n%d\n" % 2**63)),
         "a root of 31 bytes": resigned(Checkpoint(ALPHA, 7, seed("root", 31)).text()),
         "a root without padding": resigned(head.text().replace(b"=\n", b"\n")),
         "a root with bits behind it": resigned(head.text().replace(base64.b64encode(seed("root")),
@@ -463,6 +464,7 @@ def _witnesses() -> Cases:
         ("400: a proof line of 31 bytes", AddCheckpoint(3, (steps[0][1:],), logs[7].head()).encode(), held(3)),
         ("400: 64 proof lines", AddCheckpoint(3, (steps[0],) * 64, logs[7].head()).encode(), held(3)),
         ("400: no checkpoint", good[: good.index(b"\n\n") + 2], held(3)),
+        ("400: a size of 2^63", request(0, logs[7]).replace(b"\n7\n", b"\n%d\n" % 2**63), None),
         ("400: an extension line", good.replace(b"\n7\n", b"\n7\nx\n"), held(3)),
         ("403: signed by another key", request(3, logs[7], by=BRAVO), held(3)),
         ("403: a size altered", good.replace(b"\n7\n", b"\n8\n"), held(3)),

@@ -9,10 +9,11 @@ import pytest
 from hotline.errors import Untrusted
 from hotline.ledger.checkpoint import open_checkpoint
 from hotline.ledger.log import FREEZE, OPEN, VOUCHED, Ledger, Segment, Staged
+from hotline.ledger.note import Ed25519Verifier
 from hotline.ledger.record import parse_leaf
 from hotline.ledger.tree import EMPTY_ROOT, Frontier
 from hotline.machine import Private, Record
-from tests.hotline.ledger.specimen import BASE, KEY, ORIGIN, WALL
+from tests.hotline.ledger.specimen import BASE, KEY, ORIGIN, VERIFIER, WALL
 
 
 def ledger(last_ts: int = 0) -> Ledger:
@@ -28,7 +29,7 @@ def only(staged: Staged) -> Segment:
 
 def opens(segment: Segment, origin: str) -> bool:
     try:
-        return open_checkpoint(segment.note, origin, KEY.public) == segment.checkpoint
+        return open_checkpoint(segment.note, origin, Ed25519Verifier(origin, KEY.public)) == segment.checkpoint
     except Untrusted:
         return False
 
@@ -68,7 +69,7 @@ def test_the_head_is_what_was_accepted_and_signed() -> None:
     assert log.head.size == 0
     log.accept(staged)
     segment = only(staged)
-    assert log.head == segment.checkpoint == open_checkpoint(segment.note, ORIGIN, KEY.public)
+    assert log.head == segment.checkpoint == open_checkpoint(segment.note, ORIGIN, VERIFIER)
     assert [(node.level, node.position) for completed in segment.nodes for node in completed] == [
         (0, 0),
         (0, 1),

@@ -45,7 +45,7 @@ def test_a_public_log_verifies(vectors: Path) -> None:
     verifier = parse_vkey((folder / "VKEY").read_text().strip())
     seen = 0
     for size in range(16):
-        checkpoint = open_checkpoint((folder / f"checkpoint.{size}").read_bytes(), verifier.name, verifier.public)
+        checkpoint = open_checkpoint((folder / f"checkpoint.{size}").read_bytes(), verifier.name, verifier)
         assert checkpoint.size == size
         if not size:
             continue
@@ -131,12 +131,12 @@ def test_sizes_have_one_spelling(text: str) -> None:
 def test_checkpoints_have_three_lines_and_the_expected_origin() -> None:
     """The head of another log, or of another epoch, would pass for this one's (docs/protocol.md 13.14)."""
     note = sign_checkpoint(HEAD, SIGNER)
-    assert open_checkpoint(note, HEAD.origin, KEY.public) == HEAD
+    assert open_checkpoint(note, HEAD.origin, VERIFIER) == HEAD
     with pytest.raises(Untrusted):
-        open_checkpoint(note, "hotline/ab/BRAVO/main/1", KEY.public)
+        open_checkpoint(note, "hotline/ab/BRAVO/main/1", VERIFIER)
     moved = sign_note(Checkpoint("hotline/ab/ALPHA/main/2", 3, bytes(32)).text(), [SIGNER])
     with pytest.raises(Untrusted, match="origin"):
-        open_checkpoint(moved, HEAD.origin, KEY.public)
+        open_checkpoint(moved, HEAD.origin, VERIFIER)
     for text in (
         HEAD.text() + b"extension\n",
         b"a\n1\n",
@@ -198,10 +198,10 @@ def test_a_checkpoint_is_read_up_to_its_bound() -> None:
         padded = note + f"\u2014 {name} {'A' * (room // 4 * 4)}\n".encode()
         assert len(padded) == CHECKPOINT_BYTES_MAX + spare - room % 4
         if spare == room % 4:
-            assert open_checkpoint(padded, HEAD.origin, KEY.public) == HEAD
+            assert open_checkpoint(padded, HEAD.origin, VERIFIER) == HEAD
         else:
             with pytest.raises(Malformed, match="too-long"):
-                open_checkpoint(padded, HEAD.origin, KEY.public)
+                open_checkpoint(padded, HEAD.origin, VERIFIER)
 
 
 def test_what_is_quoted_of_a_name_is_short() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hotline.crypto.signing import SigningKey
 from hotline.errors import Malformed, RemoteError, Untrusted
-from hotline.ledger.checkpoint import Checkpoint, open_checkpoint_with, sign_checkpoint
+from hotline.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.ledger.note import Ed25519Signer, Ed25519Verifier, Note, Signature, parse_note, parse_vkey, sign_note
 from hotline.ledger.policy import parse_policy, policy_text
@@ -232,7 +232,7 @@ def test_proofs_for_a_public_log_hold(vectors: Path) -> None:
     nodes = nodes_of(hashes)
     for index in range(size):
         proof = parse_proof(make_proof(index, note, lambda level, place: nodes[level, place]).encode())
-        checkpoint = open_checkpoint_with(proof.note, verifier.name, verifier)
+        checkpoint = open_checkpoint(proof.note, verifier.name, verifier)
         verify_inclusion(proof.index, checkpoint.size, hashes[index], proof.hashes, checkpoint.root)
 
 

@@ -210,15 +210,26 @@ plausible = st.builds(
     direction=st.integers(1, 2), from_party=st.just("BRAVO"), to_party=st.just("ALPHA"), drafter=st.text(max_size=64),
     text=words, body_salt=st.binary(min_size=32, max_size=32), valid_for_ms=u64,
 )  # fmt: skip
-items = st.builds(
-    content_pb2.ReceiptItem,
-    serial=u64,
-    statement=st.one_of(st.binary(max_size=33), st.binary(min_size=32, max_size=32)),
+SAID = LIAR.alpha.memory.sent(Plane.REAL, 1)
+assert SAID is not None
+items = st.one_of(
+    st.just(content_pb2.ReceiptItem(serial=1, statement=SAID.hash)),
+    st.builds(
+        content_pb2.ReceiptItem,
+        serial=u64,
+        statement=st.one_of(st.binary(max_size=33), st.binary(min_size=32, max_size=32)),
+    ),
 )
 receipts = st.builds(
     content_pb2.Receipt,
     stage=enums, item=st.lists(items, max_size=4), officer=st.one_of(st.just(""), words), time_ms=u64,
     received_through=u64,
+)  # fmt: skip
+rungs = st.builds(
+    content_pb2.Receipt,
+    stage=st.sampled_from([content_pb2.STAGE_SHOWN, content_pb2.STAGE_REPLY_BY]),
+    item=st.lists(items, min_size=1, max_size=1),
+    officer=st.text(min_size=1, max_size=64), time_ms=u64, reply_by_ms=st.one_of(st.just(0), u64), principal=words,
 )  # fmt: skip
 
 
@@ -231,10 +242,18 @@ def beat(**fields: object) -> content_pb2.Heartbeat:
 notes = st.one_of(
     st.binary(max_size=100),
     st.sampled_from(LIAR.bravo.memory.log.current.notes + LIAR.alpha.memory.log.current.notes),
-    st.tuples(st.integers(1, 3), st.integers(0, 2**41), st.binary(min_size=32, max_size=32)).map(
-        lambda t: sign_checkpoint(
-            Checkpoint(f"{LIAR.bravo.log.base}/{t[0]}", t[1], t[2]),
-            Ed25519Signer(f"{LIAR.bravo.log.base}/{t[0]}", LIAR.bravo.ledger_key),
+    st.tuples(
+        st.integers(1, 3),
+        st.integers(0, 2**41),
+        st.binary(min_size=32, max_size=32),
+        st.sampled_from([b"", "\u2014 ".encode() + b"\x7f" * 690 + b" AAAAAAAA\n"]),
+    ).map(
+        lambda t: (
+            sign_checkpoint(
+                Checkpoint(f"{LIAR.bravo.log.base}/{t[0]}", t[1], t[2]),
+                Ed25519Signer(f"{LIAR.bravo.log.base}/{t[0]}", LIAR.bravo.ledger_key),
+            )
+            + t[3]
         )
     ),
 )
@@ -258,7 +277,7 @@ heartbeats = st.fixed_dictionaries(
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.one_of(statements, plausible, receipts, heartbeats), st.sampled_from(Plane))
+@given(st.one_of(statements, plausible, receipts, rungs, heartbeats), st.sampled_from(Plane))
 def test_a_lying_peer_cannot_stop_the_terminal(
     content: content_pb2.Statement | content_pb2.Receipt | dict[str, object], plane: Plane
 ) -> None:
