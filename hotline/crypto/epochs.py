@@ -9,6 +9,7 @@ Directions share nothing, so that no partition can fork them.
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -75,20 +76,30 @@ def epoch_roots(binding: Binding, secret: bytes, info: bytes, opener: bytes) -> 
 class _Chain:
     """One hash chain; hands out key n once, forward only, and can look ahead without moving."""
 
-    __slots__ = ("_key", "kept", "kept_max", "next_number", "skip_max")
+    __slots__ = ("_keys", "kept", "kept_max", "next_number", "skip_max")
 
     def __init__(self, key: bytes, skip_max: int, kept_max: int) -> None:
-        self._key = key
+        self._keys = deque((key,))  # that of the next number, and those behind it that were looked at
         self.next_number = 0
         self.skip_max = skip_max
         self.kept_max = kept_max
         self.kept: dict[int, MessageKey] = {}
 
     def take(self) -> tuple[int, MessageKey]:
-        number, key = self.next_number, derive_message_key(self._key)
-        self._key = next_chain_key(self._key)
-        self.next_number += 1
+        number, key = self.next_number, derive_message_key(self._keys[0])
+        self._pass()
         return number, key
+
+    def _reach(self, ahead: int) -> bytes:
+        # Each step is taken once: a forged number costs its distance the first time only.
+        while len(self._keys) <= ahead:
+            self._keys.append(next_chain_key(self._keys[-1]))
+        return self._keys[ahead]
+
+    def _pass(self) -> None:
+        self._reach(1)
+        self._keys.popleft()
+        self.next_number += 1
 
     def look(self, number: int) -> MessageKey:
         """The key of `number` without using it up. Raises NotOpened('used' | 'too-far')."""
@@ -99,10 +110,7 @@ class _Chain:
             return key
         if number - self.next_number > self.skip_max:
             raise NotOpened("too-far", f"number {number} after {self.next_number}")
-        chain = self._key
-        for _ in range(number - self.next_number):
-            chain = next_chain_key(chain)
-        return derive_message_key(chain)
+        return derive_message_key(self._reach(number - self.next_number))
 
     def use(self, number: int) -> None:
         """Forget the key of `number`, keeping those of the numbers it overtook."""
@@ -115,10 +123,8 @@ class _Chain:
                 skipped, key = self.take()
                 self.kept[skipped] = key
             else:
-                self._key = next_chain_key(self._key)
-                self.next_number += 1
-        self._key = next_chain_key(self._key)
-        self.next_number += 1
+                self._pass()
+        self._pass()
         while len(self.kept) > self.kept_max:
             del self.kept[next(iter(self.kept))]
 

@@ -103,6 +103,8 @@ class Session:
         self._recent_sending: OrderedDict[bytes, Plane] = OrderedDict()
         self._receiving: OrderedDict[bytes, ReceivingEpoch] = OrderedDict()
         self._saved_openers: dict[bytes, Row] = {}
+        self._tried: dict[tuple[bytes, Plane, bytes, bytes], ReceivingEpoch] = {}
+        """Epochs whose opener holds, and of which no envelope has yet: a forged one has none opened anew."""
         self.newest_peer_epochs: dict[Plane, bytes] = {}
         self._asked_at: int | None = None
         self._obeyed_at: int | None = None
@@ -211,6 +213,8 @@ class Session:
         if header.flags & FLAG_OPENER:
             prekey_tag, opener = rest[:PREKEY_TAG_SIZE], rest[PREKEY_TAG_SIZE : PREKEY_TAG_SIZE + OPENER_SIZE]
             rest = rest[PREKEY_TAG_SIZE + OPENER_SIZE :]
+        # With a prekey secret goes what it opened, from memory too.
+        self._tried = {key: one for key, one in self._tried.items() if self._secret_of(key[0]) is not None}
         epoch = self._receiving.get(header.epoch) or self._reopen(header.epoch)
         if epoch is not None:
             if opener and not self._is_opener_of(epoch, prekey_tag, opener):
@@ -229,7 +233,7 @@ class Session:
         for prekey in candidates:
             for plane in Plane:
                 try:
-                    epoch = ReceivingEpoch(self._in, plane, header.epoch, prekey.name, prekey.key, opener)
+                    epoch = self._try(plane, header.epoch, prekey, opener)
                 except NotOpened:
                     continue
                 inner, author = self._open_with(epoch, header, envelope[:HEADER_SIZE], rest)
@@ -274,8 +278,16 @@ class Session:
         prekey = self._secret_of(_blob(row, "prekey")) if row is not None else None
         if row is None or prekey is None:
             return None
-        plane = Plane(str(row["plane"]))
-        return ReceivingEpoch(self._in, plane, epoch_id, prekey.name, prekey.key, _blob(row, "opener"))
+        return self._try(Plane(str(row["plane"])), epoch_id, prekey, _blob(row, "opener"))
+
+    def _try(self, plane: Plane, epoch_id: bytes, prekey: OwnPrekey, opener: bytes) -> ReceivingEpoch:
+        """The epoch of an opener. Raises NotOpened."""
+        key = (prekey.name, plane, epoch_id, opener)
+        if key not in self._tried:
+            self._tried[key] = ReceivingEpoch(self._in, plane, epoch_id, prekey.name, prekey.key, opener)
+            while len(self._tried) > EPOCHS_KEPT_MAX:
+                del self._tried[next(iter(self._tried))]
+        return self._tried[key]
 
     def _secret_of(self, name: bytes) -> OwnPrekey | None:
         found = self._prekeys.named(name)
@@ -304,6 +316,7 @@ class Session:
     def _remember(self, epoch: ReceivingEpoch) -> None:
         if epoch.epoch_id not in self._receiving:
             self._receiving[epoch.epoch_id] = epoch
+            self._tried = {key: one for key, one in self._tried.items() if one is not epoch}
             # What a bundle opened is not what the peer's heartbeats wait to hear of.
             if self._prekeys.named(epoch.prekey_hash) is not None:
                 self.newest_peer_epochs[epoch.plane] = epoch.epoch_id

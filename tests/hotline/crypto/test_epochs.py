@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hotline.crypto.epochs import OPENER_SIZE, Binding, ReceivingEpoch, SendingEpoch, _Chain
-from hotline.crypto.sealing import KemKey, MessageKey, open_sealed, seal
+from hotline.crypto.sealing import KemKey, MessageKey, next_chain_key, open_sealed, seal
 from hotline.errors import NotOpened
 from hotline.limits import DURABLE_SKIP_MAX, EPOCH_MESSAGES_MAX
 from hotline.machine import Plane
@@ -108,6 +108,26 @@ def test_the_jump_is_bounded_at_the_limit_and_one_beyond() -> None:
     with pytest.raises(NotOpened) as caught:
         peer.look(DURABLE_SKIP_MAX + 1, transient=False)
     assert caught.value.reason == "too-far"
+
+
+def test_a_forged_number_costs_its_distance_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One relay could keep a terminal busy with 70 bytes at a time (docs/protocol.md 7.11)."""
+    steps: list[bytes] = []
+
+    def counted(chain_key: bytes) -> bytes:
+        steps.append(chain_key)
+        return next_chain_key(chain_key)
+
+    monkeypatch.setattr("hotline.crypto.epochs.next_chain_key", counted)
+    epoch = sender()
+    peer = receiver(epoch)
+    for number in (DURABLE_SKIP_MAX, 7, DURABLE_SKIP_MAX, DURABLE_SKIP_MAX - 1):
+        peer.look(number, transient=False)
+    assert len(steps) == DURABLE_SKIP_MAX
+    for number in range(9):
+        assert peer.look(number, transient=False) == epoch.take(transient=False)[1]
+        peer.use(number, transient=False)
+    assert len(steps) == DURABLE_SKIP_MAX + 9, "nine of the sender, none of the receiver"
 
 
 def test_an_epoch_says_when_it_is_exhausted() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hotline.crypto.epochs import ReceivingEpoch
 from hotline.crypto.signing import SigningKey
 from hotline.errors import Malformed, RemoteError, Untrusted
 from hotline.limits import (
@@ -16,6 +18,7 @@ from hotline.limits import (
     EPOCHS_KEPT_MAX,
     KEY_REQUEST_INTERVAL,
     PADDING_CLASSES,
+    PREKEYS_KEPT_MAX,
     SERIAL_MAX,
     SKIPPED_KEYS_MAX,
     TRANSIENT_KEYS_KEPT,
@@ -227,6 +230,44 @@ def test_a_number_too_far_ahead_costs_nothing_and_asks() -> None:
     assert bravo.fails(near) == "not-opened"
     assert bravo.fails(far) == "too-far"
     assert bravo.open(alpha.seal()).inner.content == b"words"
+
+
+@pytest.mark.parametrize("known", ["opened", "restarted", "unopened"])
+def test_what_is_forged_opens_no_epoch_anew(known: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One relay could make a terminal spend its time on keys (docs/protocol.md 7.11)."""
+    opened: list[bytes] = []
+
+    def counted(*given: Any) -> ReceivingEpoch:
+        opened.append(given[2])
+        return ReceivingEpoch(*given)
+
+    monkeypatch.setattr("hotline.protocol.session.ReceivingEpoch", counted)
+    alpha, bravo = ends()
+    envelope = alpha.seal()
+    if known != "unopened":
+        bravo.open(envelope)
+    if known == "restarted":
+        bravo.start()
+    opened.clear()
+    forged = bytearray(alpha.seal())
+    forged[-1] ^= 1
+    for number in range(20):
+        forged[HEADER_SIZE - 4 : HEADER_SIZE] = (number + 9).to_bytes(4, "big")
+        assert bravo.fails(bytes(forged)) == "not-opened"
+    assert len(opened) == (0 if known == "opened" else 1)
+    assert bravo.open(alpha.seal()).inner.content == b"words"
+
+
+def test_with_a_prekey_goes_what_it_opened_and_nothing_came_of() -> None:
+    """The keys of a conversation would stay in memory after its secret is destroyed (docs/protocol.md 7.8)."""
+    alpha, bravo = ends()
+    envelope = alpha.seal()
+    bravo.fails(envelope[:-1] + bytes((envelope[-1] ^ 1,)))
+    assert bravo.session._tried
+    for _ in range(PREKEYS_KEPT_MAX):
+        bravo.rotate()
+    assert bravo.fails(envelope) == "unknown-prekey"
+    assert not bravo.session._tried
 
 
 def test_keys_of_overtaken_heartbeats_are_bounded() -> None:
