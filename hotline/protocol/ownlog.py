@@ -24,6 +24,7 @@ from hotline.protocol.tables import Row, Saved
 from hotline.wire.v1 import content_pb2
 
 _HOUR = 3_600_000
+_NOBODY = Policy((), (), (), "")
 _COMMIT_PATIENCE = 500
 """How soon to look again for a head that is being committed."""
 
@@ -68,19 +69,13 @@ class OwnLog:
         self._rounds: OrderedDict[tuple[int, int], _Round] = OrderedDict()
         self._round_at = 0
         self._quorum_at = 0
+        self._peers = {log.base: Ed25519CosignatureVerifier(log.base, log.key) for log in others}
         self._voters: dict[tuple[str, bytes], tuple[str, CosignatureVerifier]] = {}
         """By name and id of its key (a name may have several): its name in the policy and the key; ours has no vote."""
-        for witness in self._policy.witnesses:
-            if witness.verifier.public != self._ctx.setup.local_log.key:
-                self._voters[_place(witness.verifier)] = (witness.name, witness.verifier)
+        self._counting: set[str] = set()
+        self._voted_by: Policy | None = None
         self._times: dict[str, int] = {}
         """When each cosigner, by its name in the policy or its base, last cosigned by its own clock; Unix seconds."""
-        self._counting = {name for name, _ in self._voters.values()} if self._policy.quorum else set()
-        self._peers: dict[str, CosignatureVerifier] = {}
-        for log in others:
-            peer = Ed25519CosignatureVerifier(log.base, log.key)
-            self._voters.setdefault(_place(peer), (peer.name, peer))
-            self._peers[log.base] = peer
 
     def known_to(self, base: str) -> Acquaintance:
         """What the terminal whose log has this base knows of ours."""
@@ -88,7 +83,22 @@ class OwnLog:
 
     @property
     def _policy(self) -> Policy:
-        return self._ctx.setup.policy or Policy((), (), (), "")
+        return self._ctx.setup.policy or _NOBODY
+
+    def _vote(self) -> None:
+        """Who has a vote is what the policy in force says, which an amendment changes. Our own key has none."""
+        policy = self._policy
+        if self._voted_by is policy:
+            return
+        own = self._ctx.setup.local_log.key
+        voters = [(one.name, one.verifier) for one in policy.witnesses if one.verifier.public != own]
+        self._counting = {name for name, _ in voters} if policy.quorum else set()
+        voters += [(peer.name, peer) for peer in self._peers.values()]
+        self._voters = {_place(verifier): (name, verifier) for name, verifier in reversed(voters)}
+        for given in self._rounds.values():
+            given.names.clear()
+        self._times = {base: time for base, time in self._times.items() if base in self._peers}
+        self._voted_by = policy
 
     @property
     def epoch(self) -> int:
@@ -212,21 +222,21 @@ class OwnLog:
             self._ctx.refuse("witness", f"cosignature-{error.reason}", now)
             return
         for signature in signatures:
-            if _place(signature) in self._voters:
-                self._count(head, signature, now)
+            self._count(head, signature, now)
 
     def peer_cosignature(self, base: str, size: int, value: bytes, now: Instant) -> None:
         """Another terminal cosigned our head of `size` entries; one over a head that we have forgotten is dropped."""
         found = self._rounds.get((self._epoch, size))
         if found is None:
             return
-        self._count(found.head, Signature(base, self._peers[base].key_id, value), now)
+        self._count(found.head, Signature(*_place(self._peers[base]), value), now)
 
     def _count(self, head: SignedHead, signature: Signature, now: Instant) -> None:
-        found = self._rounds.get(head.place)
-        name, verifier = self._voters[_place(signature)]
-        if found is None or found.head.root != head.root:
+        self._vote()
+        found, voter = self._rounds.get(head.place), self._voters.get(_place(signature))
+        if voter is None or found is None or found.head.root != head.root:
             return
+        name, verifier = voter
         try:
             check_cosignature(parse_note(head.note).text, signature, verifier)
         except RemoteError as error:
@@ -260,6 +270,7 @@ class OwnLog:
 
     def others_time(self) -> int | None:
         """The time in Unix ms that others have borne out since the start (docs/protocol.md 13.20); None: nobody."""
+        self._vote()
         if self._policy.quorum:
             agreed: set[str] = set()
             for name in sorted(self._counting & self._times.keys(), key=lambda one: -self._times[one]):

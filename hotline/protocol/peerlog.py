@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from hotline.errors import RemoteError, Untrusted
 from hotline.ledger.note import parse_note
 from hotline.ledger.tree import verify_consistency
-from hotline.limits import CLAIMS_DELAY, CLAIMS_WAITING_MAX, OLD_LOG_GRACE
+from hotline.limits import CLAIMS_DELAY, CLAIMS_WAITING_MAX, LEDGER_ALARMS_MAX, OLD_LOG_GRACE
 from hotline.machine import Instant, Put
 from hotline.protocol.context import Context
 from hotline.protocol.heads import SignedHead, open_head, place_of, said_head
@@ -20,6 +20,8 @@ from hotline.protocol.tables import Row, Saved
 from hotline.wire.v1 import content_pb2
 
 _REMEMBERED = 8
+_RESERVED_SECONDS = 60
+"""How far ahead the times of cosignatures are written down, so that few of them cost a commit."""
 
 
 class PeerLog:
@@ -44,8 +46,10 @@ class PeerLog:
         """Two heads that convict the peer: third parties are shown them too."""
         self._told = 0
         self._accused: set[tuple[int, int]] = set()
+        self._new_logs = 0
         self._left_at = 0
-        self._cosigned_at = 0
+        self._cosigned_at = self._reserved = 0
+        """The last second that we have cosigned at, and the last one up to which we may before that is written down."""
 
     def restore(self, saved: Saved) -> None:
         """Take up the newest heads that we hold."""
@@ -54,7 +58,7 @@ class PeerLog:
                 continue
             linked, claimed, at = row["linked"], row["claimed"], row["at"]
             assert isinstance(at, int)
-            self._cosigned_at = max(self._cosigned_at, at)
+            self._cosigned_at = self._reserved = max(self._cosigned_at, at)
             assert isinstance(linked, bytes)
             assert isinstance(claimed, bytes)
             try:
@@ -170,7 +174,8 @@ class PeerLog:
         self.linked = self.seen = self._remember(head)
         self._left_at = now.mono
         ctx.record("peer.log", log_epoch=head.epoch, size=head.size, root=head.root.hex(), **ctx.whose)
-        if old is not None:
+        self._new_logs += old is not None
+        if old is not None and self._new_logs <= LEDGER_ALARMS_MAX:
             text = f"the peer has begun a new log; of the old one {old.size} entries are linked here"
             ctx.alarm("peer-log", text, log_epoch=head.epoch, held=old.size)
 
@@ -216,13 +221,13 @@ class PeerLog:
                 "epoch": self.linked.epoch,
                 "linked": self.linked.note,
                 "claimed": self.seen.note,
-                "at": self._cosigned_at,
+                "at": self._reserved,
             }
             self._ctx.out.changes.append(Put("peer_head", row))
 
     def _accuse(self, name: str, text: str, one: SignedHead | None, other: SignedHead) -> None:
         """Two signed heads that contradict each other: both go into the record, each pair once."""
-        if other.place in self._accused:
+        if other.place in self._accused or len(self._accused) >= LEDGER_ALARMS_MAX:
             return
         self._accused.add(other.place)
         if one is not None and one.place == other.place:
@@ -242,5 +247,8 @@ class PeerLog:
             exchange.linked, exchange.linked_epoch = self.linked.size, self.linked.epoch
             # A clock that was set back would make an honest cosigner look like one that went back itself.
             self._cosigned_at = max(self._cosigned_at, now.wall // 1_000)
+            if self._cosigned_at > self._reserved:
+                self._reserved = self._cosigned_at + _RESERVED_SECONDS
+                self._save()
             text = parse_note(self.linked.note).text
             exchange.cosignature = self._ctx.setup.cosigner.cosign(text, self._cosigned_at).value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -15,12 +16,13 @@ from hotline.ledger.cosignature import (
     Ed25519Cosigner,
     MlDsa44Cosigner,
     check_cosignature,
+    timestamp,
 )
 from hotline.ledger.log import log_origin
 from hotline.ledger.note import Ed25519Signer, Signature, parse_note
 from hotline.ledger.policy import parse_policy
 from hotline.ledger.record import parse_leaf
-from hotline.limits import CLAIMS_DELAY, QUORUM_PATIENCE, WITNESS_INTERVAL
+from hotline.limits import CLAIMS_DELAY, LEDGER_ALARMS_MAX, QUORUM_PATIENCE, WITNESS_INTERVAL
 from hotline.machine import Delivery, Output, Put
 from hotline.protocol.events import Audited, Cosigned, HeadSeen, Suspicion
 from hotline.protocol.heads import open_head
@@ -88,8 +90,6 @@ def test_the_peers_cosignature_is_one_that_others_can_check() -> None:
 
 def test_a_clock_set_back_makes_no_evidence_against_the_cosigner() -> None:
     """An honest terminal would seem to have cosigned a larger ledger before a smaller one."""
-    from hotline.ledger.cosignature import timestamp
-
     pair = Pair().open()
     pair.run(2 * WITNESS_INTERVAL)
     lines = pair.alpha.memory.tables["cosignature"]
@@ -741,3 +741,51 @@ def test_another_charter_or_configuration_is_recorded() -> None:
     changed = [record for record in pair.alpha.records if record.kind == "config.changed"]
     assert [(record.fields["old"], record.fields["new"]) for record in changed] == [("", "one"), ("one", "two")]
     assert ROUTINE
+
+
+def test_who_counts_is_what_the_policy_in_force_says() -> None:
+    """A witness that an amendment has replaced would go on making a quorum (docs/protocol.md 13.7 and 24.9)."""
+    pair = Pair(policy=POLICY).open()
+    pair.run(WITNESS_INTERVAL)
+    answer(pair.alpha, "w1")
+    replaced = Ed25519Cosigner("witness.example/new", SigningKey(bytes([9] * 32)))
+    text = f"witness w1 {replaced.verifier.vkey()}\nwitness w2 {WITNESSES['w2'].verifier.vkey()}\ngroup two 2 w1 w2\n"
+    ctx = pair.alpha.endpoint.context
+    ctx.setup = replace(ctx.setup, policy=parse_policy(f"{text}quorum two\n".encode()))
+    answer(pair.alpha, "w2", "w1")
+    assert pair.alpha.endpoint.own_log.witnessed == 0
+    note = last_checkpoint(pair.alpha).fields["note"]
+    assert isinstance(note, bytes)
+    line = replaced.cosign(parse_note(note).text, 1_795_000_000).line()
+    pair.alpha.step(Cosigned(note, f"{line}\n".encode()))
+    assert pair.alpha.endpoint.own_log.witnessed > 0
+
+
+def test_a_peer_that_contradicts_itself_for_ever_rings_no_longer_than_it_must() -> None:
+    """Two signatures cost it nothing, and would cost us memory and an entry each time (docs/protocol.md 4.7, 13.6)."""
+    pair = Pair().open()
+    pair.run(2 * WITNESS_INTERVAL)
+    linked = pair.alpha.endpoint.peer_log.linked
+    assert linked is not None
+    for size in range(linked.size + 1, linked.size + LEDGER_ALARMS_MAX + 9):
+        note = forged(pair.bravo, size)
+        say(pair, content_pb2.LogExchange(checkpoint=note, proof=[bytes(32)], proof_from=linked.size))
+    for epoch in range(2, LEDGER_ALARMS_MAX + 9):
+        say(pair, content_pb2.LogExchange(checkpoint=forged(pair.bravo, 5, epoch)))
+    rung = peer_alarms(pair)
+    assert rung.count("peer-fork") == rung.count("peer-log") == LEDGER_ALARMS_MAX
+
+
+@pytest.mark.parametrize("quiet", [0, 15_000, 25_000, 40_000])
+def test_no_crash_and_no_clock_takes_the_times_of_a_cosigner_back(quiet: int) -> None:
+    """Whoever holds both signatures could convict an honest terminal of a rollback (docs/protocol.md 13.15)."""
+    pair = Pair().open()
+    pair.run(2 * WITNESS_INTERVAL + quiet)
+    before = max(timestamp(line_value(row)) for row in pair.alpha.memory.tables["cosignature"].values())
+    pair.bravo.offset -= 3_600_000
+    pair.bravo.restart()
+    pair.alpha.memory.tables["cosignature"].clear()
+    pair.run(2 * WITNESS_INTERVAL + 5_000)
+    after = [timestamp(line_value(row)) for row in pair.alpha.memory.tables["cosignature"].values()]
+    assert after
+    assert min(after) >= before
