@@ -209,7 +209,7 @@ class Receiving:
         row = {"plane": plane.value, "way": "received", "serial": serial, "terminal": other, "term": term}
         ctx.out.changes.append(Put("voice", row))
         ctx.record("msg.voice", plane=plane.value, serial=serial, other=other, term=term)
-        if term < standing.turns[ctx.setup.remote.party].term and not standing.speaks(author):
+        if term <= standing.turns[ctx.setup.remote.party].term and not standing.speaks(author):
             text = "a statement has arrived from a terminal that no longer speaks for the peer"
             ctx.alarm("late-voice", text, plane=plane.value, serial=serial, other=other, term=term)
 

@@ -841,6 +841,24 @@ def test_a_statement_that_a_relay_held_is_shown_and_marked(four: Quartet) -> Non
     assert four.bravo.shown() == [1]
 
 
+@pytest.mark.parametrize("term", [0, 1])
+def test_a_terminal_that_was_followed_cannot_hide_it_behind_a_term(four: Quartet, term: int) -> None:
+    """A thief of its key would speak beside its successor, and no alarm would tell (docs/protocol.md 23.9)."""
+    four.alpha.kill()
+    assert four.alt.speak()
+    four.run(2_000)
+    line = four.alpha.endpoint._lines[four.bravo.number].context
+    statement = content_pb2.Statement(
+        serial=1, precedence=FLASH, kind=content_pb2.STATEMENT_KIND_TEXT, language="en",
+        direction=content_pb2.DIRECTION_LTR, from_party="ALPHA", to_party="BRAVO", text="stolen", body_salt=bytes(32),
+        term=term,
+    )  # fmt: skip
+    inner = line.session.sign(ContentType.STATEMENT, Plane.REAL, encode(statement))
+    four.bravo.hear("relay-1", envelope_frame(line.session.seal(Plane.REAL, inner, transient=False)))
+    assert four.bravo.shown() == [1]
+    assert "late-voice" in four.bravo.alarms()
+
+
 # --- who may say so ---------------------------------------------------------------------------------------------------
 
 
