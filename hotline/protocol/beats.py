@@ -172,7 +172,7 @@ class Beats:
     # --- in ----------------------------------------------------------------------------------------------------------
 
     def heard(self, path: Path, content: bytes, now: Instant, header: Header) -> None:
-        """A verified heartbeat arrived over `path`. Raises RemoteError, nothing changed."""
+        """A verified heartbeat arrived over `path`. Raises RemoteError; then nothing is believed of what it says."""
         ctx = self._ctx
         heartbeat = read_heartbeat(content, path.setup.number, transient=header.transient)
         answered = path.heard(heartbeat.beat, heartbeat.echo, heartbeat.echo_delay_ms, now)
