@@ -100,6 +100,7 @@ class Memory:
             rows = self.tables.setdefault(change.table, {})
             if isinstance(change, Put):
                 assert set(change.row) == set(TABLES[change.table].columns), change
+                assert all(not isinstance(v, int) or -(2**63) <= v < 2**63 for v in change.row.values()), change
                 rows[tuple(change.row[column] for column in TABLES[change.table].key)] = change.row
             else:
                 for key in [k for k, row in rows.items() if all(row[c] == v for c, v in change.match.items())]:
