@@ -297,7 +297,7 @@ def _only_the_first(self: Context, plane: Any, item: Any) -> None:
         line.outboxes[plane].last_serial = max(line.outboxes[plane].last_serial, item.serial)
 
 
-_BOOK = "hotline.protocol.handover"
+_BOOK, _ASKED = "hotline.protocol.handover", "hotline.protocol.challenges"
 
 PLANTED: tuple[Planted, ...] = (
     Planted("statements are not repeated", Sending, "_repeat", _nothing, 10, 7),
@@ -374,13 +374,16 @@ PLANTED: tuple[Planted, ...] = (
     Planted("a sibling's answer does not count", Challenges, "said_elsewhere", _nothing, 15, 4),
     Planted("what was read is forgotten with the first NOTED", Ladder, "noted", misdeeds.noted_by_one, 45, 44),
     Planted("answers before their question are lost", EarlyAnswers, "recall", _nothing, 45, 44),
+    Planted("an answer within one commit with its question is lost", _ASKED, "remember", _nothing, 45, 44),
+    Planted("what is delivered waits", Context, "owed", misdeeds.lists_copies, 45, 44),
 )
 """Each is found; `main` says in which seed, and fails if it took more.
 
 Not among them, for too few seeds show them: a statement said anew after two restores that is not marked as a repeat,
 a receipt within a commit that is told twice (tests/scenarios/8-told-once.txt), and that nobody is told of a peer under
-another charter: in a storm neither stays behind for so long (24.10 has tests of its own); nor what
-test_company.py plants and this table lacks: the storm there is made for it.
+another charter: in a storm neither stays behind for so long (24.10 has tests of its own), and who is ready late is told
+by the next exchange of heads at the latest; nor what test_company.py plants and this table lacks: the storm there is
+made for it.
 """
 
 

@@ -130,7 +130,7 @@ def draw(seed: int, *, short: bool, storm_ms: int | None = None, timed: bool = F
     if seed % 12 == 11:
         drawing.outage()
     if seed % 60 == 44:
-        drawing.crossing(random.Random(f"crossing {seed}"))
+        drawing.crossing(random.Random(f"crossing {seed}"), amendments)
     timers = drawn(seed, len(names)) if timed else USUAL
     return Schedule(
         seed,
@@ -360,15 +360,15 @@ class Drawing:
         ]
         self._add(at, f"crash {self._endpoint()} for 120s")
 
-    def crossing(self, rng: random.Random) -> None:
+    def crossing(self, rng: random.Random, amendments: int) -> None:
         """The last minute is fair, and what watches do at both terminals of a party crosses there, or comes too late.
 
-        One terminal hears of no amendment before the storm is over. None is put back: of what it lost nobody is judged.
+        One terminal hears of no amendment before the others stand under it. None is put back: that would excuse it.
         """
         (a, a2), (b, b2) = (
             rng.sample((party.lower(), f"{party.lower()}-alt"), 2) for party in rng.sample(ENDPOINTS, 2)
         )
-        at = self._end - 45_000
+        at, given = self._end - 45_000, (2, 3) if amendments == 2 else ()
         left_out = (f"{b2} activates", *(f"restore {party.lower()}" for party in ENDPOINTS))
         self.events = [
             event
@@ -377,15 +377,17 @@ class Drawing:
         ]
         scene = (
             (-14_000, "clear"), (-12_000, f"{a} speaks"), (-12_000, f"{b} speaks"),
+            *((-12_000 + 1_500 * serial, f"{one} activates {serial}") for serial in given for one in (a, a2, b)),
             (-6_000, f'{a} says "real statement 1 of the last watch" routine'),
             (-5_000, f'{b} says "real statement 2 of the last watch" routine'),
             # An answer is here before its question, and the run ends before that comes; then both within one commit.
             (0, f"part {a2} {b} for 6s"), (0, f"part {a2} {b2} for 6s"),
             (500, f"{b} challenges {rng.randrange(1_000)} theirs"),
             *((2_000 + 300 * number, f"{a} confirms yes") for number in range(5)), (4_000, f"crash {a2} for 1s"),
-            (10_000, f"slow-disk {a2} 1000ms for 3s"), (10_100, f"{a} challenges {rng.randrange(1_000)} theirs"),
+            (10_000, f"slow-disk {a2} 1000ms for 5s"),
             # A handover while one terminal of the peer lacks what the other one has.
-            (16_000, f"crash {b2} for 5s"), (16_300, f'{a} says "real statement 3 of the last watch" routine'),
+            (16_000, f"crash {b.removesuffix('-alt')} for 5s"),
+            (16_300, f'{a} says "real statement 3 of the last watch" routine'),
             (18_500, f"{a} hands-over at-once"),
             # What was opened is noted by all but the sibling when the run ends.
             (28_000, f"part {b2} {b} for 4s"), (28_300, f'{a} says "real statement 4 of the last watch" routine'),
@@ -393,6 +395,10 @@ class Drawing:
         )  # fmt: skip
         for after, command in scene:
             self._add(at + after + rng.randint(0, 50), command)
+        for number in range(6):  # what is said beside it holds the answer up, and not the receipt
+            when = at + 10_100 + 700 * number
+            self._add(when, f"{a} challenges {rng.randrange(1_000)} theirs")
+            self._add(when + rng.randint(0, 12), f'{b} says "service remark {number} of the last watch" service')
 
     # --- adversaries -------------------------------------------------------------------------------------------------
 
