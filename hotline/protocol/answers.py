@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from hotline.limits import RENUMBERED_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put
 from hotline.protocol import copies, modes
+from hotline.protocol.again import Again
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
@@ -23,7 +24,7 @@ from hotline.protocol.promises import SENT, Promises
 from hotline.protocol.sending import Sending
 from hotline.protocol.statements import decode_statement, spans
 from hotline.protocol.tables import Row
-from hotline.protocol.voids import filler, void
+from hotline.protocol.voids import void
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2, frame_pb2
@@ -44,6 +45,7 @@ class Answers:
         self._ctx = context
         self._mirror = mirror
         self._sending = sending
+        self.again = Again(context, sending, mirror)
         self._tests = tests
         self._promises = promises
         self._challenges = challenges
@@ -354,43 +356,3 @@ class Answers:
         for line in ctx.peers:  # those of its terminals that lack these serials get an empty statement for each
             line.outboxes[plane].restored()
         return True
-
-    def offer_again(self, plane: Plane, after: int, now: Instant) -> None:
-        """The peer has lost what it had acknowledged: everything after `after` is owed again."""
-        ctx, outbox = self._ctx, self._ctx.outboxes[plane]
-        if not (ctx.standing.several or ctx.fellows):  # else it may never have had them
-            text = "the peer has lost statements that it had acknowledged"
-            ctx.alarm("peer-restored", text, plane=plane.value, through=after)
-        last = min(outbox.last_serial, after + ctx.setup.outbox_max)
-        for serial in range(after + 1, last + 1):
-            stored = ctx.history.sent(plane, serial)
-            if serial in outbox.pending:
-                continue
-            if ctx.standing.several and ctx.history.is_nonpaper(plane, serial):
-                empty = filler(ctx, plane, serial, now)  # it was for one terminal alone: this one is not to wait for it
-                empty.copy = True
-                outbox.add(empty)
-                continue
-            if stored is None and self._mirror.lacking.may_come(plane, serial):
-                continue  # a sibling said it, to another terminal of the peer: it brings it to us, and we to this one
-            if stored is None:
-                # Given out by a state that we lost: an empty statement closes the gap, or the peer says CONFLICT.
-                outbox.add(filler(ctx, plane, serial, now))
-                continue
-            statement = decode_statement(stored.content)
-            expires_at = now.mono + statement.valid_for_ms
-            item = Pending(serial, statement.precedence, stored.content, stored.signature, stored.hash, expires_at)
-            item.mark(statement)
-            renumbered = ctx.history.has_sent_fact(plane, serial, SentState.RENUMBERED.value)
-            expired = ctx.history.has_sent_fact(plane, serial, SentState.EXPIRED.value)
-            # The void keeps the predecessor: an emptier one would let later statements overtake earlier ones.
-            if renumbered or (expired and not ctx.history.has_sent_fact(plane, serial, SentState.DELIVERED.value)):
-                item = void(ctx, plane, item)
-            delivered = ctx.history.has_sent_fact(plane, serial, SentState.DELIVERED.value)
-            item.copy = ctx.standing.several and delivered
-            outbox.add(item)
-            if not item.copy:
-                key = {"plane": plane.value, "serial": serial, "stage": item.state.value}
-                ctx.out.changes.append(Put("outbox", key))
-        outbox.restored()
-        self._sending.pump(now)

@@ -247,7 +247,7 @@ class Beats:
             if received > outbox.last_serial:
                 self._answers.skip_to(plane, received, now)
             elif received < outbox.delivered_high and answered >= outbox.delivered_since:
-                self._answers.offer_again(plane, received, now)
+                self._answers.again.offer(plane, received, now)
 
     def _heard_log(self, log: content_pb2.LogExchange, path: Path, now: Instant) -> None:
         ctx = self._ctx

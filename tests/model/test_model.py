@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hotline.protocol.answers import Answers
+from hotline.protocol.again import Again
 from hotline.protocol.inbox import Ahead, Inbox, Verdict
 from hotline.protocol.mirror import Mirror
 from hotline.protocol.outbox import SentState
@@ -336,7 +336,7 @@ def test_terminals_that_do_otherwise_are_noticed(
     assert any(difference for _, difference in replay_takeover(walk()))
 
 
-def _never_offers(self: Answers, plane: Any, after: int, now: Any) -> None:
+def _never_offers(self: Again, plane: Any, after: int, now: Any) -> None:
     return None
 
 
@@ -354,7 +354,7 @@ _accept = Inbox.accept
 
 @pytest.mark.parametrize(
     ("where", "method", "mutant"),
-    [(Answers, "offer_again", _never_offers), (Inbox, "accept", _shows_at_once)],
+    [(Again, "offer", _never_offers), (Inbox, "accept", _shows_at_once)],
     ids=["offers nothing again", "shows at once"],
 )
 def test_a_machine_that_does_otherwise_is_noticed(

@@ -18,6 +18,7 @@ from hotline.charter.model import load_draft
 from hotline.crypto.epochs import SendingEpoch
 from hotline.drill.simulator.power import EPOCH_WALL, Node
 from hotline.machine import Instant, Output, Put
+from hotline.protocol.again import Again
 from hotline.protocol.answers import Answers
 from hotline.protocol.beats import Beats
 from hotline.protocol.branding import Branding
@@ -308,7 +309,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("custody counts as delivery", Outbox, "in_custody", _drop_on_custody, 20),
     Planted("what is said leaves before the commit", Node, "post", _act_before_commit, 10),
     Planted("serials given out twice stay", Answers, "conflict", _nothing, 40, 23),
-    Planted("what a restored peer lost stays lost", Answers, "offer_again", _nothing, 40, 2),
+    Planted("what a restored peer lost stays lost", Again, "offer", _nothing, 40, 2),
     Planted("READ receipts are not repeated", Ladder, "due", _read_once, 10),
     Planted("an expired statement leaves a hole", Sending, "_expire", _leaves_a_hole, 10),
     Planted("an expiry is not told", Sending, "fact", _silent_expiry, 10),

@@ -9,7 +9,7 @@ import pytest
 
 from hotline.machine import Instant, Plane
 from hotline.protocol import challenges, handover
-from hotline.protocol.answers import Answers
+from hotline.protocol.again import Again
 from hotline.protocol.charters import Charters
 from hotline.protocol.context import Context
 from hotline.protocol.early import EarlyAnswers
@@ -135,7 +135,7 @@ _true_fact = Sending.fact
 FAULTS: list[tuple[str, Any, str, Any]] = [
     ("order", Inbox, "accept", _any_order),
     ("twice", Inbox, "judge", _everything_new),
-    ("lost", Answers, "offer_again", _nothing),
+    ("lost", Again, "offer", _nothing),
     ("told", Mirror, "_not_said", _quietly_dropped),
     ("legal", Sending, "fact", _twice),
     ("speaker", Standing, "begin", _begins_no_term),
