@@ -79,6 +79,9 @@ SERIAL_SKIP_MAX: Final = 65_536
 RENUMBERED_MAX: Final = 8
 """New serials of one statement that one of several parties contradicts. Beyond: it has expired for that one alone."""
 
+OWED_AGAIN_MAX: Final = 8
+"""Times in a run that one statement is owed again to a peer that names another in its place. Beyond: passed over."""
+
 TIME_MAX: Final = 253_402_300_799_999
 """The last millisecond of the year 9999. A later written time, or a longer validity, is refused."""
 

@@ -125,6 +125,7 @@ class Answers:
                 )
         if serials or copied:
             self._sending.pump(now)
+        self.again.doubt(plane, receipt.item, now, taken=set(serials))
 
     def _copies(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> list[int]:
         for item in receipt.item:
@@ -173,11 +174,13 @@ class Answers:
 
     def said(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
         """What a named officer of the peer did with these statements; it is noted whether or not it is news."""
+        ours = set[int]()
         for item in receipt.item:
             self._deliver_one(plane, item.serial, item.statement, now)
             known = self._ctx.history.sent(plane, item.serial)
-            if known is None or known.hash != item.statement:
+            if known is None or known.hash != item.statement or self.again.has_moved(plane, item.serial):
                 continue
+            ours.add(item.serial)
             match receipt.stage:
                 case content_pb2.STAGE_READ:
                     self._read(plane, item.serial, receipt, name, now)
@@ -185,6 +188,7 @@ class Answers:
                     self._shown(plane, item.serial, receipt, name, now)
                 case _:
                     self._promised(plane, item.serial, receipt, name, now)
+        self.again.doubt(plane, receipt.item, now, taken=ours)
         # Noted even if we do not know it: after a loss of state it would be repeated for ever.
         answer = content_pb2.Receipt(stage=content_pb2.STAGE_NOTED, item=receipt.item, time_ms=now.wall)
         if receipt.stage != content_pb2.STAGE_READ:
@@ -262,6 +266,7 @@ class Answers:
         anew = [serial for serial in clashing if not self._mirror.judged(plane, outbox.pending[serial], now)]
         if anew:
             self.renumber({plane: anew}, now)
+        self.again.doubt(plane, receipt.item, now)
 
     def _arrived(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> list[int]:
         """What expired here and had arrived before: the void that should close the gap finds none."""
@@ -287,6 +292,7 @@ class Answers:
         if item is not None and self._contradicts_all(plane, item, now, hearsay=hearsay):
             return
         ctx.drop(plane, serial, now)
+        self.again.moved(plane, serial)
         for one in every:
             one.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
         if item is None:

@@ -39,9 +39,9 @@ FOLLOWS: Final[Mapping[SentState, frozenset[SentState]]] = {
 FOLLOWS_LOSS: Final[Mapping[SentState, frozenset[SentState]]] = {
     SentState.QUEUED: frozenset({SentState.RENUMBERED}),
     SentState.RELAYED: frozenset({SentState.RENUMBERED}),
-    SentState.DELIVERED: frozenset({SentState.RELAYED, SentState.DELIVERED, SentState.SHOWN}),
-    SentState.READ: frozenset({SentState.RELAYED, SentState.DELIVERED}),
-    SentState.SHOWN: frozenset({SentState.RELAYED, SentState.DELIVERED}),
+    SentState.DELIVERED: frozenset({SentState.RELAYED, SentState.DELIVERED, SentState.SHOWN, SentState.RENUMBERED}),
+    SentState.READ: frozenset({SentState.RELAYED, SentState.DELIVERED, SentState.RENUMBERED}),
+    SentState.SHOWN: frozenset({SentState.RELAYED, SentState.DELIVERED, SentState.RENUMBERED}),
     SentState.EXPIRED: frozenset(),
     SentState.RENUMBERED: frozenset(),
 }

@@ -44,7 +44,7 @@ class Pending(NamedTuple):
 
 
 class Sender(NamedTuple):
-    """ALPHA's disk, and `high`, which is memory: every serial up to there has been acknowledged."""
+    """ALPHA's disk, and what is memory: `high`, every serial up to there has been acknowledged, and `contested`."""
 
     last: int
     lanes: tuple[int, ...]
@@ -53,6 +53,8 @@ class Sender(NamedTuple):
     sent: frozenset[Stmt]
     facts: frozenset[tuple[int, SentState]]
     high: int
+    contested: frozenset[int] = frozenset()
+    """Pending, and BRAVO has named another under their serials."""
 
     def owed(self, serial: int) -> Pending | None:
         return next((item for item in self.pending if item.stmt.serial == serial), None)
@@ -151,6 +153,8 @@ class Bounds:
     custody: bool = False
     lamps: bool = False
     """Whether paths also become UP and SUSPECT."""
+    twice: bool = False
+    """Whether ALPHA, from an old copy, has said a second text under #1, and BRAVO, which took that, is empty again."""
 
 
 class Delivery:
@@ -175,8 +179,23 @@ class Delivery:
         budget = (b.cuts, b.losses, b.restores_a, b.restores_b, b.expiries, b.closings)
         nothing: frozenset[int] = frozenset()
         receiver = Receiver(frozenset(), (), nothing)
-        return State(
+        first = State(
             sender, receiver, relays, None, 0, nothing, nothing, frozenset(), (None, None), budget, (False, False)
+        )
+        return self._said_twice(first) if b.twice else first
+
+    def _said_twice(self, state: State) -> State:
+        forgotten, sender = (self.take(state.sender, 0, words, 0) for words in (0, 1))
+        (taken,) = sender.sent
+        relay = Relay(state.relays[0].near, True, forgotten.sent, frozenset({Receipt(taken)}))
+        return state._replace(
+            sender=sender,
+            relays=(relay, *state.relays[1:]),
+            said=2,
+            accepted=frozenset({0, 1}),
+            forgotten=frozenset({0}),
+            ever=frozenset({taken}),
+            restored=(True, True),
         )
 
     def same(self, state: State) -> Hashable:
@@ -238,6 +257,8 @@ class Delivery:
         for stmt in sender.sent:
             delivered = sender.told(stmt.serial, SentState.DELIVERED)
             # docs/protocol.md 12.7: what had expired first may have a VOID in its place at a peer that was restored.
+            if sender.told(stmt.serial, SentState.RENUMBERED):
+                continue  # it goes on under another serial
             lost = delivered and stmt not in receiver.received and not sender.told(stmt.serial, SentState.EXPIRED)
             if lost or (stmt in receiver.received and not delivered and not self._told_by_reading(state, stmt)):
                 return False
@@ -393,7 +414,7 @@ class Delivery:
     def _restart(state: State) -> State:
         """ALPHA starts again: what was memory is made anew, and no beat from before is fresh."""
         sender = state.sender
-        return state._replace(sender=sender._replace(high=sender.through()), beat=None)
+        return state._replace(sender=sender._replace(high=sender.through(), contested=frozenset()), beat=None)
 
     # --- the rules ---------------------------------------------------------------------------------------------------
 
@@ -473,9 +494,9 @@ class Delivery:
             return self.conflict(state, receipt)
         item = state.sender.owed(receipt.stmt.serial)
         if item is None:
-            return state._replace(sender=self.deliver_late(state.sender, receipt.stmt))
+            return state._replace(sender=self.doubt(self.deliver_late(state.sender, receipt.stmt), receipt.stmt))
         if receipt.stmt not in (item.stmt, item.original):
-            return state
+            return state._replace(sender=self.contest(state.sender, item))
         return self.deliver(state, item, receipt.stmt)
 
     def deliver(self, state: State, item: Pending, stmt: Stmt) -> State:
@@ -487,7 +508,27 @@ class Delivery:
         if sender.through() > sender.high:
             sender = sender._replace(high=sender.through())
             beat = None if beat is None else beat._replace(stale=True)
+        if stmt.serial in sender.contested:
+            sender = self.owe(sender._replace(contested=sender.contested - {stmt.serial}), stmt.serial)
         return state._replace(sender=sender, beat=beat)
+
+    def contest(self, sender: Sender, item: Pending) -> Sender:
+        """12.12: the peer names another one; should it have acknowledged ours, it has lost one of the two."""
+        if item.stmt.words == NOBODY:
+            return sender
+        return sender._replace(contested=sender.contested | {item.stmt.serial})
+
+    def doubt(self, sender: Sender, stmt: Stmt) -> Sender:
+        """12.12: the peer names another one than it had acknowledged."""
+        return sender if stmt in sender.sent else self.owe(sender, stmt.serial)
+
+    def owe(self, sender: Sender, serial: int) -> Sender:
+        """12.12: what was acknowledged and is lost is owed again, under its serial."""
+        gone = sender.told(serial, SentState.EXPIRED) or sender.told(serial, SentState.RENUMBERED)
+        if gone or not sender.told(serial, SentState.DELIVERED):
+            return sender
+        lost = next(stmt for stmt in sender.sent if stmt.serial == serial)
+        return sender._replace(pending=sender.pending | {Pending(lost)})
 
     def deliver_late(self, sender: Sender, stmt: Stmt) -> Sender:
         """8.4: it had expired, the VOID was taken and then lost, and the original arrived after all."""
@@ -506,8 +547,10 @@ class Delivery:
         if receipt.highest > sender.last:
             sender = self.skip_to(sender, receipt.highest)
         item = sender.owed(receipt.stmt.serial)
+        if item is None:
+            return state._replace(sender=self.doubt(self.deliver_late(sender, receipt.stmt), receipt.stmt))
         state = state._replace(sender=sender)
-        if item is None or receipt.stmt == item.stmt:
+        if receipt.stmt == item.stmt:
             return state
         if receipt.stmt == item.original:
             return self.deliver(state, item, receipt.stmt)
@@ -517,7 +560,7 @@ class Delivery:
 
     def renumber(self, sender: Sender, item: Pending) -> Sender:
         """12.6: a new serial above everything that the peer has seen; a VOID needs none."""
-        sender = sender._replace(pending=sender.pending - {item})
+        sender = sender._replace(pending=sender.pending - {item}, contested=sender.contested - {item.stmt.serial})
         if item.stmt.words != NOBODY:
             stmt = item.stmt
             sender = self.take(sender, stmt.lane, stmt.words, stmt.first or stmt.serial)

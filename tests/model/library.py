@@ -16,6 +16,7 @@ USUAL: list[Model] = [
     delivery.Delivery(delivery.Bounds("BRAVO from an old copy", relays=1, restores_b=1)),
     delivery.Delivery(delivery.Bounds("BRAVO restored, an expiry", lanes=(0,), relays=1, restores_b=1, expiries=1)),
     delivery.Delivery(delivery.Bounds("one text, both restored", lanes=(0,), relays=1, restores_a=1, restores_b=1)),
+    delivery.Delivery(delivery.Bounds("a serial given out twice", relays=1, twice=True)),
     keys.Keys(keys.Bounds("keys: a rotation")),
     keys.Keys(keys.Bounds("keys: rotation, ALPHA restarts", in_flight=1, restarts_a=1)),
     keys.Keys(keys.Bounds("keys: BRAVO restarts", in_flight=1, rotations=0, restarts_b=1)),
@@ -65,6 +66,8 @@ SLOW = {
     "the peer's conflict is ignored",
     "what is pending ends with a takeover",
     "nobody is told what was settled",
+    "what is lost behind another stays lost",
+    "what the peer named before is forgotten",
 }
 """Planted errors that take seconds to find."""
 

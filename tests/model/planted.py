@@ -74,6 +74,14 @@ def _never_late(self: Delivery, sender: Sender, stmt: Stmt) -> Sender:
     return sender
 
 
+def _never_doubts(self: Delivery, sender: Sender, stmt: Stmt) -> Sender:
+    return sender
+
+
+def _forgets_at_once(self: Delivery, sender: Sender, item: Pending) -> Sender:
+    return sender
+
+
 def _no_return(self: Delivery, sender: Sender, after: int) -> Sender:
     return sender
 
@@ -117,6 +125,14 @@ DELIVERY: dict[str, tuple[Model, str]] = {
         "stuck",
     ),
     "what a restored peer lost stays lost": (delivery({"offer_again": _no_return}, **ONE, restores_b=1), "stuck"),
+    "what is lost behind another stays lost": (
+        delivery({"doubt": _never_doubts}, **TWO, twice=True),
+        "stuck",
+    ),
+    "what the peer named before is forgotten": (
+        delivery({"contest": _forgets_at_once}, **TWO, twice=True),
+        "stuck",
+    ),
     "a conflict is ignored": (delivery({"conflict": _conflict_ignored}, **TWO, restores_a=1), "stuck"),
     "a conflict is taken for a receipt": (
         delivery({"conflict": _conflict_is_delivery}, **TWO, restores_a=1),

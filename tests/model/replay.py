@@ -360,17 +360,27 @@ class Player:
         stage, relay = self.stage, self.name(index)
         found = stage.newest(relay, "ALPHA", receipt)
         owed = stage.alpha.endpoint.context.outboxes[Plane.REAL].pending
-        if found is None and not receipt.conflict and receipt.stmt.serial not in owed:
+        counts = receipt.stmt.serial in owed or self._doubts(receipt.stmt)
+        if found is None and not receipt.conflict and not counts:
             return
         if found is None:
             raise Unreplayable("no such receipt: what it answers to was no news, or used a key that is gone")
-        if receipt.stmt.serial in owed and self._is_used(decode_frame(found.frame).envelope):
+        if counts and self._is_used(decode_frame(found.frame).envelope):
             raise Unreplayable("the same receipt was opened over another path: its key is used")
         stage.asked.clear()
         stage.hear(stage.alpha, relay, found.frame)
         if stage.asked:
             raise Unreplayable("the receipt does not open")
         self._drop(index, receipt, "ALPHA")
+
+    def _doubts(self, stmt: model.Stmt) -> bool:
+        """Whether BRAVO has acknowledged another one under this serial, which is to have it still (12.12)."""
+        memory = self.stage.alpha.memory
+        known = memory.sent(Plane.REAL, stmt.serial)
+        gone = (SentState.EXPIRED, SentState.RENUMBERED)
+        if any(memory.has_sent_fact(Plane.REAL, stmt.serial, state.value) for state in gone):
+            return False
+        return known is not None and self.stage.stmt(known.content) != stmt
 
     def _is_used(self, envelope: bytes) -> bool:
         """Whether ALPHA has opened this envelope in its present run and would pass over it without a word."""

@@ -49,6 +49,8 @@ TOLD_AGAIN: Final = {
     ("read", "delivered"): "and taken again",
     ("queued", "renumbered"): "its serial had been given out by a state that was lost",
     ("relayed", "renumbered"): "the same",
+    ("delivered", "renumbered"): "the peer has lost it, and its serial was given out by a state that was lost",
+    ("read", "renumbered"): "the same",
 }
 """After a restart, or a loss of state on either side."""
 _RANK: Final = ("queued", "relayed", "expired", "delivered", "read")

@@ -29,7 +29,11 @@ UNREACHED = {
     "path suspect+silent": "the same",
 }
 """Rows of the tables of transitions that no weather can reach, and why."""
-RARE = {"path suspect+opened": "a welcome that was repeated on its way, and silence between the two"}
+RARE = {
+    "path suspect+opened": "a welcome that was repeated on its way, and silence between the two",
+    "told delivered > renumbered": "both have lost state, one after the other, and a relay holds what was said first",
+    "told read > renumbered": "the same, and it was read before",
+}
 """What so few seeds have that nobody has counted in how many."""
 SELDOM: Final[Mapping[int, tuple[str, ...]]] = {
     150: ("charter-differs",),
