@@ -40,10 +40,14 @@ def test_foreign_talk_cannot_touch_the_screen(capsys: pytest.CaptureFixture[str]
     assert shown.splitlines()[0].startswith("SERVICE")
 
 
-def test_a_withdrawn_piece_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("group", "words"), [("181200Z NOV 26", "expired before it was delivered"), ("", "knows nothing")]
+)
+def test_a_withdrawn_piece_says_so(capsys: pytest.CaptureFixture[str], group: str, words: str) -> None:
     """An empty screen would be taken for a fault."""
-    print_talk(operator_pb2.StatementView(service=True, serial=4, kind=2, from_party="BRAVO"))
-    assert "expired before it was delivered" in capsys.readouterr().out
+    view = operator_pb2.StatementView(service=True, serial=4, kind=2, from_party="BRAVO", date_time_group=group)
+    print_talk(view)
+    assert words in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
