@@ -86,19 +86,30 @@ def _stored(connection: sqlite3.Connection, epoch: int) -> LogFiles:
 
 
 def _cosigned(connection: sqlite3.Connection, epoch: int, table: str) -> Iterator[bytes]:
-    """Heads with the cosignatures that are kept for them, smallest first."""
+    """Heads with the cosignatures that are kept for them, smallest first, and of one size the newest last."""
     lines: dict[int, list[str]] = {}
-    for size, line in connection.execute("SELECT size, line FROM cosignature WHERE epoch=? ORDER BY size", (epoch,)):
+    stored = "SELECT size, line FROM cosignature WHERE epoch=? ORDER BY size, hour"
+    for size, line in connection.execute(stored, (epoch,)):
         lines.setdefault(whole(size), []).append(str(line))
     for size, found in lines.items():
         row = connection.execute(f"SELECT note FROM {table} WHERE seq=?", (size - 1,)).fetchone()  # noqa: S608
         if row is not None and row[0] is not None:
             note = parse_note(blob(row[0]))
-            yield Note(note.text, (*note.signatures, *_signatures(found))).encode()
+            for signatures in _signatures(found):
+                yield Note(note.text, (*note.signatures, *signatures)).encode()
 
 
-def _signatures(lines: Sequence[str]) -> tuple[Signature, ...]:
-    return parse_note(b"x\n\n" + "".join(f"{line}\n" for line in dict.fromkeys(lines)).encode()).signatures
+def _signatures(lines: Sequence[str]) -> list[tuple[Signature, ...]]:
+    """A note holds one line of each key: what a key signed before, an hour ago, goes into a note of its own."""
+    notes: list[dict[tuple[str, bytes], Signature]] = []
+    found = parse_note(b"x\n\n" + "".join(f"{line}\n" for line in dict.fromkeys(lines)).encode()).signatures
+    for one in reversed(found):
+        key = (one.name, one.key_id)
+        free = next((note for note in notes if key not in note), None)
+        if free is None:
+            notes.append(free := {})
+        free[key] = one
+    return [tuple(reversed(note.values())) for note in reversed(notes)]
 
 
 def _exported(path: Path) -> list[LogFiles]:

@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from hotline.crypto.signing import SigningKey
 from hotline.errors import ConfigError, StorageError
-from hotline.ledger.note import Ed25519Verifier
+from hotline.ledger.checkpoint import parse_checkpoint
+from hotline.ledger.cosignature import Ed25519Cosigner
+from hotline.ledger.note import Ed25519Verifier, parse_note
+from hotline.ledger.policy import open_cosigned, parse_policy
 from hotline.ledger.verify import Outcome, verify_log
-from hotline.machine import Instant
+from hotline.machine import Instant, Output, Put
 from hotline.runtime.recordfiles import open_record, write_export
 from tests.hotline.runtime.store_writer import BASE, KEY, opened, statement
 
@@ -46,6 +50,26 @@ def _verified(path: Path) -> Outcome:
 def test_a_lawful_copy_is_read(record: Path) -> None:
     """The tests below would only knock at closed doors (docs/protocol.md 13.18)."""
     assert _verified(record) is Outcome.VERIFIED
+
+
+def test_what_a_key_cosigned_twice_at_the_turn_of_an_hour_is_two_notes(tmp_path: Path) -> None:
+    """An honest record would be called tampered with, for good if its terminal was stopped then."""
+    # docs/protocol.md 13.18
+    cosigners = [Ed25519Cosigner(f"witness.example/{name}", SigningKey(name.encode() * 32)) for name in "ab"]
+    lines = "".join(f"witness {one.name[-1]} {one.verifier.vkey()}\n" for one in cosigners)
+    policy = parse_policy(f"log {VERIFIER.vkey()}\n{lines}quorum none\n".encode())
+    with opened(tmp_path) as store:
+        store.commit([statement(1)], Instant(1, 1_795_000_000_000))
+        note = parse_note(store.head().note)
+        size = parse_checkpoint(note.text).size
+        for hour, by in ((7, cosigners), (8, cosigners[:1])):
+            rows = [{"epoch": 1, "name": one.name, "hour": hour, "size": size} for one in by]
+            signed = [one.cosign(note.text, hour * 3_600).line() for one in by]
+            puts = [Put("cosignature", {**row, "line": line}) for row, line in zip(rows, signed, strict=True)]
+            store.commit([Output(changes=list(puts))], Instant(hour, 1_795_000_000_000))
+    with open_record(tmp_path) as (log,):
+        told = [open_cosigned(found, policy).witnesses for found in log.cosigned]
+    assert told == [{"a": 7 * 3_600}, {"a": 8 * 3_600, "b": 7 * 3_600}]
 
 
 @pytest.mark.parametrize(
