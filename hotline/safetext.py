@@ -6,8 +6,7 @@ characters that make two different texts look the same. Nothing is dropped silen
 by a mark such as `⟦U+202E RLO⟧`.
 
 Left alone: every assigned visible character of every script, and ZWJ and ZWNJ, which Urdu and Hindi need in order to be
-spelt. Markup is not this module's subject: square brackets pass through. Whoever prints with rich passes
-`markup=False` (or a `rich.text.Text`), and a page still escapes for HTML.
+spelt. Markup is not this module's subject: square brackets pass through, and a page still escapes for HTML.
 
 A peer can type a mark by hand, so a mark in a text proves nothing by itself; `controls_found` of the original counts
 the real ones. Marks are for people: signatures, hashes and the ledger always take the original text.

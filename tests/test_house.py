@@ -5,11 +5,16 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = Path("hotline/wire/v1")
@@ -159,6 +164,23 @@ def test_the_lock_names_no_place() -> None:
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     assert "://" not in lock
     assert REGISTRY_HOST.findall(lock) == []
+
+
+def test_the_programs_need_what_they_name_and_nothing_else() -> None:
+    """A package that nobody imports is one stranger more who can change what every site runs."""
+    project = tomllib.loads(read(Path("pyproject.toml")))["project"]
+    named = [*project["dependencies"], *project["optional-dependencies"]["hsm"]]
+    modules = {
+        name
+        for path in tracked()
+        if path.parts[0] in {"hotline", "relay"} and path.suffix == ".py"
+        for name in imported(read(path))
+    }
+    foreign = modules - {"hotline", "relay", "__import__"} - sys.stdlib_module_names
+    holders = packages_distributions()
+    assert {canonicalize_name(holder) for name in foreign for holder in holders[name]} == {
+        canonicalize_name(Requirement(one).name) for one in named
+    }
 
 
 def test_no_file_speaks_of_the_machine_it_was_written_on() -> None:

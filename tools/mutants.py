@@ -131,7 +131,6 @@ def preload() -> None:
             "jsonschema",
             "pydantic",
             "click",
-            "rich",
         ),
         *("grpc", "grpc.aio", "cryptography.hazmat.primitives.hpke", "cryptography.x509", "nacl.bindings", "structlog"),
         *("google.protobuf.message", "hypothesis", "hypothesis.strategies", "Crypto.PublicKey.ECC"),
