@@ -119,7 +119,7 @@ def _tables() -> bytes:
     path = scratch() / "small.db"
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.executescript(f"PRAGMA page_size=512; PRAGMA user_version={SCHEMA_VERSION}; {LEDGER_SCHEMA}")
-        database.execute("CREATE TABLE cosignature (epoch, size, witness, line)")
+        database.execute("CREATE TABLE cosignature (epoch, size, hour, line)")
         database.execute("ATTACH ? AS whole", (str(folder / "ledger.db"),))
         database.execute("INSERT INTO entry SELECT seq, leaf, nodes, note, NULL FROM whole.entry")
         database.commit()
@@ -170,7 +170,7 @@ def _rewritten(path: Path, take: Arguments) -> None:
             if table == "cosignature":
                 line = value if column == "line" else "\u2014 w AAAA"
                 size = value if column == "size" else ENTRIES
-                database.execute("INSERT INTO cosignature VALUES (1, ?, 'w', ?)", (size, line))
+                database.execute("INSERT INTO cosignature VALUES (1, ?, 0, ?)", (size, line))
             else:
                 database.execute(f"UPDATE {table} SET {column}=? WHERE rowid=?", (value, row))
 
