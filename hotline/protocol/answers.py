@@ -271,6 +271,7 @@ class Answers:
     def _arrived(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> list[int]:
         """What expired here and had arrived before: the void that should close the gap finds none."""
         self._copies(plane, receipt, name, now)
+        self._mirror.named(self._ctx, plane, receipt.item, now)
         pending = self._ctx.outboxes[plane].pending
         named = [(item.serial, item.statement) for item in receipt.item]
         other = [(serial, held) for serial, held in named if serial not in pending or pending[serial].hash != held]

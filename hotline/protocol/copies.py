@@ -14,6 +14,8 @@ from hotline.protocol.statements import decode_statement, spans
 from hotline.wire.v1 import content_pb2
 
 REMEMBERED: Final = 4_096
+DOUBTS_ANSWERED_MAX: Final = 16
+"""So often a sibling shows what it holds under a serial and knows no end of: then it is asked no more."""
 _KeyT = TypeVar("_KeyT")
 _ValueT = TypeVar("_ValueT")
 
@@ -65,12 +67,12 @@ class Late:
         self.said: dict[tuple[Plane, int, SentState], None] = {}
         """Other stages that any terminal of the peer has told, and that may not be committed yet."""
 
-        self.doubted: dict[tuple[Plane, int], None] = {}
-        """What had expired here when this terminal came to stand by: a sibling may know that it arrived."""
+        self.doubted: dict[tuple[Plane, int], dict[int, int]] = {}
+        """What had expired here when it was let go: a sibling may know that it arrived. How often each has answered."""
 
     def doubt(self, plane: Plane, serial: int) -> None:
         """Nothing is sent in its place from here any more, so that the peer will not say that it has it."""
-        remember(self.doubted, (plane, serial), None)
+        remember(self.doubted, (plane, serial), {})
 
     def recall(self) -> None:
         """After a start: the newest statements that had expired, and of which the record knows no better end."""
@@ -81,9 +83,16 @@ class Late:
                 if expired and not history.has_sent_fact(plane, serial, SentState.DELIVERED.value):
                     self.doubt(plane, serial)
 
-    def doubts(self, plane: Plane) -> set[int]:
-        """Serials of which the sibling that speaks is asked."""
-        return {serial for one, serial in self.doubted if one is plane}
+    def shown(self, plane: Plane, serial: int, sibling: int, times: int = 1) -> None:
+        """A terminal of ours has shown what it holds there; if it knows the end, it says that too."""
+        answers = self.doubted.get((plane, serial))
+        if answers is not None:
+            answers[sibling] = answers.get(sibling, 0) + times
+
+    def doubts(self, plane: Plane, sibling: int) -> set[int]:
+        """Serials of which this terminal of ours is asked."""
+        found = (serial for (one, serial) in self.doubted if one is plane)
+        return {serial for serial in found if self.doubted[plane, serial].get(sibling, 0) < DOUBTS_ANSWERED_MAX}
 
     def told(self, plane: Plane, serial: int) -> None:
         """People are told that this is delivered."""

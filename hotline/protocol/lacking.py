@@ -32,6 +32,8 @@ class Lacking:
         self._asked = dict.fromkeys(Plane, 0)
         self._doubted = dict.fromkeys(Plane, 0)
         """Of what a sibling was last asked whether it knows a better end."""
+        self._asks: dict[tuple[int, Plane], tuple[int, int]] = {}
+        """What each sibling asks for in its last beat: first and last serial."""
         self._beats = 0
         self._gone: set[tuple[Plane, int]] = set()
         """Said by a terminal of ours that has lost it, and held by none."""
@@ -86,7 +88,7 @@ class Lacking:
     def may_come(self, plane: Plane, serial: int) -> bool:
         """Whether a sibling may still bring what the peer has of our party and this record lacks.
 
-        Not if every sibling is heard, and says that its record ends before the very same hole: who said it has lost it.
+        Not if every sibling is heard, and says that it lacks it like this one: who said it has lost it.
         """
         if (plane, serial) in self._gone or self.peer_has(plane) < serial:
             return False
@@ -94,10 +96,20 @@ class Lacking:
         if not siblings:
             return False
         heard = all(any(path.state is PathState.UP for path in line.paths.values()) for line in siblings)
-        if not heard or {self._mark(plane), *(line.peer.received_through[plane] for line in siblings)} != {serial - 1}:
+        lacked = heard and all(self._lacks(line, plane, serial) for line in siblings)
+        if not lacked or self._mark(plane) != serial - 1:
             return True
         self._gone.add((plane, serial))
         return False
+
+    def _lacks(self, line: Context, plane: Plane, serial: int) -> bool:
+        """Whether a sibling says that its record ends before this, or asks for all from where it ends to this.
+
+        What it only doubts it asks for too, but that it holds.
+        """
+        through = line.peer.received_through[plane]
+        first, last = self._asks.get((line.setup.remote.number, plane), (0, 0))
+        return serial == through + 1 or (first == through + 1 <= serial <= last)
 
     def peer_has(self, plane: Plane) -> int:
         """How far the terminal of the peer has received that has received the most."""
@@ -110,7 +122,7 @@ class Lacking:
         """
         has, waits = self.peer_has(plane), set[int]()
         if self._beats % _DOUBTS_EVERY == 0:
-            waits = self._mirror.late.doubts(plane)
+            waits = self._mirror.late.doubts(plane, line.setup.remote.number)
         if self._beats % _NEWS_EVERY == 0 and self._ctx.standing.turn.terminal == line.setup.remote.number:
             pending = self._ctx.outboxes[plane].pending.values()
             waits |= {item.serial for item in pending if not (item.is_void or item.copy)}
@@ -130,6 +142,7 @@ class Lacking:
             (Plane.REAL, lacking.first, lacking.last),
             (Plane.EXERCISE, lacking.exercise_first, lacking.exercise_last),
         ):
+            self._asks[line.setup.remote.number, plane] = (first, last)
             if first:
                 self._offer(line, plane, first, min(last, first + MIRROR_BATCH - 1))
 

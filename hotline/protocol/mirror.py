@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Final
 
 from hotline.errors import Malformed
@@ -11,7 +12,7 @@ from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol.branding import has_our_authority
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.context import Context
-from hotline.protocol.copies import Late, copy_again, remember
+from hotline.protocol.copies import DOUBTS_ANSWERED_MAX, Late, copy_again, remember
 from hotline.protocol.entries import references, said
 from hotline.protocol.lacking import Lacking
 from hotline.protocol.language import link
@@ -48,6 +49,8 @@ class Mirror:
         self._clashed: set[tuple[Plane, int]] = set()
         self._ahead: OrderedDict[tuple[Plane, int], tuple[bytes, bytes, Context]] = OrderedDict()
         """Receipts of the peer for what no sibling has told us yet: its name; the receipt's, and who said it."""
+        self._elsewhere: OrderedDict[tuple[Plane, int], dict[int, bytes]] = OrderedDict()
+        """What each terminal of the peer holds in the place of what our record has: a sibling may have said it."""
         self.lacking = Lacking(context, self)
 
     # --- who speaks --------------------------------------------------------------------------------------------------
@@ -99,6 +102,7 @@ class Mirror:
             held = name
         elif held != name:
             self._clash(plane, statement.serial, name, held)
+            self._is_other(line, plane, statement.serial, name, now)
             self._given_up(plane, ctx.outboxes[plane].pending.get(statement.serial), now)
         item = content_pb2.ReceiptItem(serial=statement.serial, statement=held)
         stage = content_pb2.STAGE_DELIVERED if held == name else content_pb2.STAGE_CONFLICT
@@ -221,9 +225,34 @@ class Mirror:
 
     # --- what became of them -----------------------------------------------------------------------------------------
 
+    def named(self, line: Context, plane: Plane, items: Iterable[content_pb2.ReceiptItem], now: Instant) -> None:
+        """A CONFLICT of the peer names what it holds: who of us has said it, and counts it as expired, is told (23.8).
+
+        Once for each serial and terminal of the peer, so that one that lies costs no more.
+        """
+        news, number = [], line.setup.remote.number
+        for item in items:
+            key = (plane, item.serial)
+            known = self._elsewhere.get(key, {})
+            given = item.serial <= self._ctx.outboxes[plane].last_serial
+            if given and number not in known and self.held(*key) != item.statement:
+                remember(self._elsewhere, key, {**known, number: item.statement})
+                news.append(item)
+        for sibling in self._ctx.siblings if news else ():
+            sibling.tell_settled(plane, news, now, expired=False)
+
+    def _is_other(self, line: Context, plane: Plane, serial: int, name: bytes, now: Instant) -> None:
+        """A sibling has this where we have something else: all that we know of it is whether the peer named it."""
+        self.late.shown(plane, serial, line.setup.remote.number, DOUBTS_ANSWERED_MAX)
+        if name in self._elsewhere.get((plane, serial), {}).values():
+            item = content_pb2.ReceiptItem(serial=serial, statement=name)
+            line.tell_settled(plane, [item], now, expired=False)
+
     def acknowledged(self, line: Context, plane: Plane, serials: list[int], now: Instant) -> None:
         """A sibling holds these: it is told which of them wait no more."""
         history = self._ctx.history
+        for serial in serials:
+            self.late.shown(plane, serial, line.setup.remote.number)
         for state in (SentState.DELIVERED, SentState.EXPIRED):
             items = []
             for serial in serials:
@@ -240,7 +269,8 @@ class Mirror:
         """A sibling says that these wait no more: what we hold of them does not either."""
         ctx, delivered = self._ctx, []
         for item in receipt.item:
-            self.late.doubted.pop((plane, item.serial), None)
+            if self.held(plane, item.serial) == item.statement:
+                self.late.doubted.pop((plane, item.serial), None)
             pending = ctx.outboxes[plane].pending.get(item.serial)
             empty = pending is None or pending.is_void
             late = empty and not receipt.expired and self.late.is_news(plane, item.serial, item.statement)
@@ -271,6 +301,8 @@ class Mirror:
             line.outboxes[plane].remove(item.serial, now.mono)
             if item.statement != _NOTHING:
                 self._clash(plane, item.serial, item.statement, pending.hash)
+                if line.sibling:
+                    self._is_other(line, plane, item.serial, item.statement, now)
             self._given_up(plane, waits, now)
 
     def _given_up(self, plane: Plane, waits: Pending | None, now: Instant) -> None:
@@ -283,7 +315,7 @@ class Mirror:
             self._not_said(plane, waits, now)
 
     def _let_go(self, plane: Plane, serial: int, now: Instant) -> None:
-        """No gap is left to close, or the terminal that speaks closes it; it may know of a better end."""
+        """No gap is left to close, or the terminal that speaks closes it; a sibling may know of a better end."""
         self._drop(plane, serial, now)
         self.late.doubt(plane, serial)
 
@@ -301,7 +333,7 @@ class Mirror:
 
     def _not_said(self, plane: Plane, item: Pending, now: Instant) -> None:
         ctx = self._ctx
-        self._drop(plane, item.serial, now)
+        self._let_go(plane, item.serial, now)
         reason = f"not said: {ctx.standing.name(ctx.standing.turn.terminal)} has taken over"
         ctx.record("msg.expired", plane=plane.value, serial=item.serial, reason=reason)
         self._first().fact(plane, item.serial, SentState.EXPIRED, now, reason, test=item.is_test)

@@ -9,6 +9,7 @@ import pytest
 
 from hotline.limits import MIRROR_BATCH, SERIAL_SKIP_MAX
 from hotline.machine import Output, Plane, RequestId
+from hotline.protocol.copies import DOUBTS_ANSWERED_MAX
 from hotline.protocol.events import Translate
 from hotline.protocol.lacking import _stretch
 from hotline.protocol.mirror import Mirror
@@ -226,6 +227,45 @@ def test_what_had_expired_here_is_doubted_in_every_eighth_beat(four: Quartet) ->
     assert {(one.first, one.last, one.exercise_first, one.exercise_last) for one in asked.values()} == {(5, 6, 0, 0)}
 
 
+def test_what_a_contradiction_names_is_told_siblings_once_for_each_terminal_of_the_peer(four: Quartet) -> None:
+    """Who lies could have us tell our siblings without end, and of what nobody has said (docs/protocol.md 23.8)."""
+    mirror, ctx = holding(four.alt, {1, 2}, 3), four.alt.endpoint.context
+    (sibling,), (main, beside) = ctx.siblings, ctx.peers
+    told: list[list[int]] = []
+    sibling.tell_settled = lambda plane, items, now, *, expired: told.append([item.serial for item in items])  # type: ignore[method-assign]
+    items = [content_pb2.ReceiptItem(serial=serial, statement=b"x" * 32) for serial in (1, 3, 4)]
+    ours = content_pb2.ReceiptItem(serial=2, statement=bytes(32))
+    mirror.named(main, REAL, [*items, ours], four.alt.now())
+    for name in (b"x", b"y"):
+        again = [content_pb2.ReceiptItem(serial=1, statement=name * 32)]
+        mirror.named(main, REAL, again, four.alt.now())
+    assert told == [[1, 3]]
+    mirror.named(beside, REAL, items[:1], four.alt.now())
+    assert told == [[1, 3], [1]]
+
+
+def test_a_doubt_ends_with_a_word_on_the_very_statement(four: Quartet) -> None:
+    """What another one said under its number would end it, and nobody hear that it arrived (docs/protocol.md 23.8)."""
+    mirror, (line,) = holding(four.alt, {1}, 1), four.alt.endpoint.context.siblings
+    mirror.late.doubt(REAL, 1)
+    for name, left in ((b"x" * 32, {1}), (bytes(32), set())):
+        item = content_pb2.ReceiptItem(serial=1, statement=name)
+        mirror.settled(line, REAL, content_pb2.Receipt(item=[item]), b"n" * 32, four.alt.now())
+        assert mirror.late.doubts(REAL, line.setup.remote.number) == left
+
+
+def test_who_shows_a_statement_again_and_again_and_knows_no_end_is_asked_no_more(four: Quartet) -> None:
+    """Each question is an entry there; another sibling may know more (docs/protocol.md 23.7)."""
+    mirror, (line,) = holding(four.alt, {1}, 1), four.alt.endpoint.context.siblings
+    number = line.setup.remote.number
+    mirror.late.doubt(REAL, 1)
+    for _ in range(DOUBTS_ANSWERED_MAX):
+        assert mirror.late.doubts(REAL, number) == {1}
+        mirror.acknowledged(line, REAL, [1, 2], four.alt.now())
+    assert mirror.late.doubts(REAL, number) == set()
+    assert mirror.late.doubts(REAL, number + 1) == {1}
+
+
 def test_after_a_start_the_newest_that_expired_are_doubted(four: Quartet) -> None:
     """All of a long record would be looked at, or nothing of it (docs/protocol.md 23.7)."""
     mirror, ctx = mirror_of(four.alt), four.alt.endpoint.context
@@ -235,9 +275,9 @@ def test_after_a_start_the_newest_that_expired_are_doubted(four: Quartet) -> Non
     ctx.history.has_sent_fact = lambda plane, serial, stage: (stage, serial) in known  # type: ignore[method-assign]
     four.alt.lies = True
     mirror.late.recall()
-    assert mirror.late.doubts(REAL) == {*range(101 - MIRROR_BATCH, 101)} - {90}
-    assert mirror.late.doubts(Plane.EXERCISE) == {1, 2}
-    assert mirror.late.doubts(Plane.SERVICE) == set()
+    assert mirror.late.doubts(REAL, 1) == {*range(101 - MIRROR_BATCH, 101)} - {90}
+    assert mirror.late.doubts(Plane.EXERCISE, 1) == {1, 2}
+    assert mirror.late.doubts(Plane.SERVICE, 1) == set()
 
 
 def test_a_hole_is_nobodys_once_every_sibling_ends_before_it(four: Quartet) -> None:
@@ -261,6 +301,19 @@ def test_a_hole_is_nobodys_once_every_sibling_ends_before_it(four: Quartet) -> N
     for path in line.paths.values():
         path.state = PathState.SUSPECT
     assert lacking.may_come(REAL, 3), "who is not heard may have it"
+
+
+def test_a_hole_behind_another_is_nobodys_once_every_sibling_asks_for_both(four: Quartet) -> None:
+    """The second of two lost statements would be waited for without end (docs/protocol.md 23.4)."""
+    mirror, ctx = holding(four.alt, {1, 2, 4}, 4), four.alt.endpoint.context
+    (line,) = ctx.siblings
+    ctx.peers[0].peer.received_through[REAL] = 4
+    line.peer.received_through[REAL] = 1
+    for first, last, comes in ((3, 3, True), (1, 4, True), (2, 2, True), (0, 0, True), (2, 3, False)):
+        beat = content_pb2.Heartbeat()
+        beat.lacking.first, beat.lacking.last = first, last
+        mirror.lacking.heard(beat, line)
+        assert mirror.lacking.may_come(REAL, 3) is comes, (first, last)
 
 
 def test_a_stretch_that_is_asked_for_ends_at_its_first_gap() -> None:

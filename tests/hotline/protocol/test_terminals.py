@@ -294,15 +294,16 @@ def test_what_every_terminal_of_ours_has_lost_is_closed_for_the_peers_other_one(
     copy = four.alpha.memory.copy()
     four.part((four.alpha, four.alt), (four.alpha, four.beside))
     four.alpha.submit("only one has heard this", FLASH)
+    four.alpha.submit("nor has another heard this", FLASH)
     four.run(2_000)
-    assert (four.bravo.got(), four.beside.got()) == ({1: "only one has heard this"}, {})
+    assert (len(four.bravo.got()), four.beside.got()) == (2, {})
     four.alpha.restart(copy)
     four.meet()
     four.run(1_000)
     four.alpha.submit("what was said then is lost to us", FLASH)
     four.run(60_000)
-    assert four.beside.got()[2] == "what was said then is lost to us"
-    assert [one.endpoint.context.inboxes[Plane.REAL].through for one in (four.bravo, four.beside)] == [2, 2]
+    assert four.beside.got()[3] == "what was said then is lost to us"
+    assert [one.endpoint.context.inboxes[Plane.REAL].through for one in (four.bravo, four.beside)] == [3, 3]
     assert four.bravo.got()[1] == "only one has heard this"
 
 
@@ -474,6 +475,70 @@ def test_taken_over_before_anything_left(four: Quartet) -> None:
     assert four.bravo.shown() == [1]
     assert "mirror.refused" in four.alt.kinds(), "a number that is free is not taken for it either"
     assert not four.alpha.endpoint.context.outboxes[Plane.REAL].pending
+
+
+@pytest.mark.parametrize(("plane", "told"), [(Plane.REAL, True), (Plane.REAL, False), (Plane.SERVICE, False)])
+def test_what_arrived_after_it_was_given_up_is_told_by_whom_the_peer_contradicts(
+    four: Quartet, plane: Plane, told: bool
+) -> None:
+    """It would be said again as never said, and its number be asked about without end (docs/protocol.md 23.7, 23.8)."""
+    # docs/protocol.md 23.7, 23.8
+    under_way: dict[Terminal, bytes] = {}
+
+    def weather(sender: Party, relay: str, envelope: bytes) -> list[bytes]:
+        receiver = four.receiver(sender, envelope)
+        if receiver is None or not durable(envelope) or sender.name == receiver.name:
+            return [envelope]
+        if sender is four.alpha:
+            under_way.setdefault(receiver, envelope)
+        return []
+
+    four.part((four.alpha, four.alt))
+    four.weather = weather
+    four.alpha.submit("given up", plane=plane)
+    four.run(500)
+    assert four.alt.speak()
+    four.alt.submit("what holds now", plane=plane)
+    four.run(1_000)
+    for receiver, envelope in under_way.items():  # it lay at a relay
+        receiver.hear("relay-1", envelope_frame(envelope))
+    four.meet()
+    four.run(3_000)
+    assert (four.alpha.states(1, plane), four.bravo.got()) == (["expired"], {1: "given up"})
+    if not told:
+        four.part((four.alpha, four.alt))
+    four.weather = lambda sender, relay, envelope: [envelope]
+    four.run(10_000)
+    assert four.bravo.got() == four.beside.got() == {1: "given up", 2: "what holds now"}
+    four.meet()  # now it asks, if it does not know
+    four.run(10_000)
+    assert four.alpha.states(1, plane) == ["expired", "delivered"]
+    assert four.alt.states(1, plane) == ["renumbered"]
+    four.alpha.restart()
+    four.run(10_000)
+    sent = [one.kinds().count("msg.sent") for one in (four.alpha, four.alt)]
+    four.run(12_000)
+    assert [one.kinds().count("msg.sent") for one in (four.alpha, four.alt)] == sent, "nothing is asked any more"
+
+
+def test_whoever_holds_another_statement_is_not_asked_again(four: Quartet) -> None:
+    """Each answer would be an entry, thousands a day, and say no more than the first one (docs/protocol.md 23.7)."""
+    four.part(*((four.alpha, other) for other in four.all))
+    four.alpha.submit("never heard")
+    four.run(500)
+    four.alpha.kill()
+    assert four.alt.speak()
+    four.alt.submit("what holds now")
+    four.run(2_000)
+    four.meet()
+    four.alpha.start()
+    four.run(8_000)
+    assert four.alpha.states(1) == ["expired"]
+    four.alpha.restart()
+    four.run(8_000)
+    sent = [one.kinds().count("msg.sent") for one in (four.alpha, four.alt)]
+    four.run(12_000)
+    assert [one.kinds().count("msg.sent") for one in (four.alpha, four.alt)] == sent
 
 
 def test_what_only_its_number_was_heard_of_is_not_said_later(four: Quartet) -> None:
