@@ -125,7 +125,7 @@ def stored(output: Output) -> None:
 def service_of(party: Party, store: EndpointStore, officer: str | None = "watch", *, tables: bool = True) -> Any:
     """The real service of one caller."""
     door: Any = Door(party, tables=tables)
-    return OperatorService(door, party.endpoint, store, Watchers(), officer, dict)
+    return OperatorService(door, party.endpoint, store, Watchers(), officer, lambda: {"alarms": []})
 
 
 async def _pieces(requests: list[Message]) -> AsyncIterator[Message]:
