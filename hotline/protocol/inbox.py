@@ -84,7 +84,7 @@ class Inbox:
             item = self.ahead[number]
             if number == self.through + 1:
                 self.through = number
-            if not item.shown and (item.previous <= self.through or self._is_shown(item.previous)):
+            if not item.shown and (item.previous <= self.through or self._is_shown(item.previous, item.precedence)):
                 item.shown = True
                 shown.append(number)
         for number in [number for number in self.ahead if number <= self.through]:
@@ -97,9 +97,10 @@ class Inbox:
         released, self._released = self._released, []
         return released
 
-    def _is_shown(self, serial: int) -> bool:
+    def _is_shown(self, serial: int, precedence: int) -> bool:
+        """Whether a predecessor is: what has its serial and another precedence was said by somebody else."""
         item = self.ahead.get(serial)
-        return item is not None and item.shown
+        return item is not None and item.shown and item.precedence == precedence
 
     def missing(self, sent_through: int) -> tuple[int, int] | None:
         """The first gap below or at what the peer says it has sent: (first, last) missing serial, or None."""

@@ -161,7 +161,10 @@ class Mirror:
         )
         ctx.raise_serial(plane, serial)
         last = ctx.outboxes[plane].last_in_precedence
-        if serial > last[statement.precedence]:
+        newest = last[statement.precedence]
+        # Who speaks has said more meanwhile: what did not know of that would bring our next word before it (23.17).
+        forks = ctx.standing.active and statement.previous_in_precedence < newest
+        if serial > newest and not forks:
             last[statement.precedence] = serial
             ctx.out.changes.append(Put("counter", {"name": f"last:{plane}:{statement.precedence}", "value": serial}))
         if has_our_authority(ctx, plane, statement, self.lacking.peer_has(plane)):

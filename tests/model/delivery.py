@@ -482,10 +482,12 @@ class Delivery:
         """12.5: what waited for nothing else is shown, lowest serial first."""
         through = receiver.through()
         shown = list(receiver.shown)
+        lanes = {(stmt.serial, stmt.lane) for stmt in receiver.received if stmt.serial in shown}
         for stmt in sorted(receiver.received):
-            free = stmt.previous <= through or stmt.previous in shown
+            free = stmt.previous <= through or (stmt.previous, stmt.lane) in lanes
             if stmt.serial not in shown and free:
                 shown.append(stmt.serial)
+                lanes.add((stmt.serial, stmt.lane))
         return receiver._replace(shown=tuple(shown))
 
     def hear(self, state: State, receipt: Receipt) -> State:

@@ -3,7 +3,7 @@
 | judge | promise |
 |---|---|
 | speaker | nobody gives out a serial in a term that it has not begun; in the end all know one speaker (23.1, 23.2) |
-| order | each is shown after its predecessor, what one terminal says of one precedence in its order (12.5, 23.9) |
+| order | each is shown after its predecessor, what one terminal says of one precedence in its order (12.5, 23.17) |
 | twice | no terminal shows a text twice, whoever said it (23.6) |
 | lost | what is on a disk is shown by every terminal of the peer, or its operator is told of it (23.4, 23.6) |
 | told | what the peer shows is delivered at each terminal that holds it, also if it had expired there (23.4, 23.5) |
@@ -149,8 +149,20 @@ class Company(Judges):
         if previous and (plane, previous) not in shown.texts:
             raise Broken("order", f"{node.name} was shown #{serial} before #{previous}, its predecessor")
         author, last = str(voice["terminal"]), self._note(node, plane, statement, str(voice["terminal"]))
-        if last > serial and author not in self._restored_voices():
+        fork = last > serial and self._forked(node, (plane, last), serial, author)
+        if last > serial and not fork and author not in self._restored_voices():
             raise Broken("order", f"{node.name} was shown #{serial} of {author} after #{last}")
+
+    def _forked(self, node: EndpointNode, place: tuple[str, int], first: int, author: str) -> bool:
+        """Whether the reader holds something else of that precedence in the place of a predecessor (23.17)."""
+        writer = next(one for one in self.world.endpoints.values() if f"{one.party}/{one.terminal}" == author)
+        said, held = writer.disk.tables.get("sent", {}), node.disk.tables.get("received", {})
+        while place[1] > first and place in said:
+            statement = statement_of(writer, "sent", said[place])
+            place = (place[0], statement.previous_in_precedence)
+            if place in said and place in held and said[place]["hash"] != held[place]["hash"]:
+                return lane_of(statement_of(node, "received", held[place])) == lane_of(statement)
+        return False
 
     def _note(self, node: EndpointNode, plane: str, statement: content_pb2.Statement, author: str) -> int:
         """What this author said last of this lane, until this term, as far as this terminal has shown it.

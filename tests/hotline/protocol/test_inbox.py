@@ -57,6 +57,16 @@ def test_a_flash_does_not_wait_for_a_routine() -> None:
     assert box.through == 4
 
 
+def test_what_stands_in_the_place_of_a_predecessor_in_another_precedence_is_none() -> None:
+    """What a terminal said later would be shown first, for what another one said meanwhile (docs/protocol.md 12.5)."""
+    box = inbox()
+    assert take(box, 3, 0) == [3]
+    assert take(box, 4, 3, FLASH) == []
+    assert take(box, 5, 4, FLASH) == []
+    assert take(box, 1, 0, FLASH) == [1]
+    assert take(box, 2, 1, FLASH) == [2, 4, 5]
+
+
 def test_a_repeat_and_a_conflict_are_told_apart() -> None:
     """A repeat would be shown twice, or another text taken for one."""
     box = inbox()

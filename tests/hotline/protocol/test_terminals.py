@@ -7,14 +7,14 @@ from unittest.mock import patch
 import pytest
 
 from hotline.errors import RemoteError
-from hotline.machine import Output, Plane, RequestId
+from hotline.machine import Output, Plane, Reply, RequestId
 from hotline.protocol.events import SetTerminal, Submit
 from hotline.protocol.statements import Ends, sign_content
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.offices import DRAFTER, RELEASER, TWO, Desk
-from tests.hotline.protocol.pair import CHARTER, FLASH, Pair, Party, durable, losing
+from tests.hotline.protocol.pair import CHARTER, FLASH, PRIORITY, Pair, Party, Weather, durable, losing
 from tests.hotline.protocol.quartet import Quartet, Terminal
 
 
@@ -1071,3 +1071,100 @@ def test_what_one_of_them_alone_has_heard_is_no_hole_at_the_other_when_it_is_los
     four.run(10_000)
     assert [one.endpoint.context.inboxes[Plane.REAL].through for one in four.all[2:]] == [2, 2]
     assert nothing_pending(four)
+
+
+# --- order ------------------------------------------------------------------------------------------------------------
+
+
+def first_is_late(sender: Terminal, receiver: Terminal) -> Weather:
+    """The first durable envelope between these two is lost, however often it is sent."""
+    late: list[bytes] = []
+
+    def weather(by: Party, relay: str, envelope: bytes) -> list[bytes]:
+        between = by is sender and envelope[2:4] == receiver.number.to_bytes(2, "big")
+        if between and durable(envelope) and not late:
+            late.append(envelope)
+        return [envelope] if envelope not in late else []
+
+    return weather
+
+
+def _previous(sender: Terminal, reply: Reply) -> int:
+    content = sender.memory.tables["sent"]["real", reply.fields["serial"]]["content"]
+    assert isinstance(content, bytes)
+    return content_pb2.Statement.FromString(content).previous_in_precedence
+
+
+def test_what_a_terminal_said_that_forgot_it_is_no_predecessor_of_what_its_sibling_says(four: Quartet) -> None:
+    """The third of three orders would be read before the first (docs/protocol.md 12.5, 23.17)."""
+    backup = four.alt.memory.copy()
+    four.part((four.alpha, four.alt), (four.alpha, four.bravo), (four.alt, four.beside), (four.bravo, four.beside))
+    assert four.alt.speak()
+    four.weather = losing(lambda *_: True)
+    four.alt.submit("nobody has this")
+    four.weather = losing(lambda sender, relay, envelope: sender is four.alt and not durable(envelope))
+    four.alt.submit("meanwhile", PRIORITY)
+    four.run(20)
+    four.alt.kill()
+    assert four.bravo.got() == {2: "meanwhile"}
+    for text in ("one", "two", "three"):
+        four.alpha.submit(text, FLASH)
+    four.run(1_000)
+    assert four.beside.got() == {1: "one", 2: "two", 3: "three"}
+    four.alt.restart(backup)
+
+    four.weather = first_is_late(four.alpha, four.bravo)
+    four.meet()
+    four.run(8_000)
+    assert four.bravo.shown() == [2, 1, 3, 4]
+    assert [four.bravo.text(serial) for serial in (1, 3, 4)] == ["one", "three", "two"]
+
+
+def test_what_a_sibling_said_before_our_term_is_no_predecessor_of_what_we_say(four: Quartet) -> None:
+    """Where it came before our last word, what we say next would be read before that (docs/protocol.md 23.17)."""
+    assert four.alt.speak()
+    four.run(1_000)
+    four.part((four.alpha, four.alt), (four.alpha, four.bravo), (four.bravo, four.beside))
+    four.weather = losing(lambda *_: True)
+    four.alt.submit("nobody has this")
+    four.weather = losing(lambda sender, relay, envelope: envelope[2:4] == four.alt.number.to_bytes(2, "big"))
+    four.alt.submit("theirs", FLASH)
+    four.run(600)
+    four.alt.kill()
+    assert four.bravo.got() == four.beside.got() == {2: "theirs"}
+    assert four.alpha.speak()
+    four.alpha.submit("ours", FLASH)
+    four.run(1_000)
+    assert four.beside.got() == {1: "ours", 2: "theirs"}
+    four.meet()
+    four.part((four.alpha, four.bravo), (four.alt, four.bravo), (four.bravo, four.beside))
+    four.alt.start()
+    four.weather = losing(lambda *_: False)
+    four.run(2_500)
+    assert four.alpha.said() == {1: "ours", 2: "theirs"}
+    four.weather = first_is_late(four.alpha, four.bravo)
+    four.meet()
+    four.run(1_500)
+    assert four.bravo.got() == {2: "theirs"}
+    four.alpha.submit("next", FLASH)
+    four.run(8_000)
+    assert four.bravo.shown() == [2, 1, 3]
+    assert [four.bravo.text(serial) for serial in (1, 3)] == ["ours", "next"]
+    assert four.alt.speak()
+    assert _previous(four.alt, four.alt.submit("after both", FLASH)) == 3
+
+
+def test_what_follows_our_last_word_is_the_predecessor_of_our_next_one(four: Quartet) -> None:
+    """It would be read after what was said later, where we took ourselves for the one that speaks (23.17)."""
+    four.alpha.submit("one", FLASH)
+    four.run(1_000)
+    four.weather = losing(lambda sender, relay, envelope: sender is not four.alpha and not durable(envelope))
+    assert four.alt.speak()
+    four.alt.submit("two", FLASH)
+    four.run(1_000)
+    assert four.alpha.endpoint.standing.active
+    assert four.alpha.said() == {1: "one", 2: "two"}
+    four.weather = losing(lambda *_: False)
+    four.run(2_000)
+    assert four.alpha.speak()
+    assert _previous(four.alpha, four.alpha.submit("three", FLASH)) == 2
