@@ -300,7 +300,10 @@ class Judges:
             if stage in _RANK:
                 stages[plane, serial] = max(stages.get((plane, serial), "queued"), str(stage), key=_RANK.index)
         known: dict[str, str] = {}
+        moved = {(plane, serial) for plane, serial, stage, _ in tables.get("sent_fact", {}) if stage == "renumbered"}
         for place, row in tables.get("sent", {}).items():
+            if place in moved:
+                continue
             text = words_of(self._statement(node, "sent", row))
             known[text] = max(known.get(text, "queued"), stages.get(place, "queued"), key=_RANK.index)  # type: ignore[call-overload]
         for text, told in known.items():
