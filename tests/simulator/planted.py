@@ -131,7 +131,7 @@ def _leaves_a_hole(self: Sending, plane: Any, item: Any, now: Any) -> None:
 
 
 def _same_key_again(self: SendingEpoch, *, transient: bool) -> tuple[int, Any]:
-    return copy.copy(self._transient if transient else self._durable).take()
+    return copy.deepcopy(self._transient if transient else self._durable).take()
 
 
 def _expires_by_the_wall(self: Sending, now: Instant) -> None:

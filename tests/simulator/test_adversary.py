@@ -70,7 +70,7 @@ def test_judges_see_a_key_that_is_used_twice() -> None:
     """Two envelopes under one key and nonce give both texts away."""
 
     def cloned(self: SendingEpoch, *, transient: bool) -> tuple[int, Any]:
-        return copy.copy(self._transient if transient else self._durable).take()
+        return copy.deepcopy(self._transient if transient else self._durable).take()
 
     with patch.object(SendingEpoch, "take", cloned):
         result = run_seed(3, storm_ms=20_000, calm_ms=0)
