@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from hotline.ledger.record import Leaf
+from hotline.ledger.record import EMPTY, Leaf
 from hotline.ledger.tree import Frontier, leaf_hash
 
 
@@ -153,14 +153,14 @@ def _statements(sender: Side, receiver: Side) -> Iterator[Finding]:
         if receiver.voices.get(name, receiver.counterpart) != receiver.counterpart:
             # Told of a third terminal, whose own log has it; this one's only as far as it was mirrored here.
             said = sender.mirrored.get(name)
-            if said is None or got.kind in ("void", "test-void"):
+            if said is None or got.kind in EMPTY:
                 continue
         number = f"#{name[1]} ({name[0]})"
         if said is None:
             if not sender.restored and got.kind in ("text", "test", _QUIET):
                 text = f"{receiver.name} received statement {number}, of which {sender.name}'s ledger knows nothing"
                 yield Finding(receiver.name, got.log_epoch, got.seq, "unsaid", text)
-        elif got.kind in ("void", "test-void"):
+        elif got.kind in EMPTY:
             if name not in sender.closed and not sender.restored:
                 text = f"{receiver.name} received {number} as withdrawn; {sender.name}'s ledger says that it was not"
                 yield Finding(receiver.name, got.log_epoch, got.seq, "withdrawn", text)
@@ -178,7 +178,7 @@ def _two_words(one: Side, other: Side) -> Iterator[Finding]:
     """What a third party said to one of the two, and another thing to the other. Nothing contradicts an empty one."""
     for name, told in one.of_thirds.items():
         there = other.of_thirds.get(name)
-        if there is None or told.statement == there.statement or {told.kind, there.kind} & {"void", "test-void"}:
+        if there is None or told.statement == there.statement or EMPTY & {told.kind, there.kind}:
             continue
         text = f"{name[0]} said one thing as #{name[2]} ({name[1]}) to {one.name} and another to {other.name}"
         yield Finding(one.name, told.log_epoch, told.seq, "two-words", text)

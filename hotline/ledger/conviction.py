@@ -12,7 +12,7 @@ from enum import StrEnum
 from hotline.ledger.log import split_origin
 from hotline.ledger.policy import Policy, Vouched, open_cosigned
 from hotline.ledger.proof import verify_cosigned
-from hotline.ledger.record import Leaf
+from hotline.ledger.record import EMPTY, Leaf
 
 
 class Kind(StrEnum):
@@ -111,7 +111,7 @@ def _heard_from(heard: Leaf, sender: str, receiver: str) -> bool:
     was restored (and began a new log), or an alternate gave the serial out as well.
     """
     one, other = _place(sender), _place(receiver)
-    if one is None or other is None or heard.fields.get("kind") in ("void", "test-void"):
+    if one is None or other is None or heard.fields.get("kind") in EMPTY:
         return False
     line, party, terminal, log_epoch = one
     names = (heard.fields.get("party", party), heard.fields.get("other", f"{party}/{terminal}"))

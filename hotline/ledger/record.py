@@ -46,6 +46,10 @@ class Entry:
     openings: tuple[Opening, ...] = ()
 
 
+EMPTY: Final = frozenset({"void", "test-void"})
+"""The field `kind` in entries of a statement that takes the place of another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """A parsed leaf."""

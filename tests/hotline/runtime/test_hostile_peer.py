@@ -14,8 +14,7 @@ from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.pair import Pair
 from tests.hotline.protocol.test_ledgers import forged
-from tests.hotline.runtime.store_writer import open_store
-from tests.hotline.runtime.test_translationviews import Stored
+from tests.hotline.runtime.test_translationviews import stored
 
 JUNK = "\u2014 ".encode() + b"\x7f" * 690 + b" AAAAAAAA\n"
 """A line that anybody may add to a signed head: lawful, and six times as long in a ledger."""
@@ -24,15 +23,10 @@ JUNK = "\u2014 ".encode() + b"\x7f" * 690 + b" AAAAAAAA\n"
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair]:
     """BRAVO commits to a real store, and has said something."""
-    pair = Pair()
-    pair.bravo.__class__ = Stored
-    assert isinstance(pair.bravo, Stored)
-    pair.bravo.store = open_store(tmp_path)
-    pair.open()
-    pair.bravo.submit("Has it been shown?")
-    pair.run(2 * WITNESS_INTERVAL)
-    yield pair
-    pair.bravo.store.close()
+    with stored(tmp_path) as pair:
+        pair.bravo.submit("Has it been shown?")
+        pair.run(2 * WITNESS_INTERVAL)
+        yield pair
 
 
 def say(pair: Pair, kind: ContentType, content: bytes) -> None:

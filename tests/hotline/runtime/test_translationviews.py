@@ -35,20 +35,26 @@ class Stored(Party):
         return output
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
-    """ALPHA has said something in Urdu and given a translation along; nobody has opened either."""
+@contextlib.contextmanager
+def stored(folder: Path) -> Iterator[Pair]:
+    """A pair whose BRAVO commits to a real store in `folder`; closed at the end."""
     pair = Pair()
     pair.bravo.__class__ = Stored
     assert isinstance(pair.bravo, Stored)
-    pair.bravo.store = open_store(tmp_path)
-    pair.open()
-    pair.alpha.submit(URDU, language="ur", direction=content_pb2.DIRECTION_RTL)
-    pair.run(500)
-    assert translate(pair.alpha, 1, sent=True, grade=COURTESY, text="The exercise is cancelled.").ok
-    pair.run(1_000)
-    yield pair
+    pair.bravo.store = open_store(folder)
+    yield pair.open()
     pair.bravo.store.close()
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    """ALPHA has said something in Urdu and given a translation along; nobody has opened either."""
+    with stored(tmp_path) as pair:
+        pair.alpha.submit(URDU, language="ur", direction=content_pb2.DIRECTION_RTL)
+        pair.run(500)
+        assert translate(pair.alpha, 1, sent=True, grade=COURTESY, text="The exercise is cancelled.").ok
+        pair.run(1_000)
+        yield pair
 
 
 def view(pair: Pair, serial: int) -> operator_pb2.StatementView:
