@@ -364,14 +364,20 @@ def test_who_fills_a_mailbox_fills_it_for_itself() -> None:
     assert _custody(_send(relay, "c", other), "c") == [_name(other)]
 
 
-def test_rate_is_limited_and_recovers() -> None:
-    """One terminal gone mad must not take the relay from the others; a quiet second later it is served again."""
-    # docs/protocol.md 5.7 and 5.17
+def _burst_spent() -> tuple[Relay, bytes, list[FramesReceived]]:
+    """A relay to which one terminal has sent as much at once as it may, the frame, and the parcels."""
     relay = _relay()
     _both(relay)
     frame = envelope_frame(_envelope(flags=FLAG_TRANSIENT))
     parcels = [FramesReceived("a", (frame,) * 250) for _ in range(2 * RELAY_RATE_PER_SECOND // 250)]
     assert sum(len(relay.step(parcel, NOW).express) for parcel in parcels) == 2 * RELAY_RATE_PER_SECOND
+    return relay, frame, parcels
+
+
+def test_rate_is_limited_and_recovers() -> None:
+    """One terminal gone mad must not take the relay from the others; a quiet second later it is served again."""
+    # docs/protocol.md 5.7 and 5.17
+    relay, frame, parcels = _burst_spent()
     out = relay.step(FramesReceived("a", (frame,) * 5), NOW)
     assert not out.express
     assert _refusals(out, "a") == [frame_pb2.REFUSAL_REASON_TOO_FAST] * 5
@@ -384,11 +390,7 @@ def test_rate_is_limited_and_recovers() -> None:
 def test_a_new_stream_brings_no_new_burst() -> None:
     """A terminal that dials anew each second would send without bound, and take the relay from the others."""
     # docs/protocol.md 5.17
-    relay = _relay()
-    _both(relay)
-    frame = envelope_frame(_envelope(flags=FLAG_TRANSIENT))
-    parcels = [FramesReceived("a", (frame,) * 250) for _ in range(2 * RELAY_RATE_PER_SECOND // 250)]
-    assert sum(len(relay.step(parcel, NOW).express) for parcel in parcels) == 2 * RELAY_RATE_PER_SECOND
+    relay, _, _ = _burst_spent()
     for link in ("beside", "after"):
         _attach(relay, link, "fp-a", _hello(ALPHA))
         out = _send(relay, link, _envelope(flags=FLAG_TRANSIENT))
