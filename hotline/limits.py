@@ -46,6 +46,13 @@ DURABLE_SKIP_MAX: Final = 4_096
 TRANSIENT_SKIP_MAX: Final = 4_096
 """The same for the transient chain (heartbeats). Both bound the work that one forged header can cause."""
 
+LOOK_AHEAD_MAX: Final = 16_384
+"""Steps that what came over one path may take along chains of epochs of which nothing has opened yet, in one
+LOOK_AHEAD_INTERVAL. Beyond: not opened, and a key request is sent."""
+
+LOOK_AHEAD_INTERVAL: Final = 1_000
+"""For how long they are counted together."""
+
 TRANSIENT_KEYS_KEPT: Final = 4_096
 """Keys of overtaken heartbeats kept per epoch: as many as may be passed over at once. Full: the oldest is forgotten."""
 
@@ -235,6 +242,9 @@ FRESH_ECHO_BEATS: Final = 64
 
 STATUS_JSON_MAX: Final = 1_048_576
 """Size of one status answer on the operator socket."""
+
+LOG_EPOCHS_AHEAD_MAX: Final = 1_000
+"""How far above the newest log epoch known of a terminal the next one may lie. Beyond: the head is refused."""
 
 LEDGER_ALARMS_MAX: Final = 64
 """Alarms about one terminal's ledger in one run, of each of two kinds: another log, a contradiction. More: not told."""

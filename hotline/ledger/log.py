@@ -22,6 +22,7 @@ from hotline.machine import Entropy, Record
 OPEN: Final = "log.open"
 FREEZE: Final = "log.freeze"
 VOUCHED: Final = "log.vouched"
+LOG_EPOCH_MAX: Final = 999_999_999
 _EPOCH: Final = re.compile("[1-9][0-9]{0,8}", re.ASCII)
 _UNVOUCHED: Final = "/unvouched"
 _BACKWARDS_WORTH_SAYING: Final = 1_000

@@ -41,6 +41,12 @@ def place_of(note: bytes, log: LogIdentity) -> tuple[int, int]:
     return found[1], checkpoint.size
 
 
+def check_epoch(epoch: int, last: int) -> None:
+    """Raises Untrusted('epoch') for a log epoch beyond `last`."""
+    if epoch > last:
+        raise Untrusted("epoch", str(epoch))
+
+
 def said_head(note: bytes, log: LogIdentity) -> dict[str, str | int]:
     """What a note says of the peer's log, for the record. Nothing is verified; empty if it says nothing.
 

@@ -75,7 +75,7 @@ class Line:
             return
         settled = True
         try:
-            opened = ctx.session.open(header, envelope, now)
+            opened = ctx.session.open(header, envelope, now, path.setup.name)
             ctx.out.changes += opened.changes
             if opened.new_epoch is not None:
                 ctx.record("key.epoch.opened", epoch=opened.new_epoch.hex(), plane=opened.plane.value)

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from hotline.civil import civil
 from hotline.errors import RemoteError
 from hotline.ledger.cosignature import CosignatureVerifier, Ed25519CosignatureVerifier, check_cosignature, timestamp
-from hotline.ledger.log import FREEZE, OPEN, VOUCHED
+from hotline.ledger.log import FREEZE, LOG_EPOCH_MAX, OPEN, VOUCHED
 from hotline.ledger.note import Signature, parse_note
 from hotline.ledger.policy import Policy
 from hotline.limits import LOG_ENTRIES_MAX, QUORUM_PATIENCE, ROUNDS_KEPT, WITNESS_INTERVAL
 from hotline.machine import Instant, Put
 from hotline.protocol.context import Context
 from hotline.protocol.events import Cosigned, HeadSeen, Suspicion
-from hotline.protocol.heads import SignedHead, open_head
+from hotline.protocol.heads import SignedHead, check_epoch, open_head
 from hotline.protocol.tables import Row, Saved
 from hotline.wire.v1 import content_pb2
 
@@ -156,8 +156,9 @@ class OwnLog:
             self._ctx.record(VOUCHED, by=by)
 
     def seen(self, note: bytes, who: str, now: Instant) -> None:
-        """Somebody holds this head of ours. Raises RemoteError if we did not sign it."""
+        """Somebody holds this head of ours. Raises RemoteError if we did not sign it, or no log can follow it."""
         held = open_head(note, self._ctx.setup.local_log)
+        check_epoch(held.epoch, LOG_EPOCH_MAX - 1)
         head = self._ctx.ledger.head()
         if held.epoch < self._epoch:
             return
@@ -246,6 +247,7 @@ class OwnLog:
         known = self._known.get(signature.name)
         if known is not None and self._peers[signature.name].key_id == signature.key_id:
             known.cosigned = max(known.cosigned, head.size)
+            self._times[signature.name] = self._times[name]  # also where the policy knows it by another name
         if name in found.names:
             return
         found.names.add(name)

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from hotline.errors import RemoteError, Untrusted
 from hotline.ledger.note import parse_note
 from hotline.ledger.tree import verify_consistency
-from hotline.limits import CLAIMS_DELAY, CLAIMS_WAITING_MAX, LEDGER_ALARMS_MAX, OLD_LOG_GRACE
+from hotline.limits import CLAIMS_DELAY, CLAIMS_WAITING_MAX, LEDGER_ALARMS_MAX, LOG_EPOCHS_AHEAD_MAX, OLD_LOG_GRACE
 from hotline.machine import Instant, Put
 from hotline.protocol.context import Context
-from hotline.protocol.heads import SignedHead, open_head, place_of, said_head
+from hotline.protocol.heads import SignedHead, check_epoch, open_head, place_of, said_head
 from hotline.protocol.tables import Row, Saved
 from hotline.wire.v1 import content_pb2
 
@@ -147,13 +147,18 @@ class PeerLog:
         return self._known.get(place)
 
     def _take(self, head: SignedHead, now: Instant) -> bool:
-        """A verified head; False if it contradicts what we know or is of a log that the peer has left."""
+        """A verified head; False if it contradicts what we know or is of a log that the peer has left.
+
+        Raises Untrusted('epoch') for one so far ahead that the log epochs would soon be used up.
+        """
         known = self._held(head.place)
         if known is not None and known.root != head.root:
             self._accuse("peer-fork", "the peer signed two different ledgers of one size", known, head)
             return False
         if self.linked is not None and head.epoch < self.linked.epoch:
             return False
+        if self.linked is not None:
+            check_epoch(head.epoch, self.linked.epoch + LOG_EPOCHS_AHEAD_MAX)
         if self.linked is None or head.epoch > self.linked.epoch:
             self._new_log(head, now)
         elif self.seen is None or head.size > self.seen.size:

@@ -19,6 +19,7 @@ from hotline.limits import EPOCHS_KEPT_MAX, KEY_REQUEST_INTERVAL
 from hotline.machine import Change, Delete, Entropy, Instant, Plane, Put
 from hotline.protocol import nonpapers
 from hotline.protocol.courierkeys import CourierKeys
+from hotline.protocol.lookahead import LookAhead
 from hotline.protocol.prekeys import OwnPrekey, OwnPrekeys, PeerPrekey, read_peer_prekey, tag
 from hotline.protocol.statements import Ends, sign_content, verify_content
 from hotline.protocol.tables import Row
@@ -105,6 +106,7 @@ class Session:
         self._saved_openers: dict[bytes, Row] = {}
         self._tried: dict[tuple[bytes, Plane, bytes, bytes], ReceivingEpoch] = {}
         """Epochs whose opener holds, and of which no envelope has yet: a forged one has none opened anew."""
+        self._ahead = LookAhead()
         self.newest_peer_epochs: dict[Plane, bytes] = {}
         self._asked_at: int | None = None
         self._obeyed_at: int | None = None
@@ -206,8 +208,8 @@ class Session:
             raise Malformed("address", f"from {header.sender} to {header.recipient}")
         return header
 
-    def open(self, header: Header, envelope: bytes, now: Instant) -> Opened:
-        """Open a sealed envelope of the peer. Raises NotOpened, Malformed or Untrusted, state unchanged."""
+    def open(self, header: Header, envelope: bytes, now: Instant, path: str = "") -> Opened:
+        """Open what came over `path` from the peer. Raises NotOpened, Malformed or Untrusted, state unchanged."""
         rest = envelope[HEADER_SIZE:]
         opener = prekey_tag = b""
         if header.flags & FLAG_OPENER:
@@ -219,6 +221,8 @@ class Session:
         if epoch is not None:
             if opener and not self._is_opener_of(epoch, prekey_tag, opener):
                 raise NotOpened("not-opened")
+            if epoch.epoch_id not in self._receiving:
+                self._ahead.spend(path, header.number, now)
             inner, author = self._open_with(epoch, header, envelope[:HEADER_SIZE], rest)
             epoch.use(header.number, transient=header.transient)
             self._remember(epoch)
@@ -236,6 +240,7 @@ class Session:
                     epoch = self._try(plane, header.epoch, prekey, opener)
                 except NotOpened:
                     continue
+                self._ahead.spend(path, header.number, now)
                 inner, author = self._open_with(epoch, header, envelope[:HEADER_SIZE], rest)
                 epoch.use(header.number, transient=header.transient)
                 return Opened(plane, inner, self._adopt(epoch, prekey, opener, now), epoch.epoch_id, author)

@@ -61,8 +61,8 @@ def receipts(pair: Pair, party: Party, stage: int) -> list[content_pb2.Receipt]:
     found: list[content_pb2.Receipt] = []
     opener = party.endpoint.context.session.open
 
-    def spy(header: object, envelope: bytes, now: Instant) -> object:
-        opened = opener(header, envelope, now)  # type: ignore[arg-type]
+    def spy(header: object, envelope: bytes, now: Instant, path: str) -> object:
+        opened = opener(header, envelope, now, path)  # type: ignore[arg-type]
         if opened.inner.type is ContentType.RECEIPT:
             receipt = content_pb2.Receipt.FromString(opened.inner.content)
             if receipt.stage == stage:

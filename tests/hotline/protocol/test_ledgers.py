@@ -22,7 +22,7 @@ from hotline.ledger.log import log_origin
 from hotline.ledger.note import Ed25519Signer, Signature, parse_note
 from hotline.ledger.policy import parse_policy
 from hotline.ledger.record import parse_leaf
-from hotline.limits import CLAIMS_DELAY, LEDGER_ALARMS_MAX, QUORUM_PATIENCE, WITNESS_INTERVAL
+from hotline.limits import CLAIMS_DELAY, LEDGER_ALARMS_MAX, LOG_EPOCHS_AHEAD_MAX, QUORUM_PATIENCE, WITNESS_INTERVAL
 from hotline.machine import Delivery, Output, Put
 from hotline.protocol.events import Audited, Cosigned, HeadSeen, Suspicion
 from hotline.protocol.heads import open_head
@@ -511,6 +511,28 @@ def test_a_head_that_we_never_signed_moves_nothing() -> None:
     assert len(pair.alpha.refusals()) == 4
 
 
+def test_a_thief_can_use_up_no_log_epochs() -> None:
+    """With the last number taken a robbed terminal could begin no log, and would not start again (13.5, 13.6)."""
+    # docs/protocol.md 13.5 and 13.6
+    pair = Pair().open()
+    pair.run(2 * WITNESS_INTERVAL)
+    for epoch in (999_999_999, LOG_EPOCHS_AHEAD_MAX + 2):
+        say(pair, content_pb2.LogExchange(checkpoint=forged(pair.bravo, 1, epoch=epoch)))
+        pair.alpha.endpoint.peer_log.claim(forged(pair.bravo, 1, epoch=epoch), "relay-1", pair.alpha.now())
+        pair.run(2_000)
+    assert pair.alpha.refusals() == ["checkpoint-epoch"] * 4
+    assert peer_alarms(pair) == []
+    pair.bravo.step(HeadSeen("w1", forged(pair.bravo, 1, epoch=999_999_999)))
+    assert pair.bravo.refusals() == ["checkpoint-epoch"]
+    assert pair.bravo.memory.log.epoch == 1
+    say(pair, content_pb2.LogExchange(checkpoint=forged(pair.bravo, 1, epoch=LOG_EPOCHS_AHEAD_MAX + 1)))
+    pair.run(2 * WITNESS_INTERVAL)
+    assert pair.bravo.memory.log.epoch == LOG_EPOCHS_AHEAD_MAX + 2
+    linked = pair.alpha.endpoint.peer_log.linked
+    assert linked is not None
+    assert linked.epoch == LOG_EPOCHS_AHEAD_MAX + 2
+
+
 def test_a_log_is_closed_at_the_end_of_a_quarter() -> None:
     """One stolen key would reach back to the first day (docs/protocol.md 13.5)."""
     pair = Pair().open()
@@ -619,6 +641,15 @@ def test_without_a_quorum_the_time_is_what_the_peer_bears_out() -> None:
     told = pair.alpha.endpoint.own_log.others_time()
     assert told is not None
     assert abs(pair.bravo.now().wall - told) < 2 * WITNESS_INTERVAL
+
+
+def test_a_peer_that_the_policy_names_bears_the_time_out_too() -> None:
+    """Its word would be a witness's alone, and texts be kept for ever (docs/protocol.md 13.20)."""
+    pair = Pair()
+    key = Ed25519CosignatureVerifier(pair.bravo.log.base, pair.bravo.ledger_key.public)
+    pair = Pair(policy=parse_policy(f"witness bravo {key.vkey()}\nquorum none\n".encode())).open()
+    pair.run(3 * WITNESS_INTERVAL)
+    assert pair.alpha.endpoint.own_log.others_time() is not None
 
 
 def test_a_terminal_of_our_own_bears_out_no_time() -> None:

@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotline.crypto.epochs import ReceivingEpoch
+from hotline.crypto.epochs import ReceivingEpoch, next_chain_key
 from hotline.crypto.signing import SigningKey
 from hotline.errors import Malformed, RemoteError, Untrusted
 from hotline.limits import (
     DURABLE_SKIP_MAX,
     EPOCHS_KEPT_MAX,
     KEY_REQUEST_INTERVAL,
+    LOOK_AHEAD_INTERVAL,
+    LOOK_AHEAD_MAX,
     PADDING_CLASSES,
     PREKEYS_KEPT_MAX,
     SERIAL_MAX,
@@ -89,14 +91,14 @@ class End:
         kind = ContentType.HEARTBEAT if transient else ContentType.RECEIPT
         return self.session.seal(plane, self.session.sign(kind, plane, content), transient=transient)
 
-    def open(self, envelope: bytes, now: Instant = NOW) -> Opened:
-        opened = self.session.open(decode_header(envelope), envelope, now)
+    def open(self, envelope: bytes, now: Instant = NOW, path: str = "relay-1") -> Opened:
+        opened = self.session.open(decode_header(envelope), envelope, now, path)
         self.keep(opened.changes)
         return opened
 
-    def fails(self, envelope: bytes, now: Instant = NOW) -> str:
+    def fails(self, envelope: bytes, now: Instant = NOW, path: str = "relay-1") -> str:
         with pytest.raises(RemoteError) as caught:
-            self.open(envelope, now)
+            self.open(envelope, now, path)
         return caught.value.reason
 
 
@@ -256,6 +258,49 @@ def test_what_is_forged_opens_no_epoch_anew(known: str, monkeypatch: pytest.Monk
         assert bravo.fails(bytes(forged)) == "not-opened"
     assert len(opened) == (0 if known == "opened" else 1)
     assert bravo.open(alpha.seal()).inner.content == b"words"
+
+
+def test_forged_openers_cost_a_path_what_it_is_given_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relay that knows a prekey could fill parcels with epochs, and hold all paths up (docs/protocol.md 7.11)."""
+    steps: list[bytes] = []
+
+    def counted(chain_key: bytes) -> bytes:
+        steps.append(chain_key)
+        return next_chain_key(chain_key)
+
+    monkeypatch.setattr("hotline.crypto.epochs.next_chain_key", counted)
+    alpha, bravo = ends()
+    relay = End(1, 2, b"x" * 32, 9)
+    relay.keep(relay.session.offer_prekey(bravo.prekeys.newest.signed, fresh=True))  # it was in a key request
+    words = []
+    for _ in range(40):
+        relay.session._sending.clear()
+        forged = bytearray(relay.seal())
+        forged[HEADER_SIZE - 4 : HEADER_SIZE] = DURABLE_SKIP_MAX.to_bytes(4, "big")
+        words.append(bravo.fails(bytes(forged), path="relay-2"))
+    assert words == ["not-opened"] * (LOOK_AHEAD_MAX // DURABLE_SKIP_MAX) + ["too-far"] * (len(words) - 4)
+    assert len(steps) <= LOOK_AHEAD_MAX + 40
+    for _ in range(9):
+        late = alpha.seal(plane=Plane.EXERCISE)
+    assert bravo.fails(late, path="relay-2") == "too-far"
+    assert bravo.open(late, path="relay-1").plane is Plane.EXERCISE
+    assert bravo.open(alpha.seal(plane=Plane.EXERCISE), path="relay-2").plane is Plane.EXERCISE, (
+        "of an epoch that is open"
+    )
+    other = bytearray(forged)
+    assert bravo.fails(bytes(other), Instant(NOW.mono + LOOK_AHEAD_INTERVAL, NOW.wall), "relay-2") == "not-opened"
+
+
+def test_what_a_restart_reopens_is_paid_for_too() -> None:
+    """Openers that are kept would be another door to the same (docs/protocol.md 7.11)."""
+    alpha, bravo = ends()
+    bravo.open(alpha.seal())
+    bravo.start()
+    forged = bytearray(alpha.seal())
+    forged[-1] ^= 1
+    forged[HEADER_SIZE - 4 : HEADER_SIZE] = DURABLE_SKIP_MAX.to_bytes(4, "big")
+    words = [bravo.fails(bytes(forged)) for _ in range(5)]
+    assert words == ["not-opened"] * 4 + ["too-far"]
 
 
 def test_with_a_prekey_goes_what_it_opened_and_nothing_came_of() -> None:
