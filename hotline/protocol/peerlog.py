@@ -44,6 +44,9 @@ class PeerLog:
         """Heads that third parties hold, and show us."""
         self._pair: tuple[SignedHead, ...] = ()
         """Two heads that convict the peer: third parties are shown them too."""
+        self._disputed: tuple[SignedHead, ...] = ()
+        """Two heads of the peer's log that contradict each other: one may be of somebody else who has its key."""
+        self._answers = 0
         self._told = 0
         self._accused: set[tuple[int, int]] = set()
         self._new_logs = 0
@@ -177,6 +180,7 @@ class PeerLog:
         ctx, old = self._ctx, self.linked
         self._save()  # the old one as it stands: one look may find several
         self.linked = self.seen = self._remember(head)
+        self._disputed = ()
         self._left_at = now.mono
         ctx.record("peer.log", log_epoch=head.epoch, size=head.size, root=head.root.hex(), **ctx.whose)
         self._new_logs += old is not None
@@ -235,6 +239,8 @@ class PeerLog:
         if other.place in self._accused or len(self._accused) >= LEDGER_ALARMS_MAX:
             return
         self._accused.add(other.place)
+        if one is not None and one.epoch == other.epoch:
+            self._disputed, self._answers = (one, other), 0
         if one is not None and one.place == other.place:
             self._pair = (one, other)
         first = "" if one is None else one.note.decode()
@@ -245,8 +251,11 @@ class PeerLog:
     def answer(self, exchange: content_pb2.LogExchange, now: Instant) -> None:
         """Say what we have seen and linked, and cosign what is linked."""
         exchange.answered = True
+        turn, self._answers = self._answers % (len(self._disputed) + 1), self._answers + 1
         seen = self._elsewhere or self.seen
-        if seen is not None:
+        if turn < len(self._disputed):
+            exchange.seen = self._disputed[turn].note
+        elif seen is not None:
             exchange.seen = self._remember(seen).note
         if self.linked is not None:
             exchange.linked, exchange.linked_epoch = self.linked.size, self.linked.epoch

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from random import Random
 
 import pytest
 
 from hotline.charter.profiles import PROFILES
 from hotline.crypto.mldsa44 import PostQuantumKey
 from hotline.crypto.signing import SigningKey
+from hotline.drill.simulator.memorylog import MemoryLog
 from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
 from hotline.ledger.cosignature import (
     Ed25519CosignatureVerifier,
@@ -23,7 +25,7 @@ from hotline.ledger.note import Ed25519Signer, Signature, parse_note
 from hotline.ledger.policy import parse_policy
 from hotline.ledger.record import parse_leaf
 from hotline.limits import CLAIMS_DELAY, LEDGER_ALARMS_MAX, LOG_EPOCHS_AHEAD_MAX, QUORUM_PATIENCE, WITNESS_INTERVAL
-from hotline.machine import Delivery, Output, Put
+from hotline.machine import Delivery, Output, Put, Record
 from hotline.protocol.events import Audited, Cosigned, HeadSeen, Suspicion
 from hotline.protocol.heads import open_head
 from hotline.protocol.session import ContentType
@@ -343,6 +345,63 @@ def test_a_ledger_that_does_not_continue_the_old_one_is_told() -> None:
     say(pair, content_pb2.LogExchange(checkpoint=note, proof=[bytes(32)] * 4, proof_from=linked.size))
     assert peer_alarms(pair) == ["peer-fork"]
     assert pair.alpha.endpoint.peer_log.linked == linked
+
+
+def thief_writes(pair: Pair) -> MemoryLog:
+    """What a thief with BRAVO's keys and an old copy of its ledger has written there, and signed."""
+    log = pair.bravo.memory.log.copy()
+    log.start(pair.bravo.log.base, pair.bravo.ledger_key, Random(7).randbytes)
+    log.commit([Record("log.vouched", {"by": pair.alpha.log.base})] * 3, pair.time)
+    return log
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_terminal_whose_key_somebody_else_uses_is_told_so(linked: bool) -> None:
+    """It would be accused of a fork for ever, and never hear of the thief (docs/protocol.md 13.5 and 13.16)."""
+    pair = Pair().open()
+    pair.run(2 * WITNESS_INTERVAL)
+    before = pair.alpha.endpoint.peer_log.linked
+    assert before is not None
+    thief = thief_writes(pair)
+    for _ in range(3):
+        pair.bravo.submit("One.")
+        pair.run(CLAIMS_DELAY + 50)
+    if linked:
+        size = thief.frontier.size
+        proof = thief.consistency(before.size, size)
+        say(pair, content_pb2.LogExchange(checkpoint=thief.note, proof=proof, proof_from=before.size))
+        assert pair.alpha.endpoint.peer_log.linked == open_head(thief.note, pair.bravo.log)
+    else:
+        say(pair, content_pb2.LogExchange(checkpoint=forged(pair.bravo, before.size)))
+    pair.run(5 * PROFILES["fibre"].checkpoint_ms)
+    assert peer_alarms(pair) == ["peer-fork", "peer-log"]
+    assert [name for name in pair.bravo.alarms() if name == "log-epoch"] == ["log-epoch"]
+    assert pair.bravo.memory.log.epoch == 2
+    after = pair.alpha.endpoint.peer_log.linked
+    assert after is not None
+    assert (after.epoch, after.root) == (2, pair.bravo.memory.log.root_at(after.size))
+
+
+def test_two_heads_that_contradict_each_other_are_shown_in_turn_with_the_newest() -> None:
+    """One of the two would be the thief's, and only the other one shown (docs/protocol.md 13.16)."""
+    pair = Pair().open()
+    pair.run(2 * WITNESS_INTERVAL)
+    peer_log = pair.alpha.endpoint.peer_log
+    held = peer_log.linked
+    assert held is not None
+    other, largest = forged(pair.bravo, held.size), forged(pair.bravo, held.size + 50)
+    for note in (other, largest):
+        say(pair, content_pb2.LogExchange(checkpoint=note))
+
+    def answers(number: int) -> list[bytes]:
+        said = [content_pb2.LogExchange() for _ in range(number)]
+        for one in said:
+            peer_log.answer(one, pair.alpha.now())
+        return [one.seen for one in said]
+
+    assert answers(4) == [held.note, other, largest, held.note]
+    say(pair, content_pb2.LogExchange(checkpoint=(new := forged(pair.bravo, 9, epoch=2))))
+    assert answers(2) == [new, new]
 
 
 def test_a_longer_ledger_without_a_proof_is_not_linked() -> None:
