@@ -222,9 +222,11 @@ class Company(Judges):
     def wake(self) -> None:
         """After the storm somebody speaks for each party again."""
         for party in self.voices:
-            terminals = [node for node in self.of(party) if node.machine is not None]
-            if terminals and not any(node.machine and node.machine.standing.active for node in terminals):
-                terminals[0].ask(lambda number: SetTerminal(RequestId(number), "duty", True), lambda _: None)
+            known = {node: node.machine.standing for node in self.of(party) if node.machine is not None}
+            knows = max(known, key=lambda node: known[node].turn, default=None)
+            # One that has not heard yet that it was followed speaks only until it hears that.
+            if knows is not None and not any(one.active and one.turn == known[knows].turn for one in known.values()):
+                knows.ask(lambda number: SetTerminal(RequestId(number), "duty", True), lambda _: None)
 
     def paid(self) -> bool:
         """Whether no terminal owes another anything, all hear each other on every path, and all know who speaks."""

@@ -86,6 +86,17 @@ WATCH = """
 """
 
 
+UNHEARD = """
+3000 alpha-alt speaks
+4000 part alpha-alt alpha for 4s
+4000 part alpha-alt bravo for 4s
+4000 part alpha-alt bravo-alt for 4s
+4100 alpha speaks
+4300 alpha says "real statement 1 of ALPHA" flash
+4600 alpha rests
+"""
+
+
 def _names(faults: list[tuple[str, Any, str, Any]]) -> list[str]:
     return [f"{judge}-{name}-{getattr(fault, '__name__', '')}" for judge, _, name, fault in faults]
 
@@ -150,6 +161,12 @@ def test_nobody_complains_of_a_takeover_in_bad_weather() -> None:
     result = played()
     assert (result.judge, result.broken) == ("", "")
     assert result.accepted == 10
+
+
+def test_somebody_speaks_in_the_end_where_one_has_not_heard_that_it_was_followed() -> None:
+    """Who followed it was made to stand by: the product would be blamed (docs/protocol.md 23.3)."""
+    result = play(schedule(UNHEARD, 5_000), rest_ms=5_000)
+    assert (result.judge, result.broken, result.played["takeover"]) == ("", "", 2)
 
 
 OF_WATCHES: list[tuple[str, Any, str, Any]] = [
