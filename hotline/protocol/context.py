@@ -353,6 +353,7 @@ class _Opened:
         self._nonpapers = nonpapers
         self.received_hash = history.received_hash
         self.has_sent_fact = history.has_sent_fact
+        self.moved_to = history.moved_to
         self.received_draft = history.received_draft
         self.received_signed = history.received_signed
         self.authority = history.authority

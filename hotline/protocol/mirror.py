@@ -17,7 +17,7 @@ from hotline.protocol.entries import references, said
 from hotline.protocol.lacking import Lacking
 from hotline.protocol.language import link
 from hotline.protocol.neutral import CORRECTING, kind_word
-from hotline.protocol.outbox import Pending, SentState
+from hotline.protocol.outbox import Pending, SentState, said_first
 from hotline.protocol.promises import Promises
 from hotline.protocol.sending import Sending
 from hotline.protocol.session import Opened
@@ -110,6 +110,7 @@ class Mirror:
         receipt = content_pb2.Receipt(stage=stage, item=[item], time_ms=now.wall, received_through=through)
         line.send_content(plane, ContentType.RECEIPT, encode(receipt), now, transient=False, urgent=False)
         if again:
+            self._moved(plane, statement, now)
             self.acknowledged(line, plane, [statement.serial], now)
         return True
 
@@ -181,8 +182,7 @@ class Mirror:
                 line.outboxes[plane].add(item.copied(copy=line.sibling))
         if plane is Plane.SERVICE:
             self._challenges.said_elsewhere(statement, now)
-        if statement.first_serial:
-            self._moved(plane, statement, now)
+        self._moved(plane, statement, now)
         self._was_ahead(plane, serial, name, now)
         for line in ctx.peers:
             self._sending[line.setup.remote.number].pump(now)
@@ -191,22 +191,18 @@ class Mirror:
         return self._sending[self._setup.remote.number]
 
     def _moved(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
-        """It took the place of an earlier one of ours, whose serial the peer knew for another."""
-        serial = statement.first_serial
-        pending = self._ctx.outboxes[plane].pending.get(serial)
-        if pending is not None and not pending.is_void:
+        """It took the place of what waits under the serials that it had before, which the peer knew for another."""
+        ctx, new = self._ctx, statement.serial
+        if not statement.first_serial:
+            return
+        waits, what = ctx.outboxes[plane].pending.values(), said_first(statement)
+        for serial in sorted(item.serial for item in waits if item.first == what and item.serial < new):
             self._drop(plane, serial, now)
-            self._ctx.record(
-                "msg.renumbered",
-                said(statement),
-                plane=plane.value,
-                serial=serial,
-                new=statement.serial,
-                statement=(self.held(plane, statement.serial) or b"").hex(),
-            )
-            self._first().fact(plane, serial, SentState.RENUMBERED, now, str(statement.serial))
+            name = (self.held(plane, new) or b"").hex()
+            ctx.record("msg.renumbered", said(statement), plane=plane.value, serial=serial, new=new, statement=name)
+            self._first().fact(plane, serial, SentState.RENUMBERED, now, str(new))
             if plane is Plane.SERVICE:
-                self._challenges.moved(serial, statement.serial)
+                self._challenges.moved(serial, new)
 
     def _drop(self, plane: Plane, serial: int, now: Instant) -> Pending | None:
         self._ctx.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
@@ -252,10 +248,11 @@ class Mirror:
             line.tell_settled(plane, [item], now, expired=False)
 
     def acknowledged(self, line: Context, plane: Plane, serials: list[int], now: Instant) -> None:
-        """A sibling holds these: it is told which of them wait no more."""
+        """A sibling holds these: it is told which of them wait no more, and under which serial they go on."""
         history = self._ctx.history
         for serial in serials:
             self.late.shown(plane, serial, line.setup.remote.number)
+            copy_again(self._ctx, plane, history.moved_to(plane, serial), line)
         for state in (SentState.DELIVERED, SentState.EXPIRED):
             items = []
             for serial in serials:

@@ -48,6 +48,11 @@ FOLLOWS_LOSS: Final[Mapping[SentState, frozenset[SentState]]] = {
 """The same once one side has lost state: the peer is owed again what it has forgotten."""
 
 
+def said_first(statement: content_pb2.Statement) -> tuple[int, bytes]:
+    """First serial and body salt: the same under every serial that it is given (docs/protocol.md 12.6)."""
+    return statement.first_serial or statement.serial, statement.body_salt
+
+
 BESIDE: Final = 16
 """Added to the precedence of non-papers: they have an order of their own, so that nothing of record waits for one."""
 
@@ -72,6 +77,8 @@ class Pending:
     """Of the statement that a void one replaced."""
     other_names: tuple[bytes, ...] = ()
     """Of the void ones that our siblings make in its place."""
+    first: tuple[int, bytes] | None = None
+    """What it keeps if it is renumbered: first serial and body salt. Of empty ones nothing."""
     copy: bool = False
     """For a terminal that is not the first to have it: nothing is told of it any more, and it does not expire."""
     state: SentState = SentState.QUEUED
@@ -93,6 +100,7 @@ class Pending:
         """Note what is said in it, where that matters on its way."""
         self.is_test = statement.kind == content_pb2.STATEMENT_KIND_TEST
         self.is_nonpaper = statement.kind == NON_PAPER
+        self.first = said_first(statement)
 
     @property
     def names(self) -> tuple[bytes, ...]:

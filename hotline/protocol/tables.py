@@ -241,6 +241,9 @@ class History(Protocol):
     def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
         """Whether this stage is already known of our statement."""
 
+    def moved_to(self, plane: Plane, serial: int) -> int:
+        """The serial under which our statement of this one goes on; 0 if it was not renumbered."""
+
     def rung(self, way: str, plane: Plane, serial: int, stage: str) -> int:
         """When `shown` or the newest `reply-by` was said of a sent or received statement; 0 if it was not."""
 

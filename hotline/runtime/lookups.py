@@ -135,6 +135,12 @@ class Lookups:
         sql = "SELECT 1 FROM sent_fact WHERE plane=? AND serial=? AND stage=? LIMIT 1"
         return bool(self.query(sql, (plane.value, serial, stage)))
 
+    def moved_to(self, plane: Plane, serial: int) -> int:
+        """The serial under which our statement of this one goes on; 0 if it was not renumbered."""
+        sql = "SELECT by FROM sent_fact WHERE plane=? AND serial=? AND stage='renumbered'"
+        found = self.query(sql, (plane.value, serial))
+        return int(found[0][0]) if found else 0
+
     def rung(self, way: str, plane: Plane, serial: int, stage: str) -> int:
         """When `shown` or the newest `reply-by` was said of a statement; 0 if it was not."""
         sql = "SELECT said FROM ladder WHERE way=? AND plane=? AND serial=? AND stage=?"

@@ -16,14 +16,14 @@ class Disk:
     tables: dict[str, dict[tuple[object, ...], Row]] = field(default_factory=dict)
     log: MemoryLog = field(default_factory=MemoryLog)
 
-    stages: set[tuple[object, ...]] = field(default_factory=set)
-    """Index of the table `sent_fact`: plane, serial and stage, whoever said so; before them the party that a table of
+    stages: dict[tuple[object, ...], str] = field(default_factory=dict)
+    """Index of the table `sent_fact`: plane, serial and stage, and by whom last; before them the party that a table of
     its own belongs to."""
 
     def copy(self) -> Disk:
         """A backup."""
         tables = {name: dict(rows) for name, rows in self.tables.items()}
-        return Disk(tables, self.log.copy(), set(self.stages))
+        return Disk(tables, self.log.copy(), dict(self.stages))
 
     def apply(self, change: Change, key: tuple[str, ...]) -> None:
         """One change; `key` names the columns of the table's key."""
@@ -33,7 +33,7 @@ class Disk:
             rows[place] = change.row
             name, _, party = change.table.partition("@")
             if name == "sent_fact":
-                self.stages.add((*([party] if party else []), *place[:3]))
+                self.stages[*([party] if party else []), *place[:3]] = str(change.row["by"])
         elif len(change.match) == len(key):
             rows.pop(tuple([change.match[column] for column in key]), None)
         else:

@@ -58,6 +58,10 @@ class Shelf:
         """Whether this stage is already known of our statement."""
         return (*self._whose, plane.value, serial, stage) in self._disk.stages
 
+    def moved_to(self, plane: Plane, serial: int) -> int:
+        """The serial under which our statement of this one goes on; 0 if it was not renumbered."""
+        return int(self._disk.stages.get((*self._whose, plane.value, serial, "renumbered"), 0))
+
     def rung(self, way: str, plane: Plane, serial: int, stage: str) -> int:
         """When `shown` or the newest `reply-by` was said of a statement; 0 if it was not."""
         row = self._table("ladder").get((way, plane.value, serial, stage))

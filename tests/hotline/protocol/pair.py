@@ -91,6 +91,11 @@ class Memory:
     def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
         return any(key[:3] == (plane.value, serial, stage) for key in self.tables.get("sent_fact", {}))
 
+    def moved_to(self, plane: Plane, serial: int) -> int:
+        rows = self.tables.get("sent_fact", {}).items()
+        wanted = (plane.value, serial, "renumbered")
+        return next((int(str(row["by"])) for key, row in rows if key[:3] == wanted), 0)
+
     def rung(self, way: str, plane: Plane, serial: int, stage: str) -> int:
         row = self.tables.get("ladder", {}).get((way, plane.value, serial, stage))
         return 0 if row is None else row["said"]  # type: ignore[return-value]

@@ -15,8 +15,10 @@ from hotline.protocol.lacking import _stretch
 from hotline.protocol.mirror import Mirror
 from hotline.protocol.outbox import Pending
 from hotline.protocol.paths import PathState
+from hotline.wire.codec import encode
+from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
-from tests.hotline.protocol.pair import FLASH, PRIORITY, ROUTINE, WALL
+from tests.hotline.protocol.pair import FLASH, PRIORITY, ROUTINE, WALL, Party, clear, durable
 from tests.hotline.protocol.quartet import Quartet, Terminal
 
 REAL = Plane.REAL
@@ -326,3 +328,72 @@ def test_a_stretch_that_is_asked_for_ends_at_its_first_gap() -> None:
         (set(range(3, 4 + MIRROR_BATCH)), (3, 2 + MIRROR_BATCH)),
     ):
         assert _stretch(serials) == stretch
+
+
+def contradicted(four: Quartet, serial: int, plane: Plane) -> None:
+    """BRAVO's main terminal says to the alternate that it holds something else of its party there."""
+    line = four.bravo.endpoint._lines[four.alt.number].context
+    item = content_pb2.ReceiptItem(serial=serial, statement=bytes([serial]) * 32)
+    receipt = content_pb2.Receipt(stage=content_pb2.STAGE_CONFLICT, item=[item], time_ms=WALL, received_through=serial)
+    line.out = Output()
+    line.send_content(plane, ContentType.RECEIPT, encode(receipt), four.bravo.now(), transient=False, urgent=False)
+    for sent in line.out.transmit:
+        four.carry(four.bravo, sent.link, sent.frame)
+    four.run(200)
+
+
+@pytest.mark.parametrize(("plane", "late"), [(REAL, ()), (REAL, (1,)), (Plane.SERVICE, (1,)), (REAL, (2,))])
+def test_what_took_another_serial_twice_waits_under_none_before_it_at_the_sibling(
+    four: Quartet, plane: Plane, late: tuple[int, ...]
+) -> None:
+    """It would be pending there for ever, or be given up as not said (docs/protocol.md 23.18)."""
+    assert four.alpha.speak(speak=False)
+    assert four.alt.speak()
+    four.run(500)
+    held: list[bytes] = []
+    under = 1
+
+    def weather(sender: Party, relay: str, envelope: bytes) -> list[bytes]:
+        receiver = four.receiver(sender, envelope)
+        if sender is not four.alt or not durable(envelope):
+            return [envelope]
+        if receiver is not four.alpha:
+            return []
+        held.extend([envelope] if under in late else [])
+        return [] if under in late else [envelope]
+
+    four.weather = weather
+    four.alt.submit("said once", plane=plane)
+    four.run(200)
+    for under in (2, 3):
+        contradicted(four, under - 1, plane)
+    four.weather = clear
+    four.run(300)
+    for envelope in held:
+        four.bring(four.alt, "relay-1", envelope)
+    four.run(6_000)  # serials of talk ride in every fourth beat
+    mirror_of(four.alpha).lacking._beats = 60  # it asks in its 64th
+    four.run(4_000)
+    ends = {serial: four.alpha.states(serial, plane) for serial in four.alpha.said()}
+    assert ends == {serial: ["delivered" if serial == 3 else "renumbered"] for serial in ends}
+    assert 3 in ends
+    assert not four.alpha.endpoint.context.outboxes[plane].pending
+    assert four.alpha.memory.rows("outbox") == four.alt.memory.rows("outbox") == []
+
+
+def test_what_waits_under_the_first_serial_of_what_a_sibling_renumbered_is_not_taken_for_it(four: Quartet) -> None:
+    """An order that was never said would be told as one that goes on (docs/protocol.md 23.18)."""
+    four.part(*((four.alpha, other) for other in four.all))
+    four.alpha.submit("an order that nobody heard")
+    assert four.alt.speak()
+    four.alt.submit("what holds now")
+    contradicted(four, 1, REAL)
+    four.weather = lambda sender, relay, envelope: [] if sender is four.alpha and durable(envelope) else [envelope]
+    four.meet()
+    four.run(3_000)
+    assert four.alpha.said() == {1: "an order that nobody heard", 2: "what holds now"}
+    four.weather = clear
+    four.run(12_000)
+    assert four.alpha.states(1) == ["expired"]
+    assert "not-said" in four.alpha.alarms()
+    assert four.alpha.states(2) == ["delivered"]

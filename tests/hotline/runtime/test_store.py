@@ -132,7 +132,9 @@ def test_history_is_found_by_plane_and_serial(tmp_path: Path) -> None:
     fact = {"plane": "real", "serial": 1, "stage": "delivered", "at": 5, "by": "BRAVO", "evidence": b""}
     received = {"plane": "real", "serial": 9, "content": b"c", "signature": b"s", "hash": b"h", "at": 1}
     with opened(tmp_path) as store:
-        store.commit([statement(1), Output(changes=[Put("sent_fact", fact), Put("received", received)])], NOW)
+        moved = {**fact, "stage": "renumbered", "by": "12"}
+        facts = [Put("sent_fact", one) for one in (fact, moved)]
+        store.commit([statement(1), Output(changes=[*facts, Put("received", received)])], NOW)
         row = store.sent(Plane.REAL, 1)
         assert row is not None
         assert row.content == b"c" * 400
@@ -143,6 +145,11 @@ def test_history_is_found_by_plane_and_serial(tmp_path: Path) -> None:
         assert store.has_sent_fact(Plane.REAL, 1, "delivered")
         assert not store.has_sent_fact(Plane.REAL, 1, "read")
         assert not store.has_sent_fact(Plane.EXERCISE, 1, "delivered")
+        assert [store.moved_to(Plane.REAL, 1), store.moved_to(Plane.REAL, 9), store.moved_to(Plane.EXERCISE, 1)] == [
+            12,
+            0,
+            0,
+        ]
 
 
 @pytest.mark.parametrize("sql", ["UPDATE entry SET leaf=x'00' WHERE seq=0;", "DELETE FROM entry WHERE seq=0;"])
