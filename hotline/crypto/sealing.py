@@ -10,7 +10,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, MLKEM768X25519PublicKey, Suite
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from hotline.errors import NotOpened
 
@@ -85,10 +87,7 @@ def next_chain_key(chain_key: bytes) -> bytes:
 
 def derive_message_key(chain_key: bytes) -> MessageKey:
     """HKDF-Expand-SHA256(chain key, "hotline/v1/msg", 76) = key(32) || nonce(12) || commitment(32)."""
-    first = hmac.digest(chain_key, b"hotline/v1/msg\x01", "sha256")
-    second = hmac.digest(chain_key, first + b"hotline/v1/msg\x02", "sha256")
-    third = hmac.digest(chain_key, second + b"hotline/v1/msg\x03", "sha256")
-    material = first + second + third
+    material = HKDFExpand(SHA256(), 76, b"hotline/v1/msg").derive(chain_key)
     return MessageKey(material[:32], material[32:44], material[44:76])
 
 
