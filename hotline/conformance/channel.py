@@ -131,7 +131,8 @@ def _rows(kept: Sequence[Json]) -> list[Row]:
 
 
 def _open(session: Session, data: bytes) -> Json:
-    made = session.header(data)
+    made = decode_header(data)
+    session.check_address(made)
     if made.flags & FLAG_CLEAR:
         session.read_key_request(data, _NOW)
         plane, found = Plane.REAL, decode_inner(data[HEADER_SIZE:], padded=False)

@@ -414,9 +414,9 @@ class Endpoint:
 
     def _envelope(self, path: Path, envelope: bytes, now: Instant) -> None:
         """Whoever it is from says its header; a header that names nobody whom we know is refused by the first line."""
-        sender = decode_header(envelope).sender
-        line = self._lines.get(sender, self._first)
-        line.envelope(line.context.paths.get(path.setup.name, path), envelope, now, self._settled)
+        header = decode_header(envelope)
+        line = self._lines.get(header.sender, self._first)
+        line.envelope(line.context.paths.get(path.setup.name, path), header, envelope, now, self._settled)
 
     def _settled(self, link: str, name: bytes) -> None:
         self._taken.setdefault(link, []).append(name)

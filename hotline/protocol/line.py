@@ -62,10 +62,10 @@ class Line:
             found += [path.next_beat_at, path.silent_at()]
         return found
 
-    def envelope(self, path: Path, envelope: bytes, now: Instant, taken: Taken) -> None:
+    def envelope(self, path: Path, header: Header, envelope: bytes, now: Instant, taken: Taken) -> None:
         """Order of trust: length and header, key, commitment and seal, signature, parse, order, act."""
         ctx = self.context
-        header = ctx.session.header(envelope)
+        ctx.session.check_address(header)
         if not ctx.awake:
             if not header.transient and path.setup.name in ctx.paths:
                 taken(path.setup.name, envelope_id(envelope))

@@ -31,7 +31,6 @@ from hotline.wire.envelope import (
     FLAG_TRANSIENT,
     HEADER_SIZE,
     Header,
-    decode_header,
 )
 from hotline.wire.inner import ContentType, Inner, decode_inner, encode_inner
 from hotline.wire.v1 import content_pb2
@@ -201,12 +200,10 @@ class Session:
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
-    def header(self, envelope: bytes) -> Header:
-        """The header of an envelope from the peer to us. Raises Malformed."""
-        header = decode_header(envelope)
+    def check_address(self, header: Header) -> None:
+        """Raises Malformed unless an envelope with this header is from the peer to us."""
         if (header.sender, header.recipient) != (self.ends_in.sender, self.ends_in.recipient):
             raise Malformed("address", f"from {header.sender} to {header.recipient}")
-        return header
 
     def open(self, header: Header, envelope: bytes, now: Instant, path: str = "") -> Opened:
         """Open what came over `path` from the peer. Raises NotOpened, Malformed or Untrusted, state unchanged."""

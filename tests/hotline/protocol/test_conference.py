@@ -22,6 +22,7 @@ from hotline.protocol.events import (
     Suspicion,
 )
 from hotline.protocol.paths import PathState
+from hotline.wire.envelope import decode_header
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.pair import FLASH, ROUTINE, Party
 from tests.hotline.protocol.trio import Delegation, Disk, Trio
@@ -200,8 +201,9 @@ def test_nobody_reads_what_was_sealed_to_another() -> None:
     for envelope in taken:
         changed = envelope[:2] + b"\0\3" + envelope[4:]
         session = charlie.member(alpha).context.session
+        session.check_address(decode_header(changed))
         with pytest.raises(Exception, match=r"not-opened|unknown"):
-            session.open(session.header(changed), changed, charlie.now())
+            session.open(decode_header(changed), changed, charlie.now())
     assert charlie.refusals() == []
 
 
