@@ -120,14 +120,14 @@ def check_fields(statement: content_pb2.Statement) -> None:
 def _too_many(text: str, fields: Iterable[content_pb2.Field | Typed]) -> str:
     """Why these fields together cannot go with this text; nothing if they can."""
     found = list(fields)
+    if not found:
+        return ""
     if len({field.name for field in found}) < len(found):
         return "two fields have one name"
     if len(found) > FIELDS_MAX:
         return f"there are {len(found)} fields, the limit is {FIELDS_MAX}"
     size = len(text.encode()) + sum(len((field.name + field.value).encode()) + FIELD_COST for field in found)
-    return (
-        f"text and fields have {size} bytes, the limit is {TEXT_BYTES_MAX}" if found and size > TEXT_BYTES_MAX else ""
-    )
+    return f"text and fields have {size} bytes, the limit is {TEXT_BYTES_MAX}" if size > TEXT_BYTES_MAX else ""
 
 
 def add_fields(statement: content_pb2.Statement, phrase: str, book: bytes, fields: Iterable[Typed]) -> None:

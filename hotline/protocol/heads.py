@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from hotline.errors import Malformed, Untrusted
@@ -26,6 +27,12 @@ class SignedHead(NamedTuple):
     def place(self) -> tuple[int, int]:
         """Log epoch and size."""
         return self.epoch, self.size
+
+
+@lru_cache(maxsize=64)
+def _verifier(log: LogIdentity, epoch: int) -> Ed25519Verifier:
+    """One key signs many heads: whether it is a good one is looked at once. Raises Malformed or Untrusted."""
+    return Ed25519Verifier(log_origin(log.base, epoch), log.key)
 
 
 def place_of(note: bytes, log: LogIdentity) -> tuple[int, int]:
@@ -67,7 +74,7 @@ def said_head(note: bytes, log: LogIdentity) -> dict[str, str | int]:
 def open_head(note: bytes, log: LogIdentity) -> SignedHead:
     """A head that `log` signed, without what others wrote beside it. Raises Malformed or Untrusted."""
     epoch, _ = place_of(note, log)
-    opened = open_note(note, [Ed25519Verifier(log_origin(log.base, epoch), log.key)])
+    opened = open_note(note, [_verifier(log, epoch)])
     checkpoint = parse_checkpoint(opened.text)
     # Whoever passes a note on may add lines to it, and a few signs in them fill a ledger entry.
     return SignedHead(epoch, checkpoint.size, checkpoint.root, Note(opened.text, opened.verified).encode())

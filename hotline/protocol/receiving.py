@@ -341,10 +341,12 @@ class Receiving:
         """The peer says it has sent less than we have received: it has lost state and will repeat serials; tell it."""
         inbox = self._ctx.inboxes[plane]
         highest = inbox.highest
+        if peer_sent >= highest:
+            return
         name = inbox.known_hash(highest)
         told_at = self._doubted_at.get(plane)
         due = told_at is None or now.mono - told_at >= _DOUBT_INTERVAL
-        if peer_sent < highest and name is not None and due:
+        if name is not None and due:
             self._doubted_at[plane] = now.mono
             self._send_receipt([line], plane, content_pb2.STAGE_CONFLICT, [(highest, name)], now)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from hotline.crypto.signing import SigningKey, pae, verify
@@ -61,6 +62,8 @@ _SPANS_PER_LINE: Final = 70  # of at most 27 characters each: with the other fie
 
 PRECEDENCES: Final = tuple(value for value in content_pb2.Precedence.values() if value)
 """Lowest first."""
+_STAGES: Final = frozenset(value for value in content_pb2.Stage.values() if value)
+_PRESENCES: Final = frozenset(value for value in content_pb2.Presence.values() if value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Ends:
         return (self.charter, sender, self.recipient.to_bytes(2, "big"))
 
 
+@cache
 def label(kind: ContentType, plane: Plane) -> str:
     """The signature label of a content type on a plane."""
     return f"hotline/v1/{kind.name.lower().replace('_', '-')}/{plane.value}"
@@ -267,7 +271,7 @@ def _check_kind(statement: content_pb2.Statement) -> None:
 def decode_receipt(content: bytes) -> content_pb2.Receipt:
     """Parse and check a receipt. Raises Malformed."""
     receipt = decode(content_pb2.Receipt, content, _CONTENT_MAX)
-    if receipt.stage not in content_pb2.Stage.values() or not receipt.stage:
+    if receipt.stage not in _STAGES:
         raise Malformed("stage", str(receipt.stage))
     most = 1 if receipt.stage in (*_RUNGS, content_pb2.STAGE_TOLD) else RECEIPT_ITEMS_MAX
     if not 1 <= len(receipt.item) <= most or receipt.received_through > SERIAL_MAX:
@@ -325,7 +329,7 @@ def decode_heartbeat(content: bytes) -> content_pb2.Heartbeat:
         raise Malformed("beat", "half a word of the SERVICE plane")
     if not heartbeat.beat or max(serials) > SERIAL_MAX or heartbeat.time_ms > TIME_MAX:
         raise Malformed("beat", "a number that is none")
-    if heartbeat.presence not in content_pb2.Presence.values() or not heartbeat.presence:
+    if heartbeat.presence not in _PRESENCES:
         raise Malformed("beat", f"presence {heartbeat.presence}")
     if heartbeat.presence_until_ms > (TIME_MAX if heartbeat.presence in PRESENCE_WITH_TIME else 0):
         raise Malformed("beat", "an end of what has none")
