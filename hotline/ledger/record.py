@@ -87,16 +87,9 @@ def _object(values: Mapping[str, str | int]) -> str:
     return "{" + ",".join(parts) + "}"
 
 
-def _commitments(values: Mapping[str, str]) -> str:
-    for tag, value in values.items():
-        if not isinstance(value, str) or not _COMMITMENT.fullmatch(value):
-            raise LocalError(f"a ledger commitment is 64 lower-case hex digits: {tag}")
-    return _object(values)
-
-
 def _encode(leaf: Leaf) -> bytes:
     return (
-        f'{{"commit":{_commitments(leaf.commit)},"epoch":{leaf.epoch},"fields":{_object(leaf.fields)},"rnd":"{leaf.rnd}",'
+        f'{{"commit":{_object(leaf.commit)},"epoch":{leaf.epoch},"fields":{_object(leaf.fields)},"rnd":"{leaf.rnd}",'
         f'"seq":{leaf.seq},"ts":"{leaf.ts}","type":{encode_basestring_ascii(leaf.type)},"v":{VERSION}}}'
     ).encode("ascii")
 
@@ -145,6 +138,8 @@ def parse_leaf(data: bytes) -> Leaf:
         raise Malformed("leaf", "a number of the wrong type or size")
     if not _TIME.fullmatch(ts) or not _BLINDER.fullmatch(rnd):
         raise Malformed("leaf", "a time or a blinder that is none")
+    if not all(isinstance(value, str) and _COMMITMENT.fullmatch(value) for value in commits.values()):
+        raise Malformed("leaf", "a commitment that is not 64 lower-case hex digits")
     leaf = Leaf(seq, ts, kind, epoch, rnd, fields, commits)
     try:
         spelled = _encode(leaf)

@@ -21,7 +21,7 @@ from hotline.files import sync_folder
 from hotline.ledger.log import Ledger
 from hotline.ledger.record import Entry
 from hotline.ledger.tree import Frontier
-from hotline.machine import Change, Delete, Instant, Output, Put
+from hotline.machine import Change, Instant, Output, Put
 from hotline.protocol.tables import TABLES, Head, scoped, shape
 from hotline.runtime.contentkeys import ContentKeys, spell_openings
 from hotline.runtime.ledgerstore import LEDGER_SCHEMA, Loaded, append, consistency, head_of, load, root_at
@@ -238,8 +238,6 @@ class EndpointStore(Lookups):
             self._writer.execute("COMMIT")
         except (sqlite3.Error, KeyFileError) as error:
             raise StorageError(f"{self.path}: a commit failed ({error}); whether it was stored is unknown") from error
-        if self._wipe_at is None and any(_destroys_secret(change) for output in batch for change in output.changes):
-            self._wipe_at = now.mono
         self._wipe_when_due(now.mono)
         self._tidier.look(self._writer.total_changes, now.mono)
         if staged is not None:
@@ -271,6 +269,8 @@ class EndpointStore(Lookups):
         else:
             condition = " AND ".join(f'"{column}"=?' for column in change.match)
             self._writer.execute(f'DELETE FROM "{change.table}" WHERE {condition}', list(change.match.values()))  # noqa: S608 - names are ours
+            if self._wipe_at is None and _holds_secrets(change.table):
+                self._wipe_at = now.mono
 
     # --- ports of the endpoint ---------------------------------------------------------------------------------------
 
@@ -306,9 +306,9 @@ class EndpointStore(Lookups):
         self._lock.close()
 
 
-def _destroys_secret(change: Change) -> bool:
-    table = TABLES.get(change.table.partition("@")[0])  # requests of auditors lie in a table of this store's own
-    return isinstance(change, Delete) and table is not None and "box" in table.columns
+def _holds_secrets(name: str) -> bool:
+    table = TABLES.get(name.partition("@")[0])  # requests of auditors lie in a table of this store's own
+    return table is not None and "box" in table.columns
 
 
 def request_audit(database: sqlite3.Connection, unix_ms: int, kind: str, who: str, what: str) -> None:
