@@ -58,7 +58,7 @@ class Again:
             empty.copy = True
             outbox.add(empty)
             return
-        if stored is None and self._mirror.lacking.may_come(plane, serial):
+        if stored is None and self._may_come(plane, serial, now):
             return  # a sibling said it, to another terminal of the peer: it brings it to us, and we to this one
         if stored is None:
             # Given out by a state that we lost: an empty statement closes the gap, or the peer says CONFLICT.
@@ -73,6 +73,11 @@ class Again:
             item = void(ctx, plane, item)
         item.copy = ctx.standing.several and delivered
         self._owe(plane, item)
+
+    def _may_come(self, plane: Plane, serial: int, now: Instant) -> bool:
+        """Whether it is a sibling's: what no terminal of the peer has is not said any more (23.6)."""
+        lacking = self._mirror.lacking
+        return lacking.peer_has(plane) >= serial and lacking.may_come(plane, serial, now)
 
     def _owe(self, plane: Plane, item: Pending) -> None:
         self._ctx.outboxes[plane].add(item)

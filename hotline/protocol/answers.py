@@ -174,10 +174,13 @@ class Answers:
 
     def said(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
         """What a named officer of the peer did with these statements; it is noted whether or not it is news."""
-        ours = set[int]()
+        ours, noted = set[int](), []
         for item in receipt.item:
             self._deliver_one(plane, item.serial, item.statement, now)
             known = self._ctx.history.sent(plane, item.serial)
+            if known is None and self._mirror.lacking.may_come(plane, item.serial, now):
+                continue  # a sibling said it: once it is here, we are told again
+            noted.append(item)
             if known is None or known.hash != item.statement or self.again.has_moved(plane, item.serial):
                 continue
             ours.add(item.serial)
@@ -189,8 +192,10 @@ class Answers:
                 case _:
                     self._promised(plane, item.serial, receipt, name, now)
         self.again.doubt(plane, receipt.item, now, taken=ours)
+        if not noted:
+            return
         # Noted even if we do not know it: after a loss of state it would be repeated for ever.
-        answer = content_pb2.Receipt(stage=content_pb2.STAGE_NOTED, item=receipt.item, time_ms=now.wall)
+        answer = content_pb2.Receipt(stage=content_pb2.STAGE_NOTED, item=noted, time_ms=now.wall)
         if receipt.stage != content_pb2.STAGE_READ:
             answer.noted, answer.reply_by_ms = receipt.stage, receipt.reply_by_ms
         content = encode(answer)

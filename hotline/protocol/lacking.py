@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from hotline.limits import MIRROR_BATCH
-from hotline.machine import Plane
+from hotline.machine import Instant, Plane
 from hotline.protocol.context import Context
-from hotline.protocol.copies import copy_again, talk_again
-from hotline.protocol.paths import PathState
+from hotline.protocol.copies import copy_again, remember, talk_again
+from hotline.protocol.voids import filler
 from hotline.wire.v1 import content_pb2
 
 if TYPE_CHECKING:
@@ -32,11 +34,11 @@ class Lacking:
         self._asked = dict.fromkeys(Plane, 0)
         self._doubted = dict.fromkeys(Plane, 0)
         """Of what a sibling was last asked whether it knows a better end."""
-        self._asks: dict[tuple[int, Plane], tuple[int, int]] = {}
-        """What each sibling asks for in its last beat: first and last serial."""
         self._beats = 0
-        self._gone: set[tuple[Plane, int]] = set()
-        """Said by a terminal of ours that has lost it, and held by none."""
+        self._denied: dict[tuple[Plane, int], frozenset[int]] = {}
+        """What this record lacks, and which siblings have said that they hold nothing there either."""
+        self._questions: dict[int, set[tuple[Plane, int]]] = {}
+        """Of what each sibling is asked that now."""
 
     def write(self, heartbeat: content_pb2.Heartbeat, line: Context) -> None:
         """In a beat to a sibling: how far our record of the party's statements goes, and what it lacks."""
@@ -57,7 +59,7 @@ class Lacking:
     def _mark(self, plane: Plane) -> int:
         while self._ctx.outboxes[plane].last_serial > self.through[plane]:
             following = self.through[plane] + 1
-            if self._mirror.held(plane, following) is None and (plane, following) not in self._gone:
+            if self._mirror.held(plane, following) is None and not self._is_gone(plane, following):
                 break
             self.through[plane] += 1
         return self.through[plane]
@@ -85,31 +87,39 @@ class Lacking:
             return False
         return (plane, serial) not in self._mirror.refused_late or self.peer_has(plane) >= serial
 
-    def may_come(self, plane: Plane, serial: int) -> bool:
-        """Whether a sibling may still bring what the peer has of our party and this record lacks.
+    # --- what nobody holds -------------------------------------------------------------------------------------------
 
-        Not if every sibling is heard, and says that it lacks it like this one: who said it has lost it.
+    def may_come(self, plane: Plane, serial: int, now: Instant) -> bool:
+        """Whether a sibling may still bring what this record lacks.
+
+        Not once each of them has said that it holds nothing there either: who said it has lost it.
         """
-        if (plane, serial) in self._gone or self.peer_has(plane) < serial:
-            return False
-        siblings = self._ctx.siblings
-        if not siblings:
-            return False
-        heard = all(any(path.state is PathState.UP for path in line.paths.values()) for line in siblings)
-        lacked = heard and all(self._lacks(line, plane, serial) for line in siblings)
-        if not lacked or self._mark(plane) != serial - 1:
-            return True
-        self._gone.add((plane, serial))
-        return False
+        if self._mirror.held(plane, serial) is not None:
+            return True  # it is about to be committed
+        for line in self._ctx.siblings:
+            self._ask(line, plane, serial, now)
+        return not self._is_gone(plane, serial)
 
-    def _lacks(self, line: Context, plane: Plane, serial: int) -> bool:
-        """Whether a sibling says that its record ends before this, or asks for all from where it ends to this.
+    def _is_gone(self, plane: Plane, serial: int) -> bool:
+        denied = self._denied.get((plane, serial), frozenset())
+        return denied >= {line.setup.remote.number for line in self._ctx.siblings}
 
-        What it only doubts it asks for too, but that it holds.
-        """
-        through = line.peer.received_through[plane]
-        first, last = self._asks.get((line.setup.remote.number, plane), (0, 0))
-        return serial == through + 1 or (first == through + 1 <= serial <= last)
+    def _ask(self, line: Context, plane: Plane, serial: int, now: Instant) -> None:
+        """By the empty statement that is to close the gap: the sibling acknowledges it, or has something else."""
+        number, box = line.setup.remote.number, line.outboxes[plane]
+        if serial in box.pending or number in self._denied.get((plane, serial), ()):
+            return
+        asked = {(of, one) for of, one in self._questions.get(number, ()) if one in line.outboxes[of].pending}
+        if serial <= max(box.last_serial, self.peer_has(plane)) and len(asked) < MIRROR_BATCH:
+            box.add(replace(filler(self._ctx, plane, serial, now), copy=True))
+            self._questions[number] = asked | {(plane, serial)}
+
+    def denied(self, line: Context, plane: Plane, serials: Iterable[int]) -> None:
+        """A sibling holds these; what is not in this record was a question: it holds nothing there."""
+        for serial in serials:
+            if self._mirror.held(plane, serial) is None:
+                known = self._denied.get((plane, serial), frozenset())
+                remember(self._denied, (plane, serial), known | {line.setup.remote.number})
 
     def peer_has(self, plane: Plane) -> int:
         """How far the terminal of the peer has received that has received the most."""
@@ -142,7 +152,6 @@ class Lacking:
             (Plane.REAL, lacking.first, lacking.last),
             (Plane.EXERCISE, lacking.exercise_first, lacking.exercise_last),
         ):
-            self._asks[line.setup.remote.number, plane] = (first, last)
             if first:
                 self._offer(line, plane, first, min(last, first + MIRROR_BATCH - 1))
 

@@ -16,7 +16,7 @@ from hotline.protocol.copies import DOUBTS_ANSWERED_MAX, Late, copy_again, remem
 from hotline.protocol.entries import references, said
 from hotline.protocol.lacking import Lacking
 from hotline.protocol.language import link
-from hotline.protocol.neutral import CORRECTING, kind_word
+from hotline.protocol.neutral import CORRECTING, VOIDS, kind_word
 from hotline.protocol.outbox import Pending, SentState, said_first
 from hotline.protocol.promises import Promises
 from hotline.protocol.sending import Sending
@@ -92,7 +92,9 @@ class Mirror:
         name = statement_hash(plane, ends, opened.inner.content)
         held = self.held(plane, statement.serial)
         again = held == name
-        if held is None and self._too_late(plane, statement, opened.author):
+        if statement.kind in VOIDS:
+            held = self._asked(line, plane, statement.serial, held) or name
+        elif held is None and self._too_late(plane, statement, opened.author):
             if (plane, statement.serial) not in self.refused_late:
                 ctx.record("mirror.refused", plane=plane.value, serial=statement.serial, statement=name.hex())
             remember(self.refused_late, (plane, statement.serial), None)
@@ -113,6 +115,13 @@ class Mirror:
             self._moved(plane, statement, now)
             self.acknowledged(line, plane, [statement.serial], now)
         return True
+
+    def _asked(self, line: Context, plane: Plane, serial: int, held: bytes | None) -> bytes | None:
+        """A sibling asks what is here before it closes a gap: what could be told it is told (23.4)."""
+        if held is None or self._ctx.history.is_nonpaper(plane, serial):
+            return None
+        copy_again(self._ctx, plane, serial, line)
+        return held
 
     def held(self, plane: Plane, serial: int) -> bytes | None:
         """The name of what our party has said under this serial, as far as this record knows."""
@@ -250,6 +259,7 @@ class Mirror:
     def acknowledged(self, line: Context, plane: Plane, serials: list[int], now: Instant) -> None:
         """A sibling holds these: it is told which of them wait no more, and under which serial they go on."""
         history = self._ctx.history
+        self.lacking.denied(line, plane, serials)
         for serial in serials:
             self.late.shown(plane, serial, line.setup.remote.number)
             copy_again(self._ctx, plane, history.moved_to(plane, serial), line)
@@ -299,6 +309,8 @@ class Mirror:
                 continue
             waits = ctx.outboxes[plane].pending.get(item.serial)  # it may be the same box
             line.outboxes[plane].remove(item.serial, now.mono)
+            if line.sibling and pending.is_void:
+                continue  # it was a question, and what stands there is on its way to us
             if item.statement != _NOTHING:
                 self._clash(plane, item.serial, item.statement, pending.hash)
                 if line.sibling:

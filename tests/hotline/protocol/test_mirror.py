@@ -14,7 +14,6 @@ from hotline.protocol.events import Translate
 from hotline.protocol.lacking import _stretch
 from hotline.protocol.mirror import Mirror
 from hotline.protocol.outbox import Pending
-from hotline.protocol.paths import PathState
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
@@ -36,7 +35,8 @@ def mirror_of(one: Terminal) -> Mirror:
 def holding(one: Terminal, held: Iterable[int], last: int) -> Mirror:
     """Its mirror, as if the record held these of the party's statements, the last known of this number."""
     mirror, kept = mirror_of(one), set(held)
-    one.endpoint.context.outboxes[REAL].last_serial = last
+    for line in one.endpoint.context.lines:
+        line.outboxes[REAL].last_serial = last
     one.lies = True
     mirror.held = lambda plane, serial: bytes(32) if plane is REAL and serial in kept else None  # type: ignore[method-assign]
     return mirror
@@ -282,40 +282,54 @@ def test_after_a_start_the_newest_that_expired_are_doubted(four: Quartet) -> Non
     assert mirror.late.doubts(Plane.SERVICE, 1) == set()
 
 
-def test_a_hole_is_nobodys_once_every_sibling_ends_before_it(four: Quartet) -> None:
+def test_a_hole_is_nobodys_once_each_sibling_says_that_it_holds_nothing_there(four: Quartet) -> None:
     """It would be waited for without end, or closed while somebody could still fill it (docs/protocol.md 23.4)."""
     mirror, ctx = holding(four.alt, {1, 2, 4}, 4), four.alt.endpoint.context
     (line,) = ctx.siblings
-    for peer in ctx.peers:
-        peer.peer.received_through[REAL] = 0
-    ctx.peers[1].peer.received_through[REAL] = 4
-    lacking = mirror.lacking
-    assert not lacking.may_come(REAL, 5), "nobody has it"
-    for through, comes in ((1, True), (4, True), (3, True), (2, False)):
-        line.peer.received_through[REAL] = through
-        assert lacking.may_come(REAL, 3) is comes, through
-    line.peer.received_through[REAL] = 1
-    assert not lacking.may_come(REAL, 3), "it was said once: who said it has lost it"
+    lacking, asked = mirror.lacking, line.outboxes[REAL].pending
+    assert lacking.may_come(REAL, 2, four.alt.now()), "it has come, and is about to be committed"
+    assert not asked
+    four.part((four.alpha, four.alt))
+    for _ in range(2):
+        assert lacking.may_come(REAL, 3, four.alt.now())
+        assert list(asked) == [3]
+    four.run(4_000)
+    assert lacking.may_come(REAL, 3, four.alt.now()), "who is not heard may have it"
+    four.meet()
+    four.run(8_000)
+    assert not lacking.may_come(REAL, 3, four.alt.now()), "it was said once: who said it has lost it"
+    assert not asked
     assert lacking._mark(REAL) == 4, "the record goes on behind it"
-    lacking._gone.clear()
-    lacking.through[REAL] = 0
-    line.peer.received_through[REAL] = 2
-    for path in line.paths.values():
-        path.state = PathState.SUSPECT
-    assert lacking.may_come(REAL, 3), "who is not heard may have it"
+    assert four.alpha.said() == {}, "what is asked about is said by nobody"
 
 
-def test_a_hole_behind_another_is_nobodys_once_every_sibling_asks_for_both(four: Quartet) -> None:
-    """The second of two lost statements would be waited for without end (docs/protocol.md 23.4)."""
-    mirror, ctx = holding(four.alt, {1, 2, 4}, 4), four.alt.endpoint.context
+def test_what_is_told_no_sibling_is_not_waited_for(four: Quartet) -> None:
+    """What was said without prejudice before there were siblings is closed for them (docs/protocol.md 23.4, 23.11)."""
+    # docs/protocol.md 23.4
+    four.alpha.submit("to one terminal")
+    four.run(1_000)
+    mirror, ctx = mirror_of(four.alpha), four.alpha.endpoint.context
     (line,) = ctx.siblings
-    ctx.peers[0].peer.received_through[REAL] = 4
-    line.peer.received_through[REAL] = 1
-    for first, last, comes in ((3, 3, True), (1, 4, True), (2, 2, True), (0, 0, True), (2, 3, False)):
-        beat = content_pb2.Heartbeat()
-        beat.lacking.first, beat.lacking.last = first, last
-        mirror.lacking.heard(beat, line)
-        assert mirror.lacking.may_come(REAL, 3) is comes, (first, last)
+    for sealed, held in ((False, mirror.held(REAL, 1)), (True, None)):
+        ctx.history.is_nonpaper = lambda *_, sealed=sealed: sealed  # type: ignore[misc]
+        assert mirror._asked(line, REAL, 1, mirror.held(REAL, 1)) == held
+        assert (line.outboxes[REAL].remove(1, four.time) is None) is sealed
+
+
+def test_siblings_are_asked_of_few_holes_at_once_and_of_none_that_nobody_knows(four: Quartet) -> None:
+    """A peer that lies would fill their boxes, or a long gap (docs/protocol.md 23.4)."""
+    mirror, ctx = holding(four.alt, (), 2 * MIRROR_BATCH), four.alt.endpoint.context
+    (line,) = ctx.siblings
+    ctx.peers[0].peer.received_through[REAL] = 2 * MIRROR_BATCH + 1
+    asked = line.outboxes[REAL].pending
+    for serial in (2 * MIRROR_BATCH + 2, *range(2 * MIRROR_BATCH + 1, 0, -1)):
+        assert mirror.lacking.may_come(REAL, serial, four.alt.now())
+    assert list(asked) == list(range(2 * MIRROR_BATCH + 1, MIRROR_BATCH + 1, -1))
+    assert mirror.lacking.may_come(Plane.SERVICE, 1, four.alt.now())
+    assert not line.outboxes[Plane.SERVICE].pending
+    four.run(2_000)
+    assert mirror.lacking.may_come(REAL, 1, four.alt.now())
+    assert list(asked) == [1]
 
 
 def test_a_stretch_that_is_asked_for_ends_at_its_first_gap() -> None:

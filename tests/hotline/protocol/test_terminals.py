@@ -307,6 +307,40 @@ def test_what_every_terminal_of_ours_has_lost_is_closed_for_the_peers_other_one(
     assert four.bravo.got()[1] == "only one has heard this"
 
 
+def heard_by_one_alone(four: Quartet) -> None:
+    """Talk of ALPHA's main terminal that neither its sibling nor BRAVO's alternate has."""
+    four.part((four.alpha, four.alt), (four.alpha, four.beside))
+    for text in ("heard by one alone", "like this"):
+        four.alpha.submit(text, plane=Plane.SERVICE)
+    four.run(2_000)
+    assert (four.bravo.shown(Plane.SERVICE), four.beside.got(), four.alt.said()) == ([1, 2], {}, {})
+
+
+def test_talk_that_every_terminal_of_ours_has_lost_is_closed_for_the_peers_other_one(four: Quartet) -> None:
+    """No heartbeat of siblings tells of talk: its gap would stand for ever (docs/protocol.md 23.4)."""
+    copy = four.alpha.memory.copy()
+    heard_by_one_alone(four)
+    four.alpha.restart(copy)
+    four.meet()
+    four.run(1_000)
+    assert four.alt.speak()
+    four.alt.submit("what comes after it", plane=Plane.SERVICE)
+    four.run(30_000)
+    assert [one.endpoint.context.inboxes[Plane.SERVICE].through for one in (four.bravo, four.beside)] == [3, 3]
+    assert four.beside.got() == {1: "", 2: "", 3: "what comes after it"}
+
+
+def test_talk_that_a_sibling_holds_is_told_before_its_gap_is_closed(four: Quartet) -> None:
+    """It would be empty at the peer's other terminal: after a start nobody tells it (docs/protocol.md 23.4)."""
+    heard_by_one_alone(four)
+    four.alpha.restart()
+    four.meet()
+    assert four.alt.speak()
+    four.run(30_000)
+    assert four.alt.said() == four.beside.got() == {1: "heard by one alone", 2: "like this"}
+    assert "two-voices" not in four.alt.alarms() + four.alpha.alarms()
+
+
 def expired_where_it_had_arrived(four: Quartet) -> None:
     """BRAVO's alternate has #1, whose receipts are lost; it expires, and then BRAVO's main terminal is heard again."""
     no_receipts(four, four.alpha, four.beside)
@@ -387,6 +421,26 @@ def no_receipts(four: Quartet, receiver: Terminal, *senders: Terminal) -> None:
     four.weather = lambda sender, relay, envelope: (
         [] if durable(envelope) and (envelope[4:6], envelope[2:4]) in ways else [envelope]
     )
+
+
+def test_what_is_read_and_promised_before_the_siblings_word_is_so_here_too(four: Quartet) -> None:
+    """Noted while it is not held, it would be read at one terminal and not at the other (docs/protocol.md 23.5)."""
+    four.part((four.alpha, four.alt))
+    four.alpha.submit("one")
+    four.run(1_000)
+    assert four.bravo.read(1).ok
+    until = four.bravo.now().wall + 600_000
+    assert four.bravo.promise(1, until).ok
+    four.run(3_000)
+    assert (four.alpha.states(1), four.alt.said()) == (["delivered", "read"], {})
+    four.alt.restart()
+    four.run(3_000)
+    four.meet()
+    four.run(30_000)
+    assert four.alt.states(1) == ["delivered", "read"]
+    promised = [one.memory.rows("promise") for one in (four.alpha, four.alt)]
+    assert promised[0] == promised[1] != []
+    assert not len(four.bravo.endpoint.context.lines[1].reads)
 
 
 def test_who_stands_by_lets_go_of_what_nobody_will_answer_it_for(four: Quartet) -> None:
@@ -1065,12 +1119,16 @@ def test_what_one_of_them_alone_has_heard_is_no_hole_at_the_other_when_it_is_los
     four.alpha.submit("heard by one")
     four.run(4_000)
     assert (four.bravo.shown(), four.beside.shown()) == ([1], [1, 2])
+    assert four.beside.read(2).ok
+    four.run(4_000)
     four.alpha.restart(copies[0])
     four.alt.restart(copies[1])
     four.meet()
     four.run(10_000)
     assert [one.endpoint.context.inboxes[Plane.REAL].through for one in four.all[2:]] == [2, 2]
     assert nothing_pending(four)
+    four.run(60_000)
+    assert [len(line.reads) for line in four.beside.endpoint.context.peers] == [0, 0]
 
 
 # --- order ------------------------------------------------------------------------------------------------------------
