@@ -156,6 +156,9 @@ ALARM_COMMAND_TIMEOUT: Final = 10_000
 ALARM_COMMANDS_WAITING_MAX: Final = 64
 """Alarms that wait for the command, which runs one at a time. Full: a newer one is not passed on, which is told."""
 
+LISTED_MAX: Final = 500
+"""Statements, and channel tests, in one answer to whoever lists them. More: the newest, and older ones by serial."""
+
 UNREAD_SHOWN_MAX: Final = 100
 """Unread serials of a plane that a status and the list of a handover name, the oldest first. More are counted."""
 

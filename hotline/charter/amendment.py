@@ -165,6 +165,7 @@ class _Roster:
 
 _MAY_BE_ADDED: Final = ((), ("objective_ms", "takeover_after_ms"))
 """To a profile, and to the policy."""
+_BY_PRECEDENCE: Final = frozenset({"objective_ms", "validity_ms"})
 
 
 def _set_values(members: dict[str, Any], changes: Changes) -> None:
@@ -177,6 +178,10 @@ def _set_values(members: dict[str, Any], changes: Changes) -> None:
             raise ConfigError(
                 f"{place!r} cannot be set: say policy.NAME or PROFILE.NAME, with a profile of the charter "
                 f"({', '.join(profiles)})"
+            )
+        if name in _BY_PRECEDENCE and not isinstance(value, list):
+            raise ConfigError(
+                f"{place!r} has a number for each precedence, ROUTINE first: {place}=[{','.join('1234')}]"
             )
         target[name] = tuple(value) if isinstance(value, list) else value
     if changes.witnesses is not None:

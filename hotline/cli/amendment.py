@@ -76,7 +76,11 @@ def _text_of(path: Path | None) -> str | None:
 @click.option("--release-policy", metavar="POLICY", help=releasepolicy.HELP)
 @click.option("--policy", type=click.Path(path_type=Path), metavar="POLICY", help="Another policy of witnesses.")
 @click.option(
-    "--set", "values", multiple=True, metavar="PLACE=NUMBER", help="policy.channel_test_ms=0, fibre.heartbeat_ms=1000"
+    "--set",
+    "values",
+    multiple=True,
+    metavar="PLACE=NUMBER",
+    help="policy.takeover_after_ms=600000, fibre.heartbeat_ms=1000",
 )
 @click.option("--notice-days", type=click.IntRange(0, 3_650), help="Days of notice before a party leaves.")
 @click.option("--depositary", metavar="WORDS", help="Who keeps the charter, and where notice is given.")
@@ -100,7 +104,7 @@ def amend_command(
       hotline charter amend --base charter.note --relay relay-4.card --retire relay:relay-1 -o amended.note
       hotline charter amend --base charter.note --offer BRAVO.second.offer --retire officer:BRAVO/duty-1 \\
         --set policy.channel_test_ms=1800000 -o amended.note
-      hotline charter amend --base charter.note --set policy.takeover_after_ms=600000 -o amended.note
+      hotline charter amend --base charter.note --set policy.objective_ms=[7200000,3600000,900000,300000] -o next.note
 
     A card of a name that the charter has renews it: other dates, certificate or address, the same keys; an officer may
     get another key. A terminal or relay with other keys gets another name. Identity keys and the pairwise secret

@@ -8,7 +8,6 @@ from hotline.civil import iso_utc
 from hotline.cli.fieldview import print_text
 from hotline.cli.output import (
     TranslationOf,
-    answered_party,
     direction_word,
     line,
     precedence_word,
@@ -16,6 +15,8 @@ from hotline.cli.output import (
     print_original,
     release_json,
     signed_words,
+    the_other_side,
+    to_whom,
 )
 from hotline.cli.phraseview import phrase_json
 from hotline.limits import OPERATOR_REQUEST_BYTES_MAX
@@ -73,13 +74,13 @@ def print_draft(view: operator_pb2.DraftView) -> None:
     """A draft as it is read before it is signed: everything that a signature is for, the text last."""
     statement, one = statement_of(view), view.draft
     banner = "EXERCISE EXERCISE EXERCISE  " if one.exercise else ""
-    ends = f"from {safe_line(statement.from_party)} to {safe_line(statement.to_party)}"
+    ends = f"from {safe_line(statement.from_party)} to {to_whom(statement.to_party)}"
     line(f"{banner}DRAFT {one.number} {precedence_word(statement.precedence)} {ends}: {state_of(view)}")
     if statement.HasField("corrects"):
         what = "RETRACTS" if statement.kind == content_pb2.STATEMENT_KIND_RETRACTION else "CORRECTS"
         line(f"*** {what} #{statement.corrects.serial:04d} ***")
     if statement.HasField("in_reply_to"):
-        whose = answered_party(statement.to_party, sent=True)
+        whose = the_other_side(statement.to_party, sent=True)
         line(f"  in reply to      #{statement.in_reply_to.serial:04d} from {whose}")
     print_addressees(statement)
     line(f"  language         {safe_line(statement.language)}, written {direction_word(statement.direction)}")

@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from hotline.cli.exits import Exit
-from hotline.cli.output import clock, line
+from hotline.cli.output import clock, line, the_other_side
 from hotline.errors import LocalError
 from hotline.safetext import safe_line
 from hotline.wire.v1 import operator_pb2, operator_pb2_grpc
@@ -61,11 +61,13 @@ def follow(
 
 def print_stages(view: operator_pb2.StatementView, seen: str) -> None:
     """The stages after `seen`, each with its time and who says so."""
+    signed = f"signed by {the_other_side(view.to_party, sent=True)}'s terminal"
+    to = f"to {view.shown_to}, " if view.shown_to else "to the principal "
     rows = (
         ("relayed", view.relayed_ms, f"held by {view.relayed_by}"),
-        ("delivered", view.delivered_ms, f"signed by {view.to_party}'s terminal"),
-        ("read", view.read_ms, f"by {view.read_by}, signed by {view.to_party}'s terminal"),
-        ("shown", view.shown_ms, f"to the principal by {view.shown_by}, signed by {view.to_party}'s terminal"),
+        ("delivered", view.delivered_ms, signed),
+        ("read", view.read_ms, f"by {view.read_by}, {signed}"),
+        ("shown", view.shown_ms, f"{to}by {view.shown_by}, {signed}"),
     )
     for stage, at, by in rows:
         if at and STAGES.index(stage) > STAGES.index(seen):

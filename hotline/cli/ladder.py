@@ -37,7 +37,7 @@ def shown(serial: int, principal: str, exercise: bool, socket: str | None) -> No
     line(answer.text)
 
 
-def _until(when: str) -> int:
+def until_time(when: str) -> int:
     """Unix milliseconds of a span from now, or of a time. Raises ConfigError or click.BadParameter."""
     if when[:-1].isdigit():
         return time.time_ns() // 1_000_000 + duration_ms(when, 0)
@@ -64,7 +64,7 @@ def reply_by(serial: int, when: str, exercise: bool, socket: str | None) -> None
     A newer promise takes the place of an older one. A promise that is not kept in time is an alarm on both sides.
     Exit 8 for a caller who is no officer.
     """
-    until = _until(when)
+    until = until_time(when)
     with daemon(socket) as stub:
         request = operator_pb2.PromiseReplyRequest(exercise=exercise, serial=serial, reply_by_ms=until)
         answer = stub.PromiseReply(request)

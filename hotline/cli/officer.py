@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from hotline.cli.output import (
 from hotline.cli.parties import print_party
 from hotline.cli.textinput import direction_of, read_text
 from hotline.errors import TextError
+from hotline.limits import LISTED_MAX
 from hotline.phrasebook import book
 from hotline.protocol.neutral import NON_PAPER, UNATTENDED, kind_word
 from hotline.runtime.client import daemon
@@ -257,7 +259,7 @@ def _precedence_of(stub: operator_pb2_grpc.OperatorServiceStub, exercise: bool, 
 
 @click.command()
 @click.option("--unread", is_flag=True, help="Only what no officer has opened.")
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, LISTED_MAX), default=20, show_default=True)
 @exercise_option
 @socket_option
 @json_option
@@ -274,7 +276,7 @@ def inbox(unread: bool, limit: int, exercise: bool, socket: str | None, as_json:
 
 @click.command()
 @click.argument("serial", type=click.IntRange(1), required=False)
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, LISTED_MAX), default=20, show_default=True)
 @exercise_option
 @socket_option
 @json_option
@@ -304,10 +306,22 @@ def sent(serial: int | None, limit: int, exercise: bool, socket: str | None, as_
     print_stages(found[0], "queued")
 
 
-def _list(socket: str | None, exercise: bool, *, sent: bool, unread: bool, limit: int, as_json: bool) -> None:
-    request = operator_pb2.ListStatementsRequest(exercise=exercise, sent=sent, unread_only=unread, limit=limit)
+def newest(
+    socket: str | None, request: operator_pb2.ListStatementsRequest, limit: int
+) -> tuple[Sequence[operator_pb2.StatementView], str]:
+    """The newest `limit` statements, oldest first; and a line for people where there are older ones, else nothing."""
+    request.limit = min(limit + 1, LISTED_MAX)
     with daemon(socket) as stub:
-        views = stub.ListStatements(request).statement
+        found = stub.ListStatements(request).statement
+    more = f"older ones are not listed: --limit {LISTED_MAX}" if len(found) > limit else ""
+    if limit == LISTED_MAX == len(found):
+        more = f"there may be older ones: no more than {LISTED_MAX} are listed"
+    return found[-limit:], more
+
+
+def _list(socket: str | None, exercise: bool, *, sent: bool, unread: bool, limit: int, as_json: bool) -> None:
+    request = operator_pb2.ListStatementsRequest(exercise=exercise, sent=sent, unread_only=unread)
+    views, more = newest(socket, request, limit)
     if as_json:
         for view in views:
             print_json(statement_json(view))
@@ -331,6 +345,8 @@ def _list(socket: str | None, exercise: bool, *, sent: bool, unread: bool, limit
         state = f"NOT RELEASED, {state}" if unreleased(view) else state
         group, lang = safe_line(view.date_time_group, 16), safe_line(view.language, 16)
         line(f"{view.serial:04d}  {precedence_word(view.precedence):12}{group:17}{lang:6}{state}")
+    if more:
+        line(more)
 
 
 @click.command()

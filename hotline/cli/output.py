@@ -258,7 +258,7 @@ def print_rungs(view: operator_pb2.StatementView) -> None:
     if view.reply_by_ms:
         line(f"  reply promised   until {iso_utc(view.reply_by_ms)} by {safe_line(view.promised_by)}")
     if view.answered_by:
-        line(f"  answered         by #{view.answered_by:04d} from {safe_line(view.to_party)}")
+        line(f"  answered         by #{view.answered_by:04d} from {the_other_side(view.to_party, sent=view.sent)}")
 
 
 def _print_trust(view: operator_pb2.StatementView) -> None:
@@ -282,8 +282,13 @@ def withdrawn(view: operator_pb2.StatementView) -> str:
     )
 
 
-def answered_party(to_party: str, *, sent: bool) -> str:
-    """Whose statement an answer to `to_party` answers: of several parties, that of this window."""
+def to_whom(to_party: str) -> str:
+    """To whom a statement is said; among several parties to all the others."""
+    return "all the others" if to_party == EVERYONE else safe_line(to_party)
+
+
+def the_other_side(to_party: str, *, sent: bool) -> str:
+    """Who receives what is said to `to_party`, and answers it: of several parties, that of this window."""
     if to_party != EVERYONE:
         return safe_line(to_party)
     return "the other side" if sent else "this side"
@@ -295,7 +300,7 @@ def print_statement(view: operator_pb2.StatementView) -> None:
     banner += "WITHOUT PREJUDICE  " if view.kind == NON_PAPER else ""
     banner += "TEST TEST TEST  " if view.kind in UNATTENDED else ""
     number = f"#{view.serial:04d}"
-    ends = f"from {safe_line(view.from_party)} to {safe_line(view.to_party)}"
+    ends = f"from {safe_line(view.from_party)} to {to_whom(view.to_party)}"
     if unreleased(view):
         line(f"*** NOT RELEASED: {LACKS.get(view.authority, safe_line(view.authority))} ***")
         line(f"*** This is not the word of {safe_line(view.from_party)}: ask them by another way before acting ***")
@@ -310,7 +315,7 @@ def print_statement(view: operator_pb2.StatementView) -> None:
         what = "WANTS ON RECORD" if view.kind == NON_PAPER else "SAYS AGAIN, OF RECORD,"
         line(f"*** {what} #{view.put_on_record:04d} of {safe_line(whose)} ***")
     if view.in_reply_to:
-        line(f"  in reply to      #{view.in_reply_to:04d} from {answered_party(view.to_party, sent=view.sent)}")
+        line(f"  in reply to      #{view.in_reply_to:04d} from {the_other_side(view.to_party, sent=view.sent)}")
     line(f"  date-time group  {safe_line(view.date_time_group)}")
     print_addressees(view)
     line(f"  language         {safe_line(view.language)}, written {direction_word(view.direction)}")

@@ -10,8 +10,9 @@ import click
 from hotline.civil import iso_utc
 from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.groups import Commands
+from hotline.cli.ladder import until_time
 from hotline.cli.officer import socket_option
-from hotline.cli.output import duration_ms, line, unix_time
+from hotline.cli.output import duration_ms, line
 from hotline.errors import ConfigError
 from hotline.protocol.presence import SETTABLE
 from hotline.runtime.client import daemon
@@ -53,7 +54,7 @@ def set_(word: str, lasting: str | None, until: str | None, socket: str | None) 
     """
     if lasting is not None and until is not None:
         raise ConfigError("--for and --until say the same thing: give one of them")
-    end = 0 if until is None else unix_time(until)
+    end = 0 if until is None else until_time(until)
     if lasting is not None:
         end = time.time_ns() // 1_000_000 + duration_ms(lasting, 0)
     with daemon(socket) as stub:

@@ -13,9 +13,10 @@ from hotline.civil import iso_utc
 from hotline.cli.exits import need_accepted
 from hotline.cli.follow import STAGES, follow
 from hotline.cli.groups import Commands
-from hotline.cli.officer import json_option, socket_option
+from hotline.cli.officer import json_option, newest, socket_option
 from hotline.cli.output import duration_ms, line, print_json, withdrawn
 from hotline.cli.textinput import read_text
+from hotline.limits import LISTED_MAX
 from hotline.protocol.neutral import VOIDS, kind_word
 from hotline.runtime.client import daemon
 from hotline.safetext import safe_line
@@ -85,7 +86,7 @@ def send(
 
 @service.command()
 @click.option("--unread", is_flag=True, help="Only what no officer has opened.")
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, LISTED_MAX), default=20, show_default=True)
 @socket_option
 @json_option
 def inbox(unread: bool, limit: int, socket: str | None, as_json: bool) -> None:
@@ -99,7 +100,7 @@ def inbox(unread: bool, limit: int, socket: str | None, as_json: bool) -> None:
 
 
 @service.command()
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, LISTED_MAX), default=20, show_default=True)
 @socket_option
 @json_option
 def sent(limit: int, socket: str | None, as_json: bool) -> None:
@@ -133,9 +134,8 @@ def read(serial: int, socket: str | None, as_json: bool) -> None:
 
 
 def _list(socket: str | None, *, sent: bool, unread: bool, limit: int, as_json: bool) -> None:
-    request = operator_pb2.ListStatementsRequest(service=True, sent=sent, unread_only=unread, limit=limit)
-    with daemon(socket) as stub:
-        views = stub.ListStatements(request).statement
+    request = operator_pb2.ListStatementsRequest(service=True, sent=sent, unread_only=unread)
+    views, more = newest(socket, request, limit)
     if as_json:
         for view in views:
             print_json(talk_json(view))
@@ -150,6 +150,8 @@ def _list(socket: str | None, *, sent: bool, unread: bool, limit: int, as_json: 
         state += f", repeats #{view.repeats:04d}" if view.repeats else ""
         group, officer = safe_line(view.date_time_group, 16), safe_line(view.drafter, 20)
         line(f"{view.serial:04d}  {group:17}{officer:22}{state}")
+    if more:
+        line(more)
 
 
 def print_talk(view: operator_pb2.StatementView) -> None:

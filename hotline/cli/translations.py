@@ -150,7 +150,10 @@ def translations(serial: int, sent: bool, exercise: bool, socket: str | None, as
     with daemon(socket) as stub:
         found = stub.ListStatements(request).statement
     if not found:
-        leave(Exit.FIXABLE, f"there is no statement #{serial} {'of ours' if sent else 'of the peer'}")
+        leave(
+            Exit.FIXABLE,
+            f"there is no statement #{serial} {'of ours' if sent else 'of the peer; for one of ours: --sent'}",
+        )
     view = found[0]
     if not sent and not view.text and not view.reason:
         leave(Exit.FIXABLE, f"nobody has opened #{serial}: hotline read {serial}")

@@ -111,7 +111,7 @@ class Drafts:
             raise LocalError("nobody signs what is said without prejudice: nothing was kept; use hotline send")
         statement = compose(self._ctx, handed_in)
         if statement.kind == NON_PAPER:  # the wish that something be put on record
-            raise LocalError("nobody signs what is said without prejudice: nothing was kept; use hotline record")
+            raise LocalError("nobody signs what is said without prejudice: nothing was kept; use hotline record-it")
         return statement
 
     def _sign(self, event: SignDraft, now: Instant) -> None:
@@ -152,10 +152,17 @@ class Drafts:
         if lacks:
             why = {
                 "mandate": f"{release.officer} may not act by this mandate: {self._fault(release, now)}",
+                "role": self._roles(release),
                 "officer": f"the charter names no officer {release.officer} of {setup.local.party}",
                 "signature": "the signature is not one on the draft as it is now: look at it and sign again",
             }.get(lacks, LACKS[lacks])
             raise PolicyError(f"the draft is not signed: {why}")
+
+    def _roles(self, release: content_pb2.Release) -> str:
+        officer = self._ctx.setup.release.officers.get((self._ctx.setup.local.party, release.officer))
+        roles = " and ".join(officer.roles) if officer is not None else ""
+        has = f"has the role {roles}" if roles else "has no role"
+        return f"{release.officer} is no {ROLES[release.role]} and {has}: use that (--role), or a mandate (--mandate)"
 
     def _fault(self, release: content_pb2.Release, now: Instant) -> str:
         policy = self._ctx.setup.release

@@ -12,7 +12,7 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 
-from hotline.limits import BUNDLE_BYTES_MAX, BUNDLE_PIECE_BYTES, SERIAL_MAX, STATUS_JSON_MAX
+from hotline.limits import BUNDLE_BYTES_MAX, BUNDLE_PIECE_BYTES, LISTED_MAX, SERIAL_MAX, STATUS_JSON_MAX
 from hotline.protocol.conference import ConferenceEvent
 from hotline.protocol.drafts import Drafts
 from hotline.protocol.endpoint import Endpoint
@@ -155,7 +155,7 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
                 iter(views(plane, "WHERE plane=? AND serial=?", (plane.value, serial))), None
             )
 
-        limit = min(request.limit or 50, 500)
+        limit = min(request.limit or 50, LISTED_MAX)
         found = channel_tests(self._store, one(self._views.sent), one(self._views.received), limit)
         return operator_pb2.ListTestsResponse(test=found)
 
@@ -212,7 +212,7 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
         """Statements without opening them: received ones without their words until an officer has read them."""
         del context
         plane = plane_of(request.exercise, request.service)
-        limit, before = min(request.limit or 50, 500), min(request.before or _LAST, _LAST)
+        limit, before = min(request.limit or 50, LISTED_MAX), min(request.before or _LAST, _LAST)
         if request.serial:
             views = (self._views.sent if request.sent else self._views.received)(
                 plane, "WHERE plane=? AND serial=?", (plane.value, request.serial)
@@ -294,10 +294,13 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
             yield operator_pb2.ExportBundleResponse(code="policy", text=NOT_AN_OFFICER)
             return
         reply = await self._ask(context, lambda number: ExportBundle(number, officer))
+        if not reply.ok:
+            yield operator_pb2.ExportBundleResponse(code=reply.code, text=reply.text)
+            return
         data = reply.fields["bundle"]
         assert isinstance(data, bytes)
         first = operator_pb2.ExportBundleResponse(
-            accepted=reply.ok, code=reply.code, text=reply.text, statements=whole(reply.fields["statements"])
+            accepted=True, code=reply.code, text=reply.text, statements=whole(reply.fields["statements"])
         )
         for start in range(0, len(data), BUNDLE_PIECE_BYTES):
             first.piece = data[start : start + BUNDLE_PIECE_BYTES]

@@ -113,6 +113,7 @@ def test_a_difference_is_told_for_people_and_programs(table: Path, amended: Path
         (("--set", "policy.channel_test_ms"), 2, "PLACE=NUMBER"),
         (("--set", "policy.channel_test_ms=soon"), 2, "PLACE=NUMBER"),
         (("--set", "policy.channel_tests=1"), 1, "cannot be set"),
+        (("--set", "policy.objective_ms=600000"), 1, "a number for each precedence, ROUTINE first"),
         (("--retire", "officer:ALPHA/duty-9"), 1, "knows no officer"),
         (("--retire", "terminal:ALPHA/main"), 1, "terminals"),
     ],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hotline.cli.follow import late_words
+from hotline.cli.follow import late_words, print_stages
+from hotline.cli.output import print_statement
 from hotline.wire.v1 import operator_pb2
 
 
@@ -22,3 +23,27 @@ def test_what_has_arrived_is_not_told_as_queued(state: str, where: dict[str, boo
     """An officer would fear for a statement that the other side holds, or look for it on another plane."""
     view = operator_pb2.StatementView(serial=7, state=state, **where)
     assert late_words(view, "not read in time") == words
+
+
+def test_the_rung_of_the_principal_names_whom_it_was_shown_to(capsys: pytest.CaptureFixture[str]) -> None:
+    """The peer's officer says who has seen it, and its sender would not read that (docs/protocol.md 20.1)."""
+    view = operator_pb2.StatementView(
+        sent=True, serial=7, state="shown", to_party="BRAVO", shown_ms=5, shown_by="duty-2", shown_to="The\x1b Minister"
+    )
+    print_stages(view, "read")
+    assert "to The⟦U+001B ESC⟧ Minister, by duty-2, signed by BRAVO's terminal" in capsys.readouterr().out
+
+
+def test_among_several_the_other_side_signs_and_not_everybody(capsys: pytest.CaptureFixture[str]) -> None:
+    """A receipt of one would read as one of all (docs/protocol.md 26.5)."""
+    view = operator_pb2.StatementView(
+        sent=True, serial=7, state="read", from_party="ALPHA", to_party="*", answered_by=3
+    )
+    view.delivered_ms, view.read_ms, view.read_by = 5, 6, "duty-2"
+    print_statement(view)
+    print_stages(view, "queued")
+    shown = capsys.readouterr().out
+    assert "*" not in shown
+    assert "from ALPHA to all the others\n" in shown
+    assert shown.count("signed by the other side's terminal") == 2
+    assert "answered         by #0003 from the other side" in shown

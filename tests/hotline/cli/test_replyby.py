@@ -26,5 +26,6 @@ def test_a_time_that_is_none_is_told_with_both_ways_to_write_one(
     tmp_path: Path, run: Run, when: str, code: int, sentence: str
 ) -> None:
     """An officer who promises an answer in two hours would reckon with zones at night (docs/protocol.md 20.1)."""
-    done = run("reply-by", 1, when, "--socket", tmp_path / "none.sock")
-    assert (done.code, sentence in done.err) == (code, True), done.err
+    for words in (("reply-by", 1, when), ("presence", "set", "consulting", "--until", when)):
+        done = run(*words, "--socket", tmp_path / "none.sock")
+        assert (done.code, sentence in done.err) == (code, True), done.err

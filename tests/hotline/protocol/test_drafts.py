@@ -116,7 +116,7 @@ def test_whose_signature_a_terminal_takes(desk: Desk) -> None:
     for release, words in (
         (signed(draft, "nobody", DRAFTER), "no officer nobody of ALPHA"),
         (signed(draft, "duty-2", DRAFTER), "no officer duty-2 of ALPHA"),
-        (signed(draft, "release-1", DRAFTER), "role"),
+        (signed(draft, "release-1", DRAFTER), "is no drafter and has the role releaser: use that (--role)"),
         (signed(draft, "former-1", RELEASER), "card"),
         (signed(draft, "duty-1", DRAFTER, key=key_of("duty-2")), "as it is now"),
         (signed(draft, "duty-1", DRAFTER, plane=Plane.EXERCISE), "as it is now"),

@@ -124,3 +124,13 @@ async def test_who_is_no_officer_asks_nothing_of_the_machine(call: str) -> None:
     }
     answer = await getattr(service(asked, None), call)(requests[call], None)
     assert (answer.accepted, answer.code, asked.events) == (False, "policy", [])
+
+
+async def test_a_bundle_that_is_refused_is_answered_in_a_sentence() -> None:
+    """The command would end as an internal fault: among several parties there are none (docs/protocol.md 26.3)."""
+    asked = Asked()
+    asked.full = True
+    call = service(asked).ExportBundle(operator_pb2.ExportBundleRequest(), None)  # type: ignore[arg-type]
+    (answer,) = [one async for one in call]
+    assert (answer.accepted, answer.code) == (False, "full")
+    assert "nothing was queued" in answer.text
