@@ -76,11 +76,7 @@ def _text_of(path: Path | None) -> str | None:
 @click.option("--release-policy", metavar="POLICY", help=releasepolicy.HELP)
 @click.option("--policy", type=click.Path(path_type=Path), metavar="POLICY", help="Another policy of witnesses.")
 @click.option(
-    "--set",
-    "values",
-    multiple=True,
-    metavar="PLACE=NUMBER",
-    help="policy.takeover_after_ms=600000, fibre.heartbeat_ms=1000",
+    "--set", "values", multiple=True, metavar="PLACE=NUMBER", help="policy.takeover_after_ms=0, fibre.heartbeat_ms=1000"
 )
 @click.option("--notice-days", type=click.IntRange(0, 3_650), help="Days of notice before a party leaves.")
 @click.option("--depositary", metavar="WORDS", help="Who keeps the charter, and where notice is given.")
