@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from hotline.cli.quoted import print_quoted
 from hotline.errors import TextError
 from hotline.phrasebook import PhraseEntry, fill, phrase
 from hotline.protocol.fields import KINDS, Typed, canonical, fault, field_word
@@ -33,9 +34,9 @@ def isolated(text: str, fields: Iterable[content_pb2.Field]) -> str:
 
 
 def print_text(text: str, fields: Iterable[content_pb2.Field]) -> None:
-    """The text with nothing beside it, then each field on a line of its own."""
+    """The text with nothing beside it but the mark of a text, then each field on a line of its own."""
     given = list(fields)
-    click.echo(isolated(text, given))
+    print_quoted(isolated(text, given))
     print_fields(given)
 
 

@@ -15,6 +15,7 @@ from hotline.cli.groups import Commands
 from hotline.cli.officer import json_option, socket_option
 from hotline.cli.officerkeys import officer_key, secret_option
 from hotline.cli.output import line, print_json
+from hotline.cli.quoted import print_quoted
 from hotline.protocol.handover import LABEL, signed_parts
 from hotline.runtime.client import daemon
 from hotline.safetext import safe_block, safe_line
@@ -59,7 +60,7 @@ def show(number: int | None, socket: str | None, as_json: bool) -> None:
     print_list(view.list)
     if view.notes:
         line("NOTES")
-        line(safe_block(view.notes))
+        print_quoted(safe_block(view.notes))
 
 
 @handover.command("list")

@@ -13,6 +13,7 @@ from hotline.charter.mandates import Mandate, read_mandate
 from hotline.civil import iso_utc
 from hotline.cli.fieldview import isolated, print_fields, print_text
 from hotline.cli.phraseview import phrase_json, print_phrase
+from hotline.cli.quoted import print_quoted
 from hotline.errors import ConfigError, Malformed
 from hotline.protocol.language import grade_word
 from hotline.protocol.neutral import NON_PAPER, UNATTENDED, VOIDS, kind_word
@@ -222,12 +223,13 @@ def print_original(view: operator_pb2.StatementView | TranslationOf) -> None:
 
 
 def print_translation(one: operator_pb2.TranslationView, fields: Iterable[content_pb2.Field] = ()) -> None:
-    """Whose it is, how good it claims to be, and its text with nothing beside it."""
+    """Whose it is, how good it claims to be, and its text with nothing beside it but the mark of one."""
     line(f"TRANSLATION {translation_title(one)}; the original is authoritative")
     if one.corrected_by:
         line(f"*** {'RETRACTED' if one.retracted else 'CORRECTED'} BY #{one.corrected_by:04d} ***")
     if one.text:
-        click.echo(f"\n{isolated(one.text, fields)}")
+        line()
+        print_quoted(isolated(one.text, fields))
     elif one.way == "received":
         line(f"  nobody has opened it yet: hotline read {one.serial}")
     else:
@@ -295,7 +297,7 @@ def the_other_side(to_party: str, *, sent: bool) -> str:
 
 
 def print_statement(view: operator_pb2.StatementView) -> None:
-    """One statement with everything known of it, its text last and with nothing beside it."""
+    """One statement with everything known of it, its text last and with nothing beside it but the mark of one."""
     banner = "EXERCISE EXERCISE EXERCISE  " if view.exercise else ""
     banner += "WITHOUT PREJUDICE  " if view.kind == NON_PAPER else ""
     banner += "TEST TEST TEST  " if view.kind in UNATTENDED else ""
@@ -344,7 +346,7 @@ def print_statement(view: operator_pb2.StatementView) -> None:
     if view.text:
         line()
         # A translation has no fields of its own: those of the original stand there already.
-        click.echo(isolated(view.text, view.field or view.original.field))
+        print_quoted(isolated(view.text, view.field or view.original.field))
         print_fields(view.field)
     print_phrase(view)
     if view.translation:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from hotline.cli.fieldview import isolated
+from hotline.cli.quoted import print_quoted
 from hotline.phrasebook import LANGUAGES, book, reading
 from hotline.protocol.fields import field_word
 from hotline.safetext import safe_block
@@ -32,7 +33,8 @@ def print_phrase(view: operator_pb2.StatementView) -> None:
     said = f"\nPHRASE {view.phrase.code}, our book (edition {ours.edition}, {ours.status}) in {own}:"
     click.echo(safe_block(said))
     if read.text:
-        click.echo(f"\n{isolated(read.text, view.field)}")
+        click.echo()
+        print_quoted(isolated(read.text, view.field))
     if read.note:
         click.echo(safe_block(f"\n  {read.note}: theirs {view.phrase.book.hex()[:16]}, ours {ours.name.hex()[:16]}"))
     if read.warning:

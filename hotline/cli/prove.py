@@ -12,6 +12,7 @@ import click
 
 from hotline.cli.exits import Exit, leave
 from hotline.cli.output import line, print_json
+from hotline.cli.quoted import print_quoted
 from hotline.cli.record import (
     announce,
     charter_option,
@@ -213,7 +214,8 @@ def verify_proof(proof: Path, policy_path: Path, leaf_path: Path, opening: Path 
     else:
         line(text)
         for one in openings:
-            line(f"{one.tag}: {safe_block(one.value.decode('utf-8', 'replace'))}")
+            line(f"{one.tag}:")
+            print_quoted(safe_block(one.value.decode("utf-8", "replace")))
         line({Exit.DONE: "PROVED", Exit.TAMPERED: "DOES NOT HOLD"}.get(outcome, "CANNOT DECIDE"))
     sys.exit(int(outcome))
 

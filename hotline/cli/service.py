@@ -15,11 +15,12 @@ from hotline.cli.follow import STAGES, follow
 from hotline.cli.groups import Commands
 from hotline.cli.officer import json_option, newest, socket_option
 from hotline.cli.output import duration_ms, line, print_json, withdrawn
+from hotline.cli.quoted import print_quoted
 from hotline.cli.textinput import read_text
 from hotline.limits import LISTED_MAX
 from hotline.protocol.neutral import VOIDS, kind_word
 from hotline.runtime.client import daemon
-from hotline.safetext import safe_line
+from hotline.safetext import safe_block, safe_line
 from hotline.wire.v1 import content_pb2, operator_pb2
 
 BANNER = "SERVICE  operators' talk, no statement of either side"
@@ -155,7 +156,7 @@ def _list(socket: str | None, *, sent: bool, unread: bool, limit: int, as_json: 
 
 
 def print_talk(view: operator_pb2.StatementView) -> None:
-    """One piece of talk, its text last and with nothing beside it."""
+    """One piece of talk, its text last and with nothing beside it but the mark of one."""
     line(BANNER)
     line(f"#{view.serial:04d} from {safe_line(view.drafter)} of {safe_line(view.from_party)}")
     line(f"  date-time group  {safe_line(view.date_time_group)}")
@@ -167,7 +168,7 @@ def print_talk(view: operator_pb2.StatementView) -> None:
         line(f"\n[{withdrawn(view)}]")
     elif view.text:
         line()
-        line(view.text)
+        print_quoted(safe_block(view.text))
 
 
 def talk_json(view: operator_pb2.StatementView) -> dict[str, Any]:

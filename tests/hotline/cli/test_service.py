@@ -24,7 +24,7 @@ def test_talk_is_shown_as_talk(capsys: pytest.CaptureFixture[str]) -> None:
     print_talk(TALK)
     first, *rest = capsys.readouterr().out.splitlines()
     assert first == "SERVICE  operators' talk, no statement of either side"
-    assert rest[-1] == "Seen."
+    assert rest[-1] == "| Seen."
     (told,) = printed(json.dumps(talk_json(TALK)))
     assert (told["schema"], told["officer"], told["in_reply_to"]) == ("hotline.talk/1", "duty-2", 3)
 

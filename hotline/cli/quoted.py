@@ -1,0 +1,54 @@
+"""What somebody has said, apart from what the program says of it (docs/protocol.md 8.8).
+
+Whoever writes a text chooses its lines, also where a terminal breaks them: one could read as a word of the program, or
+as another statement. So each line of a text, as it is shown, begins with a mark that no other line begins with.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+import click
+
+MARK: Final = "| "
+_FSI, _PDI = "\u2068", "\u2069"
+_ROOM_MIN: Final = 20
+
+
+def print_quoted(safe: str) -> None:
+    """Show a text that was made safe, each of its lines behind the mark."""
+    room = shutil.get_terminal_size().columns - len(MARK) if sys.stdout.isatty() else 0
+    click.echo(quoted(safe, room))
+
+
+def quoted(safe: str, room: int = 0) -> str:
+    """The lines of `safe` behind the mark, parted where they have no room; 0: nobody breaks them."""
+    return "\n".join(
+        MARK + row for line in safe.split("\n") for row in (_rows(line, max(room, _ROOM_MIN)) if room else [line])
+    )
+
+
+def _rows(line: str, room: int) -> Iterator[str]:
+    """Parted after white space where there is some in the second half, else before a sign that stands for itself."""
+    row, width, space = "", 0, 0
+    for char in line:
+        wide = _wide(char)
+        if width + wide > room and not unicodedata.category(char).startswith(("M", "Cf")):
+            cut = space if space > len(row) // 2 else len(row)
+            head, row = row[:cut], row[cut:]
+            if head.count(_FSI) > head.count(_PDI):  # a value that goes on stays apart from what stands beside it
+                head, row = head + _PDI, _FSI + row
+            yield head
+            width, space = sum(map(_wide, row)), 0
+        row, width = row + char, width + wide
+        if char.isspace():
+            space = len(row)
+    yield row
+
+
+def _wide(char: str) -> int:
+    return 2 if unicodedata.east_asian_width(char) in "WFA" else 1
