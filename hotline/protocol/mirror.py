@@ -106,6 +106,8 @@ class Mirror:
             self._clash(plane, statement.serial, name, held)
             self._is_other(line, plane, statement.serial, name, now)
             self._given_up(plane, ctx.outboxes[plane].pending.get(statement.serial), now)
+            if not ctx.standing.active:  # who speaks hears from the peer what holds
+                self._went_on_elsewhere(plane, statement, ctx.standing.name(opened.author), now)
         item = content_pb2.ReceiptItem(serial=statement.serial, statement=held)
         stage = content_pb2.STAGE_DELIVERED if held == name else content_pb2.STAGE_CONFLICT
         through = ctx.outboxes[plane].last_serial
@@ -202,16 +204,25 @@ class Mirror:
     def _moved(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
         """It took the place of what waits under the serials that it had before, which the peer knew for another."""
         ctx, new = self._ctx, statement.serial
-        if not statement.first_serial:
-            return
-        waits, what = ctx.outboxes[plane].pending.values(), said_first(statement)
-        for serial in sorted(item.serial for item in waits if item.first == what and item.serial < new):
+        for serial in (item.serial for item in self._waits_under_earlier(plane, statement)):
             self._drop(plane, serial, now)
             name = (self.held(plane, new) or b"").hex()
             ctx.record("msg.renumbered", said(statement), plane=plane.value, serial=serial, new=new, statement=name)
             self._first().fact(plane, serial, SentState.RENUMBERED, now, str(new))
             if plane is Plane.SERVICE:
                 self._challenges.moved(serial, new)
+
+    def _went_on_elsewhere(self, plane: Plane, statement: content_pb2.Statement, by: str, now: Instant) -> None:
+        """The same, where our record has another statement under the new serial: it cannot go on there."""
+        for item in self._waits_under_earlier(plane, statement):
+            self._first().expire(plane, item, now, f"said again by {by} as #{statement.serial}")
+
+    def _waits_under_earlier(self, plane: Plane, statement: content_pb2.Statement) -> list[Pending]:
+        """What is this statement, and pending under serials that it had before; in their order."""
+        if not statement.first_serial:
+            return []
+        what, waits = said_first(statement), self._ctx.outboxes[plane].pending
+        return [waits[serial] for serial in sorted(waits) if waits[serial].first == what and serial < statement.serial]
 
     def _drop(self, plane: Plane, serial: int, now: Instant) -> Pending | None:
         self._ctx.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))

@@ -288,8 +288,16 @@ class Company(Judges):
         if held and lacking and (delivered or not any("expired" in state for state in held.values())):
             raise Broken("lost", f"{text[:60]!r} is {held} and {lacking[0]} does not show it")
         for name, state in held.items():
-            if not state or (any(shown.values()) and "delivered" not in state):
+            came = any(shown.values()) and not self._said_elsewhere(self.world.endpoints[name], text)
+            if not state or (came and "delivered" not in state):
                 raise Broken("told", f"{name} was told {state or 'nothing'} of {text[:60]!r}, shown {shown}")
+
+    @staticmethod
+    def _said_elsewhere(node: EndpointNode, text: str) -> bool:
+        """Whether it was told that a sibling says it under a serial for which this record has another (23.18)."""
+        sent, facts = node.disk.tables.get("sent", {}), node.disk.tables.get("sent_fact", {})
+        ended = [key[:2] for key, row in facts.items() if str(row["by"]).startswith("said again by ")]
+        return any(words_of(statement_of(node, "sent", sent[place])) == text for place in ended)
 
     def _has_another(self, reader: str, party: str, text: str) -> bool:
         """Whether a reader holds under a serial of this text an empty statement, or what another terminal said."""

@@ -395,6 +395,56 @@ def test_what_took_another_serial_twice_waits_under_none_before_it_at_the_siblin
     assert four.alpha.memory.rows("outbox") == four.alt.memory.rows("outbox") == []
 
 
+def two_give_out_number_two(four: Quartet) -> None:
+    """ALPHA/alt has renumbered #1, which ALPHA/main holds pending, to #2, under which that has said something else."""
+    assert four.alpha.speak(speak=False)
+    assert four.alt.speak()
+    four.run(500)
+    four.weather = lambda sender, relay, envelope: (
+        [] if durable(envelope) and four.receiver(sender, envelope) in (four.bravo, four.beside) else [envelope]
+    )
+    four.alt.submit("goes on under #2")
+    four.run(500)
+    assert four.alpha.said() == {1: "goes on under #2"}
+    four.part(*((four.alpha, other) for other in four.all))
+    assert four.alpha.speak()
+    four.alpha.submit("another #2")
+    contradicted(four, 1, REAL)
+    assert four.alt.states(1) == ["renumbered"]
+
+
+def test_what_goes_on_under_a_serial_that_says_something_else_here_waits_no_more(four: Quartet) -> None:
+    """It would be pending there for ever, and be told again and again by the other one (docs/protocol.md 23.18)."""
+    two_give_out_number_two(four)
+    assert four.alpha.speak(speak=False)
+    four.weather = clear
+    four.meet()
+    four.run(3_000)
+    assert four.alt.speak()
+    four.run(6_000)
+    mirror_of(four.alpha).lacking._beats = 60
+    four.run(6_000)
+    assert four.alpha.said()[2] == "another #2"
+    assert four.alpha.states(1) == ["expired"]
+    (end,) = [fact for fact in four.alpha.memory.rows("sent_fact") if (fact["serial"], fact["stage"]) == (1, "expired")]
+    assert end["by"] == "said again by ALPHA/alt as #2"
+    assert four.alpha.memory.rows("outbox") == four.alt.memory.rows("outbox") == []
+
+
+def test_who_speaks_says_what_another_would_go_on_with_under_a_number_of_ours(four: Quartet) -> None:
+    """Neither would say it any more: one had renumbered it, the other let it go for that (docs/protocol.md 23.18)."""
+    two_give_out_number_two(four)
+    four.weather = lambda sender, relay, envelope: (
+        [] if durable(envelope) and four.receiver(sender, envelope) in (four.bravo, four.beside) else [envelope]
+    )
+    four.meet()
+    four.run(2_000)
+    four.weather = clear
+    four.run(12_000)
+    assert four.alpha.states(1) == ["delivered"]
+    assert four.bravo.got() == {1: "goes on under #2", 2: "another #2"}
+
+
 def test_what_waits_under_the_first_serial_of_what_a_sibling_renumbered_is_not_taken_for_it(four: Quartet) -> None:
     """An order that was never said would be told as one that goes on (docs/protocol.md 23.18)."""
     four.part(*((four.alpha, other) for other in four.all))
