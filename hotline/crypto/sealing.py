@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, MLKEM768X25519PublicKey, Suite
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
@@ -82,7 +83,9 @@ def open_opener(key: KemKey, opener: bytes, info: bytes) -> bytes:
 
 def next_chain_key(chain_key: bytes) -> bytes:
     """HMAC-SHA256(chain key, "hotline/v1/chain")."""
-    return hmac.digest(chain_key, b"hotline/v1/chain", "sha256")
+    mac = HMAC(chain_key, SHA256())  # of the library of HKDF and AEAD: another one would have to come into the caches
+    mac.update(b"hotline/v1/chain")
+    return mac.finalize()
 
 
 def derive_message_key(chain_key: bytes) -> MessageKey:
