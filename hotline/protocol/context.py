@@ -151,6 +151,10 @@ class Context:
         """Of all lines, this one among them; the first is the one that asks and answers people."""
         self.sibling = setup.remote.party == setup.local.party
         """Whether this line is to a terminal of our own party."""
+        self.peers: list[Context] = [] if self.sibling else [self]
+        """The lines to the peer's terminals."""
+        self.siblings: list[Context] = [self] if self.sibling else []
+        """The lines to the other terminals of our party."""
         self.awake = True
         """Whether both ends are a part of the hotline now: one that travels is not while it is not activated."""
         self.session = session
@@ -188,18 +192,9 @@ class Context:
         self.inboxes, self.unread, self._refusals = first.inboxes, first.unread, first._refusals
         for plane, outbox in self.outboxes.items():
             outbox.last_in_precedence = first.outboxes[plane].last_in_precedence
-        first.lines.append(self)
-        self.lines = first.lines
-
-    @property
-    def peers(self) -> list[Context]:
-        """The lines to the peer's terminals."""
-        return [line for line in self.lines if not line.sibling]
-
-    @property
-    def siblings(self) -> list[Context]:
-        """The lines to the other terminals of our party."""
-        return [line for line in self.lines if line.sibling]
+        for shared, own in ((first.lines, self.lines), (first.peers, self.peers), (first.siblings, self.siblings)):
+            shared.extend(own)
+        self.lines, self.peers, self.siblings = first.lines, first.peers, first.siblings
 
     def copy(self, plane: Plane, item: Pending) -> None:
         """A new statement, pending on this line, for every other one. A full one is offered it when there is room."""

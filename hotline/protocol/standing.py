@@ -37,6 +37,8 @@ class Standing:
         self._charter = charter
         self.local = local
         self.sides = {side.number: side for side in (local, *others)}
+        self.siblings = [number for number in self.terminals(local.party) if number != local.number]
+        """The other terminals of our party."""
         parties = {side.party for side in self.sides.values()}
         self.turns = {party: Turn(0, min(self.terminals(party))) for party in parties}
         """In term 0 the first terminal of a party speaks: the one with the lowest number."""
@@ -54,11 +56,6 @@ class Standing:
     def several(self) -> bool:
         """Whether either party has more than one terminal."""
         return len(self.sides) > 2
-
-    @property
-    def siblings(self) -> list[int]:
-        """The other terminals of our party."""
-        return [number for number in self.terminals(self.local.party) if number != self.local.number]
 
     @property
     def turn(self) -> Turn:
