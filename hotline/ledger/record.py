@@ -6,7 +6,6 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii
 from typing import Final, NamedTuple
 
@@ -34,8 +33,7 @@ class Opening(NamedTuple):
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One leaf at its place, and what opens those of its commitments whose salt was drawn for it.
 
     A salt that came with the value is kept with it: the body of a statement is opened by the statement itself.
@@ -50,8 +48,7 @@ EMPTY: Final = frozenset({"void", "test-void"})
 """The field `kind` in entries of a statement that takes the place of another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A parsed leaf."""
 
     seq: int

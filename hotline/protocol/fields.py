@@ -107,8 +107,9 @@ def canonical(kind: content_pb2.FieldKind.ValueType, value: str) -> str:
 
 def check_fields(statement: content_pb2.Statement) -> None:
     """Raises Malformed unless the fields and the phrase of a statement are lawful, and it is one that may have any."""
-    said = statement.kind in (content_pb2.STATEMENT_KIND_TEXT, *CORRECTING)
-    if (statement.field or statement.HasField("phrase")) and not said:
+    if not (statement.field or statement.HasField("phrase")):
+        return
+    if statement.kind not in (content_pb2.STATEMENT_KIND_TEXT, *CORRECTING):
         raise Malformed("field", "fields of what says nothing of its own")
     if any(fault(field) for field in statement.field) or _too_many(statement.text, statement.field):
         raise Malformed("field", "one that is none, a name twice, or too many")

@@ -109,7 +109,7 @@ class Promises:
 
     def next_deadline(self) -> int | None:
         """When the next answer is due."""
-        return min((promise.due_at for promise in self.open.values() if not promise.overdue), default=None)
+        return min([promise.due_at for promise in self.open.values() if not promise.overdue], default=None)
 
 
 def overdue(way: str, serial: int) -> str:

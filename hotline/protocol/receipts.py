@@ -112,5 +112,5 @@ class LadderReceipts:
 
     def next_deadline(self) -> int | None:
         """When the next one is due."""
-        times = (item.retry_at for item in self._pending.values() if not self._waits(item))
-        return min((at for at in times if at is not None), default=None)
+        pending = self._pending.values()
+        return min([one.retry_at for one in pending if one.retry_at is not None and not self._waits(one)], default=None)

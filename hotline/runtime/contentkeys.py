@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import Final
 
@@ -131,8 +132,8 @@ class ContentKeys:
 
 def spell_openings(openings: Sequence[Opening]) -> bytes:
     """Openings as canonical JSON: tag to salt and value, both in hex."""
-    values = {tag: [salt.hex(), value.hex()] for tag, salt, value in openings}
-    return json.dumps(values, sort_keys=True, separators=(",", ":")).encode("ascii")
+    boxes = [f'{encode_basestring_ascii(one.tag)}:["{one.salt.hex()}","{one.value.hex()}"]' for one in sorted(openings)]
+    return f"{{{','.join(boxes)}}}".encode("ascii")
 
 
 def read_openings(data: bytes) -> tuple[Opening, ...]:

@@ -11,8 +11,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from hotline.errors import Malformed
 from hotline.limits import ENVELOPE_BYTES_MAX, WIRE_VERSION
@@ -34,8 +33,7 @@ _LAWFUL_FLAGS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The fixed header of an envelope. (`sender`, `epoch`, `number`, chain) is never used twice."""
 
     flags: int
