@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from hotline.crypto.epochs import OPENER_SIZE, PREKEY_TAG_SIZE
@@ -24,7 +23,6 @@ from tests.simulator.judges import Broken
 
 CANARIES: Final = (b" statement ", b" answer ", b"FLASH", b"IMMEDIATE", b"PRIORITY", b"ROUTINE")
 """Every text of the players has one of the first two."""
-_CANARY: Final = re.compile(b"|".join(CANARIES))
 _SEALED_OVERHEAD: Final = 32 + 16
 """Commitment and tag of the AEAD."""
 _KEY_REQUEST_MAX: Final = 1_500
@@ -64,7 +62,7 @@ class Secrecy:
 
     @staticmethod
     def _tells(frame: object) -> bool:
-        return isinstance(frame, bytes) and _CANARY.search(frame) is not None
+        return isinstance(frame, bytes) and any(canary in frame for canary in CANARIES)
 
     def judge(self, frame: bytes) -> None:
         """One frame of an honest terminal."""

@@ -53,6 +53,8 @@ class Node(Generic[EventT]):
         self._waiting: list[Output] = []
         self._committing = False
         self._armed: int | None = None
+        self._due: int | None = None
+        """What the machine asked for after its last step."""
         self.frames_out = 0
 
     def now(self) -> Instant:
@@ -176,7 +178,7 @@ class Node(Generic[EventT]):
                 self.reply(reply)
 
     def _arm(self) -> None:
-        deadline = self.deadline()
+        self._due = deadline = self.deadline()
         if deadline is None or (self._armed is not None and self._armed <= deadline):
             return
         self._armed = max(deadline, self.world.time)
@@ -190,8 +192,7 @@ class Node(Generic[EventT]):
         self._armed = None
         if self.frozen:
             return  # `thaw` arms it again
-        deadline = self.deadline()
-        if deadline is not None and deadline <= self.world.time:
+        if self._due is not None and self._due <= self.world.time:
             self.post(Tick())
         else:
             self._arm()
