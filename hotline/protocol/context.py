@@ -346,6 +346,7 @@ class _Opened:
     def __init__(self, history: History, nonpapers: NonPapers) -> None:
         self._history = history
         self._nonpapers = nonpapers
+        self.sent_hash = history.sent_hash
         self.received_hash = history.received_hash
         self.has_sent_fact = history.has_sent_fact
         self.moved_to = history.moved_to

@@ -46,15 +46,20 @@ def talk_again(ctx: Context, sibling: Context, serials: Iterable[int]) -> None:
         copy_again(ctx, Plane.SERVICE, serial, sibling)
 
 
-def copy_again(ctx: Context, plane: Plane, serial: int, sibling: Context) -> None:
-    """A statement of our party goes to a sibling once more, if the record holds it and it is no empty one."""
+def copy_again(ctx: Context, plane: Plane, serial: int, sibling: Context) -> bool:
+    """A statement of our party goes to a sibling once more, if the record holds it and it is no empty one.
+
+    Whether it is on its way now.
+    """
     row, box = ctx.history.sent(plane, serial), sibling.outboxes[plane]
-    if row is None or serial in box.pending:
-        return
-    statement = decode_statement(row.content)
-    if statement.kind not in (*VOIDS, NON_PAPER):  # said while each party had one terminal: for that one alone
-        item = Pending(serial, statement.precedence, row.content, row.signature, row.hash, 0)
-        box.add(item.copied(copy=True))
+    if serial in box.pending:
+        return True
+    statement = content_pb2.Statement() if row is None else decode_statement(row.content)
+    if row is None or statement.kind in (*VOIDS, NON_PAPER):  # that was said while each party had one terminal alone
+        return False
+    item = Pending(serial, statement.precedence, row.content, row.signature, row.hash, 0)
+    box.add(item.copied(copy=True))
+    return True
 
 
 class Late:

@@ -92,8 +92,11 @@ class Lacking:
     def may_come(self, plane: Plane, serial: int, now: Instant) -> bool:
         """Whether a sibling may still bring what this record lacks.
 
-        Not once each of them has said that it holds nothing there either: who said it has lost it.
+        Not once each of them has said that it holds nothing there either: who said it has lost it. And nobody brings
+        back what stands here, and whose text is destroyed.
         """
+        if self._ctx.history.sent_hash(plane, serial) is not None:
+            return False
         if self._mirror.held(plane, serial) is not None:
             return True  # it is about to be committed
         for line in self._ctx.siblings:

@@ -120,17 +120,13 @@ class Mirror:
 
     def _asked(self, line: Context, plane: Plane, serial: int, held: bytes | None) -> bytes | None:
         """A sibling asks what is here before it closes a gap: what could be told it is told (23.4)."""
-        if held is None or self._ctx.history.is_nonpaper(plane, serial):
-            return None
-        copy_again(self._ctx, plane, serial, line)
-        return held
+        return held if held is not None and copy_again(self._ctx, plane, serial, line) else None
 
     def held(self, plane: Plane, serial: int) -> bytes | None:
         """The name of what our party has said under this serial, as far as this record knows."""
         if (plane, serial) in self._lately:
             return self._lately[plane, serial]
-        row = self._ctx.history.sent(plane, serial)
-        return None if row is None else row.hash
+        return self._ctx.history.sent_hash(plane, serial)
 
     def _too_late(self, plane: Plane, statement: content_pb2.Statement, author: int) -> bool:
         """It speaks for the party in an earlier term: only what the peer has received is said still."""
@@ -277,12 +273,12 @@ class Mirror:
         for state in (SentState.DELIVERED, SentState.EXPIRED):
             items = []
             for serial in serials:
-                row = history.sent(plane, serial)
+                name = history.sent_hash(plane, serial)
                 delivered = history.has_sent_fact(plane, serial, SentState.DELIVERED.value)
-                if row is None or delivered != (state is SentState.DELIVERED):
+                if name is None or delivered != (state is SentState.DELIVERED):
                     continue
                 if delivered or history.has_sent_fact(plane, serial, SentState.EXPIRED.value):
-                    items.append(content_pb2.ReceiptItem(serial=serial, statement=row.hash))
+                    items.append(content_pb2.ReceiptItem(serial=serial, statement=name))
             if items:
                 line.tell_settled(plane, items, now, expired=state is SentState.EXPIRED)
 

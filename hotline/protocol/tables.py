@@ -223,6 +223,9 @@ class History(Protocol):
     def sent(self, plane: Plane, serial: int) -> SentRow | None:
         """Our statement with this serial."""
 
+    def sent_hash(self, plane: Plane, serial: int) -> bytes | None:
+        """Hash of our statement with this serial, also if its text is destroyed."""
+
     def received(self, plane: Plane, serial: int) -> bytes | None:
         """Content of the peer's statement with this serial."""
 

@@ -100,6 +100,11 @@ class Lookups:
         content = self.content("sent", plane.value, serial, found[0][0]) if found else None
         return None if content is None else SentRow(content, *found[0][1:])
 
+    def sent_hash(self, plane: Plane, serial: int) -> bytes | None:
+        """Hash of our statement with this serial, also if its text is destroyed."""
+        found = self.query("SELECT hash FROM sent WHERE plane=? AND serial=?", (plane.value, serial))
+        return bytes(found[0][0]) if found else None
+
     def received(self, plane: Plane, serial: int) -> bytes | None:
         """Content of the peer's statement with this serial."""
         sql = "SELECT content FROM received WHERE plane=? AND serial=?"

@@ -29,6 +29,11 @@ class Shelf:
         row = self._table("sent").get((plane.value, serial))
         return None if row is None else SentRow(*(octets(row[column]) for column in ("content", "signature", "hash")))
 
+    def sent_hash(self, plane: Plane, serial: int) -> bytes | None:
+        """Hash of our statement with this serial."""
+        row = self._table("sent").get((plane.value, serial))
+        return None if row is None else octets(row["hash"])
+
     def received(self, plane: Plane, serial: int) -> bytes | None:
         """Content of the peer's statement with this serial."""
         row = self._table("received").get((plane.value, serial))

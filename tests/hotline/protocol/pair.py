@@ -68,6 +68,10 @@ class Memory:
         row = self.tables.get("sent", {}).get((plane.value, serial))
         return None if row is None else SentRow(row["content"], row["signature"], row["hash"])  # type: ignore[arg-type]
 
+    def sent_hash(self, plane: Plane, serial: int) -> bytes | None:
+        row = self.tables.get("sent", {}).get((plane.value, serial))
+        return None if row is None else row["hash"]  # type: ignore[return-value]
+
     def received(self, plane: Plane, serial: int) -> bytes | None:
         row = self.tables.get("received", {}).get((plane.value, serial))
         return None if row is None else row["content"]  # type: ignore[return-value]

@@ -303,19 +303,6 @@ def test_a_hole_is_nobodys_once_each_sibling_says_that_it_holds_nothing_there(fo
     assert four.alpha.said() == {}, "what is asked about is said by nobody"
 
 
-def test_what_is_told_no_sibling_is_not_waited_for(four: Quartet) -> None:
-    """What was said without prejudice before there were siblings is closed for them (docs/protocol.md 23.4, 23.11)."""
-    # docs/protocol.md 23.4
-    four.alpha.submit("to one terminal")
-    four.run(1_000)
-    mirror, ctx = mirror_of(four.alpha), four.alpha.endpoint.context
-    (line,) = ctx.siblings
-    for sealed, held in ((False, mirror.held(REAL, 1)), (True, None)):
-        ctx.history.is_nonpaper = lambda *_, sealed=sealed: sealed  # type: ignore[misc]
-        assert mirror._asked(line, REAL, 1, mirror.held(REAL, 1)) == held
-        assert (line.outboxes[REAL].remove(1, four.time) is None) is sealed
-
-
 def test_siblings_are_asked_of_few_holes_at_once_and_of_none_that_nobody_knows(four: Quartet) -> None:
     """A peer that lies would fill their boxes, or a long gap (docs/protocol.md 23.4)."""
     mirror, ctx = holding(four.alt, (), 2 * MIRROR_BATCH), four.alt.endpoint.context

@@ -341,6 +341,47 @@ def test_talk_that_a_sibling_holds_is_told_before_its_gap_is_closed(four: Quarte
     assert "two-voices" not in four.alt.alarms() + four.alpha.alarms()
 
 
+def destroy_the_first(*terminals: Terminal) -> None:
+    """The text of #1 is destroyed there; its row stands (docs/protocol.md 13.4)."""
+    for one in terminals:
+        sent = one.memory.sent
+        one.memory.sent = lambda plane, serial, sent=sent: sent(plane, serial) if serial != 1 else None  # type: ignore[method-assign, misc]
+        one.restart()
+
+
+def test_a_text_that_was_destroyed_is_not_brought_back_by_a_sibling(four: Quartet) -> None:
+    """It would be there again, in the store and as an entry, after each start (docs/protocol.md 13.20, 23.7)."""
+    # docs/protocol.md 23.7
+    four.alpha.submit("one")
+    four.alpha.submit("two")
+    four.run(2_000)
+    entries = len(four.alt.records)
+    destroy_the_first(four.alt)
+    four.run(8_000)
+    assert four.bravo.read(1).ok
+    four.run(30_000)
+    assert not [one for one in four.alt.records[entries:] if one.kind in ("msg.mirrored", "mirror.conflict")]
+    assert [len(line.reads) for line in four.bravo.endpoint.context.lines] == [0, 0, 0], "it was noted"
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_text_that_was_destroyed_is_an_empty_statement_to_a_terminal_that_lacks_it(
+    four: Quartet, restored: bool
+) -> None:
+    """Its gap would stand there for ever: nobody brings it, and who is asked tells nothing (docs/protocol.md 23.4)."""
+    empty = four.alpha.memory.copy(), four.beside.memory.copy()
+    four.alpha.submit("one")
+    four.alpha.submit("two")
+    four.run(2_000)
+    destroy_the_first(four.alt, *(() if restored else (four.alpha,)))
+    if restored:
+        four.alpha.restart(empty[0])
+    four.beside.restart(empty[1])
+    four.run(30_000)
+    assert four.beside.got() == {1: "", 2: "two"}
+    assert four.alpha.said() == ({2: "two"} if restored else {1: "one", 2: "two"})
+
+
 def expired_where_it_had_arrived(four: Quartet) -> None:
     """BRAVO's alternate has #1, whose receipts are lost; it expires, and then BRAVO's main terminal is heard again."""
     no_receipts(four, four.alpha, four.beside)

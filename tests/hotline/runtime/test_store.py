@@ -140,6 +140,8 @@ def test_history_is_found_by_plane_and_serial(tmp_path: Path) -> None:
         assert row.content == b"c" * 400
         assert store.sent(Plane.EXERCISE, 1) is None
         assert store.sent(Plane.REAL, 2) is None
+        assert store.sent_hash(Plane.REAL, 1) == row.hash
+        assert store.sent_hash(Plane.EXERCISE, 1) is None
         assert store.received_hash(Plane.REAL, 9) == b"h"
         assert store.received_hash(Plane.EXERCISE, 9) is None
         assert store.has_sent_fact(Plane.REAL, 1, "delivered")
