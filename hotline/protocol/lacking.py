@@ -105,7 +105,7 @@ class Lacking:
 
     def _is_gone(self, plane: Plane, serial: int) -> bool:
         denied = self._denied.get((plane, serial), frozenset())
-        return denied >= {line.setup.remote.number for line in self._ctx.siblings}
+        return denied >= {line.setup.remote.number for line in self._ctx.siblings if line.awake}
 
     def _ask(self, line: Context, plane: Plane, serial: int, now: Instant) -> None:
         """By the empty statement that is to close the gap: the sibling acknowledges it, or has something else."""

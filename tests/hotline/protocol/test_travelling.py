@@ -238,3 +238,17 @@ def test_the_clock_is_looked_at_when_a_time_begins_or_ends(four: Journey) -> Non
     four.until(UNTIL)
     assert _word(four.alpha) == ["active", "inactive"]
     assert look.look_at == UNTIL + 60_000, "somebody may set the clock"
+
+
+def test_a_gap_does_not_wait_for_a_terminal_on_no_journey(four: Journey) -> None:
+    """It may hold what its party has lost, and says nothing for months (docs/protocol.md 23.4, 24.13)."""
+    # docs/protocol.md 23.4
+    four.until(UNTIL + 1_000)
+    copy = four.alpha.memory.copy()
+    four.part((four.alpha, four.beside))
+    four.alpha.submit("lost to us", FLASH)
+    four.run(2_000)
+    four.alpha.restart(copy)
+    four.meet()
+    four.run(12_000)
+    assert (four.bravo.got(), four.beside.got()) == ({1: "lost to us"}, {1: ""})
