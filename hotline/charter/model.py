@@ -199,7 +199,7 @@ def _view(text: CharterText, data: bytes, signed_by: tuple[str, ...], *, making:
     officers = _each("officers", text.officers, lambda card: _officer(card, identities), problems)
     relays = _each("relays", text.relays, lambda entry: _relay(entry, profiles), problems)
     pairs = {(entry.first, entry.second): entry.check for entry in text.pairwise_checks or ()}
-    if text.pairwise_check is not None:
+    if text.pairwise_check is not None and identities:
         pairs[pair_of(min(identities), max(identities))] = text.pairwise_check
     hash_, amends, terms = hashlib.sha256(data).digest(), text.amends, text.terms
     charter = Charter(

@@ -175,6 +175,7 @@ class Beats:
         """A verified heartbeat arrived over `path`. Raises RemoteError; then nothing is believed of what it says."""
         ctx = self._ctx
         heartbeat = read_heartbeat(content, path.setup.number, transient=header.transient)
+        self._check(heartbeat)
         answered = path.heard(heartbeat.beat, heartbeat.echo, heartbeat.echo_delay_ms, now)
         if heartbeat.HasField("announcement"):
             ctx.out.changes += ctx.session.offer_prekey(heartbeat.announcement, fresh=answered is not None)
@@ -202,6 +203,14 @@ class Beats:
         if self.gossip is not None:
             self.gossip.heard(heartbeat, path, self._answers, now)
         self._sending.pump(now)
+
+    def _check(self, heartbeat: content_pb2.Heartbeat) -> None:
+        """What in it is signed by itself, before anything is believed (10.11). Raises RemoteError."""
+        if heartbeat.HasField("announcement"):
+            self._ctx.session.check_prekey(heartbeat.announcement)
+        self._terminals.check(heartbeat, self._ctx)
+        if heartbeat.courier.HasField("prekey") and self._courier is not None:
+            self._courier.check(heartbeat.courier.prekey)
 
     def _is_newest(self, header: Header) -> bool:
         """Whether no beat that was sealed later is here: a word of before comes late over a slower path (18.2)."""

@@ -74,6 +74,11 @@ class CourierKeys(KeptPrekeys):
     def _read(self, signed: content_pb2.SignedPrekey) -> PeerPrekey:
         return read_peer_prekey(self._charter, self._remote, self._remote_signing, signed, COURIER_LABEL)
 
+    def check(self, signed: content_pb2.SignedPrekey) -> None:
+        """Raises what `offer` would raise."""
+        if self.peer is None or signed != self.peer.signed:
+            self._read(signed)
+
     def offer(self, signed: content_pb2.SignedPrekey, *, fresh: bool) -> list[Change]:
         """The peer announced one; an older generation is taken only when fresh. Raises Untrusted or Malformed."""
         if self.peer is not None and signed == self.peer.signed:

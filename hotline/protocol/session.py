@@ -344,6 +344,10 @@ class Session:
         row: Row = {"terminal": self._remote.number, "content": signed.body, "signature": signed.signature}
         return [Put("peer_prekey", row)]
 
+    def check_prekey(self, signed: content_pb2.SignedPrekey) -> None:
+        """Raises what `offer_prekey` would raise."""
+        self._read_prekey(signed)
+
     def confirm_prekey(self, prekey_tag: int) -> bool:
         """A fresh heartbeat names the peer's newest prekey; says whether it is the one we hold."""
         held = self.peer_prekey is not None and tag(self.peer_prekey.name) == prekey_tag

@@ -92,7 +92,16 @@ class Standing:
         return signed
 
     def hear(self, party: str, signed: content_pb2.SignedActivation) -> bool:
-        """Take a word of a terminal of `party` if it begins a higher turn. Raises Malformed or Untrusted.
+        """Take a word of a terminal of `party` if it begins a higher turn. Raises Malformed or Untrusted."""
+        turn = self.check(party, signed)
+        if turn is None:
+            return False
+        self.turns[party] = turn
+        self.signed[party] = content_pb2.SignedActivation(body=signed.body, signature=signed.signature)
+        return True
+
+    def check(self, party: str, signed: content_pb2.SignedActivation) -> Turn | None:
+        """The higher turn that a word of a terminal of `party` begins. Raises Malformed or Untrusted.
 
         A terminal that our charter does not name may be one that an amendment has retired, or that another one adds:
         its word is nothing to us, and no reason not to hear who passes it on.
@@ -102,13 +111,11 @@ class Standing:
         if not body.term or body.time_ms > TIME_MAX or (side is not None and side.party != party):
             raise Malformed("activation", f"term {body.term} of terminal {body.terminal}")
         if side is None:
-            return False
+            return None
         turn = Turn(body.term, body.terminal)
         if turn <= self.turns[party]:
-            return False
+            return None
         if len(signed.signature) != SIGNATURE_SIZE:
             raise Untrusted("signature", "activation")
         verify(side.signing, signed.signature, _LABEL, self._charter, body.terminal.to_bytes(2, "big"), signed.body)
-        self.turns[party] = turn
-        self.signed[party] = content_pb2.SignedActivation(body=signed.body, signature=signed.signature)
-        return True
+        return turn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from hotline.limits import SERIAL_MAX, SERIAL_SKIP_MAX, TAKEOVERS_TOLD_MAX
@@ -167,15 +168,25 @@ class Terminals:
             if heartbeat.other_turn > peer.knows_other:
                 heartbeat.other_activation.CopyFrom(standing.signed[other])
 
+    def check(self, heartbeat: content_pb2.Heartbeat, line: Context) -> None:
+        """Raises RemoteError if what a beat says of who speaks is not signed, or is nothing."""
+        for party, signed in self._words(heartbeat, line):
+            self._standing.check(party, signed)
+
     def read(self, heartbeat: content_pb2.Heartbeat, line: Context, now: Instant) -> None:
-        """What a beat proves of who speaks. It need not be fresh: a turn goes up only. Raises RemoteError."""
-        party = line.setup.remote.party
+        """What a beat proves of who speaks. It need not be fresh: a turn goes up only. Call after `check`."""
+        for party, signed in self._words(heartbeat, line):
+            self._hear(party, signed, now)
+
+    def _words(
+        self, heartbeat: content_pb2.Heartbeat, line: Context
+    ) -> Iterator[tuple[str, content_pb2.SignedActivation]]:
         if heartbeat.HasField("activation"):
-            self._hear(party, heartbeat.activation, now)
+            yield line.setup.remote.party, heartbeat.activation
         if heartbeat.HasField("peer_activation"):
-            self._hear(self._standing.local.party, heartbeat.peer_activation, now)
+            yield self._standing.local.party, heartbeat.peer_activation
         if heartbeat.HasField("other_activation") and line.sibling:
-            self._hear(self._ctx.setup.remote.party, heartbeat.other_activation, now)
+            yield self._ctx.setup.remote.party, heartbeat.other_activation
 
     def heard(self, heartbeat: content_pb2.Heartbeat, line: Context, answered: int, now: Instant) -> None:
         """A fresh beat says what the other side knows: it is shown the proof of what it does not."""

@@ -30,6 +30,7 @@ NOTED = (
     ".context.out",  # the output of the last step
     ".context.session._asked_at",  # when a key was last asked for
     ".context.session._tried",  # epochs whose opener held
+    ".context.session._ahead",  # how many steps a path has had looked ahead in this second
     "._taken",  # envelopes refused for good, of which the relay is told (docs/protocol.md 5.8)
 )
 """What may change by a refusal (docs/protocol.md 4.1)."""
@@ -127,6 +128,36 @@ def test_no_altered_opener_does_anything_at_a_terminal() -> None:
     frame = sealed(pair, ContentType.RECEIPT, content, Plane.EXERCISE)
     assert len(frame) > 1_300
     check(pair, frame, 7)
+
+
+@pytest.mark.parametrize("forged", ["announcement", "courier", "activation", "peer_activation"])
+def test_nothing_of_a_heartbeat_is_believed_if_one_part_of_it_is_forged(forged: str) -> None:
+    """A path would count as heard, and a lawful prekey beside a forged one be taken (docs/protocol.md 4.1, 10.11)."""
+    pair = template().copy()
+    pair.alpha.hear("relay-1", b"\xff")
+    alpha, bravo = pair.alpha.endpoint, pair.bravo.endpoint
+    path = alpha.context.paths["relay-1"]
+    pair.bravo.restart()  # whose new prekey is lawful news
+    newest = bravo.context.prekeys.newest
+    assert newest is not None
+    beat = content_pb2.Heartbeat(
+        beat=path.peer_beat + 1, path=1, echo=path._beat, presence=content_pb2.PRESENCE_CLOSING, sent_through=9,
+        announcement=newest.signed,
+    )  # fmt: skip
+    wrong = content_pb2.SignedPrekey(body=newest.signed.body, signature=bytes(64))
+    if forged == "announcement":
+        beat.announcement.CopyFrom(wrong)
+    elif forged == "courier":
+        beat.courier.prekey.CopyFrom(wrong)
+    else:
+        getattr(beat, forged).body = encode(content_pb2.ActivationBody(term=9, terminal=1 + (forged == "activation")))
+        getattr(beat, forged).signature = bytes(64)
+    before = state(alpha)
+    output = pair.alpha.hear("relay-1", sealed(pair, ContentType.HEARTBEAT, encode(beat), transient=True))
+    assert [record.kind for record in output.records if record.kind != "key.epoch.opened"] == ["refused"]
+    assert {change.table for change in output.changes} <= {"peer_epoch"}
+    places = {place for place in changed(before, state(alpha)) if not place.startswith((*NOTED, ".context.session"))}
+    assert places == set()
 
 
 @pytest.mark.parametrize(
