@@ -7,8 +7,11 @@ machines    both machines under events made of bytes, with peers who sign nonsen
 agreement   the product against the independent decoder
 several     a terminal among three parties, of which both others lie
 operators   every request of an officer before the real service
+sayings     what a peer could lawfully say at one moment, and with fields of its choice
+fields      messages whose fields an input chooses
 copies      a prepared machine, copied for each execution
-mutation    blind mutation of inputs, the same for the same seed
+mutation    mutation of inputs, blind or in a target's form, the same for the same seed
+forms       mutation that keeps a form: JSON, lines of words, protobuf
 __main__    `python -m tests.fuzz`: long runs, coverage-guided by Atheris where it is installed
 every       all of them by their names
 corpus      inputs that reach different code, some tens for a target

@@ -1,9 +1,11 @@
-"""Long fuzzing: python -m tests.fuzz [--executions N] [--minutes N] [--target NAME]... [--keep]
+"""Long fuzzing: python -m tests.fuzz [--executions N] [--minutes N] [--target NAME]... [--results FILE] [--keep]
 
-With Atheris (pip install atheris) inputs are chosen by the code that they reach; without it they are mutated blindly.
-What is found is written to build/fuzz/<target>/: `corpus` grows from run to run; `crash-*`, `timeout-*` and `oom-*` are
-inputs that broke something. Mend what one shows, and move it to tests/fuzz/regressions/<target>/, where every test run
-replays it. `--keep` writes the smallest inputs that reach all the code that is reached into tests/fuzz/corpus/.
+With Atheris (pip install atheris) inputs are chosen by the code that they reach; without it they are mutated blindly or
+in the target's form. What is found is written to build/fuzz/<target>/: `corpus` grows from run to run; `crash-*`,
+`timeout-*` and `oom-*` are inputs that broke something. Mend what one shows, and move it to
+tests/fuzz/regressions/<target>/, where every test run replays it. `--results` adds a line for each target and minute to
+a file of JSON lines; a later run goes on, without Atheris, where the earlier ones ended, and `--executions` counts them
+all. `--keep` writes the smallest inputs that reach all the code that is reached into tests/fuzz/corpus/.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import argparse
 import gc
 import hashlib
 import importlib.util
+import json
 import re
 import resource
 import shutil
@@ -20,11 +23,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from hotline.errors import ConfigError, HotlineError, KeyFileError, Malformed
 from tests.fuzz.every import EVERY
+from tests.fuzz.machines import Shallow
 from tests.fuzz.mutation import mutated
 from tests.fuzz.targets import FOLDER, Target, refused, replayed
 
@@ -37,6 +43,8 @@ SECONDS_MAX = 10
 MEMORY_MB = 2_048
 SLOW_SECONDS, GROWN_MB = 1, 64
 """Of one input in a blind run: time on the processor, and memory beyond what was ever held."""
+BATCH = 1_000
+"""Inputs that one seed makes."""
 KEPT_MAX = 40
 """Files of the corpus for one target."""
 
@@ -48,6 +56,8 @@ class Result:
     executions: int
     seconds: float
     finds: tuple[str, ...]
+    taken: int = 0
+    """Inputs that got past the parser, whatever the rules behind it said. Atheris does not say."""
 
 
 def prepared(name: str) -> Path:
@@ -90,34 +100,62 @@ def _atheris(name: str, options: Sequence[str], *folders: Path) -> subprocess.Co
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace")
 
 
-def blind(name: str, executions: int, seconds: float) -> Result:
-    """A run without Atheris: no hang is ended, though it is named, and nothing is learnt."""
-    folder, begun, done = prepared(name), time.monotonic(), 0
+def blind(name: str, executions: int, seconds: float, batch: int = 0) -> Result:
+    """A run without Atheris, after so many batches: no hang is ended, though it is named, and nothing is learnt."""
+    folder, begun, done, taken = prepared(name), time.monotonic(), 0, 0
     target: Target = EVERY[name]
     seeds = [path.read_bytes() for path in sorted((folder / "corpus").iterdir())]
-    batch = 0
     settle(target, seeds)
     while not (executions and done >= executions) and not (seconds and time.monotonic() - begun >= seconds):
         batch += 1
-        for data in mutated(seeds, 1_000, batch, target.size):
+        for data in mutated(seeds, BATCH, batch, target.size, target.shape):
             done += 1
             fault, began, held = "", time.thread_time(), _memory_mb()
             try:
-                refused(target.run, data)
+                target.run(data)
+                taken += 1
+            except HotlineError as error:
+                taken += not isinstance(error, Malformed | ConfigError | KeyFileError | Shallow)
             except Exception:  # noqa: BLE001 - whatever it is, it is what was looked for
                 fault = "crash"
-            if not fault and time.thread_time() - began > SLOW_SECONDS:
+            gc.collect(0)  # what one input has left is thrown away while it is at hand
+            if not fault and time.thread_time() - began > SLOW_SECONDS and _seconds(target, data) > SLOW_SECONDS:
                 fault = "timeout"
             if not fault and _memory_mb() - held > GROWN_MB:
                 fault = "oom"
             if fault:
                 (folder / f"{fault}-{hashlib.sha256(data).hexdigest()[:16]}").write_bytes(data)
-    return Result(done, time.monotonic() - begun, finds(folder))
+    return Result(done, time.monotonic() - begun, finds(folder), taken)
+
+
+def _seconds(target: Target, data: bytes) -> float:
+    """How long an input takes once more: the machine may have been busy with something else."""
+    began = time.thread_time()
+    refused(target.run, data)
+    return time.thread_time() - began
 
 
 def _memory_mb() -> float:
     """The most that this process has ever held."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
+
+
+def added_up(results: Path, name: str, executions: int, seconds: float) -> Result:
+    """Go on, blindly, where the runs in `results` have ended, minute by minute; what came to them now."""
+    lines = results.read_text().splitlines() if results.exists() else []
+    before = sum(one["executions"] for one in map(json.loads, lines) if one["target"] == name)
+    git = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
+    whole = Result(0, 0.0, ())
+    while not (executions and before + whole.executions >= executions) and not (seconds and whole.seconds >= seconds):
+        left = max(1, executions - before - whole.executions) if executions else 0
+        least = min(60.0, seconds - whole.seconds) if seconds else 60.0
+        part = blind(name, left, least, (before + whole.executions) // BATCH)
+        line = {"target": name, "executions": part.executions, "taken": part.taken, "seconds": round(part.seconds, 1)}
+        with results.open("a") as file:
+            file.write(json.dumps(line | {"finds": len(part.finds), "revision": git.stdout.strip()}) + "\n")
+        done, taken = whole.executions + part.executions, whole.taken + part.taken
+        whole = Result(done, whole.seconds + part.seconds, part.finds, taken)
+    return whole
 
 
 def settle(target: Target, inputs: Sequence[bytes]) -> None:
@@ -126,7 +164,7 @@ def settle(target: Target, inputs: Sequence[bytes]) -> None:
         refused(target.run, data)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000)
+    gc.disable()
 
 
 def reached(run: Callable[[bytes], object], data: bytes) -> set[tuple[str, int, int]]:
@@ -179,6 +217,7 @@ def main() -> int:
     parser.add_argument("--executions", type=int, default=0, help="how many inputs for each target")
     parser.add_argument("--minutes", type=float, default=0, help="how long for all targets together")
     parser.add_argument("--target", action="append", choices=sorted(EVERY), help="only this one; may be repeated")
+    parser.add_argument("--results", type=Path, help="add up here what was done; --executions counts that too")
     parser.add_argument("--keep", action="store_true", help="write what was learnt into the tree")
     options = parser.parse_args()
     names = options.target or list(EVERY)
@@ -190,10 +229,13 @@ def main() -> int:
     broken = 0
     for name in names:
         if options.executions or seconds:
-            result = (guided if has_atheris else blind)(name, options.executions, seconds)
+            run = partial(added_up, options.results) if options.results else guided if has_atheris else blind
+            result = run(name, options.executions, seconds)
             rate = result.executions / max(result.seconds, 0.001)
+            share = "" if run is guided else f"{result.taken / max(result.executions, 1):>7.1%} past the parser"
             print(
-                f"{name:<18}{result.executions:>12,} executions {rate:>10,.0f}/s  {' '.join(result.finds)}", flush=True
+                f"{name:<18}{result.executions:>12,} executions {rate:>10,.0f}/s{share}  {' '.join(result.finds)}",
+                flush=True,
             )
             broken += len(result.finds) or not result.executions
         if options.keep:

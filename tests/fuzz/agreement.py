@@ -11,6 +11,8 @@ from hotline.conformance.answers import answer
 from hotline.conformance.kit import Json
 from hotline.errors import ConfigError
 from tests import oracle
+from tests.fuzz.forms import after, documents, lines, messages
+from tests.fuzz.mutation import Shape
 from tests.fuzz.targets import Target, holds, published
 
 FIELDS: Final = {
@@ -65,5 +67,13 @@ def agreement_seeds() -> list[bytes]:
     return found
 
 
-AGREEMENT: dict[str, Target] = {"agreement": Target(agreement, agreement_seeds, 4_096)}
+def _shape(kind: int) -> Shape:
+    """Texts are changed line by line, leaves and cards as JSON, messages field by field."""
+    name = KINDS[kind % len(KINDS)]
+    if name in {"card", "leaf"}:
+        return documents
+    return lines if name in TEXTS else messages
+
+
+AGREEMENT: dict[str, Target] = {"agreement": Target(agreement, agreement_seeds, 4_096, after(2, _shape))}
 """Name to target, as in `targets.TARGETS`."""

@@ -13,8 +13,23 @@ from typing import Any, Generic, TypeVar
 
 from hotline.crypto.sealing import KemKey
 from hotline.crypto.signing import SigningKey
+from tests.hotline.protocol.pair import Pair, Party
 
 T = TypeVar("T")
+
+
+class Still:
+    """A world in which nothing that is sent arrives."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.time, self.pairwise, self.paths, self.relay_keys = pair.time, pair.pairwise, pair.paths, pair.relay_keys
+        self.entropy = random.Random(6).randbytes
+
+    def carry(self, sender: Party, relay: str, frame: bytes) -> None:
+        """It does not arrive."""
+
+    custody_frame = Pair.custody_frame
+
 
 _PLAIN = (int, float, str, bytes, bool, type(None))
 _FIXED = (Enum, type, SigningKey, KemKey)

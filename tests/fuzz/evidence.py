@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,8 @@ from hotline.crypto.signing import SigningKey
 from hotline.drill.proxyd import Proxy
 from hotline.errors import ConfigError, HotlineError, RemoteError
 from hotline.ledger.conviction import Exhibit, convict
-from hotline.ledger.note import Ed25519Verifier
+from hotline.ledger.cosignature import Ed25519Cosigner
+from hotline.ledger.note import Ed25519Signer, Ed25519Verifier, sign_note
 from hotline.ledger.policy import parse_policy
 from hotline.ledger.tiles import tile_path
 from hotline.ledger.verify import Outcome, verify_log
@@ -34,10 +36,12 @@ from hotline.runtime.store import SCHEMA_VERSION
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
+from tests.fuzz.forms import change, lines, message, places, some, split, trees, word
 from tests.fuzz.machines import Arguments, text
 from tests.fuzz.targets import POLICY, Target, asked, holds, published, scratch
 from tests.hotline.charter.conftest import held
 from tests.hotline.runtime.store_writer import BASE, KEY, opened, statement
+from tools.cases.signed import KEYS, UNIX, WITNESSES
 
 VERIFIER = Ed25519Verifier(f"{BASE}/1", KEY.public)
 ENTRIES = 3
@@ -77,6 +81,15 @@ def _two_words_seeds() -> list[bytes]:
     return [spell(TwoWords(1, Plane.REAL, pairs)), spell(TwoWords(9, Plane.EXERCISE, (pairs[0], pairs[0])))]
 
 
+def words_altered(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """Other statements in a file of evidence, or another file."""
+    words = parse(rng.choice([seed for seed in seeds if seed.startswith(b"{\n")]))
+    pairs = [[message(rng, one) if rng.randrange(2) else one, signature] for one, signature in words.signed]
+    plane, terminal = rng.choice((*[words.plane] * 4, *Plane)), rng.choice((*[words.terminal] * 4, 0, 2, 3, 2**40))
+    made = spell(TwoWords(terminal, plane, tuple(map(tuple, pairs))))  # type: ignore[arg-type]
+    return trees(rng, [made]) if rng.randrange(8) == 0 else made
+
+
 def exhibits(data: bytes) -> object:
     """Two signed things that somebody lays before an auditor."""
     take = Arguments(data)
@@ -97,6 +110,53 @@ def _exhibit_seeds() -> list[bytes]:
         if len(body) < 6_000:
             found.append(bytes((kind,)) + body)
     return found
+
+
+def exhibits_altered(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """Heads and proofs with other lines, mostly signed anew by the log or the witness that signed them."""
+    data, other = rng.choice(seeds), rng.choice(seeds)
+    *shown, policy = split(data, 1)
+    for _ in range(some(rng)):
+        place = rng.randrange(len(shown))
+        shown[place] = rng.choice((lines, _head_altered, _head_altered))(
+            rng, [rng.choice((shown[place], *split(other, 1)[:-1]))]
+        )
+    policy = lines(rng, [policy]) if rng.randrange(8) == 0 else policy
+    return bytes((data[0] ^ (rng.randrange(16) == 0),)) + b"".join(map(text, (*shown, policy)))
+
+
+def _head_altered(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """The text of a head altered, with new signatures; behind the head of a proof whatever stood there."""
+    note, before, mark = rng.choice(seeds), b"", b""
+    if note.startswith(b"c2sp.org/tlog-proof"):
+        before, mark, note = note.partition(b"\n\n")
+        before = lines(rng, [before]) if rng.randrange(4) == 0 else before
+    text, gap, signatures = note.rpartition(b"\n\n")
+    if not gap:
+        return lines(rng, seeds)
+    text = lines(rng, [text + b"\n"]) if rng.randrange(3) else text + b"\n"
+    if not text.endswith(b"\n"):
+        text += b"\n"
+    origin = text.split(b"\n")[0].decode("utf-8", "replace")
+    key = KEYS.get(origin)
+    signed = sign_note(text, [Ed25519Signer(origin, key)]) if key else text + b"\n"
+    for line in signatures.splitlines(keepends=True):
+        name = line.split(b" ")[1].decode("utf-8", "replace") if line.count(b" ") == 2 else ""
+        if name in WITNESSES:
+            made = Ed25519Cosigner(name, WITNESSES[name]).cosign(text, UNIX + rng.randrange(3))
+            signed += made.line().encode() + b"\n"
+        elif rng.randrange(4) == 0:
+            signed += line
+    return before + mark + signed
+
+
+def questions(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """A question with other values in it; what is given mostly stays."""
+    kind, given, put = json.loads(rng.choice(seeds))
+    others = [inside[key] for inside, key in places(put)] or [0]
+    for _ in range(some(rng)):
+        change(rng, given if given and rng.randrange(6) == 0 else put, others, word)
+    return json.dumps([kind, given, put]).encode()
 
 
 def pairs(data: bytes) -> object:
@@ -289,12 +349,14 @@ def _seeded(*seeds: bytes) -> Callable[[], list[bytes]]:
 
 
 EVIDENCE: dict[str, Target] = {
-    "two-words": Target(two_words, _two_words_seeds, 6_000),
-    "exhibits": Target(exhibits, _exhibit_seeds, 6_000),
-    "pairs": Target(pairs, _seeded(*(spell_pair("ALPHA", other, "0" * 64).encode() for other in ("BRAVO", "CHARLIE")))),
+    "two-words": Target(two_words, _two_words_seeds, 6_000, words_altered),
+    "exhibits": Target(exhibits, _exhibit_seeds, 6_000, exhibits_altered),
+    "pairs": Target(
+        pairs, _seeded(*(spell_pair("ALPHA", other, "0" * 64).encode() for other in ("BRAVO", "CHARLIE"))), 4_096, lines
+    ),
     "record-database": Target(record_database, _database_seeds, 20_000),
     "record-export": Target(record_export, _export_seeds, 4_000),
-    "question": Target(question, _question_seeds, 20_000),
+    "question": Target(question, _question_seeds, 20_000, questions),
     "proxy-request": Target(
         proxy_request,
         _seeded(

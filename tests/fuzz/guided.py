@@ -24,7 +24,7 @@ def main() -> None:
 
     refused(target.run, b"")  # what is made once is made now, and is no longer looked through for what to throw away
     gc.freeze()
-    gc.set_threshold(20_000)
+    gc.set_threshold(200_000)
     atheris.Setup([sys.argv[0], *sys.argv[2:]], one)
     atheris.Fuzz()
 

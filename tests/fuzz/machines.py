@@ -1,7 +1,8 @@
 """Both machines under events made of bytes: lawful ones, altered ones, and nonsense that a peer really signed.
 
 An input is a program: each operation takes its arguments from the bytes that follow. Every execution starts from a copy
-of one prepared state, so that an input alone repeats what it showed.
+of one prepared state, so that an input alone repeats what it showed. It counts as refused if nothing in it got past the
+parsers.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import socket
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from hotline.crypto.signing import SigningKey
@@ -33,26 +33,33 @@ from hotline.protocol.events import (
     SetPresence,
     Submit,
 )
+from hotline.protocol.session import Session
+from hotline.protocol.tables import Row
 from hotline.wire.codec import decode_frame, encode, envelope_frame
 from hotline.wire.envelope import FLAG_CLEAR, FLAG_TRANSIENT, Header
 from hotline.wire.inner import ContentType, Inner, encode_inner
 from hotline.wire.v1 import bundle_pb2, content_pb2, frame_pb2
 from relay.machine import Closing, Hotline, Relay
+from relay.mailbox import Held
 from relay.witness import WitnessServer, WitnessService, WitnessStore
-from tests.fuzz.copies import Template
-from tests.fuzz.targets import Target, asked, holds, scratch
-from tests.hotline.protocol.pair import CHARTER, WALL, Pair
+from tests.fuzz.copies import Still, Template
+from tests.fuzz.fields import Fields
+from tests.fuzz.mutation import chained
+from tests.fuzz.sayings import Moment, Saying, altered, said
+from tests.fuzz.state import changed, state
+from tests.fuzz.targets import Target, asked, holds, is_one_in, scratch
+from tests.hotline.protocol.pair import CHARTER, WALL, Pair, Party
 
 STATEMENTS = asked("statement", "content")[:8]
 STEPS_MAX = 24
 """Operations of one input."""
-RESTART_EVERY = 4
-"""One input in so many, told by its bytes, ends with a restart, which takes as long as ten operations."""
+RESTART_EVERY, STATE_EVERY, OFFICER_EVERY = 64, 64, 4
+"""Inputs, told by their bytes: one in so many ends with a restart, which takes as long as twenty operations; in one of
+so many whole states are compared; after one in so many an officer is served."""
 
 
-def ends_with_restart(data: bytes) -> bool:
-    """Whether it is one of those."""
-    return zlib.crc32(data) % RESTART_EVERY == 0
+class Shallow(HotlineError):
+    """Nothing got past the parsers."""
 
 
 class Arguments:
@@ -100,6 +107,16 @@ def text(data: bytes) -> bytes:
     return len(data).to_bytes(2, "big") + data
 
 
+REFUSED = {"refused", "refused.more", "key.request.sent", "key.epoch.opened"}
+"""Records of what was refused: who may say nothing may still have opened an epoch."""
+NOTED = (
+    *(".context.ledger", ".context.history", ".context._refusals", ".context.out", "._taken"),
+    ".context.session",  # epochs, and which of their keys are used
+    *(".context.prekeys", ".context.lines"),
+)
+"""What may change by an envelope that is refused."""
+
+
 # --- the endpoint ----------------------------------------------------------------------------------------------------
 @cache
 def prepared() -> Pair:
@@ -120,40 +137,74 @@ def prepared() -> Pair:
 
 @cache
 def template() -> Template[Pair]:
-    """What copies of it are made from."""
+    """What copies of both are made from."""
     pair = prepared()
     return Template(pair, (pair.alpha.setup, pair.bravo.setup))
 
 
+@cache
+def alone() -> Template[Party]:
+    """What copies of ALPHA alone are made from."""
+    pair = template().copy()
+    pair.alpha.pair = Still(pair)  # type: ignore[assignment]
+    return Template(pair.alpha, (pair.alpha.setup,))
+
+
+@cache
+def liar() -> Template[Session]:
+    """BRAVO's keys."""
+    return Template(prepared().bravo.endpoint.context.session, (prepared().bravo.setup,))
+
+
+@cache
+def sayings() -> tuple[Saying, ...]:
+    """What BRAVO could say to ALPHA."""
+    return said(template().copy)
+
+
 class Scene:
-    """One copy of the prepared pair; ALPHA is what is fuzzed, BRAVO's keys are what the liar has."""
+    """One copy of the prepared terminal; ALPHA is what is fuzzed, BRAVO's keys are what the liar has."""
 
     def __init__(self, data: bytes) -> None:
-        self.pair = template().copy()
+        self.alpha = alone().copy()
+        self.world: Any = self.alpha.pair
         self.arguments = Arguments(data)
-        self.restarts = ends_with_restart(data)
+        self.restarts, self.is_watched = is_one_in(RESTART_EVERY, data), is_one_in(STATE_EVERY, data[::-1])
+        self.serves = self.restarts or is_one_in(OFFICER_EVERY, data)
+        self.waiting: list[bytes] = []
+        self.taken = 0
+        """Envelopes that were not refused."""
+
+    @cached_property
+    def session(self) -> Session:
+        """BRAVO's."""
+        return liar().copy()
 
     def run(self) -> None:
-        """Every operation, and after them an officer, and for some inputs a restart."""
+        """Every operation, and after some an officer, and a restart."""
         operations: Sequence[Callable[[], object]] = (
             *(self.raw, self.signed, self.statement, self.receipt, self.beat, self.altered, self.key_request),
             *(self.time, self.link, self.officer, self.witness, self.custody, self.parcel, self.bundle),
             *(self.quiet, self.aside, self.presence, self.export, self.restart),
+            *(self.lawful,) * 12,
         )
         for _ in range(STEPS_MAX):
             if self.arguments.over:
                 break
             operations[self.arguments.byte() % len(operations)]()
             self.check()
-        alpha = self.pair.alpha
-        holds(alpha.submit("still there").code in {"queued", "full"}, "an officer is not served any more")
+        self.flush()
+        alpha = self.alpha
+        if self.serves:
+            holds(alpha.submit("still there").code in {"queued", "full"}, "an officer is not served any more")
         if self.restarts:
             alpha.restart()
             holds(alpha.submit("and after a restart").code in {"queued", "full"}, "the tables do not start again")
+            holds(not alpha.ledger_and_tables(), "tables that the ledger does not tell (docs/protocol.md 13.3)")
 
     def check(self) -> None:
         """What holds after every step."""
-        alpha = self.pair.alpha
+        alpha = self.alpha
         deadline = alpha.endpoint.next_deadline()
         holds(deadline is None or isinstance(deadline, int), "a deadline that is no time")
         for inbox in alpha.endpoint.context.inboxes.values():
@@ -165,7 +216,29 @@ class Scene:
         return f"relay-{1 + self.arguments.byte() % 3}"
 
     def hear(self, *frames: bytes) -> Output:
-        return self.pair.alpha.hear(self.link_name(), *frames)
+        return self.alpha.hear(self.link_name(), *frames)
+
+    def flush(self) -> None:
+        """Envelopes that waited arrive in one parcel. What is refused changes nothing (docs/protocol.md 4.1)."""
+        frames, self.waiting = self.waiting, []
+        if not frames:
+            return
+        refusals, link = self.alpha.endpoint.context._refusals, self.link_name()
+        if self.is_watched:
+            self.alpha.hear(link, b"\xff")  # so that its clocks have been read at this moment
+        before, held = sum(refusals.values()), state(self.alpha.endpoint) if self.is_watched else {}
+        output = self.alpha.hear(link, *frames)
+        count = sum(refusals.values()) - before
+        self.taken += max(0, len(frames) - count)
+        reasons = [str(record.fields["reason"]) for record in output.records if record.kind == "refused"]
+        if len(reasons) < len(frames) or any(reason.startswith("checkpoint-") for reason in reasons):
+            return  # some were taken, were too many to tell, or were refused in a part that stands by itself
+        kinds = {record.kind for record in output.records}
+        holds(kinds <= REFUSED, f"records of what was refused: {kinds - REFUSED}")
+        holds({change.table for change in output.changes} <= {"peer_epoch"}, "a table changed by what was refused")
+        if self.is_watched:
+            places = {place for place in changed(held, state(self.alpha.endpoint)) if not place.startswith(NOTED)}
+            holds(not places, f"changed by what was refused: {sorted(places)[:5]}")
 
     def raw(self) -> None:
         self.hear(self.arguments.text())
@@ -176,9 +249,20 @@ class Scene:
         self.hear(*[part] * count)
 
     def say(self, kind: ContentType, plane: Plane, content: bytes, *, transient: bool) -> None:
-        session = self.pair.bravo.endpoint.context.session
-        envelope = session.seal(plane, session.sign(kind, plane, content[:34_000]), transient=transient)
-        self.hear(envelope_frame(envelope))
+        inner = self.session.sign(kind, plane, content[:34_000])
+        self.waiting.append(envelope_frame(self.session.seal(plane, inner, transient=transient)))
+        if len(self.waiting) > self.arguments.byte() % 8 - 4:
+            self.flush()
+
+    def lawful(self) -> None:
+        """What BRAVO would say now, with none to three fields of its choice."""
+        take, listener = self.arguments, self.alpha.endpoint.context
+        moment = Moment(listener, "relay-1", self.alpha.now().wall, self.alpha.memory.rows)
+        fields = Fields(take, [row["hash"] for row in self.alpha.memory.rows("sent")])  # type: ignore[misc]
+        known = sayings()
+        chosen, turn, many = known[int.from_bytes(take.take(2), "big") % len(known)], take.byte(), take.byte() % 4
+        one = altered(chosen, moment, fields, [turn, *(take.byte() for _ in range(many))])
+        self.say(one.kind, one.plane, one.content, transient=one.kind is ContentType.HEARTBEAT)
 
     def plane(self) -> Plane:
         return list(Plane)[self.arguments.byte() % 2]
@@ -213,7 +297,7 @@ class Scene:
     def receipt(self) -> None:
         take = self.arguments
         plane = self.plane()
-        rows = [row["hash"] for row in self.pair.alpha.memory.rows("sent")]
+        rows = [row["hash"] for row in self.alpha.memory.rows("sent")]
         items = [
             content_pb2.ReceiptItem(
                 serial=take.number() % 2**64,
@@ -234,7 +318,7 @@ class Scene:
 
     def beat(self) -> None:
         take = self.arguments
-        path = self.pair.alpha.endpoint.context.paths["relay-1"]
+        path = self.alpha.endpoint.context.paths["relay-1"]
         said = content_pb2.Heartbeat(
             beat=1 + take.byte(),
             echo=(path._beat - take.byte() % 80) % 2**32,
@@ -259,7 +343,7 @@ class Scene:
 
     def exchange(self, log: content_pb2.LogExchange) -> None:
         take = self.arguments
-        notes = [*self.pair.bravo.memory.log.current.notes, *self.pair.alpha.memory.log.current.notes]
+        notes = [*prepared().bravo.memory.log.current.notes, *self.alpha.memory.log.current.notes]
         log.checkpoint = notes[take.byte() % len(notes)] if take.byte() & 1 else take.text()
         log.seen = notes[take.byte() % len(notes)] if take.byte() & 1 else take.text()
         log.proof.extend(take.take(32) for _ in range(take.byte() % 4))
@@ -271,18 +355,19 @@ class Scene:
 
     def altered(self) -> None:
         """What BRAVO would have sent, with one byte changed."""
-        session = self.pair.bravo.endpoint.context.session
+        session = self.session
         said = STATEMENTS[self.arguments.byte() % len(STATEMENTS)]
         envelope = bytearray(
             session.seal(Plane.REAL, session.sign(ContentType.STATEMENT, Plane.REAL, said), transient=False)
         )
         place = int.from_bytes(self.arguments.take(2), "big") % len(envelope)
         envelope[place] ^= 1 << self.arguments.byte() % 8
-        self.hear(envelope_frame(bytes(envelope)))
+        self.waiting.append(envelope_frame(bytes(envelope)))
+        self.flush()
 
     def key_request(self) -> None:
         """Signed by BRAVO, in the clear, saying whatever."""
-        session = self.pair.bravo.endpoint.context.session
+        session = self.session
         inner = session.sign(ContentType.KEY_REQUEST, Plane.REAL, self.arguments.text()[:8_000])
         header = Header(
             FLAG_CLEAR | FLAG_TRANSIENT, 1, 2, self.arguments.take(12).ljust(12, b"\0"), self.arguments.byte()
@@ -291,16 +376,16 @@ class Scene:
         self.hear(envelope_frame(header.encode() + body))
 
     def time(self) -> None:
-        self.pair.time += self.arguments.number() % 100_000 * 100
-        self.pair.alpha.offset += self.arguments.byte() * 100 if self.arguments.byte() & 1 else 0
-        self.pair.alpha.step(Tick())
+        self.world.time += self.arguments.number() % 100_000 * 100
+        self.alpha.offset += self.arguments.byte() * 100 if self.arguments.byte() & 1 else 0
+        self.alpha.step(Tick())
 
     def link(self) -> None:
         name = self.link_name()
-        self.pair.alpha.step(LinkOpened(name) if self.arguments.byte() & 1 else LinkClosed(name, "fuzz"))
+        self.alpha.step(LinkOpened(name) if self.arguments.byte() & 1 else LinkClosed(name, "fuzz"))
 
     def officer(self) -> None:
-        take, alpha = self.arguments, self.pair.alpha
+        take, alpha = self.arguments, self.alpha
         request, plane = RequestId(1 + take.byte()), self.plane()
         match take.byte() % 3:
             case 0:
@@ -332,7 +417,7 @@ class Scene:
             checkpoint=take.text()[:1_100] if take.byte() & 1 else b"",
         )
         if take.byte() & 1:
-            rows = [row["hash"] for row in self.pair.alpha.memory.rows("sent")]
+            rows = [row["hash"] for row in self.alpha.memory.rows("sent")]
             known = rows[take.byte() % len(rows)] if take.byte() & 1 else take.take(32)
             said.put_on_record.CopyFrom(content_pb2.Reference(serial=take.number() % 2**64, statement=known))  # type: ignore[arg-type]
             said.of_recipient = bool(take.byte() & 1)
@@ -346,44 +431,45 @@ class Scene:
         event = Submit(request, self.plane(), take.byte() % 6, "en", 1, said, "watch", without_prejudice=True)  # type: ignore[arg-type]
         if take.byte() & 1:
             event = replace(event, put_on_record=take.number(), of_peer=bool(take.byte() & 1))
-        self.pair.alpha.step(event)
+        self.alpha.step(event)
 
     def presence(self) -> None:
         """Any word, any time; and a question."""
         take, request = self.arguments, RequestId(1 + self.arguments.byte())
         words = ("alive", "consulting", "declined", "principal-absent", "degraded", "closing", "")
         if take.byte() & 1:
-            self.pair.alpha.step(AskPresence(request, "watch"))
+            self.alpha.step(AskPresence(request, "watch"))
             return
         number = take.byte() % (len(words) + 1)
         word = words[number] if number < len(words) else take.text().decode("utf-8", "surrogateescape")
-        self.pair.alpha.step(SetPresence(request, "watch", word, take.number()))
+        self.alpha.step(SetPresence(request, "watch", word, take.number()))
 
     def restart(self) -> None:
-        """Power off and on in the midst of it."""
-        self.pair.alpha.restart()
+        """Power off and on in the midst of it; seldom, for it takes long."""
+        if self.arguments.byte() < 32:
+            self.alpha.restart()
 
     def export(self) -> None:
         """A bundle for the courier, at any moment, which the other side can read."""
-        self.pair.alpha.step(ExportBundle(RequestId(302), "watch"))
-        data = self.pair.alpha.replies[302].fields["bundle"]
+        self.alpha.step(ExportBundle(RequestId(302), "watch"))
+        data = self.alpha.replies[302].fields["bundle"]
         holds(isinstance(data, bytes) and len(data) <= BUNDLE_BYTES_MAX, "no bundle, or one that nobody takes")
 
     def witness(self) -> None:
-        take, alpha = self.arguments, self.pair.alpha
+        take, alpha = self.arguments, self.alpha
         notes = alpha.memory.log.current.notes
         note = notes[take.byte() % len(notes)] if take.byte() & 1 else take.text()
         alpha.step(HeadSeen("w", note) if take.byte() & 1 else Cosigned(note, take.text()))
 
     def custody(self) -> None:
         names = [self.arguments.take(32) for _ in range(self.arguments.byte() % 4)]
-        self.pair.alpha.hear("relay-1", self.pair.custody_frame("relay-1", self.arguments.byte() % 3, names))
+        self.alpha.hear("relay-1", self.world.custody_frame("relay-1", self.arguments.byte() % 3, names))
 
     def bundle(self) -> None:
         """A bundle that BRAVO signed, whatever is in it, or just a file."""
-        take, session = self.arguments, self.pair.bravo.endpoint.context.session
+        take, session = self.arguments, self.session
         if not take.byte() & 1:
-            self.pair.alpha.step(ImportBundle(RequestId(300), "watch", take.text()))
+            self.alpha.step(ImportBundle(RequestId(300), "watch", take.text()))
             return
         inner = session.sign(ContentType.STATEMENT, Plane.REAL, take.text()[:34_000])
         sealed = session.seal(Plane.REAL, inner, transient=bool(take.byte() & 1))
@@ -396,15 +482,18 @@ class Scene:
             envelope=[sealed, take.text()],
             prekey=prekey,
         )
-        self.pair.alpha.step(ImportBundle(RequestId(301), "watch", encode_bundle(self.pair.bravo.signing, body)))
+        self.alpha.step(ImportBundle(RequestId(301), "watch", encode_bundle(prepared().bravo.signing, body)))
 
 
 def endpoint(data: bytes) -> None:
     """A refusal out of `step` is a find as well: it MUST NOT raise (docs/protocol.md 3.3)."""
+    scene = Scene(data)
     try:
-        Scene(data).run()
+        scene.run()
     except HotlineError as error:
         raise AssertionError(f"step raised {error!r}") from error
+    if not scene.taken:
+        raise Shallow("of the peer, nothing was taken")
 
 
 def endpoint_seeds() -> list[bytes]:
@@ -427,7 +516,8 @@ def endpoint_seeds() -> list[bytes]:
     hello = encode(frame_pb2.Frame(welcome=frame_pb2.Welcome(version=1, relay="relay-2")))
     frames = [bytes((0,)) + text(hello) + b"\1", bytes((12, 20)) + text(b"\xff") + b"\0"]
     others = [bytes((number, *range(1, 40))) for number in range(19)]
-    return [lawful, lawful + lawful, lawful + beat, beat, *played, *frames, *others]
+    said = [bytes((19, *divmod(number, 256), 0, 0)) for number in range(len(sayings()))]
+    return [lawful, lawful + lawful, lawful + beat, beat, *played, *frames, *others, *said]
 
 
 # --- the relay -------------------------------------------------------------------------------------------------------
@@ -435,57 +525,105 @@ HOTLINE = Hotline(CHARTER, {"fp-a": 1, "fp-b": 2, "fp-c": 3})
 STREAMS = ("a", "b", "c", "d")
 
 
-def relay(data: bytes) -> None:
-    """A relay with three terminals, of which some are admitted."""
-    take, now = Arguments(data), Instant(1_000, WALL)
-    machine = Relay("relay-1", SigningKey(b"r" * 32), [HOTLINE], [])
-    stored: set[bytes] = set()
-    operations = 0
-    while not take.over and operations < 4 * STEPS_MAX:
-        operations += 1
-        link = STREAMS[take.byte() % 4]
-        event: Any
+class Crowd:
+    """A relay with three terminals, of which two are attached, and a stranger, each on a stream of its own."""
+
+    def __init__(self, data: bytes) -> None:
+        self.take, self.now = Arguments(data), Instant(1_000, WALL)
+        self.machine = Relay("relay-1", SigningKey(b"r" * 32), [HOTLINE], [])
+        self.rows: dict[tuple[object, ...], Row] = {}
+        self.custody: set[bytes] = set()
+        self.taken = 0
+        """Frames that were not refused, without the first ones."""
+        for number, link in enumerate(STREAMS[:2], 1):
+            self.step(LinkOpened(link, f"fp-{link}"))
+            self.step(FramesReceived(link, (hello(number),)))
+        self.taken = 0
+
+    def run(self, restarts: bool) -> None:
+        """Every operation, and for some inputs a restart."""
+        for _ in range(4 * STEPS_MAX):
+            if self.take.over:
+                break
+            self.step(self.event(STREAMS[self.take.byte() % 4]))
+        if restarts:
+            self.step(Closing())
+            saved = [(row["charter"], row["terminal"], _held(row)) for row in self.rows.values()]
+            again: Any = Relay("relay-1", SigningKey(b"r" * 32), [HOTLINE], saved)  # type: ignore[arg-type]
+            same = all(list(again.mailboxes[place]) == list(box) for place, box in self.machine.mailboxes.items())
+            holds(same, "after a restart it holds something else")
+
+    def event(self, link: str) -> Any:
+        """The next one."""
+        take, own = self.take, 1 + STREAMS.index(link)
         match take.byte() % 8:
             case 0:
-                event = LinkOpened(link, f"fp-{link}")
+                return LinkOpened(link, f"fp-{link}")
             case 1:
-                event = LinkClosed(link, "fuzz")
+                return LinkClosed(link, "fuzz")
             case 2:
-                hello = frame_pb2.Hello(
-                    version=take.byte() % 3, charter=CHARTER if take.byte() else b"", terminal=take.byte() % 5
+                version, kind = take.byte(), take.byte()
+                return FramesReceived(
+                    link, (hello(kind % 5 if kind >= 0x80 else own, version % 3 if version >= 0x80 else 1, kind),)
                 )
-                event = FramesReceived(link, (encode(frame_pb2.Frame(hello=hello)),))
             case 3 | 4:
-                header = Header(
-                    take.byte() % 8, take.byte() % 5, take.byte() % 5, take.take(1).ljust(12, b"e"), take.byte() % 4
-                )
-                event = FramesReceived(link, (envelope_frame(header.encode() + take.text()),) * (1 + take.byte() % 3))
+                numbers = [take.byte() for _ in range(4)]
+                sender, recipient = (own if numbers[1] < 0xD0 else numbers[1] % 5), numbers[2] % (3 + numbers[2] // 64)
+                flags = numbers[0] % (3 if numbers[0] < 0xD0 else 8)
+                header = Header(flags, 1 + recipient, sender, take.take(1).ljust(12, b"e"), numbers[3] % 4)
+                return FramesReceived(link, (envelope_frame(header.encode() + take.text()),) * (1 + take.byte() % 3))
             case 5:
                 names = [
-                    bytes((0, take.byte() % 5)) + take.take(1).ljust(12, b"e") + take.byte().to_bytes(4, "big")
+                    bytes((0, take.byte() % 5)) + take.take(1).ljust(12, b"e") + (take.byte() % 4).to_bytes(4, "big")
                     for _ in range(take.byte() % 4)
                 ]
-                event = FramesReceived(link, (encode(frame_pb2.Frame(taken=frame_pb2.Taken(envelope_id=names))),))
+                return FramesReceived(link, (encode(frame_pb2.Frame(taken=frame_pb2.Taken(envelope_id=names))),))
             case 6:
-                event = FramesReceived(link, (take.text(),))
+                return FramesReceived(link, (take.text(),))
             case _:
                 later = take.number() % 10**9
-                now = Instant(now.mono + later, now.wall + later)
-                event = Tick() if take.byte() else Closing()
-        try:
-            out = machine.step(event, now)
-        except HotlineError as error:
-            raise AssertionError(f"step raised {error!r}") from error
-        _check_relay(machine, out, stored)
+                self.now = Instant(self.now.mono + later, self.now.wall + later)
+                return Tick() if take.byte() else Closing()
+
+    def step(self, event: Any) -> None:
+        """One step, and what holds after it."""
+        known, before = event.link in self.machine._streams if hasattr(event, "link") else False, self.machine.refused
+        out = self.machine.step(event, self.now)
+        refused, frames = self.machine.refused - before, len(getattr(event, "frames", ()))
+        self.taken += max(0, frames - refused) if known else 0
+        holds(not frames or refused < frames or not out.changes, "what is refused has changed a mailbox")
+        for change in out.changes:
+            if isinstance(change, Put):
+                self.rows[change.row["charter"], change.row["terminal"], change.row["envelope_id"]] = change.row
+                self.custody.add(hashlib.sha256(decode_frame(_held(change.row).frame).envelope).digest())
+            else:
+                del self.rows[tuple(change.match[name] for name in ("charter", "terminal", "envelope_id"))]
+        _check_relay(self.machine, out, self.custody)
+
+
+def _held(row: Row) -> Held:
+    return Held(*(row[name] for name in ("envelope_id", "name", "frame", "stored_at")))  # type: ignore[arg-type]
+
+
+def hello(terminal: int, version: int = 1, charter: int = 1) -> bytes:
+    """What a stream says first."""
+    said = frame_pb2.Hello(version=version, charter=CHARTER if charter else b"", terminal=terminal)
+    return encode(frame_pb2.Frame(hello=said))
+
+
+def relay(data: bytes) -> None:
+    """A refusal out of `step` is a find as well."""
+    try:
+        crowd = Crowd(data)
+        crowd.run(is_one_in(RESTART_EVERY, data))
+    except HotlineError as error:
+        raise AssertionError(f"step raised {error!r}") from error
+    if not crowd.taken:
+        raise Shallow("no frame was taken")
 
 
 def _check_relay(machine: Relay, out: Output, stored: set[bytes]) -> None:
     """Custody only for what this or an earlier transaction stored; nothing to strangers; bounded mailboxes."""
-    for change in out.changes:
-        if isinstance(change, Put):
-            frame = change.row["frame"]
-            assert isinstance(frame, bytes)
-            stored.add(hashlib.sha256(decode_frame(frame).envelope).digest())
     for item in (*out.express, *out.transmit):
         holds(len(item.frame) <= FRAME_BYTES_MAX and item.link in STREAMS, "a frame that no terminal would take")
         body = decode_frame(item.frame)
@@ -493,22 +631,26 @@ def _check_relay(machine: Relay, out: Output, stored: set[bytes]) -> None:
             names = set(frame_pb2.CustodyBody.FromString(body.custody.body).envelope)
             holds(names <= stored, "custody for what is not stored (docs/protocol.md 5.6)")
     holds(all(len(mailbox) <= MAILBOX_ENVELOPES_MAX for mailbox in machine.mailboxes.values()), "a mailbox without end")
-    holds(machine.attached <= machine.streams, "attached without a stream")
+    admitted = {link for link, stream in machine._streams.items() if stream.hotline is not None}
+    holds(admitted == set(machine._attached.values()), "attached without a stream that is admitted")
 
 
 def relay_seeds() -> list[bytes]:
-    """Two terminals attach, one sends, the other takes."""
-    attach = bytes((0, 0, 0, 2, 1, 1, 1, 1, 0, 1, 2, 1, 1, 2))
-    send = bytes((0, 3, 0, 2, 1, 7, 0)) + text(b"sealed") + b"\0"
-    taken = bytes((1, 5, 1, 1, 7, 0))
-    wait = bytes((0, 7)) + argument(100) + b"\1"
+    """The third terminal attaches, one sends, the other takes; streams close and come again; time passes."""
+    third = bytes((2, 0, 2, 2, 1, 1))
+    stored = bytes((0, 3, 0, 0, 2, 0, 7)) + text(b"sealed") + b"\0"
+    forwarded = bytes((0, 3, 0, 0, 1, 1, 8)) + text(b"sealed") + b"\1"
+    passing = bytes((1, 4, 2, 0, 0, 2, 9)) + text(b"sealed") + b"\0"
+    taken = bytes((1, 5, 1, 1, 8, 1))
+    wait, long = (bytes((0, 7)) + argument(number) + b"\1" for number in (100, 10**9))
+    again = bytes((0, 1, 0, 0, 0, 2, 1, 1))
     return [
-        attach,
-        attach + send + wait,
-        attach + send + taken + wait,
-        send,
-        bytes((3, 6)) + text(b"\xff"),
-        attach + wait + send * 3,
+        *(third, stored, forwarded, passing, taken, wait, long, again),
+        stored + third + bytes((2, 5, 1, 1, 7, 0)) + long,
+        forwarded + taken + wait,
+        bytes((3, 0, 3, 2, 1, 1)),
+        bytes((0, 7, 0, 0)),
+        bytes((0, 6)) + text(b"\xff"),
     ]
 
 
@@ -545,7 +687,7 @@ def witness_http_seeds() -> list[bytes]:
 
 MACHINES: dict[str, Target] = {
     "witness-http": Target(witness_http, witness_http_seeds, 2_000),
-    "endpoint": Target(endpoint, endpoint_seeds, 3_000),
-    "relay": Target(relay, relay_seeds, 1_000),
+    "endpoint": Target(endpoint, endpoint_seeds, 3_000, chained),
+    "relay": Target(relay, relay_seeds, 1_000, chained),
 }
 """Name to target, as in `targets.TARGETS`."""

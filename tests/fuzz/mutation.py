@@ -1,9 +1,9 @@
-"""Blind mutation of byte strings: what the default tests use, and long runs where Atheris is not installed."""
+"""Mutation of byte strings, blind or in a target's form: what the default tests use, and long runs without Atheris."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 INTERESTING = (
     *(
@@ -25,14 +25,37 @@ INTERESTING = (
 )
 
 
-def mutated(seeds: Sequence[bytes], count: int, seed: int, size: int) -> Iterator[bytes]:
+Shape = Callable[[random.Random, Sequence[bytes]], bytes]
+"""Makes an input of seeds."""
+BLIND_EVERY = 4
+"""Where a target has a shape, one input in so many is made without it."""
+
+
+def mutated(seeds: Sequence[bytes], count: int, seed: int, size: int, shape: Shape | None = None) -> Iterator[bytes]:
     """`count` inputs of at most `size` bytes made of `seeds` (not empty), always the same for one `seed`."""
     rng = random.Random(seed)
-    for _ in range(count):
-        data = bytearray(rng.choice(seeds))
-        for _ in range(1 << rng.randrange(5)):
-            _change(rng, data, seeds)
-        yield bytes(data[:size])
+    for number in range(count):
+        try:
+            made = (blind if shape is None or number % BLIND_EVERY == 0 else shape)(rng, seeds)
+        except (ValueError, RecursionError):  # the seed has no form: it once broke something
+            made = blind(rng, seeds)
+        yield made[:size]
+
+
+def blind(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """One to sixteen changes at any place."""
+    data = bytearray(rng.choice(seeds))
+    for _ in range(1 << rng.randrange(5)):
+        _change(rng, data, seeds)
+    return bytes(data)
+
+
+def chained(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """Two to nine programs one behind the other, of which at most three bytes are others."""
+    data = bytearray(b"".join(rng.choice(seeds) for _ in range(rng.randrange(2, 10))))
+    for _ in range(rng.randrange(4) if data else 0):
+        data[rng.randrange(len(data))] = rng.randrange(256)
+    return bytes(data)
 
 
 def _change(rng: random.Random, data: bytearray, seeds: Sequence[bytes]) -> None:

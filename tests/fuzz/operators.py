@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import random
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, NoReturn
 
 from google.protobuf.message import DecodeError, Message
@@ -30,12 +29,14 @@ from hotline.runtime.store import EndpointStore, _put, _schema
 from hotline.runtime.watchers import Watchers
 from hotline.wire.codec import decode, encode
 from hotline.wire.v1 import content_pb2, operator_pb2
-from tests.fuzz.copies import Template
-from tests.fuzz.machines import Arguments, ends_with_restart, text
+from tests.fuzz.copies import Still, Template
+from tests.fuzz.fields import Fields
+from tests.fuzz.machines import OFFICER_EVERY, RESTART_EVERY, Arguments, Shallow, text
+from tests.fuzz.mutation import chained
 from tests.fuzz.papers import agreed, given
-from tests.fuzz.targets import Target, asked, holds, scratch
+from tests.fuzz.targets import Target, asked, holds, is_one_in, scratch
 from tests.hotline.protocol.offices import DRAFTER, OFFICERS, RELEASER, TWO, key_of, signed
-from tests.hotline.protocol.pair import WALL, Pair, Party
+from tests.hotline.protocol.pair import Pair, Party
 from tests.hotline.protocol.quartet import Quartet
 from tests.hotline.runtime.store_writer import open_store
 
@@ -46,12 +47,6 @@ METHODS = tuple(
 NAMES = [method.name for method in METHODS]
 STEPS_MAX = 12
 """Calls of one input."""
-WORDS = (
-    *("watch", "duty-1", "release-1", "duty-2", "", "en", "hi", "ur-PK", "alive", "consulting", "declined", "done"),
-    *("principal-absent", "skipped", "open", "B02", "number", "17", "place", "alpha-command", "opening-the-watch"),
-    *("a reason", "x" * 300, "\u202e\x1b[2J", "\0", "180900Z NOV 26", "\U0001f600", "hotline-charter/1 a b"),
-)
-NUMBERS = (0, 1, 2, 3, 4, 5, WALL, WALL + 600_000, 2**31, 2**32 - 1, 2**40, 2**53, 2**63 - 1, 2**63, 2**64 - 1)
 
 
 class Aborted(HotlineError):
@@ -64,17 +59,6 @@ class Call:
     async def abort(self, status: object, reason: str) -> NoReturn:
         """End it."""
         raise Aborted(f"{status}: {reason}")
-
-
-class Still:
-    """A world in which nothing that is sent arrives."""
-
-    def __init__(self, pair: Pair) -> None:
-        self.time, self.pairwise, self.paths = pair.time, pair.pairwise, pair.paths
-        self.entropy = random.Random(6).randbytes
-
-    def carry(self, sender: Party, relay: str, frame: bytes) -> None:
-        """It does not arrive."""
 
 
 class Door:
@@ -133,17 +117,13 @@ async def _pieces(requests: list[Message]) -> AsyncIterator[Message]:
         yield request
 
 
-def call(service: Any, name: str, requests: list[Message]) -> list[Message]:
+async def call(service: Any, name: str, requests: list[Message]) -> list[Message]:
     """Make one call; everything that is answered."""
     method = METHODS[NAMES.index(name)]
-
-    async def answers() -> list[Message]:
-        if method.server_streaming:
-            return [one async for one in getattr(service, name)(requests[0], Call())]
-        given = _pieces(requests) if method.client_streaming else requests[0]
-        return [await getattr(service, name)(given, Call())]
-
-    found = _loop().run_until_complete(answers())
+    if method.server_streaming:
+        found = [one async for one in getattr(service, name)(requests[0], Call())]
+    else:
+        found = [await getattr(service, name)(_pieces(requests) if method.client_streaming else requests[0], Call())]
     for one in found:
         holds(one.ByteSize() <= 2**22, f"{name}: an answer that no client takes")
         encode(one)
@@ -156,7 +136,11 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 # --- lawful requests -------------------------------------------------------------------------------------------------
-def lawful(party: Party, serial: int = 1) -> Iterator[Message]:
+Lawful = Message | Callable[[], Message]
+"""A request, or what makes one, where that takes long."""
+
+
+def lawful(party: Party, serial: int = 1) -> Iterator[Lawful]:
     """Requests that this terminal takes, or could have taken a moment ago."""
     said = operator_pb2.SubmitRequest(
         precedence=1,  # type: ignore[arg-type]
@@ -186,8 +170,7 @@ def lawful(party: Party, serial: int = 1) -> Iterator[Message]:
             ("release-1", RELEASER, b""),
             ("duty-1", RELEASER, given()),
         ):
-            release = signed(statement, name, role, plane=plane, charter=charter, at=party.now().wall, mandate=mandate)
-            yield operator_pb2.SignDraftRequest(number=draft.number, release=release)
+            yield partial(_signed, draft.number, statement, name, role, plane, charter, party.now().wall, mandate)
         yield operator_pb2.ReleaseDraftRequest(number=draft.number)
         yield operator_pb2.RejectDraftRequest(number=draft.number, reason="not now")
     yield operator_pb2.ListDraftsRequest(finished=True)
@@ -220,7 +203,7 @@ def lawful(party: Party, serial: int = 1) -> Iterator[Message]:
     yield operator_pb2.SetPresenceRequest(presence="consulting", until_ms=party.now().wall + 600_000)
     yield operator_pb2.AskPresenceRequest()
     yield operator_pb2.GetHandoverRequest()
-    yield _handover(party)
+    yield partial(_handover, party)
     yield operator_pb2.ListHandoversRequest(number=1)
     step = [operator_pb2.ChecklistStep(outcome="done"), operator_pb2.ChecklistStep(outcome="skipped", reason="none")]
     yield operator_pb2.RecordChecklistRequest(name="opening-the-watch", file=bytes(32), step=step)
@@ -231,6 +214,25 @@ def lawful(party: Party, serial: int = 1) -> Iterator[Message]:
     yield operator_pb2.ImportBundleRequest(piece=asked("bundle", "bytes")[0])
     yield operator_pb2.GetStatusRequest()
     yield operator_pb2.SetTerminalRequest(speak=True)
+
+
+def _signed(
+    number: int,
+    statement: content_pb2.Statement,
+    name: str,
+    role: content_pb2.Role.ValueType,
+    plane: Plane,
+    charter: bytes,
+    at: int,
+    mandate: bytes,
+) -> operator_pb2.SignDraftRequest:
+    release = signed(statement, name, role, plane=plane, charter=charter, at=at, mandate=mandate)
+    return operator_pb2.SignDraftRequest(number=number, release=release)
+
+
+def made(one: Lawful) -> Message:
+    """The request."""
+    return one() if callable(one) else one
 
 
 def _handover(party: Party) -> operator_pb2.SignHandoverRequest:
@@ -262,10 +264,10 @@ def prepared(several: bool) -> tuple[Party, EndpointStore]:
         pair.bravo.submit(f"theirs, {number}", plane=plane)
     pair.run(1_000)
     alpha = pair.alpha
-    for request in lawful(alpha):
+    for request in map(made, lawful(alpha)):
         if name_of(request) not in {"ActivateCharter", "ImportBundle"}:
             with contextlib.suppress(Aborted):
-                call(service_of(alpha, store, tables=False), name_of(request), [request])
+                _loop().run_until_complete(call(service_of(alpha, store, tables=False), name_of(request), [request]))
             pair.run(100)
     for serial, ours in ((1, True), (1, False), (2, False)):
         pair.bravo.step(AskChallenge(RequestId(900 + serial), "watch", Plane.EXERCISE, serial, ours))
@@ -295,19 +297,26 @@ class Scene:
         kind = self.take.byte()
         _, self.store = prepared(bool(kind & 1))
         self.party = template(bool(kind & 1)).copy()
-        self.restarts = ends_with_restart(data)
+        self.restarts = is_one_in(RESTART_EVERY, data)
+        self.serves = self.restarts or is_one_in(OFFICER_EVERY, data)
+        self.fields = Fields(self.take, [row["hash"] for row in self.party.memory.rows("sent")])  # type: ignore[misc]
+        self.taken = 0
+        """Calls that were answered."""
         self.service = service_of(self.party, self.store, None if kind & 0xF0 == 0xF0 else "watch")
 
-    def run(self) -> None:
-        """Every call, and after them an officer, and for some inputs a restart."""
+    async def run(self) -> None:
+        """Every call, and after some an officer, and a restart."""
         for _ in range(STEPS_MAX):
             if self.take.over:
                 break
             with contextlib.suppress(HotlineError):
                 name, requests = self.request()
-                call(self.service, name, requests)
+                await call(self.service, name, requests)
+                self.taken += 1
+        if not self.serves:
+            return
         officer = service_of(self.party, self.store)
-        (status,) = call(officer, "GetStatus", [operator_pb2.GetStatusRequest()])
+        (status,) = await call(officer, "GetStatus", [operator_pb2.GetStatusRequest()])
         holds(bool(status.json), "no picture any more")  # type: ignore[attr-defined]
         if not self.restarts:
             return
@@ -321,76 +330,31 @@ class Scene:
         kind = take.byte()
         if kind < 0x80:
             every = list(lawful(self.party, 1 + take.byte() % 4))
-            chosen = every[take.byte() % len(every)]
+            chosen = made(every[take.byte() % len(every)])
             for _ in range(kind % 4):
-                self.replace(chosen, take.byte())
+                self.fields.replace(chosen, take.byte())
             return name_of(chosen), [chosen]
         method = METHODS[take.byte() % len(METHODS)]
         if kind < 0xC0:
-            return method.name, [self.built(method.input_type, 0) for _ in range(1 + kind % 3)]
+            return method.name, [self.fields.built(method.input_type) for _ in range(1 + kind % 3)]
         parts = [take.text() for _ in range(1 + kind % 3)]
         try:
             return method.name, [method.input_type._concrete_class.FromString(part) for part in parts]
         except DecodeError as error:
             raise Aborted("gRPC refuses it") from error
 
-    def built(self, shape: Any, depth: int) -> Message:
-        """A message of this shape, field by field."""
-        message: Message = shape._concrete_class()
-        for number in range(len(shape.fields)):
-            if self.take.byte() & 1:
-                self.replace(message, number, depth)
-        return message
-
-    def replace(self, message: Message, number: int, depth: int = 0) -> None:
-        """Give a field, or a field of a message in it, another value."""
-        fields = message.DESCRIPTOR.fields
-        if not fields:
-            return
-        field = fields[number % len(fields)]
-        if field.is_repeated:
-            message.ClearField(field.name)
-            values = [self.value(field, depth) for _ in range((0, 1, 2, 3, 17, 70)[self.take.byte() % 6])]
-            getattr(message, field.name).extend(values)
-        elif field.message_type is not None:
-            if depth < 3:
-                inner = getattr(message, field.name)
-                self.replace(inner, self.take.byte(), depth + 1) if self.take.byte() & 1 else inner.CopyFrom(
-                    self.built(field.message_type, depth + 1)
-                )
-        else:
-            setattr(message, field.name, self.value(field, depth))
-
-    def value(self, field: Any, depth: int) -> Any:
-        """Something for a field."""
-        take = self.take
-        if field.message_type is not None:
-            return self.built(field.message_type, depth + 1) if depth < 3 else field.message_type._concrete_class()
-        if field.enum_type is not None:
-            kind = take.byte()
-            return kind % 24 if kind < 0xF0 else (2**31 - 1, -1, -(2**31), 1_000)[kind % 4]
-        if field.type == field.TYPE_BOOL:
-            return bool(take.byte() & 1)
-        if field.type == field.TYPE_STRING:
-            kind = take.byte()
-            return WORDS[kind % len(WORDS)] if kind < 0xC0 else take.text().decode("utf-8", "replace")
-        if field.type == field.TYPE_BYTES:
-            kind = take.byte()
-            rows = [row["hash"] for row in self.party.memory.rows("sent")]
-            return (bytes(kind % 66), rows[kind % len(rows)], take.text())[kind % 3]
-        kind = take.byte()
-        number = NUMBERS[kind % len(NUMBERS)] if kind < 0xE0 else int.from_bytes(take.take(8), "big")
-        return number % 2**32 if field.type == field.TYPE_UINT32 else number
-
 
 def operators(data: bytes) -> None:
     """Whatever an officer asks, the service answers, the tables take what it decides, and it serves the next one."""
-    Scene(data).run()
+    scene = Scene(data)
+    _loop().run_until_complete(scene.run())
+    if not scene.taken:
+        raise Shallow("no call was answered")
 
 
 def operators_seeds() -> list[bytes]:
     """Each lawful request, as it is and as bytes, in both scenes; some altered, and calls built of anything."""
-    every = list(lawful(prepared(False)[0]))
+    every = list(map(made, lawful(prepared(False)[0])))
     raw = [
         bytes((0, 0xC0, NAMES.index(name_of(one)))) + text(data) for one in every if len(data := encode(one)) < 3_000
     ]
@@ -401,5 +365,5 @@ def operators_seeds() -> list[bytes]:
     return [*raw, *plain, *altered, *built, b"\xf0\0\0\0\1"]
 
 
-OPERATORS: dict[str, Target] = {"operators": Target(operators, operators_seeds, 1_000)}
+OPERATORS: dict[str, Target] = {"operators": Target(operators, operators_seeds, 1_000, chained)}
 """Name to target, as in `targets.TARGETS`."""

@@ -27,8 +27,9 @@ from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 from tests.fuzz.copies import Template
-from tests.fuzz.machines import STEPS_MAX, Arguments, argument, ends_with_restart, text
-from tests.fuzz.targets import Target, asked, holds
+from tests.fuzz.machines import RESTART_EVERY, STEPS_MAX, Arguments, argument, text
+from tests.fuzz.mutation import chained
+from tests.fuzz.targets import Target, asked, holds, is_one_in
 from tests.hotline.protocol.pair import WALL
 from tests.hotline.protocol.trio import Delegation, Trio
 
@@ -65,7 +66,7 @@ class Scene:
         self.three = template().copy()
         self.alpha, *self.others = self.three.all
         self.take = Arguments(data)
-        self.restarts = ends_with_restart(data)
+        self.restarts = is_one_in(RESTART_EVERY, data)
 
     def run(self) -> None:
         """Every operation, and after them an officer, and for some inputs a restart."""
@@ -296,5 +297,5 @@ def conference_seeds() -> list[bytes]:
     return [convicted, convicted + again, said + said, *heard, *others, *played]
 
 
-SEVERAL: dict[str, Target] = {"conference": Target(conference, conference_seeds, 2_000)}
+SEVERAL: dict[str, Target] = {"conference": Target(conference, conference_seeds, 2_000, chained)}
 """Name to target, as in `targets.TARGETS`."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tempfile
 import unicodedata
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,10 +15,10 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from hotline.charter.body import CharterText
+from hotline.charter.body import AmendsEntry, CharterText
 from hotline.charter.cards import TerminalCard, open_identity_card, open_offer, open_relay_card
 from hotline.charter.ceremony import read_claim
-from hotline.charter.documents import read_text, spell
+from hotline.charter.documents import IdentitySigner, read_text, spell
 from hotline.charter.model import load_draft
 from hotline.charter.secrets import RelaySecret, TerminalSecret, WitnessSecret, decode_secret, encode_secret
 from hotline.cli.fieldview import isolated, typed
@@ -25,6 +27,7 @@ from hotline.cli.prove import read_disclosure
 from hotline.config import example_endpoint_toml, load_endpoint_config
 from hotline.conformance.kit import CaseSet
 from hotline.conformance.kit import load as load_cases
+from hotline.crypto.identity import IdentityKey
 from hotline.crypto.signing import SigningKey
 from hotline.crypto.vault import is_sealed, open_secret, plain_secret, seal_secret
 from hotline.drill.journal import FIELDS, Journal, read_journal
@@ -33,7 +36,7 @@ from hotline.drill.plan import library, load_plan
 from hotline.errors import HotlineError
 from hotline.ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint, sign_checkpoint
 from hotline.ledger.cosignature import Ed25519Cosigner, check_cosignature, parse_witness_vkey
-from hotline.ledger.note import Ed25519Signer, Ed25519Verifier, open_note, parse_note, parse_vkey
+from hotline.ledger.note import Ed25519Signer, Ed25519Verifier, Signer, open_note, parse_note, parse_vkey, sign_note
 from hotline.ledger.policy import open_cosigned, parse_policy
 from hotline.ledger.proof import Proof, parse_proof, verify_proof
 from hotline.ledger.record import _encode as encode_leaf
@@ -68,6 +71,10 @@ from hotline.wire.envelope import decode_header, envelope_id
 from hotline.wire.inner import ContentType, Inner, decode_inner, encode_inner
 from hotline.wire.v1 import bundle_pb2, content_pb2, frame_pb2, relay_pb2
 from relay.config import load_relay_config
+from tests.fuzz.forms import documents
+from tests.fuzz.mutation import Shape
+from tools.cases.agreement import charter_text
+from tools.cases.keys import seed
 
 FOLDER = Path(__file__).resolve().parent
 VECTORS = FOLDER.parent.parent / "docs" / "vectors"
@@ -91,6 +98,8 @@ class Target:
     seeds: Callable[[], Sequence[bytes]]
     size: int = 4_096
     """Longest input worth trying."""
+    shape: Shape | None = None
+    """Makes inputs that keep the form of the seeds, so that what stands behind the parser is reached."""
 
 
 def holds(promise: bool, what: str) -> None:
@@ -324,12 +333,42 @@ def document(data: bytes) -> object:
 
 
 def card(data: bytes) -> object:
-    for read in (read_claim, open_identity_card, open_relay_card, open_offer):
-        try:
+    for read in (open_identity_card, open_relay_card, open_offer):
+        with contextlib.suppress(HotlineError):
             read(data)
-        except HotlineError:
-            continue
-    return None
+    found = read_claim(data)
+    if is_one_in(16, data):  # what is behind the signature is reached under one
+        text = parse_note(data).text
+        for signed in (issuer.sign(text) for issuer in issuers()):
+            with contextlib.suppress(HotlineError):
+                holds(read_claim(signed) == found, "another claim under another signature")
+            for opened in (open_identity_card, open_relay_card, open_offer):
+                with contextlib.suppress(HotlineError):
+                    opened(signed)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Somebody whose key the cases have."""
+
+    signer: Signer
+
+    def sign(self, text: bytes) -> bytes:
+        """The note."""
+        return sign_note(text, [self.signer])
+
+
+@cache
+def issuers() -> tuple[Issuer, Issuer]:
+    """A party and a relay."""
+    party = IdentitySigner("ALPHA", IdentityKey(seed("identity of ALPHA", 64)))
+    return Issuer(party), Issuer(Ed25519Signer("relay-1", SigningKey(seed("signing of relay-1"))))
+
+
+def is_one_in(count: int, data: bytes) -> bool:
+    """Whether it is one of so many inputs, told by its bytes."""
+    return zlib.crc32(data) % count == 0
 
 
 def key_file(data: bytes) -> object:
@@ -459,6 +498,18 @@ def _bundle_seeds() -> list[bytes]:
     return [encode_bundle(KEY, body), *asked("bundle", "bytes")[:8]]
 
 
+def _charter_seeds() -> list[bytes]:
+    """Published ones, and short ones without officers, which nobody has signed."""
+    short = [
+        spell(charter_text(officers=(), serial=serial, amends=amends))
+        for serial, amends in (
+            (1, None),
+            (2, AmendsEntry(founding="0" * 64, previous="1" * 64, terminal_number=2, relay_number=1)),
+        )
+    ]
+    return [*short * 4, *asked("charter", "note")[:4]]
+
+
 def _case_seeds() -> list[bytes]:
     return [(VECTORS / "pae.json").read_bytes()]
 
@@ -541,9 +592,9 @@ TARGETS: dict[str, Target] = {
     "witness-request": Target(request, lambda: [*_request_seeds(), *asked("witness", "request")]),
     "bundle": Target(bundle, lambda: [b"\x01\0\x01a\0\x00", b"\0\0\x02ab"], 600),
     "tile-path": Target(tile, lambda: [bytes(12), bytes(range(12))], 12),
-    "charter": Target(charter, lambda: asked("charter", "note")[:8], 33_000),
-    "document": Target(document, lambda: [parse_note(charter_note()).text], 33_000),
-    "card": Target(card, lambda: asked("card", "note"), 16_384),
+    "charter": Target(charter, _charter_seeds, 60_000, documents),
+    "document": Target(document, lambda: [parse_note(charter_note()).text], 60_000, documents),
+    "card": Target(card, lambda: asked("card", "note"), 16_384, documents),
     "key-file": Target(key_file, _key_file_seeds),
     "token-key": Target(token_key, lambda: [TokenKey("A/b", "/lib.so", "t", "0", "k", KEY.public).file()]),
     "key-payload": Target(key_payload, _key_payload_seeds),

@@ -72,7 +72,7 @@ def samples(kind: str) -> Iterator[tuple[Message, Place, tuple[int, ...]]]:
         if kind == "statement":
             message.from_party, message.to_party, message.serial = "BRAVO", "ALPHA", 3
         elif kind == "receipt" and message.item:
-            (sent,) = Scene(b"").pair.alpha.memory.rows("sent")
+            (sent,) = Scene(b"").alpha.memory.rows("sent")
             message.item[0].serial, message.item[0].statement = sent["serial"], sent["hash"]
         for place, values in numbers(message):
             if (sort, place) not in seen:

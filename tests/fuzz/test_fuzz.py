@@ -42,7 +42,7 @@ def test_nothing_but_refusals(name: str) -> None:
     kept = [path.read_bytes() for path in replayed(name)]
     for data in kept:
         refused(target.run, data)
-    for data in mutated([*target.seeds(), *kept], COUNTS.get(name, 150), 1, target.size):
+    for data in mutated([*target.seeds(), *kept], COUNTS.get(name, 150), 1, target.size, target.shape):
         refused(target.run, data)
 
 
