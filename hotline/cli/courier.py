@@ -41,30 +41,36 @@ def courier() -> None:
 
 @courier.command("export")
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--to", "terminal", default="", metavar="TERMINAL", help="Of the peer's terminals.  [default: who speaks]"
+)
 @socket_option
 @json_option
-def export_(file: Path, socket: str | None, as_json: bool) -> None:
+def export_(file: Path, terminal: str, socket: str | None, as_json: bool) -> None:
     """Write FILE with every statement that the peer has not acknowledged, and receipts for what came from it.
 
     \b
     Examples:
       hotline courier export to-bravo.bundle
       hotline courier export /media/bag/to-bravo.bundle > manifest.txt
+      hotline courier export to-bravo.bundle --to alt
 
     Prints the manifest that goes with the courier. What is in a bundle stays queued until the peer's receipt comes, by
     a path or in a bundle from there; exporting again takes it along again, and nothing is shown twice.
+    A bundle is for one terminal: of a peer with several, the one that speaks unless --to names another.
     Exit 1 if FILE exists; 8 for a caller who is no officer.
     """
     if file.exists():
         raise ConfigError(f"{file}: exists already and is not overwritten; move it away or choose another name")
     with daemon(socket) as stub:
-        answers = list(stub.ExportBundle(operator_pb2.ExportBundleRequest()))
+        answers = list(stub.ExportBundle(operator_pb2.ExportBundleRequest(terminal=terminal)))
         picture = json.loads(stub.GetStatus(operator_pb2.GetStatusRequest()).json)
     first = answers[0]
     need_accepted(first)
     data = b"".join(answer.piece for answer in answers)
     write_new(file, data, 0o600)
-    ends = [f"{one['party']}/{one['terminal']}" for one in (picture, picture["peer"])]
+    peer = picture["peer"]
+    ends = [f"{picture['party']}/{picture['terminal']}", f"{peer['party']}/{first.terminal or peer['terminal']}"]
     _print(read_bundle(data), data, as_json, ends, note=first.text)
 
 

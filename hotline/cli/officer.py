@@ -84,6 +84,8 @@ def _unread(plane: dict[str, Any]) -> int:
 def _print_status(picture: dict[str, Any]) -> None:
     peer, real = picture["peer"], picture["planes"]["real"]
     line(f"HOTLINE  {picture['party']}/{picture['terminal']} to {peer['party']}/{peer['terminal']}   {picture['time']}")
+    if not all(one["speaks"] for one in picture["terminals"] if one["here"]):
+        line("STANDS BY nothing is said from here; which terminal speaks: hotline terminal list")
     coming = picture["charter_next"]
     if coming is not None:
         line(f"CHARTER serial {picture['charter_serial']} in force, ready for {coming['serial']}: the peer is not yet")

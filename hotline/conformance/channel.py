@@ -110,7 +110,7 @@ def _session(given: Json) -> Session:
     charter, public = raw(given["charter"]), raw(peer["public"])
     signing = SigningKey(raw(own["signing_seed"]))
     prekeys = OwnPrekeys(charter, own["number"], signing, _STORAGE, _ZEROS, _rows(own["prekeys"]))
-    courier = CourierKeys(charter, own["number"], peer["number"], public, signing, _STORAGE, _ZEROS)
+    courier = CourierKeys(charter, own["number"], {peer["number"]: public}, signing, _STORAGE, _ZEROS)
     courier.restore(_rows(own["courier_prekeys"]), [])
     local = Side(own["number"], "BRAVO", "main", signing.public)
     remote = Side(peer["number"], "ALPHA", "main", public)
@@ -252,8 +252,8 @@ def custody(given: Json, asked: Json) -> Json:
 
 def bundle(given: Json, asked: Json) -> Json:
     """What a courier brought: the envelopes of a whole bundle, which are not opened here."""
-    data, ends = raw(asked["bytes"]), (given["from"], given["to"])
-    made = open_bundle(data, raw(given["charter"]), *ends, raw(given["public"]))
+    data, senders = raw(asked["bytes"]), {given["from"]: raw(given["public"])}
+    made = open_bundle(data, raw(given["charter"]), senders, given["to"])
     return {
         "name": bundle_name(data).hex(),
         "made_ms": made.made_ms,

@@ -127,7 +127,7 @@ class Beats:
             heartbeat.log.CopyFrom(exchange)
         if self._courier is not None and path.is_due(self._courier_at, now):
             self._courier_at = now.mono
-            heartbeat.courier.CopyFrom(self._courier.word(self._courier_held))
+            heartbeat.courier.CopyFrom(self._courier.word(ctx.setup.remote.number, self._courier_held))
         self._charters.write(heartbeat, ctx, path, now)
         if self.gossip is not None:
             self.gossip.write(heartbeat, path, now)
@@ -182,7 +182,7 @@ class Beats:
         self._terminals.read(heartbeat, ctx, now)
         if heartbeat.HasField("courier") and answered is not None and self._courier is not None:
             if heartbeat.courier.HasField("prekey"):
-                ctx.out.changes += self._courier.offer(heartbeat.courier.prekey, fresh=True)
+                ctx.out.changes += self._courier.offer(heartbeat.courier.prekey, ctx.setup.remote.number, fresh=True)
             self._courier_held = heartbeat.courier.held
         if answered is None:
             path.beat_soon(now)  # it does not know that we hear it: answer at once
@@ -210,7 +210,7 @@ class Beats:
             self._ctx.session.check_prekey(heartbeat.announcement)
         self._terminals.check(heartbeat, self._ctx)
         if heartbeat.courier.HasField("prekey") and self._courier is not None:
-            self._courier.check(heartbeat.courier.prekey)
+            self._courier.check(heartbeat.courier.prekey, self._ctx.setup.remote.number)
 
     def _is_newest(self, header: Header) -> bool:
         """Whether no beat that was sealed later is here: a word of before comes late over a slower path (18.2)."""

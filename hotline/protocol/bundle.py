@@ -6,6 +6,7 @@ What is in it is sealed and signed by itself, as on any path. The signature arou
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -80,10 +81,11 @@ def verify_bundle(bundle: Bundle, public: bytes) -> None:
         raise Untrusted("signature", "the bundle is not as its sender made it") from error
 
 
-def open_bundle(data: bytes, charter: bytes, sender: int, recipient: int, public: bytes) -> Bundle:
-    """A bundle that `sender`, whose key is `public`, made for `recipient`. Raises Malformed or Untrusted."""
+def open_bundle(data: bytes, charter: bytes, senders: Mapping[int, bytes], recipient: int) -> Bundle:
+    """A bundle that one of `senders`, whose keys these are, made for `recipient`. Raises Malformed or Untrusted."""
     bundle = read_bundle(data)
-    if (bundle.charter, bundle.sender, bundle.recipient) != (charter, sender, recipient):
+    public = senders.get(bundle.sender)
+    if public is None or (bundle.charter, bundle.recipient) != (charter, recipient):
         raise Malformed("address", "the bundle is for another terminal, another peer or another charter")
     verify_bundle(bundle, public)
     return bundle

@@ -7,7 +7,7 @@ by whatever way that comes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -18,6 +18,7 @@ from hotline.protocol.bundle import Bundle, bundle_name, encode_bundle, open_bun
 from hotline.protocol.context import Context
 from hotline.protocol.courierkeys import CourierKeys
 from hotline.protocol.events import ExportBundle, ImportBundle
+from hotline.protocol.line import Line
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.paths import Path
 from hotline.protocol.prekeys import PeerPrekey
@@ -38,11 +39,13 @@ class Courier:
     def __init__(
         self,
         context: Context,
+        lines: Mapping[int, Line],
         keys: CourierKeys,
         receiving: Receiving,
         take: Callable[[Path, bytes, Instant], None],
     ) -> None:
         self._ctx = context
+        self._lines = lines
         self._keys = keys
         self._receiving = receiving
         self._take = take
@@ -51,12 +54,18 @@ class Courier:
     # --- out ---------------------------------------------------------------------------------------------------------
 
     def export(self, event: ExportBundle, now: Instant) -> None:
-        """Answer with a bundle of all that the peer has not acknowledged, and of what we owe it."""
-        ctx = self._ctx
+        """Answer with a bundle of all that a terminal of the peer has not acknowledged, and of what we owe it."""
+        line = self._meant(event.terminal)
+        if line is None:
+            told = ", ".join(one.context.setup.remote.name for one in self._possible()) or "none"
+            text = f"no bundle is made for {event.terminal or 'the peer'}: its terminals that take one now are {told}"
+            self._ctx.out.replies.append(Reply(event.request, False, "terminal", text))
+            return
+        ctx, remote = line.context, line.context.setup.remote
         ctx.out.changes += self._keys.due(now)
-        key = self._keys.usable(now)
+        key = self._keys.usable(remote.number, now)
         speaks = ctx.standing.active  # else nothing that is pending leaves, by hand either (23.3)
-        envelopes, statements, left = ([], 0, 0) if key is None else self._sealed(key, now, speaks=speaks)
+        envelopes, statements, left = ([], 0, 0) if key is None else self._sealed(line, key, now, speaks=speaks)
         newest = self._keys.newest
         assert newest is not None
         data = encode_bundle(
@@ -64,7 +73,7 @@ class Courier:
             bundle_pb2.BundleBody(
                 charter=ctx.setup.charter,
                 from_terminal=ctx.setup.local.number,
-                to_terminal=ctx.setup.remote.number,
+                to_terminal=remote.number,
                 made_ms=now.wall,
                 prekey=newest.signed,
                 envelope=envelopes,
@@ -72,28 +81,49 @@ class Courier:
         )
         officer = {"officer": Private(event.officer.encode())}
         name = bundle_name(data).hex()
-        ctx.record("courier.export", officer, bundle=name, envelopes=len(envelopes), statements=statements)
+        ctx.record("courier.export", officer, bundle=name, envelopes=len(envelopes), statements=statements, **ctx.whose)
         ctx.tell("courier", way="out", bundle=name, statements=statements)
         text = f"{statements} statements in {len(envelopes)} envelopes"
         if key is None:
             text = (
-                f"no courier key of {ctx.setup.remote.party} is held that may be used: this bundle carries ours alone; "
-                "import one of theirs, then export again"
+                f"no courier key of {remote.party}/{remote.name} is held that may be used: this bundle carries ours "
+                "alone; import one of theirs, then export again"
             )
         elif not speaks:
             text += "; this terminal stands by: the one that speaks exports what is pending"
         elif left:
             text += f"; {left} more did not fit and wait for the next bundle"
-        fields: dict[str, str | int | bytes | None] = {"bundle": data, "statements": statements}
+        fields: dict[str, str | int | bytes | None] = {
+            "bundle": data,
+            "statements": statements,
+            "terminal": remote.name,
+        }
         ctx.out.replies.append(Reply(event.request, True, "bundle", text, fields))
 
-    def _sealed(self, key: PeerPrekey, now: Instant, *, speaks: bool) -> tuple[list[bytes], int, int]:
+    def _possible(self) -> list[Line]:
+        """Those to the peer's terminals that are a part of the hotline now."""
+        return [line for line in self._lines.values() if line.context.awake and not line.context.sibling]
+
+    def _meant(self, terminal: str) -> Line | None:
+        """To the terminal of this name; without one to that which speaks, as far as is known."""
+        possible, speaks = self._possible(), self._ctx.standing.speaks
+        if terminal:
+            return next((line for line in possible if line.context.setup.remote.name == terminal), None)
+        first = possible[0] if possible else None  # none of a terminal that travels and is not activated
+        return next((line for line in possible if speaks(line.context.setup.remote.number)), first)
+
+    def usable(self, now: Instant) -> bool:
+        """Whether a bundle for the terminal that speaks would hold more than a key."""
+        line = self._meant("")
+        return line is not None and self._keys.usable(line.context.setup.remote.number, now) is not None
+
+    def _sealed(self, line: Line, key: PeerPrekey, now: Instant, *, speaks: bool) -> tuple[list[bytes], int, int]:
         """Envelopes, how many of them are statements, and how many statements found no room."""
-        ctx, envelopes, room = self._ctx, [], _ROOM
+        ctx, envelopes, room = line.context, [], _ROOM
         taken = left = 0
         for plane, outbox in ctx.outboxes.items():
             seal = ctx.session.courier_epoch(plane, key)
-            for content in self._receiving.courier_receipts(plane, now):
+            for content in self._receiving.courier_receipts(plane, line.ladder, now):
                 envelopes.append(seal(ctx.session.sign(ContentType.RECEIPT, plane, content)))
                 room -= len(envelopes[-1])
             # A bundle is signed: what is said without prejudice waits for a path (22.6).
@@ -120,7 +150,7 @@ class Courier:
         ctx = self._ctx
         try:
             bundle = self._checked(event.bundle)
-            changes = self._keys.offer(bundle.prekey, fresh=False) if bundle.prekey.body else []
+            changes = self._keys.offer(bundle.prekey, bundle.sender, fresh=False) if bundle.prekey.body else []
         except RemoteError as error:
             ctx.refuse(WAY, error.reason, now)
             ctx.out.replies.append(Reply(event.request, False, error.reason, _SENTENCES.get(error.reason, str(error))))
@@ -140,7 +170,7 @@ class Courier:
         self._answer(event, bundle, refused)
 
     def _answer(self, event: ImportBundle, bundle: Bundle, refused: int) -> None:
-        ctx = self._ctx
+        ctx, line = self._ctx, self._lines[bundle.sender].context
         new = sum(record.kind == "msg.recv" for record in ctx.out.records)
         sent = [delivery for delivery in ctx.out.deliver if delivery.kind == "sent"]
         delivered = sum(delivery.fields["state"] == SentState.DELIVERED.value for delivery in sent)
@@ -153,6 +183,7 @@ class Courier:
             statements=new,
             delivered=delivered,
             refused=refused,
+            **line.whose,
         )
         ctx.tell("courier", way="in", bundle=name, statements=new, delivered=delivered, refused=refused)
         counts: dict[str, str | int | bytes | None] = {
@@ -167,8 +198,9 @@ class Courier:
         ctx.out.replies.append(Reply(event.request, True, "taken", text, counts))
 
     def _checked(self, data: bytes) -> Bundle:
-        setup = self._ctx.setup
-        return open_bundle(data, setup.charter, setup.remote.number, setup.local.number, setup.remote.signing)
+        remotes = [line.context.setup.remote for line in self._lines.values() if not line.context.sibling]
+        senders = {remote.number: remote.signing for remote in remotes}
+        return open_bundle(data, self._ctx.setup.charter, senders, self._ctx.setup.local.number)
 
 
 _SENTENCES: Final = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from hotline.crypto.signing import SigningKey
 from hotline.limits import COURIER_PREKEYS_KEPT_MAX, COURIER_ROTATION, COURIER_VALIDITY
@@ -13,36 +13,38 @@ from hotline.wire.v1 import content_pb2
 
 
 class CourierKeys(KeptPrekeys):
-    """Our courier prekeys, newest last, and the newest one of the peer."""
+    """Our courier prekeys, newest last, and the newest one of each terminal of the peer."""
 
     def __init__(
         self,
         charter: bytes,
         local: int,
-        remote: int,
-        remote_signing: bytes,
+        remotes: Mapping[int, bytes],
         signing: SigningKey,
         storage_key: bytes,
         entropy: Entropy,
     ) -> None:
+        """`remotes`: signing keys of the peer's terminals, by number."""
         self._ring = Keyring(COURIER_LABEL, "courier_prekey", charter, local, signing, storage_key)
         self._charter = charter
-        self._remote = remote
-        self._remote_signing = remote_signing
+        self._remotes = remotes
         self._entropy = entropy
         self._kept = []
         self._rotate_at: int | None = None
-        self.peer: PeerPrekey | None = None
+        self._peers: dict[int, PeerPrekey] = {}
 
     def restore(self, own: Iterable[Row], peers: Iterable[Row]) -> None:
         """Take up what the operational tables hold."""
         self._kept = [self._ring.load(row) for row in own]
         for row in peers:
-            content, signature = row["content"], row["signature"]
+            terminal, content, signature = row["terminal"], row["content"], row["signature"]
+            assert isinstance(terminal, int)
             assert isinstance(content, bytes)
             assert isinstance(signature, bytes)
-            if row["terminal"] == self._remote:
-                self.peer = self._read(content_pb2.SignedPrekey(body=content, signature=signature))
+            if terminal in self._remotes:
+                self._peers[terminal] = self._read(
+                    content_pb2.SignedPrekey(body=content, signature=signature), terminal
+                )
 
     def rotate(self, now: Instant) -> list[Change]:
         """Make a new newest one. Older ones stay: a bundle may be under way to them."""
@@ -71,31 +73,35 @@ class CourierKeys(KeptPrekeys):
 
     # --- the peer's --------------------------------------------------------------------------------------------------
 
-    def _read(self, signed: content_pb2.SignedPrekey) -> PeerPrekey:
-        return read_peer_prekey(self._charter, self._remote, self._remote_signing, signed, COURIER_LABEL)
+    def _read(self, signed: content_pb2.SignedPrekey, terminal: int) -> PeerPrekey:
+        return read_peer_prekey(self._charter, terminal, self._remotes[terminal], signed, COURIER_LABEL)
 
-    def check(self, signed: content_pb2.SignedPrekey) -> None:
+    def check(self, signed: content_pb2.SignedPrekey, terminal: int) -> None:
         """Raises what `offer` would raise."""
-        if self.peer is None or signed != self.peer.signed:
-            self._read(signed)
+        held = self._peers.get(terminal)
+        if held is None or signed != held.signed:
+            self._read(signed, terminal)
 
-    def offer(self, signed: content_pb2.SignedPrekey, *, fresh: bool) -> list[Change]:
-        """The peer announced one; an older generation is taken only when fresh. Raises Untrusted or Malformed."""
-        if self.peer is not None and signed == self.peer.signed:
+    def offer(self, signed: content_pb2.SignedPrekey, terminal: int, *, fresh: bool) -> list[Change]:
+        """`terminal` announced one; an older generation is taken only when fresh. Raises Untrusted or Malformed."""
+        held = self._peers.get(terminal)
+        if held is not None and signed == held.signed:
             return []
-        prekey = self._read(signed)
-        if not fresh and self.peer is not None and prekey.generation <= self.peer.generation:
+        prekey = self._read(signed, terminal)
+        if not fresh and held is not None and prekey.generation <= held.generation:
             return []
-        self.peer = prekey
-        return [Put("peer_courier", {"terminal": self._remote, "content": signed.body, "signature": signed.signature})]
+        self._peers[terminal] = prekey
+        return [Put("peer_courier", {"terminal": terminal, "content": signed.body, "signature": signed.signature})]
 
-    def usable(self, now: Instant) -> PeerPrekey | None:
-        """What a bundle may be sealed to now."""
-        return self.peer if self.peer is not None and now.wall <= self.peer.not_after else None
+    def usable(self, terminal: int, now: Instant) -> PeerPrekey | None:
+        """What a bundle for `terminal` may be sealed to now."""
+        held = self._peers.get(terminal)
+        return held if held is not None and now.wall <= held.not_after else None
 
-    def word(self, held: int | None) -> content_pb2.CourierKey:
-        """What a heartbeat says: our newest unless the peer `held` it, and the tag of the peer's."""
-        word = content_pb2.CourierKey(held=tag(self.peer.name) if self.peer is not None else 0)
+    def word(self, terminal: int, held: int | None) -> content_pb2.CourierKey:
+        """What a heartbeat to `terminal` says: our newest unless that one `held` it, and the tag of its own."""
+        theirs = self._peers.get(terminal)
+        word = content_pb2.CourierKey(held=tag(theirs.name) if theirs is not None else 0)
         if self.newest is not None and held != tag(self.newest.name):
             word.prekey.CopyFrom(self.newest.signed)
         return word

@@ -109,10 +109,8 @@ class Endpoint:
             setup.charter, setup.local.number, setup.signing, setup.storage_key, entropy, saved.rows("prekey")
         )
         local, remote = setup.local, setup.remote
-        keys = (setup.charter, local.number, remote.number, remote.signing, setup.signing, setup.storage_key)
-        self.courier_keys = courier_keys = CourierKeys(*keys, entropy)
-        courier_keys.restore(saved.rows("courier_prekey"), saved.rows("peer_courier"))
         sides = [remote, *(one.side for one in setup.others)]
+        self.courier_keys = courier_keys = _courier_keys(setup, entropy, saved)
         self.standing = Standing(setup.charter, local, sides)
 
         def context(setup: EndpointSetup, courier: CourierKeys | None) -> Context:
@@ -133,7 +131,6 @@ class Endpoint:
         self.challenges = Challenges(self.context, self.sending)
         ladder = Ladder(self.context, self.promises)
         self._receiving = Receiving(self.context, self.own_log, self.tests, ladder, self.promises, self.challenges)
-        self._courier = Courier(self.context, courier_keys, self._receiving, self._envelope)
         self.presence = Presence(self.context)
         self.handovers = Handovers(self.context, self.challenges, self.promises, self.presence, self.tests)
         self.charters = Charters(self.context, self.tests)
@@ -145,10 +142,12 @@ class Endpoint:
         self.peer_log = self._first.peer_log
         self._lines = {remote.number: self._first}
         for other in setup.others:
-            ctx = context(replace(setup, remote=other.side, remote_log=other.log), None)
+            courier = courier_keys if other.side.party == remote.party else None
+            ctx = context(replace(setup, remote=other.side, remote_log=other.log), courier)
             ctx.share(self.context)
             one = sending[other.side.number] = Sending(ctx, self.own_log, self.promises)
-            self._lines[other.side.number] = self._line(ctx, one, Ladder(ctx, self.promises), None, now)
+            self._lines[other.side.number] = self._line(ctx, one, Ladder(ctx, self.promises), courier, now)
+        self.courier = Courier(self.context, self._lines, courier_keys, self._receiving, self._envelope)
         self.drafts = Drafts(self.context, self.sending, self._translations)
         self._restore(saved, now)
         self._taken: dict[str, list[bytes]] = {}
@@ -242,9 +241,9 @@ class Endpoint:
             case ActivateCharter():
                 self.charters.activate(event, now)
             case ExportBundle():
-                self._courier.export(event, now)
+                self.courier.export(event, now)
             case ImportBundle():
-                self._courier.take_in(event, now)
+                self.courier.take_in(event, now)
                 self._settle(now)
             case LinkOpened():
                 self._link_opened(event)
@@ -420,3 +419,11 @@ class Endpoint:
 
     def _settled(self, link: str, name: bytes) -> None:
         self._taken.setdefault(link, []).append(name)
+
+
+def _courier_keys(setup: EndpointSetup, entropy: Entropy, saved: Saved) -> CourierKeys:
+    remotes = [setup.remote, *(other.side for other in setup.others if other.side.party == setup.remote.party)]
+    theirs = {side.number: side.signing for side in remotes}
+    keys = CourierKeys(setup.charter, setup.local.number, theirs, setup.signing, setup.storage_key, entropy)
+    keys.restore(saved.rows("courier_prekey"), saved.rows("peer_courier"))
+    return keys

@@ -223,10 +223,11 @@ class RecordChecklist:
 
 @dataclass(frozen=True, slots=True)
 class ExportBundle:
-    """An officer asks for a bundle for the courier."""
+    """An officer asks for a bundle for the courier, to this terminal of the peer; empty: to the one that speaks."""
 
     request: RequestId
     officer: str
+    terminal: str = ""
 
 
 @dataclass(frozen=True, slots=True)

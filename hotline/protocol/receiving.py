@@ -327,15 +327,15 @@ class Receiving:
         )
         return encode(receipt)
 
-    def courier_receipts(self, plane: Plane, now: Instant) -> Iterator[bytes]:
-        """For a bundle: DELIVERED for the newest statements of the peer, and READ for what it has not noted."""
+    def courier_receipts(self, plane: Plane, ladder: Ladder, now: Instant) -> Iterator[bytes]:
+        """For a bundle: DELIVERED for the newest statements of the peer, and what its terminal has not noted."""
         inbox = self._ctx.inboxes[plane]
         serials = [*sorted(inbox.ahead, reverse=True), *range(inbox.through, 0, -1)][:BUNDLE_RECEIPTS_MAX]
         known = [(serial, inbox.known_hash(serial)) for serial in reversed(serials)]
         items = [(serial, name) for serial, name in known if name is not None]
         for start in range(0, len(items), RECEIPT_ITEMS_MAX):
             yield self._receipt(plane, content_pb2.STAGE_DELIVERED, items[start : start + RECEIPT_ITEMS_MAX], now)
-        yield from self._ladder.receipts(plane)
+        yield from ladder.receipts(plane)
 
     def doubt(self, line: Context, plane: Plane, peer_sent: int, now: Instant) -> None:
         """The peer says it has sent less than we have received: it has lost state and will repeat serials; tell it."""

@@ -147,7 +147,7 @@ def _keys(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
         "prekey_generation": None if newest is None else newest.generation,
         "peer_prekey_generation": None if peers is None else peers.generation,
         "can_seal": ctx.session.can_seal(now),
-        "courier_usable": endpoint.courier_keys.usable(now) is not None,
+        "courier_usable": endpoint.courier.usable(now),
     }
 
 

@@ -288,19 +288,22 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
         context: grpc.aio.ServicerContext[operator_pb2.ExportBundleRequest, operator_pb2.ExportBundleResponse],
     ) -> AsyncIterator[operator_pb2.ExportBundleResponse]:
         """A bundle of what the peer lacks; that it was made is in the ledger before the first piece leaves."""
-        del request
         officer = self._officer
         if officer is None:
             yield operator_pb2.ExportBundleResponse(code="policy", text=NOT_AN_OFFICER)
             return
-        reply = await self._ask(context, lambda number: ExportBundle(number, officer))
+        reply = await self._ask(context, lambda number: ExportBundle(number, officer, request.terminal))
         if not reply.ok:
             yield operator_pb2.ExportBundleResponse(code=reply.code, text=reply.text)
             return
         data = reply.fields["bundle"]
         assert isinstance(data, bytes)
         first = operator_pb2.ExportBundleResponse(
-            accepted=True, code=reply.code, text=reply.text, statements=whole(reply.fields["statements"])
+            accepted=True,
+            code=reply.code,
+            text=reply.text,
+            statements=whole(reply.fields["statements"]),
+            terminal=str(reply.fields["terminal"]),
         )
         for start in range(0, len(data), BUNDLE_PIECE_BYTES):
             first.piece = data[start : start + BUNDLE_PIECE_BYTES]

@@ -1395,12 +1395,17 @@ Global___ActivateCharterResponse: _TypeAlias = ActivateCharterResponse  # noqa: 
 class ExportBundleRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    terminal: _builtins.str
+    """Name of the peer's terminal that it is for; empty: of the one that speaks."""
     def __init__(
         self,
+        *,
+        terminal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["terminal", b"terminal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1417,11 +1422,13 @@ class ExportBundleResponse(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     PIECE_FIELD_NUMBER: _builtins.int
     STATEMENTS_FIELD_NUMBER: _builtins.int
+    TERMINAL_FIELD_NUMBER: _builtins.int
     accepted: _builtins.bool
     code: _builtins.str
     text: _builtins.str
     piece: _builtins.bytes
     statements: _builtins.int
+    terminal: _builtins.str
     def __init__(
         self,
         *,
@@ -1430,10 +1437,11 @@ class ExportBundleResponse(_message.Message):
         text: _builtins.str = ...,
         piece: _builtins.bytes = ...,
         statements: _builtins.int = ...,
+        terminal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "code", b"code", "piece", b"piece", "statements", b"statements", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "code", b"code", "piece", b"piece", "statements", b"statements", "terminal", b"terminal", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,6 +27,7 @@ from hotline.wire.inner import ContentType, Inner
 from hotline.wire.v1 import bundle_pb2, content_pb2
 
 from .pair import CHARTER, WALL, Pair, Party
+from .quartet import Quartet
 
 FLASH = content_pb2.PRECEDENCE_FLASH
 DAY = 86_400_000
@@ -34,9 +35,9 @@ MINUTE = 60_000
 FIBRE = PROFILES["fibre"]
 
 
-def exported(party: Party) -> bytes:
+def exported(party: Party, terminal: str = "") -> bytes:
     request = RequestId(len(party.replies) + 1)
-    party.step(ExportBundle(request, "watch"))
+    party.step(ExportBundle(request, "watch", terminal))
     data = party.replies[request].fields["bundle"]
     assert isinstance(data, bytes)
     return data
@@ -260,7 +261,7 @@ def test_neither_kind_of_prekey_is_taken_for_the_other(pair: Pair) -> None:
     assert ordinary is not None
     assert long_lived is not None
     with pytest.raises(Untrusted):
-        alpha.courier_keys.offer(ordinary.signed, fresh=True)
+        alpha.courier_keys.offer(ordinary.signed, 2, fresh=True)
     with pytest.raises(Untrusted):
         alpha.context.session.offer_prekey(long_lived.signed, fresh=True)
 
@@ -364,10 +365,73 @@ def test_both_sides_write_down_what_went_and_what_came(pair: Pair) -> None:
 def test_a_bundle_for_a_peer_whose_key_is_not_here_holds_no_statement(pair: Pair) -> None:
     """The courier would be told to carry what is not in the bundle (docs/protocol.md 17.7)."""
     alpha = pair.alpha
-    alpha.endpoint.courier_keys.usable = lambda now: None  # type: ignore[method-assign]
+    alpha.endpoint.courier_keys.usable = lambda terminal, now: None  # type: ignore[method-assign]
     pair.cut()
     alpha.submit("waits")
     alpha.step(ExportBundle(RequestId(900), "watch"))
     assert alpha.replies[900].fields["statements"] == 0
     (entry,) = [record.fields for record in alpha.records if record.kind == "courier.export"]
     assert (entry["statements"], entry["envelopes"]) == (0, 0)
+
+
+# --- several terminals ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def four() -> Quartet:
+    """Two parties with two terminals each, that have met and then lost every path."""
+    four = Quartet().open()
+    four.run(3 * FIBRE.checkpoint_ms)
+    four.cut()
+    return four
+
+
+def test_with_the_main_terminal_lost_a_bundle_is_for_the_alternate(four: Quartet) -> None:
+    """What a courier brings could be opened by a machine alone that is not there any more (docs/protocol.md 17.8)."""
+    four.bravo.kill()
+    four.alpha.submit("by hand, to whoever is there", FLASH)
+    data = exported(four.alpha, "alt")
+    assert counts(imported(four.beside, data)) == (1, 0, 0)
+    assert list(four.beside.got().values()) == ["by hand, to whoever is there"]
+    assert four.beside.read(1)
+    assert counts(imported(four.alpha, exported(four.beside))) == (0, 1, 0)
+    assert four.alpha.states(1) == ["delivered", "read"]
+    out, came = (
+        [record.fields["other"] for record in party.records if record.kind == kind]
+        for party, kind in ((four.alpha, "courier.export"), (four.alpha, "courier.import"))
+    )
+    assert out == came == ["BRAVO/alt"]
+    four.alpha.restart()
+    assert four.alpha.endpoint.courier_keys.usable(4, four.alpha.now()) is not None, "keys of each are kept"
+
+
+def test_a_bundle_is_for_the_terminal_that_speaks_and_from_any_of_the_peer(four: Quartet) -> None:
+    """An officer would hand the courier a bundle for who stands by, or could not take one (docs/protocol.md 17.8)."""
+    assert read_bundle(exported(four.alpha)).recipient == four.bravo.number
+    four.join()
+    four.run(2_000)
+    assert four.beside.speak()
+    four.run(3_000)
+    four.cut()
+    assert read_bundle(exported(four.alpha)).recipient == four.beside.number
+    assert read_bundle(exported(four.alpha, "main")).recipient == four.bravo.number
+    four.beside.submit("from the alternate")
+    four.bravo.submit("refused: it stands by")
+    assert counts(imported(four.alpha, exported(four.bravo))) == (0, 0, 0)
+    assert counts(imported(four.alpha, exported(four.beside))) == (1, 0, 0)
+    assert counts(imported(four.alt, exported(four.beside, "alt"))) == (1, 0, 0)
+
+
+def test_no_bundle_for_or_from_a_terminal_that_is_none_of_the_peer(four: Quartet) -> None:
+    """A sibling's bundle would be taken for the peer's word (docs/protocol.md 17.8)."""
+    request = RequestId(900)
+    four.alpha.step(ExportBundle(request, "watch", "plane"))
+    reply = four.alpha.replies[request]
+    assert (reply.ok, reply.code) == (False, "terminal")
+    assert reply.text == "no bundle is made for plane: its terminals that take one now are main, alt"
+    data = exported(four.alt)
+    body = read_bundle(data).body
+    forged = bundle_pb2.BundleBody.FromString(body)
+    forged.to_terminal = four.alpha.number
+    answer = imported(four.alpha, encode_bundle(four.alt.signing, forged))
+    assert (answer.ok, answer.code) == (False, "address")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hotline.machine import Plane
+from hotline.machine import Plane, RequestId
+from hotline.protocol.events import ExportBundle
 from hotline.protocol.status import status
 from tests.hotline.protocol.pair import FLASH, WALL
 from tests.hotline.protocol.quartet import Quartet, Terminal
@@ -56,6 +57,11 @@ def test_before_its_time_nothing_is_sent_to_it_and_nothing_taken_from_it(four: J
     (shown,) = [row for row in status(four.bravo.endpoint, four.bravo.now())["terminals"] if row["number"] == 2]
     assert shown["travels"]["active"] is False
     assert status(four.plane.endpoint, four.plane.now())["alarms"][0]["name"] == "inactive"
+    for one, terminal, told in ((four.plane, "", "now are none"), (four.bravo, "alt", "now are main")):
+        request = RequestId(900)
+        one.step(ExportBundle(request, "watch", terminal))
+        reply = one.replies[request]
+        assert (reply.ok, told in reply.text) == (False, True), "no bundle from it or for it (17.8)"
 
 
 def test_in_its_time_it_is_a_terminal_like_any_other(four: Journey) -> None:
