@@ -167,7 +167,10 @@ class Outbox:
         self.delivered_high = self.delivered_through
 
     def add(self, item: Pending) -> None:
-        """Take responsibility for `item`; it waits to be sent."""
+        """Take responsibility for `item`; it waits to be sent, in the place of what had its serial."""
+        before = self.pending.get(item.serial)
+        if before is not None:
+            self._let_go(before)
         self.pending[item.serial] = item
         self.bytes += len(item.content)
         self.last_serial = max(self.last_serial, item.serial)
@@ -179,15 +182,19 @@ class Outbox:
         item = self.pending.pop(serial, None)
         if item is None:
             return None
-        self.bytes -= len(item.content)
         self.moved_at = now
         self._arrived(item, now)
-        self._leave_window(item)
-        self._by_envelope.pop(item.name, None)
+        self._let_go(item)
         through = self.delivered_through
         if through > self.delivered_high:
             self.delivered_high, self.delivered_since = through, now
         return item
+
+    def _let_go(self, item: Pending) -> None:
+        """Neither its bytes nor its envelope count any more."""
+        self.bytes -= len(item.content)
+        self._leave_window(item)
+        self._by_envelope.pop(item.name, None)
 
     @property
     def delivered_through(self) -> int:

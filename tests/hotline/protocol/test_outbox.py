@@ -46,6 +46,20 @@ def test_higher_precedence_overtakes_and_serials_keep_their_order_within_it() ->
     assert leave(box) == [3, 6, 4, 2, 1, 5]
 
 
+def test_what_takes_the_place_of_a_sealed_one_takes_no_second_place_in_the_window() -> None:
+    """Of talk one is under way: nothing would follow it, for ever (docs/protocol.md 12.2, 23.4, 25.3)."""
+    # docs/protocol.md 12.2, 23.4
+    box = outbox(item(1, size=30), item(2))
+    assert leave(box, messages=1) == [1]
+    box.add(item(1, FLASH, size=20))
+    assert (box.window_messages, box.window_bytes, box.bytes) == (0, 0, 30)
+    assert box.in_custody(b"n1", "relay-1", 0) is None, "that was the envelope of the other one"
+    assert leave(box, messages=1) == [1]
+    box.remove(1, 0)
+    assert leave(box, messages=1) == [2]
+    assert box.bytes == 10
+
+
 def test_the_window_holds_back_all_but_the_urgent() -> None:
     """A slow line would be filled for minutes before the FLASH gets through (docs/protocol.md 12.2)."""
     box = outbox(*(item(n) for n in range(1, 6)))
