@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from hotline.limits import OWED_AGAIN_MAX
 from hotline.machine import Instant, Plane, Put
@@ -31,6 +31,10 @@ class Again:
         """Renumbered, and maybe not committed yet."""
         self._times: dict[tuple[Plane, int], int] = {}
         """How often a statement, by its first serial, was owed again on such a word."""
+        self._named: dict[tuple[Plane, int], int] = {}
+        """When the peer, by its clock, last named another under a serial of ours."""
+        self._outdated: dict[tuple[Plane, int], int] = {}
+        """How often it acknowledged ours, and that was said before."""
 
     # --- a whole row -------------------------------------------------------------------------------------------------
 
@@ -87,10 +91,8 @@ class Again:
 
     # --- one statement -----------------------------------------------------------------------------------------------
 
-    def doubt(
-        self, plane: Plane, items: Iterable[content_pb2.ReceiptItem], now: Instant, *, taken: Collection[int] = ()
-    ) -> None:
-        """The peer names these; the serials `taken` are acknowledged by that.
+    def doubt(self, plane: Plane, receipt: content_pb2.Receipt, now: Instant, *, taken: Collection[int] = ()) -> None:
+        """The peer names what is in `receipt`; the serials `taken` are acknowledged by that.
 
         Who has acknowledged our statement of a serial, and names another one, before or after, has lost one of them.
         Ours is offered again under its serial: the peer acknowledges it, or says CONFLICT, and it is renumbered.
@@ -98,13 +100,14 @@ class Again:
         ctx, outbox, lost = self._ctx, self._ctx.outboxes[plane], []
         if ctx.standing.several or ctx.fellows:  # another one may have acknowledged it, or sees the two (23.8, 26.11)
             return
-        for item in items:
+        for item in receipt.item:
             pending = outbox.pending.get(item.serial)
             if pending is not None:
                 if not pending.is_void and item.statement not in pending.names:
                     remember(self._contested, (plane, item.serial), None)
+                    self._note(plane, item.serial, receipt.time_ms)
             elif item.serial not in taken or (plane, item.serial) in self._contested:
-                owed = self._lost(plane, item, now)
+                owed = self._lost(plane, item, receipt.time_ms, now)
                 if owed is not None:
                     self._owe(plane, owed)
                     lost.append(item.serial)
@@ -112,7 +115,19 @@ class Again:
             self._alarm(plane, min(lost) - 1)
             self._sending.pump(now)
 
-    def _lost(self, plane: Plane, item: content_pb2.ReceiptItem, now: Instant) -> Pending | None:
+    def _note(self, plane: Plane, serial: int, at: int) -> None:
+        remember(self._named, (plane, serial), max(at, self._named.get((plane, serial), 0)))
+
+    def outdated(self, plane: Plane, serial: int, at: int) -> bool:
+        """Whether the peer has named another there since `at`, when it acknowledged ours. A few times: clocks lie."""
+        key = (plane, serial)
+        if at >= self._named.get(key, 0):
+            return False
+        times = self._outdated.get(key, 0)
+        remember(self._outdated, key, times + 1)
+        return times < OWED_AGAIN_MAX
+
+    def _lost(self, plane: Plane, item: content_pb2.ReceiptItem, at: int, now: Instant) -> Pending | None:
         """Our statement of this serial, which is not pending, if the peer has lost it and is to have it still."""
         ctx, key = self._ctx, (plane, item.serial)
         contested = key in self._contested
@@ -120,6 +135,8 @@ class Again:
         stored = None if is_full(ctx, plane) else ctx.history.sent(plane, item.serial)
         if stored is None or (stored.hash == item.statement and not contested):
             return None
+        if stored.hash != item.statement:
+            self._note(plane, item.serial, at)
         expired = ctx.history.has_sent_fact(plane, item.serial, SentState.EXPIRED.value)
         if expired or self.has_moved(plane, item.serial):
             return None

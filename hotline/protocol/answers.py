@@ -111,7 +111,7 @@ class Answers:
             self._mirror.acknowledged(self._ctx, plane, copied, now)
             self._sending.pump(now)
             return
-        serials = [item.serial for item in receipt.item if self._deliver_one(plane, item.serial, item.statement, now)]
+        serials = [item.serial for item in receipt.item if self._deliver_one(plane, item, receipt.time_ms, now)]
         if serials:
             head = said_head(receipt.checkpoint, self._ctx.setup.remote_log)
             for line in spans(serials):
@@ -125,7 +125,7 @@ class Answers:
                 )
         if serials or copied:
             self._sending.pump(now)
-        self.again.doubt(plane, receipt.item, now, taken=set(serials))
+        self.again.doubt(plane, receipt, now, taken=set(serials))
 
     def _copies(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> list[int]:
         for item in receipt.item:
@@ -134,12 +134,12 @@ class Answers:
                 self._mirror.heard_of(self._ctx, plane, item, name)
         return copies.acknowledged(self._ctx, plane, receipt, name, now)
 
-    def _deliver_one(self, plane: Plane, serial: int, statement: bytes, now: Instant) -> bool:
-        outbox = self._ctx.outboxes[plane]
+    def _deliver_one(self, plane: Plane, named: content_pb2.ReceiptItem, at: int, now: Instant) -> bool:
+        outbox, serial, statement = self._ctx.outboxes[plane], named.serial, named.statement
         item = outbox.pending.get(serial)
         if item is None or item.copy:
             return self._deliver_late(plane, serial, statement, now)
-        if statement not in item.names:
+        if statement not in item.names or (not item.is_void and self.again.outdated(plane, serial, at)):
             return False
         outbox.remove(serial, now.mono)
         self._ctx.heard_elsewhere(plane, serial)
@@ -176,7 +176,7 @@ class Answers:
         """What a named officer of the peer did with these statements; it is noted whether or not it is news."""
         ours, noted = set[int](), []
         for item in receipt.item:
-            self._deliver_one(plane, item.serial, item.statement, now)
+            self._deliver_one(plane, item, receipt.time_ms, now)
             known = self._ctx.history.sent(plane, item.serial)
             if known is None and self._mirror.lacking.may_come(plane, item.serial, now):
                 continue  # a sibling said it: once it is here, we are told again
@@ -191,7 +191,7 @@ class Answers:
                     self._shown(plane, item.serial, receipt, name, now)
                 case _:
                     self._promised(plane, item.serial, receipt, name, now)
-        self.again.doubt(plane, receipt.item, now, taken=ours)
+        self.again.doubt(plane, receipt, now, taken=ours)
         if not noted:
             return
         # Noted even if we do not know it: after a loss of state it would be repeated for ever.
@@ -271,16 +271,16 @@ class Answers:
         anew = [serial for serial in clashing if not self._mirror.judged(plane, outbox.pending[serial], now)]
         if anew:
             self.renumber({plane: anew}, now)
-        self.again.doubt(plane, receipt.item, now)
+        self.again.doubt(plane, receipt, now)
 
     def _arrived(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> list[int]:
         """What expired here and had arrived before: the void that should close the gap finds none."""
         self._copies(plane, receipt, name, now)
         self._mirror.named(self._ctx, plane, receipt.item, now)
         pending = self._ctx.outboxes[plane].pending
-        named = [(item.serial, item.statement) for item in receipt.item]
-        other = [(serial, held) for serial, held in named if serial not in pending or pending[serial].hash != held]
-        return [serial for serial, held in other if self._deliver_one(plane, serial, held, now)]
+        named = receipt.item
+        other = [one for one in named if one.serial not in pending or pending[one.serial].hash != one.statement]
+        return [one.serial for one in other if self._deliver_one(plane, one, receipt.time_ms, now)]
 
     def renumber(self, anew: Mapping[Plane, Iterable[int]], now: Instant, *, hearsay: bool = False) -> None:
         """Give unacknowledged statements new serials beyond everything the peer has seen; then they are sent."""

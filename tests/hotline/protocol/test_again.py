@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hotline.limits import OWED_AGAIN_MAX
+from hotline.limits import OWED_AGAIN_MAX, TIME_MAX
 from hotline.machine import Plane
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
@@ -35,10 +35,12 @@ def sealed(pair: Pair, text: str) -> bytes:
     return next(envelope for name, _, envelope in pair.sent[known:] if name == "ALPHA" and durable(envelope))
 
 
-def frame(party: Party, stage: content_pb2.Stage.ValueType, statement: bytes = OTHER, serial: int = 1) -> bytes:
+def frame(
+    party: Party, stage: content_pb2.Stage.ValueType, statement: bytes = OTHER, serial: int = 1, at: int = WALL
+) -> bytes:
     """A party's word on a statement, whether or not it is true."""
     receipt = content_pb2.Receipt(
-        stage=stage, item=[content_pb2.ReceiptItem(serial=serial, statement=statement)], time_ms=WALL
+        stage=stage, item=[content_pb2.ReceiptItem(serial=serial, statement=statement)], time_ms=at
     )
     if stage in (CONFLICT, DELIVERED):
         receipt.received_through = serial
@@ -122,6 +124,28 @@ def test_what_a_restored_peer_lost_behind_another_is_said_again(pair: Pair, by: 
     assert (pair.alpha.states(1)[-1], pair.bravo.shown(), restored(pair)) == ("renumbered", [1, 2], 1)
 
 
+@pytest.mark.parametrize("stage", [DELIVERED, READ])
+def test_a_receipt_from_before_one_that_named_another_does_not_end_it(
+    pair: Pair, stage: content_pb2.Stage.ValueType
+) -> None:
+    """What a relay held back would end what is owed again, and nobody would say it (docs/protocol.md 12.12)."""
+    before, first, _ = said_twice(pair)
+    late = [frame(pair.bravo, stage, name(pair)) for _ in range(2)]
+    pair.bravo.restart(before)
+    pair.run(0)
+    pair.weather = deaf(pair.alpha)  # type: ignore[assignment]
+    pair.bravo.hear("relay-1", envelope_frame(first))
+    pair.run(500)
+    assert pending(pair) == [1]
+    for one in late:
+        pair.alpha.hear("relay-1", one)
+        assert (pending(pair), restored(pair)) == ([1], 1)
+    pair.weather = clear
+    pair.run(20_000)
+    assert (pair.bravo.shown(), pair.bravo.text(1), pair.bravo.text(2)) == ([1, 1, 2], "first", "second")
+    assert (pair.alpha.states(1)[-1], pair.alpha.states(2), restored(pair)) == ("renumbered", ["delivered"], 1)
+
+
 @pytest.mark.parametrize("stage", [CONFLICT, DELIVERED, READ, SHOWN, REPLY_BY])
 def test_a_receipt_that_is_true_no_more_brings_a_repetition_and_no_new_serial(
     pair: Pair, stage: content_pb2.Stage.ValueType
@@ -148,6 +172,33 @@ def test_one_that_was_named_before_ours_was_acknowledged_counts_as_well(pair: Pa
     pair.run(20_000)
     assert pair.alpha.states(1) == ["delivered", "delivered"]
     assert (restored(pair), pair.alpha.memory.rows("outbox")) == (1, [])
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_a_clock_that_was_far_ahead_delays_a_receipt_and_keeps_back_none(pair: Pair, same: bool) -> None:
+    """What is delivered would be repeated until that clock comes true (docs/protocol.md 12.12)."""
+    pair.weather = deaf(pair.alpha)  # type: ignore[assignment]
+    pair.alpha.submit("one")
+    for at in (TIME_MAX, WALL):
+        pair.alpha.hear("relay-1", frame(pair.bravo, DELIVERED, at=at))
+    for _ in range(0 if same else OWED_AGAIN_MAX):
+        pair.alpha.hear("relay-1", frame(pair.bravo, DELIVERED, name(pair), at=TIME_MAX - 1))
+        assert (pending(pair), pair.alpha.states(1)) == ([1], [])
+    pair.alpha.hear("relay-1", frame(pair.bravo, DELIVERED, name(pair), at=TIME_MAX - (not same)))
+    assert (pair.alpha.states(1), restored(pair)) == (["delivered"], 1)
+
+
+def test_what_is_said_of_an_empty_statement_is_never_too_old(pair: Pair) -> None:
+    """It says nothing of the one that expired, and the gap would be closed once more each time (12.12)."""
+    # docs/protocol.md 12.12
+    pair.weather = deaf(pair.alpha)  # type: ignore[assignment]
+    pair.alpha.submit("one", valid_for_ms=2_000)
+    pair.alpha.hear("relay-1", frame(pair.bravo, DELIVERED, at=TIME_MAX))
+    pair.run(3_000)
+    empty = pair.alpha.endpoint.context.outboxes[Plane.REAL].pending[1].hash
+    assert (empty != name(pair), pair.alpha.states(1)) == (True, ["expired"])
+    pair.alpha.hear("relay-1", frame(pair.bravo, DELIVERED, empty))
+    assert (pending(pair), restored(pair)) == ([], 0)
 
 
 def test_words_that_arrive_in_one_commit_count_alike(pair: Pair) -> None:
