@@ -55,6 +55,8 @@ class Sender(NamedTuple):
     high: int
     contested: frozenset[int] = frozenset()
     """Pending, and BRAVO has named another under their serials."""
+    named: frozenset[tuple[int, int]] = frozenset()
+    """Serials under which BRAVO has named another, and in which of its lives last."""
 
     def owed(self, serial: int) -> Pending | None:
         return next((item for item in self.pending if item.stmt.serial == serial), None)
@@ -91,6 +93,8 @@ class Receipt(NamedTuple):
     stmt: Stmt
     conflict: bool = False
     highest: int = 0
+    life: int = 0
+    """How often BRAVO had been put back when it said so: the time in it tells."""
 
 
 class Relay(NamedTuple):
@@ -187,10 +191,10 @@ class Delivery:
     def _said_twice(self, state: State) -> State:
         forgotten, sender = (self.take(state.sender, 0, words, 0) for words in (0, 1))
         (taken,) = sender.sent
-        relay = Relay(state.relays[0].near, True, forgotten.sent, frozenset({Receipt(taken)}))
+        relays = (Relay(one.near, True, forgotten.sent, frozenset({Receipt(taken)})) for one in state.relays)
         return state._replace(
             sender=sender,
-            relays=(relay, *state.relays[1:]),
+            relays=tuple(relays),
             said=2,
             accepted=frozenset({0, 1}),
             forgotten=frozenset({0}),
@@ -286,6 +290,9 @@ class Delivery:
         budget[what] -= 1
         return tuple(budget)
 
+    def _life(self, state: State) -> int:
+        return self.bounds.restores_b - state.budget[RESTORES_B] + self.bounds.twice
+
     def _officer(self, state: State) -> Iterator[tuple[Action, State]]:
         if state.said < len(self.bounds.lanes):
             sender = self.take(state.sender, self.bounds.lanes[state.said], state.said, 0)
@@ -308,6 +315,7 @@ class Delivery:
         for index, relay in enumerate(state.relays):
             for stmt in sorted(relay.hold) if relay.far else ():
                 receiver, receipt = self.receive(state.receiver, stmt)
+                receipt = receipt._replace(life=self._life(state))
                 then = state._replace(receiver=receiver, ever=state.ever | (receiver.received - state.ever))
                 answered = self._answer(then, receipt)
                 yield ("deliver", index, stmt), self._without(answered, index, stmt)
@@ -339,7 +347,7 @@ class Delivery:
         if state.sender.last < state.receiver.highest():
             held = state.receiver.holds(state.receiver.highest())
             assert held is not None
-            answer = self._answer(answer, Receipt(held, True, state.receiver.highest()))
+            answer = self._answer(answer, Receipt(held, True, state.receiver.highest(), self._life(state)))
         if answer != state:
             yield ("beat",), answer
         if state.beat is not None:
@@ -414,7 +422,8 @@ class Delivery:
     def _restart(state: State) -> State:
         """ALPHA starts again: what was memory is made anew, and no beat from before is fresh."""
         sender = state.sender
-        return state._replace(sender=sender._replace(high=sender.through(), contested=frozenset()), beat=None)
+        sender = sender._replace(high=sender.through(), contested=frozenset(), named=frozenset())
+        return state._replace(sender=sender, beat=None)
 
     # --- the rules ---------------------------------------------------------------------------------------------------
 
@@ -496,9 +505,11 @@ class Delivery:
             return self.conflict(state, receipt)
         item = state.sender.owed(receipt.stmt.serial)
         if item is None:
-            return state._replace(sender=self.doubt(self.deliver_late(state.sender, receipt.stmt), receipt.stmt))
+            return state._replace(sender=self.doubt(self.deliver_late(state.sender, receipt.stmt), receipt))
         if receipt.stmt not in (item.stmt, item.original):
-            return state._replace(sender=self.contest(state.sender, item))
+            return state._replace(sender=self.contest(state.sender, item, receipt))
+        if item.stmt.words != NOBODY and self.outdated(state.sender, receipt):
+            return state
         return self.deliver(state, item, receipt.stmt)
 
     def deliver(self, state: State, item: Pending, stmt: Stmt) -> State:
@@ -514,15 +525,29 @@ class Delivery:
             sender = self.owe(sender._replace(contested=sender.contested - {stmt.serial}), stmt.serial)
         return state._replace(sender=sender, beat=beat)
 
-    def contest(self, sender: Sender, item: Pending) -> Sender:
+    def outdated(self, sender: Sender, receipt: Receipt) -> bool:
+        """12.12: the peer has named another one since it acknowledged ours."""
+        return any(serial == receipt.stmt.serial and life > receipt.life for serial, life in sender.named)
+
+    def note(self, sender: Sender, receipt: Receipt) -> Sender:
+        """12.12: when the peer last named another one under this serial."""
+        serial = receipt.stmt.serial
+        known = {one for one in sender.named if one[0] == serial}
+        life = max([receipt.life, *(life for _, life in known)])
+        return sender._replace(named=sender.named - known | {(serial, life)})
+
+    def contest(self, sender: Sender, item: Pending, receipt: Receipt) -> Sender:
         """12.12: the peer names another one; should it have acknowledged ours, it has lost one of the two."""
         if item.stmt.words == NOBODY:
             return sender
-        return sender._replace(contested=sender.contested | {item.stmt.serial})
+        return self.note(sender._replace(contested=sender.contested | {item.stmt.serial}), receipt)
 
-    def doubt(self, sender: Sender, stmt: Stmt) -> Sender:
+    def doubt(self, sender: Sender, receipt: Receipt) -> Sender:
         """12.12: the peer names another one than it had acknowledged."""
-        return sender if stmt in sender.sent else self.owe(sender, stmt.serial)
+        stmt = receipt.stmt
+        if stmt in sender.sent or not any(one.serial == stmt.serial for one in sender.sent):
+            return sender
+        return self.owe(self.note(sender, receipt), stmt.serial)
 
     def owe(self, sender: Sender, serial: int) -> Sender:
         """12.12: what was acknowledged and is lost is owed again, under its serial."""
@@ -550,7 +575,7 @@ class Delivery:
             sender = self.skip_to(sender, receipt.highest)
         item = sender.owed(receipt.stmt.serial)
         if item is None:
-            return state._replace(sender=self.doubt(self.deliver_late(sender, receipt.stmt), receipt.stmt))
+            return state._replace(sender=self.doubt(self.deliver_late(sender, receipt.stmt), receipt))
         state = state._replace(sender=sender)
         if receipt.stmt == item.stmt:
             return state

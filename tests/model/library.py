@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from tests.model import delivery, keys, takeover
 from tests.model.explorer import Action, Model, State, walk
+from tests.model.kept import Kept
 
 USUAL: list[Model] = [
     delivery.Delivery(delivery.Bounds("two texts, a cut, a loss", relays=1, cuts=1, losses=1)),
@@ -16,7 +17,7 @@ USUAL: list[Model] = [
     delivery.Delivery(delivery.Bounds("BRAVO from an old copy", relays=1, restores_b=1)),
     delivery.Delivery(delivery.Bounds("BRAVO restored, an expiry", lanes=(0,), relays=1, restores_b=1, expiries=1)),
     delivery.Delivery(delivery.Bounds("one text, both restored", lanes=(0,), relays=1, restores_a=1, restores_b=1)),
-    delivery.Delivery(delivery.Bounds("a serial given out twice", relays=1, twice=True)),
+    Kept(delivery.Delivery(delivery.Bounds("a serial given out twice", relays=1, twice=True))),
     keys.Keys(keys.Bounds("keys: a rotation")),
     keys.Keys(keys.Bounds("keys: rotation, ALPHA restarts", in_flight=1, restarts_a=1)),
     keys.Keys(keys.Bounds("keys: BRAVO restarts", in_flight=1, rotations=0, restarts_b=1)),
@@ -26,25 +27,24 @@ USUAL: list[Model] = [
     takeover.Takeover(takeover.Bounds("takeover: terms, a crash", words=0, takeovers=3, crashes=1, again=True)),
 ]
 
+_DISKS: list[delivery.Bounds] = [
+    delivery.Bounds("one text, two relays, everything", lanes=(0,), cuts=1, losses=1, expiries=1, closings=1),
+    delivery.Bounds("two relays, a cut, a path lost", cuts=1, closings=1),
+    delivery.Bounds("three texts, a loss", lanes=(0, 0, 1), relays=1, losses=1),
+    delivery.Bounds("two relays, custody, a loss", losses=1, custody=True),
+    delivery.Bounds("one text, lamps", lanes=(0,), closings=2, lamps=True),
+    delivery.Bounds("both from old copies", relays=1, restores_a=1, restores_b=1),
+    delivery.Bounds("said twice, two relays", twice=True),
+    delivery.Bounds("ALPHA restored, a cut", relays=1, restores_a=1, cuts=1),
+    delivery.Bounds("ALPHA restored twice", relays=1, restores_a=2),
+    delivery.Bounds("one text, ALPHA restored, an expiry", lanes=(0,), relays=1, restores_a=1, expiries=1),
+    delivery.Bounds("BRAVO restored, an expiry, a loss", lanes=(0,), relays=1, restores_b=1, expiries=1, losses=1),
+    delivery.Bounds("BRAVO restored, two relays", restores_b=1),
+    delivery.Bounds("ALPHA restored, an expiry", relays=1, restores_a=1, expiries=1),
+]
+
 LARGE: list[Model] = [
-    delivery.Delivery(
-        delivery.Bounds("one text, two relays, everything", lanes=(0,), cuts=1, losses=1, expiries=1, closings=1)
-    ),
-    delivery.Delivery(delivery.Bounds("two relays, a cut, a path lost", cuts=1, closings=1)),
-    delivery.Delivery(delivery.Bounds("three texts, a loss", lanes=(0, 0, 1), relays=1, losses=1)),
-    delivery.Delivery(delivery.Bounds("two relays, custody, a loss", losses=1, custody=True)),
-    delivery.Delivery(delivery.Bounds("one text, lamps", lanes=(0,), closings=2, lamps=True)),
-    delivery.Delivery(delivery.Bounds("both from old copies", relays=1, restores_a=1, restores_b=1)),
-    delivery.Delivery(delivery.Bounds("ALPHA restored, a cut", relays=1, restores_a=1, cuts=1)),
-    delivery.Delivery(delivery.Bounds("ALPHA restored twice", relays=1, restores_a=2)),
-    delivery.Delivery(
-        delivery.Bounds("one text, ALPHA restored, an expiry", lanes=(0,), relays=1, restores_a=1, expiries=1)
-    ),
-    delivery.Delivery(
-        delivery.Bounds("BRAVO restored, an expiry, a loss", lanes=(0,), relays=1, restores_b=1, expiries=1, losses=1)
-    ),
-    delivery.Delivery(delivery.Bounds("BRAVO restored, two relays", restores_b=1)),
-    delivery.Delivery(delivery.Bounds("ALPHA restored, an expiry", relays=1, restores_a=1, expiries=1)),
+    *(Kept(delivery.Delivery(bounds)) for bounds in _DISKS),
     keys.Keys(keys.Bounds("keys: two texts, a rotation", statements=2, in_flight=1)),
     keys.Keys(keys.Bounds("keys: two texts, ALPHA restored", statements=2, in_flight=1, rotations=0, restores_a=1)),
     keys.Keys(keys.Bounds("keys: two in flight, ALPHA restarts", restarts_a=1)),
@@ -68,8 +68,9 @@ SLOW = {
     "nobody is told what was settled",
     "what is lost behind another stays lost",
     "what the peer named before is forgotten",
+    "what a relay held back is the last word",
 }
-"""Planted errors that take seconds to find."""
+"""Planted errors that take seconds to find, or more states than the plain model has room for."""
 
 ROAMING = delivery.Bounds(
     "runs",

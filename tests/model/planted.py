@@ -11,6 +11,7 @@ from hotline.protocol.paths import PathState
 from tests.model import keys, takeover
 from tests.model.delivery import NOBODY, Bounds, Delivery, Pending, Receipt, Receiver, Relay, Sender, State, Stmt
 from tests.model.explorer import Model
+from tests.model.kept import Kept
 from tests.model.keys import Alpha, Beat, Bravo, Envelope, Epoch, Keys, Prekey, Request
 from tests.model.takeover import Takeover, Terminal, Turn
 
@@ -30,6 +31,12 @@ def _said_before_commit(self: Delivery, before: State, committed: State) -> Stat
 
 def _receipt_before_commit(self: Delivery, before: State, committed: State, receipt: Receipt) -> State:
     return self._answer(before, receipt)
+
+
+def _repeat_in_silence(self: Delivery, receiver: Receiver, stmt: Stmt) -> tuple[Receiver, Receipt]:
+    """What is known is not acknowledged once more: the receipt is one of nothing."""
+    then, receipt = Delivery.receive(self, receiver, stmt)
+    return then, Receipt(Stmt(0, 0, 0, NOBODY)) if then is receiver and not receipt.conflict else receipt
 
 
 def _serial_alone(self: Delivery, receiver: Receiver, stmt: Stmt) -> Verdict:
@@ -74,12 +81,17 @@ def _never_late(self: Delivery, sender: Sender, stmt: Stmt) -> Sender:
     return sender
 
 
-def _never_doubts(self: Delivery, sender: Sender, stmt: Stmt) -> Sender:
+def _never_doubts(self: Delivery, sender: Sender, receipt: Receipt) -> Sender:
     return sender
 
 
-def _forgets_at_once(self: Delivery, sender: Sender, item: Pending) -> Sender:
+def _forgets_at_once(self: Delivery, sender: Sender, item: Pending, receipt: Receipt) -> Sender:
     return sender
+
+
+def _believes_the_late(self: Delivery, sender: Sender, receipt: Receipt) -> bool:
+    """A receipt counts whenever it was made."""
+    return False
 
 
 def _no_return(self: Delivery, sender: Sender, after: int) -> Sender:
@@ -113,6 +125,7 @@ DELIVERY: dict[str, tuple[Model, str]] = {
         "not committed",
     ),
     "repeats are not known": (delivery({"receive": _repeat_is_new}, **ONE), "shown twice"),
+    "repeats are passed over in silence": (delivery({"receive": _repeat_in_silence}, **ONE, losses=1), "stuck"),
     "a serial is a statement": (delivery({"judge": _serial_alone}, **TWO, restores_a=1), "not committed"),
     "shown as it comes": (delivery({"show": _shown_at_once}, **TWO), "out of order"),
     "custody is the end of it": (delivery({"custody": _dropped_on_custody}, **ONE, losses=1, custody=True), "lost"),
@@ -131,6 +144,10 @@ DELIVERY: dict[str, tuple[Model, str]] = {
     ),
     "what the peer named before is forgotten": (
         delivery({"contest": _forgets_at_once}, **TWO, twice=True),
+        "stuck",
+    ),
+    "what a relay held back is the last word": (
+        Kept(delivery({"outdated": _believes_the_late}, lanes=(0, 0), relays=2, twice=True)),
         "stuck",
     ),
     "a conflict is ignored": (delivery({"conflict": _conflict_ignored}, **TWO, restores_a=1), "stuck"),

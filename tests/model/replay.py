@@ -85,6 +85,8 @@ class Stage(Pair):
         self.named: dict[bytes, Inner] = {}
         self.statements: dict[bytes, model.Stmt] = {}
         self.shown: list[int] = []
+        self.lives: list[int] = []
+        """When BRAVO was put back, by the clock on the wall."""
         self.asked: list[bytes] = []
         """Key requests of BRAVO or ALPHA that have not been passed on."""
         self.cutting = False
@@ -157,7 +159,8 @@ class Stage(Pair):
             receipt = content_pb2.Receipt.FromString(inner.content)
             conflict = receipt.stage == content_pb2.STAGE_CONFLICT
             stmt = self.statements[receipt.item[0].statement]
-            what = model.Receipt(stmt, conflict, receipt.received_through if conflict else 0)
+            life = sum(receipt.time_ms >= since for since in self.lives)
+            what = model.Receipt(stmt, conflict, receipt.received_through if conflict else 0, life)
             self.ends[relay].out[link].append(Waiting(what, frame))
 
     def stmt(self, content: bytes) -> model.Stmt:
@@ -453,6 +456,8 @@ class Player:
         party = self.stage.alpha if who == "ALPHA" else self.stage.bravo
         if who == "BRAVO":
             self.stage.shown = list(shown)
+            self.stage.time += 1
+            self.stage.lives.append(party.now().wall)
         self.stage.restart(party, memory.copy())
 
     def do_close(self, index: int, who: str) -> None:

@@ -25,6 +25,7 @@ from hotline.wire.v1 import content_pb2
 from tests.model import keys, takeover
 from tests.model.delivery import Bounds, Delivery, Receiver, Relay, Stmt
 from tests.model.explorer import Action, Model, Result, State, explore
+from tests.model.kept import Kept
 from tests.model.library import ROAMING, ROAMING_KEYS, SLOW, USUAL, run, run_of_keys, run_of_takeover
 from tests.model.planted import DELIVERY, KEYS, TAKEOVER
 from tests.model.replay import Unreplayable, replay
@@ -62,6 +63,42 @@ def test_a_planted_error_is_found(name: str) -> None:
 def explored(name: str) -> Result:
     """What comes of a planted error."""
     return explore(QUICK[name][0], 30_000)
+
+
+def disks(model: Model) -> set[Hashable]:
+    """What both sides may have on their disks, and an observer have noted of it."""
+    first = model.begin()
+    seen, open_ones, found = {model.same(first)}, [first], set[Hashable]()
+    while open_ones:
+        state = open_ones.pop()
+        found.add((state.sender, state.receiver, state.ever, state.restored))
+        for _, after in model.steps(state):
+            if model.same(after) not in seen:
+                seen.add(model.same(after))
+                open_ones.append(after)
+    return found
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        Bounds("losses, a path lost", lanes=(0,), losses=1, closings=1),
+        Bounds("both restored", lanes=(0,), relays=1, restores_a=1, restores_b=1),
+        Bounds("BRAVO restored, a cut, a loss", lanes=(0,), relays=1, restores_b=1, cuts=1, losses=1),
+    ],
+    ids=lambda bounds: bounds.name,
+)
+def test_relays_that_keep_everything_hide_nothing(bounds: Bounds) -> None:
+    """What is found of fewer states would be no finding about the others."""
+    assert disks(Kept(Delivery(bounds))) == disks(Delivery(bounds))
+
+
+@pytest.mark.parametrize("name", [name for name, (model, _) in DELIVERY.items() if isinstance(model, Delivery)])
+def test_the_same_errors_are_found_where_relays_keep_everything(name: str) -> None:
+    """Larger bounds are explored so alone: what goes wrong there would be seen by nobody."""
+    model, complaint = DELIVERY[name]
+    assert isinstance(model, Delivery)
+    assert complaint in explore(Kept(model), 10_000).wrong
 
 
 def test_the_slow_ones_are_still_there() -> None:
