@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -38,7 +39,7 @@ from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 from tests.fuzz.forms import change, lines, message, places, some, split, trees, word
 from tests.fuzz.machines import Arguments, text
-from tests.fuzz.targets import POLICY, Target, asked, holds, published, scratch
+from tests.fuzz.targets import POLICY, Target, asked, holds, is_one_in, published, scratch
 from tests.hotline.charter.conftest import held
 from tests.hotline.runtime.store_writer import BASE, KEY, opened, statement
 from tools.cases.signed import KEYS, UNIX, WITNESSES
@@ -186,7 +187,7 @@ def _tables() -> bytes:
     return path.read_bytes()
 
 
-def _audited(path: Path) -> object:
+def _audited(path: Path, exports: bool = True) -> object:
     """What an auditor does with a record. A verdict other than the lawful one is an answer as well."""
     verdicts = []
     with open_record(path) as logs:
@@ -198,7 +199,7 @@ def _audited(path: Path) -> object:
             verdicts.append(verdict)
             lawful = verdict.outcome is not Outcome.VERIFIED or verdict.size <= ENTRIES
             holds(lawful, "more entries are verified than were ever signed")
-            if log.read is not None:
+            if log.read is not None and exports:
                 with contextlib.suppress(HotlineError):
                     shutil.rmtree(scratch() / "export", ignore_errors=True)
                     write_export(log, scratch() / "export", lambda _: None)
@@ -271,17 +272,29 @@ def _exported() -> dict[str, bytes]:
 
 def record_export(data: bytes) -> object:
     """A folder of files, of which some are as they were exported."""
-    folder, take = scratch() / "exported", Arguments(data)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    for name, content in _exported().items():
-        _put(folder / "1" / name, content)
+    folder, take, touched = scratch() / "exported", Arguments(data), _touched()
+    for name in touched["1"] if folder.exists() else _exported():
+        if name in _exported():
+            _put(folder / "1" / name, _exported()[name])
+        else:
+            (folder / "1" / name).unlink(missing_ok=True)
+    for other in touched.keys() - {"1"}:
+        shutil.rmtree(folder / other, ignore_errors=True)
+    touched.clear()
     while not take.over:
-        place = folder / FOLDERS[take.byte() % len(FOLDERS)] / NAMES[take.byte() % len(NAMES)]
-        content = take.text()
+        number, name = FOLDERS[take.byte() % len(FOLDERS)], NAMES[take.byte() % len(NAMES)]
+        place, content = folder / number / name, take.text()
+        if number != "1" or not place.is_dir():
+            touched[number].add(name)
         with contextlib.suppress(OSError):  # a file where a folder is, or the reverse
             _put(place, content) if content != b"-" else place.unlink()
-    return _audited(folder)
+    return _audited(folder, is_one_in(8, data))
+
+
+@cache
+def _touched() -> defaultdict[str, set[str]]:
+    """What the last input wrote or took away, by folder: the rest stands as it was exported."""
+    return defaultdict(set)
 
 
 def _put(path: Path, content: bytes) -> None:

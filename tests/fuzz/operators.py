@@ -73,13 +73,19 @@ class Door:
         self._asked += 1
         request = RequestId(10_000 + self._asked)
         try:
-            output = self._party.step(make(request))
+            made = make(request)
+            output = self._party.step(made)
         except HotlineError as error:
             raise AssertionError(f"step raised {error!r}") from error
         if self._tables:
             stored(output)
         answers = [reply for reply in output.replies if reply.request == request]
         holds(len(answers) == 1, "a request that is answered otherwise than once: its officer waits for ever")
+        if not answers[0].ok:
+            changed = {change.table for change in output.changes}
+            holds(
+                not changed, f"{type(made).__name__}: refused ({answers[0].code}), and yet changed: {sorted(changed)}"
+            )
         return answers[0]
 
 

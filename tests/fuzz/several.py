@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
 from hotline.errors import HotlineError
 from hotline.limits import SERIAL_MAX
@@ -22,13 +23,26 @@ from hotline.protocol.events import (
     Submit,
 )
 from hotline.protocol.neutral import NON_PAPER
+from hotline.protocol.session import Session
 from hotline.protocol.statements import statement_name
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
-from tests.fuzz.copies import Template
-from tests.fuzz.machines import RESTART_EVERY, STEPS_MAX, Arguments, argument, text
+from tests.fuzz.copies import Still, Template
+from tests.fuzz.fields import Fields
+from tests.fuzz.machines import (
+    OFFICER_EVERY,
+    REFUSED,
+    RESTART_EVERY,
+    STEPS_MAX,
+    Arguments,
+    Shallow,
+    argument,
+    sayings,
+    text,
+)
 from tests.fuzz.mutation import chained
+from tests.fuzz.sayings import Moment, altered
 from tests.fuzz.targets import Target, asked, holds, is_one_in
 from tests.hotline.protocol.pair import WALL
 from tests.hotline.protocol.trio import Delegation, Trio
@@ -59,27 +73,59 @@ def template() -> Template[Trio]:
     return Template(three, [setup for one in three.all for setup in one.setups])
 
 
+@cache
+def prepared() -> tuple[Trio, tuple[Delegation, ...]]:
+    """One copy of them, of which the others stay as they are."""
+    three = template().copy()
+    return three, tuple(three.all[1:])
+
+
+@cache
+def alone() -> Template[Delegation]:
+    """What copies of ALPHA alone are made from."""
+    three, others = prepared()
+    alpha = three.all[0]
+    world: Any = Still(three)
+    world.all = [alpha, *others]
+    alpha.pair = world
+    return Template(alpha, [*alpha.setups, *others])
+
+
+@cache
+def keys(number: int) -> Template[Session]:
+    """The keys of one of the others."""
+    other = prepared()[1][number]
+    return Template(other.member(prepared()[0].all[0]).context.session, other.setups)
+
+
 class Scene:
-    """One copy of the prepared three; ALPHA is what is fuzzed, the keys of the others are what the liars have."""
+    """One copy of the prepared terminal; ALPHA is what is fuzzed, the keys of the others are what the liars have."""
 
     def __init__(self, data: bytes) -> None:
-        self.three = template().copy()
-        self.alpha, *self.others = self.three.all
+        self.alpha = alone().copy()
+        self.three: Any = self.alpha.pair
+        self.others = prepared()[1]
+        self.sessions: dict[str, Session] = {}
+        self.taken = 0
+        """Envelopes that were not refused."""
+        self.serves = is_one_in(OFFICER_EVERY, data)
         self.take = Arguments(data)
         self.restarts = is_one_in(RESTART_EVERY, data)
 
     def run(self) -> None:
-        """Every operation, and after them an officer, and for some inputs a restart."""
+        """Every operation, and after some an officer, and a restart."""
         operations: Sequence[Callable[[], object]] = (
             *(self.raw, self.signed, self.statement, self.two_words, self.gossip, self.told, self.misled),
             *(self.time, self.link, self.officer, self.window, self.witness, self.custody, self.restart),
+            *(self.lawful,) * 8,
         )
         for _ in range(STEPS_MAX):
             if self.take.over:
                 break
             operations[self.take.byte() % len(operations)]()
             self.check()
-        holds(self.alpha.submit("still there").code in {"queued", "full"}, "an officer is not served any more")
+        if self.serves or self.restarts:
+            holds(self.alpha.submit("still there").code in {"queued", "full"}, "an officer is not served any more")
         if self.restarts:
             self.alpha.restart()
             holds(self.alpha.submit("after it").code in {"queued", "full"}, "the tables do not start again")
@@ -109,9 +155,34 @@ class Scene:
         return list(Plane)[self.take.byte() % 2]
 
     def say(self, liar: Delegation, kind: ContentType, plane: Plane, content: bytes, *, transient: bool) -> None:
-        session = liar.member(self.alpha).context.session
-        inner = session.sign(kind, plane, content[:34_000])
-        self.hear(envelope_frame(session.seal(plane, inner, transient=transient)))
+        session, refusals = self.session(liar), self.alpha.member(liar).context._refusals
+        inner, before = session.sign(kind, plane, content[:34_000]), sum(refusals.values())
+        output = self.hear(envelope_frame(session.seal(plane, inner, transient=transient)))
+        reasons = [str(record.fields["reason"]) for record in output.records if record.kind == "refused"]
+        self.taken += sum(refusals.values()) == before
+        if not reasons or any(reason.startswith("checkpoint-") for reason in reasons):
+            return
+        kinds = {record.kind for record in output.records}
+        holds(kinds <= REFUSED, f"records of what was refused: {kinds - REFUSED}")
+        tables = {change.table.partition("@")[0] for change in output.changes}
+        holds(tables <= {"peer_epoch"}, "a table changed by what was refused (docs/protocol.md 4.1)")
+
+    def session(self, liar: Delegation) -> Session:
+        """What this one has with ALPHA."""
+        if liar.name not in self.sessions:
+            self.sessions[liar.name] = keys(self.others.index(liar)).copy()
+        return self.sessions[liar.name]
+
+    def lawful(self) -> None:
+        """What one of them would say now, with none to three fields of its choice."""
+        take, liar = self.take, self.liar()
+        rows = self.alpha.memory.of(self.alpha.scope(liar)).rows
+        moment = Moment(self.alpha.member(liar).context, "relay-1", self.alpha.now().wall, rows)
+        fields = Fields(take, [row["hash"] for row in rows("sent")] or [bytes(32)])  # type: ignore[misc]
+        known = sayings()
+        chosen, turn, many = known[int.from_bytes(take.take(2), "big") % len(known)], take.byte(), take.byte() % 4
+        one = altered(chosen, moment, fields, [turn, *(take.byte() for _ in range(many))])
+        self.say(liar, one.kind, one.plane, one.content, transient=one.kind is ContentType.HEARTBEAT)
 
     def raw(self) -> None:
         self.hear(*[self.take.text()] * (1 + self.take.byte() % 3))
@@ -207,7 +278,7 @@ class Scene:
     def misled(self) -> None:
         """An envelope of one of them under a header that names somebody else."""
         take, liar = self.take, self.liar()
-        session = liar.member(self.alpha).context.session
+        session = self.session(liar)
         content = asked("statement", "content")[take.byte() % 4]
         envelope = bytearray(
             session.seal(Plane.REAL, session.sign(ContentType.STATEMENT, Plane.REAL, content), transient=False)
@@ -272,15 +343,20 @@ class Scene:
         self.alpha.hear("relay-1", self.three.custody_frame("relay-1", self.take.byte() % 4, names))
 
     def restart(self) -> None:
-        self.alpha.restart()
+        """Seldom, for it takes long."""
+        if self.take.byte() < 32:
+            self.alpha.restart()
 
 
 def conference(data: bytes) -> None:
     """A refusal out of `step` is a find as well: it MUST NOT raise (docs/protocol.md 3.3)."""
+    scene = Scene(data)
     try:
-        Scene(data).run()
+        scene.run()
     except HotlineError as error:
         raise AssertionError(f"step raised {error!r}") from error
+    if not scene.taken:
+        raise Shallow("of the others, nothing was taken")
 
 
 def conference_seeds() -> list[bytes]:
@@ -294,7 +370,8 @@ def conference_seeds() -> list[bytes]:
     heard = [bytes((4, liar, 200, 0, 0, 0, 0, 0, 0, 1 - liar, 1, 1, *bytes(32), 0, 1, 1, 0, 0, 0)) for liar in (0, 1)]
     others = [bytes((number, *range(1, 60))) for number in range(14)]
     played = [bytes((1, 1, number, 0)) + text(one) for number, one in enumerate(asked("heartbeat", "content")[:4])]
-    return [convicted, convicted + again, said + said, *heard, *others, *played]
+    plain = [bytes((14, number % 2, *divmod(number, 256), 0, 0)) for number in range(len(sayings()))]
+    return [*plain, convicted, convicted + again, said + said, *heard, *others, *played]
 
 
 SEVERAL: dict[str, Target] = {"conference": Target(conference, conference_seeds, 2_000, chained)}
