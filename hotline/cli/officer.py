@@ -330,7 +330,23 @@ def _list(socket: str | None, exercise: bool, *, sent: bool, unread: bool, limit
         return
     if not views:
         line("nothing sent" if sent else "nothing to read" if unread else "nothing received")
-        return
+    else:
+        _print_list(views, more)
+    if not sent and not exercise:
+        _print_elsewhere(socket)
+
+
+def _print_elsewhere(socket: str | None) -> None:
+    """What waits at the windows of other parties (docs/protocol.md 26.8): this list has nothing of it."""
+    with daemon(socket) as stub:
+        picture = json.loads(stub.GetStatus(operator_pb2.GetStatusRequest()).json)
+    for party in picture["parties"]:
+        count = len(party["unread_here"]) + party["unread_more"]
+        if count and party["party"] != picture["peer"]["party"]:
+            line(f"{count} to read at the window of {party['party']}")
+
+
+def _print_list(views: Sequence[operator_pb2.StatementView], more: str) -> None:
     line(f"{'NO':6}{'PRECEDENCE':12}{'DATE-TIME GROUP':17}{'LANG':6}STATE")
     for view in views:
         state = view.state.upper() + (f" by {safe_line(view.read_by, 40)}" if view.read_by else "")

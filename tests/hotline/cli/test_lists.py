@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,8 +17,17 @@ from tests.hotline.cli.conftest import Run
 class Terminal:
     """Has so many statements, and lists as many as it is asked for, the newest."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, elsewhere: int = 0) -> None:
         self._count = count
+        self._elsewhere = elsewhere
+
+    def GetStatus(self, request: Any) -> Any:  # noqa: N802
+        del request
+        waiting = {"BRAVO": self._count, "CHARLIE": self._elsewhere, "DELTA": 0}
+        parties = [{"party": name, "unread_here": [1][:count], "unread_more": max(0, count - 1)}
+                   for name, count in waiting.items()]  # fmt: skip
+        picture = {"peer": {"party": "BRAVO"}, "parties": parties if self._elsewhere else []}
+        return operator_pb2.GetStatusResponse(json=json.dumps(picture))
 
     def ListStatements(self, request: Any) -> Any:  # noqa: N802
         first = max(1, self._count - min(request.limit, LISTED_MAX) + 1)
@@ -26,6 +36,14 @@ class Terminal:
             for serial in range(first, self._count + 1)
         ]
         return operator_pb2.ListStatementsResponse(statement=views)
+
+
+def _serve(monkeypatch: pytest.MonkeyPatch, terminal: Terminal) -> None:
+    @contextlib.contextmanager
+    def daemon(socket: str | None) -> Iterator[Terminal]:
+        yield terminal
+
+    monkeypatch.setattr("hotline.cli.officer.daemon", daemon)
 
 
 @pytest.mark.parametrize("words", [("inbox", "--unread"), ("inbox",), ("sent",), ("service", "inbox")])
@@ -44,13 +62,19 @@ def test_what_is_not_listed_is_said(
 ) -> None:
     """An officer would take the newest twenty unread statements for all of them, and an old FLASH would wait."""
 
-    @contextlib.contextmanager
-    def daemon(socket: str | None) -> Iterator[Terminal]:
-        yield Terminal(count)
-
-    monkeypatch.setattr("hotline.cli.officer.daemon", daemon)
+    _serve(monkeypatch, Terminal(count))
     done = run(*words, "--limit", limit)
     rows = [line for line in done.out.splitlines() if line[:4].isdigit()]
     assert (done.code, len(rows), int(rows[-1][:4])) == (0, shown, count)
     assert done.out.splitlines()[-1].startswith(said or rows[-1])
     assert len(run(*words, "--limit", limit, "--json").out.splitlines()) == shown
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_what_waits_at_another_window_is_said(run: Run, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Of several parties an officer sees one, and a FLASH of another would wait for nobody (docs/protocol.md 26.8)."""
+    _serve(monkeypatch, Terminal(count, elsewhere=3))
+    for words in (("inbox",), ("inbox", "--unread")):
+        assert run(*words).out.splitlines()[-1] == "3 to read at the window of CHARLIE"
+    assert "window" not in run("sent").out
+    assert all(line.startswith("{") for line in run("inbox", "--json").out.splitlines())
