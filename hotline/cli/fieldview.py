@@ -7,9 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-import click
-
-from hotline.cli.quoted import print_quoted
+from hotline.cli.quoted import print_folded, print_quoted
 from hotline.errors import TextError
 from hotline.phrasebook import PhraseEntry, fill, phrase
 from hotline.protocol.fields import KINDS, Typed, canonical, fault, field_word
@@ -43,7 +41,7 @@ def print_text(text: str, fields: Iterable[content_pb2.Field]) -> None:
 def print_fields(fields: Iterable[content_pb2.Field]) -> None:
     """Each field on a line of its own, the value at its end."""
     for field in fields:
-        click.echo(f"  {field_word(field.kind):7} {safe_line(field.name):16} {safe_line(field.value, _VALUE_MAX)}")
+        print_folded(f"  {field_word(field.kind):7} {safe_line(field.name):16} {safe_line(field.value, _VALUE_MAX)}")
 
 
 def typed(given: str) -> Typed:

@@ -13,7 +13,7 @@ from hotline.charter.mandates import Mandate, read_mandate
 from hotline.civil import iso_utc
 from hotline.cli.fieldview import isolated, print_fields, print_text
 from hotline.cli.phraseview import phrase_json, print_phrase
-from hotline.cli.quoted import print_quoted
+from hotline.cli.quoted import print_folded, print_quoted
 from hotline.errors import ConfigError, Malformed
 from hotline.protocol.language import grade_word
 from hotline.protocol.neutral import NON_PAPER, UNATTENDED, VOIDS, kind_word
@@ -30,7 +30,7 @@ def print_json(value: dict[str, Any]) -> None:
 
 def line(text: str = "") -> None:
     """One line of talk, made safe."""
-    click.echo(safe_block(text))
+    print_folded(safe_block(text))
 
 
 def clock(unix_ms: int) -> str:

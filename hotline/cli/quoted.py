@@ -15,20 +15,41 @@ from typing import Final
 import click
 
 MARK: Final = "| "
+_ON: Final = " " * 8
+"""Before what a window would break off a line of the program: a name that a peer chose may stand in it."""
 _FSI, _PDI = "\u2068", "\u2069"
-_ROOM_MIN: Final = 20
+_COLUMNS_MIN: Final = 30
 
 
 def print_quoted(safe: str) -> None:
     """Show a text that was made safe, each of its lines behind the mark."""
-    room = shutil.get_terminal_size().columns - len(MARK) if sys.stdout.isatty() else 0
-    click.echo(quoted(safe, room))
+    click.echo(quoted(safe, _columns()))
 
 
-def quoted(safe: str, room: int = 0) -> str:
+def print_folded(safe: str) -> None:
+    """Show lines of the program that were made safe; where a window would break one, it goes on indented."""
+    click.echo(folded(safe, _columns()))
+
+
+def _columns() -> int:
+    """Of the window; 0 if there is none, and nobody breaks lines."""
+    return max(shutil.get_terminal_size().columns, _COLUMNS_MIN) if sys.stdout.isatty() else 0
+
+
+def quoted(safe: str, columns: int = 0) -> str:
     """The lines of `safe` behind the mark, parted where they have no room; 0: nobody breaks them."""
+    lines = safe.split("\n")
+    return "\n".join(MARK + row for line in lines for row in (_rows(line, columns - len(MARK)) if columns else [line]))
+
+
+def folded(safe: str, columns: int) -> str:
+    """The lines of `safe`, parted where they have no room; 0: nobody breaks them."""
+    lines = safe.split("\n")
+    if not columns:
+        return safe
+    rows = [(list(_rows(line, columns)), line) for line in lines]
     return "\n".join(
-        MARK + row for line in safe.split("\n") for row in (_rows(line, max(room, _ROOM_MIN)) if room else [line])
+        line if len(found) == 1 else f"\n{_ON}".join(_rows(line, columns - len(_ON))) for found, line in rows
     )
 
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotline.cli.output import print_statement
+from hotline.cli.fieldview import print_fields
+from hotline.cli.output import line, print_statement
 from hotline.cli.quoted import MARK, print_quoted, quoted
 from hotline.cli.service import print_talk
 from hotline.wire.v1 import content_pb2, operator_pb2
@@ -52,13 +53,30 @@ def test_where_a_terminal_would_break_a_line_it_is_marked_too(
     assert (len(first), first.rstrip(), second) == (80, "| Good morning.", "|   *** RETRACTED BY #0031 ***")
 
 
+def test_what_a_window_breaks_off_a_line_of_the_program_is_indented(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A place of a hundred signs could end in a line of its own that says what it likes (docs/protocol.md 8.8)."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 24)))
+    field = content_pb2.Field(name="place", kind=content_pb2.FIELD_KIND_PLACE)
+    field.value = "X" + " " * 52 + "  release          by the charter, verified here"
+    print_fields([field])
+    line("a" * 80)
+    line("a" * 72 + "b" * 9)
+    place, on, *rest = capsys.readouterr().out.splitlines()
+    assert (place.rstrip()[-1], len(place) <= 80, on.split()[0]) == ("X", True, "release")
+    assert on.startswith(" " * 8)
+    assert rest == ["a" * 80, "a" * 72, " " * 8 + "b" * 9]
+
+
 @given(
     st.text(st.sampled_from("ab \u0928\u092e\u094d\u0915\u093f\u0627\u0631\u6f22\U0001f600"), max_size=200),
     st.integers(20, 40),
 )
 def test_nothing_is_lost_and_nothing_too_long(text: str, room: int) -> None:
     """A sign that fell out at the edge would be another word (docs/protocol.md 8.8)."""
-    rows = quoted(text, room).split("\n")
+    rows = quoted(text, room + len(MARK)).split("\n")
     bases = (row for before, row in itertools.pairwise(rows) if not before.endswith(" "))
     assert not any(unicodedata.category(row.removeprefix(MARK)[0])[0] == "M" for row in bases), (
         "no vowel leaves its sign"
@@ -76,7 +94,7 @@ def test_nothing_is_lost_and_nothing_too_long(text: str, room: int) -> None:
 
 def test_a_value_that_goes_on_in_the_next_line_stays_apart() -> None:
     """A place could move what stands beside it, where a window is narrow (docs/protocol.md 21.8)."""
-    rows = quoted("At \u2068" + "\u0627" * 30 + "\u2069 today.", 20).split("\n")
+    rows = quoted("At \u2068" + "\u0627" * 30 + "\u2069 today.", 22).split("\n")
     assert len(rows) > 1
     for row in rows:
         assert row.count("\u2068") == row.count("\u2069")
