@@ -69,9 +69,9 @@ class Again:
             outbox.add(filler(ctx, plane, serial, now))
             return
         item = _made(serial, stored, now)
-        renumbered = ctx.history.has_sent_fact(plane, serial, SentState.RENUMBERED.value)
+        renumbered = self.has_moved(plane, serial)
         expired = ctx.history.has_sent_fact(plane, serial, SentState.EXPIRED.value)
-        delivered = ctx.history.has_sent_fact(plane, serial, SentState.DELIVERED.value)
+        delivered = self._mirror.late.is_told(plane, serial)
         # The void keeps the predecessor: an emptier one would let later statements overtake earlier ones.
         if renumbered or (expired and not delivered):
             item = void(ctx, plane, item)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final, TypeVar
 
 from hotline.limits import MIRROR_BATCH
-from hotline.machine import Instant, Plane
+from hotline.machine import Delete, Instant, Plane
 from hotline.protocol.context import Context
 from hotline.protocol.neutral import NON_PAPER, VOIDS
 from hotline.protocol.outbox import Pending, SentState
@@ -103,21 +103,25 @@ class Late:
         """People are told that this is delivered."""
         remember(self._told, (plane, serial), None)
 
+    def is_told(self, plane: Plane, serial: int) -> bool:
+        """Whether people were told so, in the step under way or before it."""
+        delivered = self._ctx.history.has_sent_fact(plane, serial, SentState.DELIVERED.value)
+        return (plane, serial) in self._told or delivered
+
     def is_news(self, plane: Plane, serial: int, statement: bytes) -> bool:
         """Whether it expired here, is the statement of this name, and nobody was told yet that it is delivered."""
         history = self._ctx.history
-        if not history.has_sent_fact(plane, serial, SentState.EXPIRED.value) or (plane, serial) in self._told:
+        if not history.has_sent_fact(plane, serial, SentState.EXPIRED.value) or self.is_told(plane, serial):
             return False
         known = history.sent(plane, serial)
-        if known is None or known.hash != statement:
-            return False
-        return not history.has_sent_fact(plane, serial, SentState.DELIVERED.value)
+        return known is not None and known.hash == statement
 
     def came(self, plane: Plane, serial: int, now: Instant) -> None:
         """Siblings are told, and the other terminals of the peer get the statement instead of an empty one."""
         ctx, known = self._ctx, self._ctx.history.sent(plane, serial)
         if known is None:
             return
+        ctx.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
         item = content_pb2.ReceiptItem(serial=serial, statement=known.hash)
         for line in ctx.siblings:
             line.tell_settled(plane, [item], now, expired=False)

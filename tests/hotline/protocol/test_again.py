@@ -290,3 +290,13 @@ def test_a_terminal_of_several_may_hold_another_lawfully() -> None:
         four.carry(four.bravo, "relay-1", frame(four.bravo, stage))
     four.run(2_000)
     assert (pending(four), restored(four), four.alpha.states(1)) == ([], 0, ["delivered"])
+
+
+def test_what_is_about_to_be_committed_as_renumbered_is_offered_as_an_empty_one(pair: Pair) -> None:
+    """The peer would be told it under both serials (docs/protocol.md 10.5, 12.6)."""
+    pair.alpha.submit("one")
+    pair.run(1_000)
+    again = pair.alpha.endpoint._first.answers.again
+    again.moved(Plane.REAL, 1)
+    again.offer(Plane.REAL, 0, pair.alpha.now())
+    assert pair.alpha.endpoint.context.outboxes[Plane.REAL].pending[1].is_void

@@ -14,7 +14,7 @@ from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.offices import DRAFTER, RELEASER, TWO, Desk
-from tests.hotline.protocol.pair import CHARTER, FLASH, PRIORITY, Pair, Party, Weather, durable, losing
+from tests.hotline.protocol.pair import CHARTER, FLASH, PRIORITY, Pair, Party, Weather, clear, durable, losing
 from tests.hotline.protocol.quartet import Quartet, Terminal
 
 
@@ -427,6 +427,41 @@ def test_what_had_expired_and_came_late_is_the_same_at_each_terminal_of_the_peer
     four.meet()
     four.run(10_000)
     assert four.bravo.got() == four.beside.got() == {1: "arrived all the same"}
+    assert nothing_pending(four)
+
+
+def test_what_is_about_to_be_committed_as_delivered_is_a_copy_to_others(four: Quartet) -> None:
+    """Its sender would be told twice that it is delivered (docs/protocol.md 23.4)."""
+    backup = four.beside.memory.copy()
+    four.alpha.submit("one")
+    four.run(2_000)
+    for line in four.alpha.endpoint.context.lines:
+        line.history.has_sent_fact = lambda *_: False  # type: ignore[method-assign]
+    four.beside.restart(backup)
+    four.run(8_000)
+    assert four.beside.got() == {1: "one"}
+    assert four.alpha.states(1) == ["delivered"]
+
+
+def test_what_arrived_late_is_owed_to_no_other_terminal_of_the_peer(four: Quartet) -> None:
+    """A watch would hand over that it waits, and it would be said again after a start (docs/protocol.md 23.4, 25.9)."""
+    # docs/protocol.md 23.4
+    expired_where_it_had_arrived(four)
+    backup = four.bravo.memory.copy()
+    four.meet()
+    four.run(3_000)
+    assert four.bravo.got() == {1: ""}
+    four.weather = losing(lambda sender, relay, envelope: durable(envelope) and envelope[2:4] == b"\0\3")
+    four.bravo.restart(backup)
+    four.run(3_000)
+    assert len(four.alpha.memory.rows("outbox")) == 1, "it is owed again, as an empty one"
+    assert four.beside.read(1).ok
+    four.run(8_000)
+    assert four.alpha.states(1) == ["expired", "delivered", "read"]
+    assert four.alpha.memory.rows("outbox") == []
+    four.weather = clear
+    four.run(30_000)
+    assert four.bravo.got() == {1: "arrived all the same"}
     assert nothing_pending(four)
 
 
