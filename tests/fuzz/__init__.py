@@ -9,6 +9,7 @@ several     a terminal among three parties, of which both others lie
 operators   every request of an officer before the real service
 sayings     what a peer could lawfully say at one moment, and with fields of its choice
 fields      messages whose fields an input chooses
+disk        whether a disk would take what a step puts out
 copies      a prepared machine, copied for each execution
 mutation    mutation of inputs, blind or in a target's form, the same for the same seed
 forms       mutation that keeps a form: JSON, lines of words, protobuf

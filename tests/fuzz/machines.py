@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import random
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -43,6 +44,7 @@ from relay.machine import Closing, Hotline, Relay
 from relay.mailbox import Held
 from relay.witness import WitnessServer, WitnessService, WitnessStore
 from tests.fuzz.copies import Still, Template
+from tests.fuzz.disk import stored
 from tests.fuzz.fields import Fields
 from tests.fuzz.mutation import chained
 from tests.fuzz.sayings import Moment, Saying, altered, said
@@ -53,9 +55,9 @@ from tests.hotline.protocol.pair import CHARTER, WALL, Pair, Party
 STATEMENTS = asked("statement", "content")[:8]
 STEPS_MAX = 24
 """Operations of one input."""
-RESTART_EVERY, STATE_EVERY, OFFICER_EVERY = 64, 64, 4
+RESTART_EVERY, STATE_EVERY, OFFICER_EVERY, STORED_EVERY = 64, 64, 4, 8
 """Inputs, told by their bytes: one in so many ends with a restart, which takes as long as twenty operations; in one of
-so many whole states are compared; after one in so many an officer is served."""
+so many whole states are compared; after one in so many an officer is served; of one in so many all goes to tables."""
 
 
 class Shallow(HotlineError):
@@ -95,6 +97,18 @@ class Arguments:
         if kind < 0xE0:
             return (SERIAL_MAX, SERIAL_MAX + 1, 2**63, 2**64 - 1, 2**53)[kind % 5]
         return int.from_bytes(self.take(8), "big")
+
+
+def on_disk(party: Party) -> None:
+    """From now on everything that it decides must fit into the tables of a store."""
+    step = party.step
+
+    def stepped(event: Any) -> Output:
+        output = step(event)
+        stored(output)
+        return output
+
+    party.step = stepped  # type: ignore[method-assign]
 
 
 def argument(number: int) -> bytes:
@@ -171,6 +185,8 @@ class Scene:
         self.arguments = Arguments(data)
         self.restarts, self.is_watched = is_one_in(RESTART_EVERY, data), is_one_in(STATE_EVERY, data[::-1])
         self.serves = self.restarts or is_one_in(OFFICER_EVERY, data)
+        if is_one_in(STORED_EVERY, data[1:]):
+            on_disk(self.alpha)
         self.waiting: list[bytes] = []
         self.taken = 0
         """Envelopes that were not refused."""
@@ -218,18 +234,18 @@ class Scene:
     def hear(self, *frames: bytes) -> Output:
         return self.alpha.hear(self.link_name(), *frames)
 
-    def flush(self) -> None:
+    def flush(self, link: str = "relay-1") -> None:
         """Envelopes that waited arrive in one parcel. What is refused changes nothing (docs/protocol.md 4.1)."""
         frames, self.waiting = self.waiting, []
         if not frames:
             return
-        refusals, link = self.alpha.endpoint.context._refusals, self.link_name()
+        refusals = self.alpha.endpoint.context._refusals
         if self.is_watched:
             self.alpha.hear(link, b"\xff")  # so that its clocks have been read at this moment
         before, held = sum(refusals.values()), state(self.alpha.endpoint) if self.is_watched else {}
         output = self.alpha.hear(link, *frames)
         count = sum(refusals.values()) - before
-        self.taken += max(0, len(frames) - count)
+        self.taken += max(0, len(frames) - count) if link != "relay-3" else 0
         reasons = [str(record.fields["reason"]) for record in output.records if record.kind == "refused"]
         if len(reasons) < len(frames) or any(reason.startswith("checkpoint-") for reason in reasons):
             return  # some were taken, were too many to tell, or were refused in a part that stands by itself
@@ -251,17 +267,19 @@ class Scene:
     def say(self, kind: ContentType, plane: Plane, content: bytes, *, transient: bool) -> None:
         inner = self.session.sign(kind, plane, content[:34_000])
         self.waiting.append(envelope_frame(self.session.seal(plane, inner, transient=transient)))
-        if len(self.waiting) > self.arguments.byte() % 8 - 4:
-            self.flush()
+        many, link = self.arguments.byte() % 8 - 4, self.link_name()
+        if len(self.waiting) > many:
+            self.flush(link)
 
     def lawful(self) -> None:
         """What BRAVO would say now, with none to three fields of its choice."""
         take, listener = self.arguments, self.alpha.endpoint.context
         moment = Moment(listener, "relay-1", self.alpha.now().wall, self.alpha.memory.rows)
-        fields = Fields(take, [row["hash"] for row in self.alpha.memory.rows("sent")])  # type: ignore[misc]
         known = sayings()
-        chosen, turn, many = known[int.from_bytes(take.take(2), "big") % len(known)], take.byte(), take.byte() % 4
-        one = altered(chosen, moment, fields, [turn, *(take.byte() for _ in range(many))])
+        chosen, turn = known[int.from_bytes(take.take(2), "big") % len(known)], take.byte()
+        other = Arguments(take.take(take.byte()))
+        fields = Fields(other, [row["hash"] for row in self.alpha.memory.rows("sent")])  # type: ignore[misc]
+        one = altered(chosen, moment, fields, [turn, *(other.byte() for _ in range(other.byte() % 4))])
         self.say(one.kind, one.plane, one.content, transient=one.kind is ContentType.HEARTBEAT)
 
     def plane(self) -> Plane:
@@ -516,8 +534,22 @@ def endpoint_seeds() -> list[bytes]:
     hello = encode(frame_pb2.Frame(welcome=frame_pb2.Welcome(version=1, relay="relay-2")))
     frames = [bytes((0,)) + text(hello) + b"\1", bytes((12, 20)) + text(b"\xff") + b"\0"]
     others = [bytes((number, *range(1, 40))) for number in range(19)]
-    said = [bytes((19, *divmod(number, 256), 0, 0)) for number in range(len(sayings()))]
+    said = [bytes((19, *divmod(number, 256), 0, 0, 0, 0)) for number in range(len(sayings()))]
     return [lawful, lawful + lawful, lawful + beat, beat, *played, *frames, *others, *said]
+
+
+def talk(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """Programs in which the liar mostly says what it could, now and then with fields of its choice."""
+    made, others = b"", b""
+    for _ in range(rng.randrange(2, 10)):
+        choices = rng.randbytes(rng.choice((0, 5, 10, 20)))
+        said = bytes((19, 0, rng.randrange(256), rng.randrange(256), len(choices))) + choices
+        link = rng.choice((0, 0, 0, 1, 2))
+        made += said + bytes((rng.randrange(8), link))
+        if rng.randrange(4) == 0:
+            others += chained(rng, seeds)
+    # What takes a text may take all that is behind it.
+    return others + made if rng.randrange(8) == 0 else made + others
 
 
 # --- the relay -------------------------------------------------------------------------------------------------------
@@ -687,7 +719,7 @@ def witness_http_seeds() -> list[bytes]:
 
 MACHINES: dict[str, Target] = {
     "witness-http": Target(witness_http, witness_http_seeds, 2_000),
-    "endpoint": Target(endpoint, endpoint_seeds, 3_000, chained),
+    "endpoint": Target(endpoint, endpoint_seeds, 3_000, talk),
     "relay": Target(relay, relay_seeds, 1_000, chained),
 }
 """Name to target, as in `targets.TARGETS`."""

@@ -51,11 +51,16 @@ def blind(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
 
 
 def chained(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
-    """Two to nine programs one behind the other, of which at most three bytes are others."""
-    data = bytearray(b"".join(rng.choice(seeds) for _ in range(rng.randrange(2, 10))))
-    for _ in range(rng.randrange(4) if data else 0):
-        data[rng.randrange(len(data))] = rng.randrange(256)
-    return bytes(data)
+    """One to eight programs one behind the other, half of them with other bytes in them and behind them."""
+    made = bytearray()
+    for _ in range(rng.randrange(1, 9)):
+        part = bytearray(rng.choice(seeds))
+        if part and rng.randrange(2):
+            for _ in range(rng.randrange(1, 4)):
+                part[rng.randrange(len(part))] = rng.randrange(256)
+            part += rng.randbytes(rng.randrange(12))
+        made += part
+    return bytes(made)
 
 
 def _change(rng: random.Random, data: bytearray, seeds: Sequence[bytes]) -> None:

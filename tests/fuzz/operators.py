@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from functools import cache, partial
@@ -23,13 +22,13 @@ from hotline.limits import OPERATOR_REQUEST_BYTES_MAX
 from hotline.machine import Output, Plane, Put, Reply, RequestId
 from hotline.protocol.events import AskChallenge, EndpointEvent
 from hotline.protocol.handover import LABEL, signed_parts
-from hotline.protocol.tables import TABLES
 from hotline.runtime.operators import OperatorService
-from hotline.runtime.store import EndpointStore, _put, _schema
+from hotline.runtime.store import EndpointStore
 from hotline.runtime.watchers import Watchers
 from hotline.wire.codec import decode, encode
 from hotline.wire.v1 import content_pb2, operator_pb2
 from tests.fuzz.copies import Still, Template
+from tests.fuzz.disk import stored
 from tests.fuzz.fields import Fields
 from tests.fuzz.machines import OFFICER_EVERY, RESTART_EVERY, Arguments, Shallow, text
 from tests.fuzz.mutation import chained
@@ -87,29 +86,6 @@ class Door:
                 not changed, f"{type(made).__name__}: refused ({answers[0].code}), and yet changed: {sorted(changed)}"
             )
         return answers[0]
-
-
-@cache
-def _tables() -> sqlite3.Connection:
-    database = sqlite3.connect(":memory:", isolation_level=None)
-    database.executescript(_schema())
-    return database
-
-
-def stored(output: Output) -> None:
-    """Whether the tables of the store take what was decided: else the commit fails, and the daemon stops."""
-    database = _tables()
-    database.execute("BEGIN")
-    try:
-        for change in output.changes:
-            if isinstance(change, Put):
-                row = [change.row[column] for column in TABLES[change.table].columns]
-                database.execute(_put(change.table), row)
-            else:
-                condition = " AND ".join(f'"{column}"=?' for column in change.match)
-                database.execute(f'DELETE FROM "{change.table}" WHERE {condition}', list(change.match.values()))
-    finally:
-        database.execute("ROLLBACK")
 
 
 def service_of(party: Party, store: EndpointStore, officer: str | None = "watch", *, tables: bool = True) -> Any:

@@ -136,7 +136,7 @@ class Moment:
                 message.received_through = min(message.received_through, SERIAL_MAX)
             case content_pb2.Heartbeat():
                 path, ctx = self._path, self._listener
-                message.beat, message.echo = path.peer_beat + 1, path._beat
+                message.beat, message.echo = path.peer_beat % (2**32 - 1) + 1, path._beat
                 message.path, message.time_ms = path.setup.number, self._wall
                 message.sent_through = ctx.inboxes[Plane.REAL].highest
                 message.received_through = ctx.outboxes[Plane.REAL].last_serial

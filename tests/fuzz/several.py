@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -178,10 +179,11 @@ class Scene:
         take, liar = self.take, self.liar()
         rows = self.alpha.memory.of(self.alpha.scope(liar)).rows
         moment = Moment(self.alpha.member(liar).context, "relay-1", self.alpha.now().wall, rows)
-        fields = Fields(take, [row["hash"] for row in rows("sent")] or [bytes(32)])  # type: ignore[misc]
         known = sayings()
-        chosen, turn, many = known[int.from_bytes(take.take(2), "big") % len(known)], take.byte(), take.byte() % 4
-        one = altered(chosen, moment, fields, [turn, *(take.byte() for _ in range(many))])
+        chosen, turn = known[int.from_bytes(take.take(2), "big") % len(known)], take.byte()
+        other = Arguments(take.take(take.byte()))
+        fields = Fields(other, [row["hash"] for row in rows("sent")] or [bytes(32)])  # type: ignore[misc]
+        one = altered(chosen, moment, fields, [turn, *(other.byte() for _ in range(other.byte() % 4))])
         self.say(liar, one.kind, one.plane, one.content, transient=one.kind is ContentType.HEARTBEAT)
 
     def raw(self) -> None:
@@ -359,6 +361,19 @@ def conference(data: bytes) -> None:
         raise Shallow("of the others, nothing was taken")
 
 
+def talk(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """Programs in which the liars mostly say what they could, now and then with fields of their choice."""
+    made, others = b"", b""
+    for _ in range(rng.randrange(2, 8)):
+        choices = rng.randbytes(rng.choice((0, 5, 10, 20)))
+        said = bytes((14, rng.randrange(2), 0, rng.randrange(256), rng.randrange(256), len(choices))) + choices
+        made += said + bytes((rng.choice((0, 0, 0, 1, 2)),))
+        if rng.randrange(4) == 0:
+            others += chained(rng, seeds)
+    # What takes a text may take all that is behind it.
+    return others + made if rng.randrange(8) == 0 else made + others
+
+
 def conference_seeds() -> list[bytes]:
     """A short program for each operation, and one in which somebody is convicted."""
     convicted = (
@@ -370,9 +385,9 @@ def conference_seeds() -> list[bytes]:
     heard = [bytes((4, liar, 200, 0, 0, 0, 0, 0, 0, 1 - liar, 1, 1, *bytes(32), 0, 1, 1, 0, 0, 0)) for liar in (0, 1)]
     others = [bytes((number, *range(1, 60))) for number in range(14)]
     played = [bytes((1, 1, number, 0)) + text(one) for number, one in enumerate(asked("heartbeat", "content")[:4])]
-    plain = [bytes((14, number % 2, *divmod(number, 256), 0, 0)) for number in range(len(sayings()))]
+    plain = [bytes((14, number % 2, *divmod(number, 256), 0, 0, 0)) for number in range(len(sayings()))]
     return [*plain, convicted, convicted + again, said + said, *heard, *others, *played]
 
 
-SEVERAL: dict[str, Target] = {"conference": Target(conference, conference_seeds, 2_000, chained)}
+SEVERAL: dict[str, Target] = {"conference": Target(conference, conference_seeds, 2_000, talk)}
 """Name to target, as in `targets.TARGETS`."""
