@@ -10,10 +10,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, MLKEM768X25519PublicKey, Suite
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from hotline.errors import NotOpened
 
@@ -83,14 +80,15 @@ def open_opener(key: KemKey, opener: bytes, info: bytes) -> bytes:
 
 def next_chain_key(chain_key: bytes) -> bytes:
     """HMAC-SHA256(chain key, "hotline/v1/chain")."""
-    mac = HMAC(chain_key, SHA256())  # of the library of HKDF and AEAD: another one would have to come into the caches
-    mac.update(b"hotline/v1/chain")
-    return mac.finalize()
+    return hmac.digest(chain_key, b"hotline/v1/chain", "sha256")
 
 
 def derive_message_key(chain_key: bytes) -> MessageKey:
     """HKDF-Expand-SHA256(chain key, "hotline/v1/msg", 76) = key(32) || nonce(12) || commitment(32)."""
-    material = HKDFExpand(SHA256(), 76, b"hotline/v1/msg").derive(chain_key)
+    first = hmac.digest(chain_key, b"hotline/v1/msg\x01", "sha256")
+    second = hmac.digest(chain_key, first + b"hotline/v1/msg\x02", "sha256")
+    third = hmac.digest(chain_key, second + b"hotline/v1/msg\x03", "sha256")
+    material = first + second + third
     return MessageKey(material[:32], material[32:44], material[44:76])
 
 
