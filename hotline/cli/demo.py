@@ -15,7 +15,7 @@ import click
 
 from hotline.charter.model import load_charter
 from hotline.cli.exits import Exit
-from hotline.cli.output import line, precedence_word, print_json
+from hotline.cli.output import line, precedence_word, print_json, to_type
 from hotline.crypto.fingerprint import fingerprint, joint_safety_number
 from hotline.drill.rehearsal import RehearsedTerminal
 from hotline.drill.stage import Stage, operator, paths_up, short_folder, status_of, wait_until
@@ -375,7 +375,7 @@ def _stay(show: Demo) -> None:
         (show.stage.alpha, 'send "Are you well?" -p flash --wait read'),
         (show.stage.bravo, "inbox --unread"),
     ):
-        line(f"  HOTLINE_SOCKET={terminal.socket} {Path(sys.argv[0]).name} {words}")
+        to_type(f"  HOTLINE_SOCKET={terminal.socket} {Path(sys.argv[0]).name} {words}")
     line("Ctrl-C ends everything.")
     with contextlib.suppress(KeyboardInterrupt):
         while True:

@@ -33,6 +33,11 @@ def line(text: str = "") -> None:
     print_folded(safe_block(text))
 
 
+def to_type(text: str) -> None:
+    """A line that somebody copies into a shell: a window may break it, the program does not."""
+    click.echo(safe_block(text))
+
+
 def clock(unix_ms: int) -> str:
     """HH:MM:SS.mmmZ, or nothing for an unknown time."""
     return iso_utc(unix_ms)[11:] if unix_ms else ""

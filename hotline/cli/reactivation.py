@@ -32,7 +32,7 @@ from hotline.charter.succession import check_follows
 from hotline.cli.artefacts import naming, now_ms
 from hotline.cli.exits import Exit
 from hotline.cli.expiries import Expiry, expiries, told
-from hotline.cli.output import line, print_json
+from hotline.cli.output import line, print_json, to_type
 from hotline.config import EndpointConfig, load_endpoint_config
 from hotline.errors import ConfigError, HotlineError, Untrusted
 from hotline.files import read_public
@@ -321,4 +321,4 @@ def _print(charter: Charter, today: str, steps: Sequence[Step], *, as_json: bool
     for number, step in enumerate(steps, 1):
         line(f"{number:2} {step.state:6} {step.what:22} {safe_line(step.who)}: {safe_line(step.found, 512)}")
         if step.state == TO_DO and step.command:
-            line(f"          {step.command}")
+            to_type(f"          {step.command}")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hotline.cli.fieldview import print_fields
-from hotline.cli.output import line, print_statement
+from hotline.cli.output import line, print_statement, to_type
 from hotline.cli.quoted import MARK, print_quoted, quoted
 from hotline.cli.service import print_talk
 from hotline.wire.v1 import content_pb2, operator_pb2
@@ -64,10 +64,11 @@ def test_what_a_window_breaks_off_a_line_of_the_program_is_indented(
     print_fields([field])
     line("a" * 80)
     line("a" * 72 + "b" * 9)
+    to_type("hotline " + "c" * 99)
     place, on, *rest = capsys.readouterr().out.splitlines()
     assert (place.rstrip()[-1], len(place) <= 80, on.split()[0]) == ("X", True, "release")
     assert on.startswith(" " * 8)
-    assert rest == ["a" * 80, "a" * 72, " " * 8 + "b" * 9]
+    assert rest == ["a" * 80, "a" * 72, " " * 8 + "b" * 9, "hotline " + "c" * 99]
 
 
 @given(
