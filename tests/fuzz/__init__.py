@@ -6,6 +6,7 @@ evidence    the same for records and evidence of somebody else, and for question
 machines    both machines under events made of bytes, with peers who sign nonsense with their real keys
 agreement   the product against the independent decoder
 several     a terminal among three parties, of which both others lie
+siblings    a terminal among several of both parties, of which all others lie
 operators   every request of an officer before the real service
 sayings     what a peer could lawfully say at one moment, and with fields of its choice
 fields      messages whose fields an input chooses

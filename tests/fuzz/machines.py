@@ -47,7 +47,7 @@ from tests.fuzz.copies import Still, Template
 from tests.fuzz.disk import stored
 from tests.fuzz.fields import Fields
 from tests.fuzz.mutation import chained
-from tests.fuzz.sayings import Moment, Saying, altered, said
+from tests.fuzz.sayings import Moment, Saying, acts, altered, said
 from tests.fuzz.state import changed, state
 from tests.fuzz.targets import Target, asked, holds, is_one_in, scratch
 from tests.hotline.protocol.pair import CHARTER, WALL, Pair, Party
@@ -173,7 +173,7 @@ def liar() -> Template[Session]:
 @cache
 def sayings() -> tuple[Saying, ...]:
     """What BRAVO could say to ALPHA."""
-    return said(template().copy)
+    return said(template().copy, acts())
 
 
 class Scene:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from hotline.protocol.events import (
     SetPresence,
     Translate,
 )
+from hotline.protocol.session import Session
 from hotline.protocol.tables import Row
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType, Inner
@@ -75,27 +76,35 @@ def acts() -> Iterator[Callable[[Pair], object]]:
     yield lambda pair: pair.bravo.restart()
 
 
-def said(world: Callable[[], Pair]) -> tuple[Saying, ...]:
-    """What BRAVO says by all that it does in `world()`, one for each shape, and so the published contents."""
+def bravo_alone(pair: Pair) -> list[Session]:
+    """Where BRAVO speaks to ALPHA."""
+    return [pair.bravo.endpoint.context.session]
+
+
+def said(
+    world: Callable[[], Pair],
+    done: Iterable[Callable[[Any], object]],
+    speakers: Callable[[Any], list[Session]] = bravo_alone,
+) -> tuple[Saying, ...]:
+    """What is said in `world()` by all that is `done`; one for each shape, with the published contents."""
     found: dict[object, Saying] = {}
 
     def note(kind: ContentType, plane: Plane, content: bytes) -> None:
         if kind in KINDS:
             found.setdefault((kind, plane, shape(KINDS[kind].FromString(content))), Saying(kind, plane, content))
 
-    for act in acts():
+    for act in done:
         pair = world()
-        session = pair.bravo.endpoint.context.session
-        sign = session.sign
+        for session in speakers(pair):
 
-        def spy(kind: ContentType, plane: Plane, content: bytes, sign: Any = sign) -> Inner:
-            note(kind, plane, content)
-            made: Inner = sign(kind, plane, content)
-            return made
+            def spy(kind: ContentType, plane: Plane, content: bytes, sign: Any = session.sign) -> Inner:
+                note(kind, plane, content)
+                made: Inner = sign(kind, plane, content)
+                return made
 
-        session.sign = spy  # type: ignore[method-assign]
+            session.sign = spy  # type: ignore[method-assign]
         act(pair)
-        pair.run(1_500)
+        pair.run(600)
     for name, kind in (
         ("statement", ContentType.STATEMENT),
         ("non-paper", ContentType.WITHOUT_PREJUDICE),
@@ -142,9 +151,13 @@ class Moment:
                 message.received_through = ctx.outboxes[Plane.REAL].last_serial
 
     def _statement(self, message: content_pb2.Statement, plane: Plane, turn: int) -> None:
-        local, remote = self._listener.setup.local.party, self._listener.setup.remote.party
-        message.from_party, message.to_party = remote, "*" if self._listener.setup.everyone else local
-        message.serial = self._listener.inboxes[plane].through + (1, 1, 1, 1, 2, 3, 0, 5)[turn % 8] or 1
+        listener, local = self._listener, self._listener.setup.local.party
+        other = next(side.party for side in listener.standing.sides.values() if side.party != local)
+        highest = listener.outboxes[plane].last_serial if listener.sibling else listener.inboxes[plane].through
+        message.from_party, message.to_party = (local, other) if listener.sibling else (other, local)
+        if listener.setup.everyone:
+            message.from_party, message.to_party = listener.setup.remote.party, "*"
+        message.serial = highest + (1, 1, 1, 1, 2, 3, 0, 5)[turn % 8] or 1
         message.previous_in_precedence = min(message.previous_in_precedence, message.serial - 1)
         message.first_serial = min(message.first_serial, message.serial - 1)
         if message.composed_ms:

@@ -26,6 +26,7 @@ COUNTS = {
     "proposal": 20,
     "next-charter": 15,
     "conference": 12,
+    "terminals": 12,
     "agreement": 100,
     "record-database": 30,
     "record-export": 30,
