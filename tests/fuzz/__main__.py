@@ -58,6 +58,8 @@ class Result:
     finds: tuple[str, ...]
     taken: int = 0
     """Inputs that got past the parser, whatever the rules behind it said. Atheris does not say."""
+    batch: int = 0
+    """The last one that was begun, of a run without Atheris."""
 
 
 def prepared(name: str) -> Path:
@@ -109,6 +111,8 @@ def blind(name: str, executions: int, seconds: float, batch: int = 0) -> Result:
     while not (executions and done >= executions) and not (seconds and time.monotonic() - begun >= seconds):
         batch += 1
         for data in mutated(seeds, BATCH, batch, target.size, target.shape):
+            if seconds and done % 100 == 0 and time.monotonic() - begun >= seconds:
+                break
             done += 1
             fault, began, held = "", time.thread_time(), _memory_mb()
             try:
@@ -125,7 +129,7 @@ def blind(name: str, executions: int, seconds: float, batch: int = 0) -> Result:
                 fault = "oom"
             if fault:
                 (folder / f"{fault}-{hashlib.sha256(data).hexdigest()[:16]}").write_bytes(data)
-    return Result(done, time.monotonic() - begun, finds(folder), taken)
+    return Result(done, time.monotonic() - begun, finds(folder), taken, batch)
 
 
 def _seconds(target: Target, data: bytes) -> float:
@@ -143,18 +147,22 @@ def _memory_mb() -> float:
 def added_up(results: Path, name: str, executions: int, seconds: float) -> Result:
     """Go on, blindly, where the runs in `results` have ended, minute by minute; what came to them now."""
     lines = results.read_text().splitlines() if results.exists() else []
-    before = sum(one["executions"] for one in map(json.loads, lines) if one["target"] == name)
+    earlier = [one for one in map(json.loads, lines) if one["target"] == name]
+    before, batch = sum(one["executions"] for one in earlier), max((one["batch"] for one in earlier), default=0)
     git = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
     whole = Result(0, 0.0, ())
     while not (executions and before + whole.executions >= executions) and not (seconds and whole.seconds >= seconds):
         left = max(1, executions - before - whole.executions) if executions else 0
         least = min(60.0, seconds - whole.seconds) if seconds else 60.0
-        part = blind(name, left, least, (before + whole.executions) // BATCH)
+        part = blind(name, left, least, batch)
+        batch = part.batch
         line = {"target": name, "executions": part.executions, "taken": part.taken, "seconds": round(part.seconds, 1)}
         with results.open("a") as file:
-            file.write(json.dumps(line | {"finds": len(part.finds), "revision": git.stdout.strip()}) + "\n")
+            file.write(
+                json.dumps(line | {"batch": batch, "finds": len(part.finds), "revision": git.stdout.strip()}) + "\n"
+            )
         done, taken = whole.executions + part.executions, whole.taken + part.taken
-        whole = Result(done, whole.seconds + part.seconds, part.finds, taken)
+        whole = Result(done, whole.seconds + part.seconds, part.finds, taken, batch)
     return whole
 
 
