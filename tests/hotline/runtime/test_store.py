@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from hotline.drill.simulator.disk import Disk
+from hotline.drill.simulator.shelf import Shelf
 from hotline.errors import ConfigError, StorageError
 from hotline.ledger.note import Ed25519Verifier
 from hotline.ledger.verify import Outcome, Verdict, verify_log
 from hotline.machine import Delete, Instant, Output, Plane, Put, Record
+from hotline.protocol.tables import TABLES, History
 from hotline.runtime import store as store_module
 from hotline.runtime.contentkeys import ContentKeys
 from hotline.runtime.recordfiles import open_record
@@ -132,9 +135,7 @@ def test_history_is_found_by_plane_and_serial(tmp_path: Path) -> None:
     fact = {"plane": "real", "serial": 1, "stage": "delivered", "at": 5, "by": "BRAVO", "evidence": b""}
     received = {"plane": "real", "serial": 9, "content": b"c", "signature": b"s", "hash": b"h", "at": 1}
     with opened(tmp_path) as store:
-        moved = {**fact, "stage": "renumbered", "by": "12"}
-        facts = [Put("sent_fact", one) for one in (fact, moved)]
-        store.commit([statement(1), Output(changes=[*facts, Put("received", received)])], NOW)
+        store.commit([statement(1), Output(changes=[Put("sent_fact", fact), Put("received", received)])], NOW)
         row = store.sent(Plane.REAL, 1)
         assert row is not None
         assert row.content == b"c" * 400
@@ -147,11 +148,40 @@ def test_history_is_found_by_plane_and_serial(tmp_path: Path) -> None:
         assert store.has_sent_fact(Plane.REAL, 1, "delivered")
         assert not store.has_sent_fact(Plane.REAL, 1, "read")
         assert not store.has_sent_fact(Plane.EXERCISE, 1, "delivered")
-        assert [store.moved_to(Plane.REAL, 1), store.moved_to(Plane.REAL, 9), store.moved_to(Plane.EXERCISE, 1)] == [
-            12,
-            0,
-            0,
+
+
+def test_a_disk_of_the_simulator_answers_as_the_store_does(tmp_path: Path) -> None:
+    """A storm would show what no daemon does, or pass over what each of them does."""
+    real, at = {"plane": "real", "serial": 1}, {"at": 5, "by": "BRAVO"}
+    rung = {"way": "sent", **real, "said": 7, "officer": "w", "principal": "", "until": 9, "answer": 0}
+    puts = [
+        *(Put("sent_fact", {**real, "stage": one, **at, "evidence": b""}) for one in ("delivered", "read")),
+        Put("sent_fact", {**real, "stage": "renumbered", "at": 5, "by": "12", "evidence": b""}),
+        Put("received", {**real, "serial": 9, "content": b"c", "signature": b"s", "hash": b"h", "at": 1}),
+        Put("received_fact", {**real, "serial": 9, "stage": "authority", **at}),
+        Put("received_draft", {"draft": b"d", "plane": "real", "serial": 9}),
+        *(Put("ladder", {**rung, "stage": stage, "at": 6}) for stage in ("shown", "reply-by")),
+    ]
+    outputs, disk = [statement(1), Output(changes=[*puts])], Disk()
+    for change in (change for output in outputs for change in output.changes):
+        disk.apply(change, TABLES[change.table].key)
+    with opened(tmp_path) as store:
+        store.commit(outputs, NOW)
+        places = [(plane, serial) for plane in Plane for serial in (1, 9, 12)]
+        stages = [
+            (*place, stage) for place in places for stage in ("delivered", "read", "renumbered", "shown", "reply-by")
         ]
+
+        def answers(history: History) -> list[object]:
+            asked = ("sent", "sent_hash", "received", "received_hash", "received_signed", "authority", "moved_to")
+            found: list[object] = [getattr(history, name)(*place) for name in asked for place in places]
+            found += [history.has_sent_fact(*one) for one in stages]
+            found += [history.rung(way, *one) for way in ("sent", "received") for one in stages]
+            return [*found, history.received_draft(b"d"), history.received_draft(b"x")]
+
+        assert answers(Shelf(disk)) == answers(store)
+        assert store.moved_to(Plane.REAL, 1) == 12
+        assert sum(map(bool, answers(store))) == 13
 
 
 @pytest.mark.parametrize("sql", ["UPDATE entry SET leaf=x'00' WHERE seq=0;", "DELETE FROM entry WHERE seq=0;"])
