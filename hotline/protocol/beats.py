@@ -193,9 +193,12 @@ class Beats:
             self._sending.peer_returned(now)
         self._counts.setdefault(path.setup.name, [0, 0])[1] += 1
         self._terminals.heard(heartbeat, ctx, answered, now)
+        overtaken = header.epoch in self._epochs[-1:] and header.number < self._newest
         if self._is_newest(header) and not ctx.sibling and ctx.standing.speaks(ctx.setup.remote.number):
             self._presence.read(heartbeat, now)
-        self._believe(heartbeat, answered, now)
+        self._believe(heartbeat, now)
+        if not overtaken:
+            self._believe_serials(heartbeat, answered, now)
         if heartbeat.HasField("log"):
             self._heard_log(heartbeat.log, path, now)
         if not ctx.sibling:
@@ -221,8 +224,8 @@ class Beats:
         self._newest = header.number
         return True
 
-    def _believe(self, heartbeat: content_pb2.Heartbeat, answered: int, now: Instant) -> None:
-        """Take over what a fresh heartbeat says; `answered` is when we sent what it answers."""
+    def _believe(self, heartbeat: content_pb2.Heartbeat, now: Instant) -> None:
+        """Take over what a fresh heartbeat says."""
         ctx, peer = self._ctx, self._ctx.peer
         ctx.session.acknowledge_epoch(heartbeat.epoch_opened)
         if not ctx.session.confirm_prekey(heartbeat.prekey) and heartbeat.prekey:
@@ -237,6 +240,10 @@ class Beats:
             if peer.clock_alarmed:
                 text = "our clock and the peer's differ; nothing depends on it, but written times will not agree"
                 ctx.alarm("clock", text, offset_ms=peer.clock_offset_ms)
+
+    def _believe_serials(self, heartbeat: content_pb2.Heartbeat, answered: int, now: Instant) -> None:
+        """The same of what was sent and received; `answered` is when we sent what it answers."""
+        ctx, peer = self._ctx, self._ctx.peer
         said = [
             (Plane.REAL, heartbeat.sent_through, heartbeat.received_through),
             (Plane.EXERCISE, heartbeat.exercise_sent_through, heartbeat.exercise_received_through),

@@ -279,10 +279,10 @@ def test_what_a_beat_leaves_out_of_the_ledger_is_not_forgotten(pair: Pair) -> No
     assert size > 0
     beat = content_pb2.Heartbeat(beat=4, presence=content_pb2.PRESENCE_ALIVE, time_ms=pair.alpha.now().wall)
     pair.alpha.endpoint.begin()
-    pair.alpha.endpoint._first.beats._believe(beat, pair.time, pair.alpha.now())
+    pair.alpha.endpoint._first.beats._believe(beat, pair.alpha.now())
     assert peer.log_size == size
     beat.log_size = size + 9
-    pair.alpha.endpoint._first.beats._believe(beat, pair.time, pair.alpha.now())
+    pair.alpha.endpoint._first.beats._believe(beat, pair.alpha.now())
     assert peer.log_size == size + 9
 
 

@@ -50,6 +50,35 @@ def test_a_restart_of_the_receiver_shows_nothing_twice(pair: Pair) -> None:
     assert pair.bravo.read(1).code == "read", "it is still unread after the restart"
 
 
+def test_a_beat_that_a_later_one_has_overtaken_tells_of_no_loss(pair: Pair) -> None:
+    """What a sibling said last would be closed as lost, and the peer be called restored (docs/protocol.md 10.12)."""
+    old, late, under_way = pair.alpha.memory.copy(), list[bytes](), list[bytes]()
+    pair.alpha.submit("one")
+    pair.run(1_000)
+    pair.weather = lambda sender, relay, envelope: [] if durable(envelope) else [envelope]
+    pair.alpha.submit("two")
+    under_way += [envelope for name, _, envelope in pair.sent[-4:] if name == "ALPHA" and durable(envelope)]
+    pair.alpha.restart(old)
+    pair.run(2_000)
+    assert pair.alpha.endpoint.context.outboxes[Plane.REAL].last_serial == 1
+
+    def slow(sender: Party, relay: str, envelope: bytes) -> list[bytes]:
+        held = sender is pair.bravo and relay == "relay-2" and not durable(envelope)
+        late.extend([envelope] if held else [])
+        return [] if held or durable(envelope) else [envelope]
+
+    pair.weather = slow
+    pair.run(500)
+    pair.bravo.hear("relay-1", envelope_frame(under_way[0]))
+    pair.run(600)
+    assert pair.alpha.endpoint.context.outboxes[Plane.REAL].last_serial == 2
+    assert late
+    pair.alpha.hear("relay-2", envelope_frame(late[0]))
+    assert pair.alpha.endpoint.context.peer.received_through[Plane.REAL] == 2
+    assert "peer-restored" not in pair.alpha.alarms()
+    assert not pair.alpha.endpoint.context.outboxes[Plane.REAL].pending
+
+
 def test_held_back_statements_survive_a_restart(pair: Pair) -> None:
     """What overtook its predecessor would be lost, or shown before it."""
     first: list[bytes] = []
