@@ -232,6 +232,7 @@ class Mirror:
     def _was_ahead(self, plane: Plane, serial: int, name: bytes, now: Instant) -> None:
         statement, receipt, line = self._ahead.pop((plane, serial), (b"", b"", self._ctx))
         if statement == name:
+            self.late.told(plane, serial)
             self._drop(plane, serial, now)
             self._first().fact(plane, serial, SentState.DELIVERED, now, self._setup.remote.name)
             self._ctx.record(

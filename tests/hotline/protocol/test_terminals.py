@@ -430,17 +430,35 @@ def test_what_had_expired_and_came_late_is_the_same_at_each_terminal_of_the_peer
     assert nothing_pending(four)
 
 
+def nothing_committed(one: Terminal) -> None:
+    """As long as this lasts no stage of a statement is in its history yet."""
+    for line in one.endpoint.context.lines:
+        line.history.has_sent_fact = lambda *_: False  # type: ignore[method-assign]
+
+
 def test_what_is_about_to_be_committed_as_delivered_is_a_copy_to_others(four: Quartet) -> None:
     """Its sender would be told twice that it is delivered (docs/protocol.md 23.4)."""
     backup = four.beside.memory.copy()
     four.alpha.submit("one")
     four.run(2_000)
-    for line in four.alpha.endpoint.context.lines:
-        line.history.has_sent_fact = lambda *_: False  # type: ignore[method-assign]
+    nothing_committed(four.alpha)
     four.beside.restart(backup)
     four.run(8_000)
     assert four.beside.got() == {1: "one"}
     assert four.alpha.states(1) == ["delivered"]
+
+
+def test_what_the_peer_had_before_the_siblings_word_is_told_once(four: Quartet) -> None:
+    """The peer's other terminal has it later, and would make it delivered again (docs/protocol.md 23.4)."""
+    four.part((four.alpha, four.alt), (four.alpha, four.beside))
+    four.alpha.submit("one")
+    four.run(2_000)
+    assert four.alt.speak()
+    nothing_committed(four.alt)
+    four.meet()
+    four.run(12_000)
+    assert four.beside.got() == four.alt.said() == {1: "one"}
+    assert four.alt.states(1) == ["delivered"]
 
 
 def test_what_arrived_late_is_owed_to_no_other_terminal_of_the_peer(four: Quartet) -> None:
