@@ -199,7 +199,8 @@ NONPAPERS_KEPT_MAX: Final = 2_048
 """Texts of non-papers kept, sent and received each. Full: the one finished first goes; else no further one is taken."""
 
 MIRROR_BATCH: Final = 64
-"""Statements that a terminal asks a sibling for in one heartbeat (23.7). More are asked for in the next ones."""
+"""Statements that a terminal asks a sibling for in one heartbeat (23.7), and serials that it asks it about at once
+(23.4). More are asked for in the next ones, or when those are answered."""
 
 TAKEOVER_CEILINGS: Final = 2
 """Silence that a rule of takeover (23.13) asks for at least, in the longest `silent_ceiling_ms` of the relays."""
