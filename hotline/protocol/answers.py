@@ -268,7 +268,7 @@ class Answers:
             lost = lost or item.statement != void(self._ctx, plane, pending).hash
         if lost:
             self.skip_to(plane, receipt.received_through, now)
-        anew = [serial for serial in clashing if not self._mirror.judged(plane, outbox.pending[serial], now)]
+        anew = [serial for serial in clashing if not self._mirror.judged(self._ctx, plane, outbox.pending[serial], now)]
         if anew:
             self.renumber({plane: anew}, now)
         self.again.doubt(plane, receipt, now)

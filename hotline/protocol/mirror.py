@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from hotline.errors import Malformed
@@ -22,6 +23,7 @@ from hotline.protocol.promises import Promises
 from hotline.protocol.sending import Sending
 from hotline.protocol.session import Opened
 from hotline.protocol.statements import Ends, decode_statement, read_statement, spans, statement_hash
+from hotline.protocol.voids import void
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
@@ -339,16 +341,19 @@ class Mirror:
         self._drop(plane, serial, now)
         self.late.doubt(plane, serial)
 
-    def judged(self, plane: Plane, item: Pending, now: Instant) -> bool:
-        """The peer holds another statement in the place of `item`. Whether that was the end of it (23.6)."""
+    def judged(self, line: Context, plane: Plane, item: Pending, now: Instant) -> bool:
+        """A terminal of the peer holds another statement in the place of `item`. Whether that was its end (23.6)."""
         ctx, standing = self._ctx, self._ctx.standing
         own = item.hash == statement_hash(plane, ctx.session.ends_out, item.content)
         if own or item.is_void or item.copy or decode_statement(item.content).term >= standing.turn.term:
             return False
         self._not_said(plane, item, now)
         settled = [content_pb2.ReceiptItem(serial=item.serial, statement=item.hash)]
-        for line in ctx.siblings:
-            line.tell_settled(plane, settled, now, expired=True)
+        for sibling in ctx.siblings:
+            sibling.tell_settled(plane, settled, now, expired=True)
+        for other in ctx.peers:
+            if other is not line:  # it may have the statement: then it contradicts the empty one
+                other.outboxes[plane].add(replace(void(ctx, plane, item), copy=True))
         return True
 
     def _not_said(self, plane: Plane, item: Pending, now: Instant) -> None:

@@ -689,6 +689,35 @@ def test_whoever_holds_another_statement_is_not_asked_again(four: Quartet) -> No
     assert [one.kinds().count("msg.sent") for one in (four.alpha, four.alt)] == sent
 
 
+def test_what_one_terminal_of_the_peer_contradicts_and_the_other_has_is_delivered(four: Quartet) -> None:
+    """It would be said again as never said, and stand in the peer's record (docs/protocol.md 23.4, 23.6)."""
+    # docs/protocol.md 23.6
+    lost = {(1, 2), (1, 3), (1, 4), (2, 3)}
+    four.weather = losing(
+        lambda _, __, envelope: (
+            durable(envelope) and (int.from_bytes(envelope[4:6], "big"), int.from_bytes(envelope[2:4], "big")) in lost
+        )
+    )
+    four.alpha.submit("one")
+    four.run(3_000)
+    assert four.alt.speak()
+    four.run(3_000)
+    assert (four.beside.got(), four.bravo.got()) == ({1: ""}, {})
+    lost ^= {(1, 2), (4, 1), (4, 2)}
+    four.run(8_000)
+    assert four.alt.said() == {1: "one"}
+    lost ^= {(2, 3), (3, 1), (3, 2)}
+    four.run(8_000)
+    assert four.bravo.got() == {1: "one"}
+    lost ^= {(4, 1), (4, 2)}
+    four.run(8_000)
+    assert four.alpha.states(1) == four.alt.states(1) == ["expired"]
+    lost.clear()
+    four.run(30_000)
+    assert four.alpha.states(1) == four.alt.states(1) == ["expired", "delivered"]
+    assert nothing_pending(four)
+
+
 def test_what_only_its_number_was_heard_of_is_not_said_later(four: Quartet) -> None:
     """The number is taken by an empty statement; an order of yesterday would be said as of today (23.6)."""
     # docs/protocol.md 23.6
