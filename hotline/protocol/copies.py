@@ -69,11 +69,17 @@ class Late:
         self._ctx = context
         self._told: dict[tuple[Plane, int], None] = {}
         """Told as delivered, and maybe not committed yet."""
+        self._given_up: dict[tuple[Plane, int], None] = {}
+        """Told as expired, and maybe not committed yet."""
         self.said: dict[tuple[Plane, int, SentState], None] = {}
         """Other stages that any terminal of the peer has told, and that may not be committed yet."""
 
         self.doubted: dict[tuple[Plane, int], dict[int, int]] = {}
         """What had expired here when it was let go: a sibling may know that it arrived. How often each has answered."""
+
+    def given_up(self, plane: Plane, serial: int) -> None:
+        """People are told that this was not said."""
+        remember(self._given_up, (plane, serial), None)
 
     def doubt(self, plane: Plane, serial: int) -> None:
         """Nothing is sent in its place from here any more, so that the peer will not say that it has it."""
@@ -111,7 +117,8 @@ class Late:
     def is_news(self, plane: Plane, serial: int, statement: bytes) -> bool:
         """Whether it expired here, is the statement of this name, and nobody was told yet that it is delivered."""
         history = self._ctx.history
-        if not history.has_sent_fact(plane, serial, SentState.EXPIRED.value) or self.is_told(plane, serial):
+        expired = (plane, serial) in self._given_up or history.has_sent_fact(plane, serial, SentState.EXPIRED.value)
+        if not expired or self.is_told(plane, serial):
             return False
         known = history.sent(plane, serial)
         return known is not None and known.hash == statement

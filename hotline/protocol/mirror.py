@@ -213,7 +213,8 @@ class Mirror:
     def _went_on_elsewhere(self, plane: Plane, statement: content_pb2.Statement, by: str, now: Instant) -> None:
         """The same, where our record has another statement under the new serial: it cannot go on there."""
         for item in self._waits_under_earlier(plane, statement):
-            self._first().expire(plane, item, now, f"said again by {by} as #{statement.serial}")
+            if not item.copy:  # else it is delivered, and ends here in another way (23.5)
+                self._first().expire(plane, item, now, f"said again by {by} as #{statement.serial}")
 
     def _waits_under_earlier(self, plane: Plane, statement: content_pb2.Statement) -> list[Pending]:
         """What is this statement, and pending under serials that it had before; in their order."""
@@ -359,6 +360,7 @@ class Mirror:
     def _not_said(self, plane: Plane, item: Pending, now: Instant) -> None:
         ctx = self._ctx
         self._let_go(plane, item.serial, now)
+        self.late.given_up(plane, item.serial)
         reason = f"not said: {ctx.standing.name(ctx.standing.turn.terminal)} has taken over"
         ctx.record("msg.expired", plane=plane.value, serial=item.serial, reason=reason)
         self._first().fact(plane, item.serial, SentState.EXPIRED, now, reason, test=item.is_test)

@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 
 from hotline.limits import MIRROR_BATCH, SERIAL_SKIP_MAX
-from hotline.machine import Output, Plane, RequestId
+from hotline.machine import Output, Plane, RequestId, Transmission
 from hotline.protocol.copies import DOUBTS_ANSWERED_MAX
 from hotline.protocol.events import Translate
 from hotline.protocol.lacking import _stretch
@@ -331,16 +331,40 @@ def test_a_stretch_that_is_asked_for_ends_at_its_first_gap() -> None:
         assert _stretch(serials) == stretch
 
 
+def receipt_for_alt(
+    four: Quartet, peer: Terminal, stage: content_pb2.Stage.ValueType, serial: int, name: bytes, plane: Plane = REAL
+) -> list[Transmission]:
+    """What a terminal of the peer says to our alternate about this serial."""
+    line = peer.endpoint._lines[four.alt.number].context
+    item = content_pb2.ReceiptItem(serial=serial, statement=name)
+    receipt = content_pb2.Receipt(stage=stage, item=[item], time_ms=WALL, received_through=serial)
+    line.out = Output()
+    line.send_content(plane, ContentType.RECEIPT, encode(receipt), peer.now(), transient=False, urgent=False)
+    return line.out.transmit
+
+
 def contradicted(four: Quartet, serial: int, plane: Plane) -> None:
     """BRAVO's main terminal says to the alternate that it holds something else of its party there."""
-    line = four.bravo.endpoint._lines[four.alt.number].context
-    item = content_pb2.ReceiptItem(serial=serial, statement=bytes([serial]) * 32)
-    receipt = content_pb2.Receipt(stage=content_pb2.STAGE_CONFLICT, item=[item], time_ms=WALL, received_through=serial)
-    line.out = Output()
-    line.send_content(plane, ContentType.RECEIPT, encode(receipt), four.bravo.now(), transient=False, urgent=False)
-    for sent in line.out.transmit:
+    for sent in receipt_for_alt(four, four.bravo, content_pb2.STAGE_CONFLICT, serial, bytes([serial]) * 32, plane):
         four.carry(four.bravo, sent.link, sent.frame)
     four.run(200)
+
+
+def test_what_is_given_up_and_acknowledged_in_one_commit_is_delivered(four: Quartet) -> None:
+    """It would stand as never said, while one terminal of the peer shows it (docs/protocol.md 23.4)."""
+    four.weather = lambda sender, relay, envelope: (
+        [] if durable(envelope) and four.receiver(sender, envelope) in (four.bravo, four.beside) else [envelope]
+    )
+    four.alpha.submit("said before it was followed")
+    four.run(500)
+    four.part(*((four.alpha, other) for other in four.all))
+    assert four.alt.speak()
+    (row,) = four.alt.memory.rows("sent")
+    name = bytes(row["hash"])  # type: ignore[arg-type]
+    conflict = receipt_for_alt(four, four.bravo, content_pb2.STAGE_CONFLICT, 1, bytes(32))
+    held = receipt_for_alt(four, four.beside, content_pb2.STAGE_DELIVERED, 1, name)
+    four.alt.hear("relay-1", *(sent.frame for sent in (*conflict, *held) if sent.link == "relay-1"))
+    assert four.alt.states(1) == ["expired", "delivered"]
 
 
 @pytest.mark.parametrize(("plane", "late"), [(REAL, ()), (REAL, (1,)), (Plane.SERVICE, (1,)), (REAL, (2,))])
@@ -382,13 +406,17 @@ def test_what_took_another_serial_twice_waits_under_none_before_it_at_the_siblin
     assert four.alpha.memory.rows("outbox") == four.alt.memory.rows("outbox") == []
 
 
-def two_give_out_number_two(four: Quartet) -> None:
-    """ALPHA/alt has renumbered #1, which ALPHA/main holds pending, to #2, under which that has said something else."""
+def two_give_out_number_two(four: Quartet, *, beside: bool = False) -> None:
+    """ALPHA/alt has renumbered #1, which ALPHA/main holds pending, to #2, under which that has said something else.
+
+    With `beside`, the peer's alternate has received #1.
+    """
+    deaf = (four.bravo,) if beside else (four.bravo, four.beside)
     assert four.alpha.speak(speak=False)
     assert four.alt.speak()
     four.run(500)
     four.weather = lambda sender, relay, envelope: (
-        [] if durable(envelope) and four.receiver(sender, envelope) in (four.bravo, four.beside) else [envelope]
+        [] if durable(envelope) and four.receiver(sender, envelope) in deaf else [envelope]
     )
     four.alt.submit("goes on under #2")
     four.run(500)
@@ -397,7 +425,7 @@ def two_give_out_number_two(four: Quartet) -> None:
     assert four.alpha.speak()
     four.alpha.submit("another #2")
     contradicted(four, 1, REAL)
-    assert four.alt.states(1) == ["renumbered"]
+    assert four.alt.states(1)[-1] == "renumbered"
 
 
 def test_what_goes_on_under_a_serial_that_says_something_else_here_waits_no_more(four: Quartet) -> None:
@@ -415,6 +443,20 @@ def test_what_goes_on_under_a_serial_that_says_something_else_here_waits_no_more
     assert four.alpha.states(1) == ["expired"]
     (end,) = [fact for fact in four.alpha.memory.rows("sent_fact") if (fact["serial"], fact["stage"]) == (1, "expired")]
     assert end["by"] == "said again by ALPHA/alt as #2"
+    assert four.alpha.memory.rows("outbox") == four.alt.memory.rows("outbox") == []
+
+
+def test_what_the_peers_alternate_has_is_not_told_as_expired_for_that(four: Quartet) -> None:
+    """People would be told that nobody had it, after it was delivered (docs/protocol.md 23.18)."""
+    two_give_out_number_two(four, beside=True)
+    assert four.alpha.states(1) == ["delivered"]
+    assert four.alpha.speak(speak=False)
+    four.weather = clear
+    four.meet()
+    four.run(3_000)
+    assert four.alt.speak()
+    four.run(6_000)
+    assert four.alpha.states(1) == ["delivered"]
     assert four.alpha.memory.rows("outbox") == four.alt.memory.rows("outbox") == []
 
 
