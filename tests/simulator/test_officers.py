@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 from unittest.mock import patch
@@ -10,8 +11,7 @@ from unittest.mock import patch
 from hotline.drill.simulator.nodes import EndpointNode
 from hotline.drill.simulator.world import World
 from hotline.machine import Reply
-from hotline.protocol.bundle import read_bundle
-from hotline.protocol.courier import Courier
+from hotline.protocol.bundle import Bundle, open_bundle, read_bundle
 from hotline.protocol.events import ExportBundle, ImportBundle
 from tests.simulator.judges import Broken
 from tests.simulator.play import Result, run_seed
@@ -80,5 +80,10 @@ def test_couriers_in_a_storm() -> None:
 
 def test_a_bundle_that_is_taken_unverified_is_seen() -> None:
     """The test above would pass whatever a courier brought (docs/protocol.md 17.5)."""
-    with patch.object(Courier, "_checked", lambda self, data: read_bundle(data)):
+
+    def believed(data: bytes, charter: bytes, senders: Mapping[int, bytes], recipient: int) -> Bundle:
+        bundle = read_bundle(data)
+        return bundle if bundle.sender in senders else open_bundle(data, charter, senders, recipient)
+
+    with patch("hotline.protocol.courier.open_bundle", believed):
         assert played(2)[0].judge == "courier"
