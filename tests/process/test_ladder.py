@@ -33,7 +33,7 @@ def test_shown_promised_overdue_and_answered(stages: Stages) -> None:
     (told,) = printed(stage.cli("ALPHA", "sent", "1", "--json").stdout)
     assert (told["state"], told["shown_to"], told["answered_by"]) == ("shown", "The \x1b[31mPM", None)
     words = stage.cli("ALPHA", "sent", "1").stdout
-    assert "to the principal by" in words
+    assert "[31mPM, by duty-2, signed by BRAVO" in words
     assert "reply promised   until" in words
     assert "\x1b" not in stage.cli("BRAVO", "inbox").stdout + stage.cli("BRAVO", "read", "1").stdout
     for party in ("ALPHA", "BRAVO"):
