@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from hotline.crypto.signing import SigningKey
 from hotline.errors import HotlineError
@@ -62,6 +62,26 @@ so many whole states are compared; after one in so many an officer is served; of
 
 class Shallow(HotlineError):
     """Nothing got past the parsers."""
+
+
+class Programme(Protocol):
+    """What an input lays down."""
+
+    taken: int
+    """Frames of others in it that were taken."""
+
+    def run(self) -> None:
+        """All of it."""
+
+
+def play(scene: Programme, whose: str) -> None:
+    """A refusal out of `step` is a find as well: it MUST NOT raise (docs/protocol.md 3.3)."""
+    try:
+        scene.run()
+    except HotlineError as error:
+        raise AssertionError(f"step raised {error!r}") from error
+    if not scene.taken:
+        raise Shallow(f"of the {whose}, nothing was taken")
 
 
 class Arguments:
@@ -504,14 +524,8 @@ class Scene:
 
 
 def endpoint(data: bytes) -> None:
-    """A refusal out of `step` is a find as well: it MUST NOT raise (docs/protocol.md 3.3)."""
-    scene = Scene(data)
-    try:
-        scene.run()
-    except HotlineError as error:
-        raise AssertionError(f"step raised {error!r}") from error
-    if not scene.taken:
-        raise Shallow("of the peer, nothing was taken")
+    """What others say to one terminal."""
+    play(Scene(data), "peer")
 
 
 def endpoint_seeds() -> list[bytes]:

@@ -428,15 +428,20 @@ def two_give_out_number_two(four: Quartet, *, beside: bool = False) -> None:
     assert four.alt.states(1)[-1] == "renumbered"
 
 
-def test_what_goes_on_under_a_serial_that_says_something_else_here_waits_no_more(four: Quartet) -> None:
-    """It would be pending there for ever, and be told again and again by the other one (docs/protocol.md 23.18)."""
-    two_give_out_number_two(four)
+def alt_goes_on(four: Quartet) -> None:
+    """The sky clears, all hear each other, and the alternate is the one that speaks."""
     assert four.alpha.speak(speak=False)
     four.weather = clear
     four.meet()
     four.run(3_000)
     assert four.alt.speak()
     four.run(6_000)
+
+
+def test_what_goes_on_under_a_serial_that_says_something_else_here_waits_no_more(four: Quartet) -> None:
+    """It would be pending there for ever, and be told again and again by the other one (docs/protocol.md 23.18)."""
+    two_give_out_number_two(four)
+    alt_goes_on(four)
     mirror_of(four.alpha).lacking._beats = 60
     four.run(6_000)
     assert four.alpha.said()[2] == "another #2"
@@ -450,12 +455,7 @@ def test_what_the_peers_alternate_has_is_not_told_as_expired_for_that(four: Quar
     """People would be told that nobody had it, after it was delivered (docs/protocol.md 23.18)."""
     two_give_out_number_two(four, beside=True)
     assert four.alpha.states(1) == ["delivered"]
-    assert four.alpha.speak(speak=False)
-    four.weather = clear
-    four.meet()
-    four.run(3_000)
-    assert four.alt.speak()
-    four.run(6_000)
+    alt_goes_on(four)
     assert four.alpha.states(1) == ["delivered"]
     assert four.alpha.memory.rows("outbox") == four.alt.memory.rows("outbox") == []
 
