@@ -210,7 +210,7 @@ class Beats:
     def _check(self, heartbeat: content_pb2.Heartbeat) -> None:
         """What in it is signed by itself, before anything is believed (10.11). Raises RemoteError."""
         if heartbeat.HasField("announcement"):
-            self._ctx.session.check_prekey(heartbeat.announcement)
+            self._ctx.session.read_prekey(heartbeat.announcement)
         self._terminals.check(heartbeat, self._ctx)
         if heartbeat.courier.HasField("prekey") and self._courier is not None:
             self._courier.check(heartbeat.courier.prekey, self._ctx.setup.remote.number)

@@ -115,7 +115,7 @@ class Session:
         for row in peer_prekeys:
             if row["terminal"] == self._remote.number:
                 signed = content_pb2.SignedPrekey(body=_blob(row, "content"), signature=_blob(row, "signature"))
-                self.peer_prekey = self._read_prekey(signed)
+                self.peer_prekey = self.read_prekey(signed)
         for row in sorted(peer_epochs, key=lambda saved: str(saved["at"]).zfill(20)):
             if row["terminal"] == self._remote.number:
                 self._saved_openers[_blob(row, "epoch")] = row
@@ -325,7 +325,10 @@ class Session:
 
     # --- prekeys and key requests ------------------------------------------------------------------------------------
 
-    def _read_prekey(self, signed: content_pb2.SignedPrekey) -> PeerPrekey:
+    def read_prekey(self, signed: content_pb2.SignedPrekey) -> PeerPrekey:
+        """The prekey that the peer signed; the one we hold was looked at before. Raises Untrusted or Malformed."""
+        if self.peer_prekey is not None and signed == self.peer_prekey.signed:
+            return self.peer_prekey
         return read_peer_prekey(self._out.charter, self._remote.number, self._remote.signing, signed)
 
     def offer_prekey(self, signed: content_pb2.SignedPrekey, *, fresh: bool) -> list[Change]:
@@ -336,17 +339,13 @@ class Session:
         if self.peer_prekey is not None and signed == self.peer_prekey.signed:
             self._confirmed = self._confirmed or fresh
             return []
-        prekey = self._read_prekey(signed)
+        prekey = self.read_prekey(signed)
         if not fresh and self.peer_prekey is not None and prekey.generation <= self.peer_prekey.generation:
             return []
         self.peer_prekey = prekey
         self._confirmed = fresh
         row: Row = {"terminal": self._remote.number, "content": signed.body, "signature": signed.signature}
         return [Put("peer_prekey", row)]
-
-    def check_prekey(self, signed: content_pb2.SignedPrekey) -> None:
-        """Raises what `offer_prekey` would raise."""
-        self._read_prekey(signed)
 
     def confirm_prekey(self, prekey_tag: int) -> bool:
         """A fresh heartbeat names the peer's newest prekey; says whether it is the one we hold."""
