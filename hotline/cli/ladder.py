@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import click
 
 from hotline.civil import iso_utc
 from hotline.cli.exits import need_accepted
 from hotline.cli.officer import exercise_option, socket_option
-from hotline.cli.output import duration_ms, line, unix_time
-from hotline.errors import ConfigError
+from hotline.cli.output import line, until_time
 from hotline.runtime.client import daemon
 from hotline.wire.v1 import operator_pb2
 
@@ -35,16 +32,6 @@ def shown(serial: int, principal: str, exercise: bool, socket: str | None) -> No
         answer = stub.MarkShown(request)
     need_accepted(answer)
     line(answer.text)
-
-
-def until_time(when: str) -> int:
-    """Unix milliseconds of a span from now, or of a time. Raises ConfigError or click.BadParameter."""
-    if when[:-1].isdigit():
-        return time.time_ns() // 1_000_000 + duration_ms(when, 0)
-    try:
-        return unix_time(when)
-    except ConfigError as error:
-        raise ConfigError(f"{when}: not a time; write 2h, from now, or one with its zone: 2030-06-01T06:00Z") from error
 
 
 @click.command("reply-by")

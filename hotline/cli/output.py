@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -82,6 +83,16 @@ def unix_time(text: str) -> int:
     if moment is None or moment.tzinfo is None:
         raise ConfigError(f"{text}: not a time with its zone, such as 2030-06-01T06:00Z")
     return int(moment.astimezone(UTC).timestamp() * 1_000)
+
+
+def until_time(when: str) -> int:
+    """Unix milliseconds of a span from now, or of a time. Raises ConfigError or click.BadParameter."""
+    if when[:-1].isdigit():
+        return time.time_ns() // 1_000_000 + duration_ms(when, 0)
+    try:
+        return unix_time(when)
+    except ConfigError as error:
+        raise ConfigError(f"{when}: not a time; write 2h, from now, or one with its zone: 2030-06-01T06:00Z") from error
 
 
 def precedence_word(value: content_pb2.Precedence.ValueType) -> str:

@@ -10,9 +10,8 @@ import click
 from hotline.civil import iso_utc
 from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.groups import Commands
-from hotline.cli.ladder import until_time
 from hotline.cli.officer import socket_option
-from hotline.cli.output import duration_ms, line
+from hotline.cli.output import duration_ms, line, until_time
 from hotline.errors import ConfigError
 from hotline.protocol.presence import SETTABLE
 from hotline.runtime.client import daemon

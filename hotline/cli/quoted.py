@@ -44,12 +44,11 @@ def quoted(safe: str, columns: int = 0) -> str:
 
 def folded(safe: str, columns: int) -> str:
     """The lines of `safe`, parted where they have no room; 0: nobody breaks them."""
-    lines = safe.split("\n")
     if not columns:
         return safe
-    rows = [(list(_rows(line, columns)), line) for line in lines]
     return "\n".join(
-        line if len(found) == 1 else f"\n{_ON}".join(_rows(line, columns - len(_ON))) for found, line in rows
+        line if next(_rows(line, columns)) == line else f"\n{_ON}".join(_rows(line, columns - len(_ON)))
+        for line in safe.split("\n")
     )
 
 

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import random
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from typing import Any, Protocol
@@ -143,6 +143,29 @@ def text(data: bytes) -> bytes:
 
 REFUSED = {"refused", "refused.more", "key.request.sent", "key.epoch.opened"}
 """Records of what was refused: who may say nothing may still have opened an epoch."""
+
+
+def check_refused(output: Output, frames: int = 1) -> bool:
+    """Whether all of so many frames was refused, as a whole; then nothing else may be entered or stored."""
+    reasons = [str(record.fields["reason"]) for record in output.records if record.kind == "refused"]
+    if len(reasons) < frames or any(reason.startswith("checkpoint-") for reason in reasons):
+        return False  # some were taken, were too many to tell, or were refused in a part that stands by itself
+    kinds = {record.kind for record in output.records}
+    holds(kinds <= REFUSED, f"records of what was refused: {kinds - REFUSED}")
+    tables = {change.table.partition("@")[0] for change in output.changes}
+    holds(tables <= {"peer_epoch"}, f"changed by what was refused (docs/protocol.md 4.1): {tables}")
+    return True
+
+
+def begin_here(world: Pair, parties: Iterable[Party]) -> None:
+    """What came before is no part of an input: nothing of it is under way, or remembered for the checks."""
+    for one in parties:
+        for kept in (one.records, one.told):
+            kept.clear()  # type: ignore[attr-defined]
+    world.sent.clear()
+    world._agenda.clear()
+
+
 NOTED = (
     *(".context.ledger", ".context.history", ".context._refusals", ".context.out", "._taken"),
     ".context.session",  # epochs, and which of their keys are used
@@ -163,9 +186,7 @@ def prepared() -> Pair:
     pair.bravo.submit("three", plane=Plane.EXERCISE)
     pair.run(1_500)
     pair.cut("relay-2")
-    for kept in (pair.sent, pair.alpha.records, pair.bravo.records, pair.alpha.told, pair.bravo.told):
-        kept.clear()
-    pair._agenda.clear()
+    begin_here(pair, (pair.alpha, pair.bravo))
     return pair
 
 
@@ -266,13 +287,7 @@ class Scene:
         output = self.alpha.hear(link, *frames)
         count = sum(refusals.values()) - before
         self.taken += max(0, len(frames) - count) if link != "relay-3" else 0
-        reasons = [str(record.fields["reason"]) for record in output.records if record.kind == "refused"]
-        if len(reasons) < len(frames) or any(reason.startswith("checkpoint-") for reason in reasons):
-            return  # some were taken, were too many to tell, or were refused in a part that stands by itself
-        kinds = {record.kind for record in output.records}
-        holds(kinds <= REFUSED, f"records of what was refused: {kinds - REFUSED}")
-        holds({change.table for change in output.changes} <= {"peer_epoch"}, "a table changed by what was refused")
-        if self.is_watched:
+        if check_refused(output, len(frames)) and self.is_watched:
             places = {place for place in changed(held, state(self.alpha.endpoint)) if not place.startswith(NOTED)}
             holds(not places, f"changed by what was refused: {sorted(places)[:5]}")
 
