@@ -59,9 +59,10 @@ abuse: install ## a FLASH while somebody floods a relay, beside the same without
 	$(RUN)/python -m benchmarks.abuse
 
 SEEDS ?= 200
-simulate: install ## short storms over SEEDS seeds; goes on where build/simulate.jsonl ends, which goes after a change of code
+STORMS ?= short
+simulate: install ## short storms over SEEDS seeds, or STORMS=light; goes on where build/simulate-short.jsonl ends, which goes after a change of code
 	mkdir -p build
-	$(RUN)/python -m tests.simulator.run --seeds $(SEEDS) --short --results build/simulate.jsonl
+	$(RUN)/python -m tests.simulator.run --seeds $(SEEDS) --$(STORMS) --results build/simulate-$(STORMS).jsonl
 	$(RUN)/python -m tests.simulator.several
 
 planted: install ## faults planted into the product: each must be seen by a judge

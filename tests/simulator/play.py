@@ -25,7 +25,7 @@ from tests.simulator.officers import REFUSED, Heed, Officers
 from tests.simulator.people import People
 from tests.simulator.procedure import Procedure
 from tests.simulator.promises import Promises
-from tests.simulator.schedule import SHORT_REST_MS, Schedule, draw
+from tests.simulator.schedule import SHORT_REST_MS, Schedule, draw, draw_light
 from tests.simulator.secrecy import Secrecy
 from tests.simulator.speed import hastened
 from tests.simulator.timers import USUAL, every_ms, linked_ms, paid_ms, recovery_ms, told_ms
@@ -263,6 +263,11 @@ def run_seed(
     if short:
         return play(schedule, rest_ms=SHORT_REST_MS, prepare=prepare)
     return play(schedule, calm_ms=calm_ms, idle_hour=idle_hour, prepare=prepare)
+
+
+def run_light(seed: int) -> Result:
+    """Play the light storm of a seed."""
+    return play(draw_light(seed), rest_ms=SHORT_REST_MS)
 
 
 def unsettled(world: World) -> str:

@@ -19,7 +19,7 @@ from tests.scenarios.test_scenarios import HERE, RULE
 from tests.scenarios.test_scenarios import play as transcript
 from tests.simulator.planted import PLANTED
 from tests.simulator.play import REST_MS, Result, play
-from tests.simulator.schedule import Event, Schedule, draw
+from tests.simulator.schedule import Event, Schedule, draw, draw_light
 from tests.simulator.timers import USUAL, written
 
 _MARGIN_MS = 10_000
@@ -124,6 +124,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("seed", type=int)
     parser.add_argument("--long", action="store_true", help="the long form of the seed, without its calm")
     parser.add_argument("--usual", action="store_true", help="with the usual timers, not those of the seed")
+    parser.add_argument("--light", action="store_true", help="the light storm of the seed")
     parser.add_argument("--planted", choices=[planted.name for planted in PLANTED], help="with this fault in place")
     parser.add_argument("--out", type=Path, default=HERE, help="folder for the scenario (default: tests/scenarios)")
     return parser.parse_args(words)
@@ -154,7 +155,10 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = _arguments(words)
     planted = next((one for one in PLANTED if one.name == arguments.planted), None)
     timed = not (arguments.usual or planted)  # planted faults were found under the usual ones
-    schedule = draw(arguments.seed, short=not arguments.long, timed=timed)
+    if arguments.light:
+        schedule = draw_light(arguments.seed)
+    else:
+        schedule = draw(arguments.seed, short=not arguments.long, timed=timed)
     try:
         with planted.in_place() if planted else nullcontext():
             small, judge, tries = shrunk(schedule)

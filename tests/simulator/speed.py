@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from nacl.bindings import crypto_sign, crypto_sign_open
 
-from tests.simulator.timers import SHARES
+from tests.simulator.timers import LIGHT, SHARES
 
 
 @contextmanager
@@ -60,7 +60,7 @@ class Paces:
 
     def lines(self) -> Iterator[str]:
         """For people: each kind of timers, and all of them."""
-        kinds = [(f"{kind} timers", [kind]) for kind in SHARES if self.seeds[kind]]
+        kinds = [(f"{kind} timers", [kind]) for kind in (*SHARES, LIGHT) if self.seeds[kind]]
         for name, summed in [*kinds, ("in all", [kind for _, (kind,) in kinds])]:
             seeds, virtual, steps, cpu = (
                 sum(counter[kind] for kind in summed)

@@ -13,8 +13,9 @@ import pytest
 
 from tests.simulator.adversary import ADVERSARIES
 from tests.simulator.officers import DEEDS
-from tests.simulator.play import ROWS, Result, run_seed
+from tests.simulator.play import ROWS, Result, run_light, run_seed
 from tests.simulator.run import RARE, SELDOM, UNREACHED, Tally, _resume, seeds_for
+from tests.simulator.timers import LIGHT
 from tests.simulator.weather import WEATHERS
 
 SEEDS = range(50)
@@ -37,6 +38,16 @@ def test_no_judge_complains(seed: int) -> None:
     assert not result.broken, f"seed {seed}: {result.judge}: {result.broken}"
     assert result.timers == TIMED.get(seed, "usual")
     assert result.accepted > 20
+    assert result.virtual_ms >= 300_000
+
+
+@pytest.mark.parametrize("seed", [4, 11, 25, 45])
+def test_no_judge_complains_of_light_storms(seed: int) -> None:
+    """What long campaigns are made of would be other storms than those that are played here."""
+    result = run_light(seed)
+    assert not result.broken, f"seed {seed}: {result.judge}: {result.broken}"
+    assert result.timers == LIGHT
+    assert result.accepted > 5
     assert result.virtual_ms >= 300_000
 
 

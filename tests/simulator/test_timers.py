@@ -13,7 +13,7 @@ from hotline.charter.profiles import PROFILES
 from hotline.protocol.paths import Detector
 from hotline.protocol.receiving import Receiving
 from tests.simulator.play import play
-from tests.simulator.schedule import Event, Schedule, draw
+from tests.simulator.schedule import Event, Schedule, draw, draw_light
 from tests.simulator.speed import Paces
 from tests.simulator.timers import LEAST, SHARES, USUAL, Timers, drawn, every_ms, paid_ms, read, unlinked, written
 
@@ -46,6 +46,22 @@ def test_usual_timers_leave_a_storm_as_it_is() -> None:
         assert (timed == plain) == (timed.timers == USUAL)
         if timed.timers.stretch == 1:
             assert timed.events == plain.events
+
+
+def test_a_light_storm_is_a_part_of_the_same_storm() -> None:
+    """A campaign of them would play other weathers, or leave a side for ever without the charter of the other one."""
+    for seed in range(200):
+        whole, part = draw(seed, short=True), draw_light(seed)
+        assert set(part.events) < set(whole.events)
+        assert [event for event in part.events if event.at >= part.storm_ms] == [
+            event for event in whole.events if event.at >= whole.storm_ms
+        ]
+        assert len(part.events) < len(whole.events) / 2
+        assert replace(part, events=whole.events, timers=USUAL) == whole
+        for profile in part.timers.profiles.values():
+            ProfileEntry(**asdict(profile))
+            assert 1_000 < profile.heartbeat_ms < 8_000
+            assert profile.checkpoint_ms <= 5 * profile.heartbeat_ms
 
 
 def test_a_slow_storm_is_the_same_storm() -> None:

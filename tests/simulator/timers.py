@@ -5,6 +5,7 @@ fast        down to the least that a charter may have
 slow        two to twelve times slower
 very-slow   up to a hundred and fifty times: beats of a narrow path are half an hour apart
 mixed       each relay of any kind, each kind at a pace of its own
+light       of light storms alone: on every kind of path a beat in some seconds, so that five minutes have few of them
 
 Beside the pace of its kind each timer is drawn for itself, as far as docs/protocol.md 5.13 lets a charter have it. Slow
 links have slow storms: as a rule everything in them is stretched by as much.
@@ -25,6 +26,10 @@ from tests.simulator.weather import milliseconds
 SHARES: Final = {"usual": 40, "fast": 4, "slow": 24, "very-slow": 22, "mixed": 10}
 """Kinds of timers, and in how many of a hundred storms."""
 _PACES: Final = {"fast": (0.1, 0.7), "slow": (2.0, 12.0), "very-slow": (12.0, 150.0), "mixed": (0.4, 40.0)}
+LIGHT: Final = "light"
+_LIGHT_BEAT_MS: Final = (2_000, 5_000)
+_LIGHT_CHECKPOINT: Final = 5
+"""Heartbeats from one exchange of heads to the next, at most."""
 LEAST: Final = 50
 """Of what a charter may have, in milliseconds; the most, 30 days, is not played for its hours of silence."""
 _BEAT_MOST: Final = 1_800_000
@@ -61,15 +66,23 @@ def drawn(seed: int, relays: int) -> Timers:
         return USUAL
     one = _spread(rng, *_PACES[kind])
     paces = {name: _spread(rng, *_PACES[kind]) if kind == "mixed" else one for name in PROFILES}
-    profiles = {name: _profile(rng, usual, paces[name]) for name, usual in PROFILES.items()}
-    longest = max(profile.silent_ceiling_ms for profile in profiles.values())
-    profiles = {
-        name: replace(profile, prekey_rotation_ms=max(profile.prekey_rotation_ms, longest))
-        for name, profile in profiles.items()
-    }
+    profiles = _profiles(rng, paces)
     kinds = tuple(rng.choice(list(PROFILES)) for _ in range(relays)) if kind == "mixed" else ()
     pace = min((paces[name] for name in kinds), default=one)
     return Timers(kind, profiles, kinds, max(1.0, rng.choice((pace, pace, pace, pace**0.5, 1.0))))
+
+
+def light(seed: int) -> Timers:
+    """The timers of a light storm: few beats in five minutes, apart from everything else that the seed draws."""
+    rng = random.Random(f"light timers {seed}")
+    profiles = _profiles(
+        rng, {kind: _spread(rng, *_LIGHT_BEAT_MS) / one.heartbeat_ms for kind, one in PROFILES.items()}
+    )
+    often = {
+        name: replace(profile, checkpoint_ms=min(profile.checkpoint_ms, _LIGHT_CHECKPOINT * profile.heartbeat_ms))
+        for name, profile in profiles.items()
+    }
+    return Timers(LIGHT, often)
 
 
 _LASTING: Final = re.compile(r"(?<= for )\w+$")
@@ -87,6 +100,16 @@ def stretched(command: str, by: float) -> str:
 def _spread(rng: random.Random, least: float, most: float) -> float:
     """As often between 1 and 2 as between 10 and 20."""
     return float(least * (most / least) ** rng.random())
+
+
+def _profiles(rng: random.Random, paces: Mapping[str, float]) -> dict[str, Profile]:
+    """One of each kind; no prekey is gone before the silence of any path is noticed."""
+    profiles = {name: _profile(rng, usual, paces[name]) for name, usual in PROFILES.items()}
+    longest = max(profile.silent_ceiling_ms for profile in profiles.values())
+    return {
+        name: replace(profile, prekey_rotation_ms=max(profile.prekey_rotation_ms, longest))
+        for name, profile in profiles.items()
+    }
 
 
 def _profile(rng: random.Random, usual: Profile, pace: float) -> Profile:
