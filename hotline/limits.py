@@ -148,7 +148,7 @@ READ_RECEIPTS_PENDING_MAX: Final = 1_000
 """READ, SHOWN and REPLY-BY receipts not yet noted by the peer. Full: the oldest is not repeated any more."""
 
 WATCHED_MAX: Final = 10_000
-"""Statements of both ways that nobody has read and whose time is watched. Full: the oldest is not watched any more."""
+"""Statements of one way that nobody has read and whose time is watched. Full: the oldest is not watched any more."""
 
 ALARM_COMMAND_TIMEOUT: Final = 10_000
 """How long the command for an alarm may run. Longer: it is ended, and that is an alarm of its own."""

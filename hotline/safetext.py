@@ -82,6 +82,8 @@ def safe_line(text: str, limit: int = LINE_LIMIT, *, ascii_only: bool = False) -
     """
     if limit < SHORTEST_LINE:
         raise ValueError(f"limit is {limit}; a line needs at least {SHORTEST_LINE} characters")
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return _vouched(text)  # most of what is logged
     pieces = _Show(keep_newline=False, ascii_only=ascii_only).all(text)
     if sum(map(len, pieces)) > limit:
         pieces = _cut(pieces, limit, "[CUT]" if ascii_only else "⟦CUT⟧")

@@ -6,7 +6,7 @@ Both sides watch: the sender from the moment a statement was accepted, the recei
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -46,7 +46,8 @@ class Objectives:
 
     def __init__(self, context: Context) -> None:
         self._ctx = context
-        self._watched: dict[_Key, Watched] = {}
+        self._watched: dict[str, dict[tuple[Plane, int], Watched]] = {SENT: {}, RECEIVED: {}}
+        """Each way by itself: a flood of the peer's makes nobody forget what we said."""
         self._agenda: list[tuple[int, _Key]] = []
 
     def said(self, plane: Plane, serial: int, statement: content_pb2.Statement, now: Instant) -> None:
@@ -74,24 +75,24 @@ class Objectives:
                 self._take((str(row["way"]), Plane(str(row["plane"])), serial), watched)
 
     def _take(self, key: _Key, watched: Watched) -> None:
-        self._watched[key] = watched
+        way, plane, serial = key
+        self._watched[way][plane, serial] = watched
         heapq.heappush(self._agenda, (watched.due_at, key))
 
     def begin(self, way: str, plane: Plane, serial: int, precedence: int, now: Instant) -> None:
         """From now on somebody should read this one."""
         objective = self._ctx.setup.objective_ms.get(precedence, 0)
-        if not objective or plane is Plane.SERVICE or (way, plane, serial) in self._watched:
+        if not objective or plane is Plane.SERVICE or (plane, serial) in self._watched[way]:
             return
         watched = Watched(precedence, objective, now.mono, now.wall)
         self._take((way, plane, serial), watched)
         self._put((way, plane, serial), watched)
-        # Each way by itself: a flood of the peer's makes nobody forget what we said.
-        while len(self._watched) > WATCHED_MAX < sum(key[0] == way for key in self._watched):
-            self.end(*next(key for key in self._watched if key[0] == way))
+        while len(self._watched[way]) > WATCHED_MAX:
+            self.end(way, *next(iter(self._watched[way])))
 
     def end(self, way: str, plane: Plane, serial: int) -> None:
         """It was read, or never will be."""
-        if self._watched.pop((way, plane, serial), None) is not None:
+        if self._watched[way].pop((plane, serial), None) is not None:
             self._ctx.out.changes.append(Delete("waiting", {"way": way, "plane": plane.value, "serial": serial}))
 
     def _put(self, key: _Key, watched: Watched) -> None:
@@ -105,7 +106,7 @@ class Objectives:
         late: dict[tuple[str, Plane], list[tuple[int, Watched]]] = {}
         while self._agenda and self._agenda[0][0] <= now.mono:
             at, key = heapq.heappop(self._agenda)
-            watched = self._watched.get(key)
+            watched = self._find(key)
             if watched is None or watched.due_at != at:
                 continue
             while watched.due_at <= now.mono:
@@ -164,13 +165,21 @@ class Objectives:
         return self._agenda[0][0] if self._agenda else None
 
     def _is_current(self, at: int, key: _Key) -> bool:
-        watched = self._watched.get(key)
+        watched = self._find(key)
         return watched is not None and watched.due_at == at
+
+    def _find(self, key: _Key) -> Watched | None:
+        way, plane, serial = key
+        return self._watched[way].get((plane, serial))
+
+    def _all(self) -> Iterator[tuple[str, Plane, int, Watched]]:
+        for way, every in self._watched.items():
+            yield from ((way, plane, serial, watched) for (plane, serial), watched in every.items())
 
     def late(self, now: Instant) -> dict[tuple[str, Plane], tuple[int, int, int]]:
         """What was told and holds: (alarm, plane) -> serial of the oldest, how long it waits, how many there are."""
         found: dict[tuple[str, Plane], list[tuple[int, int]]] = {}
-        for (way, plane, serial), watched in self._watched.items():
+        for way, plane, serial, watched in self._all():
             waited = now.mono - watched.started
             name = "unread" if way == RECEIVED else "not-delivered" if self._is_pending(plane, serial) else "not-read"
             if watched.told and (name != "not-read" or waited >= watched.objective):
@@ -181,8 +190,8 @@ class Objectives:
         """Serial of our REAL statement that was delivered and has waited longest for a reader, and how long it has."""
         waiting = [
             (now.mono - watched.started, serial)
-            for (way, plane, serial), watched in self._watched.items()
-            if way == SENT and plane is Plane.REAL and not self._is_pending(plane, serial)
+            for (plane, serial), watched in self._watched[SENT].items()
+            if plane is Plane.REAL and not self._is_pending(plane, serial)
         ]
         return (max(waiting)[1], max(waiting)[0]) if waiting else None
 

@@ -20,7 +20,7 @@ Logger = structlog.typing.FilteringBoundLogger
 
 def _safe(value: object) -> object:
     """`value` as it may be written: whatever is not a number becomes safe text, tables and lists by their parts."""
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, bytes):
         return value.hex()
