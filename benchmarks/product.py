@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from hotline.materials import load_materials
 from hotline.protocol.events import EndpointEvent, Submit
 from hotline.protocol.paths import PathState
 from hotline.runtime.driver import settle_memory
+from hotline.runtime.logs import set_up_logs
 from hotline.runtime.store import connect
 from hotline.wire.v1 import content_pb2
 
@@ -39,6 +41,10 @@ class Product:
             self.stage.start_relay(relay)
         self.stage.start_endpoint(self.stage.bravo)
         config = load_endpoint_config(self.stage.alpha.config)
+        # As the daemon logs: into a file, in JSON.
+        self._log = (self.stage.alpha.folder / "bench.log").open("w")
+        with contextlib.redirect_stderr(self._log):
+            set_up_logs(config.log.level, "json")
         self.daemon = EndpointDaemon(config, load_materials(config))
         step = self.daemon.endpoint.step
 
@@ -62,6 +68,7 @@ class Product:
     ) -> None:
         await self.daemon.stop()
         self.stage.stop_all()
+        self._log.close()
 
     def prepare(self) -> None:
         """Before anything starts."""
