@@ -6,7 +6,7 @@ Opening changes no state unless everything held: length, header, key, commitment
 from __future__ import annotations
 
 import contextlib
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -100,7 +100,7 @@ class Session:
         self._confirmed = False
         self._sending: dict[Plane, SendingEpoch] = {}
         self._begun: list[tuple[bytes, Plane]] = []
-        self._recent_sending: OrderedDict[bytes, Plane] = OrderedDict()
+        self._recent_sending = {plane: deque[bytes](maxlen=_RECENT_EPOCHS) for plane in Plane}
         self._receiving: OrderedDict[bytes, ReceivingEpoch] = OrderedDict()
         self._saved_openers: dict[bytes, Row] = {}
         self._tried: dict[tuple[bytes, Plane, bytes, bytes], ReceivingEpoch] = {}
@@ -159,9 +159,7 @@ class Session:
             epoch = SendingEpoch(self._out, plane, prekey.name, prekey.public, self._entropy)
             self._sending[plane] = epoch
             self._begun.append((epoch.epoch_id, plane))
-            self._recent_sending[epoch.epoch_id] = plane
-            while len(self._recent_sending) > _RECENT_EPOCHS:
-                self._recent_sending.popitem(last=False)
+            self._recent_sending[plane].append(epoch.epoch_id)
         return epoch
 
     def courier_epoch(self, plane: Plane, prekey: PeerPrekey) -> Callable[[Inner], bytes]:
@@ -378,7 +376,7 @@ class Session:
         request = decode(content_pb2.KeyRequest, inner.content, 4_096)
         if not request.HasField("prekey"):
             raise Malformed("prekey", "a key request without one")
-        plane = self._recent_sending.get(request.unknown_epoch)
+        plane = next((one for one, begun in self._recent_sending.items() if request.unknown_epoch in begun), None)
         named = request.unknown_epoch if plane is not None else b""
         if named and self._obeyed_at is not None and now.mono - self._obeyed_at < KEY_REQUEST_INTERVAL:
             return KeyRequested([], b"", False)

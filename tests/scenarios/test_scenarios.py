@@ -135,6 +135,8 @@ class Stage:
     def name(self, envelope: bytes, sender: EndpointNode | None) -> str:
         """Envelopes that carry a statement are known by its serial: only their sender can say so."""
         digest = hashlib.sha256(envelope).digest()
+        if digest not in self.names and sender is None:
+            return "what a thief sent"  # over cables of his own
         if digest not in self.names:
             assert sender is not None
             assert sender.machine is not None

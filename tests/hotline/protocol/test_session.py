@@ -518,6 +518,18 @@ def test_only_recent_epochs_of_ours_are_sealed_again_and_the_newest_is_one() -> 
 # --- key requests ----------------------------------------------------------------------------------------------------
 
 
+def test_a_key_request_is_obeyed_for_the_epoch_in_use_whatever_began_on_other_planes() -> None:
+    """One plane would lie still, both ways, until prekeys rotate (docs/protocol.md 7.12, 7.13; storm 1000323)."""
+    alpha, bravo = ends()
+    exercise = alpha.seal(plane=Plane.EXERCISE)
+    for turn in range(20):
+        alpha.session.offer_prekey(bravo.rotate(at(turn)), fresh=True)
+        alpha.seal()
+    request = bravo.session.key_request(epoch_of(exercise), at(100))
+    assert request is not None
+    assert alpha.session.read_key_request(request, at(100)).reseal == epoch_of(exercise)
+
+
 def test_a_key_request_is_obeyed_once_and_not_too_often() -> None:
     """Two replayed requests a second would make the terminal seal everything again and again."""
     # docs/protocol.md 7.7 and 7.13
