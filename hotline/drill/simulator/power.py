@@ -179,12 +179,12 @@ class Node(Generic[EventT]):
 
     def _arm(self) -> None:
         self._due = deadline = self.deadline()
-        if deadline is None or (self._armed is not None and self._armed <= deadline):
+        if deadline is None:
             return
-        self._armed = max(deadline, self.world.time)
-        run = self.run
-        at = self._armed
-        self.world.at(at, lambda: self._tick(run, at))
+        run, at = self.run, max(deadline, self.world.time)  # for what is overdue too, one tick is enough
+        if self._armed is None or self._armed > at:
+            self._armed = at
+            self.world.at(at, lambda: self._tick(run, at))
 
     def _tick(self, run: int, at: int) -> None:
         if run != self.run or self._armed != at:

@@ -24,9 +24,10 @@ from hotline.drill.simulate import Simulation, simulate
 from hotline.drill.simulator import lines
 from hotline.drill.simulator.faults import FAULTS
 from hotline.drill.simulator.ways import Way
+from hotline.drill.simulator.world import World
 from hotline.drill.telling import Telling
 from hotline.drill.weather import Air, Weather
-from hotline.machine import Output, Put
+from hotline.machine import FramesReceived, Output, Put
 from hotline.phrasebook import book
 from hotline.protocol import composing
 from hotline.protocol.fields import NUMBER, Typed
@@ -185,6 +186,22 @@ def test_what_a_frozen_terminal_was_sent_is_there_at_its_thaw() -> None:
     """It would be lost, and only the sender's repetition after a second or more would bring it."""
     entries = play(plan(fault("freeze", target="BRAVO", **{"for": "500ms"})))
     assert 400 < max(delays(entries)) < 600
+
+
+def test_whatever_waits_for_a_frozen_terminal_costs_one_tick_at_its_thaw() -> None:
+    """A long freeze would look as if a machine asked for ever for a moment that has passed."""
+    world = World(1)
+    world.start()
+    alpha = world.endpoints["ALPHA"]
+    world.run_until(5_000)
+    alpha.freeze()
+    for _ in range(1_000):
+        alpha.post(FramesReceived("relay-1", ()))
+    world.run_until(60_000)  # its next beat is overdue
+    before = world.steps
+    alpha.thaw()
+    world.run_until(world.time)
+    assert world.steps - before == 1
 
 
 def test_a_statement_that_was_under_way_to_the_disk_at_a_kill_is_told() -> None:
