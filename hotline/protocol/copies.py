@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final, TypeVar
 
 from hotline.limits import MIRROR_BATCH
@@ -38,12 +37,6 @@ def acknowledged(ctx: Context, plane: Plane, receipt: content_pb2.Receipt, name:
     for line in spans(copies):
         ctx.record("msg.copied", plane=plane.value, serials=line, receipt=name.hex(), **ctx.whose)
     return copies
-
-
-def talk_again(ctx: Context, sibling: Context, serials: Iterable[int]) -> None:
-    """Operators' talk of whose end nothing is known here is told the sibling, which may know it (23.7)."""
-    for serial in sorted(serials)[:MIRROR_BATCH]:
-        copy_again(ctx, Plane.SERVICE, serial, sibling)
 
 
 def copy_again(ctx: Context, plane: Plane, serial: int, sibling: Context) -> bool:

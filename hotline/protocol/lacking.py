@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from hotline.limits import MIRROR_BATCH
 from hotline.machine import Instant, Plane
 from hotline.protocol.context import Context
-from hotline.protocol.copies import copy_again, remember, talk_again
+from hotline.protocol.copies import copy_again, remember
 from hotline.protocol.voids import filler
 from hotline.wire.v1 import content_pb2
 
@@ -44,17 +44,18 @@ class Lacking:
         """In a beat to a sibling: how far our record of the party's statements goes, and what it lacks."""
         marks = {plane: self._mark(plane) for plane in Plane}
         heartbeat.received_through, heartbeat.exercise_received_through = marks[Plane.REAL], marks[Plane.EXERCISE]
+        if heartbeat.service_received:  # not each beat says it (25.4)
+            heartbeat.service_received = marks[Plane.SERVICE] + 1
         if not self._beats:
             self._mirror.late.recall()
         self._beats += 1
         doubted = {plane: self._without_news(line, plane) for plane in Plane}
-        talk_again(self._ctx, line, doubted[Plane.SERVICE])
-        real, exercise = (
-            self._lacking(plane) or self._in_turn(plane, doubted[plane]) for plane in (Plane.REAL, Plane.EXERCISE)
-        )
-        if real or exercise:
-            heartbeat.lacking.first, heartbeat.lacking.last = real or (0, 0)
-            heartbeat.lacking.exercise_first, heartbeat.lacking.exercise_last = exercise or (0, 0)
+        asked = {plane: self._lacking(plane) or self._in_turn(plane, doubted[plane]) for plane in Plane}
+        if any(asked.values()):
+            lacking = heartbeat.lacking
+            lacking.first, lacking.last = asked[Plane.REAL] or (0, 0)
+            lacking.exercise_first, lacking.exercise_last = asked[Plane.EXERCISE] or (0, 0)
+            lacking.service_first, lacking.service_last = asked[Plane.SERVICE] or (0, 0)
 
     def _mark(self, plane: Plane) -> int:
         while self._ctx.outboxes[plane].last_serial > self.through[plane]:
@@ -154,6 +155,7 @@ class Lacking:
         for plane, first, last in (
             (Plane.REAL, lacking.first, lacking.last),
             (Plane.EXERCISE, lacking.exercise_first, lacking.exercise_last),
+            (Plane.SERVICE, lacking.service_first, lacking.service_last),
         ):
             if first:
                 self._offer(line, plane, first, min(last, first + MIRROR_BATCH - 1))

@@ -336,7 +336,11 @@ def decode_heartbeat(content: bytes) -> content_pb2.Heartbeat:
     if heartbeat.charter_serial > SERIAL_MAX or {len(heartbeat.charter), len(heartbeat.charter_next)} - {0, HASH_SIZE}:
         raise Malformed("beat", "a charter that is none")
     lacking = heartbeat.lacking
-    stretches = ((lacking.first, lacking.last), (lacking.exercise_first, lacking.exercise_last))
+    stretches = (
+        (lacking.first, lacking.last),
+        (lacking.exercise_first, lacking.exercise_last),
+        (lacking.service_first, lacking.service_last),
+    )
     turns = max(heartbeat.turn, heartbeat.peer_turn, heartbeat.other_turn)
     if turns > SERIAL_MAX * 256 or any(not first <= last <= SERIAL_MAX for first, last in stretches):
         raise Malformed("beat", "a turn or a stretch that is none")

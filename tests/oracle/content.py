@@ -276,7 +276,8 @@ def heartbeat(given: Json, asked: Json) -> Json:
     need(made["silent_ms"] <= SERIAL_MAX, "beat")
     if made["lacking"] is not None:
         lacking = made["lacking"]
-        for first, last in (("first", "last"), ("exercise_first", "exercise_last")):
+        for plane in ("", "exercise_", "service_"):
+            first, last = f"{plane}first", f"{plane}last"
             need(lacking[first] <= lacking[last] <= SERIAL_MAX, "beat")
     need(made["presence_until_ms"] <= (TIME_MAX if made["presence"] in WITH_TIME else 0), "beat")
     charters = {len(made[name]) for name in ("charter", "charter_next")}

@@ -159,6 +159,8 @@ MESSAGES: dict[str, dict[int, Field]] = {
         2: Field("last", "u64"),
         3: Field("exercise_first", "u64"),
         4: Field("exercise_last", "u64"),
+        5: Field("service_first", "u64"),
+        6: Field("service_last", "u64"),
     },
     "CourierKey": {1: Field("prekey", "SignedPrekey"), 2: Field("held", "f32")},
     "Bundle": {1: Field("body", "bytes"), 2: Field("signature", "bytes")},

@@ -321,9 +321,7 @@ class Company(Judges):
         """Under each serial the terminals hold the same; one that lacks what is delivered has lost it."""
         for way, terminals in (("sent", self.of(party)), ("received", self._readers(self.of(party)[0]))):
             tables = {node.name: node.disk.tables.get(way, {}) for node in terminals}
-            # Talk is told to siblings once, and no heartbeat asks for what of it is lacking (23.7).
-            talk = Plane.SERVICE.value if way == "sent" else ""
-            for place in {place for rows in tables.values() for place in rows if place[0] != talk}:
+            for place in {place for rows in tables.values() for place in rows}:
                 plane, serial = str(place[0]), int(str(place[1]))
                 said = self._said_at(terminals, way, place)
                 if len(said) > 1 and not self._two_spoke(party, plane, serial, list(said.values())):

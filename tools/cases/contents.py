@@ -667,6 +667,7 @@ def _heartbeats() -> Cases:
         },
         "silent for ten minutes": {"silent_ms": 600_000, "peer_turn": (1 << 16) + 2},
         "lacking": {"lacking": content_pb2.Lacking(first=3, last=66, exercise_first=1, exercise_last=1)},
+        "lacking talk": {"lacking": content_pb2.Lacking(service_first=2, service_last=2)},
         "lacking nothing": {"lacking": content_pb2.Lacking()},
         **{f"presence {number}": {"presence": number} for number in (3, 4, 5, 6)},
         **{f"presence {number} until a time": {"presence": number, "presence_until_ms": NOW} for number in (3, 5, 6)},
@@ -692,6 +693,7 @@ def _heartbeats() -> Cases:
         ("beat", "silent for longer than SERIAL_MAX", {"silent_ms": 2**40 + 1}),
         ("beat", "lacking what ends before it begins", {"lacking": content_pb2.Lacking(first=3, last=2)}),
         ("beat", "lacking beyond SERIAL_MAX", {"lacking": content_pb2.Lacking(exercise_last=2**40 + 1)}),
+        ("beat", "lacking talk that ends before it begins", {"lacking": content_pb2.Lacking(service_first=1)}),
         ("beat", "an unknown presence", {"presence": 99}),
         *[
             ("beat", f"presence {number} until a time", {"presence": number, "presence_until_ms": NOW})

@@ -1003,10 +1003,14 @@ class Lacking(_message.Message):
     LAST_FIELD_NUMBER: _builtins.int
     EXERCISE_FIRST_FIELD_NUMBER: _builtins.int
     EXERCISE_LAST_FIELD_NUMBER: _builtins.int
+    SERVICE_FIRST_FIELD_NUMBER: _builtins.int
+    SERVICE_LAST_FIELD_NUMBER: _builtins.int
     first: _builtins.int
     last: _builtins.int
     exercise_first: _builtins.int
     exercise_last: _builtins.int
+    service_first: _builtins.int
+    service_last: _builtins.int
     def __init__(
         self,
         *,
@@ -1014,10 +1018,12 @@ class Lacking(_message.Message):
         last: _builtins.int = ...,
         exercise_first: _builtins.int = ...,
         exercise_last: _builtins.int = ...,
+        service_first: _builtins.int = ...,
+        service_last: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exercise_first", b"exercise_first", "exercise_last", b"exercise_last", "first", b"first", "last", b"last"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exercise_first", b"exercise_first", "exercise_last", b"exercise_last", "first", b"first", "last", b"last", "service_first", b"service_first", "service_last", b"service_last"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

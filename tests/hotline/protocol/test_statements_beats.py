@@ -116,7 +116,7 @@ def log(**fields: Any) -> Fields:
 
 
 SERIALS = ("sent_through", "received_through", "exercise_sent_through", "exercise_received_through", "log_size")
-STRETCHES = (("first", "last"), ("exercise_first", "exercise_last"))
+STRETCHES = (("first", "last"), ("exercise_first", "exercise_last"), ("service_first", "service_last"))
 SIZES = ("proof_from", "claimed_from", "claimed_to", "linked", "linked_epoch")
 HEARD = ("heard", "exercise_heard")
 BEATS: list[tuple[Fields, list[Fields]]] = [

@@ -231,8 +231,33 @@ def test_a_sibling_whose_receipt_was_lost_asks_the_one_that_speaks(four: Quartet
     assert four.alpha.kinds().count("msg.copied") == copies, "nothing is asked any more"
 
 
+@pytest.mark.parametrize("plane", Plane)
+def test_what_a_restored_terminal_has_lost_it_is_told_by_its_sibling(four: Quartet, plane: Plane) -> None:
+    """It would wait at the sibling for ever, and the peer for what stands in the gap (docs/protocol.md 23.7)."""
+    # docs/protocol.md 23.7
+    four.alpha.submit("delivered", plane=plane)
+    four.run(4_000)
+    backup = four.alpha.memory.copy()
+    four.alpha.submit("delivered, and lost", plane=plane)
+    four.run(4_000)
+    four.part((four.alpha, four.bravo), (four.alpha, four.beside))
+    four.alpha.submit("never left, and lost", plane=plane)
+    four.run(4_000)
+    four.alpha.restart(backup)
+    assert four.alpha.said() == {1: "delivered"}
+    four.meet()
+    four.run(20_000)
+    said = {1: "delivered", 2: "delivered, and lost", 3: "never left, and lost"}
+    assert four.alpha.said() == four.alt.said() == four.bravo.got() == four.beside.got() == said
+    assert four.alpha.states(3, plane) == four.alt.states(3, plane) == ["delivered"]
+    assert nothing_pending(four)
+    copied = [one.kinds().count("msg.copied") for one in four.all]
+    four.run(20_000)
+    assert [one.kinds().count("msg.copied") for one in four.all] == copied, "nothing is asked for any more"
+
+
 def test_talk_whose_receipt_was_lost_is_settled_by_the_one_that_speaks(four: Quartet) -> None:
-    """No heartbeat asks for it: it would wait at the other for as long as that stands by (docs/protocol.md 23.7)."""
+    """It would wait at the other for as long as that stands by (docs/protocol.md 23.7)."""
     # docs/protocol.md 23.7
     four.part((four.alpha, four.bravo), (four.alpha, four.beside))
     four.alpha.submit("between operators", plane=Plane.SERVICE)
