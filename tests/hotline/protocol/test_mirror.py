@@ -32,13 +32,13 @@ def mirror_of(one: Terminal) -> Mirror:
     return one.endpoint.terminals._mirror
 
 
-def holding(one: Terminal, held: Iterable[int], last: int) -> Mirror:
-    """Its mirror, as if the record held these of the party's statements, the last known of this number."""
+def holding(one: Terminal, held: Iterable[int], last: int, of: Plane = REAL) -> Mirror:
+    """Its mirror, as if the record held these of the party's statements of a plane, the last known of this number."""
     mirror, kept = mirror_of(one), set(held)
     for line in one.endpoint.context.lines:
-        line.outboxes[REAL].last_serial = last
+        line.outboxes[of].last_serial = last
     one.lies = True
-    mirror.held = lambda plane, serial: bytes(32) if plane is REAL and serial in kept else None  # type: ignore[method-assign]
+    mirror.held = lambda plane, serial: bytes(32) if plane is of and serial in kept else None  # type: ignore[method-assign]
     return mirror
 
 
@@ -128,11 +128,23 @@ def test_what_a_sibling_lacks_is_offered_in_one_batch(four: Quartet) -> None:
     with patch.object(mirror.lacking, "_offer") as offer:
         beat.lacking.first, beat.lacking.last = 5, 5 + 2 * MIRROR_BATCH
         beat.lacking.exercise_first, beat.lacking.exercise_last = 7, 9
+        beat.lacking.service_first, beat.lacking.service_last = 2, 3
         mirror.heard(beat, line, four.alpha.now())
     assert [call.args[1:] for call in offer.call_args_list] == [
         (REAL, 5, 5 + MIRROR_BATCH - 1),
         (Plane.EXERCISE, 7, 9),
+        (Plane.SERVICE, 2, 3),
     ]
+
+
+def test_of_talk_too_a_beat_says_how_far_the_record_goes_and_what_it_lacks(four: Quartet) -> None:
+    """A sibling would take what the peer has said for what was received of ours (docs/protocol.md 23.7)."""
+    mirror, (line,) = holding(four.alt, {1, 2, 5}, 6, Plane.SERVICE), four.alt.endpoint.context.siblings
+    beats = [content_pb2.Heartbeat(service_sent=7, service_received=9), content_pb2.Heartbeat()]
+    for beat in beats:
+        mirror.lacking.write(beat, line)
+    assert [beat.service_received for beat in beats] == [3, 0], "in the beats that say it (25.4), plus one"
+    assert [(beat.lacking.service_first, beat.lacking.service_last) for beat in beats] == [(3, 4), (6, 6)]
 
 
 def test_what_a_statement_does_to_others_it_does_at_the_sibling_too(four: Quartet) -> None:
