@@ -48,7 +48,8 @@ def reply_by(serial: int, when: str, exercise: bool, socket: str | None) -> None
       hotline reply-by 3 2030-06-01T06:00Z
       hotline send "The answer." --reply-to 3     keeps the promise
 
-    A newer promise takes the place of an older one. A promise that is not kept in time is an alarm on both sides.
+    A newer promise takes the place of an older one; one that is made after an answer waits for a further one. It is
+    kept once the answer has arrived. A promise that is not kept in time is an alarm on both sides.
     Exit 8 for a caller who is no officer.
     """
     until = until_time(when)

@@ -51,7 +51,6 @@ class Answers:
         self._challenges = challenges
         self._said_lately = mirror.late.said
         """History does not know yet what the commit under way holds; two terminals of the peer may say the same."""
-        self._promised_lately: dict[tuple[Plane, int], int] = {}
         self._told_restored: set[Plane] = set()
         self._credence = Credence(context)
         self._moves: dict[tuple[Plane, int], int] = {}
@@ -147,6 +146,7 @@ class Answers:
         if item.is_void and statement != item.original_hash:
             return True
         self._tell_delivered(plane, serial, now, test=item.is_test)
+        self._promises.delivered(plane, serial, item, now)
         if item.is_void:
             self._mirror.late.came(plane, serial, now)
         if item.is_test:
@@ -165,6 +165,7 @@ class Answers:
         known = self._ctx.history.sent(plane, serial)
         is_test = known is not None and decode_statement(known.content).kind == content_pb2.STATEMENT_KIND_TEST
         self._tell_delivered(plane, serial, now, test=is_test)
+        self._promises.delivered(plane, serial, None, now)
         self._mirror.late.came(plane, serial, now)
         return True
 
@@ -226,23 +227,21 @@ class Answers:
 
     def _promised(self, plane: Plane, serial: int, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
         """The newest promise counts: one that a relay held back undoes none that was said after it."""
-        ctx, key = self._ctx, (plane, serial)
-        last = self._promised_lately.get(key) or ctx.history.rung(SENT, plane, serial, "reply-by")
-        if receipt.time_ms <= last:
+        ctx = self._ctx
+        if not self._promises.is_newest(SENT, plane, serial, receipt):
             return
-        copies.remember(self._promised_lately, key, receipt.time_ms)
         self._rung(plane, serial, "reply-by", receipt, now)
         until = receipt.reply_by_ms
         officer = {"officer": Private(receipt.officer.encode())}
         ctx.record("peer.promised", officer, plane=plane.value, serial=serial, until=until, receipt=name.hex())
-        if not self._promises.was_kept(SENT, plane, serial, receipt.time_ms):
-            self._promises.take(SENT, plane, serial, until, now)
+        self._promises.take(SENT, plane, serial, receipt, now)
         ctx.tell("promise", way=SENT, plane=plane.value, serial=serial, officer=receipt.officer, until=until)
 
     def _rung(self, plane: Plane, serial: int, stage: str, receipt: content_pb2.Receipt, now: Instant) -> None:
         key: dict[str, str | int] = {"way": SENT, "plane": plane.value, "serial": serial, "stage": stage}
         said: dict[str, str | int] = {"at": now.wall, "said": receipt.time_ms, "officer": receipt.officer}
-        row = {**key, **said, "principal": receipt.principal, "until": receipt.reply_by_ms, "answer": 0}
+        promised = {"until": receipt.reply_by_ms, "answer": receipt.answered}
+        row = {**key, **said, "principal": receipt.principal, **promised}
         self._ctx.out.changes.append(Put("ladder", row))
 
     # --- after loss of state -----------------------------------------------------------------------------------------

@@ -38,6 +38,8 @@ class Ladder:
             stage = _STAGES[str(row["stage"])]
             unnoted = Unnoted(Plane(str(row["plane"])), serial, name, str(row["officer"]), at, stage)
             unnoted.principal, unnoted.until, unnoted.retry_at = str(row["principal"]), until, now.mono
+            if stage == content_pb2.STAGE_REPLY_BY:
+                unnoted.answered = self._ctx.history.rung(RECEIVED, unnoted.plane, serial, "reply-by").answer
             self._ctx.reads.add(unnoted)
 
     # --- what officers say -------------------------------------------------------------------------------------------
@@ -92,7 +94,7 @@ class Ladder:
             ctx.out.replies.append(Reply(event.request, False, "name", text))
             return
         under_way = ctx.reads.holds(plane, serial, content_pb2.STAGE_SHOWN)
-        if under_way or ctx.history.rung(RECEIVED, plane, serial, "shown"):
+        if under_way or ctx.history.rung(RECEIVED, plane, serial, "shown").said:
             text = f"that #{serial} was shown to the principal has been said before"
             ctx.out.replies.append(Reply(event.request, True, "again", text))
             return
@@ -103,7 +105,7 @@ class Ladder:
 
     def _presented(self, plane: Plane, serial: int, by: str, to: str, now: Instant) -> None:
         ctx = self._ctx
-        self._rung(plane, serial, "shown", now, officer=by, principal=to)
+        self._rung(plane, serial, "shown", now, content_pb2.Receipt(time_ms=now.wall, officer=by, principal=to))
         shown_to = {"officer": Private(by.encode()), "principal": Private(to.encode())}
         ctx.record("msg.presented", shown_to, plane=plane.value, serial=serial)
         ctx.tell("presented", plane=plane.value, serial=serial, officer=by, principal=to, at=now.wall)
@@ -118,16 +120,18 @@ class Ladder:
             text = "an answer is promised until a time to come: nothing was promised"
             ctx.out.replies.append(Reply(event.request, False, "time", text))
             return
-        self._promised(plane, serial, event.officer, until, now, said=now.wall)
-        self._owe(Unnoted(plane, serial, name, event.officer, now.wall, content_pb2.STAGE_REPLY_BY, until=until), now)
+        said, stage = self._promises.later(plane, serial, now), content_pb2.STAGE_REPLY_BY
+        item = Unnoted(plane, serial, name, event.officer, said, stage, until=until)
+        item.answered = self._promises.answered(plane, serial)
+        self._promised(plane, serial, item.receipt(), now)
+        self._owe(item, now)
         ctx.out.replies.append(Reply(event.request, True, "promised", f"the peer is promised an answer to #{serial}"))
 
-    def _promised(self, plane: Plane, serial: int, by: str, until: int, now: Instant, *, said: int) -> None:
-        ctx = self._ctx
-        self._rung(plane, serial, "reply-by", now, officer=by, until=until, said=said)
+    def _promised(self, plane: Plane, serial: int, receipt: content_pb2.Receipt, now: Instant) -> None:
+        ctx, by, until = self._ctx, receipt.officer, receipt.reply_by_ms
+        self._rung(plane, serial, "reply-by", now, receipt)
         ctx.record("msg.promised", {"officer": Private(by.encode())}, plane=plane.value, serial=serial, until=until)
-        if said == now.wall or not self._promises.was_kept(RECEIVED, plane, serial, said):
-            self._promises.take(RECEIVED, plane, serial, until, now)
+        self._promises.take(RECEIVED, plane, serial, receipt, now)
         ctx.tell("promise", way=RECEIVED, plane=plane.value, serial=serial, officer=by, until=until)
 
     def _readable(self, request: RequestId, plane: Plane, serial: int) -> bytes | None:
@@ -153,21 +157,11 @@ class Ladder:
         item = self._ctx.inboxes[plane].ahead.get(serial)
         return item is not None and not item.shown
 
-    def _rung(
-        self,
-        plane: Plane,
-        serial: int,
-        stage: str,
-        now: Instant,
-        *,
-        officer: str,
-        principal: str = "",
-        until: int = 0,
-        said: int = 0,
-    ) -> None:
+    def _rung(self, plane: Plane, serial: int, stage: str, now: Instant, said: content_pb2.Receipt) -> None:
         key: dict[str, str | int] = {"way": RECEIVED, "plane": plane.value, "serial": serial, "stage": stage}
-        whose: dict[str, str | int] = {"officer": officer, "principal": principal, "until": until, "answer": 0}
-        self._ctx.out.changes.append(Put("ladder", {**key, **whose, "at": now.wall, "said": said or now.wall}))
+        whose: dict[str, str | int] = {"officer": said.officer, "principal": said.principal}
+        promised: dict[str, str | int] = {"until": said.reply_by_ms, "answer": said.answered}
+        self._ctx.out.changes.append(Put("ladder", {**key, **whose, **promised, "at": now.wall, "said": said.time_ms}))
 
     # --- the receipts ------------------------------------------------------------------------------------------------
 
@@ -211,11 +205,10 @@ class Ladder:
             match receipt.stage:
                 case content_pb2.STAGE_READ if serial in ctx.unread[plane]:
                     self._opened(plane, serial, receipt.officer, now)
-                case content_pb2.STAGE_SHOWN if not ctx.history.rung(RECEIVED, plane, serial, "shown"):
+                case content_pb2.STAGE_SHOWN if not ctx.history.rung(RECEIVED, plane, serial, "shown").said:
                     self._presented(plane, serial, receipt.officer, receipt.principal, now)
-                case content_pb2.STAGE_REPLY_BY if self._is_news(plane, serial, receipt):
-                    until, said = receipt.reply_by_ms, receipt.time_ms
-                    self._promised(plane, serial, receipt.officer, until, now, said=said)
+                case content_pb2.STAGE_REPLY_BY if self._promises.is_newest(RECEIVED, plane, serial, receipt):
+                    self._promised(plane, serial, receipt, now)
         # Under a number that two terminals of the peer gave out we may hold the other statement, and hold it for good.
         here = [item for item in receipt.item if ctx.inboxes[plane].known_hash(item.serial) is not None]
         noted = [item for item in here if not self._held(plane, item.serial)]
@@ -224,12 +217,6 @@ class Ladder:
             if receipt.stage != content_pb2.STAGE_READ:
                 answer.noted, answer.reply_by_ms = receipt.stage, receipt.reply_by_ms
             ctx.send_content(plane, ContentType.RECEIPT, encode(answer), now, transient=True, urgent=False)
-
-    def _is_news(self, plane: Plane, serial: int, receipt: content_pb2.Receipt) -> bool:
-        """Whether it was promised after what is known: what comes late or again undoes nothing."""
-        known = self._promises.open.get((RECEIVED, plane, serial))
-        under_way = known is not None and known.until == receipt.reply_by_ms
-        return not under_way and receipt.time_ms > self._ctx.history.rung(RECEIVED, plane, serial, "reply-by")
 
     def receipts(self, plane: Plane) -> Iterator[bytes]:
         """For a bundle: what the peer has not noted."""

@@ -236,7 +236,7 @@ class Mirror:
         statement, receipt, line = self._ahead.pop((plane, serial), (b"", b"", self._ctx))
         if statement == name:
             self.late.told(plane, serial)
-            self._drop(plane, serial, now)
+            self._promises.delivered(plane, serial, self._drop(plane, serial, now), now)
             self._first().fact(plane, serial, SentState.DELIVERED, now, self._setup.remote.name)
             self._ctx.record(
                 "msg.delivered", plane=plane.value, serials=str(serial), receipt=receipt.hex(), **line.whose
@@ -303,6 +303,7 @@ class Mirror:
             self.late.told(plane, item.serial)
             self._drop(plane, item.serial, now)
             self._first().fact(plane, item.serial, SentState.DELIVERED, now, line.setup.remote.name)
+            self._promises.delivered(plane, item.serial, pending, now)
             delivered.append(item.serial)
         for text in spans(delivered):
             ctx.record("msg.delivered", plane=plane.value, serials=text, receipt=name.hex(), **line.whose)

@@ -73,6 +73,8 @@ class Pending:
     """A channel test, or what took the place of one."""
     is_nonpaper: bool = False
     """Said without prejudice: it has no signature."""
+    answers: bool = False
+    """It names a statement of the peer that it answers."""
     original_hash: bytes = b""
     """Of the statement that a void one replaced."""
     other_names: tuple[bytes, ...] = ()
@@ -100,6 +102,7 @@ class Pending:
         """Note what is said in it, where that matters on its way."""
         self.is_test = statement.kind == content_pb2.STATEMENT_KIND_TEST
         self.is_nonpaper = statement.kind == NON_PAPER
+        self.answers = statement.HasField("in_reply_to")
         self.first = said_first(statement)
 
     @property

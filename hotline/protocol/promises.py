@@ -1,22 +1,29 @@
-"""Promises of an answer until a time, ours and the peer's (docs/protocol.md 20.4 and 20.5)."""
+"""Promises of an answer until a time, ours and the peer's (docs/protocol.md 20.3 to 20.5)."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+from hotline.limits import TIME_MAX
 from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol.context import Context
+from hotline.protocol.copies import remember
 from hotline.protocol.neutral import NON_PAPER
-from hotline.protocol.tables import Saved
+from hotline.protocol.outbox import Pending
+from hotline.protocol.release import RELEASED, judge
+from hotline.protocol.statements import decode_statement
+from hotline.protocol.tables import Rung, Saved
 from hotline.wire.v1 import content_pb2
 
-_REMEMBERED: Final = 4_096
 _SOON: Final = 60_000
 SENT: Final = "sent"
 RECEIVED: Final = "received"
 """Way of the statement that is to be answered: by the peer, or by us."""
+_PROMISED: Final = "reply-by"
+_ANSWERED: Final = "answered"
+_ARRIVED: Final = "arrived"
+_Key = tuple[str, Plane, int]
 
 
 @dataclass(slots=True)
@@ -26,16 +33,22 @@ class Promise:
     until: int
     due_at: int
     overdue: bool = False
+    after: int = 0
+    """The answer that was there when it was made: one with a higher serial keeps it."""
 
 
 class Promises:
-    """What is promised and not answered yet. Each names a statement that was said, so they are no more than those."""
+    """What is promised and not answered yet. Each names a statement that was said, so they are no more than those.
+
+    Whatever the order in which promises and answers come, and at whichever terminal: the newest promise counts, and an
+    answer keeps it that the sender of the question has and whose serial is above the one that the promise names.
+    """
 
     def __init__(self, context: Context) -> None:
         self._ctx = context
-        self.open: dict[tuple[str, Plane, int], Promise] = {}
-        self._answered_lately: OrderedDict[tuple[str, Plane, int], int] = OrderedDict()
-        """When the newest answers were said: history does not know yet what the commit under way holds."""
+        self.open: dict[_Key, Promise] = {}
+        self._lately: dict[tuple[str, Plane, int, str], Rung] = {}
+        """History does not know yet what the commit under way holds."""
 
     def restore(self, saved: Saved, now: Instant) -> None:
         """Take up what was promised; what was told as overdue is not told again."""
@@ -44,65 +57,131 @@ class Promises:
             assert isinstance(serial, int)
             assert isinstance(until, int)
             key = (str(row["way"]), Plane(str(row["plane"])), serial)
-            self.open[key] = Promise(until, _due(until, 0, now), bool(row["overdue"]))
+            after = self._rung(*key, _PROMISED).answer
+            self.open[key] = Promise(until, _due(until, 0, now), bool(row["overdue"]), after)
 
-    def take(self, way: str, plane: Plane, serial: int, until: int, now: Instant) -> None:
-        """An answer is promised until then, by the promiser's clock; a newer promise takes the place of an older."""
+    # --- promises ----------------------------------------------------------------------------------------------------
+
+    def later(self, plane: Plane, serial: int, now: Instant) -> int:
+        """When a promise of ours is made: after every other one for that statement, whatever the clock says."""
+        return min(TIME_MAX, max(now.wall, self._rung(RECEIVED, plane, serial, _PROMISED).said + 1))
+
+    def answered(self, plane: Plane, serial: int) -> int:
+        """The highest serial under which we have answered a statement of the peer; 0 if we have not."""
+        return self._rung(RECEIVED, plane, serial, _ANSWERED).answer
+
+    def is_newest(self, way: str, plane: Plane, serial: int, receipt: content_pb2.Receipt) -> bool:
+        """Whether it was promised after what is known: what comes late or again undoes nothing."""
+        known = self._rung(way, plane, serial, _PROMISED)
+        return (receipt.time_ms, receipt.reply_by_ms) > (known.said, known.until)
+
+    def take(self, way: str, plane: Plane, serial: int, receipt: content_pb2.Receipt, now: Instant) -> None:
+        """An answer is promised, by the promiser's clock; a newer promise takes the place of an older."""
+        key, until = (way, plane, serial), receipt.reply_by_ms
+        remember(self._lately, (*key, _PROMISED), Rung(receipt.time_ms, until, receipt.answered))
+        if self._is_kept(way, plane, serial, receipt):
+            if self.open.pop(key, None) is not None:
+                self._ctx.out.changes.append(Delete("promise", _row(key)))
+            return
         offset = (self._ctx.peer.clock_offset_ms or 0) if way == SENT else 0
-        due_at, known = _due(until, offset, now), self.open.get((way, plane, serial))
+        due_at, known = _due(until, offset, now), self.open.get(key)
         # What is overdue stays so until a promise that is worth another alarm: else each word of the peer would ring.
         overdue = known is not None and known.overdue and due_at < now.mono + _SOON
-        promise = self.open[way, plane, serial] = Promise(until, due_at, overdue)
-        self._put(way, plane, serial, promise)
+        promise = self.open[key] = Promise(until, due_at, overdue, receipt.answered)
+        self._put(key, promise)
 
-    def _put(self, way: str, plane: Plane, serial: int, promise: Promise) -> None:
-        key: dict[str, str | int] = {"way": way, "plane": plane.value, "serial": serial}
-        row = {**key, "until": promise.until, "overdue": int(promise.overdue)}
+    def _put(self, key: _Key, promise: Promise) -> None:
+        row = {**_row(key), "until": promise.until, "overdue": int(promise.overdue)}
         self._ctx.out.changes.append(Put("promise", row))
 
+    def _is_kept(self, way: str, plane: Plane, serial: int, receipt: content_pb2.Receipt) -> bool:
+        """Whether the answer is where it belongs already: the promise came after it, or comes again."""
+        answer = self._rung(way, plane, serial, _ANSWERED if way == SENT else _ARRIVED).answer
+        if answer <= receipt.answered:
+            return False
+        # It may have come before what it names, and have named another statement.
+        row = self._ctx.history.sent(plane, answer) if way == RECEIVED else None
+        content = row.content if row is not None else None
+        if way == SENT:
+            content = self._ctx.history.received(plane, answer)
+        names = None if content is None else decode_statement(content).in_reply_to.statement
+        return names in (None, receipt.item[0].statement)
+
+    # --- answers -----------------------------------------------------------------------------------------------------
+
     def answered_by_us(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
-        """We say `statement`; if it answers one of the peer's, that promise is kept."""
-        if statement.HasField("in_reply_to") and statement.kind != NON_PAPER:
-            self._answered(RECEIVED, plane, statement.in_reply_to.serial, statement, now)
+        """We say `statement`, which may answer one of the peer's."""
+        if self._answers(RECEIVED, plane, statement):
+            self._climb(RECEIVED, plane, _ANSWERED, statement, now)
+
+    def delivered(self, plane: Plane, serial: int, item: Pending | None, now: Instant) -> None:
+        """The peer has our statement of this serial, pending until now as `item`: if it answers, a promise is kept."""
+        if plane is Plane.SERVICE:  # nobody promises to answer talk (25.1)
+            return
+        if item is not None and not item.is_void:
+            content = item.content if item.answers else None
+        else:
+            row = self._ctx.history.sent(plane, serial)
+            content = None if row is None else row.content
+        if content is None:
+            return
+        statement = decode_statement(content)
+        if self._answers(RECEIVED, plane, statement) and self._has_authority(plane, statement):
+            self._climb(RECEIVED, plane, _ARRIVED, statement, now)
+            self._keep(RECEIVED, plane, statement, now)
+
+    def _has_authority(self, plane: Plane, statement: content_pb2.Statement) -> bool:
+        setup = self._ctx.setup
+        return judge(setup.release, plane, setup.charter, statement, statement.composed_ms) in ("", RELEASED)
 
     def answered_by_peer(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
         """The peer says `statement`; it answers ours if it names the one that we sent under that number."""
+        if self._answers(SENT, plane, statement):
+            self._climb(SENT, plane, _ANSWERED, statement, now)
+            self._keep(SENT, plane, statement, now)
+
+    def _answers(self, way: str, plane: Plane, statement: content_pb2.Statement) -> bool:
+        """Whether it names what stands under that serial here, or what a sibling may still bring."""
         if not statement.HasField("in_reply_to") or statement.kind == NON_PAPER:
-            return
-        named = statement.in_reply_to
-        known = self._ctx.history.sent(plane, named.serial)
-        if known is not None and known.hash == named.statement:
-            self._answered(SENT, plane, named.serial, statement, now)
+            return False
+        ctx, named = self._ctx, statement.in_reply_to
+        inbox, history = ctx.inboxes[plane], ctx.history
+        held = inbox.known_hash(named.serial) if way == RECEIVED else history.sent_hash(plane, named.serial)
+        return held == named.statement or (held is None and bool(ctx.standing.siblings))
 
-    def was_kept(self, way: str, plane: Plane, serial: int, said: int) -> bool:
-        """Whether the answer was said after the promise, which came later, or comes again; by the promiser's clock."""
-        key = (way, plane, serial)
-        return (self._answered_lately.get(key) or self._ctx.history.rung(*key, "answered")) >= said
-
-    def _answered(self, way: str, plane: Plane, serial: int, statement: content_pb2.Statement, now: Instant) -> None:
-        ctx, answer, said = self._ctx, statement.serial, statement.composed_ms
-        self._answered_lately[way, plane, serial] = said
-        while len(self._answered_lately) > _REMEMBERED:
-            self._answered_lately.popitem(last=False)
-        key: dict[str, str | int] = {"way": way, "plane": plane.value, "serial": serial}
-        row: dict[str, str | int | bytes | None] = {**key, "stage": "answered", "at": now.wall, "said": said}
-        row |= {"officer": "", "principal": "", "until": 0, "answer": answer}
-        ctx.out.changes.append(Put("ladder", row))
-        promise = self.open.pop((way, plane, serial), None)
-        if promise is None:
+    def _climb(self, way: str, plane: Plane, stage: str, statement: content_pb2.Statement, now: Instant) -> None:
+        serial, answer, said = statement.in_reply_to.serial, statement.serial, statement.composed_ms
+        if answer <= self._rung(way, plane, serial, stage).answer:
             return
+        remember(self._lately, (way, plane, serial, stage), Rung(said, 0, answer))
+        row = {**_row((way, plane, serial)), "stage": stage, "at": now.wall, "said": said}
+        nobody: dict[str, str | int] = {"officer": "", "principal": "", "until": 0}
+        self._ctx.out.changes.append(Put("ladder", {**row, **nobody, "answer": answer}))
+
+    def _keep(self, way: str, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
+        ctx, serial, answer = self._ctx, statement.in_reply_to.serial, statement.serial
+        promise = self.open.get((way, plane, serial))
+        if promise is None or answer <= promise.after:
+            return
+        del self.open[way, plane, serial]
         late = int(promise.overdue or promise.due_at <= now.mono)
-        ctx.out.changes.append(Delete("promise", key))
+        ctx.out.changes.append(Delete("promise", _row((way, plane, serial))))
         ctx.record("promise.kept", way=way, plane=plane.value, serial=serial, by=answer, late=late)
         ctx.tell("promise-kept", way=way, plane=plane.value, serial=serial, by=answer, late=late, at=now.wall)
 
+    def _rung(self, way: str, plane: Plane, serial: int, stage: str) -> Rung:
+        return self._lately.get((way, plane, serial, stage)) or self._ctx.history.rung(way, plane, serial, stage)
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
     def due(self, now: Instant) -> None:
         """An answer that has not come in time is an alarm, once."""
-        for (way, plane, serial), promise in self.open.items():
+        for key, promise in self.open.items():
             if promise.overdue or promise.due_at > now.mono:
                 continue
             promise.overdue = True
-            self._put(way, plane, serial, promise)
+            self._put(key, promise)
+            way, plane, serial = key
             self._ctx.alarm(
                 "promise-overdue", overdue(way, serial), way=way, plane=plane.value, serial=serial, until=promise.until
             )
@@ -116,7 +195,12 @@ def overdue(way: str, serial: int) -> str:
     """What people are told."""
     if way == SENT:
         return f"the answer to our #{serial} that the peer promised has not come in time"
-    return f"the answer to #{serial} that we promised has not been given in time"
+    return f"the answer to #{serial} that we promised has not reached the peer in time"
+
+
+def _row(key: _Key) -> dict[str, str | int]:
+    way, plane, serial = key
+    return {"way": way, "plane": plane.value, "serial": serial}
 
 
 def _due(until: int, offset: int, now: Instant) -> int:

@@ -27,6 +27,8 @@ REBUILT = (
 
 
 _CORRECTIONS: Final = {"correction": "corrected", "retraction": "retracted"}
+_ANSWERS: Final = frozenset({"answered", "arrived"})
+"""Rungs that an answer climbs."""
 _MARKS: Final = frozenset({*_CORRECTIONS.values(), RECORDED, ASKED})
 """Stages that say what became of a statement by another one."""
 
@@ -257,13 +259,13 @@ def _stages(made: Rebuilt, rows: Sequence[Row]) -> list[str]:
 
 
 def _ladder(made: Rebuilt, rows: Sequence[Row]) -> list[str]:
-    said = {(str(row["way"]), str(row["stage"]), _name(row)) for row in rows if row["stage"] != "answered"}
+    said = {(str(row["way"]), str(row["stage"]), _name(row)) for row in rows if row["stage"] not in _ANSWERS}
     found = [
         f"ladder {stage} {way} {_said(name)}: in one of ledger and table only"
         for way, stage, name in sorted(said ^ made.ladder)
     ]
     # The ledger holds the serial that an answer names; the table only what was sent under it.
-    answered = {(str(row["way"]), _name(row)) for row in rows if row["stage"] == "answered"}
+    answered = {(str(row["way"]), _name(row)) for row in rows if row["stage"] in _ANSWERS}
     return found + [
         f"ladder answered {way} {_said(name)}: nothing in the ledger answers it"
         for way, name in sorted(answered - made.answers)

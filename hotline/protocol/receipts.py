@@ -33,21 +33,25 @@ class Unnoted:
     stage: Stage = content_pb2.STAGE_READ
     principal: str = ""
     until: int = 0
+    answered: int = 0
     attempts: int = 0
     retry_at: int | None = None
 
+    def receipt(self) -> content_pb2.Receipt:
+        """What the peer is told."""
+        return content_pb2.Receipt(
+            stage=self.stage,
+            item=[content_pb2.ReceiptItem(serial=self.serial, statement=self.hash)],
+            officer=self.officer,
+            time_ms=self.at,
+            principal=self.principal,
+            reply_by_ms=self.until,
+            answered=self.answered,
+        )
+
     def encoded(self) -> bytes:
         """The receipt, the same bytes each time."""
-        return encode(
-            content_pb2.Receipt(
-                stage=self.stage,
-                item=[content_pb2.ReceiptItem(serial=self.serial, statement=self.hash)],
-                officer=self.officer,
-                time_ms=self.at,
-                principal=self.principal,
-                reply_by_ms=self.until,
-            )
-        )
+        return encode(self.receipt())
 
 
 _Key = tuple[Plane, int, Stage]

@@ -133,7 +133,6 @@ class Sending:
         for one in (self, *self.fellows):
             one._enter(plane, statement, item)
             one.leave_out(plane, item, now)
-        self._promises.answered_by_us(plane, statement, now)
         return item
 
     def _enter(self, plane: Plane, statement: content_pb2.Statement, item: Pending) -> None:
@@ -188,6 +187,7 @@ class Sending:
             outbox.add(item)
         outbox.last_serial = max(outbox.last_serial, item.serial)
         ctx.objectives.said(plane, item.serial, statement, now)
+        self._promises.answered_by_us(plane, statement, now)
         if statement.HasField("translation"):
             ctx.out.changes.append(link(plane, statement, "sent"))
         ctx.copy(plane, item)

@@ -304,6 +304,8 @@ def _check_ladder(receipt: content_pb2.Receipt) -> None:
     promises = noted == content_pb2.STAGE_REPLY_BY
     if promises != bool(receipt.reply_by_ms) or receipt.reply_by_ms > TIME_MAX:
         raise Malformed("stage", "a promise without a time, or a time without a promise")
+    if receipt.answered > (SERIAL_MAX if receipt.stage == content_pb2.STAGE_REPLY_BY else 0):
+        raise Malformed("stage", "a serial that no answer has, or an answer before what is no promise")
 
 
 PRESENCE_WITH_TIME: Final = frozenset(

@@ -53,7 +53,8 @@ TABLES: Final[Mapping[str, Table]] = {
         {"plane": "TEXT", "serial": "INTEGER", "stage": "TEXT", "at": "INTEGER", "by": "TEXT"},
         ("plane", "serial", "stage"),
     ),
-    # The rungs above READ, of both ways: shown, reply-by (the newest promise) and answered.
+    # The rungs above READ, of both ways: shown, reply-by (the newest promise; `answer`: after which it was made),
+    # answered and, of what we answer, arrived. Of answers the one with the highest serial.
     "ladder": Table(
         {
             "way": "TEXT",
@@ -217,6 +218,17 @@ class SentRow(NamedTuple):
     hash: bytes
 
 
+class Rung(NamedTuple):
+    """When it was said, until when an answer was promised, and the serial of an answer."""
+
+    said: int
+    until: int
+    answer: int
+
+
+NO_RUNG: Final = Rung(0, 0, 0)
+
+
 class History(Protocol):
     """Committed history, one row at a time. An endpoint asks only for what it no longer remembers."""
 
@@ -247,8 +259,8 @@ class History(Protocol):
     def moved_to(self, plane: Plane, serial: int) -> int:
         """The serial under which our statement of this one goes on; 0 if it was not renumbered."""
 
-    def rung(self, way: str, plane: Plane, serial: int, stage: str) -> int:
-        """When `shown` or the newest `reply-by` was said of a sent or received statement; 0 if it was not."""
+    def rung(self, way: str, plane: Plane, serial: int, stage: str) -> Rung:
+        """What stands on this rung of a sent or received statement; NO_RUNG if nothing does."""
 
 
 class Head(NamedTuple):

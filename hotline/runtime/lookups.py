@@ -11,7 +11,7 @@ from typing import Any
 from hotline.errors import KeyFileError, StorageError
 from hotline.machine import Plane
 from hotline.protocol.nonpapers import Name, is_sealed
-from hotline.protocol.tables import TABLES, Row, SentRow, scoped, shape
+from hotline.protocol.tables import NO_RUNG, TABLES, Row, Rung, SentRow, scoped, shape
 from hotline.runtime.contentkeys import ContentKeys
 
 SEALED = ("sent", "received", "translation", "draft", "handover")
@@ -146,11 +146,11 @@ class Lookups:
         found = self.query(sql, (plane.value, serial))
         return int(found[0][0]) if found else 0
 
-    def rung(self, way: str, plane: Plane, serial: int, stage: str) -> int:
-        """When `shown` or the newest `reply-by` was said of a statement; 0 if it was not."""
-        sql = "SELECT said FROM ladder WHERE way=? AND plane=? AND serial=? AND stage=?"
+    def rung(self, way: str, plane: Plane, serial: int, stage: str) -> Rung:
+        """What stands on this rung of a statement; NO_RUNG if nothing does."""
+        sql = "SELECT said, until, answer FROM ladder WHERE way=? AND plane=? AND serial=? AND stage=?"
         found = self.query(sql, (way, plane.value, serial, stage))
-        return int(found[0][0]) if found else 0
+        return Rung(*found[0]) if found else NO_RUNG
 
     def query(self, sql: str, parameters: Sequence[str | int | bytes]) -> list[tuple[Any, ...]]:
         """Read committed rows. Raises StorageError."""

@@ -101,9 +101,13 @@ class StatementViews:
 
     def _is_named(self, plane: Plane, correction: int, name: bytes) -> bool:
         """Whether a received correction means this statement: it may have come first, and have meant another."""
-        rows = self._store.query(f"{_RECEIVED} WHERE plane=? AND serial=?", (plane.value, correction))
-        content = self._store.content("received", plane.value, correction, rows[0][1]) if rows else None
-        return content is None or decode_statement(content).corrects.statement == name
+        said = self._said("received", plane, correction)
+        return said is None or said.corrects.statement == name
+
+    def _said(self, way: str, plane: Plane, serial: int) -> content_pb2.Statement | None:
+        rows = self._store.query(f"SELECT content FROM {way} WHERE plane=? AND serial=?", (plane.value, serial))  # noqa: S608 - ours
+        content = self._store.content(way, plane.value, serial, rows[0][0]) if rows else None
+        return None if content is None else decode_statement(content)
 
     def received(
         self, plane: Plane, clause: str, parameters: tuple[str | int, ...]
@@ -150,8 +154,11 @@ class StatementViews:
                     view.shown_ms, view.shown_by, view.shown_to = _int(at), str(officer), str(principal)
                 case "reply-by":
                     view.reply_by_ms, view.promised_by = _int(until), str(officer)
-                case _:
-                    view.answered_by = _int(answer)
+                case "answered":
+                    said = self._said("sent" if way == "received" else "received", plane, _int(answer))
+                    # It may have come first, and mean another one that stands under that number elsewhere.
+                    if said is None or said.in_reply_to.statement == view.statement:
+                        view.answered_by = _int(answer)
 
 
 def clear_words(view: operator_pb2.StatementView) -> None:

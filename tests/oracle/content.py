@@ -257,6 +257,7 @@ def receipt(given: Json, asked: Json) -> Json:
     need(len(made["principal"]) <= (NAME_MAX if stage == SHOWN else 0), "officer")
     need(not noted or (stage == NOTED and noted in (SHOWN, REPLY_BY)), "stage")
     need((REPLY_BY in (stage, noted)) == bool(made["reply_by_ms"]) and made["reply_by_ms"] <= TIME_MAX, "stage")
+    need(made["answered"] <= (SERIAL_MAX if stage == REPLY_BY else 0), "stage")
     told = made["told"]
     need((stage == TOLD) == (told is not None), "stage")
     need(told is None or (1 <= told["terminal"] <= 65_535 and len(told["signature"]) == 64), "items")

@@ -100,6 +100,7 @@ MESSAGES: dict[str, dict[int, Field]] = {
         7: Field("reply_by_ms", "u64"),
         8: Field("principal", "string"),
         9: Field("noted", "enum"),
+        10: Field("answered", "u64"),
         20: Field("expired", "bool"),
         21: Field("told", "Told"),
     },

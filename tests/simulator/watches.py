@@ -219,8 +219,13 @@ class Watches:
                 for row in node.disk.tables.get(table, {}).values():
                     if row["plane"] == Plane.SERVICE.value and row.get("stage") != "answered":
                         raise Broken("talk", f"{node.name} keeps talk #{row['serial']} in {table}")
+        honest = [one for one in self.world.endpoints.values() if not self._false(one.name)]
         for party in dict.fromkeys(node.party for node in self.world.endpoints.values()):
             self._one_watch([node for node in self.world.endpoints.values() if node.party == party])
+        for node, other in combinations(honest, 2):
+            if node.party != other.party and not (self.judges.restored or self.judges.rewritten):
+                self._one_list((node, "sent"), (other, "received"))
+                self._one_list((node, "received"), (other, "sent"))
 
     def _lists(self, node: EndpointNode) -> None:
         """Whoever took over now would sign for what the disk says."""
@@ -273,7 +278,7 @@ class Watches:
         """What officers have opened and promised at one terminal of a party they need not at another."""
         if {node.name for node in terminals} & self.judges.restored:
             return
-        world, restored = self.world.endpoints.values(), self.judges.restored
+        restored = self.judges.restored
         for node, other in combinations(terminals, 2):
             held, there = (one.disk.tables.get("received", {}) for one in (node, other))
             same = {place for place, row in held.items() if place in there and there[place]["hash"] == row["hash"]}
@@ -281,10 +286,17 @@ class Watches:
             if unread != also:
                 place = min(unread ^ also, key=repr)
                 raise Broken("watch", f"{place} is opened at one of {node.name} and {other.name}, and not at the other")
-            timely = not (restored or any(one.clock_offset or one.clock_drift for one in world))
-            owed, owed_there = _promised(node), _promised(other)
-            if timely and owed != owed_there:
-                raise Broken("watch", f"{node.name} lists promises {owed}, {other.name} lists {owed_there}")
+            if not restored:
+                for way in ("sent", "received"):
+                    self._one_list((node, way), (other, way))
+
+    @staticmethod
+    def _one_list(here: tuple[EndpointNode, str], there: tuple[EndpointNode, str]) -> None:
+        """Who knows a statement as sent or received lists the same as promised of it (20.4, 23.5)."""
+        owed, owed_there = _promised(*here, *there), _promised(*there, *here)
+        if owed != owed_there:
+            names = here[0].name, there[0].name
+            raise Broken("watch", f"{names[0]} lists promises {owed} of {here[1]}, {names[1]} lists {owed_there}")
 
 
 def _talk(node: EndpointNode, way: str) -> Talk:
@@ -293,8 +305,15 @@ def _talk(node: EndpointNode, way: str) -> Talk:
     return {serial: (row["hash"], statement_of(node, way, row)) for serial, row in service.items()}
 
 
-def _promised(node: EndpointNode) -> dict[tuple[object, ...], object]:
-    return {place: row["until"] for place, row in node.disk.tables.get("promise", {}).items()}
+def _promised(node: EndpointNode, way: str, other: EndpointNode, known_as: str) -> dict[tuple[object, ...], object]:
+    """What is listed as promised of statements sent, or received, under whose serials `other` holds nothing else."""
+    held, there = node.disk.tables.get(way, {}), other.disk.tables.get(known_as, {})
+    listed = {}
+    for (listed_way, *place), row in node.disk.tables.get("promise", {}).items():
+        names = {table[tuple(place)]["hash"] for table in (held, there) if tuple(place) in table}
+        if listed_way == way and len(names) == 1:  # of what it holds otherwise a terminal enters nothing (23.5)
+            listed[tuple(place)] = row["until"]
+    return listed
 
 
 def _kept(row: Any) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hotline.drill.simulator.disk import Disk
 from hotline.machine import Plane
-from hotline.protocol.tables import Row, SentRow, scoped
+from hotline.protocol.tables import NO_RUNG, Row, Rung, SentRow, scoped
 
 
 class Shelf:
@@ -67,10 +67,10 @@ class Shelf:
         """The serial under which our statement of this one goes on; 0 if it was not renumbered."""
         return int(self._disk.stages.get((*self._whose, plane.value, serial, "renumbered"), 0))
 
-    def rung(self, way: str, plane: Plane, serial: int, stage: str) -> int:
-        """When `shown` or the newest `reply-by` was said of a statement; 0 if it was not."""
+    def rung(self, way: str, plane: Plane, serial: int, stage: str) -> Rung:
+        """What stands on this rung of a statement; NO_RUNG if nothing does."""
         row = self._table("ladder").get((way, plane.value, serial, stage))
-        return 0 if row is None else int(str(row["said"]))
+        return NO_RUNG if row is None else Rung(*(int(str(row[column])) for column in Rung._fields))
 
 
 def octets(value: str | int | bytes | None) -> bytes:

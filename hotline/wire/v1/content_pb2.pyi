@@ -664,6 +664,7 @@ class Receipt(_message.Message):
     REPLY_BY_MS_FIELD_NUMBER: _builtins.int
     PRINCIPAL_FIELD_NUMBER: _builtins.int
     NOTED_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
     EXPIRED_FIELD_NUMBER: _builtins.int
     TOLD_FIELD_NUMBER: _builtins.int
     stage: Global___Stage.ValueType
@@ -678,6 +679,10 @@ class Receipt(_message.Message):
     """With SHOWN: to whom; empty where no name is given."""
     noted: Global___Stage.ValueType
     """With NOTED: SHOWN or REPLY_BY; none for READ."""
+    answered: _builtins.int
+    """With REPLY_BY: the highest serial under which this terminal's record holds an answer to the statement; 0 if it
+    holds none. What answers later has a higher one.
+    """
     expired: _builtins.bool
     """With SETTLED: an empty statement has taken their place."""
     @_builtins.property
@@ -698,12 +703,13 @@ class Receipt(_message.Message):
         reply_by_ms: _builtins.int = ...,
         principal: _builtins.str = ...,
         noted: Global___Stage.ValueType = ...,
+        answered: _builtins.int = ...,
         expired: _builtins.bool = ...,
         told: Global___Told | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["told", b"told"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "expired", b"expired", "item", b"item", "noted", b"noted", "officer", b"officer", "principal", b"principal", "received_through", b"received_through", "reply_by_ms", b"reply_by_ms", "stage", b"stage", "time_ms", b"time_ms", "told", b"told"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "checkpoint", b"checkpoint", "expired", b"expired", "item", b"item", "noted", b"noted", "officer", b"officer", "principal", b"principal", "received_through", b"received_through", "reply_by_ms", b"reply_by_ms", "stage", b"stage", "time_ms", b"time_ms", "told", b"told"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

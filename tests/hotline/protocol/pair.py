@@ -33,7 +33,7 @@ from hotline.protocol.events import EndpointEvent, MarkRead, MarkShown, PromiseR
 from hotline.protocol.paths import PathSetup
 from hotline.protocol.rebuild import REBUILT, differences, rebuild
 from hotline.protocol.session import Side
-from hotline.protocol.tables import TABLES, Row, SentRow
+from hotline.protocol.tables import NO_RUNG, TABLES, Row, Rung, SentRow
 from hotline.wire.codec import decode_frame, encode, envelope_frame
 from hotline.wire.v1 import content_pb2, frame_pb2
 
@@ -100,9 +100,9 @@ class Memory:
         wanted = (plane.value, serial, "renumbered")
         return next((int(str(row["by"])) for key, row in rows if key[:3] == wanted), 0)
 
-    def rung(self, way: str, plane: Plane, serial: int, stage: str) -> int:
+    def rung(self, way: str, plane: Plane, serial: int, stage: str) -> Rung:
         row = self.tables.get("ladder", {}).get((way, plane.value, serial, stage))
-        return 0 if row is None else row["said"]  # type: ignore[return-value]
+        return NO_RUNG if row is None else Rung(*(row[column] for column in Rung._fields))  # type: ignore[arg-type]
 
     def apply(self, output: Output) -> None:
         for change in output.changes:

@@ -17,6 +17,7 @@ REAL = Plane.REAL
 MAY_BE_GONE = {
     *("draft lost", "counter draft lost", "counter translation:real lost"),
     *("counter last:real:1 lost", "counter last:real:2 lost", "sent_fact relayed lost", "ladder answered lost"),
+    "ladder arrived lost",
 }
 """What goes with its content key, or does harm only where it is false."""
 
