@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 
 from hotline.drill.simulator.shelf import octets
-from hotline.machine import Instant, Output, Plane
+from hotline.machine import Delete, Instant, Output, Plane
 from hotline.protocol.promises import SENT
 from hotline.protocol.status import status
 from hotline.wire.v1 import content_pb2
 
-from .pair import FLASH, Pair, Party, clear, durable, losing
+from .offices import TWO, smuggle
+from .pair import FLASH, IMMEDIATE, Pair, Party, clear, durable, losing
 from .quartet import Quartet
 from .test_ladder import MINUTE, deaf, kept, promises, until
+from .test_release import plain
 
 
 @pytest.fixture
@@ -229,6 +231,58 @@ def test_a_promise_made_after_an_answer_that_got_another_number_stands(pair: Pai
     assert pair.bravo.promise(1, end).ok
     pair.run(2_000)
     assert owed(pair.alpha, pair.bravo) == [[end]] * 2
+
+
+def test_what_lacks_its_release_keeps_no_promise_at_any_terminal() -> None:
+    """A thief's answer would end what its party owes (docs/protocol.md 19.7, 20.4 and 23.5)."""
+    four = Quartet()
+    for one in four.all:
+        one.prepare(release=TWO)
+    four.open()
+    assert four.alpha.submit("Whose aircraft is it?", IMMEDIATE).ok
+    four.run(1_000)
+    assert four.bravo.read(1).ok
+    end = four.bravo.now().wall + 10 * MINUTE
+    assert four.bravo.promise(1, end).ok
+    four.run(2_000)
+    answer = plain("We shall see.", draft=b"")
+    name = octets(four.alpha.memory.rows("sent")[0]["hash"])
+    answer.in_reply_to.CopyFrom(content_pb2.Reference(serial=1, statement=name))
+    smuggle(four.bravo, answer)
+    four.run(3_000)
+    assert [len(one.got()) for one in (four.alpha, four.alt)] == [1, 1]
+    assert four.beside.states(1) == ["delivered"]
+    assert owed(*four.all) == [[end]] * 4
+
+
+def test_the_answer_with_the_highest_serial_counts_in_whatever_order_they_come(pair: Pair) -> None:
+    """One that a relay held back would open again what is kept (docs/protocol.md 20.4)."""
+    pair.bravo.lies = True
+    there, now = pair.bravo.endpoint.promises, pair.bravo.now()
+    pair.bravo.endpoint.context.out = Output()
+    name = octets(pair.bravo.memory.rows("received")[0]["hash"])
+    answer = content_pb2.Statement(serial=3, kind=content_pb2.STATEMENT_KIND_TEXT)
+    answer.in_reply_to.CopyFrom(content_pb2.Reference(serial=1, statement=name))
+    for answer.serial in (3, 2):
+        there.answered_by_us(Plane.REAL, answer, now)
+    assert there.answered(Plane.REAL, 1) == 3
+
+
+def test_an_older_promise_does_not_outlive_a_newer_one_that_is_kept(pair: Pair) -> None:
+    """docs/protocol.md 20.3: the newest one counts."""
+    pair.alpha.lies = True
+    here, now = pair.alpha.endpoint.promises, pair.alpha.now()
+    pair.alpha.endpoint.context.out = Output()
+    name = octets(pair.alpha.memory.rows("sent")[0]["hash"])
+    answer = content_pb2.Statement(serial=3, kind=content_pb2.STATEMENT_KIND_TEXT)
+    answer.in_reply_to.CopyFrom(content_pb2.Reference(serial=1, statement=name))
+    here.answered_by_peer(Plane.REAL, answer, now)
+    for said, after in ((5, 3), (6, 2)):
+        receipt = content_pb2.Receipt(time_ms=said, reply_by_ms=now.wall + 10, answered=after)
+        receipt.item.add(serial=1, statement=name)
+        here.take(SENT, Plane.REAL, 1, receipt, now)
+        assert len(here.open) == (said == 5)
+    assert Delete("promise", {"way": SENT, "plane": "real", "serial": 1}) in pair.alpha.endpoint.context.out.changes
 
 
 def test_talk_climbs_no_rung(pair: Pair) -> None:
