@@ -100,10 +100,7 @@ class Promises:
         if answer <= receipt.answered:
             return False
         # It may have come before what it names, and have named another statement.
-        row = self._ctx.history.sent(plane, answer) if way == RECEIVED else None
-        content = row.content if row is not None else None
-        if way == SENT:
-            content = self._ctx.history.received(plane, answer)
+        content = self._ctx.history.received(plane, answer) if way == SENT else self._said(plane, answer)
         names = None if content is None else decode_statement(content).in_reply_to.statement
         return names in (None, receipt.item[0].statement)
 
@@ -121,14 +118,17 @@ class Promises:
         if item is not None and not item.is_void:
             content = item.content if item.answers else None
         else:
-            row = self._ctx.history.sent(plane, serial)
-            content = None if row is None else row.content
+            content = self._said(plane, serial)
         if content is None:
             return
         statement = decode_statement(content)
         if self._answers(RECEIVED, plane, statement) and self._has_authority(plane, statement):
             self._climb(RECEIVED, plane, _ARRIVED, statement, now)
             self._keep(RECEIVED, plane, statement, now)
+
+    def _said(self, plane: Plane, serial: int) -> bytes | None:
+        row = self._ctx.history.sent(plane, serial)
+        return None if row is None else row.content
 
     def _has_authority(self, plane: Plane, statement: content_pb2.Statement) -> bool:
         setup = self._ctx.setup

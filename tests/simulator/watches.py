@@ -5,7 +5,7 @@
 | handover | a watch takes over what is open, by number, and by the signature of who takes it (25.9 to 25.11) |
 | asked | what a record answers is so, it does answer, and nobody is told what nobody answered (25.6, 25.7) |
 | listed | at every terminal a challenge is listed with the answers that are there, whatever came first (25.7) |
-| watch | what was opened or promised at one terminal is so at its siblings: nobody opens it again (23.5, 25.9) |
+| watch | what is opened at one terminal is so at its siblings (23.5, 25.9), and all list the same promises (20.4) |
 | talk | nothing of the service channel is a statement: no plane, authority or rung of one (25.1) |
 | line | at most one piece of talk is on the line and in nobody's custody (25.3) |
 

@@ -173,3 +173,16 @@ def test_rungs_are_those_of_the_same_plane(pair: Pair) -> None:
     pair.run(1_000)
     (talk,) = StatementViews(pair.bravo.store).received(Plane.SERVICE, HERE, ("service", 1))
     assert (view(pair, 1).shown_to, talk.shown_to, talk.shown_ms) == ("The Prime Minister", "", 0)
+
+
+def test_an_answer_stands_beside_what_it_names(pair: Pair) -> None:
+    """An answer that came first may mean what a sibling said under that number (docs/protocol.md 20.4, 23.8)."""
+    pair.bravo.read(1)
+    assert pair.bravo.submit("So we have read.", in_reply_to=1).ok
+    pair.run(1_000)
+    assert view(pair, 1).answered_by == 1
+    assert isinstance(pair.bravo, Stored)
+    pair.bravo.lies = True
+    row = {**pair.bravo.memory.rows("received")[0], "hash": bytes(32)}
+    pair.bravo.store.commit([Output(changes=[Put("received", row)])], pair.bravo.now())
+    assert view(pair, 1).answered_by == 0
