@@ -233,6 +233,23 @@ def test_a_promise_made_after_an_answer_that_got_another_number_stands(pair: Pai
     assert owed(pair.alpha, pair.bravo) == [[end]] * 2
 
 
+@pytest.mark.parametrize("hears", [True, False])
+def test_a_terminal_that_learns_late_of_an_answer_and_its_delivery_lists_it_no_more(four: Quartet, hears: bool) -> None:
+    """By a receipt that came before the answer, or by its sibling alone (docs/protocol.md 20.4, 23.5)."""
+    assert four.bravo.promise(1, four.bravo.now().wall + 10 * MINUTE).ok
+    four.run(2_000)
+    away = [(four.beside, four.alpha), (four.beside, four.alt)] if not hears else []
+    four.part((four.bravo, four.beside), *away)
+    assert four.bravo.submit("It is ours.", in_reply_to=1).ok
+    four.run(3_000)
+    assert [len(rows) for rows in owed(*four.all)] == [0, 0, 0, 1]
+    four.meet()
+    four.part(*away)
+    four.run(30_000)
+    assert four.beside.states(1) == ["delivered"]
+    assert owed(*four.all) == [[]] * 4
+
+
 def test_what_lacks_its_release_keeps_no_promise_at_any_terminal() -> None:
     """A thief's answer would end what its party owes (docs/protocol.md 19.7, 20.4 and 23.5)."""
     four = Quartet()
