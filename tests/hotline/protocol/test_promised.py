@@ -13,6 +13,7 @@ from hotline.wire.v1 import content_pb2
 from .offices import TWO, smuggle
 from .pair import FLASH, IMMEDIATE, Pair, Party, clear, durable, losing
 from .quartet import Quartet
+from .test_again import frame
 from .test_ladder import MINUTE, deaf, kept, promises, until
 from .test_release import plain
 
@@ -121,6 +122,22 @@ def test_an_answer_that_arrived_all_the_same_keeps_it(pair: Pair) -> None:
     assert pair.bravo.states(1) == ["expired", "delivered"]
     assert owed(pair.bravo) == [[]]
     assert kept(pair.bravo) == [("received", 1, 1, 0)]
+
+
+def test_an_answer_that_arrived_after_its_place_was_given_away_keeps_it(pair: Pair) -> None:
+    """A peer that lost the empty one may still be given it by a relay (docs/protocol.md 12.7, 20.4)."""
+    assert pair.bravo.promise(1, until(pair, 10 * MINUTE)).ok
+    pair.run(500)
+    pair.weather = losing(lambda sender, relay, envelope: sender is pair.bravo and durable(envelope))
+    assert pair.bravo.submit("It is ours.", in_reply_to=1, valid_for_ms=1_000).ok
+    pair.run(2_000)
+    pair.weather = clear
+    pair.run(20_000)
+    assert (pair.bravo.states(1), len(owed(pair.bravo)[0])) == (["expired"], 1)
+    said = pair.bravo.memory.sent(Plane.REAL, 1)
+    assert said is not None
+    pair.bravo.hear("relay-1", frame(pair.alpha, content_pb2.STAGE_DELIVERED, said.hash))
+    assert (pair.bravo.states(1), owed(pair.bravo)) == (["expired", "delivered"], [[]])
 
 
 def test_what_a_terminal_said_and_nobody_got_keeps_no_promise(four: Quartet) -> None:
@@ -299,6 +316,7 @@ def test_an_older_promise_does_not_outlive_a_newer_one_that_is_kept(pair: Pair) 
         receipt.item.add(serial=1, statement=name)
         here.take(SENT, Plane.REAL, 1, receipt, now)
         assert len(here.open) == (said == 5)
+        assert not here.is_newest(SENT, Plane.REAL, 1, receipt), "what is being committed is known"
     assert Delete("promise", {"way": SENT, "plane": "real", "serial": 1}) in pair.alpha.endpoint.context.out.changes
 
 
