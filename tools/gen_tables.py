@@ -105,7 +105,7 @@ RECORDS: Final = {
     "key.request.sent": "We could not open an epoch of the peer (7.7).",
     "log.freeze": "The last entry of a log that is closed in good order (13.5).",
     "log.open": "The first entry of a new log; it says where the one before it ends (13.5).",
-    "log.vouched": "Somebody has told what was seen of this log: heads are signed for others from here on (13.5).",
+    "log.vouched": "All others, `by` last, or witnesses have told what they saw of it: it is shown now (13.5).",
     "msg.authority": "What the release of a received statement is worth here (19.5).",
     "mirror.conflict": "A sibling holds another statement of our party under a serial than we do (23.8).",
     "mirror.refused": "A sibling's statement of an earlier term is not taken: nobody has received it (23.6).",

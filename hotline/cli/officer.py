@@ -132,7 +132,8 @@ def _print_ledger(ledger: dict[str, Any], peer_size: int) -> None:
     epoch = "" if ledger["log_epoch"] == 1 else f" (log {ledger['log_epoch']})"
     parts = [f"{ledger['size']} logged{epoch}"]
     if not ledger["vouched"]:
-        parts.append("nobody has vouched for it since the start: nothing of it is shown yet")
+        awaited = ", ".join(ledger["awaited"])
+        parts.append(f"nothing of it is shown before {awaited} or witnesses have told what they have seen of it")
     else:
         parts.append(f"{ledger['peer_cosigned']} cosigned by the peer")
         if ledger["quorum"] is not None:

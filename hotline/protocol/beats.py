@@ -145,7 +145,8 @@ class Beats:
 
     def _exchange(self, path: Path, now: Instant) -> content_pb2.LogExchange | None:
         """What this beat says of the ledgers: rarely anything, at once when one of us does not know its own."""
-        asking = not self._own_log.vouched
+        base = self._ctx.setup.remote_log.base
+        asking = self._own_log.asks(base)
         offered = self._own_log.round_head()
         new_log = offered is not None and offered.epoch != self._told_epoch
         due = path.is_due(None if new_log else self._checkpoint_at, now)
@@ -156,7 +157,7 @@ class Beats:
             self._peer_log.answer(exchange, now)
             self._owes_answer = False
         if due and not asking:
-            self._own_log.offer(exchange, self._ctx.setup.remote_log.base)
+            self._own_log.offer(exchange, base)
             self._checkpoint_at = now.mono
             self._told_epoch = offered.epoch if offered is not None else self._told_epoch
         return exchange

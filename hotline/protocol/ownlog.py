@@ -1,7 +1,7 @@
 """Our own ledger before others: what of it may be shown, who vouches for it, and when it must begin anew.
 
-docs/protocol.md 13.5 to 13.7. A log that was seen larger than it is never signs again; until somebody who can know
-has answered, nothing of it is shown.
+docs/protocol.md 13.5 to 13.7. A log that was seen larger than it is never signs again; until all who can know have
+answered, nothing of it is shown.
 """
 
 from __future__ import annotations
@@ -66,6 +66,9 @@ class OwnLog:
         self._epoch = context.ledger.head().epoch
         self._quarter = ""
         self._answered: set[str] = set()
+        """Witnesses that have shown what they hold."""
+        self._told: dict[str, None] = {}
+        """Bases of the terminals that have told in this run what they have seen of our logs; the last one is last."""
         self._rounds: OrderedDict[tuple[int, int], _Round] = OrderedDict()
         self._round_at = 0
         self._quorum_at = 0
@@ -149,13 +152,28 @@ class OwnLog:
         self._quarter = _quarter(now)
         self._ctx.out.changes.append(Put("fact", {"name": "log.quarter", "value": self._quarter.encode()}))
 
+    def asks(self, base: str) -> bool:
+        """Whether the terminal of `base` has yet to tell what it has seen: until then it is shown nothing new."""
+        return base not in self._told
+
+    @property
+    def awaited(self) -> list[str]:
+        """Terminals that may hold what this log would contradict, and have not told; one that sleeps is none."""
+        lines = (line for ctx in (self._ctx, *self._ctx.fellows) for line in ctx.lines if line.awake)
+        ends = (line.setup for line in lines if self.asks(line.setup.remote_log.base))
+        return [f"{end.remote.party}/{end.remote.name}" for end in ends]
+
+    def _vouch_if_told(self) -> None:
+        if self._told and not self.vouched and not self.awaited:
+            self._vouch(next(reversed(self._told)))
+
     def _vouch(self, by: str) -> None:
         if not self.vouched:
             self.vouched = True
             self._round_at = 0
             self._ctx.record(VOUCHED, by=by)
 
-    def seen(self, note: bytes, who: str, now: Instant) -> None:
+    def seen(self, note: bytes, now: Instant) -> None:
         """Somebody holds this head of ours. Raises RemoteError if we did not sign it, or no log can follow it."""
         held = open_head(note, self._ctx.setup.local_log)
         check_epoch(held.epoch, LOG_EPOCH_MAX - 1)
@@ -165,7 +183,6 @@ class OwnLog:
         if held.epoch == head.epoch and held.size <= head.size and self._root_at(held.size) == held.root:
             return
         self._begin("restored", held.epoch, now)
-        self._vouch(who)
 
     def _root_at(self, size: int) -> bytes:
         head = self._ctx.ledger.head()
@@ -189,7 +206,7 @@ class OwnLog:
     def peer_told(self, log: content_pb2.LogExchange, base: str, now: Instant) -> None:
         """Another terminal has told what it has seen and linked of our log. Raises RemoteError if that is not ours."""
         if log.seen:
-            self.seen(log.seen, base, now)
+            self.seen(log.seen, now)
         head, known = self._ctx.ledger.head(), self._known[base]
         if log.seen and head.epoch == self._epoch:
             told = open_head(log.seen, self._ctx.setup.local_log)
@@ -198,7 +215,8 @@ class OwnLog:
             known.linked = log.linked
             if log.cosignature:
                 self.peer_cosignature(base, log.linked, log.cosignature, now)
-        self._vouch(base)
+        self._told[base] = self._told.pop(base, None)
+        self._vouch_if_told()
 
     # --- witnesses ---------------------------------------------------------------------------------------------------
 
@@ -206,7 +224,7 @@ class OwnLog:
         """A witness showed what it holds of our log."""
         try:
             if event.note:
-                self.seen(event.note, event.witness, now)
+                self.seen(event.note, now)
         except RemoteError as error:
             self._ctx.refuse(event.witness, f"checkpoint-{error.reason}", now)
             return
@@ -287,6 +305,7 @@ class OwnLog:
 
     def due(self, now: Instant) -> None:
         """Give the newest head to everyone, miss a quorum, close a log that is full or old."""
+        self._vouch_if_told()  # also when the one that was still awaited has fallen asleep
         if self._round_at <= now.mono:
             self._rotate(now)
             begun = self._begin_round()

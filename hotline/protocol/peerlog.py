@@ -117,8 +117,10 @@ class PeerLog:
 
     def due(self, now: Instant) -> None:
         """Look at the heads that wait. Only those that could tell something new are verified."""
-        if self._look_at is None or self._look_at > now.mono:
-            return
+        if self._look_at is not None and self._look_at <= now.mono:
+            self._look(now)
+
+    def _look(self, now: Instant) -> None:
         self._look_at = None
         waiting, self._waiting = list(self._waiting), deque(maxlen=CLAIMS_WAITING_MAX)
         before = self.seen
@@ -250,6 +252,7 @@ class PeerLog:
 
     def answer(self, exchange: content_pb2.LogExchange, now: Instant) -> None:
         """Say what we have seen and linked, and cosign what is linked."""
+        self._look(now)  # the peer may go on by what it is told now
         exchange.answered = True
         turn, self._answers = self._answers % (len(self._disputed) + 1), self._answers + 1
         seen = self._elsewhere or self.seen

@@ -159,6 +159,7 @@ def _ledger(endpoint: Endpoint) -> dict[str, Any]:
         "size": head.size,
         "root": head.root.hex(),
         "vouched": own.vouched,
+        "awaited": own.awaited,
         "peer_linked": known.linked,
         "peer_cosigned": known.cosigned,
         "witnessed": own.witnessed,

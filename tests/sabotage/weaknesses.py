@@ -116,7 +116,7 @@ def _without_predecessor(ahead: Ahead) -> Ahead:
 def no_ratchet() -> None:
     """Nobody remembers how large the ledger was, and what others say of it is not heard."""
     Ratchet.load = lambda self, log: None  # type: ignore[method-assign]
-    OwnLog.seen = lambda self, note, who, now: None  # type: ignore[method-assign]
+    OwnLog.seen = lambda self, note, now: None  # type: ignore[method-assign]
     Answers.skip_to = lambda self, plane, serial, now: None  # type: ignore[method-assign]
 
 

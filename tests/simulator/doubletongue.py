@@ -91,3 +91,4 @@ class TwoLedgers:
         for one in conference.members.values():
             one.sending._own_log = _Mum()
             one.own_log.seen = lambda *_: None  # type: ignore[method-assign] - it knows better
+            one.own_log._told = dict.fromkeys(one.own_log._known)  # and waits for nobody's word of it

@@ -1094,7 +1094,7 @@ class LogExchange(_message.Message):
     cosignature: _builtins.bytes
     """Our cosignature (time and signature) over the peer's head of `linked` entries."""
     asked: _builtins.bool
-    """We have just started and do not know what has been seen of our log."""
+    """We have started and do not know yet what the recipient has seen of our log."""
     answered: _builtins.bool
     """This tells what we have seen: `seen` and `linked` are our answer, also where they are empty."""
     @_builtins.property
