@@ -273,11 +273,16 @@ class Beats:
             path.beat_soon(now)
         try:
             if log.answered:
-                self._own_log.peer_told(log, ctx.setup.remote_log.base, now)
+                base = ctx.setup.remote_log.base
+                before = self._own_log.known_to(base).seen
+                self._own_log.peer_told(log, base, now)
+                if self.gossip is not None and self._own_log.leads_past(base, before):
+                    self._checkpoint_at = None
+                    path.beat_soon(now)
             before = self._peer_log.linked
             self._peer_log.heard(log, now)
-            if self._peer_log.linked is not before:
-                self._owes_answer = True  # our cosignature: the peer counts it by rounds that pass
+            if self._peer_log.linked is not before or (log.checkpoint and self._peer_log.names_another):
+                self._owes_answer = True  # our cosignature, which the peer counts by rounds that pass, or what to prove
                 path.beat_soon(now)
         except RemoteError as error:
             ctx.refuse(path.setup.name, f"checkpoint-{error.reason}", now)

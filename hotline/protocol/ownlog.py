@@ -203,6 +203,13 @@ class OwnLog:
             exchange.proof.extend(self._ctx.ledger.consistency(start, offered.size))
             exchange.proof_from = start
 
+    def leads_past(self, base: str, before: SignedHead | None) -> bool:
+        """Whether what is offered leads past a head that the terminal of `base` has named since `before` (26.12)."""
+        offered, known = self.round_head(), self._known[base]
+        if offered is None or known.seen is None or known.seen == before:
+            return False
+        return 0 < known.linked < known.seen.size < offered.size
+
     def peer_told(self, log: content_pb2.LogExchange, base: str, now: Instant) -> None:
         """Another terminal has told what it has seen and linked of our log. Raises RemoteError if that is not ours."""
         if log.seen:

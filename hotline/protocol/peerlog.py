@@ -105,9 +105,15 @@ class PeerLog:
         if known is not None and known.root != head.root:
             self._accuse("peer-fork", "the peer signed two different ledgers of one size", known, head)
         elif linked is not None and head.epoch == linked.epoch and head.size > linked.size:
-            self._elsewhere = head  # what we say that we have seen: the peer proves its way there next
+            if self._elsewhere is None or self._elsewhere.epoch != head.epoch:  # else every proof would come too late
+                self._elsewhere = head  # what we say that we have seen: the peer proves its way there next
         elif held is None:
             self.claim(note, path, now)
+
+    @property
+    def names_another(self) -> bool:
+        """Whether the peer is asked to prove the way to a head that a third party holds."""
+        return self._elsewhere is not None
 
     def next_to_tell(self) -> bytes:
         """What third parties are told now: the newest head that the peer signed, in turn with two that convict it."""
@@ -216,6 +222,9 @@ class PeerLog:
         known = self._held((head.epoch, start))
         if known is None or known.size > linked.size or not proof:
             return  # made for another moment: the next one will fit
+        between = self._elsewhere
+        if between is not None and known.place < between.place < head.place:
+            return  # the same: it does not lead by way of what somebody else holds (26.12)
         try:
             verify_consistency(known.size, head.size, proof, known.root, head.root)
         except Untrusted:

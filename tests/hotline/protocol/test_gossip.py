@@ -215,6 +215,50 @@ def test_a_larger_ledger_elsewhere_must_be_proven_here(forked: bool) -> None:
     assert charlies.linked.size >= head.size or forked
 
 
+@pytest.mark.parametrize("forked", [False, True])
+def test_no_proof_passes_over_a_ledger_elsewhere(forked: bool) -> None:
+    """What was under way as one party was shown another record would lead past that, and nobody would look at it again
+    (docs/protocol.md 26.12)."""
+    three = Trio().open()
+    alpha, _, charlie = three.all
+    three.run(12_000)
+    charlies, log = charlie.member(alpha).peer_log, alpha.memory.log
+    linked = charlies.linked
+    assert linked is not None
+    assert alpha.submit(ONE).ok
+    elsewhere = _another_ledger(alpha, log.head().size, lambda root: root[::-1] if forked else root)
+    assert alpha.submit(OTHER).ok
+    own = alpha.conference.first.own_log
+    own.seen = lambda *_: None  # type: ignore[method-assign] - a liar takes no notice
+    charlies.shown_to_another(elsewhere.note, "relay-1", charlie.now())
+    head = log.head()
+    past = content_pb2.LogExchange(checkpoint=head.note, proof_from=linked.size)
+    past.proof.extend(log.consistency(linked.size, head.size))
+    charlie.member(alpha).begin()
+    charlies.heard(past, charlie.now())
+    assert charlies.linked == linked
+    charlies.shown_to_another(head.note, "relay-1", charlie.now())
+    assert charlies._elsewhere == elsewhere, "else each new one would make the proofs under way worthless"
+    three.run(25_000)
+    assert ("peer-fork" in charlie.alarms()) is forked
+    assert charlies.linked.size >= head.size or forked
+
+
+def test_a_head_elsewhere_holds_no_link_up() -> None:
+    """Cosignatures of the others would lag a whole exchange behind, which is twenty minutes on a slow line
+    (docs/protocol.md 26.12)."""
+    three = Trio().open()
+    for number in range(8):
+        for one in three.all:
+            assert one.submit(f"number {number}").ok
+        three.run(10_000)
+        for one in three.all:
+            own = one.conference.first.own_log
+            offered = own.round_head()
+            assert offered is not None
+            assert {own.known_to(other.log.base).cosigned for other in one.others} == {offered.size}
+
+
 @pytest.mark.parametrize("early", [True, False], ids=["before it is told", "once it hears somebody"])
 def test_a_restored_party_learns_from_one_what_it_has_said_to_another(early: bool) -> None:
     """An honest capital that was given back an old disk would be convicted like a liar (docs/protocol.md 26.15)."""
