@@ -114,7 +114,7 @@ def played() -> Result:
 
 def watched() -> Result:
     """An amendment, and watches that read, answer, go through checklists and hand over, some of them cut off."""
-    return play(schedule(WATCH, 19_000, amendments=1), rest_ms=5_000)
+    return play(schedule(WATCH, 20_000, amendments=1), rest_ms=5_000)
 
 
 def _again(self: Sending, plane: Plane, *what: Any) -> Pending:
