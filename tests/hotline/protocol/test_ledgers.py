@@ -795,9 +795,12 @@ def test_a_witness_that_saw_more_than_the_peer_opens_a_new_log() -> None:
     """A backup newer than the peer's view would go on with a log that a witness has seen larger."""
     pair = Pair(policy=POLICY).open()
     pair.run(WITNESS_INTERVAL)
+    answer(pair.alpha, "w1", "w3")
+    assert pair.alpha.endpoint.own_log.witnessed > 0
     note = forged(pair.alpha, pair.alpha.memory.log.head().size + 5)
     pair.alpha.step(HeadSeen("w1", note))
     assert pair.alpha.memory.log.epoch == 2
+    assert pair.alpha.endpoint.own_log.witnessed == 0, "of the new log no quorum has seen anything"
     pair.run(2 * WITNESS_INTERVAL)
     assert pair.alpha.endpoint.own_log.known_to(pair.bravo.log.base).cosigned > 0
 

@@ -77,6 +77,18 @@ def test_the_bound_is_halved_once_for_what_was_under_way_together() -> None:
     assert pace.bound == before // 4
 
 
+def test_after_a_queue_the_bound_grows_by_one_statement_for_all_that_it_allows() -> None:
+    """It would be doubled into the same queue again and again (docs/protocol.md 12.2)."""
+    pace = Pace()
+    for _ in range(20):
+        pace.left(SIZE, 0, 10, alone=True, held_back=True)
+    pace.left(SIZE, 20, 2_000, alone=False, held_back=True)
+    halved = pace.bound
+    for _ in range(halved // SIZE):
+        pace.left(SIZE, 3_000, 3_010, alone=False, held_back=True)
+    assert halved + SIZE // 2 < pace.bound <= halved + SIZE
+
+
 def test_a_bound_that_nobody_waits_for_does_not_grow() -> None:
     """A quiet line would be flooded by the first drawer that is emptied."""
     pace = Pace()
