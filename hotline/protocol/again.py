@@ -8,7 +8,7 @@ from hotline.limits import OWED_AGAIN_MAX
 from hotline.machine import Instant, Plane, Put
 from hotline.protocol.composing import is_full
 from hotline.protocol.context import Context
-from hotline.protocol.copies import remember
+from hotline.protocol.lately import remember
 from hotline.protocol.mirror import Mirror
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.sending import Sending
@@ -71,7 +71,7 @@ class Again:
         item = _made(serial, stored, now)
         renumbered = self.has_moved(plane, serial)
         expired = ctx.history.has_sent_fact(plane, serial, SentState.EXPIRED.value)
-        delivered = self._mirror.late.is_told(plane, serial)
+        delivered = ctx.history.has_sent_fact(plane, serial, SentState.DELIVERED.value)
         # The void keeps the predecessor: an emptier one would let later statements overtake earlier ones.
         if renumbered or (expired and not delivered):
             item = void(ctx, plane, item)

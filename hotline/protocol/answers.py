@@ -16,6 +16,7 @@ from hotline.protocol.credence import Credence
 from hotline.protocol.custody import read_custody
 from hotline.protocol.entries import said
 from hotline.protocol.heads import said_head
+from hotline.protocol.lately import remember
 from hotline.protocol.mirror import Mirror
 from hotline.protocol.nonpapers import Name, size_class
 from hotline.protocol.outbox import LEFT, Pending, SentState
@@ -49,7 +50,6 @@ class Answers:
         self._tests = tests
         self._promises = promises
         self._challenges = challenges
-        self._said_lately = mirror.late.said
         """History does not know yet what the commit under way holds; two terminals of the peer may say the same."""
         self._told_restored: set[Plane] = set()
         self._credence = Credence(context)
@@ -170,7 +170,6 @@ class Answers:
         return True
 
     def _tell_delivered(self, plane: Plane, serial: int, now: Instant, *, test: bool) -> None:
-        self._mirror.late.told(plane, serial)
         self._sending.fact(plane, serial, SentState.DELIVERED, now, self._ctx.setup.remote.name, test=test)
 
     def said(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
@@ -203,10 +202,9 @@ class Answers:
         self._ctx.send_content(plane, ContentType.RECEIPT, content, now, transient=True, urgent=False)
 
     def _is_news(self, plane: Plane, serial: int, state: SentState) -> bool:
-        key = (plane, serial, state)
-        if key in self._said_lately or self._ctx.history.has_sent_fact(plane, serial, state.value):
+        if self._ctx.history.has_sent_fact(plane, serial, state.value):
             return False
-        copies.remember(self._said_lately, key, None)
+        self._ctx.history.reached(plane, serial, state.value)
         return True
 
     def _read(self, plane: Plane, serial: int, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
@@ -323,7 +321,7 @@ class Answers:
             return False
         key = (plane, decode_statement(item.content).first_serial or item.serial)
         times = self._moves.get(key, 0)
-        copies.remember(self._moves, key, times + 1)
+        remember(self._moves, key, times + 1)
         if times < RENUMBERED_MAX:
             return False
         own = self._ctx.outboxes[plane].pending.get(item.serial)

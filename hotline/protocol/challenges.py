@@ -31,9 +31,9 @@ from hotline.protocol.asking import (
 )
 from hotline.protocol.composing import check_room
 from hotline.protocol.context import Context
-from hotline.protocol.copies import remember
 from hotline.protocol.early import RECALLED_MAX, EarlyAnswers, take
 from hotline.protocol.events import AnswerChallenge, AskChallenge
+from hotline.protocol.lately import remember
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.sending import Sending
 from hotline.protocol.statements import check_text, decode_statement

@@ -14,6 +14,7 @@ from hotline.ledger.policy import Policy
 from hotline.limits import REFUSALS_RECORDED_PER_MINUTE, UNREAD_SHOWN_MAX
 from hotline.machine import Delivery, Entropy, Instant, Output, Plane, Private, Put, Record, Transmission
 from hotline.protocol.inbox import Inbox
+from hotline.protocol.lately import remember
 from hotline.protocol.nonpapers import Name, NonPapers, is_sealed
 from hotline.protocol.objectives import Objectives
 from hotline.protocol.outbox import BESIDE, Outbox, Pending
@@ -189,6 +190,7 @@ class Context:
     def share(self, first: Context) -> None:
         """One inbox, one row of serials and one count of refusals for all lines."""
         self.objectives = first.objectives
+        self.history.lately = first.history.lately
         self.inboxes, self.unread, self._refusals = first.inboxes, first.unread, first._refusals
         for plane, outbox in self.outboxes.items():
             outbox.last_in_precedence = first.outboxes[plane].last_in_precedence
@@ -346,14 +348,23 @@ class _Opened:
     def __init__(self, history: History, nonpapers: NonPapers) -> None:
         self._history = history
         self._nonpapers = nonpapers
+        self.lately: dict[tuple[Plane, int, str], None] = {}
+        """Stages that people were told of, and that may not be committed yet; of all lines."""
         self.sent_hash = history.sent_hash
         self.received_hash = history.received_hash
-        self.has_sent_fact = history.has_sent_fact
         self.moved_to = history.moved_to
         self.received_draft = history.received_draft
         self.received_signed = history.received_signed
         self.authority = history.authority
         self.rung = history.rung
+
+    def reached(self, plane: Plane, serial: int, stage: str) -> None:
+        """From now on ours of this serial has got so far."""
+        remember(self.lately, (plane, serial, stage), None)
+
+    def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
+        """Whether ours of this serial has got so far, in the step under way or before it."""
+        return (plane, serial, stage) in self.lately or self._history.has_sent_fact(plane, serial, stage)
 
     def sent(self, plane: Plane, serial: int) -> SentRow | None:
         row = self._history.sent(plane, serial)

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Final
 
 from hotline.limits import MIRROR_BATCH
 from hotline.machine import Delete, Instant, Plane
 from hotline.protocol.context import Context
+from hotline.protocol.lately import remember
 from hotline.protocol.neutral import NON_PAPER, VOIDS
 from hotline.protocol.outbox import Pending, SentState
 from hotline.protocol.statements import decode_statement, spans
 from hotline.wire.v1 import content_pb2
 
-REMEMBERED: Final = 4_096
 DOUBTS_ANSWERED_MAX: Final = 16
 """So often a sibling shows what it holds under a serial and knows no end of: then it is asked no more."""
-_KeyT = TypeVar("_KeyT")
-_ValueT = TypeVar("_ValueT")
-
-
-def remember(lately: dict[_KeyT, _ValueT], what: _KeyT, value: _ValueT) -> None:
-    """Until long after its commit; the oldest is forgotten."""
-    lately[what] = value
-    while len(lately) > REMEMBERED:
-        del lately[next(iter(lately))]
 
 
 def acknowledged(ctx: Context, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> list[int]:
@@ -60,19 +51,8 @@ class Late:
 
     def __init__(self, context: Context) -> None:
         self._ctx = context
-        self._told: dict[tuple[Plane, int], None] = {}
-        """Told as delivered, and maybe not committed yet."""
-        self._given_up: dict[tuple[Plane, int], None] = {}
-        """Told as expired, and maybe not committed yet."""
-        self.said: dict[tuple[Plane, int, SentState], None] = {}
-        """Other stages that any terminal of the peer has told, and that may not be committed yet."""
-
         self.doubted: dict[tuple[Plane, int], dict[int, int]] = {}
         """What had expired here when it was let go: a sibling may know that it arrived. How often each has answered."""
-
-    def given_up(self, plane: Plane, serial: int) -> None:
-        """People are told that this was not said."""
-        remember(self._given_up, (plane, serial), None)
 
     def doubt(self, plane: Plane, serial: int) -> None:
         """Nothing is sent in its place from here any more, so that the peer will not say that it has it."""
@@ -98,20 +78,11 @@ class Late:
         found = (serial for (one, serial) in self.doubted if one is plane)
         return {serial for serial in found if self.doubted[plane, serial].get(sibling, 0) < DOUBTS_ANSWERED_MAX}
 
-    def told(self, plane: Plane, serial: int) -> None:
-        """People are told that this is delivered."""
-        remember(self._told, (plane, serial), None)
-
-    def is_told(self, plane: Plane, serial: int) -> bool:
-        """Whether people were told so, in the step under way or before it."""
-        delivered = self._ctx.history.has_sent_fact(plane, serial, SentState.DELIVERED.value)
-        return (plane, serial) in self._told or delivered
-
     def is_news(self, plane: Plane, serial: int, statement: bytes) -> bool:
         """Whether it expired here, is the statement of this name, and nobody was told yet that it is delivered."""
         history = self._ctx.history
-        expired = (plane, serial) in self._given_up or history.has_sent_fact(plane, serial, SentState.EXPIRED.value)
-        if not expired or self.is_told(plane, serial):
+        expired = history.has_sent_fact(plane, serial, SentState.EXPIRED.value)
+        if not expired or history.has_sent_fact(plane, serial, SentState.DELIVERED.value):
             return False
         known = history.sent(plane, serial)
         return known is not None and known.hash == statement

@@ -12,7 +12,7 @@ from typing import Final
 from hotline.machine import Plane
 from hotline.protocol.asking import ASKED, HEARD
 from hotline.protocol.context import Context
-from hotline.protocol.copies import remember
+from hotline.protocol.lately import remember
 from hotline.protocol.neutral import ANSWERS
 from hotline.protocol.statements import decode_statement
 from hotline.wire.v1 import content_pb2

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from hotline.limits import MIRROR_BATCH
 from hotline.machine import Instant, Plane
 from hotline.protocol.context import Context
-from hotline.protocol.copies import copy_again, remember
+from hotline.protocol.copies import copy_again
+from hotline.protocol.lately import remember
 from hotline.protocol.voids import filler
 from hotline.wire.v1 import content_pb2
 

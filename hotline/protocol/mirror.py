@@ -13,10 +13,11 @@ from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol.branding import has_our_authority
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.context import Context
-from hotline.protocol.copies import DOUBTS_ANSWERED_MAX, Late, copy_again, remember
+from hotline.protocol.copies import DOUBTS_ANSWERED_MAX, Late, copy_again
 from hotline.protocol.entries import references, said
 from hotline.protocol.lacking import Lacking
 from hotline.protocol.language import link
+from hotline.protocol.lately import remember
 from hotline.protocol.neutral import CORRECTING, VOIDS, kind_word
 from hotline.protocol.outbox import Pending, SentState, said_first
 from hotline.protocol.promises import Promises
@@ -235,7 +236,6 @@ class Mirror:
     def _was_ahead(self, plane: Plane, serial: int, name: bytes, now: Instant) -> None:
         statement, receipt, line = self._ahead.pop((plane, serial), (b"", b"", self._ctx))
         if statement == name:
-            self.late.told(plane, serial)
             self._promises.delivered(plane, serial, self._drop(plane, serial, now), now)
             self._first().fact(plane, serial, SentState.DELIVERED, now, self._setup.remote.name)
             self._ctx.record(
@@ -300,7 +300,6 @@ class Mirror:
             if receipt.expired and pending is not None:
                 self._first().expire(plane, pending, now, f"said by {line.setup.remote.name}")
                 continue
-            self.late.told(plane, item.serial)
             self._drop(plane, item.serial, now)
             self._first().fact(plane, item.serial, SentState.DELIVERED, now, line.setup.remote.name)
             self._promises.delivered(plane, item.serial, pending, now)
@@ -361,7 +360,6 @@ class Mirror:
     def _not_said(self, plane: Plane, item: Pending, now: Instant) -> None:
         ctx = self._ctx
         self._let_go(plane, item.serial, now)
-        self.late.given_up(plane, item.serial)
         reason = f"not said: {ctx.standing.name(ctx.standing.turn.terminal)} has taken over"
         ctx.record("msg.expired", plane=plane.value, serial=item.serial, reason=reason)
         self._first().fact(plane, item.serial, SentState.EXPIRED, now, reason, test=item.is_test)

@@ -8,7 +8,7 @@ from typing import Final
 from hotline.limits import TIME_MAX
 from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol.context import Context
-from hotline.protocol.copies import remember
+from hotline.protocol.lately import remember
 from hotline.protocol.neutral import NON_PAPER
 from hotline.protocol.outbox import Pending
 from hotline.protocol.release import RELEASED, judge

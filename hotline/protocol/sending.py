@@ -367,6 +367,7 @@ class Sending:
     def fact(self, plane: Plane, serial: int, state: SentState, now: Instant, by: str, *, test: bool = False) -> None:
         """A stage of a statement's way: kept, and told to whoever watches."""
         self._ctx.objectives.reached(plane, serial, state)
+        self._ctx.history.reached(plane, serial, state.value)
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
         row = {**key, "stage": state.value, "at": now.wall, "by": by, "evidence": None}
         self._ctx.out.changes.append(Put("sent_fact", row))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hotline.limits import OWED_AGAIN_MAX, TIME_MAX
-from hotline.machine import Plane
+from hotline.machine import Output, Plane
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
@@ -300,3 +300,23 @@ def test_what_is_about_to_be_committed_as_renumbered_is_offered_as_an_empty_one(
     again.moved(Plane.REAL, 1)
     again.offer(Plane.REAL, 0, pair.alpha.now())
     assert pair.alpha.endpoint.context.outboxes[Plane.REAL].pending[1].is_void
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_what_expired_a_moment_ago_is_owed_no_more(pair: Pair, together: bool) -> None:
+    """What became of a statement in one commit would be forgotten within it, and what had expired be said again
+    (docs/protocol.md 12.12)."""
+    pair.weather = deaf(pair.bravo)  # type: ignore[assignment]
+    pair.alpha.submit("in time", valid_for_ms=2_000)
+    pair.run(1_000)
+    words = [frame(pair.bravo, DELIVERED, named) for named in (name(pair), OTHER)]
+    disk, waiting = pair.alpha.memory.apply, list[Output]()
+    if together:
+        pair.alpha.memory.apply = waiting.append  # type: ignore[method-assign]
+    pair.run(1_500)
+    for word in words:
+        pair.alpha.hear("relay-1", word)
+        assert pending(pair) == []
+    assert (pair.alpha.states(1), restored(pair)) == (["expired", "delivered"], 0)
+    for output in waiting:
+        disk(output)

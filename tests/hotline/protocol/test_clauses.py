@@ -17,7 +17,7 @@ from hotline.ledger.note import Ed25519Signer, parse_note
 from hotline.ledger.policy import parse_policy
 from hotline.limits import REFUSALS_RECORDED_PER_MINUTE, ROUNDS_KEPT, SERIAL_MAX, WITNESS_INTERVAL
 from hotline.machine import Instant, LinkClosed, Output, Plane, RequestId
-from hotline.protocol import copies
+from hotline.protocol import lately
 from hotline.protocol.events import Closing, Cosigned, SendTest
 from hotline.protocol.paths import PathState
 from hotline.protocol.statements import (
@@ -590,11 +590,11 @@ def test_a_prekey_that_is_held_is_not_taken_again(pair: Pair) -> None:
 
 def test_what_was_told_lately_is_bounded() -> None:
     """A year of receipts would stay in memory."""
-    lately: OrderedDict[int, None] = OrderedDict()
-    for number in range(copies.REMEMBERED + 10):
-        copies.remember(lately, number, None)
-    assert len(lately) == copies.REMEMBERED
-    assert next(iter(lately)) == 10
+    kept: OrderedDict[int, None] = OrderedDict()
+    for number in range(lately.REMEMBERED + 10):
+        lately.remember(kept, number, None)
+    assert len(kept) == lately.REMEMBERED
+    assert next(iter(kept)) == 10
 
 
 @pytest.mark.parametrize(("quorum", "counts"), [("w", True), ("none", False)])

@@ -457,8 +457,7 @@ def test_what_had_expired_and_came_late_is_the_same_at_each_terminal_of_the_peer
 
 def nothing_committed(one: Terminal) -> None:
     """As long as this lasts no stage of a statement is in its history yet."""
-    for line in one.endpoint.context.lines:
-        line.history.has_sent_fact = lambda *_: False  # type: ignore[method-assign]
+    one.memory.has_sent_fact = lambda *_: False  # type: ignore[method-assign]
 
 
 def test_what_is_about_to_be_committed_as_delivered_is_a_copy_to_others(four: Quartet) -> None:
