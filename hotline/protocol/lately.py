@@ -10,7 +10,8 @@ _ValueT = TypeVar("_ValueT")
 
 
 def remember(lately: dict[_KeyT, _ValueT], what: _KeyT, value: _ValueT) -> None:
-    """Until long after its commit; the oldest is forgotten."""
+    """Until long after its commit; what was said last longest ago is forgotten."""
+    lately.pop(what, None)
     lately[what] = value
     while len(lately) > REMEMBERED:
         del lately[next(iter(lately))]

@@ -595,6 +595,9 @@ def test_what_was_told_lately_is_bounded() -> None:
         lately.remember(kept, number, None)
     assert len(kept) == lately.REMEMBERED
     assert next(iter(kept)) == 10
+    for number in (10, -1):
+        lately.remember(kept, number, None)
+    assert 10 in kept, "what the commit under way says anew is not yet in history"
 
 
 @pytest.mark.parametrize(("quorum", "counts"), [("w", True), ("none", False)])
