@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SENT: Final = "sent"
 RECEIVED: Final = "received"
 _Key = tuple[str, Plane, int]
+_AGENDA_MAX: Final = 4 * WATCHED_MAX
 
 
 @dataclass(slots=True)
@@ -78,6 +79,9 @@ class Objectives:
         way, plane, serial = key
         self._watched[way][plane, serial] = watched
         heapq.heappush(self._agenda, (watched.due_at, key))
+        if len(self._agenda) > _AGENDA_MAX:  # most of it was read since, or is watched no more
+            self._agenda = [(one.due_at, (way, plane, serial)) for way, plane, serial, one in self._all()]
+            heapq.heapify(self._agenda)
 
     def begin(self, way: str, plane: Plane, serial: int, precedence: int, now: Instant) -> None:
         """From now on somebody should read this one."""

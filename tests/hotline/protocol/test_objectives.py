@@ -311,6 +311,21 @@ def test_a_flood_of_the_peers_makes_nobody_forget_what_we_said(pair: Pair) -> No
     assert watch.oldest_unread_there(now) == (1, 0)
 
 
+def test_what_was_read_in_a_flood_is_kept_in_no_memory(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer that talks without end would fill it for half the objective of what is read long since (docs/protocol.md
+    4.7): its envelopes come by thousands a second."""
+    monkeypatch.setattr("hotline.protocol.objectives._AGENDA_MAX", 40)
+    watch, now = pair.alpha.endpoint.objectives, pair.alpha.now()
+    pair.alpha.endpoint.context.out = Output()
+    pair.alpha.lies = True
+    watch.begin("received", Plane.REAL, 1, FLASH, now)
+    for serial in range(2, 500):
+        watch.begin("received", Plane.REAL, serial, FLASH, now)
+        watch.end("received", Plane.REAL, serial)
+    assert len(watch._agenda) <= 40
+    assert watch.next_deadline() is not None, "the one that nobody has read still rings"
+
+
 def test_what_the_charter_in_force_gives_no_time_is_not_watched_after_a_restart(pair: Pair) -> None:
     """It would ring without end, or at once (docs/protocol.md 20.7)."""
     pair.alpha.submit("now", FLASH)
