@@ -22,11 +22,11 @@ from hotline.protocol.nonpapers import Name, size_class
 from hotline.protocol.outbox import LEFT, Pending, SentState
 from hotline.protocol.paths import Path
 from hotline.protocol.promises import SENT, Promises
+from hotline.protocol.receipts import note
 from hotline.protocol.sending import Sending
 from hotline.protocol.statements import decode_statement, spans
 from hotline.protocol.tables import Row
 from hotline.protocol.voids import void
-from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2, frame_pb2
 
@@ -195,10 +195,7 @@ class Answers:
         if not noted:
             return
         # Noted even if we do not know it: after a loss of state it would be repeated for ever.
-        answer = content_pb2.Receipt(stage=content_pb2.STAGE_NOTED, item=noted, time_ms=now.wall)
-        if receipt.stage != content_pb2.STAGE_READ:
-            answer.noted, answer.reply_by_ms = receipt.stage, receipt.reply_by_ms
-        content = encode(answer)
+        content = note(receipt, noted, now.wall)
         self._ctx.send_content(plane, ContentType.RECEIPT, content, now, transient=True, urgent=False)
 
     def _is_news(self, plane: Plane, serial: int, state: SentState) -> bool:

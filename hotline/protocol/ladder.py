@@ -12,10 +12,9 @@ from hotline.protocol.events import MarkRead, MarkShown, PromiseReply
 from hotline.protocol.neutral import NON_PAPER, SPOKEN, kind_of
 from hotline.protocol.nonpapers import Name
 from hotline.protocol.promises import RECEIVED, Promises
-from hotline.protocol.receipts import WORDS, Stage, Unnoted
+from hotline.protocol.receipts import WORDS, Stage, Unnoted, note
 from hotline.protocol.statements import NAME_MAX, decode_statement
 from hotline.protocol.tables import Saved
-from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
@@ -38,8 +37,9 @@ class Ladder:
             stage = _STAGES[str(row["stage"])]
             unnoted = Unnoted(Plane(str(row["plane"])), serial, name, str(row["officer"]), at, stage)
             unnoted.principal, unnoted.until, unnoted.retry_at = str(row["principal"]), until, now.mono
-            if stage == content_pb2.STAGE_REPLY_BY:
-                unnoted.answered = self._ctx.history.rung(RECEIVED, unnoted.plane, serial, "reply-by").answer
+            newest = self._ctx.history.rung(RECEIVED, unnoted.plane, serial, "reply-by")
+            if stage == content_pb2.STAGE_REPLY_BY and newest.said == at:  # else it is of an earlier program
+                unnoted.answered = newest.answer
             self._ctx.reads.add(unnoted)
 
     # --- what officers say -------------------------------------------------------------------------------------------
@@ -121,6 +121,10 @@ class Ladder:
             ctx.out.replies.append(Reply(event.request, False, "time", text))
             return
         said, stage = self._promises.later(plane, serial, now), content_pb2.STAGE_REPLY_BY
+        if said > TIME_MAX:
+            text = f"another terminal has promised an answer to #{serial} at the end of all time: nothing was promised"
+            ctx.out.replies.append(Reply(event.request, False, "time", text))
+            return
         item = Unnoted(plane, serial, name, event.officer, said, stage, until=until)
         item.answered = self._promises.answered(plane, serial)
         self._promised(plane, serial, item.receipt(), now)
@@ -138,7 +142,9 @@ class Ladder:
         """Name of a statement that an officer has opened; None, and a sentence, if there is nothing to say of it."""
         ctx = self._ctx
         name = ctx.inboxes[plane].known_hash(serial)
-        if name is None:
+        if plane is Plane.SERVICE:
+            text = f"#{serial} is operators' talk, which is neither shown nor promised an answer: nothing was said"
+        elif name is None:
             text = f"there is no statement #{serial} of the peer: nothing was said"
         elif serial in ctx.unread[plane] or self._held(plane, serial):
             text = f"#{serial} has not been opened: read it first; nothing was said"
@@ -168,13 +174,22 @@ class Ladder:
     def _owe(self, item: Unnoted, now: Instant) -> None:
         """The peer is told until it has noted it."""
         item.retry_at = now.mono
-        row: dict[str, str | int | bytes | None] = {**_key(item.plane, item.serial, item.stage), "hash": item.hash}
-        row |= {"officer": item.officer, "at": item.at, "principal": item.principal, "until": item.until}
-        self._ctx.out.changes.append(Put("unnoted", row))
+        self._ctx.out.changes.append(Put("unnoted", _row(item)))
         for line in self._ctx.lines[1:]:
             line.reads.add(replace(item))
         for key in self._ctx.reads.add(item):
             self._ctx.out.changes.append(Delete("unnoted", _key(*key)))
+
+    def _overtaken(self, plane: Plane, serial: int, newest: content_pb2.Receipt, now: Instant) -> None:
+        """Who has yet to note an older promise of ours is told the newest: the older one counts nowhere."""
+        stage, name, at = newest.stage, newest.item[0].statement, newest.time_ms
+        item = Unnoted(plane, serial, name, newest.officer, at, stage, until=newest.reply_by_ms)
+        item.answered, item.retry_at = newest.answered, now.mono
+        owed = [line for line in self._ctx.lines if line.reads.holds(plane, serial, stage)]
+        if owed:
+            self._ctx.out.changes.append(Put("unnoted", _row(item)))
+        for line in owed:
+            line.reads.add(replace(item))
 
     def due(self, now: Instant) -> None:
         """Repeat what officers said until it is noted."""
@@ -192,7 +207,8 @@ class Ladder:
         """A terminal has noted what an officer of ours said: the others are told it still, after a restart too."""
         stage = receipt.noted or content_pb2.STAGE_READ
         for item in receipt.item:
-            noted = self._ctx.reads.noted(plane, item.serial, item.statement, stage, receipt.reply_by_ms)
+            until, at = receipt.reply_by_ms, receipt.time_ms
+            noted = self._ctx.reads.noted(plane, item.serial, item.statement, stage, until, at)
             if noted and not any(line.reads.holds(plane, item.serial, stage) for line in self._ctx.lines):
                 self._ctx.out.changes.append(Delete("unnoted", _key(plane, item.serial, stage)))
         self.due(now)
@@ -209,14 +225,13 @@ class Ladder:
                     self._presented(plane, serial, receipt.officer, receipt.principal, now)
                 case content_pb2.STAGE_REPLY_BY if self._promises.is_newest(RECEIVED, plane, serial, receipt):
                     self._promised(plane, serial, receipt, now)
+                    self._overtaken(plane, serial, receipt, now)
         # Under a number that two terminals of the peer gave out we may hold the other statement, and hold it for good.
         here = [item for item in receipt.item if ctx.inboxes[plane].known_hash(item.serial) is not None]
         noted = [item for item in here if not self._held(plane, item.serial)]
         if noted:
-            answer = content_pb2.Receipt(stage=content_pb2.STAGE_NOTED, item=noted, time_ms=now.wall)
-            if receipt.stage != content_pb2.STAGE_READ:
-                answer.noted, answer.reply_by_ms = receipt.stage, receipt.reply_by_ms
-            ctx.send_content(plane, ContentType.RECEIPT, encode(answer), now, transient=True, urgent=False)
+            content = note(receipt, noted, now.wall)
+            ctx.send_content(plane, ContentType.RECEIPT, content, now, transient=True, urgent=False)
 
     def receipts(self, plane: Plane) -> Iterator[bytes]:
         """For a bundle: what the peer has not noted."""
@@ -224,6 +239,11 @@ class Ladder:
 
 
 _STAGES = {word: stage for stage, word in WORDS.items()}
+
+
+def _row(item: Unnoted) -> dict[str, str | int | bytes | None]:
+    row: dict[str, str | int | bytes | None] = {**_key(item.plane, item.serial, item.stage), "hash": item.hash}
+    return row | {"officer": item.officer, "at": item.at, "principal": item.principal, "until": item.until}
 
 
 def _key(plane: Plane, serial: int, stage: Stage) -> dict[str, str | int]:

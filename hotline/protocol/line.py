@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from hotline.errors import NotOpened, RemoteError
 from hotline.limits import KEY_REQUEST_INTERVAL
-from hotline.machine import Instant
+from hotline.machine import Instant, Plane
 from hotline.protocol.answers import Answers
 from hotline.protocol.beats import Beats
 from hotline.protocol.context import Context
@@ -114,6 +114,8 @@ class Line:
         receipt = decode_receipt(opened.inner.content)
         name = hashlib.sha256(opened.inner.content).digest()
         match receipt.stage:
+            case content_pb2.STAGE_SHOWN | content_pb2.STAGE_REPLY_BY if opened.plane is Plane.SERVICE:
+                raise RemoteError("stage")  # nobody says so of talk (25.2)
             case content_pb2.STAGE_DELIVERED:
                 if receipt.checkpoint:
                     self.peer_log.claim(receipt.checkpoint, path.setup.name, now)

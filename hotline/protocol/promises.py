@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from hotline.limits import TIME_MAX
 from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol.context import Context
 from hotline.protocol.lately import remember
@@ -63,8 +62,11 @@ class Promises:
     # --- promises ----------------------------------------------------------------------------------------------------
 
     def later(self, plane: Plane, serial: int, now: Instant) -> int:
-        """When a promise of ours is made: after every other one for that statement, whatever the clock says."""
-        return min(TIME_MAX, max(now.wall, self._rung(RECEIVED, plane, serial, _PROMISED).said + 1))
+        """When a promise of ours is made: after every other one for that statement, whatever the clock says.
+
+        Above TIME_MAX, which nobody takes, if somebody has promised at the last time there is.
+        """
+        return max(now.wall, self._rung(RECEIVED, plane, serial, _PROMISED).said + 1)
 
     def answered(self, plane: Plane, serial: int) -> int:
         """The highest serial under which we have answered a statement of the peer; 0 if we have not."""
@@ -73,7 +75,7 @@ class Promises:
     def is_newest(self, way: str, plane: Plane, serial: int, receipt: content_pb2.Receipt) -> bool:
         """Whether it was promised after what is known: what comes late or again undoes nothing."""
         known = self._rung(way, plane, serial, _PROMISED)
-        return (receipt.time_ms, receipt.reply_by_ms) > (known.said, known.until)
+        return (receipt.time_ms, receipt.reply_by_ms, receipt.answered) > known
 
     def take(self, way: str, plane: Plane, serial: int, receipt: content_pb2.Receipt, now: Instant) -> None:
         """An answer is promised, by the promiser's clock; a newer promise takes the place of an older."""
@@ -113,7 +115,7 @@ class Promises:
 
     def delivered(self, plane: Plane, serial: int, item: Pending | None, now: Instant) -> None:
         """The peer has our statement of this serial, pending until now as `item`: if it answers, a promise is kept."""
-        if plane is Plane.SERVICE:  # nobody promises to answer talk (25.1)
+        if plane is Plane.SERVICE:  # nobody promises to answer talk (25.2)
             return
         if item is not None and not item.is_void:
             content = item.content if item.answers else None

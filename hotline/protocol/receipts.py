@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -54,6 +54,16 @@ class Unnoted:
         return encode(self.receipt())
 
 
+def note(said: content_pb2.Receipt, items: Iterable[content_pb2.ReceiptItem], at: int) -> bytes:
+    """The receipt that notes what `said` says of `items`. Of a promise it tells which one."""
+    answer = content_pb2.Receipt(stage=content_pb2.STAGE_NOTED, item=items, time_ms=at)
+    if said.stage != content_pb2.STAGE_READ:
+        answer.noted, answer.reply_by_ms = said.stage, said.reply_by_ms
+    if said.stage == content_pb2.STAGE_REPLY_BY:
+        answer.time_ms = said.time_ms
+    return encode(answer)
+
+
 _Key = tuple[Plane, int, Stage]
 
 
@@ -86,11 +96,14 @@ class LadderReceipts:
         statement: bytes,
         stage: Stage = content_pb2.STAGE_READ,
         until: int = 0,
+        at: int = 0,
     ) -> bool:
-        """The peer has noted this word about this statement."""
+        """The peer has noted this word about this statement, a promise by both its times."""
         item = self._pending.get((plane, serial, stage))
         if item is None or item.hash != statement or item.until != until:
             return False
+        if stage == content_pb2.STAGE_REPLY_BY and item.at != at:
+            return False  # it notes an older promise until the same time
         del self._pending[plane, serial, stage]
         return True
 

@@ -670,6 +670,7 @@ class Receipt(_message.Message):
     stage: Global___Stage.ValueType
     officer: _builtins.str
     time_ms: _builtins.int
+    """With the NOTED for REPLY_BY: that of the promise."""
     received_through: _builtins.int
     checkpoint: _builtins.bytes
     """With DELIVERED: the receiver's newest signed head."""

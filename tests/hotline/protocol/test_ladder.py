@@ -151,8 +151,9 @@ def test_a_note_ends_only_what_it_names(pair: Pair) -> None:
     assert name is not None
     for stage, time in ((content_pb2.STAGE_READ, 0), (content_pb2.STAGE_SHOWN, 0), (content_pb2.STAGE_REPLY_BY, first)):
         assert not ctx.reads.noted(Plane.REAL, 1, name, stage, time)
-    assert len(ctx.reads) == 1
-    assert ctx.reads.noted(Plane.REAL, 1, name, content_pb2.STAGE_REPLY_BY, second)
+    (item,) = ctx.reads.of(Plane.REAL)
+    assert not ctx.reads.noted(Plane.REAL, 1, name, content_pb2.STAGE_REPLY_BY, second, item.at - 1)
+    assert ctx.reads.noted(Plane.REAL, 1, name, content_pb2.STAGE_REPLY_BY, second, item.at)
 
 
 def test_the_newest_promise_counts_in_whatever_order_they_come(pair: Pair) -> None:

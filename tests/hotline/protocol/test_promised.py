@@ -321,7 +321,7 @@ def test_an_older_promise_does_not_outlive_a_newer_one_that_is_kept(pair: Pair) 
 
 
 def test_talk_climbs_no_rung(pair: Pair) -> None:
-    """docs/protocol.md 25.1."""
+    """docs/protocol.md 25.2."""
     pair.alpha.lies = True
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(pair.alpha.endpoint.context.history, "sent", lambda *_: pytest.fail("looked up"))
