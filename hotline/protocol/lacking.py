@@ -11,6 +11,7 @@ from hotline.machine import Instant, Plane
 from hotline.protocol.context import Context
 from hotline.protocol.copies import copy_again
 from hotline.protocol.lately import remember
+from hotline.protocol.talk import outbox_room
 from hotline.protocol.voids import filler
 from hotline.wire.v1 import content_pb2
 
@@ -162,7 +163,10 @@ class Lacking:
                 self._offer(line, plane, first, min(last, first + MIRROR_BATCH - 1))
 
     def _offer(self, line: Context, plane: Plane, first: int, last: int) -> None:
+        waits, room = line.outboxes[plane].pending, outbox_room(plane, self._ctx.setup.outbox_max)
         for serial in range(first, last + 1):
+            if len(waits) >= room:
+                return  # it asks again: one that acknowledges nothing would have the whole record in memory
             copy_again(self._ctx, plane, serial, line)
 
 

@@ -256,6 +256,30 @@ def test_what_a_restored_terminal_has_lost_it_is_told_by_its_sibling(four: Quart
     assert [one.kinds().count("msg.copied") for one in four.all] == copied, "nothing is asked for any more"
 
 
+@pytest.mark.parametrize("plane", Plane)
+def test_what_a_sibling_asks_for_waits_for_it_up_to_a_bound(plane: Plane) -> None:
+    """One that acknowledges nothing, as a thief's, would have the whole record in memory (docs/protocol.md 4.7)."""
+    # docs/protocol.md 23.7
+    four = Quartet()
+    for one in four.all:
+        one.prepare(outbox_max=6)
+        if one is not four.alt:
+            one.start()
+    four.run(4_000)
+    for number in range(20):
+        assert four.alpha.submit(str(number), plane=plane).ok
+        four.run(1_000)
+    to_alternate = four.alt.number.to_bytes(2, "big")
+    four.weather = losing(lambda _, relay, envelope: durable(envelope) and envelope[2:4] == to_alternate)
+    four.alt.start()
+    four.run(10_000)
+    (line,) = four.alpha.endpoint.context.siblings
+    assert len(line.outboxes[plane].pending) == 6
+    four.weather = clear
+    four.run(30_000)
+    assert len(four.alt.said()) == 20, "it asks again"
+
+
 def test_talk_whose_receipt_was_lost_is_settled_by_the_one_that_speaks(four: Quartet) -> None:
     """It would wait at the other for as long as that stands by (docs/protocol.md 23.7)."""
     # docs/protocol.md 23.7
