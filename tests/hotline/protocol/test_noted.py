@@ -14,7 +14,7 @@ from hotline.wire.codec import decode, encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
-from .pair import Pair, Party, clear, durable, losing
+from .pair import FLASH, Pair, Party, clear, durable, losing
 from .quartet import Quartet, Terminal
 from .test_ladder import MINUTE, until
 from .test_promised import four, owed, pair
@@ -150,3 +150,20 @@ def test_what_a_peer_promises_for_talk_is_refused(pair: Pair, stage: content_pb2
     pair.run(500)
     assert pair.alpha.refusals()[-1:] == ["stage"]
     assert owed(pair.alpha) == [[]]
+
+
+def test_an_answer_that_gets_another_number_keeps_what_was_promised_before_that(pair: Pair) -> None:
+    """The two sides would not agree on what it keeps: each knows only the number under which it came (docs/protocol.md
+    12.6, 20.4)."""
+    early = pair.bravo.memory.copy()
+    assert pair.bravo.submit("first").ok
+    pair.run(1_000)
+    pair.cut()
+    pair.bravo.restart(early)
+    assert pair.bravo.submit("It is ours. More follows.", FLASH, in_reply_to=1).ok
+    end = until(pair, 10 * MINUTE)
+    assert pair.bravo.promise(1, end).ok
+    pair.join()
+    pair.run(5_000)
+    assert pair.bravo.states(1)[-1] == "renumbered"
+    assert owed(pair.alpha, pair.bravo) == [[]] * 2
