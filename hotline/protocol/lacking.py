@@ -33,7 +33,7 @@ class Lacking:
         self._mirror = mirror
         self.through = dict.fromkeys(Plane, 0)
         """Every statement of our party up to here is in this record, or in none."""
-        self._asked = dict.fromkeys(Plane, 0)
+        self._asked, self._asked_above = dict.fromkeys(Plane, 0), dict.fromkeys(Plane, 0)
         self._doubted = dict.fromkeys(Plane, 0)
         """Of what a sibling was last asked whether it knows a better end."""
         self._beats = 0
@@ -68,20 +68,31 @@ class Lacking:
         return self.through[plane]
 
     def _lacking(self, plane: Plane) -> tuple[int, int] | None:
-        """The next stretch to ask for; after the last one the first again."""
+        """The next stretch to ask for, in turn below the highest serial that we know and above, up to what others say.
+
+        A sibling that lies says so without end; it keeps nobody from what another one holds.
+        """
         heard = [line.peer.sent_through[plane] for line in self._ctx.lines if line.sibling]
-        top = max(self._ctx.outboxes[plane].last_serial, *heard)
-        start = max(self.through[plane], self._asked[plane])
+        known = self._ctx.outboxes[plane].last_serial
+        below = self._asked, self.through[plane], known
+        above = self._asked_above, max(self.through[plane], known), max(known, *heard)
+        turn = self._beats // max(1, len(self._ctx.siblings)) % 2  # each sibling is asked for both
+        first, second = (above, below) if turn else (below, above)
+        return self._following(plane, *first) or self._following(plane, *second)
+
+    def _following(self, plane: Plane, asked: dict[Plane, int], through: int, top: int) -> tuple[int, int] | None:
+        """What is lacking between these, and was not `asked` for yet; after the last one the first again."""
+        start = max(through, asked[plane])
         end = min(top, start + _LOOKED_AT)
         while start < end and not self._wants(plane, start + 1):
             start += 1
         if start >= end:
-            self._asked[plane] = start if start < top else 0
+            asked[plane] = start if start < top else 0
             return None
         last = start + 1
         while last < min(top, start + MIRROR_BATCH) and self._wants(plane, last + 1):
             last += 1
-        self._asked[plane] = last
+        asked[plane] = last
         return start + 1, last
 
     def _wants(self, plane: Plane, serial: int) -> bool:

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from hotline.limits import MIRROR_BATCH, SERIAL_SKIP_MAX
+from hotline.limits import MIRROR_BATCH, SERIAL_MAX, SERIAL_SKIP_MAX
 from hotline.machine import Output, Plane, RequestId, Transmission
 from hotline.protocol.copies import DOUBTS_ANSWERED_MAX
 from hotline.protocol.events import Translate
@@ -135,6 +135,23 @@ def test_what_a_sibling_lacks_is_offered_in_one_batch(four: Quartet) -> None:
         (Plane.EXERCISE, 7, 9),
         (Plane.SERVICE, 2, 3),
     ]
+
+
+def test_a_sibling_that_claims_without_end_keeps_nobody_from_asking_for_what_there_is(four: Quartet) -> None:
+    """What another sibling holds would not be asked for again while a thief's word of numbers lasts (docs/protocol.md
+    23.7)."""
+    mirror, (line,) = holding(four.alt, {1, 2, 5}, 6), four.alt.endpoint.context.siblings
+    asked = []
+    for claimed in (SERIAL_MAX, 400):
+        line.peer.sent_through[REAL] = claimed
+        for _ in range(30):
+            beat = content_pb2.Heartbeat()
+            mirror.lacking.write(beat, line)
+            asked.append((beat.lacking.first, beat.lacking.last))
+        assert asked.count((3, 4)) >= 5
+        assert asked.count((6, 6)) >= 5
+        assert len({one for one in asked if one[0] > 6}) >= 5, "it may be true"
+        asked.clear()
 
 
 def test_of_talk_too_a_beat_says_how_far_the_record_goes_and_what_it_lacks(four: Quartet) -> None:
