@@ -154,6 +154,20 @@ def test_a_sibling_that_claims_without_end_keeps_nobody_from_asking_for_what_the
         asked.clear()
 
 
+def test_each_sibling_is_asked_in_turn_for_what_is_old_and_for_what_is_new(four: Quartet) -> None:
+    """Behind a long stretch that nobody holds the newest would be asked for after minutes, or of one sibling alone
+    (docs/protocol.md 23.7)."""
+    mirror, siblings = holding(four.alt, (), 10_000), four.alt.endpoint.context.siblings
+    siblings.append(siblings[0])
+    siblings[0].peer.sent_through[REAL] = 10_500
+    new = []
+    for _ in range(8):
+        beat = content_pb2.Heartbeat()
+        mirror.lacking.write(beat, siblings[0])
+        new.append(beat.lacking.first > 10_000)
+    assert [new[::2].count(True), new[1::2].count(True)] == [2, 2]
+
+
 def test_of_talk_too_a_beat_says_how_far_the_record_goes_and_what_it_lacks(four: Quartet) -> None:
     """A sibling would take what the peer has said for what was received of ours (docs/protocol.md 23.7)."""
     mirror, (line,) = holding(four.alt, {1, 2, 5}, 6, Plane.SERVICE), four.alt.endpoint.context.siblings
