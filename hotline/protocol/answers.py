@@ -292,11 +292,11 @@ class Answers:
         if item is not None and self._contradicts_all(plane, item, now, hearsay=hearsay):
             return
         ctx.drop(plane, serial, now)
-        self.again.moved(plane, serial)
         for one in every:
             one.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
         if item is None:
-            return
+            return  # an empty one goes on nowhere
+        self.again.moved(plane, serial)
         statement = decode_statement(item.content)
         statement.first_serial = statement.first_serial or serial
         statement.serial = ctx.outboxes[plane].last_serial + 1

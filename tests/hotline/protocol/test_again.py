@@ -302,6 +302,19 @@ def test_what_is_about_to_be_committed_as_renumbered_is_offered_as_an_empty_one(
     assert pair.alpha.endpoint.context.outboxes[Plane.REAL].pending[1].is_void
 
 
+def test_an_empty_statement_that_is_refused_goes_on_nowhere(pair: Pair) -> None:
+    """What is said of the statement itself would be believed no more (docs/protocol.md 12.6, 20.2; storm 510164)."""
+    pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
+    pair.alpha.submit("It came late, and came.", valid_for_ms=4_000)
+    pair.run(6_000)
+    assert pair.alpha.states(1) == ["expired"]
+    pair.alpha.hear("relay-1", frame(pair.bravo, CONFLICT))
+    assert pending(pair) == []
+    pair.alpha.hear("relay-1", frame(pair.bravo, READ, name(pair), at=WALL + 10_000))
+    pair.run(100)
+    assert pair.alpha.states(1)[-1] == "read"
+
+
 @pytest.mark.parametrize("together", [False, True])
 def test_what_expired_a_moment_ago_is_owed_no_more(pair: Pair, together: bool) -> None:
     """What became of a statement in one commit would be forgotten within it, and what had expired be said again
