@@ -20,7 +20,7 @@ from hotline.limits import (
     UNREAD_SHOWN_MAX,
 )
 from hotline.machine import Instant, Output, Plane, RequestId
-from hotline.protocol import challenges, channeltests, copies, events, nonpapers
+from hotline.protocol import challenges, channeltests, events, lately, nonpapers
 from hotline.protocol.context import EndpointSetup, PeerView
 from hotline.protocol.events import SetPresence
 from hotline.protocol.heads import SignedHead
@@ -184,11 +184,11 @@ def test_answers_that_were_said_lately_are_bounded(pair: Pair) -> None:
     pair.alpha.lies = True
     said = content_pb2.Statement(serial=1, composed_ms=5)
     kept._ctx.standing.siblings = [2]  # one of them may bring what is answered
-    for serial in range(1, copies.REMEMBERED + 2):
+    for serial in range(1, lately.REMEMBERED + 2):
         said.in_reply_to.serial = serial
         kept._ctx.out = Output()
         kept.answered_by_us(REAL, said, pair.alpha.now())
-    assert len(kept._lately) == copies.REMEMBERED == 4_096
+    assert len(kept._lately) == lately.REMEMBERED == 4_096
     assert next(iter(kept._lately)) == (RECEIVED, REAL, 2, "answered")
     assert (kept.answered(REAL, 1), kept.answered(REAL, 2)) == (0, 1)
 
