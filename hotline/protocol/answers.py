@@ -110,18 +110,7 @@ class Answers:
             self._mirror.acknowledged(self._ctx, plane, copied, now)
             self._sending.pump(now)
             return
-        serials = [item.serial for item in receipt.item if self._deliver_one(plane, item, receipt.time_ms, now)]
-        if serials:
-            head = said_head(receipt.checkpoint, self._ctx.setup.remote_log)
-            for line in spans(serials):
-                self._ctx.record(
-                    "msg.delivered",
-                    plane=plane.value,
-                    serials=line,
-                    receipt=name.hex(),
-                    **head,
-                    **self._ctx.whose,
-                )
+        serials = self._deliver(plane, receipt, receipt.item, name, now)
         if serials or copied:
             self._sending.pump(now)
         self.again.doubt(plane, receipt, now, taken=set(serials))
@@ -132,6 +121,23 @@ class Answers:
             if pending is None and self._ctx.standing.siblings and not self._ctx.sibling:
                 self._mirror.heard_of(self._ctx, plane, item, name)
         return copies.acknowledged(self._ctx, plane, receipt, name, now)
+
+    def _deliver(
+        self,
+        plane: Plane,
+        receipt: content_pb2.Receipt,
+        items: Iterable[content_pb2.ReceiptItem],
+        name: bytes,
+        now: Instant,
+    ) -> list[int]:
+        """Of `items` those that are no longer owed on the word of this receipt; each has its entry."""
+        serials = [item.serial for item in items if self._deliver_one(plane, item, receipt.time_ms, now)]
+        head = said_head(receipt.checkpoint, self._ctx.setup.remote_log)
+        for line in spans(serials):
+            self._ctx.record(
+                "msg.delivered", plane=plane.value, serials=line, receipt=name.hex(), **head, **self._ctx.whose
+            )
+        return serials
 
     def _deliver_one(self, plane: Plane, named: content_pb2.ReceiptItem, at: int, now: Instant) -> bool:
         outbox, serial, statement = self._ctx.outboxes[plane], named.serial, named.statement
@@ -175,8 +181,8 @@ class Answers:
     def said(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
         """What a named officer of the peer did with these statements; it is noted whether or not it is news."""
         ours, noted = set[int](), []
+        self._deliver(plane, receipt, receipt.item, name, now)
         for item in receipt.item:
-            self._deliver_one(plane, item, receipt.time_ms, now)
             known = self._ctx.history.sent(plane, item.serial)
             if known is None and self._mirror.lacking.may_come(plane, item.serial, now):
                 continue  # a sibling said it: once it is here, we are told again
@@ -243,9 +249,8 @@ class Answers:
 
     def conflict(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
         """The peer holds other statements under these serials: ours were given out twice, after a loss of state."""
-        arrived = [] if self._ctx.sibling else self._arrived(plane, receipt, name, now)
-        for line in spans(arrived):
-            self._ctx.record("msg.delivered", plane=plane.value, serials=line, receipt=name.hex(), **self._ctx.whose)
+        if not self._ctx.sibling:
+            self._arrived(plane, receipt, name, now)
         if self._ctx.sibling or not self._ctx.standing.active:
             self._mirror.refused(self._ctx, plane, receipt, now)
             return
@@ -267,14 +272,14 @@ class Answers:
             self.renumber({plane: anew}, now)
         self.again.doubt(plane, receipt, now)
 
-    def _arrived(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> list[int]:
+    def _arrived(self, plane: Plane, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
         """What expired here and had arrived before: the void that should close the gap finds none."""
         self._copies(plane, receipt, name, now)
         self._mirror.named(self._ctx, plane, receipt.item, now)
         pending = self._ctx.outboxes[plane].pending
         named = receipt.item
         other = [one for one in named if one.serial not in pending or pending[one.serial].hash != one.statement]
-        return [one.serial for one in other if self._deliver_one(plane, one, receipt.time_ms, now)]
+        self._deliver(plane, receipt, other, name, now)
 
     def renumber(self, anew: Mapping[Plane, Iterable[int]], now: Instant, *, hearsay: bool = False) -> None:
         """Give unacknowledged statements new serials beyond everything the peer has seen; then they are sent."""

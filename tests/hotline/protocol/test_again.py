@@ -92,6 +92,23 @@ def said_twice(pair: Pair) -> tuple[Memory, bytes, bytes]:
     return before, first, second
 
 
+@pytest.mark.parametrize("stage", [DELIVERED, READ, SHOWN, REPLY_BY])
+def test_whatever_rung_tells_first_that_a_statement_arrived_is_entered_as_its_receipt(
+    pair: Pair, stage: content_pb2.Stage.ValueType
+) -> None:
+    """A terminal with an old disk may hear SHOWN alone: its ledger would not say why nothing is owed any more."""
+    # docs/protocol.md 9.7 and 13.3
+    pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
+    pair.alpha.submit("said before the loss, and owed again after it")
+    pair.run(500)
+    assert pending(pair) == [1]
+    pair.alpha.hear("relay-1", frame(pair.bravo, stage, name(pair)))
+    assert pending(pair) == []
+    assert "delivered" in pair.alpha.states(1)
+    assert pair.alpha.kinds().count("msg.delivered") == 1
+    assert pair.alpha.ledger_and_tables() == []
+
+
 @pytest.mark.parametrize("by", ["receipt", "conflict", "read"])
 def test_what_a_restored_peer_lost_behind_another_is_said_again(pair: Pair, by: str) -> None:
     """One side would hold it for read, the other would never have heard of it, and nobody would be alarmed."""
