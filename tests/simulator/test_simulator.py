@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from hotline.drill.simulator.world import World
 from tests.simulator.adversary import ADVERSARIES
 from tests.simulator.officers import DEEDS
 from tests.simulator.play import ROWS, Result, run_light, run_seed
 from tests.simulator.run import RARE, SELDOM, UNREACHED, Tally, _resume, seeds_for
 from tests.simulator.timers import LIGHT
-from tests.simulator.weather import WEATHERS
+from tests.simulator.weather import WEATHERS, Storm
 
 SEEDS = range(50)
 TIMED = {30: "very-slow", 31: "fast", 40: "mixed", 41: "slow", 45: "slow"}
@@ -49,6 +50,22 @@ def test_no_judge_complains_of_light_storms(seed: int) -> None:
     assert result.timers == LIGHT
     assert result.accepted > 5
     assert result.virtual_ms >= 300_000
+
+
+def test_nothing_that_a_storm_began_comes_after_its_end() -> None:
+    """Judges would reckon from a sky that is not clear yet, and complain of a path that is cut."""
+    world = World(1, 3, "fibre")
+    storm = Storm(world)
+    world.start()
+    world.run_until(5_000)
+    storm.obey("swizzle 253499")
+    world.run_until(5_100)
+    storm.obey("clear")
+    world.run_until(5_400)
+    streams = {cable.link for cable in world.cables.values()}
+    world.run_until(20_000)
+    assert "" not in streams
+    assert {cable.link for cable in world.cables.values()} == streams
 
 
 @pytest.mark.parametrize(("seed", "idle_hour"), [(2, True), (6, False)])

@@ -58,6 +58,8 @@ class Storm:
         self.on_clock: Callable[[EndpointNode, int], None] = lambda node, by: None
         self._parted: set[frozenset[int]] = set()
         self._listening = False
+        self._cleared = 0
+        """How often everything has ended."""
 
     def obey(self, command: str) -> None:
         """Raises ValueError if there is no such command."""
@@ -147,10 +149,16 @@ class Storm:
     def _swizzle(self, number: str) -> None:
         """Cut all cables one by one, mend them in another order; the number says when and in which."""
         rng = random.Random(int(number))
-        cables = list(self.world.cables.values())
+        cables, cleared = list(self.world.cables.values()), self._cleared
+
+        def cut(cable: Cable) -> None:
+            if self._cleared == cleared:  # else the storm ended before it came to this one
+                cable.cut = True
+                cable.break_now("swizzle")
+
         for cable in rng.sample(cables, len(cables)):
             at = self.world.time + rng.randint(0, 3_000)
-            self.world.at(at, lambda cable=cable: (setattr(cable, "cut", True), cable.break_now("swizzle")))  # type: ignore[misc]
+            self.world.at(at, lambda cable=cable: cut(cable))  # type: ignore[misc]
             self.world.at(at + rng.randint(100, 10_000), lambda cable=cable: setattr(cable, "cut", False))  # type: ignore[misc]
         self.played["swizzle"] += sum(bool(cable.link) for cable in cables) > 1
 
@@ -273,6 +281,7 @@ class Storm:
 
     def _clear(self) -> None:
         """Everything works again; what was lost stays lost, and clocks stay wrong."""
+        self._cleared += 1
         self.world.weather = Weather()
         self._parted.clear()
         for cable in self.world.cables.values():
