@@ -64,5 +64,5 @@ def answer(kind: str, given: Json, asked: Json) -> Json:
         return {"accept": False, "word": error.reason}
     except KeyFileError:
         return {"accept": False, "word": "shares"}
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ConfigError(f"not a question of the kind {kind} ({type(error).__name__}: {error})") from error
