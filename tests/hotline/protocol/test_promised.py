@@ -14,19 +14,10 @@ from .offices import TWO, smuggle
 from .pair import FLASH, IMMEDIATE, Pair, Party, clear, durable, losing
 from .quartet import Quartet
 from .test_again import frame
-from .test_ladder import MINUTE, deaf, kept, promises, until
+from .test_ladder import MINUTE, deaf, kept, pair, promises, until
 from .test_release import plain
 
-
-@pytest.fixture
-def pair() -> Pair:
-    """ALPHA has said one thing, and an officer of BRAVO has opened it."""
-    pair = Pair().open()
-    pair.alpha.submit("Whose aircraft is it?")
-    pair.run(500)
-    pair.bravo.read(1)
-    pair.run(500)
-    return pair
+__all__ = ["pair"]
 
 
 @pytest.fixture
