@@ -485,6 +485,26 @@ def test_what_is_shown_is_shown_again_ever_more_rarely_and_is_bounded(monkeypatc
     assert shown(1, at) == (True, 1)
 
 
+def test_a_name_is_compared_again_while_its_statement_is_being_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who told two parties different things would go free if both came within one commit (docs/protocol.md 26.11)."""
+    three = Trio().open()
+    three.bravo.lies = True
+    gossip, third = _told_to_charlie(three)
+    sent: list[bytes] = []
+    gossip._ctx.send_content = lambda plane, kind, content, *_, **__: sent.append(content) or True  # type: ignore[method-assign, func-returns-value]
+    monkeypatch.setattr("hotline.protocol.gossip._is_empty", lambda row: False)
+    third.context.inboxes[Plane.REAL] = Inbox(1, lambda serial: b"o" * 32)
+    key = (three.alpha.number, Plane.REAL, 1)
+    gossip._claims[key] = b"t" * 32
+    rows: list[SentRow] = []
+    third.context.history.received_signed = lambda plane, serial: next(iter(rows), None)  # type: ignore[method-assign]
+    gossip._compare(three.bravo.now())
+    assert (key in gossip._claims, len(sent)) == (True, 0)
+    rows.append(SentRow(b"content", b"s", b"o" * 32))
+    gossip._compare(three.bravo.now())
+    assert (key in gossip._claims, len(sent)) == (False, 1)
+
+
 def test_names_that_are_not_here_yet_are_bounded() -> None:
     """A peer would fill the memory with names of statements that never were (docs/protocol.md 26.11)."""
     three = Trio().open()
