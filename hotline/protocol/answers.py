@@ -50,7 +50,6 @@ class Answers:
         self._tests = tests
         self._promises = promises
         self._challenges = challenges
-        """History does not know yet what the commit under way holds; two terminals of the peer may say the same."""
         self._told_restored: set[Plane] = set()
         self._credence = Credence(context)
         self._moves: dict[tuple[Plane, int], int] = {}

@@ -37,9 +37,10 @@ class Ladder:
             stage = _STAGES[str(row["stage"])]
             unnoted = Unnoted(Plane(str(row["plane"])), serial, name, str(row["officer"]), at, stage)
             unnoted.principal, unnoted.until, unnoted.retry_at = str(row["principal"]), until, now.mono
-            newest = self._ctx.history.rung(RECEIVED, unnoted.plane, serial, "reply-by")
-            if stage == content_pb2.STAGE_REPLY_BY and newest.said == at:  # else it is of an earlier program
-                unnoted.answered = newest.answer
+            if stage == content_pb2.STAGE_REPLY_BY:
+                newest = self._ctx.history.rung(RECEIVED, unnoted.plane, serial, "reply-by")
+                # Where the times differ, the row is of an earlier program and names no answer.
+                unnoted.answered = newest.answer if newest.said == at else 0
             self._ctx.reads.add(unnoted)
 
     # --- what officers say -------------------------------------------------------------------------------------------

@@ -423,6 +423,14 @@ def _told_to_charlie(three: Trio) -> tuple[Gossip, Endpoint]:
     return gossip, three.bravo.member(three.alpha)
 
 
+def _shown(gossip: Gossip, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What it shows from now on; no statement counts as empty."""
+    sent: list[bytes] = []
+    gossip._ctx.send_content = lambda plane, kind, content, *_, **__: sent.append(content) or True  # type: ignore[method-assign, func-returns-value]
+    monkeypatch.setattr("hotline.protocol.gossip._is_empty", lambda row: False)
+    return sent
+
+
 def test_what_has_come_is_named_three_times_and_then_in_its_turn() -> None:
     """Each heartbeat would name everything, or what three beats lost never be compared (docs/protocol.md 26.10)."""
     three = Trio().open()
@@ -455,13 +463,11 @@ def test_what_is_shown_is_shown_again_ever_more_rarely_and_is_bounded(monkeypatc
     three = Trio().open()
     three.bravo.lies = True
     gossip, third = _told_to_charlie(three)
-    sent: list[bytes] = []
-    gossip._ctx.send_content = lambda plane, kind, content, *_, **__: sent.append(content) or True  # type: ignore[method-assign, func-returns-value]
+    sent = _shown(gossip, monkeypatch)
     content = bytes(GOSSIP_CONTENT_MAX)
     third.context.history.received_signed = lambda plane, serial: (  # type: ignore[method-assign]
         None if serial == 9 else SentRow(content + b"x" * (serial == 8), b"s", bytes(32))
     )
-    monkeypatch.setattr("hotline.protocol.gossip._is_empty", lambda row: False)
 
     def shown(serial: int, mono: int) -> tuple[bool, int]:
         before = len(sent)
@@ -490,9 +496,7 @@ def test_a_name_is_compared_again_while_its_statement_is_being_committed(monkeyp
     three = Trio().open()
     three.bravo.lies = True
     gossip, third = _told_to_charlie(three)
-    sent: list[bytes] = []
-    gossip._ctx.send_content = lambda plane, kind, content, *_, **__: sent.append(content) or True  # type: ignore[method-assign, func-returns-value]
-    monkeypatch.setattr("hotline.protocol.gossip._is_empty", lambda row: False)
+    sent = _shown(gossip, monkeypatch)
     third.context.inboxes[Plane.REAL] = Inbox(1, lambda serial: b"o" * 32)
     key = (three.alpha.number, Plane.REAL, 1)
     gossip._claims[key] = b"t" * 32
