@@ -204,10 +204,7 @@ class Answers:
         self._ctx.send_content(plane, ContentType.RECEIPT, content, now, transient=True, urgent=False)
 
     def _is_news(self, plane: Plane, serial: int, state: SentState) -> bool:
-        if self._ctx.history.has_sent_fact(plane, serial, state.value):
-            return False
-        self._ctx.history.reached(plane, serial, state.value)
-        return True
+        return not self._ctx.history.has_sent_fact(plane, serial, state.value)
 
     def _read(self, plane: Plane, serial: int, receipt: content_pb2.Receipt, name: bytes, now: Instant) -> None:
         if not self._is_news(plane, serial, SentState.READ):
