@@ -68,8 +68,8 @@ def seeds_for(what: str) -> float:
     return math.inf if what in RARE else math.log(ODDS) / -math.log(1 - 1 / in_one_of)
 
 
-LIGHT_SEEDS: Final = 20
-"""So many light storms have what one whole storm has: a fifth of the events, of which some things need two."""
+LIGHT_SEEDS: Final = 30
+"""So many light storms have what one whole storm has: a seventh of the events, of which some things need two."""
 
 
 class Tally:
@@ -147,7 +147,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first", "--start", type=int, default=0, help="the first seed (default 0)")
     parser.add_argument("--short", action="store_true", help="five virtual minutes each, no calm after the storm")
     parser.add_argument(
-        "--light", action="store_true", help="short storms with fewer events and rarer beats: a sixth of the work each"
+        "--light", action="store_true", help="short storms with fewer events and rarer beats: a quarter of the work"
     )
     parser.add_argument(
         "--usual", action="store_true", help="the usual timers in every seed, not those that each seed draws"

@@ -16,7 +16,7 @@ STORM_MS: Final = 180_000
 SHORT_STORM_MS: Final = 200_000
 SHORT_REST_MS: Final = 100_000
 """Clear sky after a short storm: five minutes with it, more if something is still owed."""
-LIGHT_SHARES: Final = (0.1, 0.35)
+LIGHT_SHARES: Final = (0.05, 0.25)
 """Of the events of a short storm, what a light one has."""
 DAY: Final = 86_400_000
 
@@ -151,7 +151,7 @@ def draw(seed: int, *, short: bool, storm_ms: int | None = None, timed: bool = F
 
 
 def draw_light(seed: int) -> Schedule:
-    """The short storm of a seed with a part of its events and rarer beats: a sixth of the work, and quick to read."""
+    """The short storm of a seed with a part of its events and rarer beats: a quarter of the work, and quick to read."""
     schedule, rng = draw(seed, short=True), random.Random(f"light {seed}")
     share = rng.uniform(*LIGHT_SHARES)
     events = (event for event in schedule.events if event.at >= schedule.storm_ms or rng.random() < share)

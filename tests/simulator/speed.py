@@ -5,12 +5,43 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from typing import Final
 from unittest.mock import patch
 
 from nacl.bindings import crypto_sign, crypto_sign_open
 
+from hotline.charter import cards
+from hotline.crypto.identity import verify_composite
+from hotline.crypto.signing import check_public_key
+from hotline.crypto.tls import check_certificate
 from tests.simulator.timers import LIGHT, SHARES
+
+_ONCE: Final = {
+    "hotline.charter.documents.verify_composite": verify_composite,
+    "hotline.charter.cards.check_public_key": check_public_key,
+    "hotline.charter.model.check_certificate": check_certificate,
+    "hotline.charter.model.open_terminal_card": cards.open_terminal_card,
+    "hotline.charter.model.open_officer_card": cards.open_officer_card,
+    "hotline.charter.model.open_relay_card": cards.open_relay_card,
+    "hotline.charter.model.identity_key": cards.identity_key,
+}
+"""What charters are read with: each says the same of the same bytes, and only what held is remembered."""
+_REMEMBERED: Final = {where: lru_cache(maxsize=4_096)(what) for where, what in _ONCE.items()}
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """Cards and signatures of charters that were read before hold without being computed again.
+
+    A schedule's charters are signed, amended and loaded a dozen times over, of which the officers' cards are the same
+    in all schedules.
+    """
+    with ExitStack() as patches:
+        for where, what in _REMEMBERED.items():
+            patches.enter_context(patch(where, what))
+        yield
 
 
 @contextmanager

@@ -27,7 +27,7 @@ SHARES: Final = {"usual": 40, "fast": 4, "slow": 24, "very-slow": 22, "mixed": 1
 """Kinds of timers, and in how many of a hundred storms."""
 _PACES: Final = {"fast": (0.1, 0.7), "slow": (2.0, 12.0), "very-slow": (12.0, 150.0), "mixed": (0.4, 40.0)}
 LIGHT: Final = "light"
-_LIGHT_BEAT_MS: Final = (2_000, 5_000)
+_LIGHT_BEAT_MS: Final = (4_000, 10_000)
 _LIGHT_CHECKPOINT: Final = 5
 """Heartbeats from one exchange of heads to the next, at most."""
 LEAST: Final = 50
