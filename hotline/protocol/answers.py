@@ -22,7 +22,7 @@ from hotline.protocol.nonpapers import Name, size_class
 from hotline.protocol.outbox import LEFT, Pending, SentState
 from hotline.protocol.paths import Path
 from hotline.protocol.promises import SENT, Promises
-from hotline.protocol.receipts import note
+from hotline.protocol.receipts import note, rung
 from hotline.protocol.sending import Sending
 from hotline.protocol.statements import decode_statement, spans
 from hotline.protocol.tables import Row
@@ -218,7 +218,7 @@ class Answers:
         if not self._is_news(plane, serial, SentState.SHOWN):
             return
         self._sending.fact(plane, serial, SentState.SHOWN, now, receipt.officer)
-        self._rung(plane, serial, "shown", receipt, now)
+        self._ctx.out.changes.append(rung(SENT, plane, serial, "shown", receipt, now))
         shown_to = {"officer": Private(receipt.officer.encode()), "principal": Private(receipt.principal.encode())}
         self._ctx.record("peer.shown", shown_to, plane=plane.value, serial=serial, receipt=name.hex())
 
@@ -227,19 +227,12 @@ class Answers:
         ctx = self._ctx
         if not self._promises.is_newest(SENT, plane, serial, receipt):
             return
-        self._rung(plane, serial, "reply-by", receipt, now)
+        ctx.out.changes.append(rung(SENT, plane, serial, "reply-by", receipt, now))
         until = receipt.reply_by_ms
         officer = {"officer": Private(receipt.officer.encode())}
         ctx.record("peer.promised", officer, plane=plane.value, serial=serial, until=until, receipt=name.hex())
         self._promises.take(SENT, plane, serial, receipt, now)
         ctx.tell("promise", way=SENT, plane=plane.value, serial=serial, officer=receipt.officer, until=until)
-
-    def _rung(self, plane: Plane, serial: int, stage: str, receipt: content_pb2.Receipt, now: Instant) -> None:
-        key: dict[str, str | int] = {"way": SENT, "plane": plane.value, "serial": serial, "stage": stage}
-        said: dict[str, str | int] = {"at": now.wall, "said": receipt.time_ms, "officer": receipt.officer}
-        promised = {"until": receipt.reply_by_ms, "answer": receipt.answered}
-        row = {**key, **said, "principal": receipt.principal, **promised}
-        self._ctx.out.changes.append(Put("ladder", row))
 
     # --- after loss of state -----------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from hotline.protocol.events import MarkRead, MarkShown, PromiseReply
 from hotline.protocol.neutral import NON_PAPER, SPOKEN, kind_of
 from hotline.protocol.nonpapers import Name
 from hotline.protocol.promises import RECEIVED, Promises
-from hotline.protocol.receipts import WORDS, Stage, Unnoted, note
+from hotline.protocol.receipts import WORDS, Stage, Unnoted, note, rung
 from hotline.protocol.statements import NAME_MAX, decode_statement
 from hotline.protocol.tables import Saved
 from hotline.wire.inner import ContentType
@@ -106,7 +106,8 @@ class Ladder:
 
     def _presented(self, plane: Plane, serial: int, by: str, to: str, now: Instant) -> None:
         ctx = self._ctx
-        self._rung(plane, serial, "shown", now, content_pb2.Receipt(time_ms=now.wall, officer=by, principal=to))
+        said = content_pb2.Receipt(time_ms=now.wall, officer=by, principal=to)
+        ctx.out.changes.append(rung(RECEIVED, plane, serial, "shown", said, now))
         shown_to = {"officer": Private(by.encode()), "principal": Private(to.encode())}
         ctx.record("msg.presented", shown_to, plane=plane.value, serial=serial)
         ctx.tell("presented", plane=plane.value, serial=serial, officer=by, principal=to, at=now.wall)
@@ -134,7 +135,7 @@ class Ladder:
 
     def _promised(self, plane: Plane, serial: int, receipt: content_pb2.Receipt, now: Instant) -> None:
         ctx, by, until = self._ctx, receipt.officer, receipt.reply_by_ms
-        self._rung(plane, serial, "reply-by", now, receipt)
+        ctx.out.changes.append(rung(RECEIVED, plane, serial, "reply-by", receipt, now))
         ctx.record("msg.promised", {"officer": Private(by.encode())}, plane=plane.value, serial=serial, until=until)
         self._promises.take(RECEIVED, plane, serial, receipt, now)
         ctx.tell("promise", way=RECEIVED, plane=plane.value, serial=serial, officer=by, until=until)
@@ -163,12 +164,6 @@ class Ladder:
     def _held(self, plane: Plane, serial: int) -> bool:
         item = self._ctx.inboxes[plane].ahead.get(serial)
         return item is not None and not item.shown
-
-    def _rung(self, plane: Plane, serial: int, stage: str, now: Instant, said: content_pb2.Receipt) -> None:
-        key: dict[str, str | int] = {"way": RECEIVED, "plane": plane.value, "serial": serial, "stage": stage}
-        whose: dict[str, str | int] = {"officer": said.officer, "principal": said.principal}
-        promised: dict[str, str | int] = {"until": said.reply_by_ms, "answer": said.answered}
-        self._ctx.out.changes.append(Put("ladder", {**key, **whose, **promised, "at": now.wall, "said": said.time_ms}))
 
     # --- the receipts ------------------------------------------------------------------------------------------------
 

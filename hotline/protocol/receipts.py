@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from hotline.limits import READ_RECEIPTS_PENDING_MAX
-from hotline.machine import Plane
+from hotline.machine import Instant, Plane, Put
 from hotline.wire.codec import encode
 from hotline.wire.v1 import content_pb2
 
@@ -52,6 +52,14 @@ class Unnoted:
     def encoded(self) -> bytes:
         """The receipt, the same bytes each time."""
         return encode(self.receipt())
+
+
+def rung(way: str, plane: Plane, serial: int, stage: str, said: content_pb2.Receipt, now: Instant) -> Put:
+    """What is kept of a word of an officer about a statement: a rung of the ladder above DELIVERED."""
+    key: dict[str, str | int] = {"way": way, "plane": plane.value, "serial": serial, "stage": stage}
+    whose: dict[str, str | int] = {"officer": said.officer, "principal": said.principal}
+    promised: dict[str, str | int] = {"until": said.reply_by_ms, "answer": said.answered}
+    return Put("ladder", {**key, "at": now.wall, "said": said.time_ms, **whose, **promised})
 
 
 def note(said: content_pb2.Receipt, items: Iterable[content_pb2.ReceiptItem], at: int) -> bytes:
