@@ -1,7 +1,7 @@
 """Every bound in one place, and what happens when it is reached.
 
 Protocol limits must agree on both sides (docs/protocol.md section 4); local limits may differ. Sizes are bytes, times
-are milliseconds.
+are milliseconds, except where a bound says that it is in seconds.
 """
 
 from typing import Final
@@ -272,13 +272,13 @@ WITNESS_INTERVAL: Final = 10_000
 """How often the newest head is given to witnesses and peer, also when nothing happened: its rhythm tells nothing."""
 
 WITNESS_SECONDS: Final = 60.0
-"""How long one question to a witness may take. Longer: it is given up, and the next head is a new one."""
+"""Seconds that one question to a witness may take. Longer: it is given up, and the next head is a new one."""
 
 WITNESS_SILENCE: Final = 5.0
-"""How long a witness and whoever asks it may let each other wait for a byte."""
+"""Seconds for which a terminal that asks waits for a byte, a witness twice that. Longer: it is given up."""
 
 WITNESS_ANSWER_MAX: Final = 65_536
-"""Bytes of a witness's answer that are read."""
+"""Bytes of a witness's answer that are read. What is behind them is passed over."""
 
 QUORUM_PATIENCE: Final = 60_000
 """Without a quorum of witnesses for so long, an alarm. Messages never wait for witnesses."""
@@ -315,7 +315,7 @@ SUMMARY_INTERVAL: Final = 60_000
 """How often the record tells of the heartbeats: one entry instead of hundreds."""
 
 LEAF_BYTES_MAX: Final = 4_096
-"""One ledger leaf."""
+"""One ledger leaf. Longer: none is made, and none is taken for one."""
 
 CHARTER_BYTES_MAX: Final = 122_880
 """A charter that is activated in service. A longer one is activated by a restart."""
@@ -324,10 +324,22 @@ CHARTER_PATIENCE: Final = 30_000
 """How long two terminals may say that they stand under different charters before it is an alarm."""
 
 OPERATOR_REQUEST_BYTES_MAX: Final = 131_072
-"""One request on the operator socket."""
+"""One request on the operator socket. Longer: gRPC refuses it."""
 
 TRANSLATIONS_SHOWN_MAX: Final = 16
 """Translations shown beside one statement. More: the newest; each that came or went is still shown by itself."""
+
+GOSSIP_TOLD: Final = 3
+"""In how many heartbeats a statement of a third party is named at once. What they all lost comes again in its turn."""
+
+GOSSIP_SHOWN_AGAIN: Final = 10_000
+"""After so long a third party's statement is shown again to one that still names another; then after twice that."""
+
+GOSSIP_CLAIMS_MAX: Final = 256
+"""What others say of a third party's statements that are not here yet. Full: the oldest is not compared."""
+
+GOSSIP_CONTENT_MAX: Final = 32_768
+"""Bytes of a statement that is shown to whoever holds it otherwise. Longer: the ledgers decide, held together."""
 
 # --- local: relay ----------------------------------------------------------------------------------------------------
 MAILBOX_ENVELOPES_MAX: Final = 4_000
@@ -365,15 +377,3 @@ RELAY_OTHER_FILES: Final = 256
 
 UNADMITTED_FRAMES_MAX: Final = 1
 """Frames looked at on a stream before it is admitted: the first must be a lawful Hello, else the stream is closed."""
-
-GOSSIP_TOLD: Final = 3
-"""In how many heartbeats a statement of a third party is named at once. What they all lost comes again in its turn."""
-
-GOSSIP_SHOWN_AGAIN: Final = 10_000
-"""After so long a third party's statement is shown again to one that still names another; then after twice that."""
-
-GOSSIP_CLAIMS_MAX: Final = 256
-"""What others say of a third party's statements that are not here yet. Full: the oldest is not compared."""
-
-GOSSIP_CONTENT_MAX: Final = 32_768
-"""Bytes of a statement that is shown to whoever holds it otherwise. Longer: the ledgers decide, held together."""

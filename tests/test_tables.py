@@ -153,3 +153,29 @@ def test_every_word_of_a_refusal_is_explained() -> None:
     said = {cells[0] for cells in rows("Refusals")}
     unsaid = {word for word in explained - said if not word.startswith(("checkpoint", "cosignature", "relay"))}
     assert unsaid == set()
+
+
+def test_every_message_of_the_wire_and_of_a_courier_has_a_table() -> None:
+    """A second implementation would have to guess the fields of a file that it must read (docs/protocol.md 4.5)."""
+    for path in (ROOT / "proto/hotline/wire/v1").glob("*.proto"):
+        for name in re.findall(r"^message (\w+) \{", path.read_text(encoding="utf-8"), re.MULTILINE):
+            assert f"\n### {name}\n" in TABLES, f"{path.name}: {name}"
+
+
+def test_each_alarm_is_told_in_words_of_its_own() -> None:
+    """A console would say of what nobody reads that it was not delivered (docs/protocol.md 11.4)."""
+    told = {cells[0]: cells[2] for cells in rows("Alarms")[1:]}
+    assert len(told) > 30
+    assert all(told.values())
+    assert len(set(told.values())) == len(told)
+    assert "has not been read" in told["not-read"]
+
+
+def test_every_label_of_the_programs_is_listed() -> None:
+    """A signature of one kind could be asked for as one of another, and nobody would know of both (2.5)."""
+    # docs/protocol.md 2.5
+    listed = {cells[0] for cells in rows("Labels")}
+    for folder in ("hotline", "relay"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for label in re.findall(r'"(hotline/v1/[a-z-]+)["{/\\]', path.read_text(encoding="utf-8")):
+                assert any(one == label or one.startswith(f"{label}/") for one in listed), f"{path}: {label}"

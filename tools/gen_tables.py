@@ -31,7 +31,8 @@ from hotline.ledger.log import FREEZE, OPEN, VOUCHED
 from hotline.protocol.neutral import TEXTS
 from hotline.protocol.outbox import FOLLOWS, FOLLOWS_LOSS, SentState
 from hotline.protocol.paths import IGNORED, TRANSITIONS, PathInput, PathState
-from hotline.wire.v1 import content_pb2, frame_pb2, operator_pb2, relay_pb2
+from hotline.wire.inner import ContentType
+from hotline.wire.v1 import bundle_pb2, content_pb2, frame_pb2, operator_pb2, relay_pb2
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 TARGET: Final = Path("docs/tables.md")
@@ -380,15 +381,28 @@ def alarms(root: Path = ROOT) -> dict[str, Written]:
         for call in _calls(function, ["_accuse"]):
             accused.setdefault(str(ast.literal_eval(call.args[0])), []).append(call.args[1])
     for _, function in _functions(["hotline/protocol"], root):
-        texts = {
-            ast.unparse(node.targets[0]): node.value for node in ast.walk(function) if isinstance(node, ast.Assign)
-        }
         for call in _calls(function, ["alarm"]):
             names = {name: [call.args[1]] for name in _kinds(call.args[0])} or accused
             for name, said in names.items():
                 written = _note(found, name, *_fields(call), set())
-                written.text = " or: ".join(_text(texts.get(ast.unparse(text), text)) for text in said)
+                texts = [text for one in said for text in _texts(_meant(one, function))]
+                written.text = " or: ".join(dict.fromkeys(texts))
     return found
+
+
+def _meant(node: ast.expr, function: ast.FunctionDef) -> ast.expr:
+    """What a name stands for: what the function gave it last before that place."""
+    given = [
+        one
+        for one in ast.walk(function)
+        if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == ast.unparse(node) and one.lineno < node.lineno
+    ]
+    return max(given, key=lambda one: one.lineno).value if given else node
+
+
+def _texts(node: ast.expr) -> list[str]:
+    """The words of an alarm; several where the code chooses between them."""
+    return [*_texts(node.body), *_texts(node.orelse)] if isinstance(node, ast.IfExp) else [_text(node)]
 
 
 def _text(node: ast.expr) -> str:
@@ -456,7 +470,7 @@ def _limits() -> str:
             value = getattr(limits, name)
             number = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
             rows[title].append((f"`{name}`", number, str(after.value.value)))
-    told = "Sizes in bytes, times in milliseconds; each line says what happens when the bound is reached.\n\n"
+    told = "Sizes in bytes, times in milliseconds but where a line says seconds; each says what its bound is for.\n\n"
     return told + "\n".join(
         f"### {title[0].upper()}{title[1:]}\n\n" + _table(["bound", "value", "meaning"], found)
         for title, found in rows.items()
@@ -629,14 +643,16 @@ def _json_type(part: Mapping[str, Any]) -> str:
 
 def _labels(root: Path = ROOT) -> str:
     found: dict[str, set[str]] = {}
-    for folder in ("hotline/crypto", "hotline/charter", "hotline/protocol", "relay"):
+    types = ", ".join(kind.name.lower().replace("_", "-") for kind in ContentType)
+    for folder in ("hotline", "hotline/crypto", "hotline/charter", "hotline/protocol", "hotline/cli", "relay"):
         for path in sorted((root / folder).glob("*.py")):
-            for text in re.findall(r'b?"(hotline/v1/[a-z-]+)(?:"|\\x)', path.read_text(encoding="utf-8")):
-                found.setdefault(text, set()).add(path.relative_to(root).as_posix())
-            for text in re.findall(r'f"(hotline/v1/)\{', path.read_text(encoding="utf-8")):
-                found.setdefault(
-                    f"{text}(statement, receipt, heartbeat, key-request)/(real, exercise, service)", set()
-                ).add(path.relative_to(root).as_posix())
+            source, name = path.read_text(encoding="utf-8"), path.relative_to(root).as_posix()
+            labels = re.findall(r'b?"(hotline/v1/[a-z-]+)(?:"|\\x)', source)
+            for begin in re.findall(r'f"(hotline/v1/[a-z-]*/?)\{', source):
+                kind = begin if begin.count("/") > 2 else f"{begin}({types})/"
+                labels.append(f"{kind}(real, exercise, service)")
+            for text in labels:
+                found.setdefault(text, set()).add(name)
     return _table(["label", "used in"], [(f"`{text}`", ", ".join(_rooms(found[text]))) for text in sorted(found)])
 
 
@@ -647,7 +663,7 @@ def _rooms(files: Iterable[str]) -> list[str]:
 
 def render() -> str:
     """The whole of docs/tables.md. Raises TableError."""
-    wire = [frame_pb2.DESCRIPTOR, content_pb2.DESCRIPTOR, relay_pb2.DESCRIPTOR]
+    wire = [frame_pb2.DESCRIPTOR, content_pb2.DESCRIPTOR, relay_pb2.DESCRIPTOR, bundle_pb2.DESCRIPTOR]
     written, raised = records(), alarms()
     _check_fields(written, raised)
     texts = _table(["number", "text"], enumerate(TEXTS))
