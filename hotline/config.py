@@ -124,8 +124,8 @@ terminal = "{terminal}"                # this machine, as the charter names it
 charter = "charter.note"         # signed by both parties
 key = "terminal.key"             # secret, mode 0600; or HOTLINE_KEY
 pairwise = "pairwise.key"        # secret of the ceremony, mode 0600; or HOTLINE_PAIRWISE
-store = "store"                  # ledger and queues; a folder on a disk that keeps what fsync promised
-ratchet = "store.ratchet"        # the last signed head of the ledger; best on another disk, and in no backup
+store = "store"                  # ledger and queues; on a disk that keeps what fsync promised; or HOTLINE_STORE
+ratchet = "store.ratchet"        # the last signed head; best on another disk, and in no backup; or HOTLINE_RATCHET
 retention_months = 0             # whole months for which texts are kept; 0: for ever. The proof is kept in any case
 
 [operator]

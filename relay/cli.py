@@ -42,7 +42,7 @@ def run(config_path: Path) -> None:
 
     \b
     Example:
-      hotline-relay run --config /etc/hotline/relay.toml
+      hotline-relay run --config /etc/hotline-relay/relay-1.toml
     """
     from hotline.runtime.logs import set_up_logs
     from relay.config import load_relay_config
@@ -61,8 +61,8 @@ def check(config_path: Path, health: bool) -> None:
 
     \b
     Examples:
-      hotline-relay check --config /etc/hotline/relay.toml
-      hotline-relay check --config /etc/hotline/relay.toml --health
+      hotline-relay check --config /etc/hotline-relay/relay-1.toml
+      hotline-relay check --config /etc/hotline-relay/relay-1.toml --health
     """
     from relay.config import load_relay_config
     from relay.relayd import load_materials
@@ -81,7 +81,10 @@ def check(config_path: Path, health: bool) -> None:
 
 @cli.group()
 def witness() -> None:
-    """A witness: cosigns the ledgers of pinned terminals as they grow, and sees nothing of their content.
+    """A witness: cosigns the ledgers of terminals.
+
+    It knows the terminals of its charters, signs for a ledger as long as that only grows, and sees nothing of what is
+    said.
 
     \b
     hotline-relay witness init --name witness.example/w1 --url http://192.0.2.10:7480 --out keys/
@@ -138,7 +141,7 @@ def witness_run(config_path: Path) -> None:
 
     \b
     Example:
-      hotline-relay witness run --config /etc/hotline/witness.toml
+      hotline-relay witness run --config /etc/hotline-witness/w1.toml
     """
     from hotline.runtime.logs import set_up_logs
     from relay.witnessd import load_witness_config, load_witness_materials, serve

@@ -293,7 +293,9 @@ def _tapped(demo: Demo) -> Iterator[None]:
 @click.option("--keep", is_flag=True, help="Keep the folder with keys, stores and logs.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines with a versioned schema.")
 def demo(stay: bool, keep: bool, as_json: bool) -> None:
-    """A complete hotline on this machine: two capitals, three relays, loopback only, no root, no configuration.
+    """A complete hotline on this machine: two capitals, three relays, a witness.
+
+    Loopback only, no root, no configuration.
 
     \b
     Examples:

@@ -96,8 +96,8 @@ def print_made(stub: Stub, number: int, *, as_json: bool) -> None:
 @draft.command()
 @wording
 @click.option("--reply-to", type=click.IntRange(1), metavar="SERIAL", help="The peer's statement that this answers.")
-@click.option("--corrects", type=click.IntRange(1), metavar="SERIAL", help="Our statement that this one corrects.")
-@click.option("--retracts", type=click.IntRange(1), metavar="SERIAL", help="Our statement that this one takes back.")
+@click.option("--corrects", type=click.IntRange(1), metavar="SERIAL", help="Our statement that it corrects: see -p.")
+@click.option("--retracts", type=click.IntRange(1), metavar="SERIAL", help="Our statement that it takes back: see -p.")
 @addressed_options
 @exercise_option
 @socket_option
@@ -118,8 +118,10 @@ def new(
     Examples:
       hotline draft new "Our exercise begins at 14:30." -p priority
       hotline draft new --lang ur --file statement.txt -p flash
-      hotline draft new "It begins at 15:30, not at 14:30." --corrects 4
+      hotline draft new "It begins at 15:30, not at 14:30." -p priority --corrects 4
       hotline draft new --phrase B02 --fill number=17 -p flash
+
+    What corrects or retracts has at least the precedence of what it names: give it with -p.
     """
     if corrects is not None and retracts is not None:
         raise TextError("a statement corrects or retracts, not both: nothing was kept")

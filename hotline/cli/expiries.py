@@ -81,8 +81,9 @@ def expiries_command(file: Path, as_json: bool) -> None:
       2  for a relay, a new card under another name: hotline-relay key init
       3  in one capital: hotline charter amend --base, and then in both: hotline charter sign --base
       4  put it in place of the old one everywhere, and start the daemons anew
-    Or let hotline charter reactivate say what is done and what is next. Daemons go on beyond the dates; they are for
-    people. Exit 1 if something has ended or does within 7 days.
+    Or let hotline charter reactivate say what is done and what is next. Daemons go on beyond the dates of terminals and
+    certificates; what an officer signs counts only while the officer's card holds. Exit 1 if something has ended or
+    does within 7 days.
     """
     charter = naming(file, partial(load_draft, read_public(file)))
     today = day(now_ms())

@@ -42,7 +42,7 @@ def service() -> None:
 @click.argument("text", required=False)
 @click.option("--file", "file", type=click.Path(path_type=Path), help="Take the text from a file.")
 @click.option("--reply-to", type=click.IntRange(1), metavar="SERIAL", help="The peer's talk that this answers.")
-@click.option("--wait", type=click.Choice(STAGES), default="queued", show_default=True, help="Wait until then.")
+@click.option("--wait", type=click.Choice(STAGES[:4]), default="queued", show_default=True, help="Wait until then.")
 @click.option("--timeout", metavar="30s", help="How long to wait.  [default: 30s]")
 @socket_option
 @json_option

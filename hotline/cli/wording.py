@@ -31,9 +31,9 @@ def wording(command: CommandT) -> CommandT:
     options = (
         click.argument("text", required=False),
         click.option(
-            "-p", "--precedence", type=click.Choice(_PRECEDENCES), help="[default: routine; an edit keeps it]"
+            "-p", "--precedence", type=click.Choice(_PRECEDENCES), help="[default: routine; in an edit the draft's]"
         ),
-        click.option("--lang", help="Language tag of the text: en, ur, hi, ...  [default: en; an edit keeps it]"),
+        click.option("--lang", help="Language tag of the text: en, ur, hi, ...  [default: en; in an edit the draft's]"),
         click.option("--dir", "direction", type=click.Choice(("ltr", "rtl")), help="Writing direction."),
         click.option("--file", "file", type=click.Path(path_type=Path), help="Take the text from a file."),
         click.option("--valid-for", metavar="2h", help="Give up if not delivered by then.  [default: by the charter]"),
