@@ -746,7 +746,7 @@ Global___Told: _TypeAlias = Told  # noqa: Y015
 
 @_typing.final
 class Gossip(_message.Message):
-    """What the sender holds of a third party. docs/protocol.md section 26."""
+    """What the sender holds of a third party, or knows of the recipient. docs/protocol.md section 26."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -755,12 +755,12 @@ class Gossip(_message.Message):
     HEARD_FIELD_NUMBER: _builtins.int
     EXERCISE_HEARD_FIELD_NUMBER: _builtins.int
     terminal: _builtins.int
-    """Number of the third party's terminal."""
+    """Number of the third party's terminal, or of the recipient's own (26.15)."""
     checkpoint: _builtins.bytes
-    """The newest head of its ledger that the sender has linked."""
+    """The newest head of its ledger that the sender has seen."""
     @_builtins.property
     def heard(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceiptItem]:
-        """The newest of its statements on each plane: serials and names."""
+        """Its statements on each plane, serials and names: the newest, or the next of all in turn (26.10)."""
 
     @_builtins.property
     def exercise_heard(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceiptItem]: ...
