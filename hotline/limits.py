@@ -266,7 +266,13 @@ STREAMS_PER_CERTIFICATE: Final = 4
 """Streams that one terminal may have open. More: its oldest is given up: it can lock out neither itself nor others."""
 
 LINK_QUEUE_BYTES_MAX: Final = 4 * 1_048_576
-"""Bytes waiting for one stream. Full: the stream is broken and opened anew; what was not acknowledged is sent again."""
+"""Bytes waiting for one stream of a terminal; a relay's has room for a whole mailbox more. Full: a terminal breaks the
+stream and opens it anew, a relay drops what came last of whoever has most in it (5.25); what was not acknowledged is
+sent again."""
+
+STREAM_PATIENCE: Final = 300.0
+"""Seconds that one write onto a stream may last, longer than a parcel takes at 2,400 bits in one. Longer: the stream is
+given up."""
 
 WITNESS_INTERVAL: Final = 10_000
 """How often the newest head is given to witnesses and peer, also when nothing happened: its rhythm tells nothing."""

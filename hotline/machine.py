@@ -71,10 +71,14 @@ Change = Put | Delete
 
 @dataclass(frozen=True, slots=True)
 class Transmission:
-    """One frame (encoded bytes of a wire Frame) to put on the stream of `link`."""
+    """One frame (encoded bytes of a wire Frame) to put on the stream of `link`.
+
+    `sender`: the terminal whose envelope a relay passes on, for what waits is written in turns (docs/protocol.md 5.25).
+    """
 
     link: str
     frame: bytes
+    sender: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,7 +237,7 @@ class Relay:
         mailbox = self.mailboxes[key]
         welcome = frame_pb2.Welcome(version=WIRE_VERSION, relay=self.name, waiting=len(mailbox))
         out.transmit.append(_frame(stream.link, frame_pb2.Frame(welcome=welcome)))
-        out.transmit.extend(Transmission(stream.link, held.frame) for held in mailbox)
+        out.transmit.extend(Transmission(stream.link, held.frame, held.sender) for held in mailbox)
         out.deliver.append(Delivery("attached", {"link": stream.link, "terminal": hello.terminal}))
 
     # --- frames ------------------------------------------------------------------------------------------------------
@@ -319,7 +319,7 @@ class Relay:
         recipient = self._attached.get(key)
         if header.transient:
             if recipient is not None:
-                out.express.append(Transmission(recipient, data))
+                out.express.append(Transmission(recipient, data, header.sender))
                 self.forwarded += 1
             return
         name = hashlib.sha256(envelope).digest()
@@ -329,7 +329,7 @@ class Relay:
             self._refuse(stream, envelope, frame_pb2.REFUSAL_REASON_MALFORMED, out)
             return
         if recipient is not None:
-            out.express.append(Transmission(recipient, data))
+            out.express.append(Transmission(recipient, data, header.sender))
             self.forwarded += 1
         if verdict is Admission.FULL:
             self._refuse(stream, envelope, frame_pb2.REFUSAL_REASON_MAILBOX_FULL, out)

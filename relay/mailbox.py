@@ -20,6 +20,11 @@ class Held:
     stored_at: int
     """Unix milliseconds."""
 
+    @property
+    def sender(self) -> int:
+        """The number of the terminal that sent it (docs/protocol.md 6.3)."""
+        return _sender(self.envelope_id)
+
 
 class Admission(Enum):
     """What a mailbox says to an envelope."""

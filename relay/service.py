@@ -56,7 +56,7 @@ class Links:
         """Queue frames; a stream that does not drain is given up, its terminal comes back for the rest."""
         for item in transmissions:
             queue = self._queues.get(item.link)
-            if queue is not None and not queue.put(item.frame):
+            if queue is not None and not queue.put(item.frame, item.sender):
                 self._breakers[item.link]()
         for link in {item.link for item in transmissions}:
             queue = self._queues.get(link)

@@ -1,5 +1,8 @@
 """Frames waiting for one stream, written several at a time, the first of them in the turn that brought them.
 
+A relay passes on what several terminals send, and none of them may fill the queue for the others: each has a lane, the
+lanes have turns, and where there is no room the longest gives way (docs/protocol.md 5.25).
+
 A task that must be woken to write begins one turn of the loop later, behind everything else that waits there: at each
 end and in each relay of a statement's way. So `flush` begins the write itself. (From Python 3.12 on a task started
 eagerly does that; here a coroutine is stepped by what it waits for.)
@@ -8,11 +11,12 @@ eagerly does that; here a coroutine is stepped by what it waits for.)
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import time
+from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
-from hotline.limits import FRAMES_PER_PARCEL_MAX, LINK_QUEUE_BYTES_MAX, PARCEL_BYTES_MAX
+from hotline.limits import FRAMES_PER_PARCEL_MAX, LINK_QUEUE_BYTES_MAX, PARCEL_BYTES_MAX, STREAM_PATIENCE
 
 _PARCEL_ROOM = PARCEL_BYTES_MAX - 4 * FRAMES_PER_PARCEL_MAX - 64
 """What frames may fill of one gRPC message; the rest is for their lengths."""
@@ -22,24 +26,50 @@ Write = Callable[[list[bytes]], Writing]
 """Writes one parcel onto a stream; returns when the next one may follow. It waits for futures, and for nothing else."""
 
 
+OWN: Final = 0
+"""The lane of what is not passed on: everything that a terminal sends, and what a relay says itself."""
+
+
+class _Lane:
+    """What waits of one sender."""
+
+    def __init__(self) -> None:
+        self.frames: deque[bytes] = deque()
+        self.bytes = 0
+
+
 class FrameQueue:
     """A bounded queue of encoded frames for one stream. Use on one event loop only."""
 
     def __init__(self, limit: int = LINK_QUEUE_BYTES_MAX) -> None:
         self._limit = limit
-        self._frames: deque[bytes] = deque()
+        self._lanes: OrderedDict[int, _Lane] = OrderedDict()
+        """Those with something in them, whose turn is next first."""
         self._bytes = 0
         self._closed = False
         self._write: Write | None = None
         self._writing: Writing | None = None
+        self._since = 0.0
+        """When the write under way began."""
         self._ended: asyncio.Future[None]
 
-    def put(self, frame: bytes) -> bool:
-        """Queue one frame; False if the queue is full (`limit` bytes) and the stream should be given up."""
-        if self._bytes + len(frame) > self._limit:
+    def put(self, frame: bytes, sender: int = OWN) -> bool:
+        """Queue one frame; False if the stream should be given up.
+
+        It should if there is no room (`limit` bytes) though nobody else's frames could give way, or if one write has
+        lasted for STREAM_PATIENCE.
+        """
+        if self._writing is not None and time.monotonic() - self._since > STREAM_PATIENCE:
             return False
-        self._frames.append(frame)
+        lane = self._lanes.setdefault(sender, _Lane())
+        lane.frames.append(frame)
+        lane.bytes += len(frame)
         self._bytes += len(frame)
+        while self._bytes > self._limit:
+            longest = max(self._lanes, key=lambda one: self._lanes[one].bytes)
+            self._take(longest, self._lanes[longest].frames.pop())
+            if longest == OWN:
+                return False
         return True
 
     def flush(self) -> None:
@@ -71,11 +101,11 @@ class FrameQueue:
             done.exception()  # of a stream that may be gone: unseen, asyncio would print it into the daemon's log
         while self._write is not None and not self._ended.done():
             if self._writing is None:
-                if not self._frames:
+                if not self._lanes:
                     if self._closed:
                         self._ended.set_result(None)
                     return
-                self._writing = self._write(self._parcel())
+                self._writing, self._since = self._write(self._parcel()), time.monotonic()
             try:
                 waits_for = self._writing.send(None)
             except StopIteration:
@@ -91,11 +121,23 @@ class FrameQueue:
                 return
 
     def _parcel(self) -> list[bytes]:
-        """What is queued, as much as one gRPC message holds."""
-        parcel = [self._frames.popleft()]
-        size = len(parcel[0])
-        while self._frames and len(parcel) < FRAMES_PER_PARCEL_MAX and size + len(self._frames[0]) <= _PARCEL_ROOM:
-            parcel.append(self._frames.popleft())
+        """A frame of each lane in turn, as much as one gRPC message holds."""
+        parcel, size = list[bytes](), 0
+        while self._lanes and len(parcel) < FRAMES_PER_PARCEL_MAX:
+            sender, lane = next(iter(self._lanes.items()))
+            if parcel and size + len(lane.frames[0]) > _PARCEL_ROOM:
+                break
+            parcel.append(self._take(sender, lane.frames.popleft()))
             size += len(parcel[-1])
-        self._bytes -= size
+            if sender in self._lanes:
+                self._lanes.move_to_end(sender)
         return parcel
+
+    def _take(self, sender: int, frame: bytes) -> bytes:
+        """One frame has left a lane."""
+        lane = self._lanes[sender]
+        lane.bytes -= len(frame)
+        self._bytes -= len(frame)
+        if not lane.frames:
+            del self._lanes[sender]
+        return frame

@@ -197,7 +197,7 @@ def test_forward_at_once_and_sign_only_behind_the_commit() -> None:
     _both(relay)
     envelope = _envelope()
     out = _send(relay, "a", envelope)
-    assert out == Output(express=[Transmission("b", envelope_frame(envelope))])
+    assert out == Output(express=[Transmission("b", envelope_frame(envelope), ALPHA)])
     stored = relay.step(Tick(), DUE)
     assert [type(change) for change in stored.changes] == [Put]
     assert _custody(stored, "a") == [_name(envelope)]
@@ -273,7 +273,7 @@ def test_transient_envelope_is_never_stored() -> None:
     assert _send(relay, "a", beat) == Output()
     _attach(relay, "b", "fp-b", _hello(BRAVO))
     out = _send(relay, "a", beat)
-    assert out == Output(express=[Transmission("b", envelope_frame(beat))])
+    assert out == Output(express=[Transmission("b", envelope_frame(beat), ALPHA)])
     assert relay.held == 0
 
 

@@ -28,7 +28,7 @@ from hotline.runtime.credentials import OwnTls, RelayTarget, open_channel, serve
 from hotline.runtime.driver import Driver
 from hotline.runtime.frames import FrameQueue
 from hotline.wire.codec import decode_frame, encode, envelope_frame
-from hotline.wire.envelope import Header, envelope_id
+from hotline.wire.envelope import FLAG_TRANSIENT, Header, envelope_id
 from hotline.wire.v1 import frame_pb2, relay_pb2, relay_pb2_grpc
 from relay import service
 from relay.machine import Hotline, Relay, RelayEvent
@@ -37,7 +37,7 @@ from relay.store import SqliteMailboxStore
 from tests.hotline.runtime.conftest import certified, own_tls
 
 CHARTER = b"c" * 32
-ALPHA, BRAVO = 1, 2
+ALPHA, BRAVO, CHARLIE = 1, 2, 3
 SECONDS = 8.0
 Call = grpc.aio.StreamStreamCall[relay_pb2.AttachRequest, relay_pb2.AttachResponse]
 
@@ -121,13 +121,14 @@ class Frames:
 
 @pytest.fixture(scope="session")
 def identities() -> dict[int, OwnTls]:
-    """Certificates of the relay (0) and of two terminals."""
-    return {0: own_tls("relay-1"), ALPHA: own_tls("alpha-main"), BRAVO: own_tls("bravo-main")}
+    """Certificates of the relay (0) and of three terminals."""
+    names = {0: "relay-1", ALPHA: "alpha-main", BRAVO: "bravo-main", CHARLIE: "charlie-main"}
+    return {number: own_tls(name) for number, name in names.items()}
 
 
 @pytest_asyncio.fixture
 async def house(identities: dict[int, OwnTls], tmp_path: Path) -> AsyncIterator[House]:
-    """A relay that serves ALPHA and BRAVO."""
+    """A relay that serves ALPHA, BRAVO and CHARLIE."""
     made = House(tmp_path, identities[0], {number: own for number, own in identities.items() if number})
     await made.start()
     yield made
@@ -235,17 +236,38 @@ async def test_terminal_that_does_not_read_is_told_when_it_is_given_up(
     """A stream that is dead at the relay and alive at the terminal is a path that nobody ever dials again."""
     # docs/protocol.md 5.18
     monkeypatch.setattr("relay.service._QUEUE_BYTES_MAX", 300_000)
+    monkeypatch.setattr("hotline.runtime.frames.STREAM_PATIENCE", 0.2)
     call, _ = await house.attach(BRAVO)
     alpha, _ = await house.attach(ALPHA)
     number = 0
     while len(house.links) == 2:
         number += 1
-        assert number < 1_000
+        assert number < 10_000
         await _send(alpha, _envelope(number, bytes(30_000)))
     with contextlib.suppress(grpc.aio.AioRpcError):
         while await asyncio.wait_for(call.read(), SECONDS) is not grpc.aio.EOF:
             pass
     assert await asyncio.wait_for(call.code(), SECONDS) is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_one_terminal_s_flood_neither_delays_another_nor_ends_the_stream(house: House) -> None:
+    """CHARLIE, or who has its key, would silence ALPHA at BRAVO on every relay at once (docs/protocol.md 5.25)."""
+    _, received = await house.attach(BRAVO)
+    alpha, behind = await house.attach(ALPHA)
+    charlie, _ = await house.attach(CHARLIE)
+    noise = bytes(36_000)
+    flood = service._QUEUE_BYTES_MAX // len(noise) + 100
+    for number in range(flood):
+        header = Header(FLAG_TRANSIENT, BRAVO, CHARLIE, b"c" * 12, number)
+        await _send(charlie, header.encode() + noise)
+    await _send(charlie, Header(FLAG_TRANSIENT, ALPHA, CHARLIE, b"c" * 12, flood).encode() + noise)
+    assert (await behind.next()).WhichOneof("body") == "envelope"
+    await _send(alpha, _envelope(1))
+    before = 0
+    while (await received.next()).envelope != _envelope(1):
+        before += 1
+    assert before < flood / 4, "what gRPC had taken already, and a few turns"
+    assert len(house.links) == 3
 
 
 async def test_parcel_too_long_breaks_only_its_own_stream(house: House) -> None:

@@ -170,3 +170,73 @@ def test_parcels_hold_everything_in_order_and_fit(sizes: list[int], small: int) 
     for parcel in parcels:
         assert len(parcel) <= FRAMES_PER_PARCEL_MAX
         assert relay_pb2.AttachRequest(frame=parcel).ByteSize() <= PARCEL_BYTES_MAX
+
+
+async def test_each_sender_has_its_turn() -> None:
+    """A FLASH would wait behind whatever another terminal has thrown in before it (docs/protocol.md 5.25)."""
+    queue = FrameQueue()
+    for number in range(100):
+        assert queue.put(b"%d" % number, sender=3)
+    assert queue.put(b"flash", sender=1)
+    assert queue.put(b"custody")
+    (parcel,) = await _drain(queue)
+    assert parcel[:4] == [b"0", b"flash", b"custody", b"1"]
+    assert len(parcel) == 102
+
+
+async def test_the_longest_lane_gives_way() -> None:
+    """One sender's flood would cost the others their frames, or the recipient its stream (docs/protocol.md 5.25)."""
+    queue = FrameQueue(100)
+    assert all(queue.put(bytes((number,)) * 10, sender=3) for number in range(20))
+    assert queue.put(b"a" * 30, sender=1)
+    assert queue.put(b"o" * 30)
+    kept = [frame for parcel in await _drain(queue) for frame in parcel]
+    assert kept == [bytes(10), b"a" * 30, b"o" * 30, *(bytes((number,)) * 10 for number in (1, 2, 3))]
+
+
+async def test_own_words_that_do_not_fit_end_the_stream() -> None:
+    """A terminal that sends and never reads would fill the relay with what it is answered (docs/protocol.md 5.18)."""
+    queue = FrameQueue(100)
+    assert queue.put(b"c" * 30, sender=3)
+    assert queue.put(b"o" * 60)
+    assert not queue.put(b"o" * 60)
+
+
+async def test_a_write_that_lasts_too_long_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that hangs would never be told to dial anew (docs/protocol.md 5.18)."""
+    queue, stream = FrameQueue(), Stream()
+    draining = asyncio.create_task(queue.drain(stream.write))
+    await _turns()
+    assert queue.put(b"quick", sender=1)
+    queue.flush()
+    stream.free.clear()
+    assert queue.put(b"stuck", sender=1)
+    queue.flush()
+    assert queue.put(b"waits", sender=1)
+    monkeypatch.setattr("hotline.runtime.frames.STREAM_PATIENCE", 0.0)
+    assert not queue.put(b"too long", sender=1)
+    stream.free.set()
+    await _turns()
+    assert queue.put(b"goes on", sender=1)
+    draining.cancel()
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, FRAME_BYTES_MAX)), max_size=40), st.integers(1, 400_000))
+def test_turns_keep_each_sender_s_order_and_the_bound(sizes: list[tuple[int, int]], limit: int) -> None:
+    """A relay's memory would be the senders' to fill, or their words out of order (docs/protocol.md 5.25)."""
+    queue = FrameQueue(limit)
+    put: dict[int, list[bytes]] = {}
+    for number, (sender, size) in enumerate(sizes):
+        frame = b"%3d" % number + bytes(size)
+        if queue.put(frame, sender):
+            put.setdefault(sender, []).append(frame)
+    parcels = asyncio.run(_drain(queue))
+    kept = [frame for parcel in parcels for frame in parcel]
+    assert sum(map(len, kept)) <= limit
+    for sender, frames in put.items():
+        mine = [frame for frame in kept if frame in frames]
+        assert mine == [frame for frame in frames if frame in kept], sender
+    if sum(size + 3 for _, size in sizes) <= limit:
+        assert len(kept) == len(sizes)
+    for parcel in parcels:
+        assert relay_pb2.AttachRequest(frame=parcel).ByteSize() <= PARCEL_BYTES_MAX
