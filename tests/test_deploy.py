@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.supply import WHEEL_INPUTS
+
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 UNITS = ["hotline-endpoint@.service", "hotline-relay@.service", "hotline-witness@.service"]
 EXPOSURE_LIMIT = 15
@@ -162,7 +164,7 @@ def test_compose_runs_three_relays_and_no_terminal() -> None:
         "read_only: true",
         'cap_drop: ["ALL"]',
         'security_opt: ["no-new-privileges:true"]',
-        'test: ["CMD", "hotline-relay", "check", "--config", "/etc/hotline-relay/relay.toml"]',
+        'test: ["CMD", "hotline-relay", "check", "--health", "--config", "/etc/hotline-relay/relay.toml"]',
         "core: 0",
     ],
 )
@@ -189,6 +191,17 @@ def test_the_image_is_built_from_checked_files_and_not_as_root() -> None:
     assert installs
     assert all("--require-hashes" in line or "--no-index" in line for line in installs)
     assert [line for line in lines if line.startswith("USER")] == ["USER 10001:10001"]
+
+
+def test_the_image_has_all_that_the_wheel_is_made_of() -> None:
+    """The build would end where the wheel asks for a file that was not copied, and there would be no image."""
+    copied = {
+        name
+        for line in _text("container", "Containerfile").splitlines()
+        if line.startswith("COPY ") and "--from" not in line
+        for name in line.split()[1:-1]
+    }
+    assert set(WHEEL_INPUTS) <= copied
 
 
 def test_no_deployed_file_names_a_registry() -> None:

@@ -91,6 +91,20 @@ def test_second_daemon_and_old_tls_are_turned_away(stages: Stages, tmp_path: Pat
     assert _version(tmp_path, secret, relay.tls_certificate_der, relay.address, ssl.TLSVersion.TLSv1_2) is None
 
 
+def test_a_relay_is_asked_whether_it_serves(stages: Stages) -> None:
+    """Whoever watches a relay would take one that is dead for one that serves, for its files are right."""
+    stage = stages(1)
+    ask = ("check", "--health", "--config", str(stage.folder / "relay-1" / "relay.toml"))
+    stage.start("relay-1")
+    until(lambda: "ready" in stage.log("relay-1").read_text(), "the relay")
+    alive = program("relay", *ask)
+    assert (alive.returncode, alive.stdout.splitlines()[-1]) == (0, "ok    health    serving")
+    stage.kill("relay-1")
+    dead = program("relay", *ask)
+    assert dead.returncode == 9
+    assert "no relay answers there" in dead.stderr
+
+
 def _version(
     folder: Path, secret: TerminalSecret, certificate: bytes, address: str, highest: ssl.TLSVersion
 ) -> str | None:
