@@ -54,7 +54,6 @@ class ChannelTests:
         self._ctx = context
         self._sending = sending
         self.interval = context.setup.channel_test_ms
-        self.grace = min(TEST_GRACE_MAX, self.interval // 4)
         self.kept = Kept()
         self._turns = sorted((context.setup.local.number, context.setup.remote.number))
         """Who sends the test of a slot: the terminals in turn."""
@@ -91,11 +90,15 @@ class ChannelTests:
             }
         self._missed_at = now.mono + self._patience + self.grace
 
+    @property
+    def grace(self) -> int:
+        """How late a test or its receipt may be, in milliseconds."""
+        return min(TEST_GRACE_MAX, self.interval // 4)
+
     def amended(self, now: Instant) -> None:
         """Another interval may be in force."""
         if self.interval != self._ctx.setup.channel_test_ms:
             self.interval = self._ctx.setup.channel_test_ms
-            self.grace = min(TEST_GRACE_MAX, self.interval // 4)
             self._missed_at = now.mono + self._patience + self.grace
             self.started(now)
 

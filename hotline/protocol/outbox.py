@@ -307,7 +307,7 @@ class Outbox:
 
     def next_deadline(self) -> int | None:
         """When a retry or an expiry is due."""
-        if not self._expiries:  # whatever is repeated expires some day
+        if not self._expiries:  # a void that is still repeated has none
             return self._retries[0][0] if self._retries else None
         expiry = self._expiries[0][0]
         return min(expiry, self._retries[0][0]) if self._retries else expiry

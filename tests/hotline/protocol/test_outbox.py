@@ -142,6 +142,16 @@ def test_what_is_gone_or_not_sealed_is_not_repeated() -> None:
     assert list(box.due_retries(10)) == []
 
 
+def test_a_void_one_is_repeated_also_when_its_time_is_over() -> None:
+    """Nobody would wake up for it, and the gap would stay open (docs/protocol.md 12.7)."""
+    box = outbox(item(1, expires_at=50))
+    box.pending[1].is_void = True
+    leave(box)
+    box.schedule(box.pending[1], 70)
+    assert list(box.due_expiries(60)) == []
+    assert box.next_deadline() == 70
+
+
 def test_each_statement_expires_once_and_a_void_one_never() -> None:
     """The officer would be told twice, or the void that closes the gap would expire itself."""
     box = outbox(item(1, expires_at=100), item(2, expires_at=50), item(3, expires_at=50))
