@@ -165,6 +165,7 @@ def test_compose_runs_three_relays_and_no_terminal() -> None:
         'cap_drop: ["ALL"]',
         'security_opt: ["no-new-privileges:true"]',
         'test: ["CMD", "hotline-relay", "check", "--health", "--config", "/etc/hotline-relay/relay.toml"]',
+        '- "./charter.note:/etc/hotline-relay/charter.note:ro"',
         "core: 0",
     ],
 )
