@@ -380,6 +380,3 @@ thousands a second. Some 60 kB each. A system that lets a process open fewer fil
 
 RELAY_OTHER_FILES: Final = 256
 """Files that a relay needs besides its connections."""
-
-UNADMITTED_FRAMES_MAX: Final = 1
-"""Frames looked at on a stream before it is admitted: the first must be a lawful Hello, else the stream is closed."""
