@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,10 @@ from hotline.cli.output import line, print_json
 from hotline.cli.prove import destroy, disclose, export, prove, verify_proof
 from hotline.cli.record import (
     Checked,
-    add_ratchet,
     announce,
-    chained,
     charter_option,
-    check_log,
+    check_record,
+    cosigned_heads,
     json_option,
     party_option,
     policy_of,
@@ -32,7 +30,6 @@ from hotline.cli.record import (
 )
 from hotline.cli.twowords import judge_evidence, two_words
 from hotline.errors import Malformed, RemoteError, StorageError
-from hotline.ledger.policy import open_cosigned
 from hotline.ledger.record import parse_leaf
 from hotline.ledger.verify import Outcome
 from hotline.runtime.recordfiles import open_record
@@ -117,14 +114,9 @@ def verify(store: Path, charter_path: Path, party: str, terminal: str, as_json: 
     entry = charter.terminal(party, terminal)
     try:
         with open_record(store) as logs:
-            last = logs[-1].epoch
-            add_ratchet(store, logs)
-            checked = [check_log(log, charter, entry, closed=log.epoch != last, progress=True) for log in logs]
-            broken = chained(checked)
+            checked = check_record(store, logs, charter, entry, progress=True)
     except StorageError as error:
         leave(Exit.UNDECIDED, str(error))
-    if broken is not None and all(one.verdict.outcome is not Outcome.TAMPERED for one in checked):
-        checked[-1] = replace(checked[-1], verdict=broken)
     for one in checked:
         _print_checked(one, store, as_json=as_json)
     worst = max((one.verdict.outcome for one in checked), key=list(_EXITS).index)
@@ -146,7 +138,7 @@ def _print_checked(one: Checked, path: Path, *, as_json: bool) -> None:
             "kind": verdict.kind,
             "text": verdict.text,
             "size": verdict.size,
-            "root": verdict.root.hex(),
+            "root": verdict.root.hex() if verdict.outcome is Outcome.VERIFIED else "",
             "checkpoints": len(one.log.notes),
             "first_bad": verdict.first_bad,
             "good_through": verdict.good_through,
@@ -205,8 +197,7 @@ def witness_status(
         known: dict[str, tuple[int, int]] = {}
         quorum = 0
         try:
-            for note in log.cosigned:
-                vouched = open_cosigned(note, policy)
+            for _, vouched in cosigned_heads(log, policy):
                 size = vouched.checkpoint.size
                 for name, unix in vouched.witnesses.items():
                     known[name] = max(known.get(name, (0, 0)), (size, unix))

@@ -14,7 +14,7 @@ import click
 from hotline.charter.parts import Charter
 from hotline.cli.exits import Exit, leave
 from hotline.cli.output import line, print_json
-from hotline.cli.record import Checked, charter_option, check_log, json_option, read_charter, store_option
+from hotline.cli.record import Checked, charter_option, check_record, json_option, read_charter, store_option
 from hotline.errors import ConfigError, Malformed, RemoteError, StorageError
 from hotline.files import read_public
 from hotline.ledger.comparison import Finding, Side, compare, roots_at
@@ -108,8 +108,7 @@ def _side(path: Path, party: str, peer: str, charter: Charter) -> tuple[Side, li
     terminal = charter.terminals_of(party)[0]
     side = Side(party, f"{peer}/{charter.terminals_of(peer)[0].name}")
     with open_record(path) as logs:
-        last = logs[-1].epoch
-        checked = [check_log(log, charter, terminal, closed=log.epoch != last) for log in logs]
+        checked = check_record(path, logs, charter, terminal)
         for log in logs:
             for leaf in _lawful(log):
                 side.read(log.epoch, leaf)

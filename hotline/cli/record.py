@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
 import time
@@ -16,16 +15,17 @@ import click
 from hotline.charter.model import load_charter
 from hotline.charter.parts import Charter, Terminal
 from hotline.cli.artefacts import naming
-from hotline.errors import Malformed, RemoteError
+from hotline.errors import ConfigError, Malformed, RemoteError, Untrusted
 from hotline.files import read_public
 from hotline.ledger.cosignature import Ed25519CosignatureVerifier
-from hotline.ledger.log import OPEN
+from hotline.ledger.log import OPEN, split_origin
 from hotline.ledger.note import Ed25519Verifier
-from hotline.ledger.policy import Policy, PolicyWitness, open_cosigned
-from hotline.ledger.record import parse_leaf
+from hotline.ledger.policy import Policy, PolicyWitness, Vouched, open_cosigned
+from hotline.ledger.record import Leaf, parse_leaf
 from hotline.ledger.verify import Outcome, Verdict, verify_log
 from hotline.runtime.recordfiles import LogFiles
 from hotline.runtime.store import connect, request_audit
+from hotline.safetext import safe_line
 
 store_option = click.option(
     "--store",
@@ -57,18 +57,6 @@ def announce(store: Path, kind: str, what: str) -> None:
         request_audit(connection, time.time_ns() // 1_000_000, kind, f"uid {os.getuid()}", what)
 
 
-def add_ratchet(store: Path, logs: list[LogFiles]) -> None:
-    """Beside a store lies the last signed head, outside its database: one more that the log must bear out."""
-    path = store.with_name(f"{store.name}.ratchet")
-    if not store.is_dir() or not path.is_file():
-        return
-    note = read_public(path)
-    epoch = note.partition(b"\n")[0].rpartition(b"/")[2]
-    for log in logs:
-        if epoch == b"%d" % log.epoch:
-            log.notes = [note, *log.notes]
-
-
 def policy_of(charter: Charter, terminal: Terminal, log_epoch: int) -> Policy:
     """Who may speak for one log: the witnesses of the charter, and the terminals of the other party."""
     log = Ed25519Verifier(charter.log_origin(terminal, log_epoch), terminal.ledger)
@@ -92,26 +80,77 @@ class Checked:
     vouchers: dict[str, tuple[int, int]]
 
 
-def check_log(log: LogFiles, charter: Charter, terminal: Terminal, *, closed: bool, progress: bool = False) -> Checked:
+def check_record(
+    path: Path, logs: list[LogFiles], charter: Charter, terminal: Terminal, *, progress: bool = False
+) -> list[Checked]:
+    """Verify a whole record: every log epoch, the last signed head beside the store, and that each log goes on from
+    the one before it. What is wrong with the whole is told of its last log.
+    """
+    last = logs[-1].epoch
+    missing = _add_ratchet(path, logs, charter, terminal)
+    checked = [_check_log(log, charter, terminal, closed=log.epoch != last, progress=progress) for log in logs]
+    broken = _chained(checked) or missing
+    if broken is not None and all(one.verdict.outcome is not Outcome.TAMPERED for one in checked):
+        checked[-1] = replace(checked[-1], verdict=broken)
+    return checked
+
+
+def _add_ratchet(store: Path, logs: list[LogFiles], charter: Charter, terminal: Terminal) -> Verdict | None:
+    """Beside a store lies the last signed head, outside its database: one more that the log must bear out.
+
+    The verdict where that log is not there at all. Raises ConfigError: it is no head of a log.
+    """
+    path = store.with_name(f"{store.name}.ratchet")
+    if not store.is_dir() or not path.is_file():
+        return None
+    note = read_public(path)
+    place = split_origin(note.partition(b"\n")[0].decode("utf-8", "replace"))
+    if place is None:
+        raise ConfigError(f"{path}: not the head of a log; put the right file back, or move it away")
+    for log in logs:
+        if log.epoch == place[1]:
+            log.notes = [note, *log.notes]
+            return None
+    verdict = verify_log((), note, Ed25519Verifier(charter.log_origin(terminal, place[1]), terminal.ledger))
+    text = f"{path.name} holds the last head that was signed; it is of log epoch {place[1]}, which is not here"
+    return replace(verdict, text=text)
+
+
+def cosigned_heads(log: LogFiles, policy: Policy) -> Iterator[tuple[bytes, Vouched]]:
+    """The heads of this log that others signed too, and who did.
+
+    Passed over is what stands among them and is no such head: of another log, signed for the terminal alone (13.5), or
+    by another key. It vouches for nothing, and hides nothing. Raises RemoteError: a signature of a key of the policy
+    does not hold.
+    """
+    for note in log.cosigned:
+        try:
+            yield note, open_cosigned(note, policy)
+        except Untrusted as error:
+            if error.reason not in ("unknown-log", "unverified"):
+                raise
+
+
+def _check_log(log: LogFiles, charter: Charter, terminal: Terminal, *, closed: bool, progress: bool) -> Checked:
     """Verify one log epoch. `closed`: another one followed it, so that an unvouched end was left behind."""
     policy = policy_of(charter, terminal, log.epoch)
     verifier = policy.logs[0]
     vouchers: dict[str, tuple[int, int]] = {}
     brackets = []
+    false = ""
     try:
-        for note in log.cosigned:
-            vouched = open_cosigned(note, policy)
+        for _, vouched in cosigned_heads(log, policy):
             for name, unix in vouched.witnesses.items():
                 brackets.append((vouched.checkpoint.size, unix))
                 vouchers[name] = max(vouchers.get(name, (0, 0)), (vouched.checkpoint.size, unix))
     except RemoteError as error:
-        if error.reason in ("unknown-log", "unverified"):  # another log, or another key of it: the check says which
-            return Checked(log, verifier.name, verify_log(log.leaves(), log.notes[-1], verifier), {})
-        text = f"a cosignature of this log does not hold ({error})"
-        return Checked(log, verifier.name, Verdict(Outcome.TAMPERED, "cosignature", text, 0, b"", 0), {})
+        vouchers, brackets = {}, []
+        false = f"a cosignature of this log does not hold ({error})"
     with _progress(log, show=progress) as leaves:
         last = log.notes[-1] if log.notes else None
         verdict = verify_log(leaves, last, verifier, log.hashes.get, log.notes, brackets)
+    if false and verdict.outcome is not Outcome.TAMPERED:
+        verdict = Verdict(Outcome.TAMPERED, "cosignature", false, verdict.size, b"", verdict.good_through)
     if closed and verdict.kind == "unvouched":
         behind = verdict.size - verdict.good_through
         text = f"{verdict.good_through} entries give the signed root; {behind} behind them were left when the log ended"
@@ -128,19 +167,40 @@ def _progress(log: LogFiles, *, show: bool) -> Iterator[Iterator[bytes]]:
         yield iter(leaves)
 
 
-def chained(checked: list[Checked]) -> Verdict | None:
-    """Whether each log names the end of the one before it; None if it does."""
-    for before, after in itertools.pairwise(checked):
+def _chained(checked: list[Checked]) -> Verdict | None:
+    """Whether each log begins where the one before it ended, and the first one with nothing before it; None if so."""
+    before: Checked | None = None
+    for after in checked:
         first = next(after.log.leaves(), None)
         try:
             opening = parse_leaf(first) if first is not None else None
         except Malformed:
             return None  # told already
-        if opening is None or opening.type != OPEN or opening.fields.get("previous") != before.origin:
-            text = f"{after.origin} does not begin where {before.origin} ended"
+        text = _first(after, opening) if before is None else _breach(before, after, opening)
+        if text:
             return Verdict(Outcome.TAMPERED, "chain", text, 0, b"", 0, 0)
-        if int(opening.fields["size"]) != before.verdict.size:
-            said = opening.fields["size"]
-            text = f"{after.origin} says that {before.origin} had {said} entries, not {before.verdict.size}"
-            return Verdict(Outcome.TAMPERED, "chain", text, 0, b"", 0, 0)
+        before = after
     return None
+
+
+def _first(log: Checked, opening: Leaf | None) -> str:
+    """What is wrong with the first log of a record: it may follow one that had no entries, and no other."""
+    if opening is None or opening.type != OPEN or opening.fields.get("size") == 0:
+        return ""
+    return f"{log.origin} follows {safe_line(str(opening.fields.get('previous')), 200)}, which is not here"
+
+
+def _breach(before: Checked, after: Checked, opening: Leaf | None) -> str:
+    """How a log contradicts the one before it; empty where it does not, or where that one was not read to its end."""
+    if opening is None or opening.type != OPEN or opening.fields.get("previous") != before.origin:
+        return f"{after.origin} does not begin where {before.origin} ended"
+    try:
+        size, root = opening.number("size"), opening.text("root")
+    except Malformed as error:
+        return f"{after.origin} does not say where {before.origin} ended ({error})"
+    ended = before.verdict
+    if not ended.root:
+        return ""
+    if size != ended.size:
+        return f"{after.origin} says that {before.origin} had {size} entries, not {ended.size}"
+    return "" if root == ended.root.hex() else f"{after.origin} says that {before.origin} held other entries"

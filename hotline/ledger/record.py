@@ -59,6 +59,20 @@ class Leaf(NamedTuple):
     fields: Mapping[str, str | int]
     commit: Mapping[str, str]
 
+    def text(self, name: str) -> str:
+        """A field that holds text. Raises Malformed: whoever signs a log may leave it out, or put a number there."""
+        value = self.fields.get(name)
+        if not isinstance(value, str):
+            raise Malformed("leaf", f"the field {name} of a {self.type[:64]!r} holds no text")
+        return value
+
+    def number(self, name: str) -> int:
+        """A field that holds a number. Raises Malformed."""
+        value = self.fields.get(name)
+        if not isinstance(value, int):
+            raise Malformed("leaf", f"the field {name} of a {self.type[:64]!r} holds no number")
+        return value
+
 
 def commitment(salt: bytes, tag: str, value: bytes) -> bytes:
     """HMAC-SHA256(salt, tag || 0x00 || value): hides the value from whoever lacks the salt, binds whoever gives it.

@@ -14,7 +14,7 @@ from hotline.civil import iso_utc
 from hotline.errors import Malformed, RemoteError, StorageError
 from hotline.ledger.checkpoint import Checkpoint, open_checkpoint
 from hotline.ledger.log import FREEZE, unvouched_origin
-from hotline.ledger.note import Ed25519Verifier
+from hotline.ledger.note import NOTE_BYTES_MAX, Ed25519Verifier
 from hotline.ledger.record import parse_leaf
 from hotline.ledger.tree import EMPTY_ROOT, Frontier, leaf_hash
 
@@ -34,7 +34,8 @@ class Outcome(Enum):
 class Verdict:
     """The result, in values and in one sentence.
 
-    `size` counts the lawful entries that were read. `root` is the signed root when VERIFIED, else empty.
+    `size` counts the lawful entries that were read. `root` is the root over all entries, whoever signed it; empty where
+    they were not read to the end, or are TAMPERED.
     `good_through` counts entries that a signed checkpoint vouches for. `first_bad` is the first entry at fault; where
     it cannot be named exactly it is the first that may be, and the text gives the range.
     """
@@ -94,8 +95,8 @@ def _open(data: bytes, verifier: Ed25519Verifier) -> Checkpoint:
     """A head of this log, or one that it signed for itself alone. Raises Malformed or Untrusted."""
     private = unvouched_origin(verifier.name)
     if data.startswith(private.encode() + b"\n"):
-        return open_checkpoint(data, private, Ed25519Verifier(private, verifier.public))
-    return open_checkpoint(data, verifier.name, verifier)
+        return open_checkpoint(data, private, Ed25519Verifier(private, verifier.public), NOTE_BYTES_MAX)
+    return open_checkpoint(data, verifier.name, verifier, NOTE_BYTES_MAX)
 
 
 class _Check:
@@ -233,14 +234,15 @@ class _Check:
         if size < signed:
             text = f"entries {size} to {signed - 1} are missing: a signed checkpoint counts {signed}"
             return self._unlawful("truncated", text, size)
+        root = self._frontier.root()
         if not size:
-            return _undecided("empty", "there are no entries: nothing can be said")
+            return _undecided("empty", "there are no entries: nothing can be said", root=root)
         if not self._has_head:
             text = f"{size} entries, but no signed head to compare them with"
-            return _undecided("no-checkpoint", text, size, self._vouched)
+            return _undecided("no-checkpoint", text, size, self._vouched, root)
         if size > signed and self._own_good == size:
             text = f"entries {signed} to {size - 1} were written since a start that nobody has vouched for"
-            return _undecided("unvouched", text, size, self._vouched)
+            return _undecided("unvouched", text, size, self._vouched, root)
         if size > signed:
             text = f"entries {signed} to {size - 1} stand behind the signed checkpoint: nobody has signed them"
             return _tampered("unsigned-tail", text, signed, self._vouched, size)
@@ -251,13 +253,13 @@ class _Check:
             # A wrong clock and an entry that was dated back look alike; the entries are the signed ones in any case.
             why = "a clock was wrong, or a date is false"
             text = f"{size} entries give the signed root, but {self._false_time}: {why}"
-            return _undecided("bracket", text, size, size)
-        return Verdict(Outcome.VERIFIED, "ok", f"{size} entries give the signed root", size, self._roots[size], size)
+            return _undecided("bracket", text, size, size, root)
+        return Verdict(Outcome.VERIFIED, "ok", f"{size} entries give the signed root", size, root, size)
 
 
 def _tampered(kind: str, text: str, first_bad: int | None = None, good_through: int = 0, size: int = 0) -> Verdict:
     return Verdict(Outcome.TAMPERED, kind, text, size, b"", good_through, first_bad)
 
 
-def _undecided(kind: str, text: str, size: int = 0, good_through: int = 0) -> Verdict:
-    return Verdict(Outcome.UNDECIDED, kind, text, size, b"", good_through)
+def _undecided(kind: str, text: str, size: int = 0, good_through: int = 0, root: bytes = b"") -> Verdict:
+    return Verdict(Outcome.UNDECIDED, kind, text, size, root, good_through)

@@ -12,7 +12,7 @@ from hotline.errors import StorageError
 from hotline.ledger.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from hotline.ledger.log import FREEZE, VOUCHED, Ledger
 from hotline.ledger.note import Ed25519Signer, Ed25519Verifier, parse_note
-from hotline.ledger.tree import Frontier, leaf_hash
+from hotline.ledger.tree import EMPTY_ROOT, Frontier, leaf_hash
 from hotline.ledger.verify import Outcome, verify_log
 from hotline.machine import Record
 from tests.hotline.ledger.specimen import BASE, KEY, ORIGIN, VERIFIER, WALL, make_log, rewritten
@@ -322,12 +322,13 @@ def test_what_accuses_nobody_counts_nothing() -> None:
     for verdict in (
         verify_log(leaves, notes[-1], None),
         verify_log(leaves, notes[-1], other),
-        verify_log([], None, VERIFIER),
         verify_log(leaves, b"damaged", VERIFIER),
         verify_log(leaves, notes[-1], VERIFIER, older=[fork]),
     ):
         found = (verdict.size, verdict.root, verdict.good_through, verdict.first_bad)
         assert found == (0, b"", 0, None), verdict.kind
+    empty = verify_log([], None, VERIFIER)
+    assert (empty.size, empty.root, empty.good_through, empty.first_bad) == (0, EMPTY_ROOT, 0, None)
 
 
 def test_a_verdict_counts_what_was_read_and_what_is_vouched_for() -> None:
@@ -341,9 +342,10 @@ def test_a_verdict_counts_what_was_read_and_what_is_vouched_for() -> None:
     moved = verify_log(leaves[:7] + leaves[8:], notes[-1], VERIFIER, older=notes)
     assert (moved.size, moved.good_through, moved.first_bad) == (7, 6, 7)
     alone = verify_log(leaves, None, VERIFIER)
-    assert (alone.size, alone.good_through) == (20, 0)
+    assert (alone.size, alone.good_through, alone.root) == (20, 0, parsed_root(notes[-1])), "what the next log names"
     late = verify_log(leaves, notes[-1], VERIFIER, cosigned=[(3, WALL // 1_000 + 3_600)])
     assert (late.kind, late.size, late.good_through) == ("bracket", 20, 20)
+    assert late.root == parsed_root(notes[-1])
 
 
 def test_the_earliest_and_the_latest_word_of_witnesses_count() -> None:

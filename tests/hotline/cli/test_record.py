@@ -1,0 +1,263 @@
+"""`hotline audit` on records that somebody has changed: what is stored beside the entries excuses nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from hotline.charter.model import load_charter
+from hotline.charter.parts import Charter, Terminal
+from hotline.charter.secrets import TerminalSecret, decode_secret
+from hotline.crypto.signing import SigningKey
+from hotline.drill.rehearsal import rehearse
+from hotline.files import read_secret
+from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
+from hotline.ledger.cosignature import Ed25519CosignatureVerifier
+from hotline.ledger.log import Ledger
+from hotline.ledger.note import Ed25519Signer, Signature, parse_note
+from hotline.ledger.record import Leaf, _encode, parse_leaf
+from hotline.ledger.tree import Frontier, leaf_hash
+from hotline.machine import Instant, Output, Record
+from hotline.runtime.contentkeys import ContentKeys
+from hotline.runtime.store import EndpointStore
+from tests.hotline.cli.conftest import Ran, Run
+
+WALL = 1_764_000_000_000
+VERIFIED, TAMPERED, UNDECIDED = 0, 6, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A party of a rehearsed hotline of ALPHA and BRAVO, and its terminal's keys."""
+
+    charter_path: Path
+    charter: Charter
+    terminal: Terminal
+    key: SigningKey
+    storage: bytes
+
+    def store(self, folder: Path) -> EndpointStore:
+        """Its store in `folder`, as its daemon opens it: it signs for itself alone."""
+
+        def ledger(epoch: int, frontier: Frontier, last: int) -> Ledger:
+            return Ledger(self.charter.log_base(self.terminal), self.key, epoch, frontier, last, os.urandom)
+
+        return EndpointStore(folder, ledger, ContentKeys(folder / "keys", self.storage))
+
+    def origin(self, epoch: int) -> str:
+        return self.charter.log_origin(self.terminal, epoch)
+
+
+def site_of(folder: Path, party: str) -> Site:
+    charter = load_charter((folder / "charter.note").read_bytes())
+    _, secret = decode_secret(TerminalSecret, read_secret(folder / party / "terminal.key"), None)
+    terminal = charter.terminal(party, "main")
+    return Site(folder / "charter.note", charter, terminal, SigningKey(secret.ledger), secret.storage)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """ALPHA's."""
+    folder = tmp_path_factory.mktemp("site")
+    rehearse(folder, [("relay-1", "127.0.0.1:7001")], sockets=folder)
+    return site_of(folder, "ALPHA")
+
+
+@pytest.fixture(scope="module")
+def peer(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A record of BRAVO."""
+    bravo = site_of(site.charter_path.parent, "BRAVO")
+    return make(bravo, tmp_path_factory.mktemp("peer") / "store", [VOUCHED, said(1)])
+
+
+START, VOUCHED = Record("start", {"n": 0}), Record("log.vouched", {"by": "BRAVO/main"})
+
+
+def said(number: int) -> Record:
+    return Record("said", {"n": number})
+
+
+def make(site: Site, folder: Path, *commits: list[Record]) -> Path:
+    """A store with these transactions, closed; its ratchet beside it, as it is after each clean stop."""
+    store = site.store(folder)
+    for number, records in enumerate(commits):
+        store.commit([Output(records=records)], Instant(number, WALL + number))
+    folder.with_name(f"{folder.name}.ratchet").write_bytes(store.head().note)
+    store.close()
+    (folder / "lock").unlink(missing_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def honest(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log of four entries: the first signed for itself alone, the others under its own name."""
+    return make(site, tmp_path_factory.mktemp("honest") / "store", [START], [VOUCHED, said(1)], [said(2)])
+
+
+NEXT = [Record("log.freeze", {"reason": "quarter"}), Record("log.open", {"log_epoch": 2, "reason": "quarter"})]
+
+
+@pytest.fixture(scope="module")
+def quarters(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log that was closed in good order, and the one that followed it."""
+    return make(site, tmp_path_factory.mktemp("quarters") / "store", [VOUCHED, said(1), said(2)], NEXT, [said(3)])
+
+
+def spoilt(store: Path, tmp_path: Path, sql: str = "", *, ratchet: bool = True) -> Path:
+    """A copy on which `sql` ran: what whoever may write the file can do, without a key."""
+    copy = tmp_path / "store"
+    shutil.copytree(store, copy)
+    if ratchet:
+        shutil.copy(store.with_name("store.ratchet"), tmp_path)
+    with closing(sqlite3.connect(copy / "ledger.db")) as database:
+        for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f"DROP TRIGGER {name}")
+        database.executescript(sql)
+    return copy
+
+
+def signed_anew(site: Site, store: Path, table: str, epoch: int, edit: Callable[[Leaf], Leaf]) -> None:
+    """What a thief of the ledger key does: every entry edited, the tree made over them, every head signed again."""
+    frontier = Frontier()
+    with closing(sqlite3.connect(store / "ledger.db")) as database:
+        for seq, leaf, note in database.execute(f"SELECT seq, leaf, note FROM {table} ORDER BY seq").fetchall():
+            data = _encode(edit(parse_leaf(leaf)))
+            nodes = b"".join(node.hash for node in frontier.append(leaf_hash(data)))
+            head = Checkpoint(site.origin(epoch), frontier.size, frontier.root())
+            again = sign_checkpoint(head, Ed25519Signer(head.origin, site.key)) if note else None
+            row = (data, nodes, again, seq)
+            database.execute(f"UPDATE {table} SET leaf = ?, nodes = ?, note = ? WHERE seq = ?", row)
+        database.commit()
+
+
+def verify(run: Run, site: Site, store: Path) -> Ran:
+    return run("audit", "verify", "--store", store, "--charter", site.charter_path, "--party", "ALPHA")
+
+
+CUT = "DELETE FROM entry WHERE seq = 3;"
+
+
+def test_the_honest_records_stand(run: Run, site: Site, honest: Path, quarters: Path) -> None:
+    """Every check below would cry wolf."""
+    for store in (honest, quarters):
+        assert verify(run, site, store).code == VERIFIED
+
+
+# --- what vouches -----------------------------------------------------------------------------------------------------
+
+
+def row(store: Path, seq: int, size: int) -> str:
+    """SQL that files the signature of the head behind entry `seq` as a cosignature over `size` entries."""
+    with closing(sqlite3.connect(store / "ledger.db")) as database:
+        (note,) = database.execute("SELECT note FROM entry WHERE seq = ?", (seq,)).fetchone()
+    line = parse_note(note).signatures[0].line()
+    return f"INSERT INTO cosignature (epoch, name, hour, size, line) VALUES (1, 'x', 1, {size}, '{line}');"
+
+
+def test_a_cosignature_of_no_head_of_this_log_excuses_nothing(
+    run: Run, site: Site, honest: Path, tmp_path: Path
+) -> None:
+    """One row that points at a head signed for itself alone would make a cut record a good one (13.5, 13.19)."""
+    more = row(honest, 0, 1)
+    found = verify(run, site, spoilt(honest, tmp_path / "cut", CUT))
+    assert (found.code, "entries 3 to 3 are missing" in found.out) == (TAMPERED, True)
+    found = verify(run, site, spoilt(honest, tmp_path / "excused", CUT + more))
+    assert (found.code, "entries 3 to 3 are missing" in found.out) == (TAMPERED, True)
+    odd = spoilt(honest, tmp_path / "odd", more)
+    assert verify(run, site, odd).code == VERIFIED
+    asked = run("audit", "witness-status", "--store", odd, "--charter", site.charter_path, "--party", "ALPHA")
+    assert (asked.code, "BRAVO/main               has cosigned nothing" in asked.out) == (UNDECIDED, True)
+
+
+def test_a_cosignature_that_does_not_hold_hides_no_altered_entry(
+    run: Run, site: Site, honest: Path, tmp_path: Path
+) -> None:
+    """The first bad entry would be named no more, once a second thing is wrong (docs/protocol.md 13.9)."""
+    base = site.charter.log_base(site.charter.terminal("BRAVO", "main"))
+    voter = site.charter.terminal("BRAVO", "main").ledger
+    line = Signature(base, Ed25519CosignatureVerifier(base, voter).key_id, bytes(72)).line()
+    false = f"INSERT INTO cosignature (epoch, name, hour, size, line) VALUES (1, '{base}', 1, 3, '{line}');"
+    found = verify(run, site, spoilt(honest, tmp_path / "false", false))
+    assert (found.code, "a cosignature of this log does not hold" in found.out) == (TAMPERED, True)
+    found = verify(run, site, spoilt(honest, tmp_path / "both", false + CUT))
+    assert (found.code, "entries 3 to 3 are missing" in found.out) == (TAMPERED, True)
+
+
+# --- one log and the next ---------------------------------------------------------------------------------------------
+
+
+def test_a_closed_log_is_the_one_that_the_next_one_names(run: Run, site: Site, quarters: Path, tmp_path: Path) -> None:
+    """Whoever has the ledger key could write another past behind the entry that names it (docs/protocol.md 13.5)."""
+    store = spoilt(quarters, tmp_path)
+
+    def edit(leaf: Leaf) -> Leaf:
+        return leaf._replace(fields={"n": 99}) if leaf.fields.get("n") == 2 else leaf
+
+    signed_anew(site, store, "entry_1", 1, edit)
+    found = verify(run, site, store)
+    assert (found.code, f"{site.origin(1)} held other entries" in found.out) == (TAMPERED, True)
+
+
+def test_a_log_that_is_not_there_is_missed(run: Run, site: Site, quarters: Path, peer: Path, tmp_path: Path) -> None:
+    """A quarter could be dropped whole, the first or the last one, by whoever may write the file (13.19)."""
+    first = "DROP TABLE entry_1; DELETE FROM log WHERE epoch = 1;"
+    found = verify(run, site, spoilt(quarters, tmp_path / "first", first, ratchet=False))
+    assert (found.code, f"follows {site.origin(1)}, which is not here" in found.out) == (TAMPERED, True)
+    last = "DROP TABLE entry; ALTER TABLE entry_1 RENAME TO entry; DELETE FROM log WHERE epoch = 2;"
+    found = verify(run, site, spoilt(quarters, tmp_path / "last", last))
+    assert (found.code, "it is of log epoch 2, which is not here" in found.out) == (TAMPERED, True)
+    emptied = spoilt(quarters, tmp_path / "emptied", "DELETE FROM entry_1;")
+    found = verify(run, site, emptied)
+    assert (found.code, f"{site.origin(1)} had 4 entries, not 0" in found.out) == (TAMPERED, True)
+    compared = run("audit", "compare", emptied, peer, "--charter", site.charter_path)
+    assert (compared.code, f"{site.origin(1)} had 4 entries, not 0" in compared.err) == (TAMPERED, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"size": 3}, "had 3 entries, not 4"),
+        ({"size": "4"}, "does not say where"),
+        ({"size": None}, "does not say where"),
+        ({"root": 7}, "does not say where"),
+        ({"previous": "hotline/other/ALPHA/main/1"}, "does not begin where"),
+    ],
+)
+def test_the_opening_of_a_log_may_hold_anything(
+    run: Run, site: Site, quarters: Path, tmp_path: Path, fields: dict[str, str | int | None], text: str
+) -> None:
+    """A record that its own terminal signed would end its auditor's program (docs/protocol.md 13.18, 13.19)."""
+    store = spoilt(quarters, tmp_path, ratchet=False)
+
+    def edit(leaf: Leaf) -> Leaf:
+        if leaf.type != "log.open":
+            return leaf
+        other = {**leaf.fields, **fields}
+        return leaf._replace(fields={name: value for name, value in other.items() if value is not None})
+
+    signed_anew(site, store, "entry", 2, edit)
+    found = verify(run, site, store)
+    assert (found.code, text in found.out) == (TAMPERED, True), found
+
+
+def test_the_log_of_another_key_accuses_nobody(run: Run, site: Site, quarters: Path, tmp_path: Path) -> None:
+    """A terminal with a new key would be called a forger for its old log, whose key no charter has any more (13.5)."""
+    store = spoilt(quarters, tmp_path)
+    signed_anew(replace(site, key=SigningKey(bytes(32))), store, "entry_1", 1, lambda leaf: leaf)
+    found = verify(run, site, store)
+    assert (found.code, "is it the right log?" in found.out, "TAMPERED" in found.out) == (UNDECIDED, True, False)
+
+
+def test_a_ratchet_that_is_no_head_is_refused(run: Run, site: Site, honest: Path, tmp_path: Path) -> None:
+    """A damaged ratchet would pass for one that bears the record out (docs/protocol.md 13.5)."""
+    store = spoilt(honest, tmp_path)
+    (tmp_path / "store.ratchet").write_bytes(b"\x00\xff nothing")
+    found = verify(run, site, store)
+    assert (found.code, "not the head of a log" in found.err) == (1, True)
