@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from hotline.crypto.signing import SigningKey
+from hotline.errors import RemoteError
 from hotline.limits import COURIER_PREKEYS_KEPT_MAX, COURIER_ROTATION, COURIER_VALIDITY
 from hotline.machine import Change, Entropy, Instant, Put
 from hotline.protocol.prekeys import COURIER_LABEL, KeptPrekeys, Keyring, PeerPrekey, read_peer_prekey, tag
@@ -42,9 +44,9 @@ class CourierKeys(KeptPrekeys):
             assert isinstance(content, bytes)
             assert isinstance(signature, bytes)
             if terminal in self._remotes:
-                self._peers[terminal] = self._read(
-                    content_pb2.SignedPrekey(body=content, signature=signature), terminal
-                )
+                signed = content_pb2.SignedPrekey(body=content, signature=signature)
+                with suppress(RemoteError):  # a start is held up by nothing that the peer once said
+                    self._peers[terminal] = self._read(signed, terminal)
 
     def rotate(self, now: Instant) -> list[Change]:
         """Make a new newest one. Older ones stay: a bundle may be under way to them."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from hotline.crypto.epochs import PREKEY_TAG_SIZE
-from hotline.crypto.sealing import KemKey
+from hotline.crypto.sealing import KemKey, seal_opener
 from hotline.crypto.signing import SIGNATURE_SIZE, SigningKey, pae, verify
 from hotline.crypto.storage import storage_open, storage_seal
-from hotline.errors import Malformed, Untrusted
+from hotline.errors import Malformed, NotOpened, Untrusted
 from hotline.limits import PREKEY_GRACE, PREKEYS_KEPT_MAX
 from hotline.machine import Change, Delete, Entropy, Instant, Put
 from hotline.protocol.tables import Row
@@ -26,7 +27,6 @@ LABEL: Final = "hotline/v1/prekey"
 COURIER_LABEL: Final = "hotline/v1/courier-prekey"
 """What courier prekeys are signed and named with: neither kind is ever taken for the other."""
 _BODY_MAX = 2_048
-_PUBLIC_SIZE = 1_216
 STORAGE_LABEL = "hotline/v1/prekey-secret"
 
 
@@ -185,6 +185,16 @@ class PeerPrekey:
     name: bytes
 
 
+@lru_cache(maxsize=64)
+def _can_be_sealed_to(public: bytes) -> bool:
+    """Whether it is an X-Wing key: an opener tells, and is made once for what is shown again and again."""
+    try:
+        seal_opener(bytes(32), public, b"")
+    except NotOpened:
+        return False
+    return True
+
+
 def read_peer_prekey(
     charter: bytes, terminal: int, public: bytes, signed: content_pb2.SignedPrekey, label: str = LABEL
 ) -> PeerPrekey:
@@ -193,7 +203,7 @@ def read_peer_prekey(
         raise Untrusted("signature", "prekey")
     verify(public, signed.signature, label, charter, terminal.to_bytes(2, "big"), signed.body)
     body = decode(content_pb2.PrekeyBody, signed.body, _BODY_MAX)
-    if len(body.public_key) != _PUBLIC_SIZE or not body.generation or body.not_after_ms <= body.created_ms:
+    if not body.generation or body.not_after_ms <= body.created_ms or not _can_be_sealed_to(body.public_key):
         raise Malformed("prekey", f"generation {body.generation}")
     name = prekey_hash(charter, terminal, signed.body, label)
     return PeerPrekey(body.generation, body.public_key, body.not_after_ms, signed, name)

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from hotline.crypto.epochs import OPENER_SIZE, PREKEY_TAG_SIZE, Binding, ReceivingEpoch, SendingEpoch
 from hotline.crypto.sealing import open_sealed, seal
 from hotline.crypto.signing import SigningKey
-from hotline.errors import Malformed, NotOpened, Untrusted
+from hotline.errors import Malformed, NotOpened, RemoteError, Untrusted
 from hotline.limits import EPOCHS_KEPT_MAX, KEY_REQUEST_INTERVAL
 from hotline.machine import Change, Delete, Entropy, Instant, Plane, Put
 from hotline.protocol import nonpapers
@@ -115,7 +115,8 @@ class Session:
         for row in peer_prekeys:
             if row["terminal"] == self._remote.number:
                 signed = content_pb2.SignedPrekey(body=_blob(row, "content"), signature=_blob(row, "signature"))
-                self.peer_prekey = self.read_prekey(signed)
+                with contextlib.suppress(RemoteError):  # a start is held up by nothing that the peer once said
+                    self.peer_prekey = self.read_prekey(signed)
         for row in sorted(peer_epochs, key=lambda saved: str(saved["at"]).zfill(20)):
             if row["terminal"] == self._remote.number:
                 self._saved_openers[_blob(row, "epoch")] = row

@@ -8,7 +8,7 @@ import hmac
 import re
 from typing import Any
 
-from tests.oracle.primitives import SUITE, hkdf, need, pae, sha256, signed
+from tests.oracle.primitives import SUITE, hkdf, need, pae, sealable, sha256, signed
 from tests.oracle.protobuf import Value, read, shown
 
 TEXT_MAX, SERIAL_MAX, TIME_MAX, ITEMS_MAX = 32_768, 2**40, 253_402_300_799_999, 256
@@ -308,7 +308,7 @@ def read_prekey(
     covered = pae(label, charter, word(terminal), body)
     need(signed(public, signature, covered), "signature")
     made = read("PrekeyBody", body, PREKEY_MAX)
-    need(made["generation"] and len(made["public_key"]) == 1216, "prekey")
+    need(made["generation"] and sealable(made["public_key"]), "prekey")
     need(made["not_after_ms"] > made["created_ms"], "prekey")
     return made, sha256(covered)
 

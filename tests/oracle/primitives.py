@@ -151,3 +151,13 @@ def unseal(seed: bytes, opener: bytes, info: bytes) -> bytes:
         return bytes(cipher.unseal(opener[_ENCAPSULATED:]))
     except ValueError as error:
         raise Refused("not-opened") from error
+
+
+def sealable(public: bytes) -> bool:
+    """Clause 7.10: whether a public key can be sealed to."""
+    try:
+        key = Hybrid.HybridKey(param_set=Hybrid.MLKEM768_X25519, pk=public)
+        HPKE.new(receiver_key=key, aead_id=HPKE.AEAD.CHACHA20_POLY1305)
+    except ValueError:
+        return False
+    return True

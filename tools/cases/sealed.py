@@ -65,6 +65,21 @@ def unlawful(signature: bytes) -> list[tuple[str, bytes]]:
     ]
 
 
+_MLKEM, _SHARE = PREKEY.public[:1184], PREKEY.public[1184:]
+_ORDER_8 = bytes.fromhex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800")
+_NO_KEYS = [
+    ("a public key of zeros", bytes(1216)),
+    ("an X25519 part of zeros", _MLKEM + bytes(32)),
+    (
+        "an X25519 part of order 8",
+        _MLKEM + bytes.fromhex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
+    ),
+    ("an X25519 part of 1, spelled as p + 1", _MLKEM + (2**255 - 18).to_bytes(32, "little")),
+    ("an ML-KEM coefficient of 3329", b"\x01\x0d" + _MLKEM[2:] + _SHARE),
+]
+"""Public keys of the right size that nothing can be sealed to."""
+
+
 def _prekeys() -> Cases:
     given = {"charter": CHARTER.hex(), "terminal": BRAVO, "public": SIGNING["BRAVO"].public.hex()}
     cases = Cases("prekey", "7.2, 7.10, 2.7", "A signed prekey of terminal 2.", given)
@@ -88,6 +103,8 @@ def _prekeys() -> Cases:
     add("prekey", "expires before it begins", signed_prekey("BRAVO", PREKEY, BRAVO, not_after_ms=NOW - 1))
     add("prekey", "a public key of 1215 bytes", signed_prekey("BRAVO", PREKEY, BRAVO, public_key=PREKEY.public[:-1]))
     add("prekey", "a public key of 1217 bytes", signed_prekey("BRAVO", PREKEY, BRAVO, public_key=PREKEY.public + b"\0"))
+    for why, public in _NO_KEYS:
+        add("prekey", why, signed_prekey("BRAVO", PREKEY, BRAVO, public_key=public))
     body = BRAVO_PREKEY.body
     add("spelling", "a field twice", resigned_prekey("BRAVO", body + body[-7:], BRAVO))
     add("spelling", "an unknown field", resigned_prekey("BRAVO", body + b"\x28\x01", BRAVO))
@@ -120,6 +137,8 @@ def _courier_prekeys() -> Cases:
         cases.bad("signature", why, body=body.hex(), signature=signature.hex())
     cases.bad("prekey", "generation 0", **asked(signed_prekey("BRAVO", PREKEY, BRAVO, generation=0).body))
     cases.bad("prekey", "expires as it begins", **asked(signed_prekey("BRAVO", PREKEY, BRAVO, not_after_ms=NOW).body))
+    for why, public in _NO_KEYS:
+        cases.bad("prekey", why, **asked(signed_prekey("BRAVO", PREKEY, BRAVO, public_key=public).body))
     cases.bad("spelling", "a field twice", **asked(body + body[-7:]))
     return cases
 

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from hotline.crypto.sealing import KemKey
 from hotline.crypto.signing import SigningKey
 from hotline.errors import KeyFileError, Malformed, Untrusted
 from hotline.limits import PREKEY_GRACE, PREKEYS_KEPT_MAX
@@ -17,6 +18,7 @@ from hotline.wire.v1 import content_pb2
 
 CHARTER, NUMBER, STORAGE = b"c" * 32, 1, b"s" * 32
 SIGNING = SigningKey(b"k" * 32)
+KEM = KemKey(b"x" * 32)
 LIFETIME = 600_000
 WALL = 1_795_000_000_000
 
@@ -156,7 +158,7 @@ def signed(
 ) -> content_pb2.SignedPrekey:
     fields: dict[str, object] = {
         "generation": 1,
-        "public_key": bytes(1216),
+        "public_key": KEM.public,
         "created_ms": WALL,
         "not_after_ms": WALL + 1,
     }
@@ -193,7 +195,15 @@ def test_a_prekey_signed_for_something_else_is_refused(made: content_pb2.SignedP
 
 @pytest.mark.parametrize(
     "made",
-    [signed(public_key=bytes(1215)), signed(public_key=bytes(1217)), signed(generation=0), signed(not_after_ms=WALL)],
+    [
+        signed(public_key=KEM.public[:-1]),
+        signed(public_key=KEM.public + b"x"),
+        signed(public_key=bytes(1216)),
+        signed(public_key=KEM.public[:1184] + bytes(32)),
+        signed(public_key=b"\xff" * 1184 + KEM.public[1184:]),
+        signed(generation=0),
+        signed(not_after_ms=WALL),
+    ],
 )
 def test_a_prekey_that_makes_no_sense_is_refused(made: content_pb2.SignedPrekey) -> None:
     """A faulty peer would stop the terminal when it seals (docs/protocol.md 7.10)."""

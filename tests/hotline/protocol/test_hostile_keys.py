@@ -1,0 +1,108 @@
+"""Keys, openers and heads of a liar or a thief: refused, and the terminal goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from hotline.crypto.sealing import KemKey
+from hotline.machine import Output, Plane
+from hotline.protocol.prekeys import COURIER_LABEL, LABEL
+from hotline.wire.codec import encode, envelope_frame
+from hotline.wire.envelope import FLAG_CLEAR, FLAG_TRANSIENT, Header
+from hotline.wire.inner import ContentType, encode_inner
+from hotline.wire.v1 import content_pb2
+
+from .pair import CHARTER, WALL, Pair, Party
+from .test_courier import counts, exported, imported
+
+_MLKEM, _SHARE = KemKey(b"k" * 32).public[:1184], KemKey(b"k" * 32).public[1184:]
+NO_KEYS = [bytes(1216), _MLKEM + bytes(32), b"\xff" * 1184 + _SHARE]
+NEWEST = 9 * 10**9
+
+
+@pytest.fixture
+def pair() -> Pair:
+    return Pair().open()
+
+
+def prekey(liar: Party, public: bytes, label: str = LABEL, generation: int = NEWEST) -> content_pb2.SignedPrekey:
+    """A prekey under the true signature of `liar`, whatever it is."""
+    body = encode(
+        content_pb2.PrekeyBody(
+            generation=generation, public_key=public, created_ms=WALL, not_after_ms=WALL + 86_400_000
+        )
+    )
+    signature = liar.signing.sign(label, CHARTER, liar.number.to_bytes(2, "big"), body)
+    return content_pb2.SignedPrekey(body=body, signature=signature)
+
+
+def beat(liar: Party, **fields: object) -> bytes:
+    """A fresh heartbeat of `liar` over relay-1, with `fields` in it."""
+    session = liar.endpoint.context.session
+    path = liar.peer.endpoint.context.paths["relay-1"]
+    said: dict[str, object] = {
+        "beat": 7, "path": 1, "echo": path._beat, "presence": 1, "time_ms": liar.now().wall,
+    }  # fmt: skip
+    content = encode(content_pb2.Heartbeat(**(said | fields)))  # type: ignore[arg-type]
+    inner = session.sign(ContentType.HEARTBEAT, Plane.REAL, content)
+    return envelope_frame(session.seal(Plane.REAL, inner, transient=True))
+
+
+def key_request(liar: Party, signed: content_pb2.SignedPrekey) -> bytes:
+    """Whoever has nothing but the signing key of `liar` can make one."""
+    content = encode(content_pb2.KeyRequest(prekey=signed, time_ms=WALL))
+    inner = liar.endpoint.context.session.sign(ContentType.KEY_REQUEST, Plane.REAL, content)
+    header = Header(FLAG_CLEAR | FLAG_TRANSIENT, liar.peer.number, liar.number, bytes(12), 0)
+    return envelope_frame(header.encode() + encode_inner(inner, padded=False))
+
+
+def stored(output: Output) -> list[str]:
+    return [change.table for change in output.changes]
+
+
+# --- prekeys that are none -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("public", NO_KEYS, ids=["zeros", "small order", "not reduced"])
+@pytest.mark.parametrize("way", ["heartbeat", "key request"])
+def test_a_prekey_that_nothing_can_be_sealed_to_stops_no_terminal(pair: Pair, way: str, public: bytes) -> None:
+    """One lawful signature would end the terminal at its next word, and at every start (docs/protocol.md 3.3, 7.10)."""
+    lie = prekey(pair.bravo, public)
+    frame = key_request(pair.bravo, lie) if way == "key request" else beat(pair.bravo, announcement=lie)
+    assert stored(pair.alpha.hear("relay-1", frame)) == []
+    assert pair.alpha.refusals() == ["prekey"]
+    assert pair.alpha.submit("said all the same").ok
+    pair.run(1_000)
+    assert pair.alpha.states(1) == ["delivered"]
+    pair.alpha.restart()
+    pair.run(3_000)
+    assert pair.alpha.submit("and after a start").ok
+    pair.run(1_000)
+    assert pair.alpha.states(2) == ["delivered"]
+
+
+@pytest.mark.parametrize("public", NO_KEYS, ids=["zeros", "small order", "not reduced"])
+def test_a_courier_key_that_nothing_can_be_sealed_to_stops_no_export(pair: Pair, public: bytes) -> None:
+    """The bundle would end the terminal when no path is left (docs/protocol.md 3.3, 17.1)."""
+    word = content_pb2.CourierKey(prekey=prekey(pair.bravo, public, COURIER_LABEL))
+    assert stored(pair.alpha.hear("relay-1", beat(pair.bravo, courier=word))) == []
+    assert pair.alpha.refusals() == ["prekey"]
+    pair.cut()
+    pair.alpha.submit("by hand")
+    assert counts(imported(pair.bravo, exported(pair.alpha))) == (1, 0, 0)
+
+
+def test_what_was_stored_and_is_no_key_holds_up_no_start(pair: Pair) -> None:
+    """A terminal that took one before it knew better would never start again (docs/protocol.md 3.5, 7.10)."""
+    for table, label in (("peer_prekey", LABEL), ("peer_courier", COURIER_LABEL)):
+        lie = prekey(pair.bravo, bytes(1216), label)
+        (key,) = pair.alpha.memory.tables[table]
+        pair.alpha.memory.tables[table][key] |= {"content": lie.body, "signature": lie.signature}
+    pair.alpha.restart()
+    assert not pair.alpha.endpoint.context.session.has_prekey
+    assert not pair.alpha.endpoint.courier.usable(pair.alpha.now())
+    pair.run(15_000)
+    assert pair.alpha.submit("said all the same").ok
+    pair.run(1_000)
+    assert pair.alpha.states(1) == ["delivered"]
+    assert pair.alpha.endpoint.courier.usable(pair.alpha.now()), "the peer has said its own again"
