@@ -16,6 +16,7 @@ from hotline.cli.quoted import print_quoted
 from hotline.cli.record import (
     announce,
     charter_option,
+    cosigned_heads,
     json_option,
     party_option,
     policy_of,
@@ -26,9 +27,7 @@ from hotline.cli.record import (
 from hotline.config import load_endpoint_config
 from hotline.errors import ConfigError, Malformed, RemoteError, Untrusted
 from hotline.files import read_public, write_new
-from hotline.ledger.checkpoint import parse_checkpoint
-from hotline.ledger.note import parse_note
-from hotline.ledger.policy import Policy, open_cosigned, parse_policy
+from hotline.ledger.policy import Policy, Vouched, open_cosigned, parse_policy
 from hotline.ledger.proof import PROOF_BYTES_MAX, make_proof, verify_cosigned
 from hotline.ledger.record import Leaf, Opening, check_opening, parse_leaf
 from hotline.limits import LEAF_BYTES_MAX
@@ -54,19 +53,17 @@ def _log(logs: list[LogFiles], log_epoch: int | None) -> LogFiles:
 
 def _best_note(log: LogFiles, seq: int, policy: Policy) -> bytes:
     """The head to prove an entry under: the newest with a quorum, else with any cosignature, else the newest."""
-    candidates = [note for note in (*log.notes[-1:], *log.cosigned) if _size(note) > seq]
-    if not candidates:
-        raise ConfigError(f"no signed head covers entry {seq} yet; try again in a moment")
+    newest = log.newest(log.notes)
+    heads = [*cosigned_heads(log, policy), *([(newest, open_cosigned(newest, policy))] if newest else [])]
+    covering = [(note, vouched) for note, vouched in heads if vouched.checkpoint.size > seq]
+    if not covering:
+        raise ConfigError(f"no head that others may be shown covers entry {seq} yet; try again when one does")
 
-    def rank(note: bytes) -> tuple[bool, int, int]:
-        vouched = open_cosigned(note, policy)
+    def rank(head: tuple[bytes, Vouched]) -> tuple[bool, int, int]:
+        _, vouched = head
         return policy.satisfied(vouched.witnesses), len(vouched.witnesses), vouched.checkpoint.size
 
-    return max(candidates, key=rank)
-
-
-def _size(note: bytes) -> int:
-    return parse_checkpoint(parse_note(note).text).size
+    return max(covering, key=rank)[0]
 
 
 def _prove(
@@ -248,6 +245,8 @@ def export(store: Path, tiles: Path) -> None:
     \b
     Example:
       hotline audit export --store /var/lib/hotline/alpha --tiles export/
+
+    What was entered since a start that nobody has vouched for is in it, behind the head that others know.
     """
     if tiles.exists():
         raise ConfigError(f"{tiles}: exists already; name a new folder")

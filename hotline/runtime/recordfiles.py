@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from hotline.errors import ConfigError, Malformed, StorageError
-from hotline.ledger.checkpoint import parse_checkpoint
+from hotline.ledger.checkpoint import Checkpoint, parse_checkpoint
+from hotline.ledger.log import split_origin
 from hotline.ledger.note import Note, Signature, parse_note
 from hotline.ledger.tiles import bundled_leaves, entry_bundles, hash_tiles, stored_hashes
 from hotline.ledger.tree import ReadNode
@@ -20,6 +22,7 @@ from hotline.runtime.store import connect
 
 CHECKPOINT: Final = "checkpoint"
 COSIGNED: Final = "cosigned"
+UNVOUCHED: Final = "unvouched"
 _NOTE_BYTES_MAX: Final = 65_536
 _UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
 """A message of SQLite's that quotes a damaged file may be no text; then Python raises the second."""
@@ -37,6 +40,20 @@ class LogFiles:
     cosigned: Sequence[bytes] = ()
     read: ReadNode | None = field(default=None, repr=False)
     """Stored tree nodes; only a database has them at hand."""
+
+    def newest(self, notes: Sequence[bytes]) -> bytes | None:
+        """The last of `notes` under the origin of this log epoch, that is of those which others may be shown: not one
+        that the log signed for itself alone (docs/protocol.md 13.5). Raises Malformed.
+        """
+        for note in reversed(notes):
+            place = split_origin(_head(note).origin)
+            if place is not None and place[1] == self.epoch:
+                return note
+        return None
+
+
+def _head(note: bytes) -> Checkpoint:
+    return parse_checkpoint(parse_note(note).text)
 
 
 @contextmanager
@@ -128,9 +145,10 @@ def _export(folder: Path) -> LogFiles:
         except OSError as error:
             raise StorageError(f"{folder / name}: {error.strerror}") from error
 
-    note = read(CHECKPOINT)[:_NOTE_BYTES_MAX]
+    names = [name for name in (COSIGNED, CHECKPOINT, UNVOUCHED) if name == CHECKPOINT or (folder / name).exists()]
+    notes = {name: read(name)[:_NOTE_BYTES_MAX] for name in names}
     try:
-        size = parse_checkpoint(parse_note(note).text).size
+        size = max(_head(note).size for name, note in notes.items() if name != COSIGNED)
         hashes = dict(enumerate(stored_hashes(size, read)))
     except Malformed as error:
         raise StorageError(f"{folder}: {error}") from error
@@ -141,35 +159,46 @@ def _export(folder: Path) -> LogFiles:
         except Malformed as error:
             raise StorageError(f"{folder}: {error}") from error
 
-    cosigned = [note] + ([read(COSIGNED)[:_NOTE_BYTES_MAX]] if (folder / COSIGNED).exists() else [])
-    return LogFiles(int(folder.name), leaves, [note], hashes, cosigned)
+    cosigned = [note for name, note in notes.items() if name != UNVOUCHED]
+    return LogFiles(int(folder.name), leaves, list(notes.values()), hashes, cosigned)
 
 
 def write_export(log: LogFiles, folder: Path, told: Callable[[int], None]) -> int:
     """Write one log epoch as C2SP tiles; `told` is called with the entries written so far. Returns its size.
 
-    Raises ConfigError if there is nothing to export or the folder is not new.
+    Its head is the newest that others may be shown. Entries behind that are there as well, under the head that the log
+    signed for itself alone. Raises ConfigError if there is nothing to export or the folder is not new.
     """
     if not log.notes or log.read is None:
         raise ConfigError(f"log epoch {log.epoch} has no signed head yet: there is nothing to export")
-    size = parse_checkpoint(parse_note(log.notes[-1]).text).size
+    last = log.notes[-1]
+    shown, cosigned = log.newest(log.notes) or last, log.newest(log.cosigned)
     try:
         folder.mkdir(parents=True, exist_ok=False)
     except OSError as error:
         raise ConfigError(
             f"{folder}: exists already or cannot be made ({error.strerror}); name a new folder"
         ) from error
+    size = _head(last).size
+    _write_tiles(log, log.read, folder, size, told)
+    if shown != last:
+        _write_tiles(log, log.read, folder, _head(shown).size, lambda _: None)
+        _write(folder / UNVOUCHED, last)
+    if cosigned is not None:
+        _write(folder / COSIGNED, cosigned)
+    _write(folder / CHECKPOINT, shown)
+    return size
+
+
+def _write_tiles(log: LogFiles, read: ReadNode, folder: Path, size: int, told: Callable[[int], None]) -> None:
+    """The first `size` entries and the tree over them. What is there already, from more of them, is the same."""
     done = 0
-    for path, data in entry_bundles(log.leaves()):
+    for path, data in entry_bundles(itertools.islice(log.leaves(), size)):
         _write(folder / path, data)
         done = min(size, done + 256)
         told(done)
-    for path, data in hash_tiles(size, log.read):
+    for path, data in hash_tiles(size, read):
         _write(folder / path, data)
-    if log.cosigned:
-        _write(folder / COSIGNED, log.cosigned[-1])
-    _write(folder / CHECKPOINT, log.notes[-1])
-    return size
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -253,7 +253,7 @@ def _database_seeds() -> list[bytes]:
 
 NAMES = (
     *(tile_path(None, 0, ENTRIES), tile_path(0, 0, ENTRIES), tile_path(None, 0), tile_path(0, 0)),
-    *("checkpoint", "cosigned", "tile", "tile/0/000.p"),
+    *("checkpoint", "cosigned", "unvouched", "tile", "tile/0/000.p"),
 )
 FOLDERS = ("1", "2", "01", "\u00b2", "\u0661", "x", "-1", "9" * 200)
 """Numbers of log epochs, and what is none."""

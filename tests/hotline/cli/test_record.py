@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -18,11 +19,13 @@ from hotline.charter.secrets import TerminalSecret, decode_secret
 from hotline.crypto.signing import SigningKey
 from hotline.drill.rehearsal import rehearse
 from hotline.files import read_secret
-from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
-from hotline.ledger.cosignature import Ed25519CosignatureVerifier
+from hotline.ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint, sign_checkpoint
+from hotline.ledger.cosignature import Ed25519CosignatureVerifier, Ed25519Cosigner
 from hotline.ledger.log import Ledger
-from hotline.ledger.note import Ed25519Signer, Signature, parse_note
+from hotline.ledger.note import Ed25519Signer, Ed25519Verifier, Signature, parse_note
+from hotline.ledger.proof import parse_proof
 from hotline.ledger.record import Leaf, _encode, parse_leaf
+from hotline.ledger.tiles import bundled_leaves, stored_hashes
 from hotline.ledger.tree import Frontier, leaf_hash
 from hotline.machine import Instant, Output, Record
 from hotline.runtime.contentkeys import ContentKeys
@@ -89,7 +92,8 @@ def make(site: Site, folder: Path, *commits: list[Record]) -> Path:
     store = site.store(folder)
     for number, records in enumerate(commits):
         store.commit([Output(records=records)], Instant(number, WALL + number))
-    folder.with_name(f"{folder.name}.ratchet").write_bytes(store.head().note)
+    if store.head().note:
+        folder.with_name(f"{folder.name}.ratchet").write_bytes(store.head().note)
     store.close()
     (folder / "lock").unlink(missing_ok=True)
     return folder
@@ -174,6 +178,7 @@ def test_a_cosignature_of_no_head_of_this_log_excuses_nothing(
     assert verify(run, site, odd).code == VERIFIED
     asked = run("audit", "witness-status", "--store", odd, "--charter", site.charter_path, "--party", "ALPHA")
     assert (asked.code, "BRAVO/main               has cosigned nothing" in asked.out) == (UNDECIDED, True)
+    assert not (export(run, odd, tmp_path / "export") / "1" / "cosigned").exists()
 
 
 def test_a_cosignature_that_does_not_hold_hides_no_altered_entry(
@@ -253,6 +258,111 @@ def test_the_log_of_another_key_accuses_nobody(run: Run, site: Site, quarters: P
     signed_anew(replace(site, key=SigningKey(bytes(32))), store, "entry_1", 1, lambda leaf: leaf)
     found = verify(run, site, store)
     assert (found.code, "is it the right log?" in found.out, "TAMPERED" in found.out) == (UNDECIDED, True, False)
+
+
+# --- while nobody vouches ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def silent(site: Site, honest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The honest record after a start since which nobody has vouched for it: entry 4 is signed for itself alone."""
+    folder = spoilt(honest, tmp_path_factory.mktemp("silent"), ratchet=False)
+    return make(site, folder, [START])
+
+
+def test_an_entry_is_proved_though_nobody_vouches_any_more(run: Run, site: Site, silent: Path, tmp_path: Path) -> None:
+    """Against a peer that falls silent nothing could be shown that it had vouched for (docs/protocol.md 13.18)."""
+    whose = ("--store", silent, "--charter", site.charter_path, "--party", "ALPHA", "--out", tmp_path)
+    assert run("audit", "prove", 2, *whose).code == VERIFIED
+    policy = tmp_path / "policy"
+    policy.write_text(run("charter", "policy", site.charter_path).out)
+    checked = run(
+        "audit", "verify-proof", tmp_path / "1-2.tlog-proof", "--policy", policy, "--leaf", tmp_path / "1-2.leaf"
+    )
+    assert (checked.code, "entry 2, said" in checked.out, "PROVED" in checked.out) == (VERIFIED, True, True), checked
+    refused = run("audit", "prove", 4, *whose)
+    assert (refused.code, "no head that others may be shown covers entry 4" in refused.err) == (1, True)
+
+
+def test_an_entry_is_proved_under_the_head_that_most_have_signed(
+    run: Run, site: Site, honest: Path, tmp_path: Path
+) -> None:
+    """A proof would rest on the terminal's own word, where others stand in for the entry (docs/protocol.md 13.18)."""
+    bravo = site_of(site.charter_path.parent, "BRAVO")
+    with closing(sqlite3.connect(honest / "ledger.db")) as database:
+        (note,) = database.execute("SELECT note FROM entry WHERE seq = 2").fetchone()
+    line = Ed25519Cosigner(site.charter.log_base(bravo.terminal), bravo.key).cosign(
+        parse_note(note).text, WALL // 1_000
+    )
+    sql = f"INSERT INTO cosignature (epoch, name, hour, size, line) VALUES (1, 'x', 1, 3, '{line.line()}');"
+    store = spoilt(honest, tmp_path, sql)
+    for seq, size in ((2, 3), (3, 4)):
+        whose = ("--store", store, "--charter", site.charter_path, "--party", "ALPHA", "--out", tmp_path)
+        assert run("audit", "prove", seq, *whose).code == VERIFIED
+        note = parse_proof((tmp_path / f"1-{seq}.tlog-proof").read_bytes()).note
+        assert parse_checkpoint(parse_note(note).text).size == size
+        assert len(parse_note(note).signatures) == (2 if size == 3 else 1)
+
+
+def export(run: Run, store: Path, folder: Path) -> Path:
+    assert run("audit", "export", "--store", store, "--tiles", folder).code == VERIFIED
+    return folder
+
+
+def test_an_export_says_what_its_store_says(
+    run: Run, site: Site, honest: Path, quarters: Path, silent: Path, tmp_path: Path
+) -> None:
+    """What others vouched for would pass for what nobody did, once it is given away (docs/protocol.md 13.18)."""
+    for store in (honest, quarters, silent):
+        exported = export(run, store, tmp_path / store.parent.name)
+        own, given = (verify(run, site, one) for one in (store, exported))
+        told = [re.findall("^ +entries .*", one.out, re.MULTILINE) for one in (own, given)]
+        assert (own.code, told[0]) == (given.code, told[1])
+        assert told[0]
+
+
+def test_an_export_is_one_for_other_programs_whoever_vouches(
+    run: Run, site: Site, silent: Path, tmp_path: Path
+) -> None:
+    """Its head would be of no log that anybody knows, and tell of no tile that is there (docs/protocol.md 13.18)."""
+    folder = export(run, silent, tmp_path / "export") / "1"
+    head = open_checkpoint(
+        (folder / "checkpoint").read_bytes(), site.origin(1), Ed25519Verifier(site.origin(1), site.terminal.ledger)
+    )
+    assert head.size == 4
+
+    def read(name: str) -> bytes:
+        return (folder / name).read_bytes()
+
+    frontier = Frontier()
+    for leaf, hash_ in zip(bundled_leaves(4, read), stored_hashes(4, read), strict=True):
+        frontier.append(leaf_hash(leaf))
+        assert leaf_hash(leaf) == hash_
+    assert frontier.root() == head.root
+    assert (folder / "unvouched").read_bytes().startswith(f"{site.origin(1)}/unvouched\n5\n".encode())
+
+
+def test_an_export_of_what_was_restored_and_left_holds(run: Run, site: Site, silent: Path, tmp_path: Path) -> None:
+    """A log that a restored terminal left with an end of its own would be called cut off (docs/protocol.md 13.18)."""
+    store = spoilt(silent, tmp_path, ratchet=False)
+    make(site, store, [Record("log.open", {"log_epoch": 3, "reason": "restored"}), START], [VOUCHED])
+    assert verify(run, site, store).code == VERIFIED
+    folder = export(run, store, tmp_path / "export")
+    assert verify(run, site, folder).code == VERIFIED
+    (folder / "1" / "unvouched").unlink()
+    found = verify(run, site, folder)
+    assert (found.code, "had 5 entries, not 4" in found.out) == (TAMPERED, True)
+
+
+def test_an_export_is_held_against_all_of_its_heads(run: Run, site: Site, honest: Path, tmp_path: Path) -> None:
+    """What a witness had cosigned would vouch for entries that are others, signed anew (docs/protocol.md 13.19)."""
+    before = export(run, honest, tmp_path / "before") / "1"
+    store = spoilt(honest, tmp_path, ratchet=False)
+    signed_anew(site, store, "entry", 1, lambda leaf: leaf._replace(fields={"n": 99}) if leaf.seq else leaf)
+    folder = export(run, store, tmp_path / "after")
+    assert verify(run, site, folder).code == VERIFIED
+    shutil.copy(before / "checkpoint", folder / "1" / "cosigned")
+    assert verify(run, site, folder).code == TAMPERED
 
 
 def test_a_ratchet_that_is_no_head_is_refused(run: Run, site: Site, honest: Path, tmp_path: Path) -> None:
