@@ -352,12 +352,14 @@ class Endpoint:
                 line.beats.path_changed(path, now)
 
     def _frames(self, event: FramesReceived, now: Instant) -> None:
-        path = self.context.paths.get(event.link)
-        if path is None:
+        if event.link not in self.context.paths:
             return
         if len(event.frames) > FRAMES_PER_PARCEL_MAX:
             self.context.refuse(event.link, "too-many-frames", now)
         for data in event.frames[:FRAMES_PER_PARCEL_MAX]:
+            path = self.context.paths.get(event.link)
+            if path is None:
+                break  # what the peer said in a frame of this parcel has retired the relay
             try:
                 self._frame(path, decode_frame(data), now)
             except RemoteError as error:

@@ -20,8 +20,8 @@ from hotline.protocol.paths import PathState
 from hotline.protocol.release import RELEASED, policy_of
 from hotline.protocol.statements import decode_heartbeat
 from hotline.protocol.status import status
-from hotline.wire.codec import encode
-from hotline.wire.v1 import content_pb2
+from hotline.wire.codec import encode, envelope_frame
+from hotline.wire.v1 import content_pb2, frame_pb2
 from tests.hotline.charter.conftest import NOW, TODAY, Ceremony, ceremony  # noqa: F401 - a fixture
 from tests.hotline.charter.test_amendment import FEWER_TESTS, RELAY
 
@@ -207,6 +207,31 @@ def test_retired_relays_are_kept_until_the_peer_has_switched(ceremony: Ceremony,
     assert serials(pair) == (2, 2)
     assert "relay-1" not in switched.endpoint.context.paths
     switched.step(LinkClosed("relay-1", "retired"))
+
+
+def test_a_relay_that_is_retired_within_a_parcel_stops_no_terminal(ceremony: Ceremony, second: bytes) -> None:  # noqa: F811
+    """It could end each terminal once, by a Welcome behind the beat that retires it (docs/protocol.md 3.3 and 24.9)."""
+    pair = standing(ceremony.signed)
+    welcome, told = encode(frame_pb2.Frame(welcome=frame_pb2.Welcome(version=1, relay="relay-1"))), []
+
+    def with_a_welcome(sender: Party, relay: str, envelope: bytes) -> list[bytes]:
+        if sender is pair.bravo and relay == "relay-1" and relay in pair.alpha.endpoint.context.paths:
+            # The retired relay alone is quick, and behind each beat it welcomes once more and says what is no frame.
+            pair.alpha.hear(relay, envelope_frame(envelope), welcome, b"no frame")
+            told.append(relay in pair.alpha.endpoint.context.paths)
+            return []
+        return [envelope] if sender is pair.alpha or serials(pair)[0] == 1 else []
+
+    activate(pair.alpha, second)
+    activate(pair.bravo, second)
+    pair.weather = with_a_welcome
+    pair.run(5_000)
+    assert told[-2:] == [True, False]
+    assert pair.alpha.refusals() == ["unreadable"] * (len(told) - 1), "what is behind the last beat is not read"
+    pair.weather = clear
+    pair.alpha.submit("over the relays that are left")
+    pair.run(1_000)
+    assert pair.alpha.states(1) == ["delivered"]
 
 
 def _unsigned(ceremony: Ceremony, second: bytes) -> bytes:  # noqa: F811
