@@ -323,6 +323,9 @@ SUMMARY_INTERVAL: Final = 60_000
 LEAF_BYTES_MAX: Final = 4_096
 """One ledger leaf. Longer: none is made, and none is taken for one."""
 
+ENTRY_SERIALS_MAX: Final = 2_048
+"""Serials that one ledger entry names in ranges: more than any frame or box holds. More: the entry is not lawful."""
+
 CHARTER_BYTES_MAX: Final = 122_880
 """A charter that is activated in service. A longer one is activated by a restart."""
 

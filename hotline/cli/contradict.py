@@ -62,9 +62,6 @@ def compare_records(first: Path, second: Path, charter_path: Path, whose: tuple[
     try:
         for party, path in paths.items():
             sides[party], checked[party] = _side(path, party, _counterpart(paths, party), charter)
-        roots = {
-            party: _roots(path, sides[_counterpart(paths, party)], checked[party]) for party, path in paths.items()
-        }
     except StorageError as error:
         leave(Exit.UNDECIDED, str(error))
     for party, results in checked.items():
@@ -78,6 +75,14 @@ def compare_records(first: Path, second: Path, charter_path: Path, whose: tuple[
         if result.verdict.outcome is not Outcome.VERIFIED:
             worst = Outcome.TAMPERED if Outcome.TAMPERED in (worst, result.verdict.outcome) else Outcome.UNDECIDED
             click.echo(f"{result.origin}: {result.verdict.text}", err=True)
+    if not all(_readable(results) for results in checked.values()):
+        leave(Exit.TAMPERED if worst is Outcome.TAMPERED else Exit.UNDECIDED, "nothing was compared")
+    try:
+        roots = {
+            party: _roots(path, sides[_counterpart(paths, party)], checked[party]) for party, path in paths.items()
+        }
+    except StorageError as error:
+        leave(Exit.UNDECIDED, str(error))
     one, other = sides.values()
     found = compare(one, other, roots)
     for finding in found:
@@ -109,18 +114,20 @@ def _side(path: Path, party: str, peer: str, charter: Charter) -> tuple[Side, li
     side = Side(party, f"{peer}/{charter.terminals_of(peer)[0].name}")
     with open_record(path) as logs:
         checked = check_record(path, logs, charter, terminal)
-        for log in logs:
-            for leaf in _lawful(log):
-                side.read(log.epoch, leaf)
+        for log in logs if _readable(checked) else ():
+            for leaf in _each(log):
+                try:
+                    side.read(log.epoch, leaf)
+                except Malformed as error:
+                    leave(Exit.TAMPERED, f"entry {log.epoch}/{leaf.seq} of {party} is not a lawful one ({error})")
     return side, checked
 
 
-def _lawful(log: LogFiles) -> Iterable[Leaf]:
-    for data in log.leaves():
-        try:
-            yield parse_leaf(data)
-        except Malformed:
-            return  # the verdict of the log itself says so
+def _readable(checked: list[Checked]) -> bool:
+    """Whether every log was read to its end and holds: what follows a bad entry would be held against the other side,
+    and what is another's would be judged as this one's.
+    """
+    return all(one.verdict.root for one in checked)
 
 
 def _roots(path: Path, peer: Side, checked: list[Checked]) -> dict[tuple[int, int], str]:
@@ -229,7 +236,7 @@ def fsck(store: Path, as_json: bool) -> None:
                 made = rebuild(about(leaves, party, parties))
             except sqlite3.Error as error:
                 leave(Exit.UNDECIDED, f"{path}: cannot be read to the end ({error})")
-            except (KeyError, ValueError) as error:
+            except (KeyError, ValueError, Malformed) as error:
                 leave(Exit.TAMPERED, f"an entry cannot be read ({error}); run: hotline audit verify")
             rows += sum(len(table) for table in tables.values())
             found += [f"{party}: {one}" if party else one for one in differences(made, tables)]

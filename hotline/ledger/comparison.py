@@ -5,11 +5,15 @@ Each side's log must have been verified by itself before. What one side admits t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
+from hotline.errors import Malformed
 from hotline.ledger.record import EMPTY, Leaf
 from hotline.ledger.tree import Frontier, leaf_hash
+from hotline.limits import ENTRY_SERIALS_MAX, SERIAL_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class _Told:
     body: str
     kind: str = "text"
 
+
+_RANGE: Final = re.compile("([0-9]{1,13})(?:-([0-9]{1,13}))?")
 
 _QUIET = "without-prejudice"
 """Said in neither ledger: only that it was said, and how long it is."""
@@ -66,7 +72,7 @@ class Side:
     entries: int = 0
 
     def read(self, log_epoch: int, leaf: Leaf) -> None:
-        """Take up one entry; each in its order."""
+        """Take up one entry; each in its order. Raises Malformed: it holds what none may, whoever signed it."""
         self.entries += 1
         fields, place = leaf.fields, (log_epoch, leaf.seq)
         name = (str(fields.get("plane")), _int(fields.get("serial")))
@@ -106,27 +112,35 @@ class Side:
             case "log.open":
                 self.restored = self.restored or fields.get("reason") == "restored"
             case "peer.log" if self._of_counterpart(leaf):
-                self._head(fields["log_epoch"], fields["size"], fields["root"], place)
+                self._head(log_epoch, leaf, "")
         if "peer_root" in fields and self._of_counterpart(leaf):
-            self._head(fields["peer_log_epoch"], fields["peer_size"], fields["peer_root"], place)
+            self._head(log_epoch, leaf, "peer_")
 
     def _of_counterpart(self, leaf: Leaf) -> bool:
         return leaf.fields.get("other", self.counterpart) == self.counterpart
 
-    def _head(self, epoch: str | int, size: str | int, root: str | int, place: tuple[int, int]) -> None:
+    def _head(self, log_epoch: int, leaf: Leaf, prefix: str) -> None:
         """A head of the other side, at the first entry that tells of it."""
-        self.heads.setdefault((_int(epoch), _int(size)), (str(root), *place))
+        place = (leaf.number(f"{prefix}log_epoch"), leaf.number(f"{prefix}size"))
+        self.heads.setdefault(place, (leaf.text(f"{prefix}root"), log_epoch, leaf.seq))
 
 
 def _int(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def serials(text: str) -> Iterator[int]:
-    """The numbers of a list of ranges: 3-5 8."""
+def serials(text: str) -> list[int]:
+    """The numbers of a list of ranges: 3-5 8. Raises Malformed: another spelling, or more than an entry may name."""
+    found: list[int] = []
     for part in text.split():
-        first, _, last = part.partition("-")
-        yield from range(int(first), int(last or first) + 1)
+        match = _RANGE.fullmatch(part)
+        if match is None:
+            raise Malformed("serials", "not a list of numbers and ranges")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not first <= last <= SERIAL_MAX or last - first >= ENTRY_SERIALS_MAX - len(found):
+            raise Malformed("serials", "other ones or more than an entry may name")
+        found += range(first, last + 1)
+    return found
 
 
 def compare(one: Side, other: Side, roots: Mapping[str, Mapping[tuple[int, int], str]]) -> list[Finding]:

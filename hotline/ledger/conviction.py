@@ -94,14 +94,16 @@ def _mismatch(left: _Read, right: _Read) -> Conviction | None:
         return None
     said, heard = sent.leaf, got.leaf
     where = (sent.vouched.checkpoint.origin, got.vouched.checkpoint.origin)
-    if any(said.fields.get(name) != heard.fields.get(name) for name in ("plane", "serial")):
+    one, other = _statement(said), _statement(heard)
+    if one[:2] != other[:2] or one == other or not _heard_from(heard, *where):
         return None
-    if not _heard_from(heard, *where):
-        return None
-    if said.commit.get("body") == heard.commit.get("body") and said.fields["statement"] == heard.fields["statement"]:
-        return None
-    text = f"statement #{said.fields['serial']} has one text in {where[0]} and another in {where[1]}"
+    text = f"statement #{one[1]} has one text in {where[0]} and another in {where[1]}"
     return Conviction(Kind.MISMATCH, text)
+
+
+def _statement(leaf: Leaf) -> tuple[str, int, str, str | None]:
+    """Plane and serial of a statement, and what a log says that it is. Raises Malformed."""
+    return leaf.text("plane"), leaf.number("serial"), leaf.text("statement"), leaf.commit.get("body")
 
 
 def _heard_from(heard: Leaf, sender: str, receiver: str) -> bool:

@@ -371,3 +371,46 @@ def test_a_ratchet_that_is_no_head_is_refused(run: Run, site: Site, honest: Path
     (tmp_path / "store.ratchet").write_bytes(b"\x00\xff nothing")
     found = verify(run, site, store)
     assert (found.code, "not the head of a log" in found.err) == (1, True)
+
+
+# --- two records ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        Record("msg.delivered", {"plane": "real", "serials": f"1-{2**40}", "receipt": "cc"}),
+        Record("msg.delivered", {"plane": "real", "serials": "x", "receipt": "cc"}),
+        Record("peer.log", {}),
+    ],
+)
+def test_an_entry_that_no_terminal_writes_is_a_fault_of_its_log(
+    run: Run, site: Site, peer: Path, tmp_path: Path, record: Record
+) -> None:
+    """A party could keep the other one's auditor from any result, with its own signature (docs/protocol.md 13.18)."""
+    store = make(site, tmp_path / "store", [VOUCHED, record])
+    assert verify(run, site, store).code == VERIFIED, "it is the one that was signed"
+    compared = run("audit", "compare", store, peer, "--charter", site.charter_path)
+    assert (compared.code, "entry 1/1 of ALPHA is not a lawful one" in compared.err) == (TAMPERED, True), compared
+    checked = run("audit", "fsck", "--store", store)
+    assert checked.code == (TAMPERED if "serials" in record.fields else VERIFIED), checked
+
+
+def test_a_record_that_does_not_hold_is_compared_with_nothing(
+    run: Run, site: Site, honest: Path, peer: Path, tmp_path: Path
+) -> None:
+    """The other side would be accused of what an altered record no longer says (docs/protocol.md 13.18)."""
+    agreed = run("audit", "compare", honest, peer, "--charter", site.charter_path)
+    assert (agreed.code, "they agree" in agreed.out) == (VERIFIED, True)
+    cut = spoilt(honest, tmp_path, CUT)
+    compared = run("audit", "compare", cut, peer, "--charter", site.charter_path)
+    assert (compared.code, compared.out) == (TAMPERED, "")
+    assert "entries 3 to 3 are missing" in compared.err
+    assert "nothing was compared" in compared.err
+
+
+def test_what_is_no_record_of_the_party_is_not_read_as_one(run: Run, site: Site, peer: Path, tmp_path: Path) -> None:
+    """Two files given in the wrong order would be called tampered with (docs/protocol.md 13.18)."""
+    odd = make(site, tmp_path / "store", [VOUCHED, Record("peer.log", {})])
+    compared = run("audit", "compare", peer, odd, "--charter", site.charter_path)
+    assert (compared.code, "in this order" in compared.err) == (UNDECIDED, True)

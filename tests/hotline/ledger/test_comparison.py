@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from hotline.errors import Malformed
 from hotline.ledger.comparison import Side, compare, roots_at, serials
 from hotline.ledger.record import make_entry, parse_leaf
 from hotline.ledger.tree import EMPTY_ROOT, leaf_hash
+from hotline.limits import ENTRY_SERIALS_MAX, FRAME_BYTES_MAX, INBOX_HELD_MAX, OUTBOX_MAX, RECEIPT_ITEMS_MAX
 from hotline.machine import Private, Record
 
 
@@ -111,8 +113,43 @@ def test_findings_come_in_the_order_of_the_entries() -> None:
 
 def test_ranges_are_read_as_they_are_written() -> None:
     """A receipt for three statements would count for two."""
-    assert list(serials("3-5 8 10-10")) == [3, 4, 5, 8, 10]
-    assert list(serials("")) == []
+    assert serials("3-5 8 10-10") == [3, 4, 5, 8, 10]
+    assert serials("") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("x", "1-", "-1", "1-x", "1--2", "\u0661", "3-1", "1_0", "+1"),
+        *(f"1-{2**40}", str(2**40 + 1), f"1-{ENTRY_SERIALS_MAX + 1}", f"1-{ENTRY_SERIALS_MAX} 5000", "9" * 3_000),
+    ],
+)
+def test_a_list_of_serials_that_no_terminal_writes_is_refused(text: str) -> None:
+    """One entry of the other side would fill an auditor's memory, or end his program (docs/protocol.md 13.13)."""
+    with pytest.raises(Malformed):
+        serials(text)
+    with pytest.raises(Malformed):
+        side("ALPHA", Record("msg.delivered", {"plane": "real", "serials": text, "receipt": "cc"}))
+
+
+def test_as_many_serials_as_an_entry_may_name_are_read() -> None:
+    """An honest record would be refused for the fullest frame (docs/protocol.md 13.13)."""
+    assert len(serials(f"1-{ENTRY_SERIALS_MAX}")) == ENTRY_SERIALS_MAX
+    assert serials(str(2**40)) == [2**40]
+    assert max(OUTBOX_MAX, INBOX_HELD_MAX + 1, RECEIPT_ITEMS_MAX, FRAME_BYTES_MAX // 32) < ENTRY_SERIALS_MAX
+
+
+@pytest.mark.parametrize("wrong", [("log_epoch", "1"), ("size", "2"), ("root", 3), ("log_epoch",), ("size",)])
+@pytest.mark.parametrize(("kind", "prefix"), [("peer.log", ""), ("hb.summary", "peer_")])
+def test_a_head_of_other_types_is_refused(kind: str, prefix: str, wrong: tuple[str, str | int] | tuple[str]) -> None:
+    """An entry that its own terminal signed would end the program of whoever compares (docs/protocol.md 13.18)."""
+    fields: dict[str, str | int] = {f"{prefix}log_epoch": 1, f"{prefix}size": 2, f"{prefix}root": "dd"}
+    assert side("ALPHA", Record(kind, fields)).heads == {(1, 2): ("dd", 1, 0)}
+    del fields[prefix + wrong[0]]
+    if len(wrong) == 2:
+        fields[prefix + wrong[0]] = wrong[1]
+    with pytest.raises(Malformed):
+        side("ALPHA", Record(kind, fields))
 
 
 @pytest.mark.parametrize("kind", ["msg.recv", "msg.delivered", "hb.summary"])

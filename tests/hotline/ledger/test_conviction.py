@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from hotline.crypto.signing import SigningKey
-from hotline.errors import RemoteError
+from hotline.errors import Malformed, RemoteError
 from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
 from hotline.ledger.conviction import Exhibit, Kind, convict
 from hotline.ledger.cosignature import Ed25519Cosigner
@@ -112,6 +112,19 @@ def test_two_texts_of_one_statement() -> None:
     assert found is not None
     assert found.kind is Kind.MISMATCH
     assert convict(LIAR.proof(1), HONEST.proof(1), POLICY) is not None
+
+
+@pytest.mark.parametrize("name", ["plane", "serial", "statement"])
+def test_an_entry_that_lacks_a_field_convicts_nobody(name: str) -> None:
+    """A party could end the program of whoever holds its entry against another one (docs/protocol.md 13.18)."""
+    whole = said("never said", "msg.recv")
+    fields = {key: value for key, value in whole.fields.items() if key != name}
+    other: str | int = "1" if name == "serial" else 7
+    for wrong in (fields, {**fields, name: other}):
+        odd = Kept(B, [Record("start"), Record("msg.recv", wrong, whole.private)])
+        for pair in ((HONEST.proof(1), odd.proof(1)), (odd.proof(1), HONEST.proof(1))):
+            with pytest.raises(Malformed):
+                convict(*pair, POLICY)
 
 
 def test_the_honest_are_not_convicted() -> None:
