@@ -50,8 +50,12 @@ LOOK_AHEAD_MAX: Final = 16_384
 """Steps that what came over one path may take along chains of epochs of which nothing has opened yet, in one
 LOOK_AHEAD_INTERVAL. Beyond: not opened, and a key request is sent."""
 
+OPENERS_TRIED_MAX: Final = 24
+"""Openers that came over one path and are tried, each with one prekey and for one plane, in one LOOK_AHEAD_INTERVAL
+while nothing opens by one. Beyond: not opened."""
+
 LOOK_AHEAD_INTERVAL: Final = 1_000
-"""For how long they are counted together."""
+"""For how long both are counted together."""
 
 TRANSIENT_KEYS_KEPT: Final = 4_096
 """Keys of overtaken heartbeats kept per epoch: as many as may be passed over at once. Full: the oldest is forgotten."""

@@ -19,7 +19,7 @@ from hotline.limits import EPOCHS_KEPT_MAX, KEY_REQUEST_INTERVAL
 from hotline.machine import Change, Delete, Entropy, Instant, Plane, Put
 from hotline.protocol import nonpapers
 from hotline.protocol.courierkeys import CourierKeys
-from hotline.protocol.lookahead import LookAhead
+from hotline.protocol.openers import Openers
 from hotline.protocol.prekeys import OwnPrekey, OwnPrekeys, PeerPrekey, read_peer_prekey, tag
 from hotline.protocol.statements import Ends, sign_content, verify_content
 from hotline.protocol.tables import Row
@@ -103,9 +103,7 @@ class Session:
         self._recent_sending = {plane: deque[bytes](maxlen=_RECENT_EPOCHS) for plane in Plane}
         self._receiving: OrderedDict[bytes, ReceivingEpoch] = OrderedDict()
         self._saved_openers: dict[bytes, Row] = {}
-        self._tried: dict[tuple[bytes, Plane, bytes, bytes], ReceivingEpoch] = {}
-        """Epochs whose opener holds, and of which no envelope has yet: a forged one has none opened anew."""
-        self._ahead = LookAhead()
+        self._openers = Openers(self._in)
         self.newest_peer_epochs: dict[Plane, bytes] = {}
         self._asked_at: int | None = None
         self._obeyed_at: int | None = None
@@ -211,18 +209,25 @@ class Session:
         if header.flags & FLAG_OPENER:
             prekey_tag, opener = rest[:PREKEY_TAG_SIZE], rest[PREKEY_TAG_SIZE : PREKEY_TAG_SIZE + OPENER_SIZE]
             rest = rest[PREKEY_TAG_SIZE + OPENER_SIZE :]
-        # With a prekey secret goes what it opened, from memory too.
-        self._tried = {key: one for key, one in self._tried.items() if self._secret_of(key[0]) is not None}
-        epoch = self._receiving.get(header.epoch) or self._reopen(header.epoch)
-        if epoch is not None:
-            if opener and not self._is_opener_of(epoch, prekey_tag, opener):
-                raise NotOpened("not-opened")
-            if epoch.epoch_id not in self._receiving:
-                self._ahead.spend(path, header.number, now)
-            inner, author = self._open_with(epoch, header, envelope[:HEADER_SIZE], rest)
-            epoch.use(header.number, transient=header.transient)
-            self._remember(epoch)
-            return Opened(epoch.plane, inner, [], None, author)
+        self._openers.keep(lambda name: self._secret_of(name) is not None)
+        known = self._receiving.get(header.epoch) or self._reopen(header.epoch, path, now)
+        if known is not None and opener and not self._is_opener_of(known, prekey_tag, opener):
+            raise NotOpened("not-opened")
+        epoch = known or self._begun_by(header.epoch, prekey_tag, opener, path, now)
+        is_proven = epoch.epoch_id in self._receiving
+        if not is_proven:
+            self._openers.look_ahead(path, header.number, now)
+        inner, author = self._open_with(epoch, header, envelope[:HEADER_SIZE], rest)
+        epoch.use(header.number, transient=header.transient)
+        if not is_proven:
+            self._openers.proven(epoch, path)
+        if known is None:
+            return Opened(epoch.plane, inner, self._adopt(epoch, opener, now), epoch.epoch_id, author)
+        self._remember(epoch)
+        return Opened(epoch.plane, inner, [], None, author)
+
+    def _begun_by(self, epoch_id: bytes, prekey_tag: bytes, opener: bytes, path: str, now: Instant) -> ReceivingEpoch:
+        """The epoch that an opener begins, of whichever plane. Raises NotOpened."""
         if not opener:
             raise NotOpened("unknown-epoch")
         candidates = self._prekeys.with_tag(prekey_tag)
@@ -232,14 +237,8 @@ class Session:
             raise NotOpened("unknown-prekey")
         for prekey in candidates:
             for plane in Plane:
-                try:
-                    epoch = self._try(plane, header.epoch, prekey, opener)
-                except NotOpened:
-                    continue
-                self._ahead.spend(path, header.number, now)
-                inner, author = self._open_with(epoch, header, envelope[:HEADER_SIZE], rest)
-                epoch.use(header.number, transient=header.transient)
-                return Opened(plane, inner, self._adopt(epoch, prekey, opener, now), epoch.epoch_id, author)
+                with contextlib.suppress(NotOpened):
+                    return self._openers.epoch(plane, epoch_id, prekey, opener, path, now)
         raise NotOpened("not-opened")
 
     def _is_opener_of(self, epoch: ReceivingEpoch, prekey_tag: bytes, opener: bytes) -> bool:
@@ -273,33 +272,24 @@ class Session:
             raise
         return self._remote.number
 
-    def _reopen(self, epoch_id: bytes) -> ReceivingEpoch | None:
+    def _reopen(self, epoch_id: bytes, path: str, now: Instant) -> ReceivingEpoch | None:
         """Rebuild an epoch that was open before a restart, from its opener and the prekey secret."""
         row = self._saved_openers.get(epoch_id)
         prekey = self._secret_of(_blob(row, "prekey")) if row is not None else None
         if row is None or prekey is None:
             return None
-        return self._try(Plane(str(row["plane"])), epoch_id, prekey, _blob(row, "opener"))
-
-    def _try(self, plane: Plane, epoch_id: bytes, prekey: OwnPrekey, opener: bytes) -> ReceivingEpoch:
-        """The epoch of an opener. Raises NotOpened."""
-        key = (prekey.name, plane, epoch_id, opener)
-        if key not in self._tried:
-            self._tried[key] = ReceivingEpoch(self._in, plane, epoch_id, prekey.name, prekey.key, opener)
-            while len(self._tried) > EPOCHS_KEPT_MAX:
-                del self._tried[next(iter(self._tried))]
-        return self._tried[key]
+        return self._openers.epoch(Plane(str(row["plane"])), epoch_id, prekey, _blob(row, "opener"), path, now)
 
     def _secret_of(self, name: bytes) -> OwnPrekey | None:
         found = self._prekeys.named(name)
         return self._courier.named(name) if found is None and self._courier is not None else found
 
-    def _adopt(self, epoch: ReceivingEpoch, prekey: OwnPrekey, opener: bytes, now: Instant) -> list[Change]:
-        self._prekeys.used(prekey.name, now)
+    def _adopt(self, epoch: ReceivingEpoch, opener: bytes, now: Instant) -> list[Change]:
+        self._prekeys.used(epoch.prekey_hash, now)
         row = {
             "epoch": epoch.epoch_id,
             "plane": epoch.plane.value,
-            "prekey": prekey.name,
+            "prekey": epoch.prekey_hash,
             "opener": opener,
             "at": now.wall,
             "terminal": self._remote.number,
@@ -317,7 +307,6 @@ class Session:
     def _remember(self, epoch: ReceivingEpoch) -> None:
         if epoch.epoch_id not in self._receiving:
             self._receiving[epoch.epoch_id] = epoch
-            self._tried = {key: one for key, one in self._tried.items() if one is not epoch}
             # What a bundle opened is not what the peer's heartbeats wait to hear of.
             if self._prekeys.named(epoch.prekey_hash) is not None:
                 self.newest_peer_epochs[epoch.plane] = epoch.epoch_id

@@ -29,8 +29,7 @@ NOTED = (
     ".context._refusals",  # how much was refused
     ".context.out",  # the output of the last step
     ".context.session._asked_at",  # when a key was last asked for
-    ".context.session._tried",  # epochs whose opener held
-    ".context.session._ahead",  # how many steps a path has had looked ahead in this second
+    ".context.session._openers",  # epochs whose opener held, and what a path has had tried in this second
     "._taken",  # envelopes refused for good, of which the relay is told (docs/protocol.md 5.8)
 )
 """What may change by a refusal (docs/protocol.md 4.1)."""

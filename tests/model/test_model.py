@@ -303,7 +303,7 @@ def _any_epoch(self: Session, epoch_tag: int) -> None:
         epoch.acknowledged = True
 
 
-def _forgets_openers(self: Session, epoch_id: bytes) -> None:
+def _forgets_openers(self: Session, *_: object) -> None:
     return None
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 import pytest
 
+from hotline.crypto.epochs import OPENER_SIZE, PREKEY_TAG_SIZE, ReceivingEpoch
 from hotline.crypto.sealing import KemKey
+from hotline.limits import LOOK_AHEAD_INTERVAL, OPENERS_TRIED_MAX
 from hotline.machine import Output, Plane
+from hotline.protocol.paths import PathState
 from hotline.protocol.prekeys import COURIER_LABEL, LABEL
 from hotline.wire.codec import encode, envelope_frame
-from hotline.wire.envelope import FLAG_CLEAR, FLAG_TRANSIENT, Header
+from hotline.wire.envelope import FLAG_CLEAR, FLAG_OPENER, FLAG_TRANSIENT, Header
 from hotline.wire.inner import ContentType, encode_inner
 from hotline.wire.v1 import content_pb2
 
-from .pair import CHARTER, WALL, Pair, Party
+from .pair import CHARTER, FLASH, WALL, Pair, Party
 from .test_courier import counts, exported, imported
 
 _MLKEM, _SHARE = KemKey(b"k" * 32).public[:1184], KemKey(b"k" * 32).public[1184:]
@@ -106,3 +112,38 @@ def test_what_was_stored_and_is_no_key_holds_up_no_start(pair: Pair) -> None:
     pair.run(1_000)
     assert pair.alpha.states(1) == ["delivered"]
     assert pair.alpha.endpoint.courier.usable(pair.alpha.now()), "the peer has said its own again"
+
+
+# --- openers that open nothing ---------------------------------------------------------------------------------------
+
+
+def test_a_relay_that_makes_up_openers_holds_nobody_up(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would take a whole core, and what the peer says would wait on every path (docs/protocol.md 7.11 and 11.2)."""
+    tried: list[int] = []
+
+    def counted(*given: Any) -> ReceivingEpoch:
+        tried.append(pair.time)
+        return ReceivingEpoch(*given)
+
+    monkeypatch.setattr("hotline.protocol.openers.ReceivingEpoch", counted)
+    newest, numbers = pair.alpha.endpoint.context.prekeys.newest, itertools.count()
+    assert newest is not None
+
+    def flood() -> None:
+        for _ in range(50):
+            header = Header(FLAG_OPENER, 1, 2, next(numbers).to_bytes(12, "big"), 0).encode()
+            forged = header + newest.name[:PREKEY_TAG_SIZE] + bytes(OPENER_SIZE) + bytes(64)
+            pair.alpha.hear("relay-1", envelope_frame(forged))
+
+    end = pair.time + 5_000
+    for at in range(0, 5_000, 100):
+        pair.after(at, flood)
+    pair.run(500)
+    pair.bravo.restart()  # it opens epochs anew, and each of its envelopes has its opener until that is acknowledged
+    pair.bravo.submit("over the other relay", FLASH)
+    pair.run(2_000)
+    assert pair.bravo.states(1) == ["delivered"]
+    pair.run(end - pair.time + LOOK_AHEAD_INTERVAL)
+    assert len(tried) < 7 * OPENERS_TRIED_MAX
+    paths = pair.alpha.endpoint.context.paths
+    assert {path.state for path in paths.values()} == {PathState.UP}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotline.crypto.epochs import ReceivingEpoch, next_chain_key
+from hotline.crypto.epochs import OPENER_SIZE, PREKEY_TAG_SIZE, ReceivingEpoch, next_chain_key
 from hotline.crypto.signing import SigningKey
 from hotline.errors import Malformed, RemoteError, Untrusted
 from hotline.limits import (
@@ -19,6 +19,7 @@ from hotline.limits import (
     KEY_REQUEST_INTERVAL,
     LOOK_AHEAD_INTERVAL,
     LOOK_AHEAD_MAX,
+    OPENERS_TRIED_MAX,
     PADDING_CLASSES,
     PREKEYS_KEPT_MAX,
     SERIAL_MAX,
@@ -243,7 +244,7 @@ def test_what_is_forged_opens_no_epoch_anew(known: str, monkeypatch: pytest.Monk
         opened.append(given[2])
         return ReceivingEpoch(*given)
 
-    monkeypatch.setattr("hotline.protocol.session.ReceivingEpoch", counted)
+    monkeypatch.setattr("hotline.protocol.openers.ReceivingEpoch", counted)
     alpha, bravo = ends()
     envelope = alpha.seal()
     if known != "unopened":
@@ -273,13 +274,13 @@ def test_forged_openers_cost_a_path_what_it_is_given_and_no_other(monkeypatch: p
     relay = End(1, 2, b"x" * 32, 9)
     relay.keep(relay.session.offer_prekey(bravo.prekeys.newest.signed, fresh=True))  # it was in a key request
     words = []
-    for _ in range(40):
+    for _ in range(20):
         relay.session._sending.clear()
         forged = bytearray(relay.seal())
         forged[HEADER_SIZE - 4 : HEADER_SIZE] = DURABLE_SKIP_MAX.to_bytes(4, "big")
         words.append(bravo.fails(bytes(forged), path="relay-2"))
     assert words == ["not-opened"] * (LOOK_AHEAD_MAX // DURABLE_SKIP_MAX) + ["too-far"] * (len(words) - 4)
-    assert len(steps) <= LOOK_AHEAD_MAX + 40
+    assert len(steps) <= LOOK_AHEAD_MAX + 20
     for _ in range(9):
         late = alpha.seal(plane=Plane.EXERCISE)
     assert bravo.fails(late, path="relay-2") == "too-far"
@@ -289,6 +290,51 @@ def test_forged_openers_cost_a_path_what_it_is_given_and_no_other(monkeypatch: p
     )
     other = bytearray(forged)
     assert bravo.fails(bytes(other), Instant(NOW.mono + LOOK_AHEAD_INTERVAL, NOW.wall), "relay-2") == "not-opened"
+
+
+def forged_opener(end: End, number: int, *, holds: bool) -> bytes:
+    """Of an epoch of its own, under the tag of the newest prekey; who knows the prekey makes one that holds."""
+    assert end.prekeys.newest is not None
+    if holds:
+        relay = End(end.peer, end.number, b"x" * 32, 1_000 + number)
+        relay.keep(relay.session.offer_prekey(end.prekeys.newest.signed, fresh=True))
+        return relay.seal()
+    header = Header(FLAG_OPENER, end.number, end.peer, number.to_bytes(12, "big"), 0).encode()
+    return header + end.prekeys.newest.name[:PREKEY_TAG_SIZE] + bytes(OPENER_SIZE) + bytes(64)
+
+
+@pytest.mark.parametrize("holds", [False, True])
+def test_openers_that_come_to_nothing_are_tried_so_often_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, *, holds: bool
+) -> None:
+    """One relay that knows a prekey's tag could take a whole core, and all paths wait (docs/protocol.md 7.11)."""
+    tried: list[bytes] = []
+
+    def counted(*given: Any) -> ReceivingEpoch:
+        tried.append(given[2])
+        return ReceivingEpoch(*given)
+
+    monkeypatch.setattr("hotline.protocol.openers.ReceivingEpoch", counted)
+    alpha, bravo = ends()
+    flood = [forged_opener(bravo, number, holds=holds) for number in range(OPENERS_TRIED_MAX + 2)]
+    for one in flood:
+        assert bravo.fails(one, path="relay-2") == "not-opened"
+    assert len(tried) == OPENERS_TRIED_MAX
+    envelope, last = alpha.seal(), Instant(NOW.mono + LOOK_AHEAD_INTERVAL - 1, NOW.wall)
+    assert bravo.fails(envelope, last, "relay-2") == "not-opened"
+    assert bravo.open(envelope, last, "relay-1").inner.content == b"words"
+    assert bravo.open(alpha.seal(), last, "relay-2").inner.content == b"words", "of an epoch that is open"
+    other, later = alpha.seal(plane=Plane.SERVICE), Instant(last.mono + 1, NOW.wall)
+    assert bravo.fails(other, last, "relay-2") == "not-opened"
+    assert bravo.open(other, later, "relay-2").plane is Plane.SERVICE
+
+
+def test_an_opener_of_which_something_opens_renews_what_its_path_may_have_tried() -> None:
+    """A peer that opens many epochs would be shut out like a relay that makes them up (docs/protocol.md 7.11)."""
+    alpha, bravo = ends()
+    for _ in range(OPENERS_TRIED_MAX):
+        alpha.session._sending.clear()
+        assert bravo.open(alpha.seal(plane=Plane.SERVICE)).plane is Plane.SERVICE
 
 
 def test_what_a_restart_reopens_is_paid_for_too() -> None:
@@ -308,11 +354,11 @@ def test_with_a_prekey_goes_what_it_opened_and_nothing_came_of() -> None:
     alpha, bravo = ends()
     envelope = alpha.seal()
     bravo.fails(envelope[:-1] + bytes((envelope[-1] ^ 1,)))
-    assert bravo.session._tried
+    assert bravo.session._openers._tried
     for _ in range(PREKEYS_KEPT_MAX):
         bravo.rotate()
     assert bravo.fails(envelope) == "unknown-prekey"
-    assert not bravo.session._tried
+    assert not bravo.session._openers._tried
 
 
 def test_keys_of_overtaken_heartbeats_are_bounded() -> None:
@@ -388,7 +434,7 @@ def test_every_cut_or_lengthened_envelope_is_refused() -> None:
     envelope = alpha.seal()
     for length in range(len(envelope)):
         with pytest.raises(RemoteError):
-            bravo.open(envelope[:length])
+            bravo.open(envelope[:length], path=f"relay-{length}")
     bravo.fails(envelope + b"\0")
     assert bravo.open(envelope).inner.content == b"words"
 
