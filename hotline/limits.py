@@ -374,8 +374,9 @@ TAKEN_DELAY."""
 WITNESS_CONNECTIONS_MAX: Final = 64
 """Open connections at one witness. More: the oldest of whoever has most is closed; terminals ask again."""
 
-WITNESS_EVIDENCE_MAX: Final = 1_000
-"""Contradicting requests that a witness keeps. More are logged and not stored: the first ones convict already."""
+WITNESS_EVIDENCE_MAX: Final = 100
+"""Contradicting heads that a witness keeps of one log, whatever its log epoch, and as many again of those that convict
+it by themselves. More are logged and not stored."""
 
 RELAY_STREAMS_MAX: Final = 256
 """Open streams at one relay. More: refused at once."""

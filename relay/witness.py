@@ -21,9 +21,11 @@ from pathlib import Path
 from typing import Final
 
 from hotline.errors import ConfigError, StorageError
-from hotline.ledger.checkpoint import Checkpoint
+from hotline.ledger.checkpoint import Checkpoint, parse_checkpoint
+from hotline.ledger.log import split_origin
 from hotline.ledger.note import parse_note
-from hotline.ledger.witness import REQUEST_BYTES_MAX, Judgement, Status, Witness
+from hotline.ledger.tree import EMPTY_ROOT
+from hotline.ledger.witness import REQUEST_BYTES_MAX, Judgement, Status, Witness, parse_add_checkpoint
 from hotline.limits import WITNESS_CONNECTIONS_MAX, WITNESS_EVIDENCE_MAX, WITNESS_SILENCE
 from hotline.runtime.logs import get_logger
 from relay.database import lock_folder, open_durable
@@ -50,11 +52,26 @@ class WitnessStore:
         """Open or create `folder`/witness.db. Raises StorageError or ConfigError."""
         self._lock = lock_folder(folder, "witness")
         self.path = folder / "witness.db"
+        self._kept: dict[Checkpoint, int] = {}
+        """Heads that are evidence, each with the number of its row."""
+        self._counted: Counter[tuple[str, bool]] = Counter()
+        """Rows of each log, whatever its log epoch: those that convict it by themselves, and all others."""
         with contextlib.ExitStack() as undo:
             undo.callback(self._lock.close)
             unusable = "witness store ({}); a witness must not forget: repair it"
             self._db = open_durable(self.path, _SCHEMA, SCHEMA_VERSION, unusable)
+            undo.callback(self._db.close)
+            self._load()
             undo.pop_all()
+
+    def _load(self) -> None:
+        for number, held, request in self._db.execute("SELECT id, held, request FROM evidence ORDER BY id").fetchall():
+            head = _head_of(parse_add_checkpoint(bytes(request)).note)
+            known = _head_of(bytes(held)) if held else Checkpoint(head.origin, 0, EMPTY_ROOT)
+            if known == head:  # an earlier program kept these, too
+                self._db.execute("DELETE FROM evidence WHERE id=?", (number,))
+            else:
+                self._remember(number, head, convicts=known.size == head.size)
 
     def held(self, origin: str) -> tuple[Checkpoint, int, bytes] | None:
         """(checkpoint, when it was cosigned, the cosigned note) of a log."""
@@ -67,15 +84,32 @@ class WitnessStore:
         return None if row is None else bytes(row[0])
 
     def keep(self, checkpoint: Checkpoint, note: bytes, at: int) -> None:
-        """Replace what is held of a log; part of the caller's transaction."""
+        """Replace what is held of a log; part of the caller's transaction.
+
+        The head may have come before, with a wrong proof: it is no evidence any more.
+        """
         name = hashlib.sha256(checkpoint.origin.encode()).hexdigest()
         row = (checkpoint.origin, name, checkpoint.size, checkpoint.root, note, at)
         self._db.execute("INSERT OR REPLACE INTO head VALUES (?, ?, ?, ?, ?, ?)", row)
+        number = self._kept.pop(checkpoint, None)
+        if number is not None:
+            self._db.execute("DELETE FROM evidence WHERE id=?", (number,))
+            self._counted[_log_of(checkpoint), False] -= 1
 
-    def accuse(self, held: bytes, request: bytes, at: int) -> None:
-        """Keep a request that contradicts what is held, unless there are too many already."""
-        if self._db.execute("SELECT COUNT(*) FROM evidence").fetchone()[0] < WITNESS_EVIDENCE_MAX:
-            self._db.execute("INSERT INTO evidence (at, held, request) VALUES (?, ?, ?)", (at, held, request))
+    def accuse(self, held: bytes, request: bytes, at: int, *, convicts: bool) -> None:
+        """Keep a request that contradicts what is held, once for a head, unless there are too many of this log.
+
+        Those that convict it by themselves have room of their own (docs/protocol.md 13.7).
+        """
+        head = _head_of(parse_add_checkpoint(request).note)
+        if head in self._kept or self._counted[_log_of(head), convicts] >= WITNESS_EVIDENCE_MAX:
+            return
+        kept = self._db.execute("INSERT INTO evidence (at, held, request) VALUES (?, ?, ?)", (at, held, request))
+        self._remember(int(kept.lastrowid or 0), head, convicts=convicts)
+
+    def _remember(self, number: int, head: Checkpoint, *, convicts: bool) -> None:
+        self._kept.setdefault(head, number)
+        self._counted[_log_of(head), convicts] += 1
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -94,6 +128,16 @@ class WitnessStore:
         """Give the store up."""
         self._db.close()
         self._lock.close()
+
+
+def _head_of(note: bytes) -> Checkpoint:
+    return parse_checkpoint(parse_note(note).text)
+
+
+def _log_of(head: Checkpoint) -> str:
+    """The log without its log epoch: there are as many as the charters name."""
+    found = split_origin(head.origin)
+    return head.origin if found is None else found[0]
 
 
 class WitnessService:
@@ -131,7 +175,7 @@ class WitnessService:
                 lines = self._witness.cosign(answer.text, at)
                 self._store.keep(answer.checkpoint, parse_note(answer.note + lines).encode(), at)
             elif answer.evidence:
-                self._store.accuse(self._evidence(answer.note), request, now)
+                self._store.accuse(self._evidence(answer.note), request, now, convicts=answer.convicts)
         self._tell(answer)
         if answer.checkpoint is not None:
             return int(answer.status), _TEXT_TYPE, lines

@@ -69,7 +69,7 @@ def parse_add_checkpoint(data: bytes) -> AddCheckpoint:
 class Judgement:
     """What becomes of a request. With OK, `checkpoint` MUST be stored before a cosignature over `text` is given out.
 
-    `evidence`: the log signed what cannot be true beside what it signed before; the request must be kept.
+    `evidence`: the log signed what is not shown to be true beside what it signed before; the request must be kept.
     """
 
     status: Status
@@ -78,6 +78,8 @@ class Judgement:
     checkpoint: Checkpoint | None = None
     text: bytes = b""
     evidence: bool = False
+    convicts: bool = False
+    """Evidence that needs no proof: one size with two roots. Any other may be a wrong proof of whoever asked."""
     note: bytes = b""
     """The checkpoint as it came, with OK and with evidence."""
 
@@ -114,12 +116,25 @@ class Witness:
         try:
             _consistent(known, checkpoint, request.proof)
         except Untrusted as error:
-            return Judgement(Status.UNPROCESSABLE, str(error), held=size, evidence=True, note=request.note)
+            evidence, convicts = _weight(known, checkpoint)
+            return Judgement(
+                Status.UNPROCESSABLE, str(error), size, evidence=evidence, convicts=convicts, note=request.note
+            )
         return Judgement(Status.OK, "cosigned", held=size, checkpoint=checkpoint, text=text, note=request.note)
 
     def cosign(self, text: bytes, unix: int) -> bytes:
         """The answer to an accepted request: one signature line for each key."""
         return "".join(f"{cosigner.cosign(text, unix).line()}\n" for cosigner in self._cosigners).encode()
+
+
+def _weight(known: Checkpoint | None, new: Checkpoint) -> tuple[bool, bool]:
+    """Whether what does not continue what is known is evidence, and whether it convicts the log by itself.
+
+    A proof is nobody's word: where a right one leads to the very same head, or nothing is known, it tells of no log.
+    """
+    size, root = (known.size, known.root) if known is not None else (0, EMPTY_ROOT)
+    convicts = new.size == size and new.root != root
+    return convicts or new.size > size > 0, convicts
 
 
 def _consistent(known: Checkpoint | None, new: Checkpoint, proof: Sequence[bytes]) -> None:

@@ -48,8 +48,14 @@ def _continues(held: Json | None, head: Head, proof: list[bytes]) -> bool:
         return False
 
 
-def _told(status: int, held: int | None = None, answer: str = "") -> Json:
-    return {"status": status, "held": held, "evidence": status == 422, "answer": answer}
+def _contradicts(held: Json | None, head: Head) -> bool:
+    """Clause 13.7: what does not continue what is held, whoever made the proof."""
+    size, root = (held["size"], raw(held["root"])) if held is not None else (0, sha256(b""))
+    return bool(head.root != root) if head.size == size else 0 < size < head.size
+
+
+def _told(status: int, held: int | None = None, answer: str = "", *, evidence: bool = False) -> Json:
+    return {"status": status, "held": held, "evidence": evidence, "answer": answer}
 
 
 def witness(given: Json, asked: Json) -> Json:
@@ -71,7 +77,7 @@ def witness(given: Json, asked: Json) -> Json:
     if old != size:
         return _told(409, size)
     if not _continues(asked["held"], head, proof):
-        return _told(422)
+        return _told(422, evidence=_contradicts(asked["held"], head))
     public, signature = sign(raw(given["seed"]), b"cosignature/v1\ntime %d\n" % given["time"] + read_note(note).text)
     value = Key(given["witness"], COSIGNED, public).id + given["time"].to_bytes(8, "big") + signature
     return _told(200, None, f"\u2014 {given['witness']} {base64.b64encode(value).decode()}\n")

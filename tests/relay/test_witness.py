@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -18,11 +19,11 @@ from hotline.crypto.signing import SigningKey
 from hotline.errors import ConfigError, StorageError
 from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
 from hotline.ledger.cosignature import Ed25519Cosigner, MlDsa44Cosigner, timestamp
-from hotline.ledger.note import open_note
-from hotline.ledger.witness import Status, Witness, parse_add_checkpoint
+from hotline.ledger.note import Ed25519Signer, open_note
+from hotline.ledger.witness import AddCheckpoint, Status, Witness, parse_add_checkpoint
 from relay.witness import WitnessServer, WitnessService, WitnessStore, whose
-from tests.hotline.ledger.specimen import ORIGIN, VERIFIER
-from tests.hotline.ledger.test_witness import FORK, LOG, SIGNER
+from tests.hotline.ledger.specimen import KEY, ORIGIN, VERIFIER
+from tests.hotline.ledger.test_witness import FORK, LOG, SIGNER, Log
 
 ED = Ed25519Cosigner("witness.example/w1", SigningKey(bytes(range(1, 33))))
 PQ = MlDsa44Cosigner("witness.example/w1", PostQuantumKey(bytes(range(2, 34))))
@@ -233,15 +234,89 @@ def test_after_a_dishonest_length_the_connection_ends(site: Site) -> None:
         assert connection.sock.recv(1) == b""
 
 
-def test_only_the_first_contradictions_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever has a log's key could fill the witness's disk (docs/protocol.md 13.17)."""
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[WitnessService, WitnessStore]]:
+    """A witness without HTTP, which holds five entries; of an earlier run, as many."""
+    store = WitnessStore(folder)
+    service = WitnessService(Witness(lambda o: VERIFIER if o == ORIGIN else None, [ED]), store, Clock())
+    service.add_checkpoint(LOG.request(0, 5))
+    try:
+        yield service, store
+    finally:
+        store.close()
+
+
+def kept(store: WitnessStore) -> list[int]:
+    """Sizes of the heads that are kept as evidence."""
+    rows = store._db.execute("SELECT request FROM evidence ORDER BY id")
+    return [int(parse_add_checkpoint(bytes(row[0])).note.split(b"\n")[1]) for row in rows]
+
+
+def made_up(log: Log, size: int) -> bytes:
+    """A head of the log's own, with a proof out of the air."""
+    note = parse_add_checkpoint(log.request(0, size)).note
+    return AddCheckpoint(5, (os.urandom(32),), note).encode()
+
+
+def test_strangers_cannot_fill_a_witness_so_that_a_fork_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wrong proofs cost a stranger nothing, and stay for ever; what convicts a log would go (docs/protocol.md 13.7)."""
     monkeypatch.setattr("relay.witness.WITNESS_EVIDENCE_MAX", 2)
+    for _ in range(2):  # after a restart too
+        with serving(tmp_path) as (service, store):
+            for size in (5, 5, 6, 6, 7, 8, 9):
+                assert service.add_checkpoint(made_up(LOG, size))[0] == 422
+            assert kept(store)[:2] == [6, 7]
+            service.add_checkpoint(made_up(FORK, 5))
+            service.add_checkpoint(made_up(FORK, 5))
+            assert kept(store) == [6, 7, 5]
+    others = [Log(5, tint) for tint in (b"1", b"2")]
+    with serving(tmp_path) as (service, store):
+        for other in others:
+            service.add_checkpoint(made_up(other, 5))
+        assert kept(store) == [6, 7, 5, 5]
+        held = store._db.execute("SELECT held FROM evidence").fetchall()
+    assert {bytes(row[0]).split(b"\n")[1] for row in held} == {b"5"}
+
+
+def test_each_log_has_room_of_its_own_for_evidence_in_whatever_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has the key of one log could hide the fork of another (docs/protocol.md 13.7)."""
+    monkeypatch.setattr("relay.witness.WITNESS_EVIDENCE_MAX", 1)
+    base = ORIGIN.rpartition("/")[0]
+    heads = [Checkpoint(origin, 5, bytes(32)) for origin in (f"{base}/1", f"{base}/2", f"{base}-other/1", "strange")]
     store = WitnessStore(tmp_path)
-    for number in range(3):
-        store.accuse(b"held", b"request %d" % number, 1_795_000_000 + number)
-    rows = store._db.execute("SELECT at, held, request FROM evidence ORDER BY id").fetchall()
+    for head in heads:
+        note = sign_checkpoint(head, Ed25519Signer(head.origin, KEY))
+        store.accuse(b"", AddCheckpoint(0, (), note).encode(), 1_795_000_000, convicts=True)
+    found = [parse_add_checkpoint(bytes(row[0])).note for row in store._db.execute("SELECT request FROM evidence")]
     store.close()
-    assert rows == [(1_795_000_000, b"held", b"request 0"), (1_795_000_001, b"held", b"request 1")]
+    assert [note.split(b"\n")[0].decode() for note in found] == [f"{base}/1", f"{base}-other/1", "strange"]
+
+
+def test_what_is_cosigned_is_no_evidence_any_more(tmp_path: Path) -> None:
+    """Strangers who are quicker than a log would leave an accusation of each of its heads (docs/protocol.md 13.7)."""
+    with serving(tmp_path) as (service, store):
+        for size in (6, 7):
+            service.add_checkpoint(made_up(LOG, size))
+        assert service.add_checkpoint(LOG.request(5, 6))[0] == 200
+        assert kept(store) == [7]
+        service.add_checkpoint(LOG.request(6, 8))
+        assert kept(store) == [7]
+    with serving(tmp_path) as (_, store):
+        assert kept(store) == [7]
+
+
+def test_what_an_earlier_program_kept_of_strangers_is_thrown_away(tmp_path: Path) -> None:
+    """A witness that was filled once would keep no fork after it is mended, either (docs/protocol.md 13.7)."""
+    with serving(tmp_path) as (service, store):
+        held = service.latest(NAME)
+        for request in (made_up(LOG, 5), made_up(LOG, 6)):
+            store._db.execute("INSERT INTO evidence (at, held, request) VALUES (1, ?, ?)", (held, request))
+    with serving(tmp_path) as (_, store):
+        assert kept(store) == [6]
 
 
 class _Lines:

@@ -477,6 +477,8 @@ def _witnesses() -> Cases:
         ("422: a step more", AddCheckpoint(3, (*steps, steps[0]), logs[7].head()).encode(), held(3)),
         ("422: another history", request(3, fork), held(3)),
         ("422: another root of the size held", request(7, fork), held(7)),
+        ("422: the head that is held, with a proof", AddCheckpoint(7, (steps[0],), logs[7].head()).encode(), held(7)),
+        ("422: a proof from an empty one", AddCheckpoint(0, (steps[0],), logs[7].head()).encode(), held(0)),
         ("422: a proof from nothing", AddCheckpoint(0, (steps[0],), logs[7].head()).encode(), None),
         ("422: a root over no entries", AddCheckpoint(0, (), sign_checkpoint(
             Checkpoint(ALPHA, 0, seed("root")), signer(ALPHA))).encode(), None),

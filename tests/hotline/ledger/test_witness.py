@@ -100,6 +100,22 @@ def test_only_signed_contradictions_are_evidence() -> None:
     assert not held.ask(b"old 12\n\nnonsense\n").evidence
 
 
+def test_a_wrong_proof_of_whoever_asked_is_no_evidence() -> None:
+    """A stranger could fill a witness with the very head that it holds, which he was given (docs/protocol.md 13.7)."""
+    held, made_up = Held(), (bytes(32),)
+    first = AddCheckpoint(0, made_up, parse(LOG.request(0, 12)).note).encode()
+    assert (held.ask(first).status, held.ask(first).evidence) == (Status.UNPROCESSABLE, False)
+    held.ask(LOG.request(0, 12))
+    again = AddCheckpoint(12, made_up, parse(LOG.request(0, 12)).note).encode()
+    assert (held.ask(again).status, held.ask(again).evidence) == (Status.UNPROCESSABLE, False)
+    later = AddCheckpoint(12, made_up, parse(LOG.request(0, 20)).note).encode()
+    assert (held.ask(later).evidence, held.ask(later).convicts) == (True, False)
+    fork = AddCheckpoint(12, made_up, parse(FORK.request(0, 12)).note).encode()
+    assert (held.ask(fork).evidence, held.ask(fork).convicts) == (True, True)
+    nothing = sign_checkpoint(Checkpoint(ORIGIN, 0, bytes(32)), SIGNER)
+    assert Held().ask(AddCheckpoint(0, (), nothing).encode()).convicts
+
+
 def test_size_zero() -> None:
     """A log could begin with a root over nothing and grow from there into anything."""
     held = Held()
