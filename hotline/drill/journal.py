@@ -11,6 +11,7 @@ Every entry has `t`, milliseconds since the steady state was reached (negative b
 | `shown` | `id`, `by` (party), `repeat` |
 | `refused-to-say` | `from`, `text`: a terminal did not accept a statement |
 | `inject`, `undo` | `n` (index in the file), `name`, `fault`, `target`, `text` |
+| `inject-failed` | the same; `text`: why it could not be brought about. A drill with one proves nothing |
 | `path` | `by`, `path`, `state` |
 | `alarm` | `by`, `name`, `text` |
 | `refused` | `by`, `path`, `reason` |
@@ -87,6 +88,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     "refused-to-say": {"from": "text", "text": "text"},
     "inject": {"n": "integer", "name": "text", "fault": "text", "target": "text", "text": "text"},
     "undo": {"n": "integer", "name": "text", "fault": "text", "target": "text", "text": "text"},
+    "inject-failed": {"n": "integer", "name": "text", "fault": "text", "target": "text", "text": "text"},
     "path": {"by": "text", "path": "text", "state": "text"},
     "alarm": {"by": "text", "name": "text", "text": "text"},
     "refused": {"by": "text", "path": "text", "reason": "text"},

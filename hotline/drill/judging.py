@@ -1,9 +1,9 @@
 """Promises against facts, and the report of a whole drill.
 
 A promise holds only if it was measured. What never happened is None, not nought: a silent instrument must not pass for
-a quiet line. A drill that did not run from its steady state to its end is aborted, and none of its promises holds. A
-promise about time that is broken by no more than this machine stood still, or about alarms by those of a silence right
-after it, is not decided; nothing else is excused.
+a quiet line. A drill that did not run from its steady state to its end, or in which something was not brought about,
+is aborted, and none of its promises holds. A promise about time that is broken by no more than this machine stood
+still, or about alarms by those of a silence right after it, is not decided; nothing else is excused.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _verdict(facts: Facts, judged: list[Judged]) -> tuple[Verdict, str]:
         why = facts.end_text or f"the steady state was not reached within {spoken(facts.plan.steady.within)}"
         return "aborted", f"Aborted before the first fault: {why}."
     if not facts.whole:
-        return "aborted", f"Not played to its end ({facts.outcome}): {facts.end_text}."
+        return "aborted", f"{_why_not_whole(facts)}."
     broken = [one.text for one in judged if not one.holds and one.decided]
     if broken:
         return "broken", f"{len(broken)} of {len(judged)} promises did not hold: {named(broken)}."
@@ -76,6 +76,14 @@ def _verdict(facts: Facts, judged: list[Judged]) -> tuple[Verdict, str]:
             f"{len(undecided)} of {len(judged)} promises cannot be decided, for {stood}: {named(undecided)}.",
         )
     return "passed", "The promise held." if len(judged) == 1 else f"All {len(judged)} promises held."
+
+
+def _why_not_whole(facts: Facts) -> str:
+    if facts.outcome != "ended":
+        return f"Not played to its end ({facts.outcome}): {facts.end_text}"
+    return "It proves nothing, for not everything was brought about: " + "; ".join(
+        f"{entry['name']} ({entry['text']})" for entry in facts.failed
+    )
 
 
 def _topology(facts: Facts) -> dict[str, str]:
@@ -96,14 +104,15 @@ def _topology(facts: Facts) -> dict[str, str]:
 
 
 def judge_promise(promise: Promise, facts: Facts) -> Judged:
-    """One promise against the facts; it does not hold if the drill did not run to its end."""
+    """One promise against the facts; it does not hold if the drill is not whole."""
     found = JUDGES[promise.promise](promise, facts)
     least = getattr(promise, "least", None)
     limit = float(promise.limit if least is None else least)  # type: ignore[union-attr, arg-type]
     if not facts.steady:
         found = replace(found, measured=None, detail="the drill was aborted before the first fault", out_of=None)
     elif not facts.whole:
-        found = replace(found, detail=f"not judged: the drill was not played to its end ({facts.outcome})")
+        why = f"was not played to its end ({facts.outcome})" if facts.outcome != "ended" else "lacks what failed in it"
+        found = replace(found, detail=f"not judged: the drill {why}")
     measured = None if found.measured is None else round(found.measured, 3)
     within = measured is not None and (measured <= limit if least is None else measured >= limit)
     holds = within and facts.whole

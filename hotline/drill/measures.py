@@ -61,8 +61,16 @@ class Facts:
 
     @property
     def whole(self) -> bool:
-        """Whether the drill was played from its steady state to its end: if not, no promise can be judged."""
-        return self.steady and self.outcome == "ended"
+        """Whether the drill was played from its steady state to its end, and everything in it was brought about.
+
+        If not, no promise can be judged.
+        """
+        return self.steady and self.outcome == "ended" and not self.failed
+
+    @property
+    def failed(self) -> list[Entry]:
+        """Injects that could not be brought about."""
+        return self.of("inject-failed")
 
 
 def facts_of(entries: Sequence[Entry]) -> Facts:

@@ -148,15 +148,16 @@ def partition_needs(inject: Partition) -> str | None:
 class _Swizzle:
     """Clogs links one by one and mends them in another order, in a thread of its own."""
 
-    def __init__(self, scene: Scene, links: Sequence[str], each_ms: int, lasting_ms: int | None) -> None:
-        self._scene = scene
+    def __init__(self, inject: Swizzle, scene: Scene) -> None:
+        links = _links(scene, inject.links)
+        self._scene, self._inject = scene, inject
         self._clog, self._mend = list(links), list(links)
         rng: random.Random = scene.rng
         rng.shuffle(self._clog)
         rng.shuffle(self._mend)
-        self._each = each_ms / 1_000
+        self._each = inject.each / 1_000
         # The last link is mended when the fault is over, if it lasts longer than the two rounds take.
-        self._between = max(0.0, (lasting_ms or 0) / 1_000 - self._each * (2 * len(links) - 1))
+        self._between = max(0.0, (inject.lasting or 0) / 1_000 - self._each * (2 * len(links) - 1))
         self._marks: dict[str, int] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="swizzle", daemon=True)
@@ -185,12 +186,12 @@ class _Swizzle:
                 uncover(self._scene, self._marks.pop(name))
                 pause = self._each
         except HotlineError as error:
-            self._scene.note(f"the swizzle ended early: {error}")
+            self._scene.failed(self._inject, f"it ended early: {error}")
 
 
 def swizzle(inject: Swizzle, scene: Scene) -> Undo:
     """Returns at once; links are clogged and mended in the background."""
-    running = _Swizzle(scene, _links(scene, inject.links), inject.each, inject.lasting)
+    running = _Swizzle(inject, scene)
     running.begin()
     return running.undo
 

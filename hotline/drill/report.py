@@ -77,7 +77,7 @@ def _promises(report: Report) -> Markup:
     kept = sum(1 for one in promises if one.holds)
     caption = f"{kept} of {len(promises)} promises kept. What could not be measured counts as broken."
     if report.verdict == "aborted":
-        caption = f"{len(promises)} promises, none of which can be judged: the drill was not played to its end."
+        caption = f"{len(promises)} promises, none of which can be judged. {report.outcome}"
     return table(caption, ("Promise", "Kept?", "Decided by", "Limit", "Measured"), rows, numbers=2)
 
 

@@ -45,7 +45,8 @@ def keep_logs(entries: list[Entry], stage: Path, folder: Path) -> None:
 
     Such a run says nothing about its promises: what is left to ask is why.
     """
-    if all(end["outcome"] != "aborted" for end in of_kind(entries, "end")):
+    aborted = any(end["outcome"] == "aborted" for end in of_kind(entries, "end"))
+    if not aborted and not of_kind(entries, "inject-failed"):
         return
     place = folder / "logs"
     try:

@@ -35,7 +35,7 @@ from hotline.drill.releases import signers_of
 from hotline.drill.scene import PERFORMERS, Other, Scene, Undo, references, serial_of
 from hotline.drill.staging import installed, staged
 from hotline.drill.standstills import Watch
-from hotline.drill.telling import at_terminal, describe, parts_of, party_of, reader_of, senders, statement_id
+from hotline.drill.telling import at_terminal, entry_of, parts_of, party_of, reader_of, senders, statement_id, why_not
 from hotline.drill.texts import statement_text
 from hotline.errors import HotlineError, LocalError
 from hotline.runtime import interrupts
@@ -79,6 +79,7 @@ class Run:
         self._busy = 0
         self._hands = ThreadPoolExecutor(_HANDS, thread_name_prefix="hand")
         recorder.on_delivered = self._delivered
+        scene.failed = self._failed
 
     # --- the timeline ------------------------------------------------------------------------------------------------
 
@@ -225,15 +226,16 @@ class Run:
         if inject.lasting is not None:
             self._at(inject.at + inject.lasting, lambda: void(self._do(self._undo, number)))
 
-    def _fields(self, number: int) -> dict[str, Any]:
-        inject = self._plan.inject[number]
-        target = getattr(inject, "target", getattr(inject, "sender", ""))
-        return {"n": number, "name": inject.name, "fault": inject.fault, "target": target, "text": describe(inject)}
-
     def _inject(self, number: int, inject: Fault) -> None:
-        fields = self._fields(number)
+        fields = entry_of(number, inject)
         self._recorder.add("inject", **fields)
         self._tell(fields["text"])
+        try:
+            self._bring_about(number, inject, fields)
+        except Exception as error:  # noqa: BLE001 - a thread's exception would be lost; here the judge hears of it
+            self._failed(inject, why_not(error))
+
+    def _bring_about(self, number: int, inject: Fault, fields: dict[str, Any]) -> None:
         match inject:
             case Say():
                 self._say_once(inject)
@@ -252,6 +254,11 @@ class Run:
                 elif not isinstance(inject, NOT_A_FAULT):
                     self._over(fields)
 
+    def _failed(self, inject: Fault, why: str) -> None:
+        number = next(n for n, one in enumerate(self._plan.inject) if one is inject)
+        self._recorder.add("inject-failed", **{**entry_of(number, inject), "text": why})
+        self._tell(f"could not be brought about: {inject.name}: {why}")
+
     def _undo(self, number: int) -> None:
         performed = self._performed.get(number)
         if performed is not None:
@@ -260,7 +267,7 @@ class Run:
         if undo is not None:
             undo()
             if not self._scene.stage.given_up:
-                self._over(self._fields(number))
+                self._over(entry_of(number, self._plan.inject[number]))
 
     def _over(self, fields: dict[str, Any]) -> None:
         self._recorder.add("undo", **fields)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hotline.drill.desk import Desk
-from hotline.drill.injects import Say
+from hotline.drill.injects import Fault, Say
 from hotline.drill.phrases import filled
 from hotline.drill.plan import Plan
 from hotline.drill.stage import Stage
@@ -40,6 +40,10 @@ def _nothing(kind: str, **fields: object) -> None:
     del kind, fields
 
 
+def _untold(inject: Fault, why: str) -> None:
+    del inject, why
+
+
 @dataclass(frozen=True, slots=True)
 class Other:
     """Another installation of the program, from which processes of a drill may be started."""
@@ -62,6 +66,8 @@ class Scene:
     """For the journal: what a reader should know of how a fault was made."""
     record: Callable[..., None] = _nothing
     """One more entry of the journal: its kind, and its fields by name."""
+    failed: Callable[[Fault, str], None] = _untold
+    """For what is done in the background: an inject could not be brought about, and why."""
     other: Other | None = None
     desks: Mapping[str, Desk] = field(default_factory=dict)
     """The officers of both parties, once the steady state is reached."""

@@ -46,7 +46,7 @@ from hotline.drill.simulator.observer import Observer
 from hotline.drill.simulator.officers import OFFICERS, Officers, translation
 from hotline.drill.simulator.power import EPOCH_WALL
 from hotline.drill.simulator.world import World
-from hotline.drill.telling import PEER, describe, parts_of, statement_id
+from hotline.drill.telling import PEER, entry_of, parts_of, statement_id
 from hotline.drill.texts import DIRECTIONS, PRECEDENCES, needles, statement_text
 from hotline.errors import HotlineError, LocalError
 from hotline.machine import Plane, Reply, RequestId
@@ -132,7 +132,7 @@ class Simulation:
         }
         self._precedences: dict[str, str] = {}
         self._serials: dict[str, int] = {}
-        self._officers = Officers(self.world, plan, self._observer, self._serials)
+        self._officers = Officers(self.world, plan, self._observer, self._serials, self._failed)
         for inject in plan.inject:
             if isinstance(inject, Lie):
                 self.world.relays[inject.target].make = LyingRelay
@@ -283,11 +283,17 @@ class Simulation:
     # --- injects -----------------------------------------------------------------------------------------------------
 
     def _begin(self, number: int, inject: Fault) -> None:
-        fields = self._fields(number)
+        fields = entry_of(number, inject)
         self._observer.add("inject", **fields)
         self._progress(self._observer.now(), fields["text"])
         if inject.lasting is not None:
             self._at(inject.at + inject.lasting, partial(self._undo, number))
+        try:
+            self._bring_about(number, inject, fields)
+        except LocalError as error:
+            self._failed(inject, str(error))
+
+    def _bring_about(self, number: int, inject: Fault, fields: dict[str, Any]) -> None:
         match inject:
             case Say():
                 self._say_once(inject)
@@ -311,16 +317,16 @@ class Simulation:
                 elif not isinstance(inject, NOT_A_FAULT):
                     self._over(fields)
 
-    def _fields(self, number: int) -> dict[str, Any]:
-        inject = self._plan.inject[number]
-        target = getattr(inject, "target", getattr(inject, "sender", ""))
-        return {"n": number, "name": inject.name, "fault": inject.fault, "target": target, "text": describe(inject)}
+    def _failed(self, inject: Fault, why: str) -> None:
+        number = next(n for n, one in enumerate(self._plan.inject) if one is inject)
+        self._observer.add("inject-failed", **{**entry_of(number, inject), "text": why})
+        self._progress(self._observer.now(), f"could not be brought about: {inject.name}: {why}")
 
     def _undo(self, number: int) -> None:
         undo = self._undos.pop(number, None)
         if undo is not None:
             undo()
-            self._over(self._fields(number))
+            self._over(entry_of(number, self._plan.inject[number]))
 
     def _over(self, fields: dict[str, Any]) -> None:
         self._observer.add("undo", **fields)

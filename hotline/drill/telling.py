@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from hotline.drill.injects import Fault
-from hotline.errors import Malformed
+from hotline.errors import HotlineError, Malformed
 
 _ID_PARTS: Final = 3
 PEER: Final = {"ALPHA": "BRAVO", "BRAVO": "ALPHA"}
@@ -128,3 +128,14 @@ class Telling:
                 self._add("charter", by=by, state=fields["state"], serial=fields["serial"])
             case _:
                 self._add("event", by=by, event=kind)
+
+
+def entry_of(number: int, inject: Fault) -> dict[str, Any]:
+    """What a journal has of an inject, with its place in the plan."""
+    target = getattr(inject, "target", getattr(inject, "sender", ""))
+    return {"n": number, "name": inject.name, "fault": inject.fault, "target": target, "text": describe(inject)}
+
+
+def why_not(error: Exception) -> str:
+    """Why something could not be done: our own errors say it in words for people."""
+    return str(error) if isinstance(error, HotlineError) else f"{type(error).__name__}: {error}"

@@ -44,6 +44,8 @@ def _moments(entry: Entry, plan: Plan) -> Iterator[Moment]:
             yield _moment(entry, "", "every path up both ways, nothing waits", "steady again")
         case "inject" | "undo":
             yield _inject(entry, plan)
+        case "inject-failed":
+            yield _moment(entry, entry["target"], f"{entry['name']}: {entry['text']}", "not brought about")
         case "path":
             yield _moment(entry, entry["by"], f"{entry['path']} {entry['state']}")
         case "alarm":

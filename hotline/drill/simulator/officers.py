@@ -36,22 +36,28 @@ def _nothing(reply: Reply) -> None:
 
 
 class Officers:
-    """The officers of both sides. `said`: serials of single statements, by their labels."""
+    """The officers of both sides. `said`: serials of single statements, by their labels.
 
-    def __init__(self, world: World, plan: Plan, observer: Observer, said: Mapping[str, int]) -> None:
+    `failed` is told what a terminal refuses, and its words.
+    """
+
+    def __init__(
+        self, world: World, plan: Plan, observer: Observer, said: Mapping[str, int], failed: Callable[[Act, str], None]
+    ) -> None:
         self._world = world
         self._plan = plan
         self._observer = observer
         self._said = said
+        self._failed = failed
 
     def act(self, inject: Act) -> Undo | None:
-        """Do it; what a terminal refuses becomes a note. Raises LocalError for what cannot even be asked for."""
+        """Do it; what a terminal refuses has failed. Raises LocalError for what cannot even be asked for."""
         match inject:
             case Presence():
-                self._presence(inject.sender, inject.word, inject.until)
-                return partial(self._presence, inject.sender, "alive", 0)
+                self._presence(inject, inject.word, inject.until, self._failed)
+                return partial(self._presence, inject, "alive", 0, self._not_undone)
             case Ask():
-                self._must(inject.sender, partial(AskPresence, officer=OFFICERS[inject.sender]))
+                self._must(inject, partial(AskPresence, officer=OFFICERS[inject.sender]))
             case Shown() | ReplyBy():
                 self._climb(inject)
             case Challenge():
@@ -60,9 +66,13 @@ class Officers:
                 self._confirm(inject)
         return None
 
-    def _presence(self, party: str, word: str, span: int) -> None:
+    def _presence(self, inject: Presence, word: str, span: int, refused: Callable[[Act, str], None]) -> None:
+        party = inject.sender
         until = self._world.endpoints[party].now().wall + span if span else 0
-        self._must(party, partial(SetPresence, officer=OFFICERS[party], word=word, until=until))
+        self._must(inject, partial(SetPresence, officer=OFFICERS[party], word=word, until=until), refused=refused)
+
+    def _not_undone(self, inject: Act, why: str) -> None:
+        self._observer.add("note", text=f"{inject.name} could not be undone: {why}")
 
     def _climb(self, inject: Shown | ReplyBy) -> None:
         said = said_as(self._plan, inject.statement)
@@ -70,10 +80,10 @@ class Officers:
         serial, party = serial_of(self._said, inject.statement), inject.sender
         who = OFFICERS[party]
         if isinstance(inject, Shown):
-            self._must(party, lambda number: MarkShown(number, plane, serial, who, inject.principal))
+            self._must(inject, lambda number: MarkShown(number, plane, serial, who, inject.principal))
             return
         until = self._world.endpoints[party].now().wall + inject.within
-        self._must(party, lambda number: PromiseReply(number, plane, serial, who, until))
+        self._must(inject, lambda number: PromiseReply(number, plane, serial, who, until))
 
     def _challenge(self, inject: Challenge) -> None:
         said, party = said_as(self._plan, inject.statement), inject.sender
@@ -82,7 +92,7 @@ class Officers:
         fields: dict[str, Any] = {"from": party, "id": statement_id(said.sender, said.plane, serial)}
         event = partial(AskChallenge, officer=OFFICERS[party], plane=Plane(said.plane), serial=serial, ours=ours)
         self._must(
-            party,
+            inject,
             event,
             lambda reply: self._observer.add("challenge", serial=int(str(reply.fields["serial"])), **fields),
         )
@@ -94,22 +104,27 @@ class Officers:
         if not heard:
             raise LocalError(f"{party}: no challenge waits for a person's answer")
         word, who = VERDICTS[inject.answer], OFFICERS[party]
-        self._must(party, partial(AnswerChallenge, officer=who, serial=heard, verdict=word, text=inject.text))
+        self._must(inject, partial(AnswerChallenge, officer=who, serial=heard, verdict=word, text=inject.text))
 
     def _must(
-        self, party: str, event: Callable[[RequestId], EndpointEvent], then: Callable[[Reply], object] = _nothing
+        self,
+        inject: Act,
+        event: Callable[[RequestId], EndpointEvent],
+        then: Callable[[Reply], object] = _nothing,
+        refused: Callable[[Act, str], None] | None = None,
     ) -> None:
-        node = self._world.endpoints[party]
+        party, refused = inject.sender, refused or self._failed
+        node, silent = self._world.endpoints[party], f"the terminal of {party} did not answer"
         if not node.up or node.frozen:
-            raise LocalError(f"the terminal of {party} did not answer")
+            raise LocalError(silent)
 
         def answered(reply: Reply) -> None:
             if reply.ok:
                 then(reply)
             else:
-                self._observer.add("note", text=f"{party}: {reply.text}")
+                refused(inject, f"{party}: {reply.text}")
 
-        node.ask(event, answered)
+        node.ask(event, answered, lambda: refused(inject, silent))
 
 
 def translation(inject: Translate, plane: Plane, serial: int, *, ours: bool) -> Callable[[RequestId], EndpointEvent]:

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from hotline.drill import promises
 from hotline.drill.judging import JUDGES, judge
 from hotline.drill.outcome import Judged, report_json
+from hotline.drill.results import exit_of
+from hotline.drill.summary import summary
 from tests.hotline.drill.journals import Story, monsoon, told
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -1202,6 +1204,23 @@ def test_a_drill_that_was_not_played_to_its_end_is_aborted(outcome: str) -> None
     assert (report.verdict, report.promises[0].holds) == ("aborted", False)
     assert report.promises[0].measured == 0
     assert "not judged" in report.promises[0].detail
+
+
+def test_a_drill_whose_fault_was_not_brought_about_proves_nothing() -> None:
+    """It would be passed for want of its fault, and who reads `passed` believes that the hotline bears it."""
+    story = told({"promise": "none-lost"}, {"promise": "alarm", "by": ["ALPHA"], "name": "no-path", "fault": "kill",
+                  "limit": "1s"}, inject=[KILL])  # fmt: skip
+    story.say(0)
+    inject = {"n": 0, "name": "kill", "fault": "kill", "target": "relay-1"}
+    report = killed(story).add(5_000, "inject-failed", **inject, text="relay-1 cannot be reached").report()
+    why = "kill (relay-1 cannot be reached)"
+    assert report.verdict == "aborted"
+    assert report.outcome == f"It proves nothing, for not everything was brought about: {why}."
+    assert exit_of(report) == 1
+    assert [(one.holds, one.decided) for one in report.promises] == [(False, True)] * 2
+    assert all(one.detail.startswith("not judged") for one in report.promises)
+    assert ("not brought about", "relay-1") in {(moment.kind, moment.who) for moment in report.timeline}
+    assert "not judged" in summary(report)
 
 
 @settings(max_examples=40, deadline=None)

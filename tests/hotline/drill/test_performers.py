@@ -169,6 +169,20 @@ def test_a_swizzle_clogs_all_and_mends_all(scene: Scene, links: WrittenDown) -> 
     assert links.now == {}
 
 
+def test_a_swizzle_that_cannot_clog_says_so_to_the_judge(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fails in the background, where nobody waits for it."""
+
+    def gone(*_: object, **__: object) -> None:
+        raise LocalError("the fault proxy does not run")
+
+    monkeypatch.setattr(scene.links, "set", gone)
+    told: list[tuple[object, str]] = []
+    scene.failed = lambda inject, why: told.append((inject, why))
+    inject = Swizzle.model_validate({"fault": "swizzle", "at": "0s", "links": ["*/*"], "each": "10ms"})
+    swizzle(inject, scene)()
+    assert told == [(inject, "it ended early: the fault proxy does not run")]
+
+
 def test_a_swizzle_that_is_ended_early_mends_what_it_clogged(scene: Scene, links: WrittenDown) -> None:
     """Ctrl-C in the middle would leave clogged links behind."""
     undo = swizzle(

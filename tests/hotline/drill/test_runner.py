@@ -17,6 +17,7 @@ from hotline.drill.plan import Drill, Plan
 from hotline.drill.runner import DrillAborted, Run
 from hotline.drill.scene import PERFORMERS, Scene, Undo
 from hotline.drill.staging import NoLinks
+from hotline.errors import LocalError
 from hotline.runtime import interrupts
 
 PLAN = {
@@ -49,6 +50,7 @@ class Written:
 
     def __init__(self) -> None:
         self.kinds: list[str] = []
+        self.texts: list[str] = []
         self.desks: dict[str, Any] = {}
         self.on_delivered: object = None
         self._begun = time.monotonic()
@@ -56,8 +58,9 @@ class Written:
     def now(self) -> float:
         return (time.monotonic() - self._begun) * 1_000
 
-    def add(self, kind: str, **_: object) -> None:
+    def add(self, kind: str, **fields: object) -> None:
         self.kinds.append(kind)
+        self.texts.append(str(fields.get("text")))
 
     def fault_ended(self) -> None:
         pass
@@ -140,3 +143,24 @@ def test_nobody_need_look_on(site: Site) -> None:
     with pytest.raises((DrillAborted, KeyboardInterrupt)), interrupts.once():
         site.run.play(time.monotonic() + 0.6)
     assert (site.state, site.run._busy) == ("well again", 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (LocalError("no tool for it"), "no tool for it"),
+        (OSError(28, "full"), "OSError: [Errno 28] full"),
+    ],
+)
+def test_an_inject_that_fails_is_told_to_the_judge(
+    site: Site, monkeypatch: pytest.MonkeyPatch, error: Exception, why: str
+) -> None:
+    """A note would be judged by nobody, and the drill would pass for want of its fault."""
+
+    def broken(inject: object, scene: Scene) -> Undo:
+        raise error
+
+    monkeypatch.setitem(PERFORMERS, "freeze", broken)
+    with pytest.raises(DrillAborted), interrupts.once():
+        site.run.play(time.monotonic() + 0.4)
+    assert (site.recorder.kinds, site.recorder.texts[-1]) == (["inject", "inject-failed"], why)

@@ -27,6 +27,7 @@ from hotline.drill.simulator.ways import Way
 from hotline.drill.simulator.world import World
 from hotline.drill.telling import Telling
 from hotline.drill.weather import Air, Weather
+from hotline.errors import LocalError
 from hotline.machine import FramesReceived, Output, Put
 from hotline.phrasebook import book
 from hotline.protocol import composing
@@ -289,10 +290,10 @@ def test_a_terminal_restored_from_a_backup_knows_it_and_its_peer_is_told() -> No
     assert of_kind(entries, "agree")[0]["holds"]
 
 
-def test_a_restore_without_a_backup_is_a_note_and_no_crash() -> None:
+def test_a_restore_without_a_backup_has_failed_and_is_no_crash() -> None:
     """A planner's mistake would end the drill with a stack trace."""
     entries = play(plan(fault("restore", target="ALPHA")))
-    assert "there is no backup of ALPHA" in of_kind(entries, "note")[0]["text"]
+    assert "there is no backup of ALPHA" in of_kind(entries, "inject-failed")[0]["text"]
 
 
 def test_a_slow_disk_delays_what_must_be_durable_and_no_heartbeat() -> None:
@@ -542,7 +543,6 @@ def test_a_challenge_is_answered_by_the_record_and_by_a_person() -> None:
             {"fault": "challenge", "from": "BRAVO", "at": "2s", "label": "doubt", "statement": "word"},
             {"fault": "challenge", "from": "ALPHA", "at": "3s", "label": "received", "statement": "word"},
             {"fault": "confirm", "from": "ALPHA", "at": "4s", "answer": "no"},
-            {"fault": "confirm", "from": "ALPHA", "at": "5s", "answer": "yes"},
             promise=[
                 {"promise": "answered", "fault": "doubt", "verdict": "yes", "by": "record", "limit": "1s"},
                 {"promise": "answered", "fault": "doubt", "verdict": "no", "by": "officer", "limit": "3s"},
@@ -558,7 +558,6 @@ def test_a_challenge_is_answered_by_the_record_and_by_a_person() -> None:
         ("BRAVO", "ALPHA/exercise/1"),
         ("ALPHA", "ALPHA/exercise/1"),
     ]
-    assert any("no challenge waits" in e["text"] for e in of_kind(entries, "note"))
 
 
 def test_talk_and_translations_reach_the_other_side() -> None:
@@ -606,8 +605,8 @@ def test_a_phrase_goes_with_its_code() -> None:
     assert written.call_args.args[1:] == ("B01", book().name, (Typed("number", NUMBER, "17"),))
 
 
-def test_a_word_that_no_terminal_takes_is_noted() -> None:
-    """The drill would wait for what was never said, and not know why."""
+def test_a_word_that_no_terminal_takes_has_failed() -> None:
+    """The drill would wait for what was never said, or pass for want of it."""
     say = {"fault": "say", "from": "ALPHA"}
     entries = play(
         plan(
@@ -616,14 +615,18 @@ def test_a_word_that_no_terminal_takes_is_noted() -> None:
             {**say, "at": "5s", "label": "fix", "text": "At three.", "corrects": "unheard"},
             {"fault": "presence", "at": "2s", "from": "ALPHA", "word": "declined"},
             {"fault": "presence", "at": "6s", "from": "ALPHA", "word": "declined", "until": "1s"},
+            {"fault": "confirm", "at": "7s", "from": "ALPHA", "answer": "yes"},
             say=0,
             until="8s",
         )
     )
-    notes = " ".join(e["text"] for e in of_kind(entries, "note"))
-    assert "unheard was not said" in notes
-    assert "the terminal of ALPHA did not answer" in notes
-    assert "declined has no end" in notes
+    failed = [(e["name"], e["text"]) for e in of_kind(entries, "inject-failed")]
+    assert failed == [
+        ("presence", "the terminal of ALPHA did not answer"),
+        ("fix", "unheard was not said, so that nothing corrects or retracts it"),
+        ("presence", "ALPHA: declined has no end: leave the time away; nothing was said"),
+        ("confirm", "ALPHA: no challenge waits for a person's answer"),
+    ]
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------
@@ -771,6 +774,55 @@ def test_a_steady_state_that_is_not_reached_aborts_the_drill() -> None:
     assert judge(journal.entries).verdict == "aborted"
 
 
+@pytest.mark.parametrize("name", ["clock-drift", "disk-slow", "swizzle-clog"])
+def test_a_drill_whose_fault_cannot_be_brought_about_is_aborted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All its promises hold, since nothing happened."""
+
+    def broken(inject: object, ground: object) -> None:
+        raise LocalError("there is no tool for it")
+
+    for kind in FAULTS:
+        monkeypatch.setitem(FAULTS, kind, broken)
+    journal = Journal()
+    simulate(find_plan(name), 1, journal)
+    assert {entry["text"] for entry in of_kind(journal.entries, "inject-failed")} == {"there is no tool for it"}
+    assert judge(journal.entries).verdict == "aborted"
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["refused", "its terminal dies"])
+def test_an_act_that_a_terminal_does_not_take_has_failed(late: bool) -> None:
+    """The drill would pass though nobody had said what it is about; real terminals are asked in the same words."""
+    words = {"label": "word", "from": "ALPHA", "text": "At two."}
+    doubt = fault("challenge", "1s", **{"from": "BRAVO", "statement": "word"})
+    if late:  # what is not on the disk when a terminal dies is not answered
+        made = plan(
+            fault("say", "500ms", **words),
+            fault("disk", "900ms", target="BRAVO", how="slow", delay="2s"),
+            doubt,
+            fault("kill", "1500ms", target="BRAVO", **{"for": "1s"}),
+            say=0,
+        )
+    else:
+        made = plan(
+            fault("say", "500ms", **words),
+            fault("shown", "1s", **{"from": "BRAVO", "statement": "word", "principal": "the PM"}),
+            say=0,
+        )
+    entries = play(made)
+    (failed,) = of_kind(entries, "inject-failed")
+    assert (failed["fault"], failed["target"]) == (("challenge" if late else "shown"), "BRAVO")
+    assert ("did not answer" in failed["text"]) is late
+    assert judge(entries).verdict == "aborted"
+
+
+def test_a_word_that_cannot_be_taken_back_is_a_note() -> None:
+    """It was said, and what followed from it can be judged."""
+    away = fault("presence", "1s", **{"from": "ALPHA", "word": "consulting", "for": "1s"})
+    entries = play(plan(away, fault("kill", "1500ms", target="ALPHA", **{"for": "2s"})))
+    assert not of_kind(entries, "inject-failed")
+    assert any("did not answer" in entry["text"] for entry in of_kind(entries, "note"))
+
+
 def test_an_interrupted_drill_says_so() -> None:
     """Ctrl-C would leave a journal without an end."""
     journal = Journal()
@@ -821,6 +873,7 @@ def test_a_drill_of_the_library_can_be_played_in_virtual_time(drill: Drill) -> N
     report: Report = judge(journal.entries)
     assert report.verdict != "aborted", report.outcome
     assert [(one.text, one.detail) for one in report.promises if one.promise in TRUTH and not one.holds] == []
+    assert not of_kind(journal.entries, "inject-failed")
     assert not any("a step of the drill failed" in entry["text"] for entry in of_kind(journal.entries, "note"))
 
 

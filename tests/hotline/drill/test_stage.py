@@ -94,7 +94,7 @@ def test_a_terminal_that_travels_is_waited_for_only_when_it_is_activated(stage: 
     assert (recorder.steady(), recorder.unsteady()) == (True, "everything was up, but not for long enough")
 
 
-@pytest.mark.parametrize("outcome", ["aborted", "ended"])
+@pytest.mark.parametrize("outcome", ["aborted", "ended", "inject-failed"])
 def test_the_logs_of_an_aborted_run_are_kept(tmp_path: Path, outcome: str) -> None:
     """They go with the stage, and are all that could say why."""
     played, folder, journal = tmp_path / "stage", tmp_path / "report", Journal()
@@ -102,7 +102,9 @@ def test_the_logs_of_an_aborted_run_are_kept(tmp_path: Path, outcome: str) -> No
     folder.mkdir()
     (played / "ALPHA.log").write_text("ready\n")
     (played / "store").write_text("not a log")
-    journal.add(0, "end", outcome=outcome, text="")
+    if outcome == "inject-failed":
+        journal.add(0, "inject-failed", n=0, name="kill", fault="kill", target="ALPHA", text="no")
+    journal.add(0, "end", outcome=outcome.replace("inject-failed", "ended"), text="")
     keep_logs(journal.entries, played, folder)
     kept = {path.name for path in folder.glob("logs/*")}
-    assert kept == ({"ALPHA.log"} if outcome == "aborted" else set())
+    assert kept == (set() if outcome == "ended" else {"ALPHA.log"})
