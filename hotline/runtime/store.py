@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import struct
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -32,6 +33,11 @@ SCHEMA_VERSION = 5
 KEY_FOLDER = "keys"
 _LOG_FILE_ROOM = 4_300_000
 """A little more than the log file holds when SQLite begins it anew, after 1000 pages."""
+
+_LOG_HEADER = struct.Struct(">8sI4x8s8x")
+"""Of SQLite's log file: format, page size, and the salts of this generation; a checksum."""
+_FRAME_HEADER = struct.Struct(">8s8s8x")
+"""Of each page in it: which page, and the salts of its generation; a checksum."""
 
 _BUSY_MS = 5_000
 """How long a statement waits for another process that holds the database: what SQLite's module does by itself."""
@@ -127,16 +133,28 @@ def _write_over(connection: sqlite3.Connection, path: Path) -> bool:
     """Write over everything that the log file holds: a destroyed secret is not to be found there. False: not yet."""
     log_file = path.with_name(path.name + "-wal")
     try:
-        # Room is written where the old frames lie; a file that has outgrown it, because somebody read long, is cut.
-        grown = log_file.exists() and log_file.stat().st_size > _LOG_FILE_ROOM * 1.02
         connection.execute("PRAGMA busy_timeout=0")
-        if connection.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if grown else 'RESTART'})").fetchone()[0]:
-            return False
-        return _make_room(connection)
+        # Room is written where the old frames lie; a file that has outgrown it, because somebody read long, is cut.
+        for how in ("RESTART", "TRUNCATE"):
+            if connection.execute(f"PRAGMA wal_checkpoint({how})").fetchone()[0] or not _make_room(connection):
+                return False
+            if _is_written_over(log_file):
+                return True
+        return False
     except (sqlite3.Error, OSError):
         return False
     finally:
         connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+
+
+def _is_written_over(log_file: Path) -> bool:
+    """Whether the last frame of the log file is of the generation that its header names, and so are all before it."""
+    with log_file.open("rb") as file:
+        header = file.read(_LOG_HEADER.size)
+        _, page_size, salts = _LOG_HEADER.unpack(header)
+        file.seek(-(_FRAME_HEADER.size + page_size), os.SEEK_END)
+        _, of_frame = _FRAME_HEADER.unpack(file.read(_FRAME_HEADER.size))
+    return bool(of_frame == salts)
 
 
 def _keep_from_others(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -282,6 +283,41 @@ def test_a_reader_delays_the_destruction_and_does_not_prevent_it(tmp_path: Path)
         store.commit([Output(changes=[Delete("prekey", {"generation": 202})])], Instant(NOW.mono + 10_000, NOW.wall))
         assert _files_with(BOX, tmp_path) == []
         assert log.stat().st_size < 5_000_000
+
+
+@pytest.mark.parametrize("frames", [2, 4, 30])
+def test_a_secret_right_behind_the_room_is_destroyed(tmp_path: Path, frames: int) -> None:
+    """A reader of a moment lets the log file outgrow its room by a page or two, which no later frame reached
+    (docs/protocol.md 7.8).
+    """
+    with opened(tmp_path) as store:
+        log = store.path.with_name("ledger.db-wal")
+        room = log.stat().st_size
+        with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM prekey").fetchone()
+            for generation in itertools.count(1_000):
+                store.commit([_prekey(generation, b"x")], NOW)
+                if log.stat().st_size >= room + (frames - 1) * 4_120:
+                    break
+            store.commit([_prekey(1)], NOW)
+            assert log.stat().st_size > room
+            reader.execute("ROLLBACK")
+        store.commit([DESTROY], NOW)
+        assert store._wipe_at is None
+        assert _files_with(BOX, tmp_path) == []
+        assert log.stat().st_size <= room + 16 * 4_120
+
+
+def test_writing_over_cuts_no_file_that_did_not_grow(tmp_path: Path) -> None:
+    """Each destruction would write everything twice."""
+    with opened(tmp_path) as store:
+        asked: list[str] = []
+        store._writer.set_trace_callback(lambda text: asked.append(text) if "wal_checkpoint" in text else None)
+        for generation in range(1, 6):
+            store.commit([_prekey(generation)], NOW)
+            store.commit([Output(changes=[Delete("prekey", {"generation": generation})])], NOW)
+        assert asked == ["PRAGMA wal_checkpoint(RESTART)"] * 5
 
 
 def test_a_power_cut_after_the_deletion_leaves_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
