@@ -336,6 +336,10 @@ CHARTER_BYTES_MAX: Final = 122_880
 CHARTER_PATIENCE: Final = 30_000
 """How long two terminals may say that they stand under different charters before it is an alarm."""
 
+OPERATOR_CONNECTIONS_MAX: Final = 64
+"""Open connections at one operator socket, three descriptors each. More: the oldest of the user who has most is
+closed."""
+
 OPERATOR_REQUEST_BYTES_MAX: Final = 131_072
 """One request on the operator socket. Longer: gRPC refuses it."""
 

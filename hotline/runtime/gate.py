@@ -14,6 +14,7 @@ import os
 import shutil
 import socket
 import struct
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -22,11 +23,13 @@ import grpc.aio
 from grpc_health.v1 import health_pb2_grpc
 
 from hotline.errors import ConfigError
-from hotline.limits import OPERATOR_REQUEST_BYTES_MAX
+from hotline.limits import OPERATOR_CONNECTIONS_MAX, OPERATOR_REQUEST_BYTES_MAX
 from hotline.runtime.logs import get_logger
 from hotline.wire.v1 import operator_pb2_grpc
 
 _CHUNK = 65_536
+_BACKLOG = 32
+"""As many are accepted before one of them is counted."""
 _PATH_BYTES_MAX = 107
 """Of a Unix socket, by the kernel."""
 _PEERCRED = struct.Struct("3i")
@@ -54,7 +57,8 @@ class Gate:
         self._inner = path.with_name(path.name + ".d")
         self._servers: dict[str | None, grpc.aio.Server] = {}
         self._listener: asyncio.AbstractServer | None = None
-        self._passing: set[asyncio.Task[None]] = set()
+        self._passing: dict[asyncio.Task[None], int] = {}
+        """Connections, the oldest first, and the user of each."""
 
     async def open(self) -> None:
         """Listen. Raises ConfigError if the socket cannot be made or another daemon answers on it."""
@@ -86,7 +90,7 @@ class Gate:
             # Created closed to everybody else, then opened as far as the configuration says.
             before = os.umask(0o177)
             try:
-                self._listener = await asyncio.start_unix_server(self._accept, self._path)
+                self._listener = await asyncio.start_unix_server(self._accept, self._path, backlog=_BACKLOG)
             finally:
                 os.umask(before)
             self._path.chmod(self._mode)
@@ -114,16 +118,31 @@ class Gate:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._passing.add(task)
         try:
             uid = _peer_uid(writer.get_extra_info("socket"))
+            self._count(task, uid)
             inner_reader, inner_writer = await asyncio.open_unix_connection(self._socket_of(self._officers.get(uid)))
             await _join(reader, writer, inner_reader, inner_writer)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()  # who does not read his answer is counted as long
+        except asyncio.CancelledError:
+            pass  # it ends here; of a task that ends as cancelled asyncio would tell as of a fault
         except OSError as error:
             get_logger("operators").warning("turned-away", reason=str(error))
         finally:
-            self._passing.discard(task)
-            writer.close()
+            self._passing.pop(task, None)
+            writer.transport.abort()
+
+    def _count(self, task: asyncio.Task[None], uid: int) -> None:
+        """One more connection; of too many, the oldest of whoever has most gives way (docs/protocol.md 14.5)."""
+        self._passing[task] = uid
+        if len(self._passing) > OPERATOR_CONNECTIONS_MAX:
+            counted = Counter(self._passing.values())
+            most = max(counted.values())
+            oldest = next(one for one, holder in self._passing.items() if counted[holder] == most)
+            del self._passing[oldest]
+            oldest.cancel()
 
 
 def _peer_uid(connection: socket.socket) -> int:
@@ -145,6 +164,9 @@ async def _join(
     ]
     try:
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        inner_writer.transport.abort()
+        raise
     finally:
         for way in ways:
             way.cancel()

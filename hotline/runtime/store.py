@@ -140,8 +140,9 @@ def _write_over(connection: sqlite3.Connection, path: Path) -> bool:
                 return False
             if _is_written_over(log_file):
                 return True
-        return False
     except (sqlite3.Error, OSError):
+        return False
+    else:
         return False
     finally:
         connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")

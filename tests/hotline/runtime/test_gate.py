@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 import grpc
@@ -177,3 +178,109 @@ async def test_noise_on_the_socket_harms_nobody(gates: Gates, tmp_path: Path) ->
         rude.sendall(b"\xff\0" * 20_000)
         assert await _who(tmp_path / "op.sock") == "duty-1"
     assert await _who(tmp_path / "op.sock") == "duty-1"
+
+
+class Crowd:
+    """Connections of several users, as the kernel would tell them: `come` as `uid`, and see who is left."""
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._path = path
+        self._uids: list[int] = []
+        self.sockets: list[tuple[int, socket.socket]] = []
+        monkeypatch.setattr(gate_module, "_peer_uid", lambda connection: self._uids.pop(0))
+
+    async def come(self, uid: int, gate: Gate) -> socket.socket:
+        self._uids.append(uid)
+        made = socket.socket(socket.AF_UNIX)
+        made.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(made, str(self._path))
+        self.sockets.append((uid, made))
+        await _until(lambda: not self._uids)
+        return made
+
+    def left(self) -> list[int]:
+        """Users whose connections are still there, the oldest first."""
+        found = []
+        for uid, one in self.sockets:
+            try:
+                while one.recv(65_536):
+                    pass
+            except BlockingIOError:
+                found.append(uid)
+        return found
+
+    def go(self) -> None:
+        for _, one in self.sockets:
+            one.close()
+
+
+@pytest.fixture
+def crowd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Crowd]:
+    monkeypatch.setattr(gate_module, "OPERATOR_CONNECTIONS_MAX", 5)
+    made = Crowd(tmp_path / "op.sock", monkeypatch)
+    yield made
+    made.go()
+
+
+async def test_nobody_takes_all_connections(gates: Gates, tmp_path: Path, crowd: Crowd) -> None:
+    """Who may ask for the status could take every file that the daemon may open: nothing would be dialled any more,
+    and officers would be kept out (docs/protocol.md 14.5).
+    """
+    gate = await gates.open(tmp_path / "op.sock", {ME: "duty-1"})
+    for uid in (ME, 7_001, ME, *[7_001] * 8):
+        await crowd.come(uid, gate)
+    await _until(lambda: crowd.left() == [ME, ME, 7_001, 7_001, 7_001])
+    assert [len(gate._passing), crowd.sockets[-1][0]] == [5, 7_001]
+    crowd._uids.append(ME)
+    assert await _who(tmp_path / "op.sock") == "duty-1"
+
+
+async def test_who_gives_way_frees_his_files_though_he_does_not_read(
+    gates: Gates, tmp_path: Path, crowd: Crowd
+) -> None:
+    """Connections would be closed in name only, and hold the daemon's files as before (docs/protocol.md 14.5)."""
+    gate = await gates.open(tmp_path / "op.sock", {ME: "duty-1"})
+    before = _files()
+    for number in range(20):
+        made = await crowd.come(7_001, gate)
+        writer = _outgoing(gate)
+        writer.write(bytes(4_000_000))  # an answer that he asks for and does not read
+        if number % 2:
+            made.shutdown(socket.SHUT_WR)  # and he says that he is done
+    # Five of ours are counted, three files each; twenty are the test's own ends.
+    await _until(lambda: _files() <= before + 20 + 5 * 3)
+    assert len(gate._passing) == 5
+
+
+async def test_an_answer_under_way_arrives_whole(gates: Gates, tmp_path: Path, crowd: Crowd) -> None:
+    """A command that reads slowly would get half of what the terminal told it (docs/protocol.md 14.5)."""
+    gate = await gates.open(tmp_path / "op.sock", {ME: "duty-1"})
+    made = await crowd.come(ME, gate)
+    _outgoing(gate).write(bytes(4_000_000))
+    made.shutdown(socket.SHUT_WR)
+    await asyncio.sleep(0.1)
+    came = 0
+    while data := await asyncio.get_running_loop().sock_recv(made, 65_536):
+        came += len(data)
+    assert came >= 4_000_000
+    await _until(lambda: not gate._passing)
+
+
+def _files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _outgoing(gate: Gate) -> asyncio.StreamWriter:
+    """Of the newest connection, what goes to whoever made it."""
+    task = list(gate._passing)[-1]
+    frame = task.get_coro().cr_frame  # type: ignore[union-attr]
+    writer: asyncio.StreamWriter = frame.f_locals["writer"]
+    return writer
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    assert holds()
