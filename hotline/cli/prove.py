@@ -25,7 +25,7 @@ from hotline.cli.record import (
     terminal_option,
 )
 from hotline.config import load_endpoint_config
-from hotline.errors import ConfigError, Malformed, RemoteError, Untrusted
+from hotline.errors import ConfigError, KeyFileError, Malformed, RemoteError, Untrusted
 from hotline.files import read_public, write_new
 from hotline.ledger.policy import Policy, Vouched, open_cosigned, parse_policy
 from hotline.ledger.proof import PROOF_BYTES_MAX, make_proof, verify_cosigned
@@ -157,9 +157,20 @@ def disclose(seq: int, fields: str, config_path: Path, log_epoch: int | None, ou
             Exit.UNDECIDED, f"what entry {seq} commits to was destroyed when its time was over; it can only be proved"
         )
     openings = [opening for opening in found if opening.tag in wanted]
+    _hold(parsed, openings)
     stem = _write(out, log, seq, leaf, proof)
     write_new(stem.with_suffix(".opening"), spell_disclosure(openings))
     line(f"{stem}.leaf, {stem}.tlog-proof, {stem}.opening: written; the opening shows {', '.join(wanted)}")
+
+
+def _hold(leaf: Leaf, openings: list[Opening]) -> None:
+    """Nothing leaves that `leaf` does not commit to, whatever rests in the store. Raises KeyFileError."""
+    for one in openings:
+        try:
+            check_opening(leaf, one)
+        except Untrusted as error:
+            what = f"what rests in the store is not the {one.tag} that entry {leaf.seq} commits to"
+            raise KeyFileError(f"{what}: it can only be proved, and nothing was written") from error
 
 
 def spell_disclosure(openings: list[Opening]) -> bytes:

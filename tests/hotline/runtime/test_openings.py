@@ -10,6 +10,7 @@ import pytest
 from hotline.errors import KeyFileError
 from hotline.ledger.record import Leaf, check_opening, parse_leaf
 from hotline.machine import Instant, Output, Private, Put, Record
+from hotline.protocol.tables import scoped
 from hotline.runtime.openings import openings_of
 from hotline.runtime.store import EndpointStore, connect
 from hotline.wire.codec import encode
@@ -34,15 +35,25 @@ def _said(serial: int, text: str) -> tuple[bytes, dict[str, Private]]:
     return encode(statement), {"body": Private(text.encode(), salt), "drafter": Private(b"duty-1")}
 
 
-def _put(store: EndpointStore, table: str, kind: str, serial: int, text: str, old: int = 0) -> Leaf:
+def _put(
+    store: EndpointStore,
+    table: str,
+    kind: str,
+    serial: int,
+    text: str,
+    old: int = 0,
+    party: str = "",
+    first: bool = False,
+) -> Leaf:
     """One statement and the entry that tells of it, as the machine writes them."""
     content, private = _said(serial, text)
     row = {"plane": "real", "serial": serial, "content": content, "signature": bytes(64), "hash": bytes(32)}
     if table == "received":
         row["at"] = NOW.wall
     fields = {"serial": old, "new": serial} if old else {"serial": serial}
-    record = Record(kind, {"plane": "real", **fields}, private)
-    store.commit([Output(records=[record], changes=[Put(table, row)])], NOW)
+    record = Record(kind, {"plane": "real", **fields, **({"party": party} if party else {})}, private)
+    place = scoped(table, "" if first else party)
+    store.commit([Output(records=[record], changes=[Put(place, row)])], NOW)
     seq = store.head().size - 1
     return parse_leaf(store.query("SELECT leaf FROM entry WHERE seq=?", (seq,))[0][0])
 
@@ -66,6 +77,27 @@ def test_every_entry_that_tells_of_a_text_is_opened_by_that_text(tmp_path: Path)
         assert _opened(store, sent) == {"body": "ours", "drafter": "duty-1"}
         assert _opened(store, received) == {"body": "theirs", "drafter": "duty-1"}
         assert _opened(store, moved) == {"body": "ours again", "drafter": "duty-1"}
+
+
+def test_of_several_parties_each_text_is_that_partys(tmp_path: Path) -> None:
+    """Whoever had one capital's word shown to a third was handed another's, under the same serial (13.12, 26.6)."""
+    with contextlib.closing(open_store(tmp_path)) as store:
+        store.of("CHARLIE")
+        first = _put(store, "received", "msg.recv", 1, "BRAVO's, for us alone", party="BRAVO", first=True)
+        other = _put(store, "received", "msg.recv", 1, "CHARLIE's", party="CHARLIE")
+        ours = _put(store, "sent", "msg.submit", 2, "ours, to CHARLIE", party="CHARLIE")
+        assert _opened(store, first) == {"body": "BRAVO's, for us alone", "drafter": "duty-1"}
+        assert _opened(store, other) == {"body": "CHARLIE's", "drafter": "duty-1"}
+        assert _opened(store, ours) == {"body": "ours, to CHARLIE", "drafter": "duty-1"}
+
+
+def test_the_text_of_a_draft_rests_beside_its_entry(tmp_path: Path) -> None:
+    """It has no serial: it was sought among what was sent, and the store was called damaged."""
+    with contextlib.closing(open_store(tmp_path)) as store:
+        record = Record("draft.made", {"plane": "real", "number": 1}, {"body": Private(b"not yet said")})
+        store.commit([Output(records=[record])], NOW)
+        leaf = parse_leaf(store.query("SELECT leaf FROM entry", ())[0][0])
+        assert _opened(store, leaf) == {"body": "not yet said"}
 
 
 def test_a_text_is_kept_once(tmp_path: Path) -> None:
