@@ -65,7 +65,8 @@ class EndpointDaemon:
 
     def __init__(self, config: EndpointConfig, materials: Materials) -> None:
         self._config = config
-        self.watchers = Watchers()
+        peers = [remote.party for remote in materials.remotes]
+        self.watchers = Watchers(peers if len(peers) > 1 else [""])
         self._ledger_key = SigningKey(materials.secret.ledger)
         self._log_identity = LogIdentity(materials.charter.log_base(materials.local), materials.local.ledger)
         keys = ContentKeys(config.store / KEY_FOLDER, materials.secret.storage)

@@ -261,7 +261,7 @@ WATCH_QUEUE_MAX: Final = 1_000
 """Events waiting for one slow watcher. Full: that watcher is told how many it missed."""
 
 UNHEARD_ALARMS_MAX: Final = 64
-"""Alarms kept for the next who watches while nobody does. Full: the oldest is forgotten; the ledger has them all."""
+"""Alarms kept at a window for the next who watches there. Full: the oldest is forgotten; the ledger has them all."""
 
 DRIVER_QUEUE_MAX: Final = 20_000
 """Outputs waiting for one commit. Full: frames are no longer read from the streams until the disk has caught up."""

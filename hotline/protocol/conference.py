@@ -14,6 +14,7 @@ from hotline.errors import RemoteError
 from hotline.limits import FRAMES_PER_PARCEL_MAX
 from hotline.machine import (
     Change,
+    Delivery,
     Entropy,
     FramesReceived,
     Instant,
@@ -53,6 +54,8 @@ Ports = Callable[[str], tuple[History, Saved]]
 
 _SHARED = ("log.", "quorum.", "audit.", "config.", "clock.", "alarm.command")
 """Kinds of entries that are about this terminal and about no other party."""
+_SHARED_ALARMS = frozenset({"alarm-command", "key-elsewhere", "log-epoch", "no-quorum"})
+"""Alarms that are about this terminal and about no other party."""
 _UNTOLD = frozenset({"daemon.stop", "config.changed", "clock.step"})
 """What the first one has entered already."""
 
@@ -177,14 +180,14 @@ class Conference:
             scope = "" if is_first else party
             merged.express += out.express
             for record in out.records:
-                if record.kind.startswith(_SHARED):
+                if record.kind.startswith(_SHARED) or _is_shared_alarm(record.kind, record.fields):
                     merged.records.append(record)
                 elif is_first or record.kind not in _UNTOLD:
                     merged.records.append(replace(record, fields={**record.fields, "party": party}))
             merged.changes += [_in_scope(change, scope) for change in out.changes]
             merged.transmit += out.transmit
             merged.deliver += [
-                told if told.kind == "checkpoint" else replace(told, fields={**told.fields, "party": party})
+                told if _is_shared(told) else replace(told, fields={**told.fields, "party": party})
                 for told in out.deliver
             ]
             for reply in out.replies:
@@ -192,6 +195,14 @@ class Conference:
                     answered.add(reply.request)
                     merged.replies.append(reply)
         return merged
+
+
+def _is_shared_alarm(kind: str, fields: Mapping[str, object]) -> bool:
+    return kind == "alarm" and fields["name"] in _SHARED_ALARMS
+
+
+def _is_shared(told: Delivery) -> bool:
+    return told.kind in ("checkpoint", "quorum") or _is_shared_alarm(told.kind, told.fields)
 
 
 def _told(suspicion: Suspicion | None, is_first: bool) -> Suspicion | None:

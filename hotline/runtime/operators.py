@@ -354,14 +354,12 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
         request: operator_pb2.WatchRequest,
         context: grpc.aio.ServicerContext[operator_pb2.WatchRequest, operator_pb2.WatchResponse],
     ) -> AsyncIterator[operator_pb2.WatchResponse]:
-        """Events from now on."""
+        """Events of this window from now on."""
         del request
-        queue = self._watchers.add()
+        queue = self._watchers.add(self._party)
         try:
             await context.send_initial_metadata(())
             while True:
-                event = await queue.get()
-                if not self._party or f'"party": "{self._party}"' in event.json or '"party": ' not in event.json:
-                    yield event
+                yield await queue.get()
         finally:
             self._watchers.remove(queue)

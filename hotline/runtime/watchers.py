@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hotline.limits import UNHEARD_ALARMS_MAX, WATCH_QUEUE_MAX
 from hotline.machine import Delivery
@@ -13,19 +15,25 @@ from hotline.wire.v1 import operator_pb2
 
 
 class Watchers:
-    """Everyone who watches; a slow one is told how many events it missed."""
+    """Everyone who watches; a slow one is told how many events it missed.
 
-    def __init__(self) -> None:
-        self._queues: dict[asyncio.Queue[operator_pb2.WatchResponse], int] = {}
-        self._unheard: deque[operator_pb2.WatchResponse] = deque(maxlen=UNHEARD_ALARMS_MAX)
+    There is a window for each of several other parties, and one where there is one other. At a window is heard what is
+    about its party, and what is about none of them.
+    """
 
-    def add(self) -> asyncio.Queue[operator_pb2.WatchResponse]:
-        """A new watcher's queue. Alarms that were raised while nobody watched come first, with their own times."""
+    def __init__(self, windows: Sequence[str] = ("",)) -> None:
+        self._queues: dict[asyncio.Queue[operator_pb2.WatchResponse], _Watching] = {}
+        self._unheard: dict[str, deque[operator_pb2.WatchResponse]] = {
+            window: deque(maxlen=UNHEARD_ALARMS_MAX) for window in windows
+        }
+
+    def add(self, window: str = "") -> asyncio.Queue[operator_pb2.WatchResponse]:
+        """The queue of a new watcher at `window`; first the alarms that were raised while nobody watched there."""
         queue: asyncio.Queue[operator_pb2.WatchResponse] = asyncio.Queue(WATCH_QUEUE_MAX)
-        for alarm in self._unheard:
-            queue.put_nowait(alarm)
-        self._unheard.clear()
-        self._queues[queue] = 0
+        unheard = self._unheard[window]
+        while unheard:
+            queue.put_nowait(unheard.popleft())
+        self._queues[queue] = _Watching(window)
         return queue
 
     def remove(self, queue: asyncio.Queue[operator_pb2.WatchResponse]) -> None:
@@ -33,25 +41,40 @@ class Watchers:
         self._queues.pop(queue, None)
 
     def tell(self, delivery: Delivery) -> None:
-        """Give one event to everyone."""
+        """Give one event to everyone whom it concerns."""
         if not self._queues and delivery.kind != "alarm":
             return
         fields = {name: value.hex() if isinstance(value, bytes) else value for name, value in delivery.fields.items()}
         event = operator_pb2.WatchResponse(
             time_ms=system_clock().wall, kind=delivery.kind, json=json.dumps(fields, sort_keys=True)
         )
-        if not self._queues:
-            self._unheard.append(event)
-        for queue in self._queues:
-            if queue.full():
-                self._queues[queue] += 1
-                continue
-            missed = self._queues[queue]
-            if missed and queue.qsize() < WATCH_QUEUE_MAX - 1:
-                self._queues[queue] = 0
-                queue.put_nowait(
-                    operator_pb2.WatchResponse(
-                        time_ms=event.time_ms, kind="missed", json=json.dumps({"events": missed})
-                    )
-                )
-            queue.put_nowait(event)
+        about = delivery.fields.get("party")
+        windows = {window for window in self._unheard if about is None or window in ("", about)}
+        watched = {watching.window for watching in self._queues.values()}
+        if delivery.kind == "alarm":
+            for window in windows - watched:
+                self._unheard[window].append(event)
+        for queue, watching in self._queues.items():
+            if watching.window in windows:
+                _give(queue, watching, event)
+
+
+@dataclass(slots=True)
+class _Watching:
+    """Where somebody sits, and how many events they were too slow for."""
+
+    window: str
+    missed: int = 0
+
+
+def _give(
+    queue: asyncio.Queue[operator_pb2.WatchResponse], watching: _Watching, event: operator_pb2.WatchResponse
+) -> None:
+    if queue.full():
+        watching.missed += 1
+        return
+    if watching.missed and queue.qsize() < WATCH_QUEUE_MAX - 1:
+        missed = json.dumps({"events": watching.missed})
+        watching.missed = 0
+        queue.put_nowait(operator_pb2.WatchResponse(time_ms=event.time_ms, kind="missed", json=missed))
+    queue.put_nowait(event)

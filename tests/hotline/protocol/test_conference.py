@@ -10,6 +10,7 @@ import pytest
 from hotline.machine import FramesReceived, Plane, RequestId
 from hotline.protocol.conference import To
 from hotline.protocol.events import (
+    AlarmNotPassedOn,
     AnswerChallenge,
     AskChallenge,
     EndpointEvent,
@@ -22,8 +23,9 @@ from hotline.protocol.events import (
     Suspicion,
 )
 from hotline.protocol.paths import PathState
+from hotline.wire.codec import encode
 from hotline.wire.envelope import decode_header
-from hotline.wire.v1 import content_pb2
+from hotline.wire.v1 import content_pb2, frame_pb2
 from tests.hotline.protocol.pair import FLASH, ROUTINE, Party
 from tests.hotline.protocol.trio import Delegation, Disk, Trio
 
@@ -350,3 +352,21 @@ def test_what_a_ratchet_file_says_is_told_once_and_not_lost() -> None:
     three.open()
     assert alpha.memory.log.epoch == 5
     assert [r.fields["reason"] for r in alpha.records if r.kind == "log.open"] == ["restored"]
+
+
+def test_what_is_about_the_terminal_itself_is_about_no_party() -> None:
+    """A stolen key or a pager that is dead was told at the window of the first party alone (docs/protocol.md 26.8)."""
+    three = Trio()
+    alpha, _, charlie = three.all
+    alpha.suspicion = Suspicion("restored", 4)
+    three.open()
+    alpha.step(AlarmNotPassedOn("failed"))
+    alpha.hear("relay-1", encode(frame_pb2.Frame(refusal=frame_pb2.Refusal(reason=frame_pb2.REFUSAL_REASON_REPLACED))))
+    own = {"log-epoch", "alarm-command", "key-elsewhere"}
+    entered = {str(r.fields["name"]): r.fields.get("party") for r in alpha.records if r.kind == "alarm"}
+    told = {str(d.fields["name"]): d.fields.get("party") for d in alpha.told if d.kind == "alarm"}
+    assert {name: entered[name] for name in own} == {name: told[name] for name in own} == dict.fromkeys(own)
+    three.part(alpha, charlie)
+    three.run(60_000)
+    about = [d.fields["party"] for d in alpha.told if d.kind == "alarm" and d.fields["name"] == "no-path"]
+    assert set(about) == {"CHARLIE"}

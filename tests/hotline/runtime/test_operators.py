@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from hotline.errors import StorageError
-from hotline.machine import Reply, RequestId
+from hotline.machine import Delivery, Reply, RequestId
 from hotline.protocol.events import EndpointEvent, SendTest, Submit
 from hotline.runtime.onceonly import REMEMBERED_KEYS, OnceOnly
 from hotline.runtime.operators import OperatorService
@@ -134,3 +136,25 @@ async def test_a_bundle_that_is_refused_is_answered_in_a_sentence() -> None:
     (answer,) = [one async for one in call]
     assert (answer.accepted, answer.code) == (False, "full")
     assert "nothing was queued" in answer.text
+
+
+async def test_who_watches_a_window_hears_what_is_about_its_party() -> None:
+    """An alarm about one capital was taken at the window of another, and filtered away there (14.4, 26.8)."""
+    watchers, unused = Watchers(("BRAVO", "CHARLIE")), AsyncMock()
+    watchers.tell(Delivery("alarm", {"name": "no-path", "party": "CHARLIE"}))
+    heard: dict[str, list[str]] = {"BRAVO": [], "CHARLIE": []}
+
+    async def watch(window: str) -> None:
+        desk = OperatorService(unused, unused, unused, watchers, "watch", dict, window)
+        async for event in desk.Watch(operator_pb2.WatchRequest(), unused):
+            heard[window].append(str(json.loads(event.json)["name"]))
+
+    watching = []
+    for window in heard:
+        watching.append(asyncio.create_task(watch(window)))
+        await asyncio.sleep(0.01)
+    watchers.tell(Delivery("alarm", {"name": "gap", "party": "CHARLIE"}))
+    await asyncio.sleep(0.01)
+    for task in watching:
+        task.cancel()
+    assert heard == {"BRAVO": [], "CHARLIE": ["no-path", "gap"]}

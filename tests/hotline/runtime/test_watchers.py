@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 from hotline.limits import UNHEARD_ALARMS_MAX, WATCH_QUEUE_MAX
 from hotline.machine import Delivery
@@ -50,3 +51,35 @@ async def test_a_slow_watcher_is_told_how_many_events_it_missed() -> None:
     assert len(told(queue)) == WATCH_QUEUE_MAX
     watchers.tell(alarm(9))
     assert told(queue) == [("missed", {"events": 3}), ("alarm", {"name": "log-epoch", "number": 9})]
+
+
+async def test_an_alarm_waits_for_whoever_watches_the_window_of_its_party() -> None:
+    """Who watched another capital's window took it away, and nobody ever heard it (docs/protocol.md 14.4, 26.8)."""
+    watchers = Watchers(("BRAVO", "CHARLIE"))
+    about = lambda party, number: replace(alarm(number), fields={**alarm(number).fields, "party": party})  # noqa: E731
+    numbers = lambda queue: [fields["number"] for _, fields in told(queue)]  # noqa: E731
+    watchers.tell(about("CHARLIE", 1))
+    bravo = watchers.add("BRAVO")
+    watchers.tell(about("CHARLIE", 2))
+    watchers.tell(about("BRAVO", 3))
+    watchers.tell(alarm(4))
+    assert numbers(bravo) == [3, 4]
+    charlie = watchers.add("CHARLIE")
+    assert numbers(charlie) == [1, 2, 4], "what is about the terminal is told at every window"
+    watchers.tell(about("BRAVO", 5))
+    watchers.tell(alarm(6))
+    assert (numbers(bravo), numbers(charlie)) == ([5, 6], [6])
+    watchers.remove(charlie)
+    watchers.tell(about("CHARLIE", 7))
+    watchers.tell(about("DELTA", 8))
+    assert (numbers(bravo), numbers(watchers.add("CHARLIE"))) == ([], [7])
+
+
+async def test_the_events_of_one_window_crowd_out_none_of_another() -> None:
+    """A capital that talks without end would keep the word of another one from its officer (docs/protocol.md 26.8)."""
+    watchers = Watchers(("BRAVO", "CHARLIE"))
+    queue = watchers.add("BRAVO")
+    for _ in range(WATCH_QUEUE_MAX + 3):
+        watchers.tell(Delivery("path", {"path": "relay-1", "party": "CHARLIE"}))
+    watchers.tell(Delivery("path", {"path": "relay-1", "party": "BRAVO"}))
+    assert told(queue) == [("path", {"path": "relay-1", "party": "BRAVO"})]
