@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -103,12 +104,17 @@ def can_ask() -> bool:
     return sys.stdin.isatty()
 
 
+def _without_end(file: Path) -> bytes:
+    """What stands in a passphrase file, without the ends of lines behind it, whatever program wrote them."""
+    return read_secret(file).rstrip(b"\r\n")
+
+
 def read_passphrase(
     file: Path | None, what: str, *, word: str = "passphrase", option: str = "--passphrase-file"
 ) -> bytes:
     """The passphrase (or PIN: `word`) that opens `what`: from a file of mode 0600, or asked for at a terminal."""
     if file is not None:
-        return read_secret(file).removesuffix(b"\n")
+        return _without_end(file)
     if not can_ask():
         raise click.UsageError(f"no terminal to ask for the {word} of {what}: give {option}")
     return str(click.prompt(f"{word[0].upper()}{word[1:]} of {what}", hide_input=True, err=True)).encode()
@@ -117,7 +123,7 @@ def read_passphrase(
 def choose_passphrase(file: Path | None, what: str, option: str) -> bytes:
     """A new passphrase: from a file of mode 0600, or asked for twice. Raises KeyFileError if it is short."""
     if file is not None:
-        chosen = read_secret(file).removesuffix(b"\n")
+        chosen = _without_end(file)
     elif can_ask():
         asked = click.prompt(f"New passphrase of {what}", hide_input=True, confirmation_prompt=True, err=True)
         chosen = str(asked).encode()
@@ -128,12 +134,34 @@ def choose_passphrase(file: Path | None, what: str, option: str) -> bytes:
     return chosen
 
 
+def unsealed(path: Path, data: bytes, passphrase_file: Path | None, load: Callable[[bytes | None], ResultT]) -> ResultT:
+    """What `load` makes of the key file `data` with its passphrase, or with None where it needs none.
+
+    Raises KeyFileError, and what `load` raises.
+    """
+    if not naming(path, lambda: is_sealed(data)):
+        return load(None)
+    passphrase = read_passphrase(passphrase_file, str(path))
+    try:
+        return load(passphrase)
+    except KeyFileError:
+        # Drafts before the first release took off one line feed alone, also when they sealed a key.
+        former = passphrase if passphrase_file is None else read_secret(passphrase_file).removesuffix(b"\n")
+        if former == passphrase:
+            raise
+        with suppress(KeyFileError):
+            return load(former)
+        raise
+
+
 def open_identity(path: Path, passphrase_file: Path | None) -> tuple[str, IdentityKey]:
     """(party, key) of an identity key file. Raises KeyFileError."""
     data = read_secret(path)
-    sealed = naming(path, lambda: is_sealed(data))
-    passphrase = read_passphrase(passphrase_file, str(path)) if sealed else None
-    party, seed = naming(path, lambda: open_secret(data, "identity", passphrase))
+
+    def load(passphrase: bytes | None) -> tuple[str, bytes]:
+        return naming(path, lambda: open_secret(data, "identity", passphrase))
+
+    party, seed = unsealed(path, data, passphrase_file, load)
     try:
         return party, IdentityKey.from_seed(seed)
     except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import socket
 import sqlite3
@@ -12,17 +13,21 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
 
+from hotline.charter.model import load_charter
 from hotline.charter.parts import Charter
+from hotline.cli.artefacts import naming
 from hotline.cli.exits import Exit
 from hotline.cli.expiries import expiries, told
 from hotline.cli.output import line, print_json
+from hotline.cli.terminalkey import materials_of, terminal_passphrase_option
 from hotline.config import EndpointConfig, load_endpoint_config
 from hotline.errors import HotlineError
-from hotline.materials import load_materials
+from hotline.files import read_public
 from hotline.runtime.client import daemon
 from hotline.wire.v1 import operator_pb2
 
@@ -48,13 +53,17 @@ def _ok(name: str, text: str) -> Finding:
     return Finding(name, "ok", text)
 
 
-def _keys(config: EndpointConfig) -> Finding:
-    materials = load_materials(config)
+def _charter(config: EndpointConfig) -> Charter:
+    return naming(config.charter, lambda: load_charter(read_public(config.charter)))
+
+
+def _keys(config: EndpointConfig, passphrase_file: Path | None) -> Finding:
+    materials = materials_of(config, passphrase_file)
     return _ok("keys", f"charter, terminal key and pairwise secret belong together ({materials.charter.hotline})")
 
 
 def _officers(config: EndpointConfig) -> Finding:
-    charter = load_materials(config).charter
+    charter = _charter(config)
     known = {officer.name for officer in charter.officers if officer.party == config.party}
     unknown = sorted({officer.name for officer in config.operator.officer} - known)
     if unknown:
@@ -66,7 +75,7 @@ def _officers(config: EndpointConfig) -> Finding:
 
 
 def _relays(config: EndpointConfig) -> Finding:
-    charter: Charter = load_materials(config).charter
+    charter = _charter(config)
     unreachable = []
     for relay in charter.relays:
         address = config.relays.get(relay.name, relay.address)
@@ -95,9 +104,10 @@ def _relays(config: EndpointConfig) -> Finding:
 def _disk(config: EndpointConfig) -> Finding:
     folder = config.store if config.store.exists() else config.store.parent
     free = shutil.disk_usage(folder).free
-    probe = folder / ".doctor-probe"
     begun = time.monotonic()
-    descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # Under a name that nobody knows ahead, and never over a file or through a link that lies there.
+    probe = folder / f".doctor-{secrets.token_hex(8)}"
+    descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         os.write(descriptor, b"probe")
         os.fsync(descriptor)
@@ -167,7 +177,7 @@ def _daemon(config: EndpointConfig) -> Finding:
 
 def _validity(config: EndpointConfig) -> Finding:
     """Cards and certificates carry dates; a daemon goes on after them, people should not be surprised by it."""
-    found = expiries(load_materials(config).charter, time.strftime("%Y-%m-%d", time.gmtime()))
+    found = expiries(_charter(config), time.strftime("%Y-%m-%d", time.gmtime()))
     soon = [told(one) for one in found if one.within is not None]
     if soon:
         result = "FAIL" if found[0].within == 0 else "WARN"
@@ -176,8 +186,8 @@ def _validity(config: EndpointConfig) -> Finding:
     return _ok("validity", f"the first to end: {told(found[0])}")
 
 
-_CHECKS: tuple[tuple[str, Callable[[EndpointConfig], Finding]], ...] = (
-    ("keys", _keys),
+Check = Callable[[EndpointConfig], Finding]
+_CHECKS: tuple[tuple[str, Check], ...] = (
     ("validity", _validity),
     ("officers", _officers),
     ("clock", _clock),
@@ -192,8 +202,9 @@ _CHECKS: tuple[tuple[str, Callable[[EndpointConfig], Finding]], ...] = (
 @click.option(
     "--config", "config_path", type=click.Path(path_type=Path), required=True, envvar="HOTLINE_CONFIG", metavar="FILE"
 )
+@terminal_passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
-def doctor(config_path: Path, as_json: bool) -> None:
+def doctor(config_path: Path, passphrase_file: Path | None, as_json: bool) -> None:
     """Check configuration, keys, officers, clock, disk, store, relays and daemon, each by itself.
 
     \b
@@ -204,10 +215,11 @@ def doctor(config_path: Path, as_json: bool) -> None:
     """
     config = load_endpoint_config(config_path)
     found = [_ok("config", f"{config_path}: no unknown keys")]
-    for name, check in _CHECKS:
+    keys: Check = partial(_keys, passphrase_file=passphrase_file)
+    for name, check in (("keys", keys), *_CHECKS):
         try:
             found.append(check(config))
-        except (HotlineError, OSError, sqlite3.Error) as error:
+        except (HotlineError, OSError, sqlite3.Error, click.UsageError) as error:
             found.append(Finding(name, "FAIL", str(error)))
     failures = [finding for finding in found if finding.result == "FAIL"]
     warnings = [finding for finding in found if finding.result == "WARN"]

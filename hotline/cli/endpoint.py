@@ -9,6 +9,7 @@ import click
 
 from hotline.cli.groups import Commands
 from hotline.cli.output import line, print_json
+from hotline.cli.terminalkey import materials_of, terminal_passphrase_option
 
 config_option = click.option(
     "--config", "config_path", type=click.Path(path_type=Path), required=True, envvar="HOTLINE_CONFIG", metavar="FILE"
@@ -25,20 +26,9 @@ def endpoint() -> None:
     """
 
 
-passphrase_option = click.option(
-    "--passphrase-file", type=click.Path(path_type=Path), metavar="FILE", help="Passphrase of a sealed terminal key."
-)
-
-
-def _passphrase(path: Path | None) -> bytes | None:
-    from hotline.files import read_secret
-
-    return None if path is None else read_secret(path).rstrip(b"\r\n")
-
-
 @endpoint.command()
 @config_option
-@passphrase_option
+@terminal_passphrase_option
 def run(config_path: Path, passphrase_file: Path | None) -> None:
     """Run in the foreground until SIGTERM or Ctrl-C.
 
@@ -48,17 +38,16 @@ def run(config_path: Path, passphrase_file: Path | None) -> None:
     """
     from hotline.config import load_endpoint_config
     from hotline.endpointd import serve
-    from hotline.materials import load_materials
     from hotline.runtime.logs import set_up_logs
 
     config = load_endpoint_config(config_path)
     set_up_logs(config.log.level, config.log.format)
-    asyncio.run(serve(config, load_materials(config, _passphrase(passphrase_file))))
+    asyncio.run(serve(config, materials_of(config, passphrase_file)))
 
 
 @endpoint.command()
 @config_option
-@passphrase_option
+@terminal_passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
 def check(config_path: Path, passphrase_file: Path | None, as_json: bool) -> None:
     """Check configuration, charter, keys and pairwise secret against each other. Starts and changes nothing.
@@ -68,9 +57,8 @@ def check(config_path: Path, passphrase_file: Path | None, as_json: bool) -> Non
       hotline endpoint check --config /etc/hotline/alpha.toml
     """
     from hotline.config import load_endpoint_config
-    from hotline.materials import load_materials
 
-    materials = load_materials(load_endpoint_config(config_path), _passphrase(passphrase_file))
+    materials = materials_of(load_endpoint_config(config_path), passphrase_file)
     charter = materials.charter
     if as_json:
         print_json(

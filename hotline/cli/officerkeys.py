@@ -12,10 +12,10 @@ import click
 
 from hotline.charter.cards import Role
 from hotline.charter.ceremony import certify_officer
-from hotline.cli.artefacts import SECRET_MODE, Artefact, entropy, naming, now_ms, read_passphrase, write_all
+from hotline.cli.artefacts import SECRET_MODE, Artefact, entropy, naming, now_ms, read_passphrase, unsealed, write_all
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.signing import SigningKey
-from hotline.crypto.vault import is_sealed, open_secret
+from hotline.crypto.vault import open_secret
 from hotline.errors import KeyFileError
 from hotline.files import read_secret
 from hotline.protocol.release import Signer
@@ -67,9 +67,10 @@ def _in_token(stack: ExitStack, where: TokenKey, pin_file: Path | None) -> tuple
 
 
 def _in_file(path: Path, data: bytes, passphrase_file: Path | None) -> tuple[str, Signer]:
-    sealed = naming(path, lambda: is_sealed(data))
-    passphrase = read_passphrase(passphrase_file, str(path)) if sealed else None
-    holder, seed = naming(path, lambda: open_secret(data, "officer", passphrase))
+    def load(passphrase: bytes | None) -> tuple[str, bytes]:
+        return naming(path, lambda: open_secret(data, "officer", passphrase))
+
+    holder, seed = unsealed(path, data, passphrase_file, load)
     if len(seed) != 32:
         raise KeyFileError(f"{path}: damaged: it does not hold an officer's key")
     return holder, SigningKey(seed)

@@ -24,6 +24,7 @@ from hotline.cli.record import (
     store_option,
     terminal_option,
 )
+from hotline.cli.terminalkey import materials_of, terminal_passphrase_option
 from hotline.config import load_endpoint_config
 from hotline.errors import ConfigError, KeyFileError, Malformed, RemoteError, Untrusted
 from hotline.files import read_public, write_new
@@ -123,22 +124,24 @@ def _write(out: Path, log: LogFiles, seq: int, leaf: bytes, proof: bytes) -> Pat
 @seq_argument
 @click.option("--fields", required=True, help="What to open, with commas between: body,precedence,drafter,officer.")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), required=True, metavar="FILE")
+@terminal_passphrase_option
 @epoch_option
 @out_option
-def disclose(seq: int, fields: str, config_path: Path, log_epoch: int | None, out: Path) -> None:
+def disclose(
+    seq: int, fields: str, config_path: Path, passphrase_file: Path | None, log_epoch: int | None, out: Path
+) -> None:
     """Prove one entry and open the named private fields of it, and nothing else. The disclosure is recorded first.
 
     \b
     Example:
       hotline audit disclose 17 --fields body --config /etc/hotline/alpha.toml --out case-17
     """
-    from hotline.materials import load_materials
     from hotline.runtime.contentkeys import ContentKeys
     from hotline.runtime.openings import openings_of
     from hotline.runtime.store import KEY_FOLDER, connect
 
     config = load_endpoint_config(config_path)
-    materials = load_materials(config)
+    materials = materials_of(config, passphrase_file)
     wanted = [name.strip() for name in fields.split(",") if name.strip()]
     log, leaf, proof = _prove(config.store, config.charter, config.party, config.terminal, seq, log_epoch)
     parsed = parse_leaf(leaf)
@@ -282,8 +285,9 @@ def _export(log: LogFiles, folder: Path) -> int:
 @click.command(short_help="Destroy the texts of a month.")
 @click.argument("month", metavar="YYYY-MM")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), required=True, metavar="FILE")
+@terminal_passphrase_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def destroy(month: str, config_path: Path, yes: bool) -> None:
+def destroy(month: str, config_path: Path, passphrase_file: Path | None, yes: bool) -> None:
     """Destroy the content key of a month: its texts are gone for good, its entries and proofs stay. It is recorded.
 
     \b
@@ -291,12 +295,11 @@ def destroy(month: str, config_path: Path, yes: bool) -> None:
       hotline audit destroy 2026-01 --config /etc/hotline/alpha.toml
     """
     from hotline.cli.artefacts import can_ask
-    from hotline.materials import load_materials
     from hotline.runtime.contentkeys import ContentKeys, period_of
     from hotline.runtime.store import KEY_FOLDER
 
     config = load_endpoint_config(config_path)
-    keys = ContentKeys(config.store / KEY_FOLDER, load_materials(config).secret.storage)
+    keys = ContentKeys(config.store / KEY_FOLDER, materials_of(config, passphrase_file).secret.storage)
     if month not in keys.periods():
         raise ConfigError(f"{month}: there is no such content key; there are: {', '.join(keys.periods()) or 'none'}")
     if month == period_of(time.time_ns() // 1_000_000):

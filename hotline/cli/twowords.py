@@ -11,6 +11,7 @@ import click
 from hotline.cli.exits import Exit, leave
 from hotline.cli.output import line, print_json
 from hotline.cli.record import announce, charter_option, json_option, read_charter
+from hotline.cli.terminalkey import materials_of, terminal_passphrase_option
 from hotline.config import load_endpoint_config
 from hotline.errors import ConfigError, RemoteError
 from hotline.files import read_public, write_new
@@ -26,8 +27,11 @@ from hotline.wire.v1 import content_pb2
 @click.argument("serial", type=click.IntRange(1))
 @click.option("--exercise", is_flag=True, help="On the exercise plane.")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), required=True, metavar="FILE")
+@terminal_passphrase_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to make.")
-def two_words(party: str, serial: int, exercise: bool, config_path: Path, out: Path) -> None:
+def two_words(
+    party: str, serial: int, exercise: bool, config_path: Path, passphrase_file: Path | None, out: Path
+) -> None:
     """Write what PARTY signed as SERIAL for us, and what it signed for another, after the alarm said-otherwise.
 
     \b
@@ -36,13 +40,12 @@ def two_words(party: str, serial: int, exercise: bool, config_path: Path, out: P
 
     Whoever has the charter can judge the file: hotline audit judge. It holds both texts; that it was made is recorded.
     """
-    from hotline.materials import load_materials
     from hotline.runtime.contentkeys import ContentKeys
     from hotline.runtime.lookups import Lookups, scopes, show_party
     from hotline.runtime.store import KEY_FOLDER, connect
 
     config = load_endpoint_config(config_path)
-    materials = load_materials(config)
+    materials = materials_of(config, passphrase_file)
     materials.charter.party(party)
     plane, path = Plane.EXERCISE if exercise else Plane.REAL, config.store / "ledger.db"
     announce(config.store, "disclose", f"what {party} said as #{serial} ({plane}), to us and to another")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from hotline.charter.model import load_charter
-from hotline.charter.secrets import TerminalSecret, decode_secret
+from hotline.charter.secrets import TerminalSecret, decode_secret, encode_secret
 from hotline.config import EndpointConfig, load_endpoint_config
 from hotline.crypto.signing import SigningKey
 from hotline.drill.rehearsal import rehearse
@@ -22,7 +23,7 @@ from hotline.runtime.contentkeys import ContentKeys
 from hotline.runtime.store import KEY_FOLDER, EndpointStore
 from hotline.wire.codec import encode
 from hotline.wire.v1 import content_pb2
-from tests.hotline.cli.conftest import Run
+from tests.hotline.cli.conftest import PASSPHRASE, Run, write_passphrase
 
 NOW = 1_795_000_000_000
 
@@ -86,3 +87,40 @@ def test_what_the_entry_does_not_commit_to_is_not_written(config: Path, run: Run
     refused = run("audit", "disclose", 3, "--fields", "body", "--config", config, "--out", tmp_path / "out")
     assert (refused.code, "not the body that entry 3 commits to" in refused.err) == (9, True)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("sealed_with", [PASSPHRASE, PASSPHRASE + "\r"])
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        (("audit", "disclose", 1, "--fields", "body"), 0, "the opening shows body"),
+        (("audit", "destroy", "2020-01", "--yes"), 1, "no such content key"),
+        (("audit", "two-words", "BRAVO", 1), 1, "nothing is kept of #1"),
+        (("endpoint", "check"), 0, "ok    keys"),
+        (("doctor",), 1, "ok    keys"),
+    ],
+    ids=lambda given: given[-1] if isinstance(given, tuple) else None,
+)
+def test_a_sealed_key_is_opened_by_every_command(
+    config: Path, run: Run, tmp_path: Path, command: tuple[object, ...], code: int, said: str, sealed_with: str
+) -> None:
+    """Its texts could be neither shown nor destroyed, and the doctor found it ill (P31, docs/protocol.md 13.20).
+
+    The second is how a file whose lines end as on other systems was read when the key was sealed.
+    """
+    shutil.copytree(config.parent.parent, tmp_path / "site")
+    folder = tmp_path / "site" / "ALPHA"
+    moved = folder / "endpoint.toml"
+    name, secret = decode_secret(TerminalSecret, read_secret(folder / "terminal.key"), None)
+    (folder / "terminal.key").write_bytes(encode_secret(name, secret, sealed_with.encode(), os.urandom))
+    word = write_passphrase(tmp_path / "word", PASSPHRASE + "\r")
+    more = ("--out", tmp_path / "out") if command[0] == "audit" and "--yes" not in command else ()
+    without = run(*command, "--config", moved, *more)
+    assert without.code in (1, 2)
+    assert "give --passphrase-file" in without.out + without.err
+    ran = run(*command, "--config", moved, "--passphrase-file", word, *more)
+    assert (ran.code, said in ran.out + ran.err) == (code, True), ran.out + ran.err
+    wrong = run(
+        *command, "--config", moved, "--passphrase-file", write_passphrase(tmp_path / "other", "another"), *more
+    )
+    assert "terminal.key: the passphrase does not open" in wrong.out + wrong.err

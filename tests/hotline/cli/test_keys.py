@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hotline.charter.cards import open_terminal_card
 from hotline.charter.secrets import TerminalSecret, decode_secret
 from hotline.cli.artefacts import identity_of, read_identity_card
 from hotline.cli.keys import key
-from hotline.crypto.vault import is_sealed
+from hotline.crypto.vault import is_sealed, open_secret, seal_secret
 from tests.hotline.cli.conftest import PASSPHRASE, Run, write_passphrase
 
 
@@ -96,6 +97,23 @@ def test_another_kind_of_key_is_not_an_identity(table: Path, run: Run) -> None:
     done = run("key", "terminal", "--name", "alternate", *options)
     assert done.code == 9
     assert "not identity" in done.err
+
+
+def test_a_passphrase_is_one_line_whatever_ends_it(table: Path, run: Run) -> None:
+    """A key that was sealed with a file from another system was opened by nobody who typed the passphrase."""
+    word = write_passphrase(table / "word-2", "another sober passphrase\r")
+    done = run("key", "terminal", "--name", "alternate", "--seal", "--new-passphrase-file", word, *_alpha(table))
+    assert done.code == 0, done.err
+    data = (table / "ALPHA.alternate.terminal.key").read_bytes()
+    assert decode_secret(TerminalSecret, data, b"another sober passphrase")[0] == "alternate"
+    identity = table / "CHARLIE.identity.key"
+    assert run("key", "init", "--party", "CHARLIE", "--out", table, "--passphrase-file", word).code == 0
+    _, seed = open_secret(identity.read_bytes(), "identity", b"another sober passphrase")
+    earlier = seal_secret("identity", "CHARLIE", seed, b"another sober passphrase\r", os.urandom)
+    for name, sealed in (("main", identity.read_bytes()), ("alternate", earlier)):
+        identity.write_bytes(sealed)
+        made = run("key", "terminal", "--name", name, "--identity", identity, "--passphrase-file", word, "--out", table)
+        assert made.code == 0, made.err
 
 
 def test_a_short_passphrase_is_refused(tmp_path: Path, run: Run) -> None:
