@@ -128,7 +128,7 @@ def show(file: Path, charter: Path | None, as_json: bool) -> None:
     if charter is not None:
         loaded = load_charter(read_public(charter))
         terminals = {one.number: one for one in loaded.terminals}
-        if loaded.hash != bundle.charter or not {bundle.sender, bundle.recipient} <= terminals.keys():
+        if loaded.founding != bundle.charter or not {bundle.sender, bundle.recipient} <= terminals.keys():
             raise Malformed("address", "the bundle is of another charter")
         verify_bundle(bundle, terminals[bundle.sender].signing)
         ends = [f"{one.party}/{one.name}" for one in (terminals[bundle.sender], terminals[bundle.recipient])]

@@ -254,10 +254,10 @@ def send(
 
 
 def _precedence_of(stub: operator_pb2_grpc.OperatorServiceStub, exercise: bool, serial: int) -> str:
-    """That of our statement with this serial; routine where there is none."""
+    """That of our statement with this serial; routine where there is none, or it went with the text."""
     request = operator_pb2.ListStatementsRequest(exercise=exercise, sent=True, serial=serial)
     found = stub.ListStatements(request).statement if serial else ()
-    return precedence_word(found[0].precedence).lower() if found else "routine"
+    return precedence_word(found[0].precedence).lower() if found and found[0].precedence else "routine"
 
 
 @click.command()

@@ -96,8 +96,8 @@ def until_time(when: str) -> int:
 
 
 def precedence_word(value: content_pb2.Precedence.ValueType) -> str:
-    """FLASH, IMMEDIATE, PRIORITY, ROUTINE."""
-    return content_pb2.Precedence.Name(value).removeprefix("PRECEDENCE_")
+    """FLASH, IMMEDIATE, PRIORITY, ROUTINE; a dash where it went with the text."""
+    return content_pb2.Precedence.Name(value).removeprefix("PRECEDENCE_") if value else "-"
 
 
 def direction_word(value: content_pb2.Direction.ValueType) -> str:
@@ -106,7 +106,7 @@ def direction_word(value: content_pb2.Direction.ValueType) -> str:
 
 
 def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
-    """Schema hotline.statement/1."""
+    """Schema hotline.statement/1. What went with a text that is gone is null."""
 
     def time(unix_ms: int) -> str | None:
         return iso_utc(unix_ms) if unix_ms else None
@@ -118,12 +118,12 @@ def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
         "way": "sent" if view.sent else "received",
         "from": view.from_party,
         "to": view.to_party,
-        "precedence": precedence_word(view.precedence).lower(),
-        "kind": kind_word(view.kind),
-        "mode": "without-prejudice" if view.kind == NON_PAPER else "of-record",
+        "precedence": precedence_word(view.precedence).lower() if view.precedence else None,
+        "kind": kind_word(view.kind) if view.kind else None,
+        "mode": _mode(view.kind) if view.kind else None,
         "dtg": view.date_time_group,
         "lang": view.language,
-        "dir": direction_word(view.direction),
+        "dir": direction_word(view.direction) if view.direction else None,
         "drafter": view.drafter,
         "state": view.state,
         "reason": view.reason or None,
@@ -163,6 +163,10 @@ def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
         "reference": view.originator_reference or None,
         "text": view.text or None,
     }
+
+
+def _mode(kind: content_pb2.StatementKind.ValueType) -> str:
+    return "without-prejudice" if kind == NON_PAPER else "of-record"
 
 
 def release_json(release: content_pb2.Release) -> dict[str, Any]:
@@ -318,6 +322,9 @@ def print_statement(view: operator_pb2.StatementView) -> None:
     banner += "WITHOUT PREJUDICE  " if view.kind == NON_PAPER else ""
     banner += "TEST TEST TEST  " if view.kind in UNATTENDED else ""
     number = f"#{view.serial:04d}"
+    if not view.precedence:
+        line(f"{banner}{number} {view.state.upper()}: what it said is gone from here")
+        return
     ends = f"from {safe_line(view.from_party)} to {to_whom(view.to_party)}"
     if unreleased(view):
         line(f"*** NOT RELEASED: {LACKS.get(view.authority, safe_line(view.authority))} ***")

@@ -158,6 +158,9 @@ def _list(socket: str | None, *, sent: bool, unread: bool, limit: int, as_json: 
 def print_talk(view: operator_pb2.StatementView) -> None:
     """One piece of talk, its text last and with nothing beside it but the mark of one."""
     line(BANNER)
+    if not view.kind:
+        line(f"#{view.serial:04d} {view.state.upper()}: what it said is gone from here")
+        return
     line(f"#{view.serial:04d} from {safe_line(view.drafter)} of {safe_line(view.from_party)}")
     line(f"  date-time group  {safe_line(view.date_time_group)}")
     if view.in_reply_to:
@@ -172,7 +175,7 @@ def print_talk(view: operator_pb2.StatementView) -> None:
 
 
 def talk_json(view: operator_pb2.StatementView) -> dict[str, Any]:
-    """Schema hotline.talk/1."""
+    """Schema hotline.talk/1. What went with a text that is gone is null."""
 
     def time(unix_ms: int) -> str | None:
         return iso_utc(unix_ms) if unix_ms else None
@@ -184,7 +187,7 @@ def talk_json(view: operator_pb2.StatementView) -> dict[str, Any]:
         "from": view.from_party,
         "to": view.to_party,
         "officer": view.drafter,
-        "kind": kind_word(view.kind),
+        "kind": kind_word(view.kind) if view.kind else None,
         "dtg": view.date_time_group,
         "state": view.state,
         "reason": view.reason or None,

@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 
 from hotline.charter.model import load_charter, load_draft, sign_charter
+from hotline.charter.secrets import TerminalSecret, decode_secret
 from hotline.config import load_endpoint_config
+from hotline.crypto.signing import SigningKey
 from hotline.drill.rehearsal import Rehearsal, rehearse
 from hotline.errors import Untrusted
 from hotline.materials import load_materials, under_standing
+from hotline.protocol.bundle import encode_bundle
+from hotline.wire.v1 import bundle_pb2, content_pb2
 from tests.hotline.cli.conftest import Ran, Run, call, sign
 
 AMEND = ("charter", "amend", "--base")
@@ -47,6 +51,31 @@ def amended(table: Path, drawn: Path) -> Path:
 
 def _sign(run: Run, table: Path, name: str, party: str) -> Ran:
     return run(*sign(table, name, party), "--base", table / "charter.note")
+
+
+def test_a_bundle_is_of_the_hotline_before_and_after_an_amendment(
+    table: Path, amended: Path, run: Run, tmp_path: Path
+) -> None:
+    """Every bundle of an amended hotline was called foreign: it names the founding charter (24.1, 17.3)."""
+    for party in ("ALPHA", "BRAVO"):
+        assert _sign(run, table, "amended.note", party).code == 0
+    charter = load_charter(amended.read_bytes())
+    sender, recipient = charter.terminal("ALPHA", "main"), charter.terminal("BRAVO", "main")
+    _, secret = decode_secret(TerminalSecret, (table / "ALPHA.main.terminal.key").read_bytes(), None)
+    bundle = tmp_path / "from-alpha.bundle"
+    for named, shown in ((charter.founding, 0), (charter.hash, 4)):
+        body = bundle_pb2.BundleBody(
+            charter=named,
+            from_terminal=sender.number,
+            to_terminal=recipient.number,
+            made_ms=1_795_000_000_000,
+            prekey=content_pb2.SignedPrekey(body=b"x", signature=b"y" * 64),
+        )
+        bundle.write_bytes(encode_bundle(SigningKey(secret.signing), body))
+        ran = run("courier", "show", bundle, "--charter", amended)
+        assert (ran.code, "signed by ALPHA/main" in ran.out) == (shown, not shown), ran.err
+    bundle.write_bytes(encode_bundle(SigningKey(secret.ledger), body))
+    assert run("courier", "show", bundle, "--charter", amended).code == 4
 
 
 def test_an_amendment_is_drawn_up_signed_by_both_and_holds(table: Path, amended: Path, run: Run) -> None:

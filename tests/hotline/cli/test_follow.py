@@ -37,7 +37,7 @@ def test_the_rung_of_the_principal_names_whom_it_was_shown_to(capsys: pytest.Cap
 def test_among_several_the_other_side_signs_and_not_everybody(capsys: pytest.CaptureFixture[str]) -> None:
     """A receipt of one would read as one of all (docs/protocol.md 26.5)."""
     view = operator_pb2.StatementView(
-        sent=True, serial=7, state="read", from_party="ALPHA", to_party="*", answered_by=3
+        sent=True, serial=7, state="read", precedence=1, from_party="ALPHA", to_party="*", answered_by=3
     )
     view.delivered_ms, view.read_ms, view.read_by = 5, 6, "duty-2"
     print_statement(view)
