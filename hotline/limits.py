@@ -343,6 +343,9 @@ closed."""
 OPERATOR_REQUEST_BYTES_MAX: Final = 131_072
 """One request on the operator socket. Longer: gRPC refuses it."""
 
+OPERATOR_ANSWER_BYTES_MAX: Final = 67_108_864
+"""One answer on the operator socket: more than the longest list takes. Longer: a client refuses it."""
+
 TRANSLATIONS_SHOWN_MAX: Final = 16
 """Translations shown beside one statement. More: the newest; each that came or went is still shown by itself."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 
 from hotline.errors import LocalError, StorageError
-from hotline.limits import STATUS_JSON_MAX
+from hotline.limits import OPERATOR_ANSWER_BYTES_MAX
 from hotline.wire.v1 import operator_pb2_grpc
 
 SOCKET_VARIABLE = "HOTLINE_SOCKET"
@@ -29,7 +29,7 @@ def socket_path(given: str | None) -> Path:
 
 def channel_to(path: Path, *more: tuple[str, int]) -> grpc.Channel:
     """A channel to the daemon behind an operator socket, with `more` gRPC options; nothing is dialled yet."""
-    options = (("grpc.max_receive_message_length", 4 * STATUS_JSON_MAX), ("grpc.enable_retries", 0), *more)
+    options = (("grpc.max_receive_message_length", OPERATOR_ANSWER_BYTES_MAX), ("grpc.enable_retries", 0), *more)
     # Local credentials, because the socket's file permissions and the kernel's word on who calls are the protection.
     credentials = grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
     return grpc.secure_channel(f"unix:{path.absolute()}", credentials, options=options)

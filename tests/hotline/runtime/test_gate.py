@@ -15,7 +15,15 @@ import pytest
 import pytest_asyncio
 
 from hotline.errors import ConfigError
+from hotline.limits import (
+    DRAFTS_FINISHED_KEPT,
+    DRAFTS_MAX,
+    LISTED_MAX,
+    OPERATOR_ANSWER_BYTES_MAX,
+    PADDING_CLASSES,
+)
 from hotline.runtime import gate as gate_module
+from hotline.runtime.client import daemon
 from hotline.runtime.gate import Gate
 from hotline.wire.v1 import operator_pb2, operator_pb2_grpc
 
@@ -33,6 +41,19 @@ class _Service(operator_pb2_grpc.OperatorServiceServicer):
         self, request: object, context: object
     ) -> operator_pb2.GetStatusResponse:
         return operator_pb2.GetStatusResponse(json=str(self._officer))
+
+    async def ListStatements(  # noqa: N802 - gRPC's name
+        self, request: operator_pb2.ListStatementsRequest, context: object
+    ) -> operator_pb2.ListStatementsResponse:
+        return operator_pb2.ListStatementsResponse(statement=[LONGEST] * request.limit)
+
+
+LONGEST = operator_pb2.StatementView(
+    text="x" * PADDING_CLASSES[-1],
+    original=operator_pb2.OriginalView(text="y" * PADDING_CLASSES[-1]),
+    reason="z" * 4_096,
+)
+"""Whatever a statement and the original that it translates say, each is sealed in the largest class at most (4.3)."""
 
 
 class Gates:
@@ -284,3 +305,16 @@ async def _until(holds: Callable[[], bool]) -> None:
             return
         await asyncio.sleep(0.01)
     assert holds()
+
+
+async def test_the_longest_list_comes_through(gates: Gates, tmp_path: Path) -> None:
+    """From 128 long statements on, an officer could list none of them (docs/protocol.md 14.5)."""
+    await gates.open(tmp_path / "op.sock", {ME: "duty-1"})
+
+    def ask() -> int:
+        with daemon(str(tmp_path / "op.sock")) as stub:
+            return len(stub.ListStatements(operator_pb2.ListStatementsRequest(limit=LISTED_MAX)).statement)
+
+    assert await asyncio.to_thread(ask) == LISTED_MAX
+    drafts = DRAFTS_MAX + DRAFTS_FINISHED_KEPT
+    assert max(LISTED_MAX, drafts) * LONGEST.ByteSize() < OPERATOR_ANSWER_BYTES_MAX
