@@ -316,12 +316,16 @@ def the_other_side(to_party: str, *, sent: bool) -> str:
     return "the other side" if sent else "this side"
 
 
-def print_statement(view: operator_pb2.StatementView) -> None:
-    """One statement with everything known of it, its text last and with nothing beside it but the mark of one."""
+def _banner(view: operator_pb2.StatementView) -> str:
+    """What nobody may overlook, before everything else."""
     banner = "EXERCISE EXERCISE EXERCISE  " if view.exercise else ""
     banner += "WITHOUT PREJUDICE  " if view.kind == NON_PAPER else ""
-    banner += "TEST TEST TEST  " if view.kind in UNATTENDED else ""
-    number = f"#{view.serial:04d}"
+    return banner + ("TEST TEST TEST  " if view.kind in UNATTENDED else "")
+
+
+def print_statement(view: operator_pb2.StatementView) -> None:
+    """One statement with everything known of it, its text last and with nothing beside it but the mark of one."""
+    banner, number = _banner(view), f"#{view.serial:04d}"
     if not view.precedence:
         line(f"{banner}{number} {view.state.upper()}: what it said is gone from here")
         return

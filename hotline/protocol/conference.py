@@ -120,8 +120,9 @@ class Conference:
                 self.first.context.refuse(event.link, "too-many-frames", now)
             for member, one in self._shares(event, addressed):
                 member.handle(one, now)
-        for member in self.members.values():  # what one says may be an alarm about another
-            member.handovers.note(member.context.out, now)
+        shared = [told for told in self.first.context.out.deliver if _is_shared(told)]
+        for member in self.members.values():  # what one says may be an alarm about another, or about none
+            member.handovers.note(member.context.out, now, () if member is self.first else shared)
         return self._merged(outputs)
 
     def next_deadline(self) -> int | None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from hotline.crypto.signing import verify
 from hotline.errors import TextError, Untrusted
 from hotline.limits import CHECKLIST_REASON_MAX, CHECKLIST_STEPS_MAX, HANDOVER_NOTES_MAX
-from hotline.machine import Delete, Instant, Output, Plane, Private, Put, Reply
+from hotline.machine import Delete, Delivery, Instant, Output, Plane, Private, Put, Reply
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
@@ -59,9 +60,9 @@ class Handovers:
         for row in saved.rows("raised"):
             self.raised[str(row["name"])] = (int(str(row["times"])), int(str(row["last"])))
 
-    def note(self, out: Output, now: Instant) -> None:
-        """Count the alarms of a step, on whatever line they were raised."""
-        for alarm in [str(told.fields["name"]) for told in out.deliver if told.kind == "alarm"]:
+    def note(self, out: Output, now: Instant, shared: Sequence[Delivery] = ()) -> None:
+        """Count the alarms of a step, on whatever line they were raised, and those of all windows (26.8)."""
+        for alarm in [str(told.fields["name"]) for told in (*out.deliver, *shared) if told.kind == "alarm"]:
             times = self.raised.get(alarm, (0, 0))[0] + 1
             self.raised[alarm] = (times, now.wall)
             out.changes.append(Put("raised", {"name": alarm, "times": times, "last": now.wall}))

@@ -15,8 +15,8 @@ from hotline.drill.simulator.disk import Disk
 from hotline.drill.simulator.memorylog import MemoryLog
 from hotline.drill.simulator.nodes import EndpointNode
 from hotline.drill.simulator.world import World
-from hotline.ledger.record import Opening
-from hotline.machine import Delivery, Output, Reply, RequestId
+from hotline.ledger.record import Leaf, Opening, parse_leaf
+from hotline.machine import Delivery, Output, Record, Reply, RequestId
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.events import EndpointEvent
 from hotline.protocol.tables import scoped
@@ -53,12 +53,23 @@ class _Log:
 
     @property
     def leaves(self) -> list[bytes]:
-        return [leaf for leaf in self._log.leaves if self._mark in leaf]
+        alarm = b'"type":"alarm"'
+        return [
+            leaf
+            for leaf in self._log.leaves
+            if self._mark in leaf or (alarm in leaf and _rings_at_all(parse_leaf(leaf)))
+        ]
 
     @property
     def openings(self) -> dict[tuple[int, int], tuple[Opening, ...]]:
         logs, found = self._log.epochs, self._log.openings.items()
         return {(epoch, seq): one for (epoch, seq), one in found if self._mark in logs[epoch].leaves[seq]}
+
+
+def _rings_at_all(one: Leaf | Record | Delivery) -> bool:
+    """Whether it is an alarm about the terminal itself, which every watch hears and hands over (26.8)."""
+    kind = one.type if isinstance(one, Leaf) else one.kind
+    return kind == "alarm" and "party" not in one.fields
 
 
 class _Disk:
@@ -112,7 +123,7 @@ class Window:
         scope = self.node.scope(self.peer)
         parts = [(change, *change.table.partition("@")) for change in output.changes]
         changes = [change if not scope else replace(change, table=name) for change, name, _, of in parts if of == scope]
-        records = [record for record in output.records if record.fields.get("party") == self.peer]
+        records = [one for one in output.records if one.fields.get("party") == self.peer or _rings_at_all(one)]
         return Output(records=records, changes=changes)
 
 
@@ -161,9 +172,9 @@ class Windows:
 
         def told(node: EndpointNode, delivery: Delivery) -> None:
             tell(node, delivery)
-            window = self._windows.get((node.name, str(delivery.fields.get("party"))))
-            if window is not None:
-                window.world.on_delivery(window, delivery)
+            for window in self.of(node):
+                if delivery.fields.get("party") == window.peer or _rings_at_all(delivery):
+                    window.world.on_delivery(window, delivery)
 
         world.on_delivery = told
         for node in nodes:

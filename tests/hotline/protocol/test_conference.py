@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 
@@ -366,6 +367,8 @@ def test_what_is_about_the_terminal_itself_is_about_no_party() -> None:
     entered = {str(r.fields["name"]): r.fields.get("party") for r in alpha.records if r.kind == "alarm"}
     told = {str(d.fields["name"]): d.fields.get("party") for d in alpha.told if d.kind == "alarm"}
     assert {name: entered[name] for name in own} == {name: told[name] for name in own} == dict.fromkeys(own)
+    for member in alpha.conference.members.values():
+        assert own <= json.loads(member.handovers.listed())["alarms"].keys(), "what a watch has heard it hands over"
     three.part(alpha, charlie)
     three.run(60_000)
     about = [d.fields["party"] for d in alpha.told if d.kind == "alarm" and d.fields["name"] == "no-path"]
