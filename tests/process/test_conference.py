@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,7 +53,13 @@ def test_one_statement_among_three(stage: Stage) -> None:
     assert (code, "Our ships keep their distance." in text) == (0, True), text
     until(lambda: listed("ALPHA", "BRAVO", sent=True) == [(1, "read")], "the receipt of one of the two")
     assert listed("ALPHA", "CHARLIE", sent=True) == [(1, "delivered")]
-    assert read("CHARLIE", "ALPHA") == "Our ships keep their distance."
+    with daemon(f"{stage.socket('ALPHA')}.CHARLIE") as stub:
+        events = stub.Watch(operator_pb2.WatchRequest(), timeout=30)
+        events.initial_metadata()
+        assert read("CHARLIE", "ALPHA") == "Our ships keep their distance."
+        told = next(one for one in (json.loads(event.json) for event in events) if one.get("state") == "read")
+        assert told["party"] == "CHARLIE", "who watches that window hears of that party"
+        events.cancel()
     # From the other one, at the window that is not the first.
     with daemon(f"{stage.socket('CHARLIE')}.BRAVO") as stub:
         said = operator_pb2.SubmitRequest(
