@@ -65,7 +65,7 @@ def compare_records(first: Path, second: Path, charter_path: Path, whose: tuple[
     except StorageError as error:
         leave(Exit.UNDECIDED, str(error))
     for party, results in checked.items():
-        if any(result.verdict.kind == "other-key" for result in results):
+        if all(result.verdict.kind == "other-key" for result in results):
             names = " and ".join(paths)
             leave(
                 Exit.UNDECIDED, f"{paths[party]} is not {party}'s record; A and B are those of {names}, in this order"

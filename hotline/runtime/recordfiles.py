@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -118,15 +119,15 @@ def _cosigned(connection: sqlite3.Connection, epoch: int, table: str) -> Iterato
 
 def _signatures(lines: Sequence[str]) -> list[tuple[Signature, ...]]:
     """A note holds one line of each key: what a key signed before, an hour ago, goes into a note of its own."""
-    notes: list[dict[tuple[str, bytes], Signature]] = []
-    found = parse_note(b"x\n\n" + "".join(f"{line}\n" for line in dict.fromkeys(lines)).encode()).signatures
-    for one in reversed(found):
-        key = (one.name, one.key_id)
-        free = next((note for note in notes if key not in note), None)
-        if free is None:
-            notes.append(free := {})
-        free[key] = one
-    return [tuple(reversed(note.values())) for note in reversed(notes)]
+    notes: list[list[Signature]] = []
+    seen: Counter[tuple[str, bytes]] = Counter()
+    for line in reversed(dict.fromkeys(lines)):
+        for one in parse_note(f"x\n\n{line}\n".encode()).signatures:
+            place = seen[one.name, one.key_id]
+            seen[one.name, one.key_id] += 1
+            notes += [[]] if place == len(notes) else []
+            notes[place].append(one)
+    return [tuple(reversed(note)) for note in reversed(notes)]
 
 
 def _exported(path: Path) -> list[LogFiles]:

@@ -252,12 +252,27 @@ def test_the_opening_of_a_log_may_hold_anything(
     assert (found.code, text in found.out) == (TAMPERED, True), found
 
 
-def test_the_log_of_another_key_accuses_nobody(run: Run, site: Site, quarters: Path, tmp_path: Path) -> None:
+def test_the_log_of_another_key_accuses_nobody(
+    run: Run, site: Site, quarters: Path, peer: Path, tmp_path: Path
+) -> None:
     """A terminal with a new key would be called a forger for its old log, whose key no charter has any more (13.5)."""
     store = spoilt(quarters, tmp_path)
     signed_anew(replace(site, key=SigningKey(bytes(32))), store, "entry_1", 1, lambda leaf: leaf)
     found = verify(run, site, store)
     assert (found.code, "is it the right log?" in found.out, "TAMPERED" in found.out) == (UNDECIDED, True, False)
+    compared = run("audit", "compare", store, peer, "--charter", site.charter_path)
+    assert (compared.code, "is it the right log?" in compared.err) == (UNDECIDED, True)
+    assert "in this order" not in compared.err
+
+
+def test_a_log_that_was_lost_whole_and_left_is_no_fault(run: Run, site: Site, tmp_path: Path) -> None:
+    """A terminal that began anew beside its ratchet could never again be called honest (docs/protocol.md 13.5)."""
+    opened = [Record("log.open", {"log_epoch": 4, "reason": "restored"}), START]
+    store = make(site, tmp_path / "store", opened, [VOUCHED])
+    found = verify(run, site, store)
+    assert (found.code, "a log without entries, left for another" in found.out) == (VERIFIED, True), found
+    assert verify(run, site, export(run, store, tmp_path / "export")).code == VERIFIED
+    assert verify(run, site, make(site, tmp_path / "new")).code == UNDECIDED, "nothing to check is never good"
 
 
 # --- while nobody vouches ---------------------------------------------------------------------------------------------

@@ -72,6 +72,19 @@ def test_what_a_key_cosigned_twice_at_the_turn_of_an_hour_is_two_notes(tmp_path:
     assert told == [{"a": 7 * 3_600}, {"a": 8 * 3_600, "b": 7 * 3_600}]
 
 
+def test_a_head_that_did_not_grow_for_days_has_all_its_cosignatures(record: Path, tmp_path: Path) -> None:
+    """The record of a terminal whose peer was silent for days could be read no more (docs/protocol.md 13.18)."""
+    path, hours = shutil.copy(record, tmp_path / "copy.db"), 70
+    note = Ed25519Cosigner("witness.example/a", SigningKey(b"a" * 32))
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        lines = [(hour, note.cosign(b"x\n", hour * 3_600).line()) for hour in range(hours)]
+        database.executemany("INSERT INTO cosignature (epoch, size, hour, line) VALUES (1, 2, ?, ?)", lines)
+        database.commit()
+    assert _verified(path) is Outcome.VERIFIED
+    with open_record(path) as (log,):
+        assert len(log.cosigned) == hours + 1
+
+
 @pytest.mark.parametrize(
     "sql",
     [
