@@ -157,8 +157,9 @@ WATCHED_MAX: Final = 10_000
 ALARM_COMMAND_TIMEOUT: Final = 10_000
 """How long the command for an alarm may run. Longer: it is ended, and that is an alarm of its own."""
 
-ALARM_COMMANDS_WAITING_MAX: Final = 64
-"""Alarms that wait for the command, which runs one at a time. Full: a newer one is not passed on, which is told."""
+ALARM_INTERVAL: Final = 10_000
+"""Least time between two alarms of a kind, on each plane, that the word of another side alone can raise. Earlier ones
+are held back, and told with the next."""
 
 LISTED_MAX: Final = 500
 """Statements, and channel tests, in one answer to whoever lists them. More: the newest, and older ones by serial."""

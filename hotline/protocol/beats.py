@@ -12,6 +12,7 @@ from hotline.limits import (
 )
 from hotline.machine import Instant, Plane
 from hotline.protocol.answers import Answers
+from hotline.protocol.bell import may_ring_at
 from hotline.protocol.charters import Charters
 from hotline.protocol.context import Context
 from hotline.protocol.courierkeys import CourierKeys
@@ -236,9 +237,11 @@ class Beats:
         peer.log_size = heartbeat.log_size or peer.log_size
         peer.prekey_held = heartbeat.prekey_held
         peer.clock_offset_ms = heartbeat.time_ms - now.wall
-        if (abs(peer.clock_offset_ms) > CLOCK_SKEW_ALARM) != peer.clock_alarmed:
-            peer.clock_alarmed = not peer.clock_alarmed
-            if peer.clock_alarmed:
+        differs = abs(peer.clock_offset_ms) > CLOCK_SKEW_ALARM
+        if differs != peer.clock_alarmed and not (differs and now.mono < may_ring_at(peer.clock_rung)):
+            peer.clock_alarmed = differs
+            if differs:
+                peer.clock_rung = now.mono
                 text = "our clock and the peer's differ; nothing depends on it, but written times will not agree"
                 ctx.alarm("clock", text, offset_ms=peer.clock_offset_ms)
 

@@ -13,6 +13,7 @@ from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.ledger.policy import Policy
 from hotline.limits import REFUSALS_RECORDED_PER_MINUTE, UNREAD_SHOWN_MAX
 from hotline.machine import Delivery, Entropy, Instant, Output, Plane, Private, Put, Record, Transmission
+from hotline.protocol.bell import Bell
 from hotline.protocol.inbox import Inbox
 from hotline.protocol.lately import remember
 from hotline.protocol.nonpapers import Name, NonPapers, is_sealed
@@ -123,6 +124,7 @@ class PeerView:
     prekey_held: int = 0
     clock_offset_ms: int | None = None
     clock_alarmed: bool = False
+    clock_rung: int | None = None
     knows_us: int = 0
     """The turn of our party that it has named, and that of its own."""
     knows_itself: int = 0
@@ -182,14 +184,14 @@ class Context:
             self.outboxes[plane] = Outbox(_number(counters.get(f"sent:{plane}")), last)
             self.inboxes[plane] = Inbox(_number(counters.get(f"through:{plane}")), _lookup(history, plane))
         self.out = Output()
-        self.objectives = Objectives(self)
+        self.objectives, self.bell = Objectives(self), Bell()
         self._refusals: dict[tuple[str, int], int] = {}
 
     # --- lines -------------------------------------------------------------------------------------------------------
 
     def share(self, first: Context) -> None:
         """One inbox, one row of serials and one count of refusals for all lines."""
-        self.objectives = first.objectives
+        self.objectives, self.bell = first.objectives, first.bell
         self.history.lately = first.history.lately
         self.inboxes, self.unread, self._refusals = first.inboxes, first.unread, first._refusals
         for plane, outbox in self.outboxes.items():
@@ -318,9 +320,18 @@ class Context:
         self.out.deliver.append(Delivery(kind, fields))
 
     def alarm(self, name: str, text: str, **fields: str | int) -> None:
-        """A condition that needs a person: recorded and told."""
+        """A condition that needs a person: recorded and told; later, if a peer raises it at will (11.5)."""
+        if not self.bell.holds(name, text, fields):
+            self._raise(name, self.bell.rung(name, text, fields).text, **fields)
+
+    def ring_again(self, *, last: bool = False) -> None:
+        """Raise what was held back, once its time has come; at the `last` moment all of it."""
+        for alarm in self.bell.take_due(last=last):
+            self._raise(alarm.name, alarm.text, **alarm.fields)
+
+    def _raise(self, name: str, words: str, /, **fields: str | int) -> None:
         self.record("alarm", name=name, **fields)
-        self.tell("alarm", name=name, meaning=text, **fields)
+        self.tell("alarm", name=name, meaning=words, **fields)
 
     def refuse(self, path: str, reason: str, now: Instant) -> None:
         """Something that arrived was refused: one record, unless this path floods us."""

@@ -31,6 +31,7 @@ from hotline.machine import (
 from hotline.protocol import modes
 from hotline.protocol.answers import Answers
 from hotline.protocol.beats import Beats
+from hotline.protocol.bell import Bell
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.charters import Charters
@@ -68,6 +69,7 @@ from hotline.protocol.events import (
     Submit,
     Translate,
 )
+from hotline.protocol.gaps import Gaps
 from hotline.protocol.gossip import Gossip
 from hotline.protocol.handover import Handovers
 from hotline.protocol.ladder import Ladder
@@ -152,6 +154,7 @@ class Endpoint:
         self._restore(saved, now)
         self._taken: dict[str, list[bytes]] = {}
         self._taken_at: int | None = None
+        self._gaps = Gaps(self.context)
         self._gap_at: int | None = None
         self._chronicle = Chronicle(self.context, saved, now)
 
@@ -210,6 +213,7 @@ class Endpoint:
 
     def handle(self, event: EndpointEvent, now: Instant) -> None:
         """Take one event into the output that was begun."""
+        self.context.bell.mono = now.mono
         self.terminals.look(now)
         match event:
             case FramesReceived():
@@ -270,8 +274,9 @@ class Endpoint:
         if self._taken_at is not None:
             self._say_taken(self._taken_at, now)
 
-    def _parts(self) -> tuple[OwnLog | ChannelTests | Presence | Promises | Objectives | Challenges, ...]:
-        return self.own_log, self.tests, self.presence, self.promises, self.objectives, self.challenges
+    def _parts(self) -> tuple[OwnLog | ChannelTests | Presence | Promises | Objectives | Challenges | Bell, ...]:
+        telling = self.presence, self.promises, self.objectives, self.challenges, self.context.bell
+        return self.own_log, self.tests, *telling
 
     def next_deadline(self) -> int | None:
         """When something is due."""
@@ -303,7 +308,8 @@ class Endpoint:
         self.tests.due(now)
         self.challenges.due(now)
         self.promises.due(now)
-        self._gap_at = self._receiving.gaps(now)
+        self.context.ring_again()
+        self._gap_at = self._gaps.look(now)
         for line in lines:
             line.peer_log.due(now)
         self.own_log.due(now)
@@ -334,6 +340,7 @@ class Endpoint:
     def _closing(self, now: Instant) -> None:
         for line in self._lines.values():
             line.beats.close(now)
+        self.context.ring_again(last=True)
         self.context.record("daemon.stop")
 
     # --- links -------------------------------------------------------------------------------------------------------
@@ -371,7 +378,7 @@ class Endpoint:
     def _settle(self, now: Instant) -> None:
         """After statements were taken: receipts for them, and a look at what is missing."""
         self._receiving.flush(now)
-        self._gap_at = self._receiving.gaps(now)
+        self._gap_at = self._gaps.look(now)
 
     def _say_taken(self, due: int, now: Instant) -> None:
         """TAKEN leaves behind other frames; by itself only when none have left for a while, for it costs as much."""

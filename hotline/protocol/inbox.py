@@ -49,6 +49,7 @@ class Inbox:
         self.gap_since: tuple[int, int] | None = None
         """The first missing serial, and since when it is the first."""
         self.gap_reported: tuple[int, int] | None = None
+        self.gap_rung: int | None = None
 
     @property
     def highest(self) -> int:

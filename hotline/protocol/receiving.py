@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hotline.limits import BUNDLE_RECEIPTS_MAX, CLOCK_SKEW_ALARM, RECEIPT_ITEMS_MAX, SERVICE_GAP_PATIENCE
+from hotline.limits import BUNDLE_RECEIPTS_MAX, CLOCK_SKEW_ALARM, RECEIPT_ITEMS_MAX
 from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol import modes, neutral
 from hotline.protocol.branding import Branding
@@ -349,39 +349,6 @@ class Receiving:
         if name is not None and due:
             self._doubted_at[plane] = now.mono
             self._send_receipt([line], plane, content_pb2.STAGE_CONFLICT, [(highest, name)], now)
-
-    # --- gaps --------------------------------------------------------------------------------------------------------
-
-    def gaps(self, now: Instant) -> int | None:
-        """Report statements that the peer sent and we lack, once they are late. Returns when to look again."""
-        ctx, peers = self._ctx, self._ctx.peers
-        again: list[int] = []
-        for plane, inbox in ctx.inboxes.items():
-            gap = inbox.missing(max([line.peer.sent_through[plane] for line in peers]))
-            late = 0 if gap is None else self._patience(plane)
-            if gap is None:
-                inbox.gap_since = None
-                if inbox.gap_reported is not None:
-                    inbox.gap_reported = None
-                    ctx.record("gap.closed", plane=plane.value, through=inbox.through)
-                    ctx.tell("gap-closed", plane=plane.value, through=inbox.through)
-            elif inbox.gap_since is None or inbox.gap_since[0] != gap[0]:
-                # What moves on is a queue that drains, not something withheld.
-                inbox.gap_since = (gap[0], now.mono)
-                again.append(now.mono + late)
-            elif now.mono - inbox.gap_since[1] < late:
-                again.append(inbox.gap_since[1] + late)
-            elif gap != inbox.gap_reported:
-                inbox.gap_reported = gap
-                text = f"the peer has sent #{gap[0]} to #{gap[1]}, which have not arrived"
-                ctx.alarm("gap", text, plane=plane.value, first=gap[0], last=gap[1])
-        return min(again, default=None)
-
-    def _patience(self, plane: Plane) -> int:
-        """On each stream a statement leaves before the beat that counts it: half a beat is patience enough."""
-        if plane is Plane.SERVICE:
-            return SERVICE_GAP_PATIENCE
-        return min(path.setup.profile.heartbeat_ms for path in self._ctx.paths.values()) // 2
 
 
 def _held_row(plane: Plane, serial: int, item: Ahead) -> dict[str, str | int | bytes | None]:

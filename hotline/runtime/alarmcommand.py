@@ -1,6 +1,7 @@
 """The command that an administrator names for alarms: a pager, a bell, a watch room (docs/protocol.md 20.10).
 
-It is run once for each alarm, one at a time and for a bounded time, and is given the alarm as JSON on standard input.
+It is run for alarms, one at a time and for a bounded time, and is given the alarm as JSON on standard input. Of those
+of one name that wait for it it is given the newest, with the number of the others: none keeps another waiting long.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from hotline.civil import iso_utc
-from hotline.limits import ALARM_COMMAND_TIMEOUT, ALARM_COMMANDS_WAITING_MAX
+from hotline.limits import ALARM_COMMAND_TIMEOUT
 from hotline.machine import Delivery
 from hotline.protocol.events import AlarmNotPassedOn
 from hotline.runtime.driver import system_clock
@@ -22,6 +23,9 @@ from hotline.runtime.driver import system_clock
 OWN_ALARM: Final = "alarm-command"
 """What is raised when the command fails; it is never given to the command."""
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+_Alarm = dict[str, str | int | None]
 
 
 class AlarmCommand:
@@ -39,32 +43,39 @@ class AlarmCommand:
         self._who = {"party": party, "terminal": terminal}
         self._post = post
         self._timeout = timeout_ms / 1_000
-        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(ALARM_COMMANDS_WAITING_MAX)
+        self._waiting: dict[str, _Alarm] = {}
+        """The newest of each name, of which there are few; first the name that has waited longest."""
+        self._came = asyncio.Event()
         self._running = False
 
     @property
     def busy(self) -> bool:
         """Whether an alarm waits for the command, or it is running."""
-        return self._running or not self._waiting.empty()
+        return self._running or bool(self._waiting)
 
     def tell(self, delivery: Delivery) -> None:
         """Pass one alarm on; returns at once. An alarm holds names, numbers and our own words, no text of anybody."""
         if not self._command or delivery.fields.get("name") == OWN_ALARM:
             return
         fields = {name: value for name, value in delivery.fields.items() if not isinstance(value, bytes)}
-        alarm = {"schema": "hotline.alarm/1", "time": iso_utc(system_clock().wall), **self._who, **fields}
-        try:
-            self._waiting.put_nowait(json.dumps(alarm).encode() + b"\n")
-        except asyncio.QueueFull:
-            self._post(AlarmNotPassedOn("too-many"))
+        alarm: _Alarm = {"schema": "hotline.alarm/1", "time": iso_utc(system_clock().wall), **self._who, **fields}
+        name = str(delivery.fields.get("name"))
+        before = self._waiting.get(name)
+        if before is not None:
+            alarm["others"] = int(str(before.get("others", 0))) + 1
+        self._waiting[name] = alarm
+        self._came.set()
 
     async def run(self) -> None:
         """Until cancelled; a command that is running then is ended."""
         while True:
-            alarm = await self._waiting.get()
+            await self._came.wait()
+            alarm = self._waiting.pop(next(iter(self._waiting)))
+            if not self._waiting:
+                self._came.clear()
             self._running = True
             try:
-                reason = await self._one(alarm)
+                reason = await self._one(json.dumps(alarm).encode() + b"\n")
             finally:
                 self._running = False
             if reason:

@@ -29,6 +29,7 @@ from hotline.protocol.context import Context
 from hotline.protocol.early import EarlyAnswers
 from hotline.protocol.endpoint import Endpoint
 from hotline.protocol.entries import said
+from hotline.protocol.gaps import Gaps
 from hotline.protocol.handover import Handovers
 from hotline.protocol.inbox import Inbox, Verdict
 from hotline.protocol.lacking import Lacking
@@ -320,7 +321,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("replayed beats count as fresh", Path, "heard", _every_beat_fresh, 60, 2),
     Planted("silence is not looked for", Path, "silent_at", _nothing, 20),
     Planted("no alarm when a path is lost", Context, "alarm", _nothing, 10),
-    Planted("a withheld statement is not reported", Receiving, "gaps", _nothing, 40, 13),
+    Planted("a withheld statement is not reported", Gaps, "look", _nothing, 40, 13),
     Planted("a set clock is not recorded", Endpoint, "watch_clock", _nothing, 40, 7),
     Planted("refusals are not recorded", Context, "refuse", _nothing, 60, 15),
     Planted("a missed channel test is not reported", ChannelTests, "_missed", _nothing, 60, 11),

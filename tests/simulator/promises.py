@@ -20,7 +20,7 @@ from typing import Final
 
 from hotline.drill.simulator.nodes import EndpointNode
 from hotline.drill.simulator.world import World
-from hotline.limits import CLOCK_STEP_RECORD, FRESH_ECHO_BEATS, SERVICE_BEATS, SERVICE_GAP_PATIENCE
+from hotline.limits import ALARM_INTERVAL, CLOCK_STEP_RECORD, FRESH_ECHO_BEATS, SERVICE_BEATS, SERVICE_GAP_PATIENCE
 from hotline.machine import Delivery, FramesReceived, Output, Plane, Put
 from hotline.protocol.paths import PathState
 from tests.simulator.audit import caches_are_bounded, leaves_are_whole
@@ -45,6 +45,8 @@ class Watch:
         """Path states as people know them."""
         self.alarms: dict[str, int] = {}
         self.gaps: set[tuple[str, int]] = set()
+        self.gap_rung: dict[str, int] = {}
+        """When the last gap of a plane was told: another one is held back for ALARM_INTERVAL (11.5)."""
         self.deciding: list[tuple[int, Output]] = []
         self.lacking: dict[Plane, tuple[int, int]] = {}
         self.step_owed = False
@@ -161,6 +163,7 @@ class Promises:
         if name == "gap":
             assert isinstance(fields, dict)
             watch.gaps.add((str(fields["plane"]), int(str(fields["first"]))))
+            watch.gap_rung[str(fields["plane"])] = now
         if name == "test-missed":
             quiet = now - watch.test_base
             if quiet < 2 * self.world.channel_test_ms - PATIENCE:
@@ -290,7 +293,8 @@ class Promises:
             if plane is Plane.SERVICE:
                 beat = min(path.setup.profile.heartbeat_ms for path in up)
                 patience += 2 * SERVICE_GAP_PATIENCE + 2 * SERVICE_BEATS * beat
-            if now - since > patience and (plane.value, first) not in watch.gaps:
+            held_back = watch.gap_rung.get(plane.value, -ALARM_INTERVAL) + ALARM_INTERVAL + 2 * PATIENCE > now
+            if now - since > patience and not held_back and (plane.value, first) not in watch.gaps:
                 raise Broken(
                     "gap", f"{node.name} lacks #{first} for {now - since} ms, hears the peer, and says nothing"
                 )

@@ -10,8 +10,8 @@ import pytest
 
 from hotline.charter.body import ProfileEntry
 from hotline.charter.profiles import PROFILES
+from hotline.protocol.gaps import Gaps
 from hotline.protocol.paths import Detector
-from hotline.protocol.receiving import Receiving
 from tests.simulator.play import play
 from tests.simulator.schedule import Event, Schedule, draw, draw_light
 from tests.simulator.speed import Paces
@@ -134,7 +134,7 @@ WITHHELD = _storm(
 )
 FAULTS: list[tuple[str, Schedule, Any, str, Any]] = [
     ("path", MUTE, Detector, "_expected", lambda self: 2 * self._profile.silent_ceiling_ms),
-    ("gap", WITHHELD, Receiving, "_patience", lambda self, plane: 1_000_000),
+    ("gap", WITHHELD, Gaps, "_patience", lambda self, plane: 1_000_000),
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hotline.limits import OWED_AGAIN_MAX, TIME_MAX
+from hotline.limits import ALARM_INTERVAL, OWED_AGAIN_MAX, TIME_MAX
 from hotline.machine import Output, Plane
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
@@ -249,7 +249,7 @@ def test_a_peer_that_always_names_another_is_given_it_a_few_times(pair: Pair) ->
     pair.run(1_000)
     for _ in range(2 * OWED_AGAIN_MAX):
         pair.alpha.hear("relay-1", frame(pair.bravo, CONFLICT))
-        pair.run(1_000)
+        pair.run(ALARM_INTERVAL)
     assert pair.alpha.states(1) == ["delivered"] * (1 + OWED_AGAIN_MAX)
     assert restored(pair) == OWED_AGAIN_MAX
 

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from hotline.limits import CHALLENGES_KEPT_MAX, SERIAL_MAX, SERIAL_SKIP_MAX, SUMMARY_INTERVAL
+from hotline.limits import ALARM_INTERVAL, CHALLENGES_KEPT_MAX, SERIAL_MAX, SERIAL_SKIP_MAX, SUMMARY_INTERVAL
 from hotline.machine import Instant, Output, Plane, RequestId
 from hotline.protocol.bundle import read_bundle
 from hotline.protocol.credence import Credence
@@ -244,7 +244,7 @@ def test_a_word_that_is_taken_back_does_not_undo_a_denial() -> None:
         )  # fmt: skip
         said.in_reply_to.CopyFrom(content_pb2.Reference(serial=1, statement=name or b""))
         smuggle(pair.alpha, said, Plane.SERVICE)
-        pair.run(2_000)
+        pair.run(ALARM_INTERVAL)
     assert [row["officer"] for row in pair.bravo.memory.rows("challenge")] == ["no"]
     assert pair.bravo.alarms().count("challenge-denied") == 2
 

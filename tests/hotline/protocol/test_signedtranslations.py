@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hotline.limits import ALARM_INTERVAL
 from hotline.machine import Plane, RequestId
 from hotline.protocol.events import Submit, Translate
 from hotline.protocol.release import RELEASED
@@ -145,7 +146,7 @@ def test_a_translation_that_lacks_its_release_stands_beside_nothing(pair: Pair) 
         by(*TWO_SIGN)(statement)
         spoil(statement)
         smuggle(pair.alpha, statement)
-        pair.run(1_000)
+        pair.run(ALARM_INTERVAL)
         assert verdicts(pair.bravo)[serial] == word, why
     assert alarmed(pair.bravo) == list(range(2, len(SPOILT) + 2))
     assert links(pair.bravo) == []

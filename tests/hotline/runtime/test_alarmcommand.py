@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from hotline.limits import ALARM_COMMANDS_WAITING_MAX
 from hotline.machine import Delivery
 from hotline.protocol.events import AlarmNotPassedOn
 from hotline.runtime.alarmcommand import AlarmCommand
@@ -93,12 +92,20 @@ def test_its_own_alarm_is_not_given_to_it() -> None:
     assert asyncio.run(_rung(["/no/such/program"], own)) == []
 
 
-def test_no_command_and_too_many_alarms() -> None:
-    """A flood of alarms would be a flood of processes, or of memory."""
+def test_no_command() -> None:
+    """Without one nothing waits."""
     assert asyncio.run(_rung([], ALARM)) == []
-    failed: list[str] = []
-    hook = AlarmCommand(["/bin/true"], "ALPHA", "main", lambda event: failed.append(event.reason))
-    for _ in range(ALARM_COMMANDS_WAITING_MAX + 2):
-        hook.tell(ALARM)
-    assert failed == ["too-many"] * 2
-    assert json.loads(hook._waiting.get_nowait())["schema"] == "hotline.alarm/1"
+
+
+def test_a_flood_of_one_kind_keeps_no_other_waiting(tmp_path: Path) -> None:
+    """What a peer rings at will would hide that no path is left (docs/protocol.md 20.10)."""
+    out = tmp_path / "told"
+    script = f"import sys;open({str(out)!r},'a').write(sys.stdin.read())"
+    flood = [Delivery("alarm", {"name": "challenged", "meaning": "doubted", "serial": n}) for n in range(1, 201)]
+    last = Delivery("alarm", {"name": "no-path", "meaning": "not heard", "up": 0})
+    assert asyncio.run(_rung([sys.executable, "-c", script], *flood, last, flood[0])) == []
+    told = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(one["name"], one.get("serial"), one.get("others")) for one in told] == [
+        ("challenged", 1, 200),
+        ("no-path", None, None),
+    ]
