@@ -253,7 +253,11 @@ STATUS_JSON_MAX: Final = 1_048_576
 """Size of one status answer on the operator socket."""
 
 LOG_EPOCHS_AHEAD_MAX: Final = 1_000
-"""How far above the newest log epoch known of a terminal the next one may lie. Beyond: the head is refused."""
+"""How far above the newest log epoch known of a terminal the next one may lie, and how far all of them together in one
+LOG_EPOCHS_INTERVAL. Beyond: the head is refused."""
+
+LOG_EPOCHS_INTERVAL: Final = 3_600_000
+"""How long after a log epoch lay too far ahead LOG_EPOCHS_AHEAD_MAX more are let in."""
 
 LEDGER_ALARMS_MAX: Final = 64
 """Alarms about one terminal's ledger in one run, of each of two kinds: another log, a contradiction. More: not told."""

@@ -10,7 +10,8 @@ from hotline.ledger.checkpoint import parse_checkpoint, parse_size
 from hotline.ledger.log import log_origin, split_origin
 from hotline.ledger.note import Ed25519Verifier, Note, decode_base64, open_note, parse_note
 from hotline.ledger.tree import HASH_SIZE
-from hotline.limits import SERIAL_MAX
+from hotline.limits import LOG_EPOCHS_AHEAD_MAX, LOG_EPOCHS_INTERVAL, SERIAL_MAX
+from hotline.machine import Instant
 from hotline.protocol.context import LogIdentity
 from hotline.protocol.statements import CHECKPOINT_MAX
 
@@ -48,10 +49,24 @@ def place_of(note: bytes, log: LogIdentity) -> tuple[int, int]:
     return found[1], checkpoint.size
 
 
-def check_epoch(epoch: int, last: int) -> None:
-    """Raises Untrusted('epoch') for a log epoch beyond `last`."""
-    if epoch > last:
-        raise Untrusted("epoch", str(epoch))
+class EpochPace:
+    """How fast the log epochs of one terminal may rise by what is shown: a thief of its key must not use them up.
+
+    What is refused today is let in later, as far as honest terminals may have been led meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._highest = 0
+        self._raised_at: int | None = None
+
+    def check(self, epoch: int, known: int, now: Instant) -> None:
+        """Raises Untrusted('epoch') for one too far above `known`, the newest; the next one never is."""
+        if epoch <= known + 1:
+            return
+        if epoch > self._highest and (self._raised_at is None or now.mono - self._raised_at >= LOG_EPOCHS_INTERVAL):
+            self._highest, self._raised_at = max(known, self._highest) + LOG_EPOCHS_AHEAD_MAX, now.mono
+        if epoch > self._highest:
+            raise Untrusted("epoch", str(epoch))
 
 
 def said_head(note: bytes, log: LogIdentity) -> dict[str, str | int]:

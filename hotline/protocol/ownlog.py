@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from hotline.civil import civil
-from hotline.errors import RemoteError
+from hotline.errors import RemoteError, Untrusted
 from hotline.ledger.cosignature import CosignatureVerifier, Ed25519CosignatureVerifier, check_cosignature, timestamp
 from hotline.ledger.log import FREEZE, LOG_EPOCH_MAX, OPEN, VOUCHED
 from hotline.ledger.note import Signature, parse_note
@@ -19,7 +19,7 @@ from hotline.limits import LOG_ENTRIES_MAX, QUORUM_PATIENCE, ROUNDS_KEPT, WITNES
 from hotline.machine import Instant, Put
 from hotline.protocol.context import Context
 from hotline.protocol.events import Cosigned, HeadSeen, Suspicion
-from hotline.protocol.heads import SignedHead, check_epoch, open_head
+from hotline.protocol.heads import EpochPace, SignedHead, open_head
 from hotline.protocol.tables import Row, Saved
 from hotline.wire.v1 import content_pb2
 
@@ -64,6 +64,7 @@ class OwnLog:
         self._foreign = [log.base for log in others if log not in ours]
         self.quorum_lost = False
         self._epoch = context.ledger.head().epoch
+        self._pace = EpochPace()
         self._quarter = ""
         self._answered: set[str] = set()
         """Witnesses that have shown what they hold."""
@@ -174,14 +175,16 @@ class OwnLog:
             self._ctx.record(VOUCHED, by=by)
 
     def seen(self, note: bytes, now: Instant) -> None:
-        """Somebody holds this head of ours. Raises RemoteError if we did not sign it, or no log can follow it."""
+        """Somebody holds this head of ours. Raises RemoteError if we did not sign it, or no log is to follow it now."""
         held = open_head(note, self._ctx.setup.local_log)
-        check_epoch(held.epoch, LOG_EPOCH_MAX - 1)
         head = self._ctx.ledger.head()
         if held.epoch < self._epoch:
             return
         if held.epoch == head.epoch and held.size <= head.size and self._root_at(held.size) == held.root:
             return
+        self._pace.check(held.epoch, self._epoch, now)
+        if held.epoch >= LOG_EPOCH_MAX:
+            raise Untrusted("epoch", str(held.epoch))
         self._begin("restored", held.epoch, now)
 
     def _root_at(self, size: int) -> bytes:
@@ -342,6 +345,8 @@ class OwnLog:
         full = head.size >= LOG_ENTRIES_MAX
         if head.epoch != self._epoch or not self.vouched or not (full or _quarter(now) > self._quarter):
             return
+        if self._epoch >= LOG_EPOCH_MAX:
+            return  # a log that is too long says more than one that nobody can read
         reason = "full" if full else "calendar"
         self._ctx.record(FREEZE, reason=reason)
         self._begin(reason, self._epoch, now)

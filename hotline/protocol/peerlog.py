@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from hotline.errors import RemoteError, Untrusted
 from hotline.ledger.note import parse_note
 from hotline.ledger.tree import verify_consistency
-from hotline.limits import CLAIMS_DELAY, CLAIMS_WAITING_MAX, LEDGER_ALARMS_MAX, LOG_EPOCHS_AHEAD_MAX, OLD_LOG_GRACE
+from hotline.limits import CLAIMS_DELAY, CLAIMS_WAITING_MAX, LEDGER_ALARMS_MAX, OLD_LOG_GRACE
 from hotline.machine import Instant, Put
 from hotline.protocol.context import Context
-from hotline.protocol.heads import SignedHead, check_epoch, open_head, place_of, said_head
+from hotline.protocol.heads import EpochPace, SignedHead, open_head, place_of, said_head
 from hotline.protocol.tables import Row, Saved
 from hotline.wire.v1 import content_pb2
 
@@ -50,6 +50,7 @@ class PeerLog:
         self._told = 0
         self._accused: set[tuple[int, int]] = set()
         self._new_logs = 0
+        self._pace = EpochPace()
         self._left_at = 0
         self._cosigned_at = self._reserved = 0
         """The last second that we have cosigned at, and the last one up to which we may before that is written down."""
@@ -169,7 +170,7 @@ class PeerLog:
         if self.linked is not None and head.epoch < self.linked.epoch:
             return False
         if self.linked is not None:
-            check_epoch(head.epoch, self.linked.epoch + LOG_EPOCHS_AHEAD_MAX)
+            self._pace.check(head.epoch, self.linked.epoch, now)
         if self.linked is None or head.epoch > self.linked.epoch:
             self._new_log(head, now)
         elif self.seen is None or head.size > self.seen.size:

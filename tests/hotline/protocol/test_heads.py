@@ -13,9 +13,10 @@ from hotline.crypto.signing import SigningKey
 from hotline.errors import RemoteError
 from hotline.ledger.checkpoint import Checkpoint, sign_checkpoint
 from hotline.ledger.note import Ed25519Signer
-from hotline.limits import SERIAL_MAX
+from hotline.limits import LOG_EPOCHS_AHEAD_MAX, LOG_EPOCHS_INTERVAL, SERIAL_MAX
+from hotline.machine import Instant
 from hotline.protocol.context import LogIdentity
-from hotline.protocol.heads import open_head, place_of, said_head
+from hotline.protocol.heads import EpochPace, open_head, place_of, said_head
 from hotline.protocol.statements import CHECKPOINT_MAX
 
 KEY = SigningKey(b"k" * 32)
@@ -84,3 +85,24 @@ def test_whatever_comes_it_raises_nothing(spoilt: bytes | tuple[int, bytes]) -> 
     except RemoteError:
         return
     assert (said["peer_log_epoch"], said["peer_size"]) == place
+
+
+def test_log_epochs_rise_so_far_at_once_and_as_far_again_an_hour_later() -> None:
+    """A thief would use the numbers up, or lead two honest terminals apart for ever (docs/protocol.md 13.6)."""
+    pace, most = EpochPace(), LOG_EPOCHS_AHEAD_MAX
+
+    def taken(epoch: int, known: int, mono: int) -> bool:
+        with contextlib.suppress(RemoteError):
+            pace.check(epoch, known, Instant(mono, 0))
+            return True
+        return False
+
+    assert not taken(5 + most + 1, 5, 0)
+    assert taken(5 + most, 5, 0)
+    later = LOG_EPOCHS_INTERVAL
+    assert not taken(5 + most + 2, 5 + most, later - 1)
+    assert taken(5 + most + 1, 5 + most, later - 1), "the next one always"
+    assert not taken(5 + 2 * most + 1, 5, later)
+    assert taken(5 + 2 * most, 5, later), "whoever was led on is followed"
+    assert taken(10 * most, 9 * most, 2 * later), "the bound is above what is known now"
+    assert not taken(10 * most + 1, 9 * most, 3 * later - 1)

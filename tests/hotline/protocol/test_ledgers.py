@@ -20,7 +20,7 @@ from hotline.ledger.cosignature import (
     check_cosignature,
     timestamp,
 )
-from hotline.ledger.log import log_origin
+from hotline.ledger.log import LOG_EPOCH_MAX, log_origin
 from hotline.ledger.note import Ed25519Signer, Signature, parse_note
 from hotline.ledger.policy import parse_policy
 from hotline.ledger.record import parse_leaf
@@ -581,8 +581,9 @@ def test_a_thief_can_use_up_no_log_epochs() -> None:
         pair.run(2_000)
     assert pair.alpha.refusals() == ["checkpoint-epoch"] * 4
     assert peer_alarms(pair) == []
-    pair.bravo.step(HeadSeen("w1", forged(pair.bravo, 1, epoch=999_999_999)))
-    assert pair.bravo.refusals() == ["checkpoint-epoch"]
+    for epoch in (999_999_999, 999_999_998, LOG_EPOCHS_AHEAD_MAX + 2):
+        pair.bravo.step(HeadSeen("w1", forged(pair.bravo, 1, epoch=epoch)))
+    assert pair.bravo.refusals() == ["checkpoint-epoch"] * 3
     assert pair.bravo.memory.log.epoch == 1
     say(pair, content_pb2.LogExchange(checkpoint=forged(pair.bravo, 1, epoch=LOG_EPOCHS_AHEAD_MAX + 1)))
     pair.run(2 * WITNESS_INTERVAL)
@@ -590,6 +591,36 @@ def test_a_thief_can_use_up_no_log_epochs() -> None:
     linked = pair.alpha.endpoint.peer_log.linked
     assert linked is not None
     assert linked.epoch == LOG_EPOCHS_AHEAD_MAX + 2
+
+
+def test_one_head_of_a_thief_leads_no_terminal_to_the_end_of_its_log_epochs() -> None:
+    """A lying peer could show it: nobody would take the log that follows, and a quarter later none would (13.6)."""
+    # docs/protocol.md 13.6
+    pair = Pair().open()
+    for _ in range(3):
+        say(pair, content_pb2.LogExchange(seen=forged(pair.alpha, 1, epoch=999_999_998), answered=True))
+        pair.run(1_000)
+    assert pair.alpha.refusals() == ["checkpoint-epoch"] * 3
+    for party in (pair.alpha, pair.bravo):
+        party.offset += 95 * DAY
+    pair.run(2 * WITNESS_INTERVAL)
+    linked = pair.bravo.endpoint.peer_log.linked
+    assert linked is not None
+    assert (pair.alpha.memory.log.epoch, linked.epoch) == (2, 2)
+
+
+def test_after_the_last_log_epoch_no_log_is_begun() -> None:
+    """Its number could be read nowhere, and the terminal would not start (docs/protocol.md 13.6, 13.14)."""
+    pair = Pair()
+    pair.alpha.suspicion = Suspicion("restored", LOG_EPOCH_MAX - 1)
+    pair.open()
+    assert pair.alpha.memory.log.epoch == LOG_EPOCH_MAX
+    pair.alpha.step(HeadSeen("w1", forged(pair.alpha, 900, epoch=LOG_EPOCH_MAX)))
+    assert pair.alpha.refusals() == ["checkpoint-epoch"]
+    pair.alpha.offset += 95 * DAY
+    pair.run(2 * WITNESS_INTERVAL)
+    assert pair.alpha.memory.log.epoch == pair.alpha.endpoint.own_log.epoch == LOG_EPOCH_MAX
+    assert pair.bravo.refusals() == []
 
 
 def test_a_log_is_closed_at_the_end_of_a_quarter() -> None:
