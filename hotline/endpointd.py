@@ -213,7 +213,8 @@ class EndpointDaemon:
         witnesses = () if policy is None else policy.witnesses
         if self._world.submitter is None or witnesses != self._witnesses:
             former, self._witnesses = self._world.submitter, witnesses
-            submitter = Submitter(witnesses, self._log_identity.base, self.store.consistency, self.driver.post)
+            driver, prove = self.driver, self.store.consistency_of
+            submitter = Submitter(witnesses, self._log_identity.base, prove, driver.post, driver.fail)
             self._world.submitter = submitter
             if former is not None:
                 self._later(former.close())

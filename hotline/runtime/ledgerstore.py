@@ -160,6 +160,6 @@ def root_at(database: sqlite3.Connection, size: int, table: str = "entry") -> by
     return Frontier(size, nodes).root()
 
 
-def consistency(database: sqlite3.Connection, old: int, new: int) -> list[bytes]:
-    """Consistency proof between two sizes of the current log. Raises StorageError, ValueError."""
-    return consistency_proof(old, new, lambda level, position: read_node(database, level, position))
+def consistency(database: sqlite3.Connection, old: int, new: int, table: str = "entry") -> list[bytes]:
+    """Consistency proof between two sizes of a log. Raises StorageError, ValueError."""
+    return consistency_proof(old, new, lambda level, position: read_node(database, level, position, table))

@@ -25,7 +25,7 @@ from hotline.ledger.tree import Frontier
 from hotline.machine import Change, Instant, Output, Put
 from hotline.protocol.tables import TABLES, Head, scoped, shape
 from hotline.runtime.contentkeys import ContentKeys, spell_openings
-from hotline.runtime.ledgerstore import LEDGER_SCHEMA, Loaded, append, consistency, head_of, load, root_at
+from hotline.runtime.ledgerstore import LEDGER_SCHEMA, Loaded, append, consistency, head_of, load, log_table, root_at
 from hotline.runtime.lookups import CONTENT, SEALED, Lookups, label, show_party
 from hotline.runtime.tidying import Tidier
 
@@ -304,6 +304,14 @@ class EndpointStore(Lookups):
     def consistency(self, old: int, new: int) -> list[bytes]:
         """Consistency proof between two sizes of the current log. Raises StorageError, ValueError."""
         return consistency(self._reader, old, new)
+
+    def consistency_of(self, epoch: int, old: int, new: int) -> list[bytes]:
+        """The same of any log epoch: a head of a log that was left meanwhile may still be on its way."""
+        self._reader.execute("BEGIN")  # a commit that begins a new log renames the tables
+        try:
+            return consistency(self._reader, old, new, log_table(self._reader, epoch))
+        finally:
+            self._reader.execute("ROLLBACK")
 
     # --- for people --------------------------------------------------------------------------------------------------
 

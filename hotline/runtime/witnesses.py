@@ -30,8 +30,8 @@ SIZE_TYPE: Final = "text/x.tlog.size"
 _SIZE: Final = re.compile(rb"[0-9]{1,20}\s*")
 GivenT = TypeVar("GivenT")
 AnswerT = TypeVar("AnswerT")
-Prove = Callable[[int, int], Sequence[bytes]]
-"""Consistency proof between two sizes of our current log."""
+Prove = Callable[[int, int, int], Sequence[bytes]]
+"""Consistency proof of a log epoch of ours between two sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +125,20 @@ class Submitter:
     """Every witness of the policy that has an address, each on its own, none in the way of another."""
 
     def __init__(
-        self, witnesses: Sequence[PolicyWitness], base: str, prove: Prove, post: Callable[[HeadSeen | Cosigned], None]
+        self,
+        witnesses: Sequence[PolicyWitness],
+        base: str,
+        prove: Prove,
+        post: Callable[[HeadSeen | Cosigned], None],
+        fail: Callable[[BaseException], None],
     ) -> None:
+        """`fail` is told of what goes wrong here; what goes wrong at a witness is written down and tried again."""
         self._clients = {one.name: WitnessClient(one.url) for one in witnesses if one.url}
         self._known = {name: _Known() for name in self._clients}
         self._base = base
         self._prove = prove
         self._post = post
+        self._fail = fail
         self._log = get_logger("witnesses")
         self._running: dict[str, asyncio.Task[None]] = {}
         self._loop = asyncio.get_running_loop()
@@ -160,7 +167,8 @@ class Submitter:
         error = task.exception()
         known = self._known[name]
         if error is not None and not isinstance(error, OSError | http.client.HTTPException):
-            raise error
+            self._fail(error)
+            return
         if (error is not None) != known.failing:
             known.failing = error is not None
             if error is not None:
@@ -175,8 +183,10 @@ class Submitter:
         def run() -> None:
             try:
                 tell = partial(done.set_result, work(given))
-            except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            except (OSError, http.client.HTTPException) as error:
                 tell = partial(done.set_exception, error)
+            except Exception as error:  # noqa: BLE001 - whatever a witness makes of HTTP is no fault of ours
+                tell = partial(done.set_exception, http.client.HTTPException(f"{type(error).__name__}: {error}"))
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(lambda: done.done() or tell())
 
@@ -196,7 +206,7 @@ class Submitter:
                 # It has seen more of us than this head: if more than there is, the machine must know.
                 await self._ask(name, epoch)
                 return
-            proof = self._prove(known.size, size) if 0 < known.size < size else ()
+            proof = self._prove(epoch, known.size, size) if 0 < known.size < size else ()
             request = AddCheckpoint(known.size, tuple(proof), note).encode()
             answer = await self._in_thread(self._clients[name].add_checkpoint, request)
             if answer.status == Status.OK:

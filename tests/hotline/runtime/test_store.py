@@ -18,6 +18,7 @@ from hotline.drill.simulator.disk import Disk
 from hotline.drill.simulator.shelf import Shelf
 from hotline.errors import ConfigError, StorageError
 from hotline.ledger.note import Ed25519Verifier
+from hotline.ledger.tree import verify_consistency
 from hotline.ledger.verify import Outcome, Verdict, verify_log
 from hotline.machine import Delete, Instant, Output, Plane, Put, Record
 from hotline.protocol.tables import NO_RUNG, TABLES, History
@@ -235,6 +236,24 @@ DESTROY = Output(changes=[Delete("prekey", {"generation": 1})])
 
 def _files_with(secret: bytes, folder: Path) -> list[str]:
     return [file.name for file in sorted(folder.iterdir()) if file.is_file() and secret in file.read_bytes()]
+
+
+def test_a_log_that_was_left_can_still_be_proved_to_have_grown(tmp_path: Path) -> None:
+    """A head on its way to a witness would be proved by another log: it would stand there as a contradiction of ours
+    (docs/protocol.md 13.7).
+    """
+    with opened(tmp_path) as store:
+        store.commit([statement(1)], NOW)
+        small = store.head()
+        store.commit([statement(number) for number in range(2, 8)], NOW)
+        large = store.head()
+        store.commit([Output(records=[Record("log.open", {"log_epoch": 4, "reason": "restored"})])], NOW)
+        store.commit([statement(8)], NOW)
+        proof = store.consistency_of(1, small.size, large.size)
+        verify_consistency(small.size, large.size, proof, small.root, large.root)
+        assert store.consistency_of(4, 1, 2) == store.consistency(1, 2)
+        with pytest.raises(StorageError):
+            store.consistency(small.size, large.size)
 
 
 @pytest.mark.parametrize("moved", [False, True])

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from hotline.errors import StorageError
 from hotline.ledger.policy import PolicyWitness
 from hotline.ledger.tree import consistency_proof
 from hotline.ledger.witness import parse_add_checkpoint
 from hotline.limits import WITNESS_SILENCE
 from hotline.protocol.events import Cosigned, HeadSeen
-from hotline.runtime.witnesses import Submitter, WitnessClient
+from hotline.runtime.witnesses import Answer, Submitter, WitnessClient
 from tests.hotline.ledger.specimen import BASE
 from tests.hotline.ledger.test_witness import LOG
 from tests.relay.test_witness import ED, Site, running
@@ -29,7 +30,8 @@ def note(size: int) -> bytes:
     return parse_add_checkpoint(LOG.request(0, size)).note
 
 
-def prove(old: int, new: int) -> list[bytes]:
+def prove(epoch: int, old: int, new: int) -> list[bytes]:
+    assert epoch == 1
     return consistency_proof(old, new, lambda level, position: LOG.nodes[level, position])
 
 
@@ -38,7 +40,9 @@ class Rig:
 
     def __init__(self, url: str) -> None:
         self.told: list[HeadSeen | Cosigned] = []
-        self.submitter = Submitter([PolicyWitness("w1", ED.verifier, url)], BASE, prove, self.told.append)
+        self.failures: list[BaseException] = []
+        policy = [PolicyWitness("w1", ED.verifier, url)]
+        self.submitter = Submitter(policy, BASE, prove, self.told.append, self.failures.append)
 
     async def submit(self, size: int) -> None:
         self.submitter.submit(note(size), 1, size)
@@ -103,6 +107,32 @@ async def test_a_witness_that_is_away_is_asked_again(site: Site) -> None:
     assert [type(event) for event in rig.told] == [Cosigned]
     assert not rig.submitter._known["w1"].failing
     await rig.submitter.close()
+
+
+async def test_what_fails_here_stops_the_daemon(rig: Rig) -> None:
+    """A store that cannot be read any more would be an unread line of asyncio's, and no head be witnessed again
+    (docs/protocol.md 3.8).
+    """
+
+    def broken(epoch: int, old: int, new: int) -> list[bytes]:
+        raise StorageError("a tree node is missing")
+
+    await rig.submit(5)
+    rig.submitter._prove = broken
+    await rig.submit(12)
+    assert [str(error) for error in rig.failures] == ["a tree node is missing"]
+
+
+async def test_whatever_a_witness_makes_of_http_stops_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A witness that finds a hole in a library could end every terminal (docs/protocol.md 13.7)."""
+
+    def odd(request: bytes) -> Answer:
+        raise ValueError("no such number")
+
+    monkeypatch.setattr(rig.submitter._clients["w1"], "add_checkpoint", odd)
+    await rig.submit(5)
+    assert rig.failures == []
+    assert rig.submitter._known["w1"].failing
 
 
 @pytest.mark.parametrize(
