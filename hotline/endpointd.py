@@ -101,10 +101,29 @@ class EndpointDaemon:
         socket = config.operator.socket
         windows = {"": socket} | {party: socket.with_name(f"{socket.name}.{party}") for party in self.members}
         self._gates = [
-            Gate(path, officers, partial(self._make_service, party), self.health) for party, path in windows.items()
+            Gate(path, officers, partial(self._make_service, party), self.health, is_named=self._is_named)
+            for party, path in windows.items()
         ]
+        self._strangers: set[str] = set()
         self._world.on_path = self._tell_health
         self._world.on_charter = self._stand
+
+    def _is_named(self, officer: str) -> bool:
+        """Whether he is an officer of our party by the charter in force."""
+        charter = self.endpoint.context.setup.standing or self._materials.charter
+        return any((one.party, one.name) == (self._config.party, officer) for one in charter.officers)
+
+    def _tell_strangers(self) -> None:
+        """Of officers who stand in the configuration alone, once for each charter that does not name them."""
+        strangers = {one.name for one in self._config.operator.officer if not self._is_named(one.name)}
+        for name in sorted(strangers - self._strangers):
+            meaning = (
+                "the charter in force does not name him: he may look, and neither send nor read (docs/protocol.md 14.1)"
+            )
+            get_logger("endpoint").warning("officer", name=name, meaning=meaning)
+            for gate in self._gates:
+                gate.turn_out(name)
+        self._strangers = strangers
 
     def _tell_health(self) -> None:
         """The service `hotline.peer` serves while the peer answers on some path."""
@@ -188,6 +207,7 @@ class EndpointDaemon:
 
     def _stand(self) -> None:
         """Dial the relays, and ask the witnesses, of the charter in force and of the next one; no others."""
+        self._tell_strangers()
         own = OwnTls(self._materials.secret.tls_private_pem, self._materials.secret.tls_certificate_der)
         wanted = {}
         relays = self.endpoint.charters.relays

@@ -88,6 +88,7 @@ class ContentKeys:
         key = self._entropy(KEY_SIZE)
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(self._folder.parent)  # else a power cut takes the folder, and leaves what its keys have sealed
             write_new(self._path(period), storage_seal(self._storage, f"content/{period}", key, self._entropy), 0o600)
         except (OSError, KeyFileError) as error:
             raise StorageError(f"{self._path(period)}: cannot be made ({error})") from error

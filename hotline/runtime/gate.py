@@ -48,12 +48,15 @@ class Gate:
         make_service: MakeService,
         health: health_pb2_grpc.HealthServicer | None = None,
         mode: int = 0o660,
+        is_named: Callable[[str], bool] = lambda _: True,
     ) -> None:
+        """`is_named` says whether the charter in force names an officer: who comes as another one is none."""
         self._path = path
         self._officers = officers
         self._make_service = make_service
         self._health = health
         self._mode = mode
+        self._is_named = is_named
         self._inner = path.with_name(path.name + ".d")
         self._servers: dict[str | None, grpc.aio.Server] = {}
         self._listener: asyncio.AbstractServer | None = None
@@ -111,6 +114,11 @@ class Gate:
         if self._listener is not None or self._servers:  # else it may be another daemon's
             shutil.rmtree(self._inner, ignore_errors=True)
 
+    def turn_out(self, officer: str) -> None:
+        """End the connections of one whom the charter does not name any more."""
+        for task in [task for task, uid in self._passing.items() if self._officers.get(uid) == officer]:
+            task.cancel()
+
     def _socket_of(self, officer: str | None) -> Path:
         names = [None, *sorted(set(self._officers.values()))]
         return self._inner / str(names.index(officer))
@@ -121,7 +129,9 @@ class Gate:
         try:
             uid = _peer_uid(writer.get_extra_info("socket"))
             self._count(task, uid)
-            inner_reader, inner_writer = await asyncio.open_unix_connection(self._socket_of(self._officers.get(uid)))
+            officer = self._officers.get(uid)
+            server = self._socket_of(officer if officer is not None and self._is_named(officer) else None)
+            inner_reader, inner_writer = await asyncio.open_unix_connection(server)
             await _join(reader, writer, inner_reader, inner_writer)
             writer.close()
             with contextlib.suppress(OSError):

@@ -22,6 +22,7 @@ from hotline.ledger.tree import verify_consistency
 from hotline.ledger.verify import Outcome, Verdict, verify_log
 from hotline.machine import Delete, Instant, Output, Plane, Put, Record
 from hotline.protocol.tables import NO_RUNG, TABLES, History
+from hotline.runtime import contentkeys as contentkeys_module
 from hotline.runtime import store as store_module
 from hotline.runtime.contentkeys import ContentKeys
 from hotline.runtime.recordfiles import open_record
@@ -199,6 +200,7 @@ def test_the_ledger_only_grows(tmp_path: Path, sql: str) -> None:
 
 def test_durability_is_asked_for_and_read_back(tmp_path: Path) -> None:
     """With Python's default settings 31 of 40 power cuts lose the last acknowledged statement."""
+    (tmp_path / "ledger.db").touch(0o600)
     connection = connect(tmp_path / "ledger.db")
     with contextlib.closing(connection):
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -337,6 +339,45 @@ def test_writing_over_cuts_no_file_that_did_not_grow(tmp_path: Path) -> None:
             store.commit([_prekey(generation)], NOW)
             store.commit([Output(changes=[Delete("prekey", {"generation": generation})])], NOW)
         assert asked == ["PRAGMA wal_checkpoint(RESTART)"] * 5
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o622])
+def test_a_store_that_others_can_read_is_not_served(tmp_path: Path, mode: int) -> None:
+    """A backup that was put back as it comes would be read by every user of the machine (docs/protocol.md 13.3)."""
+    with opened(tmp_path) as store:
+        store.commit([statement(1)], NOW)
+    database = tmp_path / "ledger.db"
+    database.chmod(mode)
+    with pytest.raises(ConfigError, match=f"others can read it \\(mode {mode:04o}\\); chmod 600 "):
+        open_store(tmp_path)
+    database.chmod(0o600)
+    with opened(tmp_path) as store:
+        assert store.head().size == 1
+
+
+def test_a_store_of_somebody_else_is_not_served(tmp_path: Path) -> None:
+    """Whoever it belongs to could read it, and change it under the daemon (docs/protocol.md 13.3)."""
+    with opened(tmp_path):
+        pass
+    if os.geteuid():
+        pytest.skip("only root gives files away")
+    os.chown(tmp_path / "ledger.db", 12_345, 12_345)
+    with pytest.raises(ConfigError, match="belongs to another user"):
+        open_store(tmp_path)
+
+
+def test_a_power_cut_after_the_first_start_leaves_the_store_and_its_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names of their folders would be gone, and with them what was acknowledged (docs/protocol.md 3.4, 13.4)."""
+    synced: list[Path] = []
+    for module in (store_module, contentkeys_module):
+        monkeypatch.setattr(module, "sync_folder", synced.append)
+    with opened(tmp_path / "store") as store:
+        assert synced[0] == tmp_path
+        synced.clear()
+        store.keys.seal("x", b"y", NOW.wall)
+        assert synced == [tmp_path / "store"]
 
 
 def test_a_power_cut_after_the_deletion_leaves_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
