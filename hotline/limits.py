@@ -51,8 +51,7 @@ LOOK_AHEAD_MAX: Final = 16_384
 LOOK_AHEAD_INTERVAL. Beyond: not opened, and a key request is sent."""
 
 OPENERS_TRIED_MAX: Final = 24
-"""Openers that came over one path and are tried, each with one prekey and for one plane, in one LOOK_AHEAD_INTERVAL
-while nothing opens by one. Beyond: not opened."""
+"""Openers of one path, by prekey and plane, that are tried in vain in one LOOK_AHEAD_INTERVAL. More: not opened."""
 
 LOOK_AHEAD_INTERVAL: Final = 1_000
 """For how long both are counted together."""
@@ -253,8 +252,7 @@ STATUS_JSON_MAX: Final = 1_048_576
 """Size of one status answer on the operator socket."""
 
 LOG_EPOCHS_AHEAD_MAX: Final = 1_000
-"""How far above the newest log epoch known of a terminal the next one may lie, and how far all of them together in one
-LOG_EPOCHS_INTERVAL. Beyond: the head is refused."""
+"""How far above the newest log epoch known of a terminal the next one may lie. Beyond: the head is refused."""
 
 LOG_EPOCHS_INTERVAL: Final = 3_600_000
 """How long after a log epoch lay too far ahead LOG_EPOCHS_AHEAD_MAX more are let in."""

@@ -49,6 +49,12 @@ def place_of(note: bytes, log: LogIdentity) -> tuple[int, int]:
     return found[1], checkpoint.size
 
 
+def check_epoch(epoch: int, last: int) -> None:
+    """Raises Untrusted('epoch') for a log epoch beyond `last`."""
+    if epoch > last:
+        raise Untrusted("epoch", str(epoch))
+
+
 class EpochPace:
     """How fast the log epochs of one terminal may rise by what is shown: a thief of its key must not use them up.
 
@@ -65,8 +71,7 @@ class EpochPace:
             return
         if epoch > self._highest and (self._raised_at is None or now.mono - self._raised_at >= LOG_EPOCHS_INTERVAL):
             self._highest, self._raised_at = max(known, self._highest) + LOG_EPOCHS_AHEAD_MAX, now.mono
-        if epoch > self._highest:
-            raise Untrusted("epoch", str(epoch))
+        check_epoch(epoch, self._highest)
 
 
 def said_head(note: bytes, log: LogIdentity) -> dict[str, str | int]:

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from hotline.civil import civil
-from hotline.errors import RemoteError, Untrusted
+from hotline.errors import RemoteError
 from hotline.ledger.cosignature import CosignatureVerifier, Ed25519CosignatureVerifier, check_cosignature, timestamp
 from hotline.ledger.log import FREEZE, LOG_EPOCH_MAX, OPEN, VOUCHED
 from hotline.ledger.note import Signature, parse_note
@@ -19,7 +19,7 @@ from hotline.limits import LOG_ENTRIES_MAX, QUORUM_PATIENCE, ROUNDS_KEPT, WITNES
 from hotline.machine import Instant, Put
 from hotline.protocol.context import Context
 from hotline.protocol.events import Cosigned, HeadSeen, Suspicion
-from hotline.protocol.heads import EpochPace, SignedHead, open_head
+from hotline.protocol.heads import EpochPace, SignedHead, check_epoch, open_head
 from hotline.protocol.tables import Row, Saved
 from hotline.wire.v1 import content_pb2
 
@@ -183,8 +183,7 @@ class OwnLog:
         if held.epoch == head.epoch and held.size <= head.size and self._root_at(held.size) == held.root:
             return
         self._pace.check(held.epoch, self._epoch, now)
-        if held.epoch >= LOG_EPOCH_MAX:
-            raise Untrusted("epoch", str(held.epoch))
+        check_epoch(held.epoch, LOG_EPOCH_MAX - 1)
         self._begin("restored", held.epoch, now)
 
     def _root_at(self, size: int) -> bytes:
