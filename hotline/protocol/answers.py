@@ -12,7 +12,6 @@ from hotline.protocol.again import Again
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
-from hotline.protocol.credence import Credence
 from hotline.protocol.custody import read_custody
 from hotline.protocol.entries import said
 from hotline.protocol.heads import said_head
@@ -51,7 +50,7 @@ class Answers:
         self._promises = promises
         self._challenges = challenges
         self._told_restored: set[Plane] = set()
-        self._credence = Credence(context)
+        self._credence = context.credence
         self._moves: dict[tuple[Plane, int], int] = {}
         """Of several parties: new serials that statements took on this terminal's word, by the first one."""
 

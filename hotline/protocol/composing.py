@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hotline.errors import LocalError, PolicyError, TextError
-from hotline.limits import OUTBOX_BYTES_MAX, TIME_MAX
+from hotline.limits import OUTBOX_BYTES_MAX, SERIAL_MAX, TIME_MAX
 from hotline.machine import Plane
 from hotline.protocol import modes
 from hotline.protocol.addressees import add_addressees
@@ -104,6 +104,10 @@ def check_room(ctx: Context, plane: Plane) -> None:
     """Raises LocalError while the outbox takes no more: of several parties, that of none."""
     if not ctx.standing.active:
         raise LocalError("this terminal stands by, another one speaks for its party: nothing was queued")
+    if ctx.outboxes[plane].last_serial >= SERIAL_MAX:
+        raise LocalError(
+            "no serial is left on this plane: nothing was queued; only under a new charter they begin anew"
+        )
     every = (ctx, *ctx.fellows)
     if all(is_full(one, plane) for one in every):
         waiting = min(line.outboxes[plane].owed for one in every for line in one.peers)

@@ -11,9 +11,10 @@ from hotline.charter.profiles import Profile
 from hotline.crypto.signing import SigningKey
 from hotline.ledger.cosignature import Ed25519Cosigner
 from hotline.ledger.policy import Policy
-from hotline.limits import REFUSALS_RECORDED_PER_MINUTE, UNREAD_SHOWN_MAX
+from hotline.limits import REFUSALS_RECORDED_PER_MINUTE, SERIAL_MAX, UNREAD_SHOWN_MAX
 from hotline.machine import Delivery, Entropy, Instant, Output, Plane, Private, Put, Record, Transmission
 from hotline.protocol.bell import Bell
+from hotline.protocol.credence import Credence
 from hotline.protocol.inbox import Inbox
 from hotline.protocol.lately import remember
 from hotline.protocol.nonpapers import Name, NonPapers, is_sealed
@@ -170,6 +171,8 @@ class Context:
         self.peer = PeerView()
         self.reads = LadderReceipts()
         self.unread: dict[Plane, dict[int, bytes]] = {plane: {} for plane in Plane}
+        self.credence = Credence(self)
+        """How far the other end is believed of serials that nobody has told us of."""
         self.passed_over = dict.fromkeys(Plane, 0)
         """Serials of ours that this run has passed over on the word of this party."""
         counters = {str(row["name"]): row["value"] for row in saved.rows("counter")}
@@ -181,7 +184,8 @@ class Context:
                 for precedence in content_pb2.Precedence.values()
                 for line in (precedence, precedence + BESIDE)
             }
-            self.outboxes[plane] = Outbox(_number(counters.get(f"sent:{plane}")), last)
+            # A row of an earlier program may end beyond all serials: a beat that says so is refused (10.11).
+            self.outboxes[plane] = Outbox(min(_number(counters.get(f"sent:{plane}")), SERIAL_MAX), last)
             self.inboxes[plane] = Inbox(_number(counters.get(f"through:{plane}")), _lookup(history, plane))
         self.out = Output()
         self.objectives, self.bell = Objectives(self), Bell()

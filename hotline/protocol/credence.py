@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hotline.limits import SERIAL_SKIP_MAX, SUMMARY_INTERVAL
 from hotline.machine import Instant, Plane
-from hotline.protocol.context import Context
+
+if TYPE_CHECKING:
+    from hotline.protocol.context import Context
 
 
 class Credence:
@@ -18,7 +22,9 @@ class Credence:
 
     def believes(self, plane: Plane, serial: int, now: Instant, *, hearsay: bool = False) -> bool:
         """Whether all serials up to here may be passed over; if not, people are told once, but of no mere hearsay."""
-        ctx, beyond = self._ctx, max(0, serial - self._ctx.outboxes[plane].last_serial)
+        ctx = self._ctx
+        # Of the first line: a question to a sibling raises what is known on that sibling's own line (23.4).
+        beyond = max(0, serial - ctx.lines[0].outboxes[plane].last_serial)
         since, skipped = self._skipped.get(plane, (now.mono, 0))
         if ctx.fellows:  # what one of several makes up all the others get: so much in a run, whoever says it (26.16)
             skipped = sum(one.passed_over[plane] for one in (ctx, *ctx.fellows))

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Final
 
 from hotline.errors import Malformed
-from hotline.limits import SERIAL_SKIP_MAX
 from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol.branding import has_our_authority
 from hotline.protocol.challenges import Challenges
@@ -88,8 +87,7 @@ class Mirror:
         """A sibling tells a statement of our party. Raises Malformed."""
         ctx, plane, local = self._ctx, opened.plane, self._setup.local
         statement = read_statement(opened.inner.content, plane, local.party, self._setup.remote.party)
-        heard = [line.peer.received_through[plane] for line in ctx.peers]
-        if statement.serial > max(ctx.outboxes[plane].last_serial, *heard) + SERIAL_SKIP_MAX:
+        if not line.credence.believes(plane, statement.serial - 1, now, hearsay=True):
             raise Malformed("serial", "of a row that nobody else knows")
         ends = Ends(self._setup.charter, opened.author, local.number)
         name = statement_hash(plane, ends, opened.inner.content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from hotline.errors import LocalError
+from hotline.limits import SERIAL_MAX
 from hotline.machine import Instant, Plane, Put, Reply, RequestId
 from hotline.protocol import modes
 from hotline.protocol.composing import check_authority, code_of, compose, is_full
@@ -54,6 +55,8 @@ class Sending:
         for row in saved.rows("outbox"):
             plane, serial = Plane(str(row["plane"])), row["serial"]
             assert isinstance(serial, int)
+            if serial > SERIAL_MAX:
+                continue  # an earlier program gave it out: no terminal takes anything under it
             stored = self._ctx.history.sent(plane, serial)
             if stored is None and self._ctx.sibling:
                 continue

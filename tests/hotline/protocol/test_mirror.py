@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from hotline.limits import MIRROR_BATCH, SERIAL_MAX, SERIAL_SKIP_MAX
+from hotline.limits import MIRROR_BATCH, SERIAL_MAX, SERIAL_SKIP_MAX, SUMMARY_INTERVAL
 from hotline.machine import Output, Plane, RequestId, Transmission
 from hotline.protocol.copies import DOUBTS_ANSWERED_MAX
 from hotline.protocol.events import Translate
@@ -221,14 +221,15 @@ def test_a_sibling_is_believed_within_a_row_that_somebody_can_know(four: Quartet
     four.part((four.alt, four.bravo), (four.alt, four.beside), (four.alpha, four.bravo), (four.alpha, four.beside))
     four.alpha.start()
     four.run(3_000)
-    for beyond, last in ((0, SERIAL_SKIP_MAX), (0, 2 * SERIAL_SKIP_MAX), (1, 2 * SERIAL_SKIP_MAX)):
-        four.alt.endpoint.context.raise_serial(
-            REAL, four.alpha.endpoint.context.outboxes[REAL].last_serial + SERIAL_SKIP_MAX + beyond - 1
-        )
+    once = SERIAL_SKIP_MAX + 1  # what is passed over, and the statement
+    for over, last in ((SERIAL_SKIP_MAX, once), (SERIAL_SKIP_MAX, 2 * once), (SERIAL_SKIP_MAX + 1, 2 * once)):
+        known = four.alpha.endpoint.context.outboxes[REAL].last_serial
+        four.alt.endpoint.context.raise_serial(REAL, known + over)
         assert four.alt.submit("x").ok
         four.run(300)
         assert four.alpha.endpoint.context.outboxes[REAL].last_serial == last
-        assert ("serial" in four.alpha.refusals()) == bool(beyond)
+        assert ("serial" in four.alpha.refusals()) == (over > SERIAL_SKIP_MAX)
+        four.time += SUMMARY_INTERVAL
     four.alt.lies = four.alpha.lies = True
     four.alt.kill()
 

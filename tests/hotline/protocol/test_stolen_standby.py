@@ -1,0 +1,144 @@
+"""A thief of the key of a terminal that stands by: what it can take from its party, alone or with a peer that lies."""
+
+from __future__ import annotations
+
+import pytest
+
+from hotline.limits import SERIAL_MAX, SERIAL_SKIP_MAX, SUMMARY_INTERVAL
+from hotline.machine import Output, Plane, RequestId
+from hotline.protocol.events import SendTest
+from hotline.wire.codec import encode, envelope_frame
+from hotline.wire.inner import ContentType
+from hotline.wire.v1 import content_pb2
+from tests.hotline.protocol.pair import ROUTINE, WALL, Pair
+from tests.hotline.protocol.quartet import Quartet, Terminal
+
+REAL = Plane.REAL
+Said = content_pb2.Statement | content_pb2.Heartbeat | content_pb2.Receipt
+
+
+@pytest.fixture
+def four() -> Quartet:
+    return Quartet().open()
+
+
+def statement(sender: Terminal, serial: int, text: str = "x", **more: object) -> content_pb2.Statement:
+    """A ROUTINE of the sender's party, unless `more` says otherwise."""
+    to = "BRAVO" if sender.name == "ALPHA" else "ALPHA"
+    said = content_pb2.Statement(
+        serial=serial,
+        precedence=ROUTINE,
+        kind=content_pb2.STATEMENT_KIND_TEXT,
+        language="en",
+        direction=content_pb2.DIRECTION_LTR,
+        from_party=sender.name,
+        to_party=to,
+        text=text,
+        body_salt=bytes(range(32)),
+        composed_ms=WALL,
+        drafter="thief",
+        valid_for_ms=10**8,
+    )
+    for name, value in more.items():
+        setattr(said, name, value)
+    return said
+
+
+def tell(thief: Terminal, to: Terminal, said: Said) -> Output:
+    """With the thief's key, whatever its machine would say."""
+    thief.lies = True
+    line = next(line for line in thief.endpoint.context.lines if line.setup.remote.number == to.number)
+    kinds = {content_pb2.Statement: ContentType.STATEMENT, content_pb2.Receipt: ContentType.RECEIPT}
+    kind = kinds.get(type(said), ContentType.HEARTBEAT)
+    inner = line.session.sign(kind, REAL, encode(said))
+    return to.hear("relay-1", envelope_frame(line.session.seal(REAL, inner, transient=kind is ContentType.HEARTBEAT)))
+
+
+def last_serial(one: Terminal) -> int:
+    return one.endpoint.context.outboxes[REAL].last_serial
+
+
+# --- serials ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_stolen_standby_uses_up_no_more_serials_in_a_minute_than_any_liar(four: Quartet) -> None:
+    """A party's serials would be gone after an afternoon, and nobody could say a word for it (docs/protocol.md
+    12.6)."""
+    for step in range(1, 21):
+        tell(four.alt, four.alpha, statement(four.alt, step * SERIAL_SKIP_MAX))
+    assert last_serial(four.alpha) == SERIAL_SKIP_MAX
+    assert four.alpha.refusals().count("serial") == 19
+    tell(four.alt, four.alpha, statement(four.alt, SERIAL_SKIP_MAX + 1))
+    assert last_serial(four.alpha) == SERIAL_SKIP_MAX + 1, "what passes over nothing costs nothing"
+    four.time += SUMMARY_INTERVAL
+    tell(four.alt, four.alpha, statement(four.alt, 2 * SERIAL_SKIP_MAX))
+    assert last_serial(four.alpha) == 2 * SERIAL_SKIP_MAX
+
+
+def test_a_peer_that_lies_helps_a_stolen_standby_to_no_more(four: Quartet) -> None:
+    """Two liars would use up a party's serials in one step (docs/protocol.md 12.6)."""
+    line = next(line for line in four.alpha.endpoint.context.peers if line.setup.remote.number == four.bravo.number)
+    beat = content_pb2.Heartbeat(
+        beat=7,
+        path=1,
+        echo=line.paths["relay-1"]._beat,
+        presence=content_pb2.PRESENCE_ALIVE,
+        time_ms=WALL,
+        received_through=SERIAL_MAX,
+    )
+    tell(four.bravo, four.alpha, beat)
+    assert "absurd-serial" in four.alpha.alarms()
+    read = content_pb2.Receipt(
+        stage=content_pb2.STAGE_READ,
+        item=[content_pb2.ReceiptItem(serial=SERIAL_MAX, statement=bytes(32))],
+        time_ms=WALL,
+        officer="nobody",
+    )
+    tell(four.bravo, four.alpha, read)  # for which siblings are asked
+    tell(four.alt, four.alpha, statement(four.alt, SERIAL_MAX))
+    assert last_serial(four.alpha) == 0
+    assert "serial" in four.alpha.refusals()
+    assert four.alpha.submit("still heard").fields["serial"] == 1
+
+
+def almost_used_up(pair: Pair) -> None:
+    """One serial of REAL is left to ALPHA."""
+    pair.alpha.lies = pair.bravo.lies = True
+    pair.alpha.endpoint.context.raise_serial(REAL, SERIAL_MAX - 1)
+    pair.bravo.endpoint.context.inboxes[REAL].through = SERIAL_MAX - 1
+
+
+def test_after_the_last_serial_nothing_is_queued_and_a_sentence_says_so() -> None:
+    """The officer would be told that it is queued, and no beat would be heard any more (docs/protocol.md 12.6)."""
+    pair = Pair().open()
+    almost_used_up(pair)
+    assert pair.alpha.submit("the last one").fields["serial"] == SERIAL_MAX
+    for plane in (REAL, Plane.EXERCISE):
+        reply = pair.alpha.submit("one more", plane=plane)
+        assert (reply.ok, reply.code) == (plane is Plane.EXERCISE, "queued" if reply.ok else "full")
+    assert "no serial is left" in pair.alpha.submit("one more").text
+    pair.alpha.step(SendTest(RequestId(900), "watch"))
+    assert "no serial is left" in pair.alpha.replies[900].text
+    pair.run(5_000)
+    assert "beat" not in pair.bravo.refusals()
+
+
+def test_a_store_that_ends_beyond_the_last_serial_is_started_all_the_same() -> None:
+    """One submit of an earlier program would have silenced the terminal for good (docs/protocol.md 12.6)."""
+    pair = Pair().open()
+    almost_used_up(pair)
+    assert pair.alpha.submit("the last one").ok
+    pair.alpha.endpoint.context.raise_serial(REAL, SERIAL_MAX + 1)
+    rows = pair.alpha.memory.tables
+    beyond = {"plane": "real", "serial": SERIAL_MAX + 1}
+    content = encode(content_pb2.Statement(serial=SERIAL_MAX + 1, precedence=ROUTINE))
+    rows["sent"]["real", SERIAL_MAX + 1] = {**beyond, "content": content, "signature": bytes(64), "hash": bytes(32)}
+    rows["outbox"]["real", SERIAL_MAX + 1] = {**beyond, "stage": "queued"}
+    rows["counter"][("sent:real",)] = {"name": "sent:real", "value": SERIAL_MAX + 1}
+    pair.alpha.restart()
+    heard = pair.bravo.endpoint.context.peer
+    heard.heard_at = None
+    pair.run(5_000)
+    assert heard.heard_at is not None, "its beats say no serial that none is"
+    assert "beat" not in pair.bravo.refusals()
+    assert not pair.alpha.submit("one more").ok
