@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from hotline.limits import RENUMBERED_MAX
+from hotline.limits import RENUMBERED_MAX, SERIAL_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put
 from hotline.protocol import copies, modes
 from hotline.protocol.again import Again
@@ -23,7 +23,7 @@ from hotline.protocol.paths import Path
 from hotline.protocol.promises import SENT, Promises
 from hotline.protocol.receipts import note, rung
 from hotline.protocol.sending import Sending
-from hotline.protocol.statements import decode_statement, spans
+from hotline.protocol.statements import decode_statement, fits_renumbered, spans
 from hotline.protocol.tables import Row
 from hotline.protocol.voids import void
 from hotline.wire.inner import ContentType
@@ -284,15 +284,20 @@ class Answers:
         item = next((one for one in held if one is not None and not one.is_void), None)
         if item is not None and self._contradicts_all(plane, item, now, hearsay=hearsay):
             return
+        statement = self._under_next(plane, serial, item)
+        if item is not None and statement is None:
+            for one, was, sending in zip(every, held, (self._sending, *self._sending.fellows), strict=True):
+                if was is not None and was.copy:  # another terminal of the peer has it
+                    one.outboxes[plane].remove(serial, now.mono)
+                elif was is not None and not was.is_void:
+                    sending.give_up(plane, was, now, "it cannot be said under another serial")
+            return
         ctx.drop(plane, serial, now)
         for one in every:
             one.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
-        if item is None:
+        if statement is None:
             return  # an empty one goes on nowhere
         self.again.moved(plane, serial)
-        statement = decode_statement(item.content)
-        statement.first_serial = statement.first_serial or serial
-        statement.serial = ctx.outboxes[plane].last_serial + 1
         moved = self._sending.take(plane, statement, now)
         for sending in (self._sending, *self._sending.fellows):
             sending.fact(plane, serial, SentState.RENUMBERED, now, str(moved.serial), test=moved.is_test)
@@ -304,6 +309,15 @@ class Answers:
             self._enter_renumbered(one, plane, serial, moved, statement)
             sending.leave_out(plane, moved, now, expired=was is not None and was.is_void)
         ctx.tell("renumbered", plane=plane.value, serial=serial, new=moved.serial)
+
+    def _under_next(self, plane: Plane, serial: int, item: Pending | None) -> content_pb2.Statement | None:
+        """The same under the serial after the last one; None if there is none, or no envelope would hold it."""
+        if item is None:
+            return None
+        statement = decode_statement(item.content)
+        statement.first_serial = statement.first_serial or serial
+        statement.serial = self._ctx.outboxes[plane].last_serial + 1
+        return statement if statement.serial <= SERIAL_MAX and fits_renumbered(statement) else None
 
     def _contradicts_all(self, plane: Plane, item: Pending, now: Instant, *, hearsay: bool) -> bool:
         """Whether one of several parties contradicts it under too many serials: it goes without, unless it heard so."""

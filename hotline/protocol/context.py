@@ -26,7 +26,7 @@ from hotline.protocol.receipts import LadderReceipts
 from hotline.protocol.release import ReleasePolicy
 from hotline.protocol.session import Session, Side
 from hotline.protocol.standing import Standing
-from hotline.protocol.statements import EVERYONE
+from hotline.protocol.statements import EVERYONE, SAYABLE_MAX
 from hotline.protocol.tables import History, LedgerView, Saved, SentRow
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
@@ -384,7 +384,8 @@ class _Opened:
     def sent(self, plane: Plane, serial: int) -> SentRow | None:
         row = self._history.sent(plane, serial)
         content = self._nonpapers.open(Name("sent", plane, serial), row.content) if row is not None else None
-        return None if row is None or content is None else row._replace(content=content)
+        # An earlier program may have kept what no envelope holds: nobody has it, and nobody gets it.
+        return None if row is None or content is None or len(content) > SAYABLE_MAX else row._replace(content=content)
 
     def is_nonpaper(self, plane: Plane, serial: int) -> bool:
         """Whether ours of this serial was said without prejudice, also if it cannot be opened any more."""

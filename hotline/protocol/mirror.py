@@ -22,7 +22,7 @@ from hotline.protocol.outbox import Pending, SentState, said_first
 from hotline.protocol.promises import Promises
 from hotline.protocol.sending import Sending
 from hotline.protocol.session import Opened
-from hotline.protocol.statements import Ends, decode_statement, read_statement, spans, statement_hash
+from hotline.protocol.statements import Ends, decode_statement, fits_renumbered, read_statement, spans, statement_hash
 from hotline.protocol.voids import void
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
@@ -101,6 +101,8 @@ class Mirror:
             remember(self.refused_late, (plane, statement.serial), None)
             held = _NOTHING
         elif held is None:
+            if not fits_renumbered(statement):
+                raise Malformed("too-long", "no envelope would hold it under another serial")
             self._take(plane, statement, opened, name, now)
             held = name
         elif held != name:

@@ -334,10 +334,14 @@ class Sending:
         if ctx.history.has_sent_fact(plane, item.serial, SentState.DELIVERED.value):
             return  # it was heard once: a peer that has lost it gets it back, however late
         reason = "in custody of " + ", ".join(sorted(item.custody)) if item.custody else "no relay took it"
+        self.give_up(plane, item, now, reason)
+
+    def give_up(self, plane: Plane, item: Pending, now: Instant, reason: str) -> None:
+        """It expires here, and siblings are told so by the terminal that speaks."""
         self.expire(plane, item, now, reason)
-        if ctx.standing.active:
+        if self._ctx.standing.active:
             items = [content_pb2.ReceiptItem(serial=item.serial, statement=item.hash)]
-            for line in ctx.siblings:
+            for line in self._ctx.siblings:
                 line.tell_settled(plane, items, now, expired=True)
 
     def expire(self, plane: Plane, item: Pending, now: Instant, reason: str) -> None:

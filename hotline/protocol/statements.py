@@ -57,7 +57,9 @@ CHECKPOINT_MAX: Final = 1_024
 """Longer than any honest one, and short enough that two fit into a ledger entry as evidence."""
 _FILLED_IN: Final = CHECKPOINT_MAX + 320
 """What a terminal adds to what an officer says: its head, party names, salt, numbers and times, at their longest."""
-_SAID_MAX: Final = PADDING_CLASSES[-1] - INNER_OVERHEAD - _FILLED_IN
+SAYABLE_MAX: Final = PADDING_CLASSES[-1] - INNER_OVERHEAD
+"""Content that the largest envelope holds."""
+_SAID_MAX: Final = SAYABLE_MAX - _FILLED_IN
 _SPANS_PER_LINE: Final = 70  # of at most 27 characters each: with the other fields within LEAF_BYTES_MAX
 
 PRECEDENCES: Final = tuple(value for value in content_pb2.Precedence.values() if value)
@@ -131,6 +133,16 @@ def check_size(statement: content_pb2.Statement) -> None:
             f"with its fields and signatures the statement has {size} bytes, the limit is {_SAID_MAX}: "
             "nothing was queued or signed; send it in parts"
         )
+
+
+def fits_renumbered(statement: content_pb2.Statement) -> bool:
+    """Whether an envelope holds it under any serial, with the longest head (12.6): all that keeps to 8.12 does."""
+    longest = content_pb2.Statement()
+    longest.CopyFrom(statement)
+    longest.serial = SERIAL_MAX
+    longest.previous_in_precedence = longest.first_serial = SERIAL_MAX - 1
+    longest.checkpoint = bytes(CHECKPOINT_MAX)
+    return longest.ByteSize() <= SAYABLE_MAX
 
 
 def check_language(language: str) -> None:

@@ -9,7 +9,7 @@ from hotline.protocol.language import original_is_senders
 from hotline.protocol.modes import ASKED, RECORDED
 from hotline.protocol.neutral import NON_PAPER, kind_of, needs_opening
 from hotline.protocol.outbox import LEFT
-from hotline.protocol.statements import EVERYONE, decode_statement
+from hotline.protocol.statements import EVERYONE, SAYABLE_MAX, decode_statement
 from hotline.runtime.lookups import Lookups
 from hotline.runtime.translationviews import TranslationViews
 from hotline.wire.v1 import content_pb2, operator_pb2
@@ -19,6 +19,7 @@ _RECEIVED = "SELECT r.serial, r.content, r.hash, r.at FROM received r"
 
 
 _DESTROYED: Final = "its content was destroyed when its time was over; the ledger still proves that it was said"
+_TOO_LONG: Final = "no envelope holds it: it was not sent"
 _WITHHELD: Final = "its words are for officers of this terminal"
 _GONE: Final = "said without prejudice: its text is gone from here"
 
@@ -61,14 +62,14 @@ class StatementViews:
         assert isinstance(box, bytes)
         assert isinstance(name, bytes)
         content = self._store.content("sent" if sent else "received", plane.value, serial, box)
-        if content is None:
+        if content is None or len(content) > SAYABLE_MAX:
             view = operator_pb2.StatementView(
                 exercise=plane is Plane.EXERCISE,
                 service=plane is Plane.SERVICE,
                 sent=sent,
                 serial=serial,
                 statement=name,
-                reason=_DESTROYED,
+                reason=_DESTROYED if content is None else _TOO_LONG,
             )
             if self._store.is_nonpaper("sent" if sent else "received", plane.value, serial, box):
                 view.kind, view.reason = NON_PAPER, _GONE

@@ -7,6 +7,7 @@ import pytest
 from hotline.limits import SERIAL_MAX, SERIAL_SKIP_MAX, SUMMARY_INTERVAL
 from hotline.machine import Output, Plane, RequestId
 from hotline.protocol.events import SendTest
+from hotline.protocol.statements import CHECKPOINT_MAX, SAYABLE_MAX, fits_renumbered
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
@@ -142,3 +143,86 @@ def test_a_store_that_ends_beyond_the_last_serial_is_started_all_the_same() -> N
     assert heard.heard_at is not None, "its beats say no serial that none is"
     assert "beat" not in pair.bravo.refusals()
     assert not pair.alpha.submit("one more").ok
+
+
+# --- size ------------------------------------------------------------------------------------------------------------
+
+
+def filling(one: Terminal, serial: int, size: int, text: str = "x" * 32_768) -> content_pb2.Statement:
+    """Of `size` bytes, with a signature of nobody: it need not count."""
+    said = statement(one, serial, text, draft=bytes(16))
+    said.release.append(content_pb2.Release(officer="z", role=1, signed_ms=1, signature=bytes(64), mandate=b"m" * 200))
+    said.release[0].mandate += b"m" * (size - said.ByteSize())
+    assert said.ByteSize() == size
+    return said
+
+
+def longest_that_fits(one: Terminal) -> int:
+    """Bytes of what goes under any serial with any head."""
+    size = SAYABLE_MAX
+    while not fits_renumbered(filling(one, 1, size)):
+        size -= 1
+    return size
+
+
+def test_what_no_envelope_would_hold_under_another_serial_is_refused(four: Quartet) -> None:
+    """It would end the daemon of the terminal that speaks, at every start again (docs/protocol.md 12.6 and 3.3)."""
+    four.part((four.alpha, four.beside))
+    most = longest_that_fits(four.alt)
+    assert SAYABLE_MAX - most == CHECKPOINT_MAX + 3 + 5 + 7 + 8, "a head, and serials in the place of one small one"
+    tell(four.alt, four.bravo, statement(four.alt, 1, "another"))
+    tell(four.alt, four.alpha, filling(four.alt, 1, most + 1))
+    assert (last_serial(four.alpha), four.alpha.refusals()) == (0, ["too-long"])
+    tell(four.alt, four.alpha, filling(four.alt, 1, most))
+    four.run(5_000)
+    assert four.alpha.states(1) == ["renumbered"], "the peer has another one there"
+    assert four.bravo.got() == {1: "another", 2: "x" * 32_768}
+    four.alpha.restart()
+    four.run(1_000)
+    assert four.alpha.submit("and on").ok
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_cannot_be_said_under_another_serial_has_expired(
+    four: Quartet, last: bool, beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tick that renumbers it would raise (docs/protocol.md 12.6 and 3.3)."""
+    if not last:
+        monkeypatch.setattr("hotline.protocol.mirror.fits_renumbered", lambda _: True)
+    if not beside:
+        four.part((four.alpha, four.beside))
+    said = statement(four.alt, 1) if last else filling(four.alt, 1, SAYABLE_MAX)
+    tell(four.alt, four.bravo, statement(four.alt, 1, "another"))
+    tell(four.alt, four.alpha, said)
+    if last:
+        four.alpha.endpoint.context.raise_serial(REAL, SERIAL_MAX)
+        four.bravo.endpoint.context.inboxes[REAL].through = SERIAL_MAX
+        four.bravo.endpoint.context.inboxes[REAL]._recent[1] = b"another" * 4 + b"none"
+        four.beside.endpoint.context.inboxes[REAL].through = SERIAL_MAX if not beside else 0
+    four.alpha.lies = four.bravo.lies = four.beside.lies = last
+    four.run(8_000)
+    assert four.alpha.states(1) == ["expired", "delivered"][: 1 + beside], "where the peer's other terminal has it"
+    (record,) = [record for record in four.alpha.records if record.kind == "msg.expired"]
+    assert record.fields["reason"] == "it cannot be said under another serial"
+    outbox = four.alpha.endpoint.context.outboxes[REAL]
+    assert 1 not in outbox.pending, "the peer has something there"
+    four.alpha.restart()
+    four.run(1_000)
+
+
+def test_a_store_that_holds_what_no_envelope_does_is_started_all_the_same(four: Quartet) -> None:
+    """What an earlier program took would silence the terminal for good (docs/protocol.md 12.6 and 3.5)."""
+    four.part((four.alpha, four.bravo), (four.alpha, four.beside))
+    assert four.alpha.submit("one").ok
+    assert four.alpha.submit("two").ok
+    four.run(100)
+    four.alpha.lies = True
+    row = four.alpha.memory.tables["sent"]["real", 1]
+    four.alpha.memory.tables["sent"]["real", 1] = {**row, "content": encode(filling(four.alpha, 1, SAYABLE_MAX + 1))}
+    four.alpha.kill()
+    four.meet()
+    four.alpha.start()
+    four.run(5_000)
+    assert four.bravo.shown() == [-1, 2]
+    assert four.alpha.submit("three").ok

@@ -11,6 +11,7 @@ from hotline.cli.output import print_statement
 from hotline.machine import Instant, Output, Plane, Put, RequestId
 from hotline.protocol.conference import ConferenceEvent
 from hotline.protocol.events import Submit
+from hotline.protocol.statements import SAYABLE_MAX
 from hotline.runtime.store import EndpointStore
 from hotline.runtime.views import StatementViews
 from hotline.wire.codec import encode
@@ -101,4 +102,15 @@ def test_what_only_closes_a_gap_is_nothing_to_open(
     assert view.state == state
     print_statement(view)
     assert words in capsys.readouterr().out
+    store.close()
+
+
+def test_what_no_envelope_holds_is_listed_without_its_words(tmp_path: Path) -> None:
+    """One such row of an earlier program would keep officers from every list (docs/protocol.md 12.6)."""
+    content = b"\x08" + bytes(SAYABLE_MAX)
+    row = {"plane": "real", "serial": 2, "content": content, "signature": bytes(64), "hash": bytes(32)}
+    store = open_store(tmp_path)
+    store.commit([Output(changes=[Put("sent", row)])], Instant(0, 5))  # type: ignore[arg-type]
+    (view,) = StatementViews(store).sent(Plane.REAL, HERE, ("real", 2))
+    assert (view.text, view.reason) == ("", "no envelope holds it: it was not sent")
     store.close()
