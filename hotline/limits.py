@@ -142,7 +142,7 @@ SERVICE_GAP_PATIENCE: Final = 60_000
 """How late operators' talk may be before it is reported as missing: it is the last in every queue."""
 
 INBOX_HELD_MAX: Final = 1_000
-"""Statements received out of order and held back. Full: not acknowledged; the sender repeats later."""
+"""Statements received out of order and held back, in each stretch. Full: not acknowledged; the sender repeats later."""
 
 MOVED_MAX: Final = 10_000
 """Renumbered statements of the peer that are known again; beyond, the oldest is forgotten."""

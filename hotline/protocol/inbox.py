@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from hotline.limits import INBOX_HELD_MAX
+from hotline.limits import INBOX_HELD_MAX, SERIAL_SKIP_MAX
 
 _HASHES_REMEMBERED = 4_096
 """Hashes of recent statements kept in memory; older ones are looked up. More than one commit can ever hold back."""
@@ -24,6 +24,8 @@ class Verdict(Enum):
     REPEAT = "repeat"
     CONFLICT = "conflict"
     FULL = "full"
+    FAR = "far"
+    """So far above all that is received that nobody could close the gap."""
 
 
 @dataclass(slots=True)
@@ -53,8 +55,9 @@ class Inbox:
 
     @property
     def highest(self) -> int:
-        """The highest serial received, gaps or not."""
-        return max(self.ahead, default=self.through)
+        """The highest serial received, gaps or not, that an honest sender would believe to have given out (12.6)."""
+        within = (serial for serial in self.ahead if serial <= self.through + SERIAL_SKIP_MAX)
+        return max(within, default=self.through)
 
     def known_hash(self, serial: int) -> bytes | None:
         """Hash of the statement that holds this serial, if it was received."""
@@ -69,9 +72,18 @@ class Inbox:
         known = self.known_hash(serial)
         if known is not None:
             return Verdict.REPEAT if known == statement else Verdict.CONFLICT
+        # Who is told of the one stretch can pass over it, and what is said after that has room in the next one.
+        stretch = self._stretch(serial)
+        if stretch > 1:
+            return Verdict.FAR
         if serial > self.through + 1 and len(self.ahead) >= INBOX_HELD_MAX:
-            return Verdict.FULL
+            held = sum(self._stretch(one) == stretch for one in self.ahead)
+            return Verdict.FULL if held >= INBOX_HELD_MAX else Verdict.NEW
         return Verdict.NEW
+
+    def _stretch(self, serial: int) -> int:
+        """How many times as many serials as may be passed over at once lie between what is received and this one."""
+        return (serial - self.through - 1) // SERIAL_SKIP_MAX
 
     def accept(self, serial: int, ahead: Ahead) -> list[int]:
         """Take a NEW statement; returns the serials that may be shown now, in order."""
@@ -105,9 +117,9 @@ class Inbox:
 
     def missing(self, sent_through: int) -> tuple[int, int] | None:
         """The first gap below or at what the peer says it has sent: (first, last) missing serial, or None."""
-        highest = max(sent_through, *self.ahead) if self.ahead else sent_through
+        highest = max(sent_through, self.highest)
         if highest <= self.through:
             return None
         first = self.through + 1
-        last = next((serial for serial in sorted(self.ahead) if serial > first), highest + 1) - 1
+        last = min([serial for serial in self.ahead if first < serial <= highest], default=highest + 1) - 1
         return first, last

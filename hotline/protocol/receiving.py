@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hotline.errors import Malformed
 from hotline.limits import BUNDLE_RECEIPTS_MAX, CLOCK_SKEW_ALARM, RECEIPT_ITEMS_MAX
 from hotline.machine import Delete, Instant, Plane, Put
 from hotline.protocol import modes, neutral
@@ -98,6 +99,8 @@ class Receiving:
         name = statement_name(plane, Ends(setup.charter, opened.author, setup.local.number), statement, inner.content)
         inbox = ctx.inboxes[plane]
         match inbox.judge(statement.serial, name):
+            case Verdict.FAR:
+                raise Malformed("serial", "far above all that was received")
             case Verdict.FULL:
                 ctx.refuse(path, "inbox-full", now)
                 return False

@@ -199,7 +199,7 @@ def memory_is_bounded(ctx: Context) -> str:
             return "more skipped keys than it may keep"
     if len(ctx._refusals) > 2 * len(ctx.paths) + 2:
         return f"refusals of {len(ctx._refusals)} minutes are counted"
-    if any(len(inbox.ahead) > INBOX_HELD_MAX for inbox in ctx.inboxes.values()):
+    if any(len(inbox.ahead) > 2 * INBOX_HELD_MAX for inbox in ctx.inboxes.values()):
         return "more statements are held back than may be"
     for plane in Plane:
         outbox = ctx.outboxes[plane]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotline.limits import INBOX_HELD_MAX
+from hotline.limits import INBOX_HELD_MAX, SERIAL_MAX, SERIAL_SKIP_MAX
 from hotline.protocol.inbox import _HASHES_REMEMBERED, Ahead, Inbox, Verdict
 
 ROUTINE, FLASH = 1, 4
@@ -110,6 +110,49 @@ def test_no_more_than_the_bound_are_held_back() -> None:
     assert box.judge(1, name(1)) is Verdict.NEW, "what closes the gap is never refused"
     assert len(take(box, 1, 0)) == INBOX_HELD_MAX + 1
     assert box.judge(beyond, name(beyond)) is Verdict.NEW
+
+
+def test_what_lies_beyond_what_a_sender_would_pass_over_is_refused() -> None:
+    """A gap that nobody can close would stay for ever (docs/protocol.md 12.13)."""
+    for through in (0, 7):
+        box = inbox(through)
+        last = through + 2 * SERIAL_SKIP_MAX
+        assert box.judge(last + 1, name(last + 1)) is Verdict.FAR
+        take(box, last, 0, FLASH)
+        take(box, last - SERIAL_SKIP_MAX + 1, 0, FLASH)
+        assert (box.highest, box.missing(0)) == (through, None), "nobody is asked for so much at once"
+        take(box, last - SERIAL_SKIP_MAX, 0, FLASH)
+        assert (box.highest, box.missing(0)) == (last - SERIAL_SKIP_MAX, (through + 1, last - SERIAL_SKIP_MAX - 1))
+        take(box, through + 1, 0)
+        assert box.highest == last - SERIAL_SKIP_MAX + 1
+        assert box.judge(last + 1, name(last + 1)) is Verdict.NEW
+
+
+def test_what_is_held_in_one_stretch_leaves_room_in_the_other() -> None:
+    """Who is told to pass over a stretch could not be heard after it (docs/protocol.md 12.13)."""
+    box = inbox()
+    second = SERIAL_SKIP_MAX + 1
+    for serial in range(SERIAL_SKIP_MAX, SERIAL_SKIP_MAX - INBOX_HELD_MAX, -1):
+        take(box, serial, serial - 1)
+    assert box.judge(2, name(2)) is Verdict.FULL
+    assert take(box, second, 0, FLASH) == [second]
+    for serial in range(second + 1, second + INBOX_HELD_MAX):
+        take(box, serial, serial - 1)
+    assert box.judge(second + INBOX_HELD_MAX, name(1)) is Verdict.FULL
+    assert take(box, 1, 0) == [1]
+
+
+def test_what_a_store_holds_beyond_all_stretches_holds_nothing_up() -> None:
+    """What an earlier program took of a thief would take the right of way from every FLASH (docs/protocol.md 12.13)."""
+    box = inbox()
+    for serial in range(SERIAL_MAX - INBOX_HELD_MAX + 1, SERIAL_MAX + 1):
+        box.ahead[serial] = Ahead(ROUTINE, 0, name(serial), shown=True)
+    assert (box.highest, box.missing(0), box.missing(4)) == (0, None, (1, 4))
+    assert take(box, 3, 0, FLASH) == [3]
+    assert box.missing(9) == (1, 2)
+    assert [take(box, 1, 0), take(box, 2, 1)] == [[1], [2]]
+    assert (box.through, box.missing(3)) == (3, None)
+    assert box.judge(SERIAL_MAX, name(SERIAL_MAX)) is Verdict.REPEAT
 
 
 @pytest.mark.parametrize(
