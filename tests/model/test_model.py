@@ -201,8 +201,8 @@ def test_the_models_know_every_word_of_the_product() -> None:
         "READ",
         "SHOWN",
     }
-    # FULL refuses without an acknowledgement: to the sender it is a loss.
-    assert set(Verdict) == {Verdict.NEW, Verdict.REPEAT, Verdict.CONFLICT, Verdict.FULL}
+    # FULL and FAR refuse without an acknowledgement: to the sender it is a loss.
+    assert set(Verdict) == {Verdict.NEW, Verdict.REPEAT, Verdict.CONFLICT, Verdict.FULL, Verdict.FAR}
     assert frozenset({"unknown-epoch", "unknown-prekey", "too-far"}) == ASKABLE
     reasons = set()
     for state in (PathState.DOWN, PathState.ATTACHED, PathState.UP, PathState.SUSPECT):
