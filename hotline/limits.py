@@ -215,6 +215,9 @@ TAKEOVERS_TOLD_MAX: Final = 64
 TRAVELS_MAX: Final = 90 * 86_400_000
 """Longest time for which a travelling terminal is activated (24.13)."""
 
+VOICES_WAITING_MAX: Final = 256
+"""Statements of terms of which the peer's signed word is not here yet. Full: `late-voice` rings at once (23.9)."""
+
 COURIER_ROTATION: Final = 7 * 86_400_000
 """How old the newest courier prekey may be before another is made."""
 

@@ -268,6 +268,7 @@ class Endpoint:
         self._conclude(now)
 
     def _conclude(self, now: Instant) -> None:
+        self._receiving.voices.look(now)
         for line in self._lines.values():
             for epoch, plane in line.context.session.take_begun():
                 line.context.record("key.epoch.begun", epoch=epoch.hex(), plane=plane.value)
@@ -282,6 +283,7 @@ class Endpoint:
         """When something is due."""
         deadlines = [self._gap_at, self._taken_at, self.context.nonpapers.next_deadline(), self.terminals.look_at]
         deadlines += [self.context.prekeys.next_deadline(), self.courier_keys.next_deadline()]
+        deadlines.append(self._receiving.voices.next_deadline())
         deadlines += [part.next_deadline() for part in self._parts()]
         for line in self._lines.values():
             deadlines += line.deadlines()

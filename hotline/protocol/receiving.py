@@ -26,6 +26,7 @@ from hotline.protocol.repeats import Repeats
 from hotline.protocol.session import Opened
 from hotline.protocol.statements import Ends, decode_statement, read_statement, spans, statement_name
 from hotline.protocol.tables import Saved
+from hotline.protocol.voices import Voices
 from hotline.wire.codec import encode
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
@@ -63,6 +64,7 @@ class Receiving:
         self._doubted_at: dict[Plane, int] = {}
         self._repeats = Repeats(context)
         self._branding = Branding(context)
+        self.voices = Voices(context)
         self._verdicts: dict[tuple[Plane, int], str] = {}
         """Of statements that are not shown yet."""
 
@@ -119,6 +121,7 @@ class Receiving:
                 self._take(opened, statement, name, path, now)
                 if ctx.standing.several:
                     self._note_voice(plane, statement, opened.author)
+                    self.voices.heard(plane, statement, opened.author, now)
                 self._owed[plane].append((statement.serial, name))
         if statement.checkpoint:
             self.peer_logs[opened.author].claim(statement.checkpoint, path, now)
@@ -206,15 +209,12 @@ class Receiving:
         )
 
     def _note_voice(self, plane: Plane, statement: content_pb2.Statement, author: int) -> None:
-        """Which terminal of the peer said it, and whether that one still speaks for its party."""
-        ctx, standing = self._ctx, self._ctx.standing
-        serial, other, term = statement.serial, standing.name(author), statement.term
+        """Which terminal of the peer said it."""
+        ctx, serial, term = self._ctx, statement.serial, statement.term
+        other = ctx.standing.name(author)
         row = {"plane": plane.value, "way": "received", "serial": serial, "terminal": other, "term": term}
         ctx.out.changes.append(Put("voice", row))
         ctx.record("msg.voice", plane=plane.value, serial=serial, other=other, term=term)
-        if term <= standing.turns[ctx.setup.remote.party].term and not standing.speaks(author):
-            text = "a statement has arrived from a terminal that no longer speaks for the peer"
-            ctx.alarm("late-voice", text, plane=plane.value, serial=serial, other=other, term=term)
 
     def _correct(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
         """What was said before stays; from now on it is shown with what became of it."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from hotline.limits import SERIAL_MAX, SERIAL_SKIP_MAX, SUMMARY_INTERVAL
+from hotline.limits import SERIAL_MAX, SERIAL_SKIP_MAX, SUMMARY_INTERVAL, VOICES_WAITING_MAX
 from hotline.machine import Output, Plane, RequestId
 from hotline.protocol.events import SendTest
 from hotline.protocol.statements import CHECKPOINT_MAX, SAYABLE_MAX, fits_renumbered
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
-from tests.hotline.protocol.pair import ROUTINE, WALL, Pair
+from tests.hotline.protocol.pair import FLASH, ROUTINE, WALL, Pair
 from tests.hotline.protocol.quartet import Quartet, Terminal
 
 REAL = Plane.REAL
@@ -226,3 +226,53 @@ def test_a_store_that_holds_what_no_envelope_does_is_started_all_the_same(four: 
     four.run(5_000)
     assert four.bravo.shown() == [-1, 2]
     assert four.alpha.submit("three").ok
+
+
+# --- who speaks ------------------------------------------------------------------------------------------------------
+
+
+def longest_silence(four: Quartet) -> int:
+    return max(path.profile.silent_ceiling_ms for path in four.paths)
+
+
+@pytest.mark.parametrize("term", [1, 2**32 - 1])
+def test_a_term_that_nobody_signed_for_hides_no_voice(four: Quartet, term: int) -> None:
+    """A FLASH of a thief would be shown as the peer's, and nothing would tell (docs/protocol.md 23.9)."""
+    tell(four.beside, four.alpha, statement(four.beside, 1, "we attack", precedence=FLASH, term=term))
+    assert four.alpha.shown() == [1]
+    four.run(longest_silence(four) - 1)
+    assert "late-voice" not in four.alpha.alarms(), "it may have overtaken the word"
+    four.run(2)
+    (told,) = [told.fields for told in four.alpha.told if told.fields.get("name") == "late-voice"]
+    assert (told["other"], told["term"], told["serial"]) == ("BRAVO/alt", term, 1)
+    assert "nobody has shown" in str(told["meaning"])
+    four.run(60_000)
+    assert four.alpha.alarms().count("late-voice") == 1
+
+
+def test_what_overtakes_the_word_of_its_term_rings_nothing(four: Quartet) -> None:
+    """Each takeover would be told as a theft (docs/protocol.md 23.9)."""
+    tell(four.beside, four.alpha, statement(four.beside, 1, "from now on I speak", term=1))
+    four.run(100)
+    assert four.beside.speak()
+    four.run(60_000)
+    assert "late-voice" not in four.alpha.alarms()
+
+
+def test_once_another_one_speaks_in_that_term_it_rings_at_once(four: Quartet) -> None:
+    """The thief's word would stand unmarked beside that of its successor (docs/protocol.md 23.9)."""
+    tell(four.beside, four.alpha, statement(four.beside, 1, "we attack", term=1))
+    assert four.bravo.speak(speak=False)
+    assert four.bravo.speak()
+    four.run(100)
+    told = [told.fields for told in four.alpha.told if told.fields.get("name") == "late-voice"]
+    assert ["no longer speaks" in str(one["meaning"]) for one in told] == [True]
+
+
+def test_a_flood_of_such_words_hides_none(four: Quartet) -> None:
+    """The first one would be forgotten for the last (docs/protocol.md 23.9)."""
+    for serial in range(1, VOICES_WAITING_MAX + 3):
+        tell(four.beside, four.alpha, statement(four.beside, serial, term=7))
+    assert four.alpha.alarms().count("late-voice") == 2, "what finds no place rings at once"
+    four.run(longest_silence(four))
+    assert four.alpha.alarms().count("late-voice") == VOICES_WAITING_MAX + 2
