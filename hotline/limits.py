@@ -281,8 +281,7 @@ stream and opens it anew, a relay drops what came last of whoever has most in it
 sent again."""
 
 STREAM_PATIENCE: Final = 300.0
-"""Seconds that one write onto a stream may last, longer than a parcel takes at 2,400 bits in one. Longer: the stream is
-given up."""
+"""Seconds that one write onto a stream may last: more than a parcel takes at 2,400 bits in one. Longer: given up."""
 
 WITNESS_INTERVAL: Final = 10_000
 """How often the newest head is given to witnesses and peer, also when nothing happened: its rhythm tells nothing."""
@@ -303,8 +302,7 @@ ROUNDS_KEPT: Final = 32
 """Heads given to witnesses and not forgotten yet. A cosignature over an older one is dropped."""
 
 CLAIMS_WAITING_MAX: Final = 64
-"""Signed heads in the peer's statements and receipts not looked at yet. Full: the oldest is passed over, for
-every one stays in the stored statement."""
+"""Signed heads in what the peer says, not looked at yet. Full: the oldest is passed over; its statement keeps it."""
 
 CLAIMS_DELAY: Final = 200
 """How long such a head may wait: off the way of the statement that brought it."""
@@ -381,8 +379,7 @@ RELAY_RATE_PER_SECOND: Final = 4_000
 """Envelopes taken from one terminal per second (token bucket, burst twice that). More: refused with TOO_FAST."""
 
 RELAY_LINGER: Final = 20
-"""How long storing waits for the TAKEN of a recipient who is attached. Longer than a delivery on one site takes, with
-TAKEN_DELAY."""
+"""How long storing waits for the TAKEN of who is attached: longer than a delivery on one site with TAKEN_DELAY."""
 
 WITNESS_CONNECTIONS_MAX: Final = 64
 """Open connections at one witness. More: the oldest of whoever has most is closed; terminals ask again."""

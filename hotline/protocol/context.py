@@ -16,9 +16,9 @@ from hotline.machine import Delivery, Entropy, Instant, Output, Plane, Private, 
 from hotline.protocol.bell import Bell
 from hotline.protocol.credence import Credence
 from hotline.protocol.inbox import Inbox
-from hotline.protocol.lately import remember
-from hotline.protocol.nonpapers import Name, NonPapers, is_sealed
+from hotline.protocol.nonpapers import NonPapers
 from hotline.protocol.objectives import Objectives
+from hotline.protocol.openhistory import OpenHistory
 from hotline.protocol.outbox import BESIDE, Outbox, Pending
 from hotline.protocol.paths import Path, PathSetup, PathState
 from hotline.protocol.prekeys import OwnPrekeys
@@ -26,8 +26,8 @@ from hotline.protocol.receipts import LadderReceipts
 from hotline.protocol.release import ReleasePolicy
 from hotline.protocol.session import Session, Side
 from hotline.protocol.standing import Standing
-from hotline.protocol.statements import EVERYONE, SAYABLE_MAX
-from hotline.protocol.tables import History, LedgerView, Saved, SentRow
+from hotline.protocol.statements import EVERYONE
+from hotline.protocol.tables import History, LedgerView, Saved
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
@@ -165,7 +165,7 @@ class Context:
         self.prekeys = prekeys
         self.entropy = entropy
         self.nonpapers = NonPapers(setup.storage_key, entropy)
-        self.history = _Opened(history, self.nonpapers)
+        self.history = OpenHistory(history, self.nonpapers)
         self.ledger = ledger
         self.paths = {path.name: Path(path, entropy) for path in setup.paths}
         self.peer = PeerView()
@@ -355,46 +355,6 @@ class Context:
                 del self._refusals[path, old]
                 if count > REFUSALS_RECORDED_PER_MINUTE:
                     self.record("refused.more", path=path, count=count - REFUSALS_RECORDED_PER_MINUTE)
-
-
-class _Opened:
-    """History in which non-papers lie open; one whose key was destroyed is as gone as if its month were."""
-
-    def __init__(self, history: History, nonpapers: NonPapers) -> None:
-        self._history = history
-        self._nonpapers = nonpapers
-        self.lately: dict[tuple[Plane, int, str], None] = {}
-        """Stages that people were told of, and that may not be committed yet; of all lines."""
-        self.sent_hash = history.sent_hash
-        self.received_hash = history.received_hash
-        self.moved_to = history.moved_to
-        self.received_draft = history.received_draft
-        self.received_signed = history.received_signed
-        self.authority = history.authority
-        self.rung = history.rung
-
-    def reached(self, plane: Plane, serial: int, stage: str) -> None:
-        """From now on ours of this serial has got so far."""
-        remember(self.lately, (plane, serial, stage), None)
-
-    def has_sent_fact(self, plane: Plane, serial: int, stage: str) -> bool:
-        """Whether ours of this serial has got so far, in the step under way or before it."""
-        return (plane, serial, stage) in self.lately or self._history.has_sent_fact(plane, serial, stage)
-
-    def sent(self, plane: Plane, serial: int) -> SentRow | None:
-        row = self._history.sent(plane, serial)
-        content = self._nonpapers.open(Name("sent", plane, serial), row.content) if row is not None else None
-        # An earlier program may have kept what no envelope holds: nobody has it, and nobody gets it.
-        return None if row is None or content is None or len(content) > SAYABLE_MAX else row._replace(content=content)
-
-    def is_nonpaper(self, plane: Plane, serial: int) -> bool:
-        """Whether ours of this serial was said without prejudice, also if it cannot be opened any more."""
-        row = self._history.sent(plane, serial)
-        return row is not None and is_sealed(row.content)
-
-    def received(self, plane: Plane, serial: int) -> bytes | None:
-        content = self._history.received(plane, serial)
-        return None if content is None else self._nonpapers.open(Name("received", plane, serial), content)
 
 
 def _number(value: str | int | bytes | None) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from hotline.drill.simulator.world import World
 from hotline.machine import Plane
-from hotline.protocol.context import _Opened
+from hotline.protocol.openhistory import OpenHistory
 from tests.scenarios.test_scenarios import HERE
 from tests.scenarios.test_scenarios import play as transcript
 from tests.simulator.audit import received_is_signed
@@ -146,7 +146,7 @@ def test_a_receipt_within_a_commit_that_is_told_twice_is_seen() -> None:
         """What is not committed yet is not known."""
 
     text = (HERE / "8-told-once.txt").read_text()
-    with patch.object(_Opened, "reached", forgets):
+    with patch.object(OpenHistory, "reached", forgets):
         assert transcript(text).count("delivered: main") == text.count("delivered: main") + 1
 
 
