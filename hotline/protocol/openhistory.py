@@ -23,6 +23,7 @@ class OpenHistory:
         self.received_draft = history.received_draft
         self.received_signed = history.received_signed
         self.authority = history.authority
+        self.correction = history.correction
         self.rung = history.rung
 
     def reached(self, plane: Plane, serial: int, stage: str) -> None:

@@ -16,12 +16,14 @@ from hotline.protocol.tables import Row
 
 _Name = tuple[str, int]
 """Plane and serial."""
+_Mark = tuple[str, str, str, int, int]
+"""Of a correction or retraction way, plane and stage, the serial that it names, and its own."""
 _Link = tuple[str, str, int, str, int]
 """Of an original plane, way and serial; of its translation carrier and number."""
 
 REBUILT = (
     *("sent", "received", "sent_fact", "received_fact", "unread", "outbox", "custody", "counter", "channel_test"),
-    *("translation", "translated", "ladder", "draft"),
+    *("translation", "translated", "ladder", "draft", "correction"),
 )
 """The tables that the ledger tells of."""
 
@@ -29,8 +31,8 @@ REBUILT = (
 _CORRECTIONS: Final = {"correction": "corrected", "retraction": "retracted"}
 _ANSWERS: Final = frozenset({"answered", "arrived"})
 """Rungs that an answer climbs."""
-_MARKS: Final = frozenset({*_CORRECTIONS.values(), RECORDED, ASKED})
-"""Stages that say what became of a statement by another one."""
+_MARKS: Final = frozenset({RECORDED, ASKED})
+"""Stages that say what became of a non-paper by another statement."""
 
 
 @dataclass(slots=True)
@@ -48,13 +50,14 @@ class Rebuilt:
     """Received statements that nobody need open."""
     gaps: set[_Name] = field(default_factory=set)
     """Of these what says no more than that its sender knows nothing (8.7); stores of before list it as unread."""
-    corrected: set[tuple[str, str, _Name]] = field(default_factory=set)
-    """Table, stage and name of what a correction or retraction names, or of a non-paper that one puts on record."""
+    recorded: set[tuple[str, str, _Name]] = field(default_factory=set)
+    """Table, stage and name of a non-paper that is of record, or is to be."""
+    corrections: set[_Mark] = field(default_factory=set)
     ladder: set[tuple[str, str, _Name]] = field(default_factory=set)
     """Way, stage and name of what stands higher than READ."""
     answers: set[tuple[str, _Name]] = field(default_factory=set)
     """Way and name of what a statement answers, or says it does."""
-    beside: dict[_Name, tuple[set[tuple[str, str, _Name]], set[tuple[str, _Name]]]] = field(default_factory=dict)
+    beside: dict[_Name, tuple[set[_Mark], set[tuple[str, _Name]]]] = field(default_factory=dict)
     """What a received statement marks and answers that nothing did before: one without authority does neither."""
     authority: set[tuple[str, _Name]] = field(default_factory=set)
     """Verdict and name of received statements."""
@@ -87,8 +90,7 @@ class Rebuilt:
             case "msg.renumbered":
                 self.stages["renumbered"].add(name)
                 self.sent[plane, int(fields["new"])] = str(fields["statement"])
-                moved = {link for link in self.translated if link[0] == plane and link[3:] == ("sent", name[1])}
-                self.translated |= {(*link[:4], int(fields["new"])) for link in moved}
+                self._moved(name, int(fields["new"]))
                 if plane == "real" and ("sent", name[1]) in self.tests:
                     self.tests.add(("sent", int(fields["new"])))
             case "msg.expired" | "msg.read" | "msg.sent":
@@ -139,27 +141,34 @@ class Rebuilt:
             case "nonpaper.custody":
                 self.stages["relayed"] |= many
             case "nonpaper.asked":
-                self.corrected.add(("sent_fact", ASKED, name))
+                self.recorded.add(("sent_fact", ASKED, name))
             case "nonpaper.recorded":
-                self.corrected.add((f"{fields['way']}_fact", RECORDED, name))
+                self.recorded.add((f"{fields['way']}_fact", RECORDED, name))
 
     def _references(self, way: str, name: _Name, fields: Mapping[str, str | int]) -> None:
-        marked: set[tuple[str, str, _Name]] = set()
+        marked: set[_Mark] = set()
         answers: set[tuple[str, _Name]] = set()
         stage = _CORRECTIONS.get(str(fields.get("kind")))
         if stage is not None:
-            marked = {(f"{way}_fact", stage, (name[0], int(fields["corrects"])))}
+            marked = {(way, name[0], stage, int(fields["corrects"]), name[1])}
         if "reply_to" in fields:
             answers = {("received" if way == "sent" else "sent", (name[0], int(fields["reply_to"])))}
         if way == "received":
-            self.beside[name] = (marked - self.corrected, answers - self.answers)
-        self.corrected |= marked
+            self.beside[name] = (marked, answers - self.answers)
+        self.corrections |= marked
         self.answers |= answers
+
+    def _moved(self, name: _Name, new: int) -> None:
+        """What it translates or corrects it does under its new serial, too."""
+        links = {link for link in self.translated if link[0] == name[0] and link[3:] == ("sent", name[1])}
+        self.translated |= {(*link[:4], new) for link in links}
+        ours = {mark for mark in self.corrections if (*mark[:2], mark[4]) == ("sent", *name)}
+        self.corrections |= {(*mark[:4], new) for mark in ours}
 
     def _unmark(self, name: _Name) -> None:
         """What came without authority stands for itself, and beside nothing."""
         marked, answers = self.beside.get(name, (set(), set()))
-        self.corrected -= marked
+        self.corrections -= marked
         self.answers -= answers
         self.translated = {one for one in self.translated if (one[0], *one[3:]) != (name[0], "received", name[1])}
 
@@ -218,8 +227,10 @@ def differences(made: Rebuilt, tables: Mapping[str, Sequence[Row]]) -> list[str]
     }
     found += [
         f"{table} {stage} {_said(name)}: in one of ledger and table only"
-        for table, stage, name in sorted(marked ^ made.corrected)
+        for table, stage, name in sorted(marked ^ made.recorded)
     ]
+    corrections = {_mark(row) for row in tables["correction"]}
+    found += [f"correction {mark}: in one of ledger and table only" for mark in sorted(corrections ^ made.corrections)]
     links = {_link(row) for row in tables["translated"]}
     found += [f"translated {link}: in one of ledger and table only" for link in sorted(links ^ made.translated)]
     found += _ladder(made, tables["ladder"])
@@ -302,6 +313,11 @@ def _name(row: Row) -> _Name:
 def _link(row: Row) -> _Link:
     serial, number = (value if isinstance(value, int) else 0 for value in (row["serial"], row["number"]))
     return str(row["plane"]), str(row["way"]), serial, str(row["carrier"]), number
+
+
+def _mark(row: Row) -> _Mark:
+    serial, by = (value if isinstance(value, int) else 0 for value in (row["serial"], row["by"]))
+    return str(row["way"]), str(row["plane"]), str(row["stage"]), serial, by
 
 
 def _said(name: _Name) -> str:

@@ -12,7 +12,8 @@ from hotline.protocol.branding import Branding
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
-from hotline.protocol.entries import corrected_word, references, said
+from hotline.protocol.corrections import Corrections
+from hotline.protocol.entries import references, said
 from hotline.protocol.inbox import Ahead, Verdict
 from hotline.protocol.ladder import Ladder
 from hotline.protocol.language import link
@@ -65,6 +66,7 @@ class Receiving:
         self._repeats = Repeats(context)
         self._branding = Branding(context)
         self.voices = Voices(context)
+        self._corrections = Corrections(context)
         self._verdicts: dict[tuple[Plane, int], str] = {}
         """Of statements that are not shown yet."""
 
@@ -218,16 +220,7 @@ class Receiving:
 
     def _correct(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
         """What was said before stays; from now on it is shown with what became of it."""
-        named = statement.corrects
-        key: dict[str, str | int] = {"plane": plane.value, "serial": named.serial}
-        word = corrected_word(statement.kind)
-        row = {**key, "stage": word, "at": now.wall, "by": str(statement.serial)}
-        self._ctx.out.changes.append(Put("received_fact", row))
-        if self._ctx.inboxes[plane].known_hash(named.serial) not in (named.statement, None):
-            return  # another statement has that number here: whoever looks at it is not told that it is corrected
-        self._ctx.tell(
-            "corrected", plane=plane.value, serial=named.serial, state=word, by=statement.serial, way="received"
-        )
+        self._corrections.mark("received", plane, statement, now)
 
     def _keep_held(self, plane: Plane, serial: int) -> None:
         """Bring the `held` table up to what the inbox holds beyond its first gap."""

@@ -10,7 +10,8 @@ from hotline.machine import Instant, Plane, Put, Reply, RequestId
 from hotline.protocol import modes
 from hotline.protocol.composing import check_authority, code_of, compose, is_full
 from hotline.protocol.context import Context
-from hotline.protocol.entries import corrected_word, references, said
+from hotline.protocol.corrections import Corrections
+from hotline.protocol.entries import references, said
 from hotline.protocol.events import Submit
 from hotline.protocol.groups import Groups
 from hotline.protocol.language import link, translated
@@ -48,6 +49,7 @@ class Sending:
         self.fellows: list[Sending] = []
         """Those of the same terminal for the other parties, where there are several: what one takes, all take."""
         self._talk = Talk(context)
+        self._corrections = Corrections(context)
         self._groups = Groups(context.history, lambda plane: context.outboxes[plane].last_serial)
 
     def restore(self, saved: Saved, now: Instant) -> None:
@@ -97,9 +99,6 @@ class Sending:
         item = self.say(plane, statement, now)
         if statement.kind == content_pb2.STATEMENT_KIND_PUT_ON_RECORD:
             modes.said_of_record(self._ctx, plane, statement, now)
-        if statement.HasField("corrects"):
-            for one in (self, *self.fellows):
-                one.corrected(plane, statement, now)
         if statement.HasField("translation"):
             self._ctx.tell(
                 "translated",
@@ -114,11 +113,7 @@ class Sending:
 
     def corrected(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
         """What was said stays, and is shown with what became of it."""
-        serial, word = statement.corrects.serial, corrected_word(statement.kind)
-        key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
-        row = {**key, "stage": word, "at": now.wall, "by": str(statement.serial), "evidence": None}
-        self._ctx.out.changes.append(Put("sent_fact", row))
-        self._ctx.tell("corrected", plane=plane.value, serial=serial, state=word, by=statement.serial, way="sent")
+        self._corrections.mark("sent", plane, statement, now)
 
     def say(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> Pending:
         """Give `statement` serial, times, parties and salt; record it and make it pending. `pump` sends it."""
@@ -193,6 +188,8 @@ class Sending:
         self._promises.answered_by_us(plane, statement, now)
         if statement.HasField("translation"):
             ctx.out.changes.append(link(plane, statement, "sent"))
+        if statement.HasField("corrects"):
+            self.corrected(plane, statement, now)
         ctx.copy(plane, item)
         stored = modes.keep(ctx, Name("sent", plane, item.serial), content) if item.is_nonpaper else content
         key = {"plane": plane.value, "serial": statement.serial}

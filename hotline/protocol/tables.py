@@ -53,6 +53,21 @@ TABLES: Final[Mapping[str, Table]] = {
         {"plane": "TEXT", "serial": "INTEGER", "stage": "TEXT", "at": "INTEGER", "by": "TEXT"},
         ("plane", "serial", "stage"),
     ),
+    # What corrects or retracts a statement whose name it gives in `named`; `first`: the serial under which it was first
+    # said.
+    "correction": Table(
+        {
+            "way": "TEXT",
+            "plane": "TEXT",
+            "serial": "INTEGER",
+            "by": "INTEGER",
+            "first": "INTEGER",
+            "stage": "TEXT",
+            "named": "BLOB",
+            "at": "INTEGER",
+        },
+        ("way", "plane", "serial", "by"),
+    ),
     # The rungs above READ, of both ways: shown, reply-by (the newest promise; `answer`: after which it was made),
     # answered and, of what we answer, arrived. Of answers the one with the highest serial.
     "ladder": Table(
@@ -229,6 +244,17 @@ class Rung(NamedTuple):
 NO_RUNG: Final = Rung(0, 0, 0)
 
 
+class Correction(NamedTuple):
+    """What corrects or retracts a statement, in the order in which the newest is the greatest (8.10)."""
+
+    first: int
+    by: int
+    stage: str
+
+
+NO_CORRECTION: Final = Correction(0, 0, "")
+
+
 class History(Protocol):
     """Committed history, one row at a time. An endpoint asks only for what it no longer remembers."""
 
@@ -258,6 +284,9 @@ class History(Protocol):
 
     def moved_to(self, plane: Plane, serial: int) -> int:
         """The serial under which our statement of this one goes on; 0 if it was not renumbered."""
+
+    def correction(self, way: str, plane: Plane, serial: int, name: bytes) -> Correction:
+        """The newest that corrects or retracts the statement of this serial and name; NO_CORRECTION if nothing does."""
 
     def rung(self, way: str, plane: Plane, serial: int, stage: str) -> Rung:
         """What stands on this rung of a sent or received statement; NO_RUNG if nothing does."""

@@ -11,7 +11,7 @@ from typing import Any
 from hotline.errors import KeyFileError, StorageError
 from hotline.machine import Plane
 from hotline.protocol.nonpapers import Name, is_sealed
-from hotline.protocol.tables import NO_RUNG, TABLES, Row, Rung, SentRow, scoped, shape
+from hotline.protocol.tables import NO_CORRECTION, NO_RUNG, TABLES, Correction, Row, Rung, SentRow, scoped, shape
 from hotline.runtime.contentkeys import ContentKeys
 
 SEALED = ("sent", "received", "translation", "draft", "handover")
@@ -145,6 +145,12 @@ class Lookups:
         sql = "SELECT by FROM sent_fact WHERE plane=? AND serial=? AND stage='renumbered'"
         found = self.query(sql, (plane.value, serial))
         return int(found[0][0]) if found else 0
+
+    def correction(self, way: str, plane: Plane, serial: int, name: bytes) -> Correction:
+        """The newest that corrects or retracts the statement of this serial and name; NO_CORRECTION if nothing does."""
+        sql = "SELECT first, by, stage FROM correction WHERE way=? AND plane=? AND serial=? AND named=?"
+        found = self.query(sql, (way, plane.value, serial, name))
+        return max((Correction(*row) for row in found), default=NO_CORRECTION)
 
     def rung(self, way: str, plane: Plane, serial: int, stage: str) -> Rung:
         """What stands on this rung of a statement; NO_RUNG if nothing does."""

@@ -29,7 +29,7 @@ from hotline.runtime.ledgerstore import LEDGER_SCHEMA, Loaded, append, consisten
 from hotline.runtime.lookups import CONTENT, SEALED, Lookups, label, show_party
 from hotline.runtime.tidying import Tidier
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 KEY_FOLDER = "keys"
 _LOG_FILE_ROOM = 4_300_000
 """A little more than the log file holds when SQLite begins it anew, after 1000 pages."""

@@ -55,13 +55,8 @@ class TranslationViews:
         text = statement.text if table == "sent" or self.is_read(plane, serial) else ""
         _say(view, statement.translation, statement.language, statement.direction, text)
         view.made_ms, view.officer, view.name = statement.composed_ms, statement.drafter, row[0][1]
-        facts = self._store.query(
-            f"SELECT stage, by FROM {table}_fact WHERE plane=? AND serial=?",  # noqa: S608 - `table` is ours
-            (plane.value, serial),
-        )
-        for stage, by in facts:
-            if stage in ("corrected", "retracted") and int(str(by)) > view.corrected_by:
-                view.corrected_by, view.retracted = int(str(by)), stage == "retracted"
+        newest = self._store.correction(table, plane, serial, view.name)
+        view.corrected_by, view.retracted = newest.by, newest.stage == "retracted"
         return view
 
     def is_read(self, plane: Plane, serial: int) -> bool:

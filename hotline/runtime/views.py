@@ -47,6 +47,7 @@ class StatementViews:
                 "SELECT stage, at, by FROM sent_fact WHERE plane=? AND serial=? ORDER BY at", (plane.value, serial)
             )
             _apply_sent_facts(view, facts)
+            self._corrected(plane, view, "sent")
             self._climb(plane, view, "sent")
             self._voice(plane, view, "sent")
             views.append(view)
@@ -100,10 +101,10 @@ class StatementViews:
         way = "sent" if original_is_senders(tie.grade) == sent else "received"
         return self._translations.original(plane, way, tie.original)
 
-    def _is_named(self, plane: Plane, correction: int, name: bytes) -> bool:
-        """Whether a received correction means this statement: it may have come first, and have meant another."""
-        said = self._said("received", plane, correction)
-        return said is None or said.corrects.statement == name
+    def _corrected(self, plane: Plane, view: operator_pb2.StatementView, way: str) -> None:
+        """The newest that corrects or retracts it is the one to be read."""
+        newest = self._store.correction(way, plane, view.serial, view.statement)
+        view.corrected_by, view.retracted = newest.by, newest.stage == "retracted"
 
     def _said(self, way: str, plane: Plane, serial: int) -> content_pb2.Statement | None:
         rows = self._store.query(f"SELECT content FROM {way} WHERE plane=? AND serial=?", (plane.value, serial))  # noqa: S608 - ours
@@ -137,8 +138,7 @@ class StatementViews:
                     view.repeats = int(str(by))
                 elif stage == RECORDED:
                     view.recorded_as = int(str(by))
-                elif self._is_named(plane, int(str(by)), name):
-                    _apply_correction(view, str(stage), by)
+            self._corrected(plane, view, "received")
             self._climb(plane, view, "received")
             views.append(view)
         return views
@@ -210,17 +210,10 @@ def _view(plane: Plane, content: bytes, name: bytes, *, sent: bool) -> operator_
     )
 
 
-def _apply_correction(view: operator_pb2.StatementView, stage: str, by: object) -> None:
-    """The newest that corrects or retracts is the one to be read."""
-    if stage in ("corrected", "retracted") and int(str(by)) > view.corrected_by:
-        view.corrected_by, view.retracted = int(str(by)), stage == "retracted"
-
-
 def _apply_sent_facts(view: operator_pb2.StatementView, facts: list[tuple[object, ...]]) -> None:
     rank = {"queued": 0, "expired": 1, "relayed": 1, "delivered": 2, "read": 3, "shown": 4, "renumbered": 5}
     for stage, at, by in facts:
         name = str(stage)
-        _apply_correction(view, name, by)
         if name in rank and rank[name] >= rank[view.state]:
             view.state = name
         match name:

@@ -33,7 +33,10 @@ from hotline.wire.v1 import content_pb2
 from tests.simulator.judges import Broken
 from tests.simulator.parties import Parties
 
-_KEPT: Final = ("sent", "received", "sent_fact", "received_fact", "ladder", "translation", "translated", "handover")
+_KEPT: Final = (
+    *("sent", "received", "sent_fact", "received_fact", "correction", "ladder", "translation", "translated"),
+    "handover",
+)
 _OF_ONE: Final = ("unread", "unnoted", "ladder", "promise", "received_fact")
 REFUSALS: Final = ("nonpaper", "record", "challenge", "word", "bundle", "import")
 """What delegates.py tries in vain."""
@@ -162,22 +165,22 @@ class Alike:
         doubtful = self.judges.restored
         for other in node.others:
             rows = self.judges.table(node, other.name, "sent")
-            facts = {key[:3] for key in self.judges.table(node, other.name, "sent_fact")}
+            facts = self.judges.table(node, other.name, "correction")
             theirs = self.judges.node(other.name)
             received = self.judges.table(theirs, node.name, "received")
-            marks = self.judges.table(theirs, node.name, "received_fact")
+            marks = self.judges.table(theirs, node.name, "correction")
             for place, row in rows.items():
                 statement = _statement(row)
                 if statement.kind not in CORRECTING:
                     continue
                 named, word = statement.corrects, corrected_word(statement.kind)
-                mark = (place[0], named.serial, word)
-                if mark not in facts and node.name not in doubtful:
+                mark = (place[0], named.serial, place[1])
+                if ("sent", *mark) not in facts and node.name not in doubtful:
                     yield f"{node.name} does not know that #{named.serial}, which {other.name} was told, was {word}"
                 there, original = received.get(place), received.get((place[0], named.serial))
                 if there is None or there["hash"] != row["hash"] or {node.name, other.name} & doubtful:
                     continue  # it has expired for this one, or somebody has lost state
-                if mark not in marks:
+                if ("received", *mark) not in marks:
                     yield f"{other.name} does not know that #{named.serial} of {node.name} was {word}"
                 if original is not None and original["hash"] not in (named.statement, self._void(original)):
                     yield f"what corrects #{named.serial} of {node.name} names another than {other.name} has"

@@ -208,8 +208,9 @@ class Procedure:
         if not opened and (plane, statement.serial) not in node.disk.tables.get("unread", {}):
             raise Broken("correction", f"{node.name} need not open #{statement.serial}, which corrects another")
         word = "corrected" if statement.kind == content_pb2.STATEMENT_KIND_CORRECTION else "retracted"
-        place = (plane, statement.corrects.serial, word)
-        if verdict in ("", RELEASED) and place not in facts:
+        place = ("received", plane, statement.corrects.serial, statement.serial)
+        row = node.disk.tables.get("correction", {}).get(place, {})
+        if verdict in ("", RELEASED) and row.get("stage") != word:
             raise Broken("correction", f"{node.name} does not know that #{statement.corrects.serial} was {word}")
 
     # --- in the end --------------------------------------------------------------------------------------------------

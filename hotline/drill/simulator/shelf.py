@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hotline.drill.simulator.disk import Disk
 from hotline.machine import Plane
-from hotline.protocol.tables import NO_RUNG, Row, Rung, SentRow, scoped
+from hotline.protocol.tables import NO_CORRECTION, NO_RUNG, Correction, Row, Rung, SentRow, scoped
 
 
 class Shelf:
@@ -66,6 +66,13 @@ class Shelf:
     def moved_to(self, plane: Plane, serial: int) -> int:
         """The serial under which our statement of this one goes on; 0 if it was not renumbered."""
         return int(self._disk.stages.get((*self._whose, plane.value, serial, "renumbered"), 0))
+
+    def correction(self, way: str, plane: Plane, serial: int, name: bytes) -> Correction:
+        """The newest that corrects or retracts the statement of this serial and name; NO_CORRECTION if nothing does."""
+        rows, wanted = self._table("correction"), (way, plane.value, serial)
+        found = [row for key, row in rows.items() if key[:3] == wanted and row["named"] == name]
+        made = [Correction(int(str(row["first"])), int(str(row["by"])), str(row["stage"])) for row in found]
+        return max(made, default=NO_CORRECTION)
 
     def rung(self, way: str, plane: Plane, serial: int, stage: str) -> Rung:
         """What stands on this rung of a statement; NO_RUNG if nothing does."""

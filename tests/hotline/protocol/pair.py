@@ -33,7 +33,7 @@ from hotline.protocol.events import EndpointEvent, MarkRead, MarkShown, PromiseR
 from hotline.protocol.paths import PathSetup
 from hotline.protocol.rebuild import REBUILT, differences, rebuild
 from hotline.protocol.session import Side
-from hotline.protocol.tables import NO_RUNG, TABLES, Row, Rung, SentRow
+from hotline.protocol.tables import NO_CORRECTION, NO_RUNG, TABLES, Correction, Row, Rung, SentRow
 from hotline.wire.codec import decode_frame, encode, envelope_frame
 from hotline.wire.v1 import content_pb2, frame_pb2
 
@@ -99,6 +99,12 @@ class Memory:
         rows = self.tables.get("sent_fact", {}).items()
         wanted = (plane.value, serial, "renumbered")
         return next((int(str(row["by"])) for key, row in rows if key[:3] == wanted), 0)
+
+    def correction(self, way: str, plane: Plane, serial: int, name: bytes) -> Correction:
+        rows, wanted = self.tables.get("correction", {}), (way, plane.value, serial)
+        found = [row for key, row in rows.items() if key[:3] == wanted and row["named"] == name]
+        made = [Correction(int(str(row["first"])), int(str(row["by"])), str(row["stage"])) for row in found]
+        return max(made, default=NO_CORRECTION)
 
     def rung(self, way: str, plane: Plane, serial: int, stage: str) -> Rung:
         row = self.tables.get("ladder", {}).get((way, plane.value, serial, stage))

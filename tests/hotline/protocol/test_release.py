@@ -10,7 +10,8 @@ from hotline.crypto.signing import SigningKey, pae
 from hotline.machine import Plane, RequestId
 from hotline.protocol.events import PromiseReply, SendTest, Submit
 from hotline.protocol.release import FILLED_IN, RELEASED, covered, judge
-from hotline.wire.codec import encode
+from hotline.wire.codec import encode, envelope_frame
+from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
 from .offices import DRAFTER, DUTY, PRINCIPAL, RELEASER, TWO, Desk, key_of, signed, smuggle
@@ -346,6 +347,34 @@ def test_a_signature_is_over_these_bytes() -> None:
     at = WALL.to_bytes(8, "big")
     signed_bytes = pae("hotline/v1/release/real", CHARTER, content, b"releaser", b"release-1", at)
     assert statement.release[1].signature == key_of("release-1").sign_raw(signed_bytes)
+
+
+@pytest.mark.parametrize("corrections", [1, 2])
+def test_a_thief_without_an_officers_key_brings_no_correction_back(pair: Pair, corrections: int) -> None:
+    """What was superseded would stand as the newest, released and without an alarm (docs/protocol.md 8.10 and 19.6)."""
+    desk = Desk(pair.alpha)
+    for text, corrects in (("14:30", 0), ("15:30", 1), ("16:30", 1))[: corrections + 1]:
+        desk.make(text, corrects=corrects)
+        number = next(r.fields["number"] for r in reversed(pair.alpha.records) if r.kind == "draft.made")
+        desk.sign_as(number, "duty-1", DRAFTER)
+        desk.sign_as(number, "release-1", RELEASER)
+        assert desk.release(number).ok
+        pair.run(500)
+    content = pair.bravo.memory.received(Plane.REAL, 2)
+    name = pair.bravo.memory.received_hash(Plane.REAL, 1)
+    assert content is not None
+    assert name is not None
+    old = content_pb2.Statement.FromString(content)
+    last = corrections + 1
+    old.first_serial, old.serial, old.previous_in_precedence, old.composed_ms = 2, last + 1, last, WALL + pair.time
+    session = pair.alpha.endpoint.context.session
+    inner = session.sign(ContentType.STATEMENT, Plane.REAL, encode(old))
+    pair.bravo.hear("relay-1", envelope_frame(session.seal(Plane.REAL, inner, transient=False)))
+    assert verdicts(pair.bravo)[last + 1] == RELEASED
+    newest = pair.bravo.memory.correction("received", Plane.REAL, 1, name)
+    assert newest.first == last
+    assert pair.bravo.text(newest.by) == ("15:30", "16:30")[corrections - 1]
+    assert [d.fields["by"] for d in pair.bravo.told if d.kind == "corrected"] == list(range(2, last + 1))
 
 
 # --- corrections -----------------------------------------------------------------------------------------------------

@@ -57,6 +57,34 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
         yield pair
 
 
+def test_a_statement_is_shown_with_the_newest_that_corrects_it(tmp_path: Path) -> None:
+    """The one that came last would be read, and not the one that was said last (docs/protocol.md 8.10)."""
+    with stored(tmp_path) as pair:
+        say(pair.alpha, "14:30")
+        pair.run(500)
+        for text in ("15:30", "16:30"):
+            say(pair.alpha, text, corrects=1)
+            pair.run(500)
+        assert isinstance(pair.bravo, Stored)
+        store = pair.bravo.store
+
+        def shown() -> tuple[bytes, int, bool]:
+            (one,) = StatementViews(store).received(Plane.REAL, HERE, ("real", 1))
+            return one.statement, one.corrected_by, one.retracted
+
+        name, *what = shown()
+        assert what == [3, False]
+        row = {"way": "received", "plane": "real", "serial": 1, "at": 1, "stage": "retracted"}
+        later, other = row | {"by": 4, "named": name}, row | {"by": 5, "named": bytes(32)}
+        for changed, seen in (
+            (later | {"first": 2}, (3, False)),
+            (other | {"first": 5}, (3, False)),
+            (later | {"first": 4}, (4, True)),
+        ):
+            store.commit([Output(changes=[Put("correction", changed)])], pair.bravo.now())
+            assert shown()[1:] == seen
+
+
 def view(pair: Pair, serial: int) -> operator_pb2.StatementView:
     """A received statement with everything that belongs to it."""
     assert isinstance(pair.bravo, Stored)
