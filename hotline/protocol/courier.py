@@ -209,5 +209,6 @@ _SENTENCES: Final = {
     "spelling": "the bundle is damaged: nothing was imported",
     "too-long": "the bundle is larger than any that a terminal makes: nothing was imported",
     "address": "the bundle is for another terminal, another peer or another charter: nothing was imported",
+    "prekey": "the courier key in the bundle is none, though the peer's terminal signed it: nothing was imported",
     "signature": "the bundle is not as the peer's terminal made it: nothing was imported; ask the peer for another",
 }

@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import cache, cached_property
 from typing import Any, Protocol
 
+from hotline.crypto.sealing import KemKey
 from hotline.crypto.signing import SigningKey
 from hotline.errors import HotlineError
 from hotline.ledger.cosignature import Ed25519Cosigner
@@ -34,6 +35,7 @@ from hotline.protocol.events import (
     SetPresence,
     Submit,
 )
+from hotline.protocol.prekeys import COURIER_LABEL, LABEL
 from hotline.protocol.session import Session
 from hotline.protocol.tables import Row
 from hotline.wire.codec import decode_frame, encode, envelope_frame
@@ -392,7 +394,24 @@ class Scene:
             said.announcement.CopyFrom(content_pb2.SignedPrekey(body=take.text(), signature=take.take(64)))
         if flags & 2:
             self.exchange(said.log)
+        if flags & 8:
+            said.announcement.CopyFrom(self.prekey(LABEL))
+        if flags & 16:
+            said.courier.prekey.CopyFrom(self.prekey(COURIER_LABEL))
         self.say(ContentType.HEARTBEAT, Plane.REAL, encode(said), transient=not flags & 4)
+
+    def prekey(self, label: str) -> content_pb2.SignedPrekey:
+        """One that BRAVO signed, whatever its key is."""
+        take, lawful = self.arguments, KemKey(b"k" * 32).public
+        shares = (lawful, lawful[:1184] + take.take(32).ljust(32, b"\0"), take.take(1_216).ljust(1_216, b"\0"))
+        body = content_pb2.PrekeyBody(
+            generation=take.number() % 2**64,
+            public_key=shares[take.byte() % 3],
+            not_after_ms=1 + take.number() % 2**63,
+        )
+        content = encode(body)
+        signature = prepared().bravo.signing.sign(label, CHARTER, (2).to_bytes(2, "big"), content)
+        return content_pb2.SignedPrekey(body=content, signature=signature)
 
     def exchange(self, log: content_pb2.LogExchange) -> None:
         take = self.arguments
@@ -421,7 +440,8 @@ class Scene:
     def key_request(self) -> None:
         """Signed by BRAVO, in the clear, saying whatever."""
         session = self.session
-        inner = session.sign(ContentType.KEY_REQUEST, Plane.REAL, self.arguments.text()[:8_000])
+        content = self.arguments.text()[:8_000] or encode(content_pb2.KeyRequest(prekey=self.prekey(LABEL)))
+        inner = session.sign(ContentType.KEY_REQUEST, Plane.REAL, content)
         header = Header(
             FLAG_CLEAR | FLAG_TRANSIENT, 1, 2, self.arguments.take(12).ljust(12, b"\0"), self.arguments.byte()
         )
@@ -521,12 +541,15 @@ class Scene:
     def bundle(self) -> None:
         """A bundle that BRAVO signed, whatever is in it, or just a file."""
         take, session = self.arguments, self.session
-        if not take.byte() & 1:
+        flags = take.byte()
+        if not flags & 1:
             self.alpha.step(ImportBundle(RequestId(300), "watch", take.text()))
             return
         inner = session.sign(ContentType.STATEMENT, Plane.REAL, take.text()[:34_000])
         sealed = session.seal(Plane.REAL, inner, transient=bool(take.byte() & 1))
         prekey = content_pb2.SignedPrekey(body=take.text(), signature=take.take(64))
+        if flags & 2:
+            prekey = self.prekey(COURIER_LABEL)
         body = bundle_pb2.BundleBody(
             charter=CHARTER,
             from_terminal=2,
@@ -564,7 +587,12 @@ def endpoint_seeds() -> list[bytes]:
     frames = [bytes((0,)) + text(hello) + b"\1", bytes((12, 20)) + text(b"\xff") + b"\0"]
     others = [bytes((number, *range(1, 40))) for number in range(19)]
     said = [bytes((19, *divmod(number, 256), 0, 0, 0, 0)) for number in range(len(sayings()))]
-    return [lawful, lawful + lawful, lawful + beat, beat, *played, *frames, *others, *said]
+    submitted = bytes((9, 5, 0, 0)) + text(b"hello") + b"\1\0\0"
+    keys = [
+        bytes((6, 0, 0)) + bytes(1_248) + argument(2**63) + bytes((kind,)) + argument(2**62) + bytes(14) + submitted
+        for kind in range(3)
+    ]
+    return [lawful, lawful + lawful, lawful + beat, beat, *played, *frames, *others, *said, *keys]
 
 
 def talk(rng: random.Random, seeds: Sequence[bytes]) -> bytes:

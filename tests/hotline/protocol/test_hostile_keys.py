@@ -11,12 +11,13 @@ from hotline.crypto.epochs import OPENER_SIZE, PREKEY_TAG_SIZE, ReceivingEpoch
 from hotline.crypto.sealing import KemKey
 from hotline.limits import LOOK_AHEAD_INTERVAL, OPENERS_TRIED_MAX
 from hotline.machine import Output, Plane
+from hotline.protocol.bundle import encode_bundle
 from hotline.protocol.paths import PathState
 from hotline.protocol.prekeys import COURIER_LABEL, LABEL
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.envelope import FLAG_CLEAR, FLAG_OPENER, FLAG_TRANSIENT, Header
 from hotline.wire.inner import ContentType, encode_inner
-from hotline.wire.v1 import content_pb2
+from hotline.wire.v1 import bundle_pb2, content_pb2
 
 from .pair import CHARTER, FLASH, WALL, Pair, Party
 from .test_courier import counts, exported, imported
@@ -96,6 +97,16 @@ def test_a_courier_key_that_nothing_can_be_sealed_to_stops_no_export(pair: Pair,
     pair.cut()
     pair.alpha.submit("by hand")
     assert counts(imported(pair.bravo, exported(pair.alpha))) == (1, 0, 0)
+
+
+def test_a_bundle_with_a_key_that_is_none_is_refused_in_a_sentence(pair: Pair) -> None:
+    """Its importer would be stopped at the next export, or read nothing but a word (docs/protocol.md 17.5, 7.10)."""
+    lie = prekey(pair.bravo, bytes(1216), COURIER_LABEL)
+    body = bundle_pb2.BundleBody(charter=CHARTER, from_terminal=2, to_terminal=1, made_ms=WALL, prekey=lie)
+    reply = imported(pair.alpha, encode_bundle(pair.bravo.signing, body))
+    assert (reply.ok, reply.code) == (False, "prekey")
+    assert reply.text.endswith("nothing was imported")
+    assert counts(imported(pair.bravo, exported(pair.alpha))) == (0, 0, 0)
 
 
 def test_what_was_stored_and_is_no_key_holds_up_no_start(pair: Pair) -> None:
