@@ -54,7 +54,7 @@ def two_words(
         if whose:
             show_party(database, whose)
         rows = Lookups(path, database, ContentKeys(config.store / KEY_FOLDER, materials.secret.storage), whose)
-        kept = [row["value"] for row in rows.rows("fact") if row["name"] == f"told:{plane}:{serial}"]
+        kept = [row["content"] for row in rows.rows("told") if (row["plane"], row["serial"]) == (plane.value, serial)]
         own = rows.received_signed(plane, serial)
     if not kept or own is None:
         raise ConfigError(f"nothing is kept of #{serial} of {party} ({plane}) that contradicts it: nothing was written")

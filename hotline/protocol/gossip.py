@@ -228,7 +228,7 @@ class Gossip:
             told=name.hex(),
             other=f"{holder.party}/{holder.name}",
         )
-        ctx.out.changes.append(Put("fact", {"name": f"told:{plane}:{item.serial}", "value": encode(told)}))
+        ctx.out.changes.append(Put("told", {"plane": plane.value, "serial": item.serial, "content": encode(told)}))
         self._show(key, now)
 
 

@@ -111,6 +111,8 @@ TABLES: Final[Mapping[str, Table]] = {
         {"plane": "TEXT", "way": "TEXT", "serial": "INTEGER", "terminal": "TEXT", "term": "INTEGER"},
         ("plane", "way", "serial"),
     ),
+    # What another party was told by a third one under a serial under which that one told us something else (26.11).
+    "told": Table({"plane": "TEXT", "serial": "INTEGER", "content": "BLOB"}, ("plane", "serial"), heap=True),
     # Watch handovers: number, the list that was signed with who and what was added, and the signature.
     "handover": Table(
         {"plane": "TEXT", "serial": "INTEGER", "content": "BLOB", "signature": "BLOB", "at": "INTEGER"},

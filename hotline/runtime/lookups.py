@@ -14,7 +14,7 @@ from hotline.protocol.nonpapers import Name, is_sealed
 from hotline.protocol.tables import NO_CORRECTION, NO_RUNG, TABLES, Correction, Row, Rung, SentRow, scoped, shape
 from hotline.runtime.contentkeys import ContentKeys
 
-SEALED = ("sent", "received", "translation", "draft", "handover")
+SEALED = ("sent", "received", "translation", "draft", "told", "handover")
 """Tables whose column `content` is sealed under a content key."""
 CONTENT = 2
 

@@ -340,11 +340,10 @@ class Parties:
     def _unproven(self, liar: ConferenceNode) -> Iterator[str]:
         for place in self.lies(liar):
             for node in liar.others:
-                facts = self.table(self.node(node.name), liar.name, "fact")
-                told = facts.get((f"told:{place[0]}:{place[1]}",))
+                told = self.table(self.node(node.name), liar.name, "told").get(place)
                 if told is None:
                     yield f"{node.name} does not know that {liar.name} said two things as {place[0]} #{place[1]}"
-                elif not self._convicts(liar, node.name, place, octets(told["value"])):
+                elif not self._convicts(liar, node.name, place, octets(told["content"])):
                     yield f"nobody would believe {node.name} that {liar.name} said two things as #{place[1]}"
 
     def _convicts(self, liar: ConferenceNode, holder: str, place: Place, told: bytes) -> bool:

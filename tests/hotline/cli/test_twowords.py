@@ -83,7 +83,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Three:
         output.changes.append(Put(scoped("received", "CHARLIE"), row))
     content, signature, _ = made.signed("We go.")
     told = content_pb2.Told(terminal=made.number, content=content, signature=signature)
-    output.changes.append(Put(scoped("fact", "CHARLIE"), {"name": "told:real:1", "value": encode(told)}))
+    output.changes.append(Put(scoped("told", "CHARLIE"), {"plane": "real", "serial": 1, "content": encode(told)}))
     store.commit([output], NOW)
     assert rows.received_hash(Plane.REAL, 1) == made.signed("We stay.")[2]
     assert store.received_hash(Plane.REAL, 1) is None, "the first party's tables are others"

@@ -76,10 +76,12 @@ def test_who_tells_two_parties_different_things_is_convicted_by_both(plane: Plan
     for one in (bravo, charlie):  # the next watch at that window hears of it
         assert json.loads(one.member(alpha).handovers.listed())["alarms"]["said-otherwise"] == 1
     for one, other, text in ((bravo, charlie, OTHER), (charlie, bravo, ONE)):
-        rows = {str(row["name"]): row["value"] for row in one.memory.of(one.scope(alpha)).rows("fact")}
-        evidence = content_pb2.Told.FromString(bytes(rows[f"told:{plane}:1"]))  # type: ignore[arg-type]
+        (row,) = one.memory.of(one.scope(alpha)).rows("told")
+        assert (row["plane"], row["serial"]) == (plane.value, 1)
+        evidence = content_pb2.Told.FromString(row["content"])  # type: ignore[arg-type]
         assert content_pb2.Statement.FromString(evidence.content).text == text
         assert evidence.terminal == alpha.number
+        assert not [row for row in one.memory.of(one.scope(alpha)).rows("fact") if text.encode() in bytes(row["value"])]  # type: ignore[arg-type]
         assert other is not one
 
 

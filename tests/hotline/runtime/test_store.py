@@ -21,7 +21,7 @@ from hotline.ledger.note import Ed25519Verifier
 from hotline.ledger.tree import verify_consistency
 from hotline.ledger.verify import Outcome, Verdict, verify_log
 from hotline.machine import Delete, Instant, Output, Plane, Put, Record
-from hotline.protocol.tables import NO_RUNG, TABLES, History
+from hotline.protocol.tables import NO_CORRECTION, NO_RUNG, TABLES, History, scoped
 from hotline.runtime import contentkeys as contentkeys_module
 from hotline.runtime import store as store_module
 from hotline.runtime.contentkeys import ContentKeys
@@ -157,6 +157,7 @@ def test_a_disk_of_the_simulator_answers_as_the_store_does(tmp_path: Path) -> No
     """A storm would show what no daemon does, or pass over what each of them does."""
     real, at = {"plane": "real", "serial": 1}, {"at": 5, "by": "BRAVO"}
     rung = {"way": "sent", **real, "said": 7, "officer": "w", "principal": "", "until": 9, "answer": 0}
+    made = {"way": "received", **real, "serial": 9, "stage": "retracted", "named": b"h", "at": 6}
     puts = [
         *(Put("sent_fact", {**real, "stage": one, **at, "evidence": b""}) for one in ("delivered", "read")),
         Put("sent_fact", {**real, "stage": "renumbered", "at": 5, "by": "12", "evidence": b""}),
@@ -164,6 +165,8 @@ def test_a_disk_of_the_simulator_answers_as_the_store_does(tmp_path: Path) -> No
         Put("received_fact", {**real, "serial": 9, "stage": "authority", **at}),
         Put("received_draft", {"draft": b"d", "plane": "real", "serial": 9}),
         *(Put("ladder", {**rung, "stage": stage, "at": 6}) for stage in ("shown", "reply-by")),
+        *(Put("correction", {**made, "by": by, "first": first}) for by, first in ((11, 10), (12, 2), (10, 10))),
+        Put("correction", {**made, "by": 13, "first": 13, "named": b"n"}),
     ]
     outputs, disk = [statement(1), Output(changes=[*puts])], Disk()
     for change in (change for output in outputs for change in output.changes):
@@ -180,11 +183,13 @@ def test_a_disk_of_the_simulator_answers_as_the_store_does(tmp_path: Path) -> No
             found: list[object] = [getattr(history, name)(*place) for name in asked for place in places]
             found += [history.has_sent_fact(*one) for one in stages]
             found += [history.rung(way, *one) for way in ("sent", "received") for one in stages]
+            found += [history.correction(way, *one, b"h") for way in ("sent", "received") for one in places]
             return [*found, history.received_draft(b"d"), history.received_draft(b"x")]
 
         assert answers(Shelf(disk)) == answers(store)
         assert store.moved_to(Plane.REAL, 1) == 12
-        assert sum(one != NO_RUNG and bool(one) for one in answers(store)) == 13
+        assert store.correction("received", Plane.REAL, 9, b"h") == (10, 11, "retracted")
+        assert sum(one not in (NO_RUNG, NO_CORRECTION) and bool(one) for one in answers(store)) == 14
 
 
 @pytest.mark.parametrize("sql", ["UPDATE entry SET leaf=x'00' WHERE seq=0;", "DELETE FROM entry WHERE seq=0;"])
@@ -221,6 +226,22 @@ def test_commits_find_room_in_the_log_file(tmp_path: Path) -> None:
             store.commit([statement(serial)], NOW)
         assert log.stat().st_size == room
         assert store.path.stat().st_size > database, "the log file was never begun anew: this test shows nothing"
+
+
+@pytest.mark.parametrize("party", ["", "CHARLIE"])
+@pytest.mark.parametrize("table", [name for name, form in TABLES.items() if {"plane", "content"} <= set(form.columns)])
+def test_what_was_said_lies_in_no_file_and_goes_with_its_month(tmp_path: Path, table: str, party: str) -> None:
+    """A stolen backup would hold what others signed, whatever keys were destroyed (docs/protocol.md 13.4)."""
+    words, filled = b"the fleet puts to sea", {"TEXT": "real", "INTEGER": 1, "BLOB": b"x"}
+    row = {column: filled[kind] for column, kind in TABLES[table].columns.items()}
+    with opened(tmp_path) as store:
+        rows = store.of(party)
+        store.commit([Output(changes=[Put(scoped(table, party), {**row, "content": words})])], NOW)
+        assert [one["content"] for one in rows.rows(table)] == [words]
+        assert _files_with(words, tmp_path) == []
+        (period,) = store.keys.periods()
+        assert store.keys.destroy(period)
+        assert rows.rows(table) == []
 
 
 # --- a destroyed secret ---------------------------------------------------------------------------------------------
