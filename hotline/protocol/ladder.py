@@ -213,13 +213,16 @@ class Ladder:
         """A sibling tells what an officer did there: so it is here. What we have not shown it repeats to us."""
         ctx = self._ctx
         known = [item for item in receipt.item if ctx.inboxes[plane].known_hash(item.serial) == item.statement]
-        for serial in (item.serial for item in known):
+        news = [item.serial for item in known if self._is_news(plane, item.serial, receipt)]
+        if news and not self._is_ours(receipt.officer):
+            return  # nobody of ours, or named by a charter that is not in force here yet: then we are told again
+        for serial in news:
             match receipt.stage:
-                case content_pb2.STAGE_READ if serial in ctx.unread[plane]:
+                case content_pb2.STAGE_READ:
                     self._opened(plane, serial, receipt.officer, now)
-                case content_pb2.STAGE_SHOWN if not ctx.history.rung(RECEIVED, plane, serial, "shown").said:
+                case content_pb2.STAGE_SHOWN:
                     self._presented(plane, serial, receipt.officer, receipt.principal, now)
-                case content_pb2.STAGE_REPLY_BY if self._promises.is_newest(RECEIVED, plane, serial, receipt):
+                case _:
                     self._promised(plane, serial, receipt, now)
                     self._overtaken(plane, serial, receipt, now)
         # Under a number that two terminals of the peer gave out we may hold the other statement, and hold it for good.
@@ -228,6 +231,22 @@ class Ladder:
         if noted:
             content = note(receipt, noted, now.wall)
             ctx.send_content(plane, ContentType.RECEIPT, content, now, transient=True, urgent=False)
+
+    def _is_news(self, plane: Plane, serial: int, receipt: content_pb2.Receipt) -> bool:
+        """Whether what a sibling's officer did with a statement is more than is known here."""
+        match receipt.stage:
+            case content_pb2.STAGE_READ:
+                return serial in self._ctx.unread[plane]
+            case content_pb2.STAGE_SHOWN:
+                return not self._ctx.history.rung(RECEIVED, plane, serial, "shown").said
+            case _:
+                return self._promises.is_newest(RECEIVED, plane, serial, receipt)
+
+    def _is_ours(self, officer: str) -> bool:
+        """Whether the charter in force names this officer for our party, where it names any."""
+        setup = self._ctx.setup
+        named = {name for party, name in setup.release.officers if party == setup.local.party}
+        return not named or officer in named
 
     def receipts(self, plane: Plane) -> Iterator[bytes]:
         """For a bundle: what the peer has not noted."""

@@ -298,6 +298,8 @@ class Mirror:
             if not (late or self._waits(pending, item)):
                 continue
             if receipt.expired and pending is not None:
+                if ctx.standing.active and self._is_of_this_turn(pending):
+                    continue  # who speaks sees for itself whether it expires
                 self._first().expire(plane, pending, now, f"said by {line.setup.remote.name}")
                 continue
             self._drop(plane, item.serial, now)
@@ -306,6 +308,9 @@ class Mirror:
             delivered.append(item.serial)
         for text in spans(delivered):
             ctx.record("msg.delivered", plane=plane.value, serials=text, receipt=name.hex(), **line.whose)
+
+    def _is_of_this_turn(self, item: Pending) -> bool:
+        return decode_statement(item.content).term >= self._ctx.standing.turn.term
 
     @staticmethod
     def _waits(pending: Pending | None, item: content_pb2.ReceiptItem) -> bool:
@@ -344,9 +349,9 @@ class Mirror:
 
     def judged(self, line: Context, plane: Plane, item: Pending, now: Instant) -> bool:
         """A terminal of the peer holds another statement in the place of `item`. Whether that was its end (23.6)."""
-        ctx, standing = self._ctx, self._ctx.standing
+        ctx = self._ctx
         own = item.hash == statement_hash(plane, ctx.session.ends_out, item.content)
-        if own or item.is_void or item.copy or decode_statement(item.content).term >= standing.turn.term:
+        if own or item.is_void or item.copy or self._is_of_this_turn(item):
             return False
         self._not_said(plane, item, now)
         settled = [content_pb2.ReceiptItem(serial=item.serial, statement=item.hash)]

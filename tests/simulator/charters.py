@@ -172,3 +172,8 @@ def signers_at(node: EndpointNode) -> tuple[str, str]:
     named = {one.name for one in of(node).officers if one.party == node.party}
     drafter, releaser = ROSTER[node.party]
     return drafter, releaser if releaser in named else LATER
+
+
+def watch_of(node: EndpointNode) -> str:
+    """Whom the charter names to take the watch over, and to read."""
+    return ROSTER[node.party][0] if node.party in ROSTER else f"duty-{node.number}"

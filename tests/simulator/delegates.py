@@ -38,9 +38,10 @@ from hotline.protocol.handover import LABEL, signed_parts
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.offices import key_of
 from tests.simulator.alike import Alike
+from tests.simulator.charters import watch_of
 from tests.simulator.checklists import Checklists
 from tests.simulator.judges import Broken
-from tests.simulator.officers import Heed, Officers, watch_of
+from tests.simulator.officers import Heed, Officers
 from tests.simulator.parties import Parties, charter_of
 from tests.simulator.people import said
 from tests.simulator.windows import Window, Windows

@@ -49,7 +49,7 @@ from hotline.protocol.release import RELEASED
 from hotline.wire.codec import decode
 from hotline.wire.v1 import content_pb2, operator_pb2
 from tests.hotline.protocol.offices import DRAFTER, RELEASER, key_of, signed
-from tests.simulator.charters import FORMER, ROSTER, Charters, signers_at
+from tests.simulator.charters import FORMER, ROSTER, Charters, signers_at, watch_of
 from tests.simulator.stored import statement_of
 from tests.simulator.weather import milliseconds
 
@@ -174,12 +174,12 @@ class Officers:
 
     def _shows(self, node: EndpointNode, number: str) -> None:
         if one := self._opened(node, number):
-            self._ask(node, "shown", lambda request: MarkShown(request, *one, "duty", ""))
+            self._ask(node, "shown", lambda request: MarkShown(request, *one, watch_of(node), ""))
 
     def _promises(self, node: EndpointNode, number: str, _: str, within: str) -> None:
         if one := self._opened(node, number):
             until = node.now().wall + milliseconds(within)
-            self._ask(node, "promised", lambda request: PromiseReply(request, *one, "duty", until))
+            self._ask(node, "promised", lambda request: PromiseReply(request, *one, watch_of(node), until))
 
     # --- statements that name others ---------------------------------------------------------------------------------
 
@@ -373,11 +373,6 @@ class Officers:
         submit = partial(Submit, plane=Plane.REAL, precedence=_FLASH, language="en", direction=_LTR)
         with patch("hotline.protocol.sending.check_authority", lambda *_: None):
             self._say(node, "stolen", Plane.REAL, text, partial(submit, text=text, drafter="duty"))
-
-
-def watch_of(node: EndpointNode) -> str:
-    """Who takes the watch over."""
-    return ROSTER[node.party][0] if node.party in ROSTER else f"duty-{node.number}"
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from hotline.drill.simulator.world import World
 from hotline.machine import Plane, Reply, RequestId
 from hotline.protocol.events import MarkRead, Submit
 from hotline.wire.v1 import content_pb2
+from tests.simulator.charters import watch_of
 from tests.simulator.judges import Judges
 from tests.simulator.weather import milliseconds
 
@@ -97,7 +98,7 @@ class People:
         for plane in Plane:
             for serial in list(node.machine.context.unread[plane])[:_READ_AT_ONCE]:
                 node.ask(
-                    lambda number, plane=plane, serial=serial: MarkRead(number, plane, serial, "duty"),  # type: ignore[misc]
+                    lambda number, plane=plane, serial=serial: MarkRead(number, plane, serial, watch_of(node)),  # type: ignore[misc]
                     lambda reply: None,
                 )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hotline.limits import ALARM_INTERVAL, SERIAL_MAX, SERIAL_SKIP_MAX, SUMMARY_INTERVAL, VOICES_WAITING_MAX
 from hotline.machine import Output, Plane, RequestId
 from hotline.protocol.events import SendTest
+from hotline.protocol.release import ReleasePolicy
 from hotline.protocol.statements import CHECKPOINT_MAX, SAYABLE_MAX, fits_renumbered
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
@@ -279,3 +282,90 @@ def test_a_flood_of_such_words_hides_none(four: Quartet) -> None:
     told = [str(told.fields["meaning"]) for told in four.alpha.told if told.fields.get("name") == "late-voice"]
     counted = [int(text.split("(and ")[1].split()[0]) for text in told if "(and" in text]
     assert len(told) + sum(counted) == VOICES_WAITING_MAX + 2
+
+
+# --- what became of statements ---------------------------------------------------------------------------------------
+
+
+def unheard(four: Quartet, text: str) -> bytes:
+    """ALPHA's main terminal says a FLASH that nobody of the peer gets; its name."""
+    four.part((four.alpha, four.bravo), (four.alpha, four.beside))
+    assert four.alpha.submit(text, FLASH).ok
+    four.run(3_000)
+    row = four.alpha.memory.sent(REAL, 1)
+    assert row is not None
+    return row.hash
+
+
+def settled(name: bytes, *, expired: bool) -> content_pb2.Receipt:
+    item = content_pb2.ReceiptItem(serial=1, statement=name)
+    return content_pb2.Receipt(stage=content_pb2.STAGE_SETTLED, item=[item], time_ms=WALL, expired=expired)
+
+
+def test_a_stolen_standby_expires_nothing_that_is_being_said(four: Quartet) -> None:
+    """A FLASH would be taken back on a thief's word, and the peer get an empty statement (docs/protocol.md 23.5)."""
+    name = unheard(four, "launch nothing")
+    tell(four.alt, four.alpha, settled(name, expired=True))
+    assert four.alpha.states(1) == []
+    four.meet()
+    four.run(15_000)
+    assert four.alpha.states(1) == ["delivered"]
+    assert four.bravo.got() == {1: "launch nothing"}
+
+
+def test_of_an_earlier_term_the_word_of_a_sibling_counts(four: Quartet) -> None:
+    """What the one that spoke before knows as expired would be said after its time (docs/protocol.md 23.5)."""
+    four.part((four.alt, four.bravo), (four.alt, four.beside))
+    name = unheard(four, "by noon")
+    assert four.alt.speak()
+    tell(four.alpha, four.alt, settled(name, expired=True))
+    assert four.alt.states(1) == ["expired"]
+
+
+def test_what_a_sibling_calls_delivered_the_peer_gets_all_the_same(four: Quartet) -> None:
+    """A thief's word alone tells our officer DELIVERED; it keeps nothing from the peer (docs/protocol.md 23.5 and
+    10.5)."""
+    name = unheard(four, "launch nothing")
+    tell(four.alt, four.alpha, settled(name, expired=False))
+    (record,) = [record for record in four.alpha.records if record.kind == "msg.delivered"]
+    assert record.fields["other"] == "ALPHA/alt", "the record says whose word it is"
+    four.meet()
+    four.run(15_000)
+    assert four.bravo.got() == four.beside.got() == {1: "launch nothing"}
+
+
+RUNGS: list[dict[str, object]] = [
+    {"stage": content_pb2.STAGE_READ},
+    {"stage": content_pb2.STAGE_SHOWN, "principal": "the president"},
+    {"stage": content_pb2.STAGE_REPLY_BY, "reply_by_ms": WALL + 10**6},
+]
+
+
+@pytest.mark.parametrize("fields", RUNGS)
+def test_nobody_of_ours_has_opened_a_statement_of_the_peer(four: Quartet, fields: dict[str, object]) -> None:
+    """The peer's FLASH would leave the list of what is unread on the word of nobody (docs/protocol.md 23.5)."""
+    four.bravo.submit("URGENT", FLASH)
+    four.run(500)
+    name = four.alpha.endpoint.context.unread[REAL][1]
+    officers = {("ALPHA", "duty-1"): None, ("BRAVO", "duty-2"): None}
+    for one in (four.alpha, four.alt):
+        setup = one.endpoint.context.setup
+        one.endpoint.context.setup = replace(setup, release=ReleasePolicy(officers))  # type: ignore[arg-type]
+        for line in one.endpoint.context.lines:
+            line.setup = replace(line.setup, release=one.endpoint.context.setup.release)
+    if fields["stage"] != content_pb2.STAGE_READ:
+        four.alpha.read(1)
+    item = content_pb2.ReceiptItem(serial=1, statement=name)
+    before = len(four.alpha.told), len(four.sent)
+    for nobody in ("nobody-at-all", "duty-2"):
+        said = content_pb2.Receipt(item=[item], time_ms=WALL, officer=nobody, **fields)  # type: ignore[arg-type]
+        tell(four.alt, four.alpha, said)
+    assert (len(four.alpha.told), len(four.sent)) == before, "neither told nor noted"
+    said.officer = "duty-1"
+    tell(four.alt, four.alpha, said)
+    (told,) = four.alpha.told[before[0] :]
+    assert told.fields["officer"] == "duty-1"
+    said.officer = "nobody-at-all"
+    sent = len(four.sent)
+    tell(four.alt, four.alpha, said)
+    assert (len(four.alpha.told), len(four.sent)) == (before[0] + 1, sent + 1), "what is no news is noted"
