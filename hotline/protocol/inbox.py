@@ -121,5 +121,5 @@ class Inbox:
         if highest <= self.through:
             return None
         first = self.through + 1
-        last = min([serial for serial in self.ahead if first < serial <= highest], default=highest + 1) - 1
+        last = min([serial for serial in self.ahead if serial <= highest], default=highest + 1) - 1
         return first, last
