@@ -232,10 +232,10 @@ class Party:
         self.step(MarkShown(request, plane, serial, "watch", principal))
         return self.replies[request]
 
-    def promise(self, serial: int, until: int, plane: Plane = Plane.REAL) -> Reply:
+    def promise(self, serial: int, until: int, plane: Plane = Plane.REAL, officer: str = "watch") -> Reply:
         """An officer promises an answer to a received statement; the answer of the terminal."""
         request = RequestId(len(self.replies) + 1)
-        self.step(PromiseReply(request, plane, serial, "watch", until))
+        self.step(PromiseReply(request, plane, serial, officer, until))
         return self.replies[request]
 
     def ledger_and_tables(self) -> list[str]:

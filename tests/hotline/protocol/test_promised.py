@@ -266,9 +266,9 @@ def test_what_lacks_its_release_keeps_no_promise_at_any_terminal() -> None:
     four.open()
     assert four.alpha.submit("Whose aircraft is it?", IMMEDIATE).ok
     four.run(1_000)
-    assert four.bravo.read(1).ok
+    assert four.bravo.read(1, officer="duty-2").ok
     end = four.bravo.now().wall + 10 * MINUTE
-    assert four.bravo.promise(1, end).ok
+    assert four.bravo.promise(1, end, officer="duty-2").ok
     four.run(2_000)
     answer = plain("We shall see.", draft=b"")
     name = octets(four.alpha.memory.rows("sent")[0]["hash"])

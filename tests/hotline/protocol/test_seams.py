@@ -275,8 +275,8 @@ def test_a_sibling_tells_that_a_terminal_of_ours_says_what_nobody_released() -> 
     four.open()
     four.bravo.submit("Whose aircraft is it?", PRIORITY)
     four.run(1_000)
-    four.alpha.read(1)
-    assert four.alpha.promise(1, WALL + four.time + 10 * MINUTE).ok
+    four.alpha.read(1, officer="duty-1")
+    assert four.alpha.promise(1, WALL + four.time + 10 * MINUTE, officer="duty-1").ok
     four.run(1_000)
     assert len(four.alt.endpoint.promises.open) == 1
     name = four.alpha.endpoint.context.inboxes[Plane.REAL].known_hash(1) or b""
