@@ -117,7 +117,7 @@ class Mirror:
         receipt = content_pb2.Receipt(stage=stage, item=[item], time_ms=now.wall, received_through=through)
         line.send_content(plane, ContentType.RECEIPT, encode(receipt), now, transient=False, urgent=False)
         if again:
-            self._moved(plane, statement, now)
+            self._moved(plane, statement, opened.author, now)
             self.acknowledged(line, plane, [statement.serial], now)
         return True
 
@@ -192,7 +192,7 @@ class Mirror:
                 line.outboxes[plane].add(item.copied(copy=line.sibling))
         if plane is Plane.SERVICE:
             self._challenges.said_elsewhere(statement, now)
-        self._moved(plane, statement, now)
+        self._moved(plane, statement, opened.author, now)
         self._was_ahead(plane, serial, name, now)
         for line in ctx.peers:
             self._sending[line.setup.remote.number].pump(now)
@@ -200,10 +200,17 @@ class Mirror:
     def _first(self) -> Sending:
         return self._sending[self._setup.remote.number]
 
-    def _moved(self, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
-        """It took the place of what waits under the serials that it had before, which the peer knew for another."""
+    def _moved(self, plane: Plane, statement: content_pb2.Statement, author: int, now: Instant) -> None:
+        """It took the place of what waits under the serials that it had before, which the peer knew for another.
+
+        Nobody else renumbers what is being said here: a thief would have another thing said in its place.
+        """
         ctx, new = self._ctx, statement.serial
-        for serial in (item.serial for item in self._waits_under_earlier(plane, statement)):
+        keeps = ctx.standing.active and author != self._setup.local.number
+        moved = [
+            item for item in self._waits_under_earlier(plane, statement) if not (keeps and self._is_of_this_turn(item))
+        ]
+        for serial in (item.serial for item in moved):
             self._drop(plane, serial, now)
             name = (self.held(plane, new) or b"").hex()
             ctx.record("msg.renumbered", said(statement), plane=plane.value, serial=serial, new=new, statement=name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -369,3 +370,49 @@ def test_nobody_of_ours_has_opened_a_statement_of_the_peer(four: Quartet, fields
     sent = len(four.sent)
     tell(four.alt, four.alpha, said)
     assert (len(four.alpha.told), len(four.sent)) == (before[0] + 1, sent + 1), "what is no news is noted"
+
+
+def test_a_stolen_standby_puts_nothing_in_the_place_of_what_is_being_said(four: Quartet) -> None:
+    """The officer would be told of another number, and the peer get another text for it (docs/protocol.md 23.18)."""
+    unheard(four, "launch nothing")
+    row = four.alpha.memory.sent(REAL, 1)
+    assert row is not None
+    salt = content_pb2.Statement.FromString(row.content).body_salt
+    said = statement(four.alt, 2, "launch everything", precedence=FLASH, first_serial=1, body_salt=salt)
+    tell(four.alt, four.alpha, said)
+    assert four.alpha.states(1) == []
+    four.meet()
+    four.run(15_000)
+    assert four.alpha.states(1) == ["delivered"]
+    assert four.bravo.got()[1] == "launch nothing"
+    assert "late-voice" in four.bravo.alarms(), "the other one is marked there"
+
+
+def test_what_it_renumbered_itself_and_forgot_it_says_once(four: Quartet) -> None:
+    """Put back to an older state, a terminal would say again what it goes on with (docs/protocol.md 23.18)."""
+    tell(four.alt, four.bravo, statement(four.alt, 1, "another"))
+    four.part((four.alpha, four.bravo), (four.alpha, four.beside))
+    assert four.alpha.submit("once", FLASH).ok
+    four.run(3_000)
+    before = deepcopy(four.alpha.memory)
+    four.meet()
+    four.part((four.alpha, four.beside))
+    four.run(10_000)
+    assert four.alpha.states(1) == ["renumbered"]
+    four.part((four.alpha, four.bravo))
+    four.alpha.restart(before)
+    four.run(10_000)
+    assert four.alpha.states(1) == ["renumbered"] * 2, "its sibling shows it what it has signed"
+    assert 1 not in four.alpha.endpoint.context.outboxes[REAL].pending
+
+
+def test_what_was_said_in_an_earlier_term_may_go_on_at_a_sibling(four: Quartet) -> None:
+    """It would be said twice, by the one that spoke before and by the one that speaks now (docs/protocol.md 23.18)."""
+    unheard(four, "once")
+    row = four.alpha.memory.sent(REAL, 1)
+    assert row is not None
+    salt = content_pb2.Statement.FromString(row.content).body_salt
+    assert four.alpha.speak(speak=False)
+    assert four.alpha.speak()
+    tell(four.alt, four.alpha, statement(four.alt, 2, "once", precedence=FLASH, first_serial=1, body_salt=salt, term=1))
+    assert four.alpha.states(1) == ["renumbered"]
