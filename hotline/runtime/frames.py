@@ -65,12 +65,12 @@ class FrameQueue:
         lane.frames.append(frame)
         lane.bytes += len(frame)
         self._bytes += len(frame)
+        drains = True
         while self._bytes > self._limit:
             longest = max(self._lanes, key=lambda one: self._lanes[one].bytes)
             self._take(longest, self._lanes[longest].frames.pop())
-            if longest == OWN:
-                return False
-        return True
+            drains = drains and longest != OWN
+        return drains
 
     def flush(self) -> None:
         """Begin to write what is queued; a write under way will go on with it, and before `drain` everything waits."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hotline.limits import FRAME_BYTES_MAX, FRAMES_PER_PARCEL_MAX, LINK_QUEUE_BYTES_MAX, PARCEL_BYTES_MAX
@@ -221,6 +221,7 @@ async def test_a_write_that_lasts_too_long_ends_the_stream(monkeypatch: pytest.M
     draining.cancel()
 
 
+@example([(0, 1), (0, 1), (0, 287), (0, 1), (1, 2)], 302)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, FRAME_BYTES_MAX)), max_size=40), st.integers(1, 400_000))
 def test_turns_keep_each_sender_s_order_and_the_bound(sizes: list[tuple[int, int]], limit: int) -> None:
     """A relay's memory would be the senders' to fill, or their words out of order (docs/protocol.md 5.25)."""
