@@ -70,6 +70,7 @@ def copy_store(source: Path, target: Path) -> Path:
         closing(sqlite3.connect(target / "ledger.db")) as copy,
     ):
         database.backup(copy)
+    (target / "ledger.db").chmod(0o600)
     return target
 
 

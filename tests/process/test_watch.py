@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from hotline.charter.ceremony import make_officer
+from hotline.crypto.identity import IdentityKey
 from hotline.crypto.vault import plain_secret
+from hotline.drill import rehearsal
 from tests.process.conftest import Stage, until
 from tests.schemas import printed
 
@@ -52,13 +54,17 @@ def test_the_watch_is_handed_over_and_a_checklist_run(
 ) -> None:
     """What was shown is what is signed, with the officer's own key (docs/protocol.md 25.10 to 25.12)."""
     seeds: dict[str, bytes] = {}
+    usual = rehearsal._officers
 
-    def noted(*given: Any) -> tuple[bytes, bytes]:
-        seed, card = make_officer(*given)
-        seeds[given[2]] = seed
-        return seed, card
+    def one_more(
+        party: str, number: int, key: IdentityKey, now: int, *, by_two: bool
+    ) -> list[tuple[str, bytes, bytes]]:
+        relief = make_officer(key, party, f"duty-{number + 6}", ("duty",), os.urandom, now)
+        made = [*usual(party, number, key, now, by_two=by_two), (f"duty-{number + 6}", *relief)]
+        seeds.update((name, seed) for name, seed, _ in made)
+        return made
 
-    monkeypatch.setattr("hotline.drill.rehearsal.make_officer", noted)
+    monkeypatch.setattr(rehearsal, "_officers", one_more)
     stage = stages(1)
     config = next(item.config for item in stage.rehearsal.terminals if item.party == "ALPHA")
     config.write_text(config.read_text().replace('name = "duty-1"', 'name = "duty-7"'))

@@ -18,6 +18,7 @@ from hotline.protocol.answers import Answers
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.charters import Charters
 from hotline.protocol.context import Context
+from hotline.protocol.gaps import Gaps
 from hotline.protocol.inbox import Ahead, Inbox, Verdict
 from hotline.protocol.mirror import Mirror
 from hotline.protocol.outbox import Outbox
@@ -29,7 +30,7 @@ from hotline.protocol.receiving import Receiving
 from hotline.protocol.sending import Sending
 from hotline.protocol.takeover import TakeoverRule
 from hotline.protocol.terminals import Terminals
-from hotline.runtime import dialer, driver, operators
+from hotline.runtime import dialer, driver, operators, requests
 from hotline.runtime.ratchet import Ratchet
 from hotline.runtime.store import EndpointStore
 from hotline.wire.v1 import content_pb2
@@ -69,7 +70,7 @@ def slow_redial() -> None:
 
 def no_gap_watch() -> None:
     """What the heartbeats say of statements under way is not looked at."""
-    Receiving.gaps = lambda self, now: None  # type: ignore[method-assign]
+    Gaps.look = lambda self, now: None  # type: ignore[method-assign]
 
 
 def not_durable() -> None:
@@ -133,7 +134,7 @@ def no_expiry() -> None:
 
 def one_plane() -> None:
     """The exercise button is another name for the real one, and one person may press it."""
-    operators._plane = lambda exercise: Plane.REAL
+    operators.plane_of = requests.plane_of = lambda exercise, service=False: Plane.REAL  # type: ignore[attr-defined]
     one_is_enough()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from hotline.drill.injects import Fault
 from hotline.drill.plan import Plan, Sabotage, Steady, Traffic, library, load_plan
 from hotline.drill.promises import Promise
 from hotline.drill.topology import Topology
+from tests.sabotage import weaknesses
 from tests.sabotage.weaknesses import WEAKNESSES
 
 ROOT = Path(__file__).parents[3]
@@ -131,6 +134,24 @@ def test_drills_that_can_be_shown_to_fail() -> None:
     assert named == set(WEAKNESSES), "a weakness that nobody plays, or that nobody has made"
     described = _section("sabotage")
     assert [name for name in WEAKNESSES if f"`{name}`" not in described] == []
+
+
+def _assigned(function: ast.FunctionDef) -> Iterator[ast.Attribute]:
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign):
+            yield from (target for target in node.targets if isinstance(target, ast.Attribute))
+
+
+def test_a_weakness_takes_the_place_of_something() -> None:
+    """What was moved would be left as it is, and a drill that stays green would say that it finds nothing."""
+    made = [node for node in ast.parse(inspect.getsource(weaknesses)).body if isinstance(node, ast.FunctionDef)]
+    found = [(function.name, target) for function in made for target in _assigned(function)]
+    assert len(found) >= len(WEAKNESSES)
+    for name, target in found:
+        whose = vars(weaknesses).get(ast.unparse(target.value).partition(".")[0])
+        if whose is not None:  # else a name of the function's own, which cannot be missing
+            holder = eval(ast.unparse(target.value), vars(weaknesses))
+            assert hasattr(holder, target.attr), f"{name}: there is no {ast.unparse(target)}"
 
 
 # --- the document -----------------------------------------------------------------------------------------------------
