@@ -100,13 +100,20 @@ def list_entries(store: Path, kind: str | None, limit: int, as_json: bool) -> No
 @charter_option
 @party_option
 @terminal_option
+@click.option(
+    "--ratchet",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The terminal's ratchet file, where its configuration puts it elsewhere.  [default: STORE.ratchet, if there]",
+)
 @json_option
-def verify(store: Path, charter_path: Path, party: str, terminal: str, as_json: bool) -> None:
+def verify(store: Path, charter_path: Path, party: str, terminal: str, ratchet: Path | None, as_json: bool) -> None:
     """Recompute a whole ledger, compare it with its signed heads, and say who vouches up to which entry.
 
     \b
-    Example:
+    Examples:
       hotline audit verify --store /var/lib/hotline/alpha --charter charter.note --party ALPHA
+      hotline audit verify --store ledger.db --charter charter.note --party ALPHA --ratchet /mnt/alpha/head
 
     Exit 0 verified, 6 evidence of tampering (the first bad entry is named), 10 cannot decide.
     """
@@ -114,7 +121,7 @@ def verify(store: Path, charter_path: Path, party: str, terminal: str, as_json: 
     entry = charter.terminal(party, terminal)
     try:
         with open_record(store) as logs:
-            checked = check_record(store, logs, charter, entry, progress=True)
+            checked = check_record(store, logs, charter, entry, ratchet=ratchet, progress=True)
     except StorageError as error:
         leave(Exit.UNDECIDED, str(error))
     for one in checked:

@@ -81,13 +81,19 @@ class Checked:
 
 
 def check_record(
-    path: Path, logs: list[LogFiles], charter: Charter, terminal: Terminal, *, progress: bool = False
+    path: Path,
+    logs: list[LogFiles],
+    charter: Charter,
+    terminal: Terminal,
+    *,
+    ratchet: Path | None = None,
+    progress: bool = False,
 ) -> list[Checked]:
-    """Verify a whole record: every log epoch, the last signed head beside the store, and that each log goes on from
-    the one before it. What is wrong with the whole is told of its last log.
+    """Verify a whole record: every log epoch, the last signed head beside the store or in the file `ratchet`, and that
+    each log goes on from the one before it. What is wrong with the whole is told of its last log.
     """
     last = logs[-1].epoch
-    missing = _add_ratchet(path, logs, charter, terminal)
+    missing = _add_ratchet(path, ratchet, logs, charter, terminal)
     checked = [_check_log(log, charter, terminal, closed=log.epoch != last, progress=progress) for log in logs]
     broken = _chained(checked) or missing
     if broken is not None and all(one.verdict.outcome is not Outcome.TAMPERED for one in checked):
@@ -95,13 +101,16 @@ def check_record(
     return checked
 
 
-def _add_ratchet(store: Path, logs: list[LogFiles], charter: Charter, terminal: Terminal) -> Verdict | None:
-    """Beside a store lies the last signed head, outside its database: one more that the log must bear out.
+def _add_ratchet(
+    store: Path, ratchet: Path | None, logs: list[LogFiles], charter: Charter, terminal: Terminal
+) -> Verdict | None:
+    """Outside its database a terminal keeps the last signed head: one more that the log must bear out.
 
-    The verdict where that log is not there at all. Raises ConfigError: it is no head of a log.
+    The verdict where that log is not there at all. Raises ConfigError: the file cannot be read, or holds no head of a
+    log.
     """
-    path = store.with_name(f"{store.name}.ratchet")
-    if not store.is_dir() or not path.is_file():
+    path = ratchet or store.with_name(f"{store.name}.ratchet")
+    if ratchet is None and not (store.is_dir() and path.is_file()):
         return None
     note = read_public(path)
     place = split_origin(note.partition(b"\n")[0].decode("utf-8", "replace"))

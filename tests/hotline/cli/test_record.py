@@ -141,8 +141,8 @@ def signed_anew(site: Site, store: Path, table: str, epoch: int, edit: Callable[
         database.commit()
 
 
-def verify(run: Run, site: Site, store: Path) -> Ran:
-    return run("audit", "verify", "--store", store, "--charter", site.charter_path, "--party", "ALPHA")
+def verify(run: Run, site: Site, store: Path, *more: str | Path) -> Ran:
+    return run("audit", "verify", "--store", store, "--charter", site.charter_path, "--party", "ALPHA", *more)
 
 
 CUT = "DELETE FROM entry WHERE seq = 3;"
@@ -223,6 +223,21 @@ def test_a_log_that_is_not_there_is_missed(run: Run, site: Site, quarters: Path,
     assert (found.code, f"{site.origin(1)} had 4 entries, not 0" in found.out) == (TAMPERED, True)
     compared = run("audit", "compare", emptied, peer, "--charter", site.charter_path)
     assert (compared.code, f"{site.origin(1)} had 4 entries, not 0" in compared.err) == (TAMPERED, True)
+
+
+def test_a_ratchet_may_lie_anywhere(run: Run, site: Site, honest: Path, tmp_path: Path) -> None:
+    """Where the units put it, on another disk, a tail that was cut off would not be missed (docs/protocol.md 13.19)."""
+    cut = spoilt(honest, tmp_path, CUT, ratchet=False)
+    kept = tmp_path / "other-disk" / "head"
+    kept.parent.mkdir()
+    assert verify(run, site, cut).code == VERIFIED, "as far as the file itself can tell"
+    missing = verify(run, site, cut, "--ratchet", kept)
+    assert (missing.code, str(kept) in missing.err) == (1, True)
+    shutil.copy(honest.with_name("store.ratchet"), kept)
+    for store in (cut, cut / "ledger.db"):
+        found = verify(run, site, store, "--ratchet", kept)
+        assert (found.code, "missing" in found.out) == (TAMPERED, True)
+    assert verify(run, site, honest, "--ratchet", kept).code == VERIFIED
 
 
 @pytest.mark.parametrize(
