@@ -27,6 +27,7 @@ from hotline.ledger.note import parse_note
 from hotline.ledger.tree import EMPTY_ROOT
 from hotline.ledger.witness import REQUEST_BYTES_MAX, Judgement, Status, Witness, parse_add_checkpoint
 from hotline.limits import WITNESS_CONNECTIONS_MAX, WITNESS_EVIDENCE_MAX, WITNESS_SILENCE
+from hotline.runtime.crowd import who_gives_way
 from hotline.runtime.logs import get_logger
 from relay.database import lock_folder, open_durable
 
@@ -236,10 +237,8 @@ class WitnessServer(ThreadingHTTPServer):
         """One more connection; of too many, the oldest of whoever has most gives way (docs/protocol.md 13.17)."""
         with self._opening:
             self._open[request] = whose(client_address[0])
-            if len(self._open) > WITNESS_CONNECTIONS_MAX:
-                counted = Counter(self._open.values())
-                most = max(counted.values())
-                oldest = next(one for one, holder in self._open.items() if counted[holder] == most)
+            oldest = who_gives_way(self._open, WITNESS_CONNECTIONS_MAX)
+            if oldest is not None:
                 del self._open[oldest]
                 with contextlib.suppress(OSError):  # it may just have ended
                     oldest.shutdown(socket.SHUT_RDWR)

@@ -14,7 +14,6 @@ import os
 import shutil
 import socket
 import struct
-from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from grpc_health.v1 import health_pb2_grpc
 
 from hotline.errors import ConfigError
 from hotline.limits import OPERATOR_CONNECTIONS_MAX, OPERATOR_REQUEST_BYTES_MAX
+from hotline.runtime.crowd import who_gives_way
 from hotline.runtime.logs import get_logger
 from hotline.wire.v1 import operator_pb2_grpc
 
@@ -147,10 +147,8 @@ class Gate:
     def _count(self, task: asyncio.Task[None], uid: int) -> None:
         """One more connection; of too many, the oldest of whoever has most gives way (docs/protocol.md 14.5)."""
         self._passing[task] = uid
-        if len(self._passing) > OPERATOR_CONNECTIONS_MAX:
-            counted = Counter(self._passing.values())
-            most = max(counted.values())
-            oldest = next(one for one, holder in self._passing.items() if counted[holder] == most)
+        oldest = who_gives_way(self._passing, OPERATOR_CONNECTIONS_MAX)
+        if oldest is not None:
             del self._passing[oldest]
             oldest.cancel()
 
