@@ -10,6 +10,7 @@ from hotline.protocol.context import Context
 from hotline.protocol.lately import remember
 from hotline.protocol.neutral import NON_PAPER
 from hotline.protocol.outbox import Pending
+from hotline.protocol.receipts import rung
 from hotline.protocol.release import RELEASED, judge
 from hotline.protocol.statements import decode_statement
 from hotline.protocol.tables import Rung, Saved
@@ -156,9 +157,8 @@ class Promises:
         if answer <= self._rung(way, plane, serial, stage).answer:
             return
         remember(self._lately, (way, plane, serial, stage), Rung(said, 0, answer))
-        row = {**_row((way, plane, serial)), "stage": stage, "at": now.wall, "said": said}
-        nobody: dict[str, str | int] = {"officer": "", "principal": "", "until": 0}
-        self._ctx.out.changes.append(Put("ladder", {**row, **nobody, "answer": answer}))
+        by_nobody = content_pb2.Receipt(time_ms=said, answered=answer)
+        self._ctx.out.changes.append(rung(way, plane, serial, stage, by_nobody, now))
 
     def _keep(self, way: str, plane: Plane, statement: content_pb2.Statement, now: Instant) -> None:
         ctx, serial, answer = self._ctx, statement.in_reply_to.serial, statement.serial
