@@ -434,6 +434,8 @@ def test_a_thief_is_seen_by_the_robbed_and_by_the_peer(site: MakeSite) -> None:
     """Two terminals with one key would speak as one, and nobody would ask why."""
     here = site({"fault": "thief", "target": "ALPHA"})
     here.delivers("before the thief")
+    # A peer that has never seen the log vouches for a thief's as well (13.5), and finds out a good deal later.
+    wait_until(lambda: bool(here.status("BRAVO")["ledger"]["peer_size"]), "BRAVO to have linked ALPHA's log", LONG)
     undo = here.undone()
     stolen = here.scene.kept["thief of ALPHA"]
     assert stolen.socket != here.stage.alpha.socket
