@@ -65,7 +65,7 @@ class Bell:
 
     def next_deadline(self) -> int | None:
         """When the next of them rings."""
-        return min((self._rung[key] + ALARM_INTERVAL for key in self._held), default=None)
+        return min(self._rung[key] for key in self._held) + ALARM_INTERVAL if self._held else None
 
 
 def _key(name: str, fields: Mapping[str, str | int]) -> _Key:

@@ -323,7 +323,7 @@ class Challenges:
 
     def next_deadline(self) -> int | None:
         """When that is."""
-        return min(self._late_at.values(), default=None)
+        return min(self._late_at.values()) if self._late_at else None
 
     def _wait(self, kept: Kept, now: Instant) -> None:
         """Set the time at which whoever owes an answer is late."""

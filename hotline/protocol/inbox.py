@@ -56,6 +56,8 @@ class Inbox:
     @property
     def highest(self) -> int:
         """The highest serial received, gaps or not, that an honest sender would believe to have given out (12.6)."""
+        if not self.ahead:
+            return self.through
         within = (serial for serial in self.ahead if serial <= self.through + SERIAL_SKIP_MAX)
         return max(within, default=self.through)
 

@@ -190,7 +190,8 @@ class Promises:
 
     def next_deadline(self) -> int | None:
         """When the next answer is due."""
-        return min([promise.due_at for promise in self.open.values() if not promise.overdue], default=None)
+        times = [promise.due_at for promise in self.open.values() if not promise.overdue]
+        return min(times) if times else None
 
 
 def overdue(way: str, serial: int) -> str:

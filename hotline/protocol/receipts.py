@@ -138,4 +138,5 @@ class LadderReceipts:
     def next_deadline(self) -> int | None:
         """When the next one is due."""
         pending = self._pending.values()
-        return min([one.retry_at for one in pending if one.retry_at is not None and not self._waits(one)], default=None)
+        times = [one.retry_at for one in pending if one.retry_at is not None and not self._waits(one)]
+        return min(times) if times else None

@@ -49,7 +49,7 @@ class Voices:
 
     def next_deadline(self) -> int | None:
         """When the first of them has waited long enough."""
-        return min((waits.until for waits in self._waiting.values()), default=None)
+        return min(waits.until for waits in self._waiting.values()) if self._waiting else None
 
     def _patience(self) -> int:
         """The word of a term is in every heartbeat until it is known: as long as a path may be silent and be up."""

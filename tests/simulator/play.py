@@ -27,7 +27,7 @@ from tests.simulator.procedure import Procedure
 from tests.simulator.promises import Promises
 from tests.simulator.schedule import SHORT_REST_MS, Schedule, draw, draw_light
 from tests.simulator.secrecy import Secrecy
-from tests.simulator.speed import hastened, read_once
+from tests.simulator.speed import hastened, read_once, unswept
 from tests.simulator.timers import USUAL, every_ms, linked_ms, paid_ms, recovery_ms, told_ms
 from tests.simulator.watches import Watches
 
@@ -211,7 +211,7 @@ def play(
     With `until`, only what is judged on the way there.
     """
     begun = time.process_time()
-    with read_once():
+    with unswept(), read_once():
         return _played(schedule, rest_ms, calm_ms, begun, idle_hour=idle_hour, until=until, prepare=prepare)
 
 

@@ -18,6 +18,8 @@ SHORT_REST_MS: Final = 100_000
 """Clear sky after a short storm: five minutes with it, more if something is still owed."""
 LIGHT_SHARES: Final = (0.05, 0.25)
 """Of the events of a short storm, what a light one has."""
+SEVERAL_SEED: Final = 4
+"""Seeds that end so have several terminals."""
 DAY: Final = 86_400_000
 
 _PROFILES: Final = ("fibre", "satellite", "satellite", "narrow")
@@ -110,7 +112,7 @@ def draw(seed: int, *, short: bool, storm_ms: int | None = None, timed: bool = F
     profile = _SHORT_PROFILES[seed % 8] if short else _PROFILES[seed % 4]
     relays = 2 + seed % 2
     storm_ms = storm_ms or (SHORT_STORM_MS if short else STORM_MS)
-    alternates = () if seed % 10 != 4 else ENDPOINTS if seed % 20 == 4 else ENDPOINTS[:1]
+    alternates = () if seed % 10 != SEVERAL_SEED else ENDPOINTS if seed % 20 == SEVERAL_SEED else ENDPOINTS[:1]
     amended = seed % 5 == 0 or seed % 30 == 14
     amendments = 0 if not amended else 1 if seed % 20 == 0 or seed % 120 == 104 else 2
     names = [f"relay-{number}" for number in range(1, relays + 1 + (amendments > 0))]

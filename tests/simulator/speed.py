@@ -14,8 +14,11 @@ from nacl.bindings import crypto_sign, crypto_sign_open
 
 from hotline.charter import cards
 from hotline.crypto.identity import verify_composite
+from hotline.crypto.sealing import derive_message_key, next_chain_key
 from hotline.crypto.signing import check_public_key
 from hotline.crypto.tls import check_certificate
+from hotline.ledger.note import parse_note
+from hotline.protocol.heads import open_head, place_of
 from tests.simulator.timers import LIGHT, SHARES
 
 _ONCE: Final = {
@@ -28,12 +31,26 @@ _ONCE: Final = {
     "hotline.charter.model.identity_key": cards.identity_key,
 }
 """What charters are read with: each says the same of the same bytes, and only what held is remembered."""
-_REMEMBERED: Final = {where: lru_cache(maxsize=4_096)(what) for where, what in _ONCE.items()}
+_TWICE: Final = {
+    "hotline.crypto.epochs.derive_message_key": derive_message_key,
+    "hotline.crypto.epochs.next_chain_key": next_chain_key,
+    "hotline.protocol.heads.place_of": place_of,
+    "hotline.protocol.ownlog.open_head": open_head,
+    "hotline.protocol.ownlog.parse_note": parse_note,
+    "hotline.protocol.peerlog.open_head": open_head,
+    "hotline.protocol.peerlog.parse_note": parse_note,
+    "hotline.protocol.peerlog.place_of": place_of,
+}
+"""What both ends of a line compute of the same bytes, one soon after the other."""
+_REMEMBERED: Final = {
+    **{where: lru_cache(maxsize=4_096)(what) for where, what in _ONCE.items()},
+    **{where: lru_cache(maxsize=256)(what) for where, what in _TWICE.items()},
+}
 
 
 @contextmanager
 def read_once() -> Iterator[None]:
-    """Cards and signatures of charters that were read before hold without being computed again.
+    """Cards and signatures of charters that were read before hold without being computed again; and what both ends do.
 
     A schedule's charters are signed, amended and loaded a dozen times over, of which the officers' cards are the same
     in all schedules.
@@ -46,10 +63,10 @@ def read_once() -> Iterator[None]:
 
 @contextmanager
 def hastened() -> Iterator[None]:
-    """Signatures that were made in here hold without being computed again, and no garbage is looked for.
+    """Signatures that were made in here hold without being computed again.
 
     Ed25519 signatures by one key over one message are the same bytes each time and do hold: only what was not made in
-    here, forged or altered, need go to the verifier. A world is made of few cycles and is gone after its seed.
+    here, forged or altered, need go to the verifier.
     """
     made: set[tuple[bytes, bytes]] = set()
 
@@ -61,11 +78,17 @@ def hastened() -> Iterator[None]:
     def look(signed: bytes, public: bytes) -> bytes:
         return signed[64:] if (public, signed) in made else crypto_sign_open(signed, public)
 
+    with patch("hotline.crypto.signing.crypto_sign", sign), patch("hotline.crypto.signing.crypto_sign_open", look):
+        yield
+
+
+@contextmanager
+def unswept() -> Iterator[None]:
+    """No garbage is looked for while a world lives: it is made of few cycles, and gone with its seed."""
     collects = gc.isenabled()
     gc.disable()
     try:
-        with patch("hotline.crypto.signing.crypto_sign", sign), patch("hotline.crypto.signing.crypto_sign_open", look):
-            yield
+        yield
     finally:
         if collects:
             gc.enable()

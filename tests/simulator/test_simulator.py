@@ -15,7 +15,8 @@ from hotline.drill.simulator.world import World
 from tests.simulator.adversary import ADVERSARIES
 from tests.simulator.officers import DEEDS
 from tests.simulator.play import ROWS, Result, run_light, run_seed
-from tests.simulator.run import RARE, SELDOM, UNREACHED, Tally, _resume, seeds_for
+from tests.simulator.run import RARE, SELDOM, UNREACHED, Tally, _resume, seeds_for, seeds_of
+from tests.simulator.schedule import draw
 from tests.simulator.timers import LIGHT
 from tests.simulator.weather import WEATHERS, Storm
 
@@ -50,6 +51,19 @@ def test_no_judge_complains_of_light_storms(seed: int) -> None:
     assert result.timers == LIGHT
     assert result.accepted > 5
     assert result.virtual_ms >= 300_000
+
+
+def test_a_light_campaign_has_a_third_of_the_storms_of_several_terminals() -> None:
+    """They would take half of its time, or a kind of them would never be played."""
+    seeds = seeds_of(1_000, 2_000, light=True)
+    assert len(seeds) == len(set(seeds)) == 2_000
+    several = [one for one in (draw(seed, short=True) for seed in seeds) if one.alternates]
+    every = [one for one in (draw(seed, short=True) for seed in range(120)) if one.alternates]
+    assert 60 <= len(several) <= 80
+    assert {(len(one.alternates), one.amendments) for one in several} == {
+        (len(one.alternates), one.amendments) for one in every
+    }
+    assert list(seeds_of(7, 3)) == [7, 8, 9]
 
 
 def test_nothing_that_a_storm_began_comes_after_its_end() -> None:
