@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
-from hotline.errors import ConfigError, HotlineError, KeyFileError, LocalError, RemoteError
+from hotline.errors import ConfigError, HotlineError, KeyFileError, LocalError, RemoteError, StorageError
 
 FILE_BYTES_MAX = 1_048_576
 ResultT = TypeVar("ResultT")
@@ -60,6 +60,28 @@ def read_secret(path: Path) -> bytes:
 def ours_alone(state: os.stat_result, forbidden: int) -> bool:
     """Whether a file belongs to whoever runs this or to root, and its mode has no bit of `forbidden`."""
     return state.st_uid in (os.geteuid(), 0) and not state.st_mode & forbidden
+
+
+def keep_from_others(path: Path) -> None:
+    """Make the database file where there is none, for us alone; SQLite's files beside it never have a wider mode.
+
+    Raises ConfigError for one that others can read: who puts a backup back must hear of it, as of a key file. Raises
+    StorageError if it cannot be made.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        state = path.stat()
+        if not ours_alone(state, 0):
+            raise ConfigError(f"{path}: belongs to another user; chown it to the user that runs this")
+        mode = state.st_mode
+        if mode & 0o077:
+            raise ConfigError(f"{path}: others can read it (mode {mode & 0o777:04o}); chmod 600 {path}")
+        for beside in (path.with_name(f"{path.name}-{name}") for name in ("wal", "shm")):
+            # After a crash SQLite goes on with the one that it finds.
+            if beside.exists() and beside.stat().st_mode & ~mode:
+                beside.chmod(mode & 0o777)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be used as a store ({error.strerror})") from error
 
 
 def read_public(path: Path, limit: int = FILE_BYTES_MAX) -> bytes:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import sqlite3
 from pathlib import Path
 from typing import IO
 
 from hotline.errors import ConfigError, StorageError
-from hotline.files import sync_folder
+from hotline.files import keep_from_others, sync_folder
 
 
 def open_durable(path: Path, schema: str, version: int, unusable: str) -> sqlite3.Connection:
@@ -53,9 +52,9 @@ def _prepare(database: sqlite3.Connection, path: Path, schema: str, version: int
 
 
 def _make_file(path: Path) -> None:
-    """An empty file that only we can read, and whose name survives a power cut; SQLite's other files take its mode."""
+    """An empty file that only we can read, and whose name survives a power cut."""
+    keep_from_others(path)
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         sync_folder(path.parent)
     except OSError as error:
         raise StorageError(f"{path}: cannot be used as a store ({error.strerror})") from error

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from hotline.errors import ConfigError, KeyFileError, StorageError
-from hotline.files import ours_alone, sync_folder
+from hotline.files import keep_from_others, sync_folder
 from hotline.ledger.log import Ledger
 from hotline.ledger.record import Entry
 from hotline.ledger.tree import Frontier
@@ -158,27 +158,6 @@ def _is_written_over(log_file: Path) -> bool:
     return bool(of_frame == salts)
 
 
-def _keep_from_others(path: Path) -> None:
-    """Make the database file where there is none, for us alone; SQLite's files beside it never have a wider mode.
-
-    Raises ConfigError for one that others can read: who puts a backup back must hear of it, as of a key file.
-    """
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        state = path.stat()
-        if not ours_alone(state, 0):
-            raise ConfigError(f"{path}: belongs to another user; chown it to the user that runs this")
-        mode = state.st_mode
-        if mode & 0o077:
-            raise ConfigError(f"{path}: others can read it (mode {mode & 0o777:04o}); chmod 600 {path}")
-        for beside in (path.with_name(f"{path.name}-{name}") for name in ("wal", "shm")):
-            # After a crash SQLite goes on with the one that it finds.
-            if beside.exists() and beside.stat().st_mode & ~mode:
-                beside.chmod(mode & 0o777)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be used as a store ({error.strerror})") from error
-
-
 def _unusable(path: Path, error: sqlite3.Error) -> StorageError:
     return StorageError(f"{path}: not a usable database ({error}); restore it from the other disk or move it away")
 
@@ -194,7 +173,7 @@ class EndpointStore(Lookups):
         self._parties: list[Lookups] = []
         with contextlib.ExitStack() as undo:
             undo.callback(self._lock.close)
-            _keep_from_others(path)
+            keep_from_others(path)
             self._writer = connect(path)
             undo.callback(self._writer.close)
             self._tidier = Tidier(path)

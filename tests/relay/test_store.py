@@ -56,6 +56,17 @@ def _filled(folder: Path) -> Path:
         return store.path
 
 
+def test_a_store_that_others_can_read_is_not_served(tmp_path: Path) -> None:
+    """A backup that was put back would tell every user of the machine who wrote when (docs/protocol.md 13.3)."""
+    path = _filled(tmp_path)
+    path.chmod(0o644)
+    with pytest.raises(ConfigError, match=r"mailbox\.db: others can read it \(mode 0644\); chmod 600 "):
+        SqliteMailboxStore(tmp_path)
+    path.chmod(0o600)
+    with opened(tmp_path) as store:
+        assert len(store.load()) == 3
+
+
 def test_reopening_gives_the_order_of_arrival(tmp_path: Path) -> None:
     """A restart that shuffles the mailbox makes the reader hold back what could be shown."""
     _filled(tmp_path)
