@@ -94,8 +94,8 @@ def site() -> Iterator[Site]:
                     operator_pb2.SubmitRequest(precedence=1, language="en", direction=1, text="BRAVO heard it.")
                 )
             size = status_of(stage.alpha)["ledger"]["size"]
-            wait_until(lambda: status_of(stage.alpha)["ledger"]["witnessed"] >= size, "the witness to see it all", LONG)
-            wait_until(lambda: status_of(stage.bravo)["ledger"]["peer_size"] >= size, "BRAVO to link it all", LONG)
+            for what in ("witnessed", "peer_cosigned"):
+                wait_until(lambda what=what: status_of(stage.alpha)["ledger"][what] >= size, f"all to be {what}", LONG)  # type: ignore[misc]
             say(stage, "Said after the last exchange of heads.")
             for terminal in (stage.alpha, stage.bravo):
                 stage.stop(terminal.party)
