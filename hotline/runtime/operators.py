@@ -5,6 +5,7 @@ A caller who is no officer may look, but neither send nor read.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
@@ -36,12 +37,16 @@ from hotline.runtime.lookups import Lookups
 from hotline.runtime.onceonly import OnceOnly
 from hotline.runtime.requests import plane_of, submit_event, submit_response, translate_event, translate_response, whole
 from hotline.runtime.testlist import channel_tests
-from hotline.runtime.views import StatementViews, clear_words, withhold
+from hotline.runtime.views import LISTED_AT_ONCE, StatementViews, clear_words, withhold
 from hotline.runtime.watchdesk import WatchDesk
 from hotline.runtime.watchers import Watchers
 from hotline.wire.v1 import operator_pb2
 
 _NEWEST: Final = "WHERE plane=? AND serial<? ORDER BY serial DESC LIMIT ?"
+_UNREAD: Final = (
+    "JOIN unread u ON u.plane=r.plane AND u.serial=r.serial"
+    " WHERE r.plane=? AND r.serial<? ORDER BY r.serial DESC LIMIT ?"
+)
 _LAST: Final = SERIAL_MAX + 1
 
 
@@ -156,7 +161,7 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
             )
 
         limit = min(request.limit or 50, LISTED_MAX)
-        found = channel_tests(self._store, one(self._views.sent), one(self._views.received), limit)
+        found = await channel_tests(self._store, one(self._views.sent), one(self._views.received), limit)
         return operator_pb2.ListTestsResponse(test=found)
 
     async def Read(  # noqa: N802
@@ -219,15 +224,17 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
             )
             for view in views:
                 self._views.add_translations(plane, view)
-        elif request.sent:
-            views = self._views.sent(plane, _NEWEST, (plane.value, before, limit))
-        elif request.unread_only:
-            clause = (
-                "JOIN unread u ON u.plane=r.plane AND u.serial=r.serial WHERE r.plane=? ORDER BY r.serial DESC LIMIT ?"
-            )
-            views = self._views.received(plane, clause, (plane.value, limit))
         else:
-            views = self._views.received(plane, _NEWEST, (plane.value, before, limit))
+            read = self._views.sent if request.sent else self._views.received
+            clause = _UNREAD if request.unread_only and not request.sent else _NEWEST
+            views = []
+            while len(views) < limit:
+                part = read(plane, clause, (plane.value, before, min(limit - len(views), LISTED_AT_ONCE)))
+                views += part
+                if len(part) < LISTED_AT_ONCE:
+                    break
+                before = part[-1].serial
+                await asyncio.sleep(0)
         for view in views:
             if view.kind in UNATTENDED:
                 continue

@@ -14,6 +14,8 @@ from hotline.runtime.lookups import Lookups
 from hotline.runtime.translationviews import TranslationViews
 from hotline.wire.v1 import content_pb2, operator_pb2
 
+LISTED_AT_ONCE: Final = 20
+"""Of a list, what is read before everybody else has a turn: what comes and goes on the line is not kept waiting."""
 _SENT = "SELECT s.serial, s.content, s.hash FROM sent s"
 _RECEIVED = "SELECT r.serial, r.content, r.hash, r.at FROM received r"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 import pytest
 
@@ -16,6 +18,7 @@ from tests.hotline.protocol.test_translations import SIGHT, URDU, translate
 from tests.hotline.runtime.test_translationviews import Stored
 from tests.hotline.runtime.test_translationviews import pair as pair
 
+AnswerT = TypeVar("AnswerT")
 SECRETS = (b"exercise is cancelled", b"sight of it", URDU.encode(), b"We hear you", b"Watch it")
 
 
@@ -71,3 +74,45 @@ async def test_notes_of_a_handover_are_for_officers(pair: Pair) -> None:
     for officer, notes in ((None, ""), ("watch", "Watch it")):
         answer = await desk(pair, officer).ListHandovers(operator_pb2.ListHandoversRequest(), unused)
         assert [(view.oncoming, view.notes) for view in answer.handover] == [("duty-2", notes)]
+
+
+async def meanwhile(asked: Awaitable[AnswerT]) -> tuple[AnswerT, int]:
+    """What is answered, and how often others had a turn before."""
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    answer = await asked
+    task.cancel()
+    return answer, turns
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_a_long_list_keeps_nobody_waiting(pair: Pair, sent: bool) -> None:
+    """A FLASH would wait until an officer has his five hundred statements (docs/protocol.md 14.5)."""
+    unused: Any = None
+    who = pair.bravo if sent else pair.alpha
+    for number in range(50):
+        who.submit(f"Number {number}.")
+    pair.run(5_000)
+    request = operator_pb2.ListStatementsRequest(sent=sent, limit=45, unread_only=not sent)
+    answer, turns = await meanwhile(desk(pair, "watch").ListStatements(request, unused))
+    newest = answer.statement[-1].serial
+    assert [view.serial for view in answer.statement] == list(range(newest - 44, newest + 1))
+    assert turns == 2
+
+
+async def test_a_long_list_of_tests_keeps_nobody_waiting(pair: Pair) -> None:
+    """The same, of some months of channel tests (docs/protocol.md 14.5)."""
+    assert isinstance(pair.bravo, Stored)
+    unused: Any = None
+    rows = [Put("channel_test", {"at": at, "way": "missed", "serial": 0}) for at in range(50)]
+    pair.bravo.store.commit([Output(changes=[*rows])], pair.bravo.now())
+    answer, turns = await meanwhile(desk(pair, "watch").ListTests(operator_pb2.ListTestsRequest(limit=45), unused))
+    assert [test.time_ms for test in answer.test] == list(range(5, 50))
+    assert turns == 2
