@@ -36,6 +36,8 @@ def record_it(
 
     For what the peer has said, this tells the peer that you want it on record. For what you have said, it tells the
     peer the same; once the peer has said that it wants it too, the same command says the text again, signed.
+
+    Nobody opens what only tells the peer: of that, --wait read and --wait shown end when it is delivered.
     """
     limit = duration_ms(timeout, 30_000) / 1_000
     request = operator_pb2.SubmitRequest(
@@ -44,9 +46,11 @@ def record_it(
     with daemon(socket) as stub:
         answer = stub.Submit(request)
         need_accepted(answer)
+        made = operator_pb2.ListStatementsRequest(exercise=exercise, sent=True, serial=answer.serial)
+        wish = any(view.kind == NON_PAPER for view in stub.ListStatements(made).statement)
+        if wish and STAGES.index(wait) > STAGES.index("delivered"):
+            wait = "delivered"
         if not as_json:
-            made = operator_pb2.ListStatementsRequest(exercise=exercise, sent=True, serial=answer.serial)
-            wish = any(view.kind == NON_PAPER for view in stub.ListStatements(made).statement)
             what = (
                 f"tells the peer that we want #{serial:04d} on record"
                 if wish

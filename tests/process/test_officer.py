@@ -125,7 +125,9 @@ def test_a_word_without_prejudice(stages: Stages) -> None:
     assert opened.startswith("WITHOUT PREJUDICE  #0001 ROUTINE from ALPHA to BRAVO")
     assert "signature        none" in opened
     assert text in opened
-    (asked,) = printed(stage.cli("BRAVO", "record-it", "1", "--wait", "delivered", "--json").stdout)
+    wished = stage.cli("BRAVO", "record-it", "1", "--wait", "shown", "--json")
+    (asked,) = printed(wished.stdout)
+    assert (wished.returncode, asked["state"]) == (0, "delivered")  # nobody opens a wish
     assert (asked["mode"], asked["put_on_record"]) == ("without-prejudice", 1)
     until(lambda: "record-it 1 --ours" in stage.cli("ALPHA", "sent", "1").stdout, "the peer's wish")
     assert "says #0001 again, of record" in stage.cli("ALPHA", "record-it", "1", "--ours", "--wait", "delivered").stdout
