@@ -55,7 +55,7 @@ class IdentitySigner:
 
     def sign(self, text: bytes) -> bytes:
         """3373 bytes."""
-        return self._key.sign_raw(text, _CONTEXT)
+        return self._key.sign(text, _CONTEXT)
 
 
 class IdentityVerifier:

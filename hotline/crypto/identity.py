@@ -12,7 +12,7 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey, MLDSA65PublicKey
 
-from hotline.crypto.signing import SigningKey, check_public_key, pae, verify_raw
+from hotline.crypto.signing import SigningKey, check_public_key, verify_raw
 from hotline.errors import Untrusted
 from hotline.machine import Entropy
 
@@ -58,19 +58,10 @@ class IdentityKey:
     def __repr__(self) -> str:
         return f"IdentityKey({hashlib.sha256(self.public).hexdigest()[:16]})"
 
-    def sign(self, label: str, *parts: bytes) -> bytes:
-        """3373 bytes over `pae(label, *parts)`, with the label as context."""
-        return self.sign_raw(pae(label, *parts), label.encode("ascii"))
-
-    def sign_raw(self, message: bytes, context: bytes) -> bytes:
+    def sign(self, message: bytes, context: bytes) -> bytes:
         """3373 bytes over `message` in `context`. Two signatures of one message differ: never use one as a name."""
         representative = _representative(message, context)
         return self._mldsa.sign(representative, context=_LABEL) + self._ed25519.sign_raw(representative)
-
-
-def verify_identity(public: bytes, signature: bytes, label: str, *parts: bytes) -> None:
-    """Raises Untrusted unless both halves of `signature` hold over `pae(label, *parts)`."""
-    verify_composite(public, signature, pae(label, *parts), label.encode("ascii"))
 
 
 def verify_composite(public: bytes, signature: bytes, message: bytes, context: bytes) -> None:

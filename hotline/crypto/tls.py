@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_pem_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -111,12 +110,6 @@ def public_key(certificate_der: bytes) -> bytes:
     """The public key (SubjectPublicKeyInfo, DER) in a certificate. Raises ValueError."""
     certificate = x509.load_der_x509_certificate(certificate_der)
     return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def public_key_of(private_pem: bytes) -> bytes:
-    """The same of the private key. Raises ValueError."""
-    key = load_pem_private_key(private_pem, None)
-    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def validity_ms(certificate_der: bytes) -> tuple[int, int]:

@@ -73,8 +73,8 @@ class FixedIdentity:
         self.key = IdentityKey(seed(f"identity of {name}", 64))
         self.public = self.key.public
 
-    def sign_raw(self, message: bytes, context: bytes) -> bytes:
-        """As `IdentityKey.sign_raw`."""
+    def sign(self, message: bytes, context: bytes) -> bytes:
+        """As `IdentityKey.sign`."""
         label = b"COMPSIG-MLDSA65-Ed25519-SHA512"
         digest = hashlib.sha512(message).digest()
         both = b"CompositeAlgorithmSignatures2025" + label + bytes((len(context),)) + context + digest

@@ -9,10 +9,11 @@ from base64 import b64decode, b64encode
 import pytest
 
 from hotline.charter.secrets import RelaySecret, TerminalSecret, decode_secret, encode_secret
-from hotline.crypto.tls import public_key, public_key_of
+from hotline.crypto.tls import public_key
 from hotline.crypto.vault import plain_secret
 from hotline.errors import KeyFileError
 from tests.hotline.charter.conftest import Ceremony
+from tests.hotline.crypto.test_tls import public_key_of
 
 PASSPHRASE = b"a sober passphrase"
 

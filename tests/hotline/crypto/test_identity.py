@@ -17,45 +17,36 @@ from hotline.crypto.identity import (
     _representative,
     check_identity_key,
     verify_composite,
-    verify_identity,
 )
-from hotline.crypto.signing import pae
 from hotline.errors import Untrusted
 
 KEY = IdentityKey.from_seed(b"a" * 32 + b"b" * 32)
 OTHER = IdentityKey.from_seed(b"c" * 32 + b"d" * 32)
-SIGNATURE = KEY.sign("hotline/v1/charter", b"text")
+CONTEXT = b"charter"
+SIGNATURE = KEY.sign(b"text", CONTEXT)
 NEUTRAL = bytes((1,)) + bytes(31)
 
 
-def test_a_signature_holds_for_its_label_and_parts_only() -> None:
-    """A party's word on one document could be put under another."""
+def test_a_signature_holds_for_its_key_text_and_context_only() -> None:
+    """A party's word on one document could be put under another; the context is signed apart from the text."""
     assert (len(KEY.public), len(SIGNATURE)) == (PUBLIC_SIZE, SIGNATURE_SIZE) == (1984, 3373)
-    verify_identity(KEY.public, SIGNATURE, "hotline/v1/charter", b"text")
-    verify_composite(KEY.public, SIGNATURE, pae("hotline/v1/charter", b"text"), b"hotline/v1/charter")
-    for public, label, parts in (
-        (OTHER.public, "hotline/v1/charter", (b"text",)),
-        (KEY.public, "hotline/v1/amendment", (b"text",)),
-        (KEY.public, "hotline/v1/charter", (b"test",)),
-        (KEY.public, "hotline/v1/charter", (b"te", b"xt")),
+    verify_composite(KEY.public, SIGNATURE, b"text", CONTEXT)
+    for public, text, context in (
+        (OTHER.public, b"text", CONTEXT),
+        (KEY.public, b"test", CONTEXT),
+        (KEY.public, b"text", b""),
+        (KEY.public, b"text", b"amendment"),
+        (KEY.public, b"text", CONTEXT[:-1]),
+        (KEY.public, CONTEXT[-1:] + b"text", CONTEXT[:-1]),
     ):
         with pytest.raises(Untrusted) as caught:
-            verify_identity(public, SIGNATURE, label, *parts)
+            verify_composite(public, SIGNATURE, text, context)
         assert caught.value.reason == "signature"
-
-
-def test_the_context_is_signed_apart_from_the_message() -> None:
-    """The label could be changed where only the message is looked at."""
-    signature = KEY.sign_raw(b"text", b"one")
-    verify_composite(KEY.public, signature, b"text", b"one")
-    for context in (b"", b"two", b"on"):
-        with pytest.raises(Untrusted):
-            verify_composite(KEY.public, signature, b"text", context)
 
 
 def test_neither_half_alone_is_enough() -> None:
     """A broken lattice, or a quantum computer, would forge a charter by itself (docs/protocol.md 5.11)."""
-    foreign = OTHER.sign("hotline/v1/charter", b"text")
+    foreign = OTHER.sign(b"text", CONTEXT)
     for mixed in (
         SIGNATURE[:MLDSA_SIGNATURE_SIZE] + foreign[MLDSA_SIGNATURE_SIZE:],
         foreign[:MLDSA_SIGNATURE_SIZE] + SIGNATURE[MLDSA_SIGNATURE_SIZE:],
@@ -63,13 +54,13 @@ def test_neither_half_alone_is_enough() -> None:
         bytes(MLDSA_SIGNATURE_SIZE) + SIGNATURE[MLDSA_SIGNATURE_SIZE:],
     ):
         with pytest.raises(Untrusted):
-            verify_identity(KEY.public, mixed, "hotline/v1/charter", b"text")
+            verify_composite(KEY.public, mixed, b"text", CONTEXT)
     for mixed_key in (
         KEY.public[:MLDSA_PUBLIC_SIZE] + OTHER.public[MLDSA_PUBLIC_SIZE:],
         OTHER.public[:MLDSA_PUBLIC_SIZE] + KEY.public[MLDSA_PUBLIC_SIZE:],
     ):
         with pytest.raises(Untrusted):
-            verify_identity(mixed_key, SIGNATURE, "hotline/v1/charter", b"text")
+            verify_composite(mixed_key, SIGNATURE, b"text", CONTEXT)
 
 
 @settings(max_examples=60, deadline=None)
@@ -79,7 +70,7 @@ def test_every_altered_bit_of_a_signature_is_refused(bit: int) -> None:
     altered = bytearray(SIGNATURE)
     altered[bit // 8] ^= 1 << bit % 8
     with pytest.raises(Untrusted):
-        verify_identity(KEY.public, bytes(altered), "hotline/v1/charter", b"text")
+        verify_composite(KEY.public, bytes(altered), b"text", CONTEXT)
 
 
 @pytest.mark.parametrize("change", [-3373, -64, -1, 1, 64])
@@ -87,11 +78,11 @@ def test_another_length_is_refused(change: int) -> None:
     """A half could be stripped off, or bytes added that no signature covers."""
     signature = (SIGNATURE + bytes(64))[: SIGNATURE_SIZE + change]
     with pytest.raises(Untrusted) as caught:
-        verify_identity(KEY.public, signature, "hotline/v1/charter", b"text")
+        verify_composite(KEY.public, signature, b"text", CONTEXT)
     assert caught.value.reason == "signature"
     public = (KEY.public + bytes(64))[: PUBLIC_SIZE + max(change, -PUBLIC_SIZE)]
     with pytest.raises(Untrusted):
-        verify_identity(public, SIGNATURE, "hotline/v1/charter", b"text")
+        verify_composite(public, SIGNATURE, b"text", CONTEXT)
     with pytest.raises(Untrusted) as caught:
         check_identity_key(public)
     assert caught.value.reason == "weak-key"
@@ -100,7 +91,7 @@ def test_another_length_is_refused(change: int) -> None:
 def test_an_ed25519_half_of_small_order_is_refused() -> None:
     """Half of the key would say yes to everything, and only the lattice would be left."""
     public = KEY.public[:MLDSA_PUBLIC_SIZE] + NEUTRAL
-    mldsa = KEY.sign_raw(b"text", b"")[:MLDSA_SIGNATURE_SIZE]
+    mldsa = KEY.sign(b"text", b"")[:MLDSA_SIGNATURE_SIZE]
     with pytest.raises(Untrusted):
         verify_composite(public, mldsa + NEUTRAL + bytes(32), b"text", b"")
     with pytest.raises(Untrusted) as caught:
@@ -111,9 +102,9 @@ def test_an_ed25519_half_of_small_order_is_refused() -> None:
 
 def test_two_signatures_of_one_text_differ_and_both_hold() -> None:
     """Somebody would use a signature as a name and see two things in one."""
-    second = KEY.sign("hotline/v1/charter", b"text")
+    second = KEY.sign(b"text", CONTEXT)
     assert second != SIGNATURE
-    verify_identity(KEY.public, second, "hotline/v1/charter", b"text")
+    verify_composite(KEY.public, second, b"text", CONTEXT)
 
 
 def test_the_representative_has_one_reading() -> None:

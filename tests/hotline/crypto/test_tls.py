@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from hotline.crypto.tls import (
@@ -17,13 +17,18 @@ from hotline.crypto.tls import (
     make_tls_identity,
     pem,
     public_key,
-    public_key_of,
     validity_ms,
 )
 from hotline.errors import Untrusted
 
 NOW = 1_795_000_000_000
 DAY = 86_400_000
+
+
+def public_key_of(private_pem: bytes) -> bytes:
+    """As `public_key` says it of a certificate."""
+    key = load_pem_private_key(private_pem, None)
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def test_a_certificate_carries_its_own_key_and_name() -> None:
