@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 
 from hotline.config import Settings
 from hotline.drill import injects
-from hotline.drill.lies import DELAY_MS, How, Lie, LyingRelay
+from hotline.drill.lies import DELAY_MS, UNTOLD, How, Lie, LyingRelay
 from hotline.drill.scene import PERFORMERS, PREPARERS, Scene, Undo
 from hotline.errors import HotlineError, LocalError, StorageError
 from hotline.runtime.logs import set_up_logs
@@ -137,11 +137,14 @@ def lie(inject: injects.Lie, scene: Scene) -> Undo:
     folder = scene.stage.folder_of(inject.target)
     before = tell(folder, inject.how, inject.share).get(inject.how, 0)
     scene.kept[f"lie of {inject.target}"] = inject
-    return partial(_confess, inject, scene, before)
+    return partial(_confess, inject, scene, before, scene.stage.pid(inject.target))
 
 
-def _confess(inject: injects.Lie, scene: Scene, before: int) -> None:
-    """The newest lie of a relay ends; an older one was over when the newer began."""
+def _confess(inject: injects.Lie, scene: Scene, before: int, liar: int) -> None:
+    """The newest lie of a relay ends; an older one was over when the newer began.
+
+    A lie that found no envelope has failed, unless another process than `liar` is asked, or the drill is given up.
+    """
     if scene.kept.get(f"lie of {inject.target}") is not inject:
         return
     del scene.kept[f"lie of {inject.target}"]
@@ -150,6 +153,8 @@ def _confess(inject: injects.Lie, scene: Scene, before: int) -> None:
     except LocalError:
         return  # it has gone; started again it is honest
     scene.note(f"{inject.target} lied ({inject.how}) about {max(0, told - before)} envelopes")
+    if told == before and scene.stage.pid(inject.target) == liar and not scene.stage.given_up:
+        scene.failed(inject, UNTOLD)
 
 
 PERFORMERS["lie"] = lie

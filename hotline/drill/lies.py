@@ -43,6 +43,8 @@ _HELD_MAX: Final = 10_000
 
 
 DELAY_MS: Final = 3_000
+UNTOLD: Final = "it met no envelope to lie about"
+"""Why a lie that began has failed all the same."""
 
 
 @dataclass(frozen=True, slots=True)

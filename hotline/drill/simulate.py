@@ -119,7 +119,7 @@ class Simulation:
         self._observer = Observer(self.world, journal, plan.length_ms, self._delivered)
         # As a runner draws: a generator of its own, so that the drill's draws do not depend on the world's.
         rng = random.Random(seed)  # noqa: S311 - a drill is repeatable, not secret
-        self._ground = Grounds(self.world, rng, lambda text: self._observer.add("note", text=text))
+        self._ground = Grounds(self.world, rng, lambda text: self._observer.add("note", text=text), self._failed)
         self._search = Search(self.world, _needles(plan))
         self._zero = 0
         self._due = 0

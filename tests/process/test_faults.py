@@ -268,7 +268,9 @@ def test_a_lying_relay_costs_no_statement(site: MakeSite) -> None:
     """Every lie in turn, while the other relay is honest: all arrives, once, in order, and the lie was really told."""
     # docs/protocol.md 1.1 and 1.3
     kinds = ("drop", "replay", "reorder", "alter", "forge-custody", "delay")
-    here = site(*(lying(how) for how in kinds))
+    here = site(*(lying(how) for how in kinds), lying("withhold-last"))
+    failed: list[str] = []
+    here.scene.failed = lambda inject, why: failed.append(f"{inject.name}: {why}")
     said = []
     for number, how in enumerate(kinds):
         undo = here.undone(number)
@@ -280,6 +282,9 @@ def test_a_lying_relay_costs_no_statement(site: MakeSite) -> None:
         undo()
         assert f"lied ({how}) about" in here.notes[-1]
         assert " 0 envelopes" not in here.notes[-1]
+    assert failed == []
+    here.undone(len(kinds))()  # nobody says anything meanwhile
+    assert failed == ["lie: it met no envelope to lie about"]
     here.mended()
     with operator(here.stage.bravo) as stub:
         arrived = stub.ListStatements(operator_pb2.ListStatementsRequest(limit=100)).statement

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from hotline.drill import injects
 from hotline.drill.fronts import cover, uncover
-from hotline.drill.lies import Lie, LyingRelay
+from hotline.drill.lies import UNTOLD, Lie, LyingRelay
 from hotline.drill.patterns import expand, links_between
 from hotline.drill.scene import Links, Undo
 from hotline.drill.simulator.disk import Disk
@@ -53,12 +53,22 @@ class Sky:
 
 
 class Grounds:
-    """A world and what the faults of one drill remember of it. `note` writes into the journal."""
+    """A world and what the faults of one drill remember of it.
 
-    def __init__(self, world: World, rng: random.Random, note: Callable[[str], None]) -> None:
+    `note` writes into the journal, `failed` also that a fault was none, and why.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        rng: random.Random,
+        note: Callable[[str], None],
+        failed: Callable[[injects.Fault, str], None],
+    ) -> None:
         self.world = world
         self.rng = rng
         self.note = note
+        self.failed = failed
         self.links: Links = Sky(world)
         self.kept: dict[str, Any] = {}
         self.backups: dict[str, Disk] = {}
@@ -231,7 +241,10 @@ def _lie(inject: injects.Lie, ground: Grounds) -> Undo:
         del ground.kept[f"lie of {inject.target}"]
         if _liar(ground, inject.target) is liar:
             liar.tell(Lie())
-            ground.note(f"{inject.target} lied ({inject.how}) about {liar.told[inject.how] - before} envelopes")
+            lies = liar.told[inject.how] - before
+            ground.note(f"{inject.target} lied ({inject.how}) about {lies} envelopes")
+            if not lies:
+                ground.failed(inject, UNTOLD)
 
     return undo
 

@@ -448,6 +448,15 @@ def test_lies_are_told_and_cost_no_truth(how: str) -> None:
     assert {"alter": "not-opened", "forge-custody": "signature"}.get(how, "") in {*reasons, ""}
 
 
+def test_a_lie_that_meets_no_envelope_has_failed() -> None:
+    """A drill of lies would pass because nobody lied."""
+    quiet = fault("lie", target="relay-1", how="withhold-last", **{"for": "2s"})
+    entries = play(plan(quiet, say=0))
+    (failed,) = of_kind(entries, "inject-failed")
+    assert (failed["fault"], failed["text"]) == ("lie", "it met no envelope to lie about")
+    assert not of_kind(play(plan(quiet)), "inject-failed")
+
+
 def test_officers_read_at_once_or_after_their_time() -> None:
     """`read` and `read_after` would be ignored."""
     once = fault("say", at="1s", **{"from": "ALPHA"}, text="One word.", plane="real")
