@@ -21,7 +21,7 @@ from tests.simulator.judges import Broken
 from tests.simulator.parties import Parties
 from tests.simulator.schedule import ACTS, CHECKLISTS, WATCHES, Drawing, Event
 from tests.simulator.schedule import LIES as RELAYS_LIES
-from tests.simulator.speed import Paces, hastened
+from tests.simulator.speed import Paces, hastened, unswept
 from tests.simulator.timers import USUAL, Timers, drawn, every_ms, exchange_ms, paid_ms, recovery_ms
 from tests.simulator.windows import Windows
 
@@ -252,7 +252,7 @@ def play(parley: Parley, prepare: Callable[[Table], None] = lambda _: None) -> O
     prepare(table)
     world = table.world
     try:
-        with hastened():
+        with unswept(), hastened():
             world.start()
             world.run_until(parley.storm_ms)
             table.verdict()
