@@ -57,7 +57,7 @@ class Again:
     def _offer_one(self, plane: Plane, serial: int, now: Instant) -> None:
         ctx, outbox = self._ctx, self._ctx.outboxes[plane]
         stored = ctx.history.sent(plane, serial)
-        if ctx.standing.several and ctx.history.is_nonpaper(plane, serial):
+        if ctx.standing.several and ctx.history.is_nonpaper("sent", plane, serial):
             empty = filler(ctx, plane, serial, now)  # it was for one terminal alone: this one is not to wait for it
             empty.copy = True
             outbox.add(empty)

@@ -9,7 +9,7 @@ from hotline.limits import TIME_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put, Reply, RequestId
 from hotline.protocol.context import Context
 from hotline.protocol.events import MarkRead, MarkShown, PromiseReply
-from hotline.protocol.neutral import NON_PAPER, SPOKEN, kind_of
+from hotline.protocol.neutral import SPOKEN, kind_of
 from hotline.protocol.nonpapers import Name
 from hotline.protocol.promises import RECEIVED, Promises
 from hotline.protocol.receipts import WORDS, Stage, Unnoted, note, rung
@@ -81,7 +81,7 @@ class Ladder:
             Put("received_fact", {**key, "stage": "read", "at": now.wall, "by": by}),
         ]
         ctx.record("msg.opened", {"officer": Private(by.encode())}, plane=plane.value, serial=serial)
-        mode = ctx.nonpapers.mode(Name("received", plane, serial))
+        mode = ctx.history.mode(Name("received", plane, serial))
         ctx.tell("read", plane=plane.value, serial=serial, officer=by, at=now.wall, mode=mode)
 
     def _shown(self, event: MarkShown, now: Instant) -> None:
@@ -153,11 +153,12 @@ class Ladder:
         else:
             content = ctx.history.received(plane, serial)
             kind = None if content is None else kind_of(decode_statement(content))
-            if kind is None or kind in SPOKEN:
+            quiet = ctx.history.is_nonpaper("received", plane, serial)
+            if not quiet and (kind is None or kind in SPOKEN):
                 return name
-            text = f"#{serial} was said without prejudice: nothing was said"
-            if kind != NON_PAPER:
-                text = f"#{serial} says nothing that could be shown or answered: nothing was said"
+            text = f"#{serial} says nothing that could be shown or answered: nothing was said"
+            if quiet:
+                text = f"#{serial} was said without prejudice: nothing was said"
         ctx.out.replies.append(Reply(request, False, "unknown", text))
         return None
 

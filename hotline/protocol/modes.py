@@ -8,7 +8,9 @@ from hotline.protocol.context import Context
 from hotline.protocol.events import Submit
 from hotline.protocol.neutral import NON_PAPER
 from hotline.protocol.nonpapers import Name, size_class
+from hotline.protocol.outbox import SentState
 from hotline.protocol.statements import decode_statement
+from hotline.protocol.voids import void
 from hotline.wire.v1 import content_pb2
 
 RECORDED = "recorded"
@@ -87,11 +89,18 @@ def keep(ctx: Context, name: Name, content: bytes) -> bytes:
 
 
 def destroy(ctx: Context, name: Name) -> None:
-    """The text of a non-paper is gone from here."""
+    """The text of a non-paper is gone from here, and is said no more to a peer that has lost it."""
     changes = ctx.nonpapers.destroy(name)
-    if changes:
-        ctx.out.changes += changes
-        ctx.record("nonpaper.destroyed", way=name.way, plane=name.plane.value, serial=name.serial)
+    if not changes:
+        return
+    ctx.out.changes += changes
+    ctx.record("nonpaper.destroyed", way=name.way, plane=name.plane.value, serial=name.serial)
+    outbox = ctx.outboxes[name.plane]
+    owed = outbox.pending.get(name.serial) if name.way == "sent" else None
+    if owed is not None and owed.is_nonpaper:
+        outbox.add(void(ctx, name.plane, owed))
+        key = {"plane": name.plane.value, "serial": name.serial}
+        ctx.out.changes.append(Put("outbox", {**key, "stage": SentState.EXPIRED.value}))
 
 
 def due(ctx: Context, now: Instant) -> None:
@@ -116,7 +125,8 @@ def received(ctx: Context, plane: Plane, statement: content_pb2.Statement, now: 
         return
     named = statement.put_on_record
     if statement.kind == _ON_RECORD:
-        if ctx.inboxes[plane].known_hash(named.serial) == named.statement:
+        is_quiet = ctx.history.is_nonpaper("received", plane, named.serial)
+        if is_quiet and ctx.inboxes[plane].known_hash(named.serial) == named.statement:
             _compare(ctx, plane, statement)
             _recorded(ctx, plane, "received", statement, now)
     elif statement.of_recipient:

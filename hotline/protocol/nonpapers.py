@@ -146,9 +146,9 @@ class NonPapers:
         kept = self._kept.get(name)
         return None if kept is None else storage_open(kept.key, name.label, content[len(_MARK) :])
 
-    def mode(self, name: Name) -> str:
-        """The word for people: `without-prejudice` while the text of a non-paper is here, else `of-record`."""
-        return "without-prejudice" if name in self._kept else "of-record"
+    def __contains__(self, name: Name) -> bool:
+        """Whether the text of this non-paper is here still."""
+        return name in self._kept
 
     def finish(self, name: Name, now: Instant) -> list[Change]:
         """Nobody waits for this one any more: it goes NONPAPER_KEPT from now. Nothing if it is none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hotline.machine import Plane
 from hotline.protocol.lately import remember
-from hotline.protocol.nonpapers import Name, NonPapers, is_sealed
+from hotline.protocol.nonpapers import Name, NonPapers
 from hotline.protocol.statements import SAYABLE_MAX
 from hotline.protocol.tables import History, SentRow
 
@@ -41,10 +41,13 @@ class OpenHistory:
         # An earlier program may have kept what no envelope holds: nobody has it, and nobody gets it.
         return None if row is None or content is None or len(content) > SAYABLE_MAX else row._replace(content=content)
 
-    def is_nonpaper(self, plane: Plane, serial: int) -> bool:
-        """Whether ours of this serial was said without prejudice, also if it cannot be opened any more."""
-        row = self._history.sent(plane, serial)
-        return row is not None and is_sealed(row.content)
+    def is_nonpaper(self, way: str, plane: Plane, serial: int) -> bool:
+        """Whether it was said without prejudice, in the step under way or before it, also if its text is gone."""
+        return Name(way, plane, serial) in self._nonpapers or self._history.is_nonpaper(way, plane, serial)
+
+    def mode(self, name: Name) -> str:
+        """The word for people."""
+        return "without-prejudice" if self.is_nonpaper(*name) else "of-record"
 
     def received(self, plane: Plane, serial: int) -> bytes | None:
         """The peer's of this serial; None too if its text is gone."""

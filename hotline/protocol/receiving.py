@@ -258,7 +258,7 @@ class Receiving:
         verdict = self._verdicts.pop((plane, serial), None)
         if verdict is None:  # it came in an earlier run
             verdict = ctx.history.authority(plane, serial)
-        mode = ctx.nonpapers.mode(Name("received", plane, serial))
+        mode = ctx.history.mode(Name("received", plane, serial))
         ctx.tell(
             "received",
             plane=plane.value,

@@ -375,7 +375,7 @@ class Sending:
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
         row = {**key, "stage": state.value, "at": now.wall, "by": by, "evidence": None}
         self._ctx.out.changes.append(Put("sent_fact", row))
-        mode = self._ctx.nonpapers.mode(Name("sent", plane, serial))
+        mode = self._ctx.history.mode(Name("sent", plane, serial))
         self._ctx.tell(
             "sent", plane=plane.value, serial=serial, state=state.value, by=by, test=int(test), at=now.wall, mode=mode
         )

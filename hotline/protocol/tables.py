@@ -275,6 +275,9 @@ class History(Protocol):
     def received_signed(self, plane: Plane, serial: int) -> SentRow | None:
         """The peer's statement with this serial, with its signature."""
 
+    def is_nonpaper(self, way: str, plane: Plane, serial: int) -> bool:
+        """Whether the statement of this way and serial was said without prejudice, also if its text is destroyed."""
+
     def received_draft(self, draft: bytes) -> tuple[Plane, int] | None:
         """Plane and serial of the released statement of the peer that has used this draft up."""
 

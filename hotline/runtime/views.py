@@ -74,7 +74,7 @@ class StatementViews:
                 statement=name,
                 reason=_DESTROYED if content is None else _TOO_LONG,
             )
-            if self._store.is_nonpaper("sent" if sent else "received", plane.value, serial, box):
+            if self._store.is_nonpaper("sent" if sent else "received", plane, serial):
                 view.kind, view.reason = NON_PAPER, _GONE
             return view
         view, statement = _view(plane, content, name, sent=sent), decode_statement(content)

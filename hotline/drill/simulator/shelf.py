@@ -49,6 +49,11 @@ class Shelf:
         row = self._table("received").get((plane.value, serial))
         return None if row is None else SentRow(*(octets(row[column]) for column in ("content", "signature", "hash")))
 
+    def is_nonpaper(self, way: str, plane: Plane, serial: int) -> bool:
+        """Whether the statement of this way and serial was said without prejudice: it alone has no signature."""
+        row = self._table(way).get((plane.value, serial))
+        return row is not None and not row["signature"]
+
     def received_draft(self, draft: bytes) -> tuple[Plane, int] | None:
         """Plane and serial of the released statement of the peer that has used this draft up."""
         row = self._table("received_draft").get((draft,))

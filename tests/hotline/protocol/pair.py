@@ -84,6 +84,10 @@ class Memory:
         row = self.tables.get("received", {}).get((plane.value, serial))
         return None if row is None else SentRow(row["content"], row["signature"], row["hash"])  # type: ignore[arg-type]
 
+    def is_nonpaper(self, way: str, plane: Plane, serial: int) -> bool:
+        row = self.tables.get(way, {}).get((plane.value, serial))
+        return row is not None and not row["signature"]
+
     def received_draft(self, draft: bytes) -> tuple[Plane, int] | None:
         row = self.tables.get("received_draft", {}).get((draft,))
         return None if row is None else (Plane(str(row["plane"])), int(str(row["serial"])))

@@ -192,6 +192,25 @@ def test_a_disk_of_the_simulator_answers_as_the_store_does(tmp_path: Path) -> No
         assert sum(one not in (NO_RUNG, NO_CORRECTION) and bool(one) for one in answers(store)) == 14
 
 
+def test_what_was_said_without_prejudice_is_known_as_such_whatever_keys_are_gone(tmp_path: Path) -> None:
+    """A terminal that joins a party would be told it, and refuse it for ever (docs/protocol.md 22.1, 23.11)."""
+    quiet = {"plane": "real", "serial": 2, "content": b"\0sealed", "signature": b"", "hash": bytes(32)}
+    received = {**quiet, "at": 1}
+    outputs, disk = [statement(1), Output(changes=[Put("sent", quiet), Put("received", received)])], Disk()
+    for change in (change for output in outputs for change in output.changes):
+        disk.apply(change, TABLES[change.table].key)
+    places = [(way, plane, serial) for way in ("sent", "received") for plane in Plane for serial in (1, 2, 2**63)]
+    with opened(tmp_path) as store:
+        store.commit(outputs, NOW)
+        for period in store.keys.periods():
+            store.keys.destroy(period)
+        for history in (store, Shelf(disk)):
+            assert [place for place in places if history.is_nonpaper(*place)] == [
+                ("sent", Plane.REAL, 2),
+                ("received", Plane.REAL, 2),
+            ]
+
+
 @pytest.mark.parametrize("sql", ["UPDATE entry SET leaf=x'00' WHERE seq=0;", "DELETE FROM entry WHERE seq=0;"])
 def test_the_ledger_only_grows(tmp_path: Path, sql: str) -> None:
     """If one line of SQL could change an entry, the record would be worth what its keeper's patience is worth."""

@@ -1,0 +1,118 @@
+"""Texts that are gone: what was said still has its number, its name and its mode (docs/protocol.md 13.4 and 22.7)."""
+
+from __future__ import annotations
+
+import pytest
+
+from hotline.machine import Plane
+from hotline.wire.codec import encode, envelope_frame
+from hotline.wire.inner import ContentType
+from hotline.wire.v1 import content_pb2
+
+from .pair import ROUTINE, WALL, Pair, Party, clear, durable, losing
+from .test_modes import HOUR, KEPT, QUIET, RECORD, aside, content
+
+
+@pytest.fixture
+def pair(monkeypatch: pytest.MonkeyPatch) -> Pair:
+    """Two that have met, and who keep non-papers for minutes instead of a day."""
+    monkeypatch.setattr("hotline.protocol.nonpapers.NONPAPER_KEPT", KEPT)
+    pair = Pair()
+    pair.custody = True
+    return pair.open()
+
+
+def modes(party: Party, kind: str, serial: int) -> set[object]:
+    """The modes in which people were told of it."""
+    return {told.fields["mode"] for told in party.told if told.kind == kind and told.fields["serial"] == serial}
+
+
+def expired_and_gone(pair: Pair) -> tuple[int, bytes]:
+    """A non-paper that expired, whose text is gone, and that a relay still holds: its serial and its envelope."""
+    pair.weather = losing(lambda *_: True)
+    reply = pair.alpha.submit("between us", valid_for_ms=10_000, **QUIET)
+    held = [envelope for name, _, envelope in pair.sent if name == "ALPHA" and durable(envelope)]
+    pair.run(KEPT + 60_000)
+    serial = int(str(reply.fields["serial"]))
+    assert pair.alpha.states(serial)[-1] == "expired"
+    assert content(pair.alpha, "sent", serial) is None
+    return serial, held[-1]
+
+
+def test_nothing_is_said_of_a_non_paper_whose_text_is_gone(pair: Pair) -> None:
+    """A day later it would be of record, and signed, that a principal was shown it (docs/protocol.md 22.4)."""
+    serial = aside(pair.alpha, "between us")
+    pair.run(1_000)
+    assert pair.bravo.read(serial).ok
+    pair.run(KEPT + 10_000)
+    assert content(pair.bravo, "received", serial) is None
+    for reply in (pair.bravo.present(serial), pair.bravo.promise(serial, WALL + 10 * HOUR)):
+        assert (reply.ok, reply.text) == (False, f"#{serial} was said without prejudice: nothing was said")
+
+
+def test_what_becomes_of_a_non_paper_is_told_as_such_when_its_text_is_gone(pair: Pair) -> None:
+    """Who reads that #1, of record, was delivered would look for what was never said (docs/protocol.md 22.1)."""
+    serial, held = expired_and_gone(pair)
+    pair.bravo.hear("relay-1", envelope_frame(held))
+    pair.weather = clear
+    pair.run(60_000)
+    assert pair.alpha.states(serial)[-1] == "delivered"
+    assert modes(pair.alpha, "sent", serial) == {"without-prejudice"}
+
+
+def test_a_text_that_is_gone_is_not_said_again(pair: Pair) -> None:
+    """Destroyed, by the record, it would leave once more for a peer that has lost it (docs/protocol.md 22.7)."""
+    backup = pair.bravo.memory.copy()
+    serial = aside(pair.alpha, "between us")
+    pair.run(1_000)
+    assert pair.bravo.read(serial).ok
+    pair.run(1_000)
+    pair.weather = losing(lambda _, __, envelope: durable(envelope))
+    pair.bravo.restart(backup)
+    pair.run(20_000)
+    assert serial in pair.alpha.endpoint.context.outboxes[Plane.REAL].pending, "it is owed again"
+    pair.run(KEPT)
+    pair.weather = clear
+    pair.run(60_000)
+    assert "nonpaper.destroyed" in pair.alpha.kinds()
+    assert pair.bravo.shown()[-1] == -serial, "an empty one keeps its serial"
+    assert not pair.alpha.endpoint.context.outboxes[Plane.REAL].pending
+    assert pair.alpha.ledger_and_tables() == []
+
+
+def test_what_was_of_record_is_not_put_on_record(pair: Pair) -> None:
+    """Other words would stand beside a statement as those that hold (docs/protocol.md 22.10)."""
+    pair.alpha.submit("of record")
+    pair.run(1_000)
+    said = statement(pair.alpha, 2, RECORD, "of record")
+    said.put_on_record.serial, said.put_on_record.statement = 1, pair.alpha.memory.sent_hash(Plane.REAL, 1) or b""
+    pair.bravo.hear("relay-1", sealed(pair.alpha, said))
+    assert pair.bravo.shown() == [1, 2]
+    assert "nonpaper.recorded" not in pair.bravo.kinds()
+    assert not [told for told in pair.bravo.told if told.kind == "recorded"]
+
+
+def statement(party: Party, serial: int, kind: content_pb2.StatementKind.ValueType, text: str) -> content_pb2.Statement:
+    """What a terminal says that lies."""
+    return content_pb2.Statement(
+        serial=serial,
+        precedence=ROUTINE,
+        kind=kind,
+        language="en",
+        direction=content_pb2.DIRECTION_LTR,
+        from_party=party.name,
+        to_party=party.peer.name,
+        drafter="watch",
+        text=text,
+        body_salt=serial.to_bytes(32, "big"),
+        valid_for_ms=HOUR,
+        composed_ms=party.now().wall,
+    )
+
+
+def sealed(party: Party, said: content_pb2.Statement) -> bytes:
+    """The frame of it, as the terminal of `party` seals it."""
+    session = party.endpoint.context.session
+    quiet = said.kind == content_pb2.STATEMENT_KIND_WITHOUT_PREJUDICE
+    inner = session.sign(ContentType.WITHOUT_PREJUDICE if quiet else ContentType.STATEMENT, Plane.REAL, encode(said))
+    return envelope_frame(session.seal(Plane.REAL, inner, transient=False))
