@@ -181,11 +181,11 @@ class Answers:
         ours, noted = set[int](), []
         self._deliver(plane, receipt, receipt.item, name, now)
         for item in receipt.item:
-            known = self._ctx.history.sent(plane, item.serial)
+            known = self._ctx.history.sent_hash(plane, item.serial)  # its text may be gone
             if known is None and self._mirror.lacking.may_come(plane, item.serial, now):
                 continue  # a sibling said it: once it is here, we are told again
             noted.append(item)
-            if known is None or known.hash != item.statement or self.again.has_moved(plane, item.serial):
+            if known != item.statement or self.again.has_moved(plane, item.serial):
                 continue
             ours.add(item.serial)
             match receipt.stage:

@@ -75,8 +75,8 @@ class Challenges:
     def ask(self, event: AskChallenge, now: Instant) -> None:
         """An officer asks whether a statement is in the other side's record."""
         ctx, serial = self._ctx, event.serial
-        row = ctx.history.sent(event.plane, serial) if event.ours else None
-        name = row.hash if row is not None else None if event.ours else ctx.inboxes[event.plane].known_hash(serial)
+        history, inbox = ctx.history, ctx.inboxes[event.plane]
+        name = history.sent_hash(event.plane, serial) if event.ours else inbox.known_hash(serial)
         if name is None:
             whose = "was not sent from here" if event.ours else "has not been received"
             self._refuse(event.request, "unknown", f"#{serial} {whose}: nothing was asked")
@@ -269,17 +269,20 @@ class Challenges:
             known = ctx.inboxes[plane].known_hash(serial)
             lost = known is None and serial <= ctx.inboxes[plane].through
             return _verdict(known == name, lost=lost)
-        outbox, row = ctx.outboxes[plane], ctx.history.sent(plane, serial)
+        outbox, row, said = ctx.outboxes[plane], ctx.history.sent(plane, serial), ctx.history.sent_hash(plane, serial)
         item = outbox.pending.get(serial)
         names = set(item.names) if item is not None else set()
+        names |= {said} if said is not None else set()
         if row is not None:
             precedence = decode_statement(row.content).precedence
-            said = Pending(serial, precedence, row.content, row.signature, row.hash, now.mono)
-            names |= {row.hash, *void(ctx, plane, said).names}
+            names |= set(
+                void(ctx, plane, Pending(serial, precedence, row.content, row.signature, row.hash, now.mono)).names
+            )
         elif serial <= outbox.last_serial:
             names |= set(filler(ctx, plane, serial, now).names)
-        lost = row is None and item is None and serial <= outbox.last_serial
-        return _verdict(name in names, lost=lost)
+        # Where the text is gone nobody can tell what empty statement took its place, if any did.
+        open_ = said is None or (row is None and ctx.history.has_sent_fact(plane, serial, SentState.EXPIRED.value))
+        return _verdict(name in names, lost=open_ and item is None and serial <= outbox.last_serial)
 
     # --- both --------------------------------------------------------------------------------------------------------
 
@@ -355,8 +358,7 @@ class Challenges:
         item = self._ctx.outboxes[Plane.SERVICE].pending.get(serial)
         if item is not None:
             return item.original_hash or item.hash
-        row = self._ctx.history.sent(Plane.SERVICE, serial)
-        return row.hash if row is not None else self._lately.get(serial, b"")
+        return self._ctx.history.sent_hash(Plane.SERVICE, serial) or self._lately.get(serial, b"")
 
     def _talk(self, kind: content_pb2.StatementKind.ValueType, drafter: str) -> content_pb2.Statement:
         return content_pb2.Statement(

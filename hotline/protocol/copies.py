@@ -84,18 +84,20 @@ class Late:
         expired = history.has_sent_fact(plane, serial, SentState.EXPIRED.value)
         if not expired or history.has_sent_fact(plane, serial, SentState.DELIVERED.value):
             return False
-        known = history.sent(plane, serial)
-        return known is not None and known.hash == statement
+        return history.sent_hash(plane, serial) == statement
 
     def came(self, plane: Plane, serial: int, now: Instant) -> None:
         """Siblings are told, and the other terminals of the peer get the statement instead of an empty one."""
-        ctx, known = self._ctx, self._ctx.history.sent(plane, serial)
-        if known is None:
+        ctx, name = self._ctx, self._ctx.history.sent_hash(plane, serial)
+        if name is None:
             return
         ctx.out.changes.append(Delete("outbox", {"plane": plane.value, "serial": serial}))
-        item = content_pb2.ReceiptItem(serial=serial, statement=known.hash)
+        item = content_pb2.ReceiptItem(serial=serial, statement=name)
         for line in ctx.siblings:
             line.tell_settled(plane, [item], now, expired=False)
+        known = ctx.history.sent(plane, serial)
+        if known is None:
+            return  # its text is gone
         statement = decode_statement(known.content)
         for line in ctx.peers:
             outbox = line.outboxes[plane]

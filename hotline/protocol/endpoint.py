@@ -331,6 +331,7 @@ class Endpoint:
             peer=ctx.setup.remote.number,
         )
         self.charters.started()
+        self.sending.started(now)
         self._chronicle.note_configuration()
         self.tests.started(now)
         lifetime = min(path.setup.profile.prekey_rotation_ms for path in ctx.paths.values())

@@ -50,6 +50,8 @@ class Sending:
         """Those of the same terminal for the other parties, where there are several: what one takes, all take."""
         self._talk = Talk(context)
         self._corrections = Corrections(context)
+        self._gone: list[tuple[Plane, int]] = []
+        """What waits at the start, and whose text is gone."""
         self._groups = Groups(context.history, lambda plane: context.outboxes[plane].last_serial)
 
     def restore(self, saved: Saved, now: Instant) -> None:
@@ -63,7 +65,10 @@ class Sending:
             if stored is None and self._ctx.sibling:
                 continue
             if stored is None:  # its content key was destroyed: the serial is kept by an empty statement
-                self._ctx.outboxes[plane].add(filler(self._ctx, plane, serial, now))
+                empty = filler(self._ctx, plane, serial, now)
+                empty.original_hash = self._ctx.history.sent_hash(plane, serial) or b""
+                self._ctx.outboxes[plane].add(empty)
+                self._gone.append((plane, serial))
                 continue
             statement = decode_statement(stored.content)
             # Validity starts again: an expiry that comes late is better than a clock that silences a statement.
@@ -80,6 +85,19 @@ class Sending:
                 self._ctx.outboxes[plane].add(item.copied(copy=True))
         for outbox in self._ctx.outboxes.values():
             outbox.restored()
+
+    def started(self, now: Instant) -> None:
+        """What waited and whose text was destroyed is said no more, and people are told so (docs/protocol.md 8.4)."""
+        ctx, ends = self._ctx, (SentState.DELIVERED, SentState.EXPIRED, SentState.RENUMBERED)
+        for plane, serial in self._gone:
+            if any(ctx.history.has_sent_fact(plane, serial, end.value) for end in ends):
+                continue
+            reason = "its text was destroyed"
+            ctx.record("msg.expired", plane=plane.value, serial=serial, reason=reason)
+            self.fact(plane, serial, SentState.EXPIRED, now, reason)
+            key = {"plane": plane.value, "serial": serial, "stage": SentState.EXPIRED.value}
+            ctx.out.changes.append(Put("outbox", key))
+        self._gone.clear()
 
     # --- submit ------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hotline.machine import Plane
+from hotline.machine import Plane, Reply, RequestId
+from hotline.protocol.events import AskChallenge
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
@@ -116,3 +117,115 @@ def sealed(party: Party, said: content_pb2.Statement) -> bytes:
     quiet = said.kind == content_pb2.STATEMENT_KIND_WITHOUT_PREJUDICE
     inner = session.sign(ContentType.WITHOUT_PREJUDICE if quiet else ContentType.STATEMENT, Plane.REAL, encode(said))
     return envelope_frame(session.seal(Plane.REAL, inner, transient=False))
+
+
+def destroy(party: Party, *serials: int) -> None:
+    """The month of these statements is over, and its key gone (docs/protocol.md 13.4)."""
+    sent = party.memory.sent
+    party.memory.sent = lambda plane, serial: None if serial in serials else sent(plane, serial)  # type: ignore[method-assign]
+
+
+def ask(party: Party, serial: int, *, ours: bool = False) -> Reply:
+    request = RequestId(len(party.replies) + 1)
+    party.step(AskChallenge(request, "watch", Plane.REAL, serial, ours))
+    return party.replies[request]
+
+
+def verdicts(party: Party) -> list[object]:
+    return [record.fields["verdict"] for record in party.records if record.kind == "challenge.answered"]
+
+
+def test_what_is_read_when_its_text_is_gone_is_told(pair: Pair) -> None:
+    """The peer's officer has opened it, and noted is that we know: nobody does (docs/protocol.md 9.4, 13.4)."""
+    pair.alpha.submit("of record")
+    pair.run(1_000)
+    destroy(pair.alpha, 1)
+    assert pair.bravo.read(1).ok
+    assert pair.bravo.present(1).ok
+    assert pair.bravo.promise(1, WALL + HOUR).ok
+    pair.run(5_000)
+    assert pair.alpha.states(1)[-2:] == ["read", "shown"]
+    assert [told.fields["serial"] for told in pair.alpha.told if told.kind == "promise"] == [1]
+    assert len(pair.bravo.endpoint.context.reads) == 0
+
+
+def test_what_had_expired_and_arrived_is_told_when_its_text_is_gone(pair: Pair) -> None:
+    """Who was told that it never arrived says it again, to a reader who has it (docs/protocol.md 8.4 and 1.1)."""
+    serial, held = expired_and_gone(pair)
+    pair.alpha.restart()
+    pair.bravo.hear("relay-1", envelope_frame(held))
+    assert pair.bravo.shown() == [serial]
+    assert pair.bravo.read(serial).ok
+    pair.weather = clear
+    pair.run(60_000)
+    assert pair.alpha.states(serial)[-3:] == ["expired", "delivered", "read"]
+    assert modes(pair.alpha, "sent", serial) == {"without-prejudice"}
+    assert "restored" not in pair.alpha.alarms()
+    assert not pair.alpha.endpoint.context.outboxes[Plane.REAL].pending
+
+
+def test_what_had_expired_is_told_late_when_its_empty_one_was_taken(pair: Pair) -> None:
+    """The same of one whose empty statement arrived, and was lost with a backup of the peer (8.4, 12.7)."""
+    backup = pair.bravo.memory.copy()
+    serial, held = expired_and_gone(pair)
+    pair.weather = clear
+    pair.run(60_000)
+    assert pair.bravo.shown() == [-serial]
+    pair.bravo.restart(backup)
+    pair.bravo.hear("relay-1", envelope_frame(held))
+    pair.run(5_000)
+    assert pair.bravo.read(serial).ok
+    pair.run(5_000)
+    assert pair.alpha.states(serial)[-3:] == ["expired", "delivered", "read"]
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_what_waits_and_whose_text_is_gone_has_expired(pair: Pair, held: bool) -> None:
+    """It would stand as queued for ever: neither said, nor told that it was not (docs/protocol.md 8.4 and 1.1)."""
+    pair.weather = losing(lambda *_: True)
+    pair.alpha.submit("of record")
+    under_way = [envelope for name, _, envelope in pair.sent if name == "ALPHA" and durable(envelope)]
+    destroy(pair.alpha, 1)
+    pair.alpha.restart()
+    assert pair.alpha.states(1)[-1] == "expired"
+    pair.alpha.restart()
+    assert pair.alpha.states(1).count("expired") == 1
+    if held:
+        pair.bravo.hear("relay-1", envelope_frame(under_way[-1]))
+    pair.weather = clear
+    pair.run(60_000)
+    assert pair.bravo.shown() == [1 if held else -1]
+    assert pair.alpha.states(1)[-1] == ("delivered" if held else "expired")
+    assert not pair.alpha.endpoint.context.outboxes[Plane.REAL].pending
+    assert pair.alpha.ledger_and_tables() == []
+
+
+def test_the_record_answers_for_what_it_said_when_the_text_is_gone(pair: Pair) -> None:
+    """It would deny what its entries say, and ring at the other side as a forgery (docs/protocol.md 25.6)."""
+    pair.alpha.submit("of record")
+    pair.run(1_000)
+    destroy(pair.alpha, 1)
+    assert ask(pair.bravo, 1).ok
+    assert ask(pair.alpha, 1, ours=True).ok, "its name is all that is asked for"
+    pair.run(5_000)
+    assert verdicts(pair.bravo) == verdicts(pair.alpha) == ["yes"]
+    assert "challenge-denied" not in pair.bravo.alarms() + pair.alpha.alarms()
+
+
+@pytest.mark.parametrize(("expired", "verdict"), [(False, "no"), (True, "unknown")])
+def test_another_name_of_what_is_gone_is_not_said_unless_it_may_be_empty(
+    pair: Pair, expired: bool, verdict: str
+) -> None:
+    """A forgery under the number of a text that is gone would pass for an old one (docs/protocol.md 25.6)."""
+    if expired:
+        pair.weather = losing(lambda *_: True)
+    pair.alpha.submit("of record", valid_for_ms=10_000)
+    pair.run(20_000)
+    pair.weather = clear
+    pair.run(60_000)
+    destroy(pair.alpha, 1)
+    pair.bravo.endpoint.context.inboxes[Plane.REAL]._recent[1] = bytes(32)
+    pair.bravo.lies = True
+    assert ask(pair.bravo, 1).ok
+    pair.run(5_000)
+    assert verdicts(pair.bravo) == [verdict]
