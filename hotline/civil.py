@@ -74,3 +74,14 @@ def date_time_group(unix_ms: int) -> str:
     at = civil(unix_ms)
     minute = 1 if (at.hour, at.minute) == (0, 0) else at.minute
     return f"{at.day:02d}{at.hour:02d}{minute:02d}Z {_MONTHS[at.month - 1]} {at.year % 100:02d}"
+
+
+_SPANS: Final = ((_DAY_MS, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"))
+
+
+def exact_span(milliseconds: int) -> str:
+    """7 d, 90 min, 1500 ms: in the largest unit of which it is a whole number, two at least; nothing is rounded."""
+    for size, unit in _SPANS:
+        if milliseconds >= 2 * size and milliseconds % size == 0:
+            return f"{milliseconds // size} {unit}"
+    return f"{milliseconds} ms"

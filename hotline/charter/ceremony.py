@@ -23,7 +23,7 @@ from hotline.charter.documents import IdentitySigner, check_name, issue, lawful,
 from hotline.charter.mandates import Mandate
 from hotline.charter.parts import Charter, Officer, Terminal
 from hotline.charter.secrets import RelaySecret, TerminalSecret
-from hotline.civil import civil
+from hotline.civil import civil, exact_span
 from hotline.crypto.fingerprint import fingerprint
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.signing import SigningKey
@@ -206,7 +206,7 @@ def release_text(charter: Charter) -> str:
 def takeover_text(charter: Charter) -> str:
     """How an alternate terminal comes to speak, in one line."""
     after = charter.takeover_after_ms
-    return f"by the rule after {after / 1000:g} s of silence, or by an officer" if after else "by an officer only"
+    return f"by the rule after {exact_span(after)} of silence, or by an officer" if after else "by an officer only"
 
 
 def checks(charter: Charter) -> list[Check]:
@@ -217,13 +217,14 @@ def checks(charter: Charter) -> list[Check]:
         text = "signature of the identity key holds" if signed else "has not signed: the charter is not in force"
         found.append(Check(f"signed by {party.name}", signed, text))
     operators = {relay.operator for relay in charter.relays}
-    text = f"{len(charter.relays)} relays under {len(operators)} operators"
+    under = "one operator" if len(operators) == 1 else f"{len(operators)} operators"
+    text = f"{len(charter.relays)} relay{'s' if charter.relays[1:] else ''} under {under}"
     found.append(Check("independent relays", len(charter.relays) >= 2, text))
     for party in charter.parties:
         officers = [officer.name for officer in charter.officers if officer.party == party.name]
         found.append(Check(f"officers of {party.name}", bool(officers), ", ".join(officers) or "none"))
     interval = charter.channel_test_ms
-    text = f"every {interval / 60_000:g} min in turn" if interval else "none: a dead line is noticed by heartbeats only"
+    text = f"every {exact_span(interval)} in turn" if interval else "none: a dead line is noticed by heartbeats only"
     found.append(Check("channel tests", interval > 0, text))
     by_two = any(rule.plane == "real" and len(rule.roles) > 1 for rule in charter.release)
     found.append(Check("release by two", by_two, release_text(charter)))

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from hotline.charter.parts import Charter
+from hotline.civil import exact_span
 from hotline.limits import TAKEOVER_CEILINGS
 
 
@@ -66,7 +67,8 @@ def _hasty(charter: Charter) -> list[str]:
     after = charter.takeover_after_ms
     if not 0 < after < least:
         return []
-    return [f"takeover_after_ms is {after}, an ordinary silence on these relays: say {least} or more, or 0 for none"]
+    say = f"say {exact_span(least)} ({least}) or more, or none (0)"
+    return [f"takeover_after_ms: {exact_span(after)} is an ordinary silence on these relays: {say}"]
 
 
 def _fleeting(charter: Charter) -> list[str]:

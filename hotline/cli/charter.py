@@ -33,7 +33,7 @@ from hotline.cli.charterview import objectives_of, picture, print_differences, p
 from hotline.cli.groups import Commands
 from hotline.cli.output import duration_or_none_ms, line, print_json
 from hotline.cli.shares import CHECK_HELP, SHARE_HELP, check_others, make_shares, pairwise, secrets_and_check
-from hotline.errors import ConfigError, Untrusted
+from hotline.errors import ConfigError, RemoteError, Untrusted
 from hotline.files import read_public, replace
 from hotline.ledger.policy import parse_policy
 from hotline.limits import PARTIES_MAX
@@ -215,7 +215,10 @@ def _policy(path: Path | None) -> str:
     if path is None:
         return NO_WITNESSES
     data = read_public(path)
-    naming(path, partial(parse_policy, data))
+    try:
+        naming(path, partial(parse_policy, data))
+    except RemoteError as error:  # a file of our own, to be corrected: nobody has signed it
+        raise ConfigError(str(error)) from error
     return data.decode("utf-8", "replace")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -12,9 +13,10 @@ from hotline.charter.ceremony import identity_fingerprint, release_text, takeove
 from hotline.charter.differences import ADDED, CHANGED, RETIRED, Difference, travels_text
 from hotline.charter.documents import lawful
 from hotline.charter.parts import Charter
+from hotline.charter.profiles import PROFILES
+from hotline.civil import exact_span
 from hotline.cli.output import duration_ms, line
 from hotline.crypto.fingerprint import digits, joint_safety_number
-from hotline.protocol.objectives import spoken
 from hotline.safetext import safe_line
 
 _PRECEDENCES = ("ROUTINE", "PRIORITY", "IMMEDIATE", "FLASH")
@@ -34,7 +36,7 @@ def print_summary(loaded: Charter, then: str = "") -> None:
     if loaded.previous:
         line(f"  amends  {loaded.previous.hex()}, founding charter {loaded.founding.hex()[:16]}")
     for party in loaded.parties:
-        line(f"PARTY    {party.name:12} {digits(identity_fingerprint(party.identity))}")
+        _print_number(f"PARTY    {party.name:12} ", digits(identity_fingerprint(party.identity)))
     for terminal in loaded.terminals:
         travels = "" if terminal.travels is None else f"  travels: {travels_text(terminal)}"
         line(f"TERMINAL {terminal.number:<3} {terminal.party}/{terminal.name}  until {terminal.not_after}{travels}")
@@ -44,17 +46,56 @@ def print_summary(loaded: Charter, then: str = "") -> None:
         line(f"RELAY    {relay.number:<3} {relay.name}  {relay.address}  {relay.profile.name}, run by {relay.operator}")
     line(f"RELEASE  {release_text(loaded)}")
     interval = loaded.channel_test_ms
-    line(f"TESTS    {f'one every {interval / 60_000:g} min, in turn' if interval else 'none'}")
-    spans = ", ".join(f"{name} {spoken(span)}" for name, span in zip(_PRECEDENCES, loaded.objective_ms, strict=True))
-    line(f"OBJECTIVES {spans}")
+    line(f"TESTS    {f'one every {exact_span(interval)}, in turn' if interval else 'none'}")
+    line(f"OBJECTIVES {_spans(loaded.objective_ms)}")
+    line(f"VALIDITY {_spans(loaded.validity_ms)}; a text has at most {loaded.text_bytes_max} bytes")
     line(f"TAKEOVER {takeover_text(loaded)}")
+    _print_witnesses(loaded)
+    _print_profiles(loaded)
     if loaded.notice_days or loaded.depositary:
         line(f"NOTICE   {loaded.notice_days} days to leave; depositary: {loaded.depositary or 'none named'}")
     for pair, number in safety_numbers(loaded).items():
-        line(f"JOINT SAFETY NUMBER  {f'{pair}  ' if loaded.several else ''}{number}")
+        _print_number("JOINT SAFETY NUMBER  ", number, pair if loaded.several else "")
     print_signatures(loaded)
     if then:
         line(then)
+
+
+def _print_number(title: str, number: str, of: str = "") -> None:
+    """A number that people compare aloud: always the same six groups in a row, however wide the window is."""
+    groups = number.split(" ")
+    if of:
+        line(f"{title}{of}")
+    line(f"{' ' * len(title) if of else title}{' '.join(groups[:6])}")
+    line(f"{' ' * len(title)}{' '.join(groups[6:])}")
+
+
+def _spans(milliseconds: tuple[int, ...]) -> str:
+    return ", ".join(f"{name} {exact_span(span)}" for name, span in zip(_PRECEDENCES, milliseconds, strict=True))
+
+
+def _print_witnesses(loaded: Charter) -> None:
+    """Who cosigns the ledgers by which key, and whose signatures are enough."""
+    policy = loaded.witnesses
+    for witness in policy.witnesses:
+        where = f"at {safe_line(witness.url)}" if witness.url else "without an address"
+        line(f"WITNESS  {safe_line(witness.name)}  {where}, key {safe_line(witness.verifier.vkey())}")
+    for group in policy.groups:
+        line(f"GROUP    {safe_line(group.name)}  {group.threshold} of {safe_line(', '.join(group.members))}")
+    line(f"QUORUM   {safe_line(policy.quorum) or 'none: no witness need have seen the record'}")
+
+
+def _print_profiles(loaded: Charter) -> None:
+    """The timers of the links, where they are not those that the program brings."""
+    for name, profile in loaded.profiles.items():
+        usual = asdict(PROFILES[name]) if name in PROFILES else {}
+        other = [
+            f"{field} {value}{f' (usually {usual[field]})' if usual else ''}"
+            for field, value in asdict(profile).items()
+            if field != "name" and value != usual.get(field)
+        ]
+        if other:
+            line(f"PROFILE  {name}  {', '.join(other)}")
 
 
 def print_signatures(loaded: Charter) -> None:
@@ -115,6 +156,8 @@ def picture(loaded: Charter) -> dict[str, Any]:
         "takeover_after_ms": loaded.takeover_after_ms,
         "notice_days": loaded.notice_days,
         "depositary": loaded.depositary,
+        "witnesses": loaded.witnesses_text,
+        "profiles": [asdict(profile) for profile in loaded.profiles.values()],
         "release": [
             {"plane": rule.plane, "precedence": rule.precedence, "roles": list(rule.roles)} for rule in loaded.release
         ],

@@ -185,7 +185,9 @@ class _Reading:
 
     def done(self) -> Policy:
         if self.quorum is None:
-            raise Malformed("policy", "there is no quorum line")
+            raise Malformed(
+                "policy", "there is no quorum line: add `quorum NAME` of a witness or group, or `quorum none`"
+            )
         return Policy(tuple(self.logs), tuple(self.witnesses), tuple(self.groups), self.quorum)
 
 
