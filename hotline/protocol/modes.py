@@ -141,15 +141,13 @@ def received(ctx: Context, plane: Plane, statement: content_pb2.Statement, now: 
 def _compare(ctx: Context, plane: Plane, statement: content_pb2.Statement) -> None:
     """Whoever reads it as what was said before must know if it is not."""
     serial = statement.put_on_record.serial
-    content = ctx.history.received(plane, serial)
-    if content is None:
-        return
-    before = decode_statement(content)
-    if (before.text, before.language, before.precedence) != (
-        statement.text,
-        statement.language,
-        statement.precedence,
-    ):
+    same = ctx.nonpapers.says(Name("received", plane, serial), statement)
+    content = ctx.history.received(plane, serial) if same is None else None
+    if content is not None:
+        before = decode_statement(content)
+        said = (statement.text, statement.language, statement.precedence)
+        same = (before.text, before.language, before.precedence) == said
+    if same is False:
         text = f"#{statement.serial} puts another text on record than #{serial} said without prejudice"
         ctx.alarm("record-differs", text, plane=plane.value, serial=statement.serial, of=serial)
 
@@ -171,4 +169,5 @@ def _fact(ctx: Context, plane: Plane, way: str, serial: int, stage: str, by: int
     }
     if way == "sent":
         row["evidence"] = None
+        ctx.history.reached(plane, serial, stage)
     ctx.out.changes.append(Put(f"{way}_fact", row))

@@ -17,9 +17,10 @@ from hotline.crypto.storage import storage_open, storage_seal
 from hotline.errors import Untrusted
 from hotline.limits import NONPAPER_KEPT, NONPAPERS_KEPT_MAX, PADDING_CLASSES
 from hotline.machine import Change, Delete, Entropy, Instant, Plane, Put
-from hotline.protocol.statements import Ends, label
+from hotline.protocol.statements import Ends, decode_statement, label
 from hotline.protocol.tables import Row
 from hotline.wire.inner import ContentType, Inner, encode_inner
+from hotline.wire.v1 import content_pb2
 
 KEY_LABEL: Final = "hotline/v1/without-prejudice"
 _KIND: Final = ContentType.WITHOUT_PREJUDICE
@@ -91,6 +92,13 @@ class _Kept:
 
     key: bytes
     gone_at: int | None = None
+    words: bytes = b""
+    """Of one of this run: a digest of what it says, under its key, which tells nobody more than the text and goes with
+    it. The store has the text only once the commit under way is done."""
+
+
+def _words(key: bytes, statement: content_pb2.Statement) -> bytes:
+    return hmac.digest(key, f"{statement.precedence} {statement.language} {statement.text}".encode(), "sha256")
 
 
 class NonPapers:
@@ -132,7 +140,7 @@ class NonPapers:
     def seal(self, name: Name, content: bytes) -> tuple[bytes, Change]:
         """What a table may hold of `content`, and the row of its key. Call `make_room` first."""
         key = self._entropy(32)
-        self._kept[name] = _Kept(key)
+        self._kept[name] = _Kept(key, words=_words(key, decode_statement(content)))
         return _MARK + storage_seal(key, name.label, content, self._entropy), self._row(name, 0)
 
     def _row(self, name: Name, over: int) -> Put:
@@ -149,6 +157,11 @@ class NonPapers:
     def __contains__(self, name: Name) -> bool:
         """Whether the text of this non-paper is here still."""
         return name in self._kept
+
+    def says(self, name: Name, statement: content_pb2.Statement) -> bool | None:
+        """Whether one of this run says the same in text, language and precedence; None if it is of another one."""
+        kept = self._kept.get(name)
+        return kept.words == _words(kept.key, statement) if kept is not None and kept.words else None
 
     def finish(self, name: Name, now: Instant) -> list[Change]:
         """Nobody waits for this one any more: it goes NONPAPER_KEPT from now. Nothing if it is none."""

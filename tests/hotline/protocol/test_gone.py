@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from hotline.machine import Plane, Reply, RequestId
-from hotline.protocol.events import AskChallenge
+from hotline.protocol.events import AskChallenge, Submit
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
 from .pair import ROUTINE, WALL, Pair, Party, clear, durable, losing
-from .test_modes import HOUR, KEPT, QUIET, RECORD, aside, content
+from .test_modes import HOUR, KEPT, QUIET, RECORD, aside, content, record_it
 
 
 @pytest.fixture
@@ -229,3 +229,38 @@ def test_another_name_of_what_is_gone_is_not_said_unless_it_may_be_empty(
     assert ask(pair.bravo, 1).ok
     pair.run(5_000)
     assert verdicts(pair.bravo) == [verdict]
+
+
+@pytest.mark.parametrize(("text", "language", "alarms"), [("soft", "en", 0), ("hard", "en", 1), ("soft", "ur", 1)])
+@pytest.mark.parametrize("together", [True, False])
+def test_other_words_on_record_ring_also_in_one_parcel(
+    pair: Pair, text: str, language: str, alarms: int, *, together: bool
+) -> None:
+    """The text that they are held against is not in the store before its commit (docs/protocol.md 22.10 and 3.2)."""
+    quiet = statement(pair.alpha, 1, content_pb2.STATEMENT_KIND_WITHOUT_PREJUDICE, "soft")
+    said = statement(pair.alpha, 2, RECORD, text)
+    said.language = language
+    said.put_on_record.serial, said.put_on_record.statement = 1, quiet.body_salt
+    frames = sealed(pair.alpha, quiet), sealed(pair.alpha, said)
+    if together:
+        pair.bravo.hear("relay-1", *frames)
+    else:
+        pair.bravo.hear("relay-1", frames[0])
+        pair.bravo.restart()
+        pair.bravo.hear("relay-1", frames[1])
+    assert pair.bravo.alarms().count("record-differs") == alarms
+    assert "nonpaper.recorded" in pair.bravo.kinds()
+
+
+def test_it_is_put_on_record_once_whatever_is_committed_yet(pair: Pair) -> None:
+    """Two officers would say it twice, of record (docs/protocol.md 22.9 and 3.2)."""
+    serial = aside(pair.alpha, "between us")
+    pair.run(1_000)
+    assert record_it(pair.bravo, serial, ours=False).ok
+    pair.run(1_000)
+    both = [Submit(RequestId(n), Plane.REAL, 0, "", 0, "", "watch", put_on_record=serial) for n in (800, 801)]  # type: ignore[arg-type]
+    outputs = [pair.alpha.endpoint.step(event, pair.alpha.now()) for event in both]  # one transaction, not yet durable
+    assert [output.replies[0].ok for output in outputs] == [True, False]
+    for output in outputs:
+        pair.alpha.memory.apply(output)
+        pair.alpha.memory.log.commit(output.records, pair.alpha.now().wall)
