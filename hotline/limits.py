@@ -47,14 +47,13 @@ TRANSIENT_SKIP_MAX: Final = 4_096
 """The same for the transient chain (heartbeats). Both bound the work that one forged header can cause."""
 
 LOOK_AHEAD_MAX: Final = 16_384
-"""Steps that what came over one path may take along chains of epochs of which nothing has opened yet, in one
-LOOK_AHEAD_INTERVAL. Beyond: not opened, and a key request is sent."""
+"""Steps of one path along chains of which nothing has opened, in LOOK_AHEAD_INTERVAL. Beyond: a key request is sent."""
 
 OPENERS_TRIED_MAX: Final = 24
 """Openers of one path, by prekey and plane, that are tried in vain in one LOOK_AHEAD_INTERVAL. More: not opened."""
 
 LOOK_AHEAD_INTERVAL: Final = 1_000
-"""For how long both are counted together."""
+"""For how long these, and what else a path may have tried, are counted together."""
 
 TRANSIENT_KEYS_KEPT: Final = 4_096
 """Keys of overtaken heartbeats kept per epoch: as many as may be passed over at once. Full: the oldest is forgotten."""
@@ -157,8 +156,7 @@ ALARM_COMMAND_TIMEOUT: Final = 10_000
 """How long the command for an alarm may run. Longer: it is ended, and that is an alarm of its own."""
 
 ALARM_INTERVAL: Final = 10_000
-"""Least time between two alarms of a kind, on each plane, that the word of another side alone can raise. Earlier ones
-are held back, and told with the next."""
+"""Least time between two alarms of a kind and plane that another's word alone raises. Earlier: told with the next."""
 
 LISTED_MAX: Final = 500
 """Statements, and channel tests, in one answer to whoever lists them. More: the newest, and older ones by serial."""
@@ -174,6 +172,9 @@ REFUSALS_RECORDED_PER_MINUTE: Final = 60
 
 KEY_REQUEST_INTERVAL: Final = 1_000
 """Least time between two key requests sent, and between two obeyed. Earlier ones are dropped."""
+
+SIGNATURES_TRIED_MAX: Final = 16
+"""Key requests of one terminal, and forged CUSTODY, verified of one path in LOOK_AHEAD_INTERVAL. More: passed over."""
 
 PREKEY_GRACE: Final = 600_000
 """How long a prekey secret outlives the first use of a newer one, for envelopes still under way."""
@@ -341,8 +342,7 @@ CHARTER_PATIENCE: Final = 30_000
 """How long two terminals may say that they stand under different charters before it is an alarm."""
 
 OPERATOR_CONNECTIONS_MAX: Final = 64
-"""Open connections at one operator socket, three descriptors each. More: the oldest of the user who has most is
-closed."""
+"""Open connections at one operator socket, of three files each. More: the oldest of whoever has most is closed."""
 
 OPERATOR_REQUEST_BYTES_MAX: Final = 131_072
 """One request on the operator socket. Longer: gRPC refuses it."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from hotline.limits import RENUMBERED_MAX, SERIAL_MAX
+from hotline.limits import RENUMBERED_MAX, SERIAL_MAX, SIGNATURES_TRIED_MAX
 from hotline.machine import Delete, Instant, Plane, Private, Put
 from hotline.protocol import copies, modes
 from hotline.protocol.again import Again
+from hotline.protocol.allowance import Allowance
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
-from hotline.protocol.custody import read_custody
+from hotline.protocol.custody import parse_custody, verify_custody
 from hotline.protocol.entries import said
 from hotline.protocol.heads import said_head
 from hotline.protocol.lately import remember
@@ -51,15 +52,15 @@ class Answers:
         self._challenges = challenges
         self._told_restored: set[Plane] = set()
         self._credence = context.credence
+        self._vain = Allowance(SIGNATURES_TRIED_MAX)
         self._moves: dict[tuple[Plane, int], int] = {}
         """Of several parties: new serials that statements took on this terminal's word, by the first one."""
 
     def custody(self, path: Path, frame: frame_pb2.Custody, now: Instant) -> None:
         """A relay signs for envelopes. Raises RemoteError if the signature or the text is not right."""
-        if not any(outbox.pending for outbox in self._ctx.outboxes.values()):
-            return  # everything is acknowledged already: nothing to learn, so nothing to verify
-        setup = self._ctx.setup
-        body = read_custody(path.setup.signing, setup.charter, setup.local.number, frame)
+        body = self._news_of_custody(path, frame, now)
+        if body is None:
+            return
         held: dict[Plane, list[int]] = {}
         quiet: dict[Plane, list[int]] = {}
         for plane, outbox in self._ctx.outboxes.items():
@@ -72,9 +73,22 @@ class Answers:
                     item.state = SentState.RELAYED
                     item.relayed_by = path.setup.name
                     self._sending.fact(plane, item.serial, SentState.RELAYED, now, path.setup.name, test=item.is_test)
-        if held or quiet:
-            self._enter_custody(path, frame, held, quiet, kept=not self._ctx.nonpapers.any_of(body.envelope))
-            self._sending.pump(now)
+        self._enter_custody(path, frame, held, quiet, kept=not self._ctx.nonpapers.any_of(body.envelope))
+        self._sending.pump(now)
+
+    def _news_of_custody(self, path: Path, frame: frame_pb2.Custody, now: Instant) -> frame_pb2.CustodyBody | None:
+        """What it says, verified; None if there is nothing to learn from it, or this relay has forged too many."""
+        setup, relay = self._ctx.setup, path.setup.name
+        outboxes = [outbox for outbox in self._ctx.outboxes.values() if outbox.pending]
+        if not outboxes:
+            return None
+        body = parse_custody(setup.charter, setup.local.number, frame)
+        news = any(outbox.awaits(name, relay) for name in body.envelope for outbox in outboxes)
+        if not (news and self._vain.spend(relay, 1, now)):
+            return None
+        verify_custody(path.setup.signing, frame)
+        self._vain.give_back(relay, 1)
+        return body
 
     def _enter_custody(
         self,

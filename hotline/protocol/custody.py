@@ -13,10 +13,21 @@ from hotline.wire.v1 import frame_pb2
 _LABEL: Final = "hotline/v1/custody"
 
 
-def read_custody(relay: bytes, charter: bytes, terminal: int, frame: frame_pb2.Custody) -> frame_pb2.CustodyBody:
-    """What the relay whose key is `relay` signed for this terminal. Raises RemoteError."""
-    verify(relay, frame.signature, _LABEL, frame.body)
+def parse_custody(charter: bytes, terminal: int, frame: frame_pb2.Custody) -> frame_pb2.CustodyBody:
+    """What it says to this terminal; nothing is verified. Raises RemoteError."""
     body = decode(frame_pb2.CustodyBody, frame.body, FRAME_BYTES_MAX)
     if body.charter != charter or body.terminal != terminal:
         raise RemoteError("custody-address")
+    return body
+
+
+def verify_custody(relay: bytes, frame: frame_pb2.Custody) -> None:
+    """Raises RemoteError unless the relay whose key is `relay` signed it."""
+    verify(relay, frame.signature, _LABEL, frame.body)
+
+
+def read_custody(relay: bytes, charter: bytes, terminal: int, frame: frame_pb2.Custody) -> frame_pb2.CustodyBody:
+    """What the relay whose key is `relay` signed for this terminal. Raises RemoteError."""
+    body = parse_custody(charter, terminal, frame)
+    verify_custody(relay, frame)
     return body

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Callable
 
 from hotline.errors import NotOpened, RemoteError
-from hotline.limits import KEY_REQUEST_INTERVAL
+from hotline.limits import KEY_REQUEST_INTERVAL, SIGNATURES_TRIED_MAX
 from hotline.machine import Instant, Plane
+from hotline.protocol.allowance import Allowance
 from hotline.protocol.answers import Answers
 from hotline.protocol.beats import Beats
 from hotline.protocol.context import Context
@@ -52,6 +53,7 @@ class Line:
         self._receiving = receiving
         self._mirror = mirror
         self._hastened_at = now.mono - KEY_REQUEST_INTERVAL
+        self._key_requests = Allowance(SIGNATURES_TRIED_MAX)
 
     def deadlines(self) -> list[int | None]:
         """When something of this line is due."""
@@ -137,6 +139,8 @@ class Line:
 
     def _key_request(self, path: Path, envelope: bytes, now: Instant) -> None:
         ctx = self.context
+        if not self._key_requests.spend(path.setup.name, 1, now):
+            return  # an honest one comes once in a KEY_REQUEST_INTERVAL, and again
         asked = ctx.session.read_key_request(envelope, now)
         ctx.out.changes += asked.changes
         # It may have lost everything, our prekey too: announce ours until a fresh heartbeat says that it holds it.

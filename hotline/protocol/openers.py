@@ -10,32 +10,10 @@ from collections.abc import Callable
 
 from hotline.crypto.epochs import Binding, ReceivingEpoch
 from hotline.errors import NotOpened
-from hotline.limits import EPOCHS_KEPT_MAX, LOOK_AHEAD_INTERVAL, LOOK_AHEAD_MAX, OPENERS_TRIED_MAX
+from hotline.limits import EPOCHS_KEPT_MAX, LOOK_AHEAD_MAX, OPENERS_TRIED_MAX
 from hotline.machine import Instant, Plane
+from hotline.protocol.allowance import Allowance
 from hotline.protocol.prekeys import OwnPrekey
-
-
-class _Allowance:
-    """How much of one thing each path may have in LOOK_AHEAD_INTERVAL."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._spent: dict[str, tuple[int, int]] = {}
-        """By path: since when, and how much."""
-
-    def spend(self, path: str, amount: int, now: Instant) -> bool:
-        """Whether this path may have so much more; then it has had it."""
-        since, spent = self._spent.get(path, (now.mono, 0))
-        if now.mono - since >= LOOK_AHEAD_INTERVAL:
-            since, spent = now.mono, 0
-        if spent + amount > self._most:
-            return False
-        self._spent[path] = since, spent + amount
-        return True
-
-    def renew(self, path: str) -> None:
-        """What this path has had is forgotten."""
-        self._spent.pop(path, None)
 
 
 class Openers:
@@ -45,8 +23,8 @@ class Openers:
         self._binding = binding
         self._tried: dict[tuple[bytes, Plane, bytes, bytes], ReceivingEpoch] = {}
         """Epochs whose opener holds, and of which no envelope has yet: a forged one has none opened anew."""
-        self._ahead = _Allowance(LOOK_AHEAD_MAX)
-        self._tries = _Allowance(OPENERS_TRIED_MAX)
+        self._ahead = Allowance(LOOK_AHEAD_MAX)
+        self._tries = Allowance(OPENERS_TRIED_MAX)
 
     def keep(self, is_held: Callable[[bytes], bool]) -> None:
         """With a prekey secret goes what it opened, from memory too; `is_held` knows prekeys by name."""

@@ -273,10 +273,15 @@ class Outbox:
         item.custody.clear()
         heapq.heappush(self._waiting, _turn(item))
 
+    def awaits(self, name: bytes, relay: str) -> Pending | None:
+        """What is pending in the envelope of this SHA-256, if it would be news that `relay` holds it."""
+        item = self.pending.get(self._by_envelope.get(name, 0))
+        return None if item is None or relay in item.custody else item
+
     def in_custody(self, name: bytes, relay: str, now: int) -> Pending | None:
         """A relay holds the envelope of this SHA-256; None if that is no news, or none of ours is still pending."""
-        item = self.pending.get(self._by_envelope.get(name, 0))
-        if item is None or relay in item.custody:
+        item = self.awaits(name, relay)
+        if item is None:
             return None
         self.moved_at = now
         self._arrived(item, now)

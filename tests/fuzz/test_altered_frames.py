@@ -18,7 +18,7 @@ from hotline.wire.v1 import content_pb2, frame_pb2
 from relay.machine import Relay
 from tests.fuzz.machines import HOTLINE, template
 from tests.fuzz.state import changed, state
-from tests.hotline.protocol.pair import CHARTER, WALL, Pair
+from tests.hotline.protocol.pair import CHARTER, WALL, Pair, losing
 
 BATCH = 64
 """Altered frames between two looks at the state."""
@@ -30,6 +30,8 @@ NOTED = (
     ".context.out",  # the output of the last step
     ".context.session._asked_at",  # when a key was last asked for
     ".context.session._openers",  # epochs whose opener held, and what a path has had tried in this second
+    "._first._key_requests",  # how many of a path were read in this second (docs/protocol.md 7.13)
+    "._first.answers._vain",  # how many of a relay did not hold (docs/protocol.md 5.19)
     "._taken",  # envelopes refused for good, of which the relay is told (docs/protocol.md 5.8)
 )
 """What may change by a refusal (docs/protocol.md 4.1)."""
@@ -74,8 +76,22 @@ def smallest(pair: Pair) -> dict[str, bytes]:
         "receipt": sealed(pair, ContentType.RECEIPT, encode(receipt)),
         "heartbeat": sealed(pair, ContentType.HEARTBEAT, encode(beat), transient=True),
         "key request": envelope_frame(request),
-        "custody": pair.custody_frame("relay-1", 1, [bytes(32)]),
+        "custody": pair.custody_frame("relay-1", 1, [under_way(pair)]),
     }
+
+
+def under_way(pair: Pair) -> bytes:
+    """ALPHA says something that nobody hears; the name of its envelope."""
+    pair.weather = losing(lambda sender, relay, envelope: True)
+    pair.alpha.submit("nobody hears this")
+    outbox = pair.alpha.endpoint.context.outboxes[Plane.REAL]
+    return outbox.pending[outbox.last_serial].name
+
+
+def unbounded(pair: Pair) -> None:
+    """Each altered frame is tried, however many there are: what bounds them is not what refuses them here."""
+    line = pair.alpha.endpoint._first
+    line._key_requests._most = line.answers._vain._most = 10**9
 
 
 def is_replay(data: bytes, frame: bytes) -> bool:
@@ -93,6 +109,7 @@ def is_replay(data: bytes, frame: bytes) -> bool:
 def check(pair: Pair, frame: bytes, every: int = 1) -> None:
     """None of the altered frames does anything; the frame itself is taken after them as if they had never come."""
     alpha = pair.alpha
+    unbounded(pair)
     alpha.hear("relay-1", b"\xff")  # so that its clocks have been read at this moment
     before = state(alpha.endpoint)
     frames = [data for data in altered(frame) if not is_replay(data, frame)][::every]

@@ -350,7 +350,7 @@ def bundle(given: Json, asked: Json) -> Json:
 def custody(given: Json, asked: Json) -> Json:
     """Clause 5.6."""
     body = raw(asked["body"])
-    need(signed(raw(given["relay"]), raw(asked["signature"]), pae("hotline/v1/custody", body)), "signature")
     made = read("CustodyBody", body, 40_960)
     need((made["charter"], made["terminal"]) == (raw(given["charter"]), given["terminal"]), "custody-address")
+    need(signed(raw(given["relay"]), raw(asked["signature"]), pae("hotline/v1/custody", body)), "signature")
     return {"custody": shown(made)}

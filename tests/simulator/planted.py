@@ -36,7 +36,7 @@ from hotline.protocol.lacking import Lacking
 from hotline.protocol.ladder import Ladder
 from hotline.protocol.mirror import Mirror
 from hotline.protocol.neutral import CORRECTING, UNATTENDED
-from hotline.protocol.outbox import Outbox
+from hotline.protocol.outbox import Outbox, Pending
 from hotline.protocol.ownlog import OwnLog
 from hotline.protocol.paths import Path
 from hotline.protocol.peerlog import PeerLog
@@ -104,10 +104,9 @@ def _obeys_nothing(self: Session, envelope: bytes, now: Any) -> KeyRequested:
     return KeyRequested([], b"", False)
 
 
-def _drop_on_custody(self: Outbox, name: bytes, *_: Any) -> None:
+def _drop_on_custody(self: Outbox, name: bytes, *_: Any) -> Pending | None:
     item = self.pending.get(self._by_envelope.get(name, 0))
-    if item is not None:
-        self.remove(item.serial, 0)
+    return None if item is None else self.remove(item.serial, 0)
 
 
 def _act_before_commit(self: Node[Any], event: Any) -> None:

@@ -31,7 +31,7 @@ from hotline.protocol.status import status
 from hotline.wire.codec import decode_frame, encode, envelope_frame
 from hotline.wire.envelope import FLAG_CLEAR, FLAG_TRANSIENT, decode_header
 from hotline.wire.inner import ContentType
-from hotline.wire.v1 import content_pb2
+from hotline.wire.v1 import content_pb2, frame_pb2
 from tests.hotline.protocol.pair import WALL, Memory, Pair, durable, losing
 
 MINUTE = 60_000
@@ -518,13 +518,14 @@ def test_a_statement_is_repeated_at_the_times_of_its_profile(pair: Pair) -> None
 
 def test_a_receipt_of_custody_is_looked_at_only_while_something_waits(pair: Pair) -> None:
     """Relays could make a terminal verify signatures for nothing as long as they like (docs/protocol.md 5.19)."""
-    forged = pair.custody_frame("relay-1", 1, [bytes(32)], SigningKey(bytes(32)))
-    pair.alpha.hear("relay-1", forged)
+    broken = encode(frame_pb2.Frame(custody=frame_pb2.Custody(body=b"\xff")))
+    pair.alpha.hear("relay-1", broken)
     assert pair.alpha.refusals() == []
     pair.weather = losing(lambda sender, relay, envelope: durable(envelope))
     pair.alpha.submit("x")
-    pair.alpha.hear("relay-1", forged)
-    assert pair.alpha.refusals() == ["signature"]
+    (item,) = pair.alpha.endpoint.context.outboxes[Plane.REAL].pending.values()
+    pair.alpha.hear("relay-1", broken, pair.custody_frame("relay-1", 1, [item.name], SigningKey(bytes(32))))
+    assert pair.alpha.refusals() == ["unreadable", "signature"]
 
 
 def test_a_statement_is_sealed_anew_after_three_attempts(pair: Pair) -> None:

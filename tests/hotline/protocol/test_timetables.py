@@ -148,7 +148,8 @@ def trouble(table: Timetable) -> None:
     for reason in (frame_pb2.REFUSAL_REASON_MAILBOX_FULL, frame_pb2.REFUSAL_REASON_REPLACED, 99):
         alpha.hear("relay-1", encode(frame_pb2.Frame(refusal=frame_pb2.Refusal(reason=reason))))  # type: ignore[arg-type]
     alpha.hear("relay-1", encode(frame_pb2.Frame(welcome=frame_pb2.Welcome(version=2, relay="relay-1"))))
-    alpha.hear("relay-2", pair.custody_frame("relay-2", 1, [bytes(32)], SigningKey(bytes(32))), b"\xff")
+    (item,) = alpha.endpoint.context.outboxes[Plane.REAL].pending.values()
+    alpha.hear("relay-2", pair.custody_frame("relay-2", 1, [item.name], SigningKey(bytes(32))), b"\xff")
     alpha.hear("relay-9", b"\xff")
     pair.run(200)
 
