@@ -11,6 +11,7 @@ from hotline.machine import Output, Plane, Reply, RequestId
 from hotline.protocol.events import SetTerminal, Submit
 from hotline.protocol.statements import Ends, sign_content
 from hotline.wire.codec import encode, envelope_frame
+from hotline.wire.envelope import envelope_id
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.offices import DRAFTER, RELEASER, TWO, Desk
@@ -1397,3 +1398,30 @@ def test_what_follows_our_last_word_is_the_predecessor_of_our_next_one(four: Qua
     four.run(2_000)
     assert four.alpha.speak()
     assert _previous(four.alpha, four.alpha.submit("three", FLASH)) == 2
+
+
+def test_what_comes_from_a_terminal_that_is_not_known_yet_stays_at_the_relay(four: Quartet) -> None:
+    """A terminal that was set back before an amendment would have relays throw away what the new terminal has said,
+    and could open once it stands under that charter again (docs/protocol.md 5.8, 24.10)."""
+    four.beside.speak()
+    four.run(2_000)
+    four.part((four.alpha, four.beside))
+    begun, four.taken[:] = len(four.sent), []
+    four.beside.submit("said by the new one")
+    four.run(10)
+    ends = four.beside.number.to_bytes(2, "big"), four.alpha.number.to_bytes(2, "big")
+    held = next(e for _, _, e in four.sent[begun:] if durable(e) and (e[4:6], e[2:4]) == ends)
+    whole = four.alpha.setup
+    four.alpha.prepare(others=tuple(other for other in whole.others if other.side.number != four.beside.number))
+    four.alpha.restart()
+    four.alpha.hear("relay-1", envelope_frame(held))
+    four.run(100)
+    assert four.alpha.refusals() == ["address"]
+    assert envelope_id(held) not in four.taken
+    four.alpha.prepare(others=whole.others)
+    four.alpha.restart()
+    four.alpha.hear("relay-1", envelope_frame(held))
+    four.run(100)
+    assert envelope_id(held) in four.taken
+    assert four.alpha.refusals() == ["address"]
+    assert four.alpha.got() == {1: "said by the new one"}
