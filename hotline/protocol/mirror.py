@@ -127,9 +127,10 @@ class Mirror:
 
     def held(self, plane: Plane, serial: int) -> bytes | None:
         """The name of what our party has said under this serial, as far as this record knows."""
-        if (plane, serial) in self._lately:
-            return self._lately[plane, serial]
-        return self._ctx.history.sent_hash(plane, serial)
+        said = self._lately.get((plane, serial)) or self._ctx.history.sent_hash(plane, serial)
+        own = self._ctx.outboxes[plane].pending.get(serial)
+        # What an officer has just handed in here may not be committed yet, and is nobody else's place.
+        return said if said is not None or own is None or own.is_filler else own.original_hash or own.hash
 
     def _too_late(self, plane: Plane, statement: content_pb2.Statement, author: int) -> bool:
         """It speaks for the party in an earlier term: only what the peer has received is said still."""

@@ -8,13 +8,13 @@ from unittest.mock import patch
 import pytest
 
 from hotline.limits import MIRROR_BATCH, SERIAL_MAX, SERIAL_SKIP_MAX, SUMMARY_INTERVAL
-from hotline.machine import Output, Plane, RequestId, Transmission
+from hotline.machine import FramesReceived, Output, Plane, RequestId, Transmission
 from hotline.protocol.copies import DOUBTS_ANSWERED_MAX
-from hotline.protocol.events import Translate
+from hotline.protocol.events import Submit, Translate
 from hotline.protocol.lacking import _stretch
 from hotline.protocol.mirror import Mirror
 from hotline.protocol.outbox import Pending
-from hotline.wire.codec import encode
+from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.pair import FLASH, PRIORITY, ROUTINE, WALL, Party, clear, durable
@@ -533,3 +533,32 @@ def test_what_waits_under_the_first_serial_of_what_a_sibling_renumbered_is_not_t
     assert four.alpha.states(1) == ["expired"]
     assert "not-said" in four.alpha.alarms()
     assert four.alpha.states(2) == ["delivered"]
+
+
+def test_what_is_not_committed_yet_keeps_its_number_from_what_a_sibling_tells(four: Quartet) -> None:
+    """Its officer was told that it is queued, and that another text was delivered in its place (23.8 and 3.2)."""
+    # docs/protocol.md 23.8, 12.1
+    four.part(*((four.alpha, other) for other in four.all))
+    assert four.alt.speak()
+    before = len(four.sent)
+    four.alt.submit("from the alternate")
+    four.run(100)
+    told = [one for _, _, one in four.sent[before:] if durable(one) and (one[2:4], one[4:6]) == (b"\0\1", b"\0\2")]
+    submit = Submit(RequestId(700), REAL, ROUTINE, "en", content_pb2.DIRECTION_LTR, "from the main", "watch", 0)
+    heard = FramesReceived("relay-1", (envelope_frame(told[0]),))
+    now, alpha = four.alpha.now(), four.alpha
+    outputs = [alpha.endpoint.step(event, now) for event in (submit, heard)]  # one transaction
+    assert outputs[0].replies[0].ok
+    for output in outputs:
+        alpha.memory.apply(output)
+        alpha.memory.log.commit(output.records, now.wall)
+        alpha.told += output.deliver
+        alpha.records += output.records
+        for item in (*output.express, *output.transmit):
+            four.carry(alpha, item.link, item.frame)
+    assert alpha.said() == {1: "from the main"}
+    assert "two-voices" in alpha.alarms()
+    four.meet()
+    four.run(30_000)
+    assert four.bravo.got() == {1: "from the alternate", 2: "from the main"}
+    assert alpha.states(1) == ["renumbered"]
