@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
@@ -106,6 +106,10 @@ class EndpointConfig(Settings):
     metrics: MetricsSettings = MetricsSettings()
     limits: LimitSettings = LimitSettings()
     alarm: AlarmSettings = AlarmSettings()
+
+    def strangers(self, known: Iterable[str]) -> list[str]:
+        """Relays that are named here and are none of the `known`: a misspelt one, or one that was retired."""
+        return sorted({*self.relays, *self.profile} - set(known))
 
 
 _ENDPOINT_VARIABLES: Final = {

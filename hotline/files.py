@@ -109,6 +109,14 @@ def _plain(descriptor: int, otherwise: LocalError) -> IO[bytes]:
     return os.fdopen(descriptor, "rb")
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where there is none. Raises ConfigError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be made a folder ({error.strerror})") from error
+
+
 def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Create `path`; durable when it returns. Raises ConfigError if it exists: nothing is ever overwritten."""
     try:

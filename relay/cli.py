@@ -107,7 +107,7 @@ def witness_init(name: str, url: str, out: Path) -> None:
     from hotline.crypto.mldsa44 import PostQuantumKey
     from hotline.crypto.signing import SigningKey
     from hotline.errors import ConfigError, Malformed
-    from hotline.files import write_new
+    from hotline.files import make_folder, write_new
     from hotline.ledger.cosignature import Ed25519CosignatureVerifier, MlDsa44CosignatureVerifier
 
     if not url.startswith(("http://", "https://")) or any(character.isspace() for character in url):
@@ -120,11 +120,11 @@ def witness_init(name: str, url: str, out: Path) -> None:
         raise ConfigError(f"{name!r}: not a name for a witness; no space and no plus sign") from error
     short = name.rpartition("/")[2]
     lines = f"witness {short} {one.vkey()} {url}\n# with post_quantum = true: witness {short}-pq {other.vkey()} {url}\n"
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_new(out / f"{short}.witness.key", encode_secret(name, secret, None, os.urandom), 0o600)
     write_new(out / f"{short}.witness", lines.encode())
     click.echo(f"{out / f'{short}.witness.key'}   secret: stays with this witness, mode 0600")
-    click.echo(f"{out / f'{short}.witness'}  public: its line goes into the policy of the charter")
+    click.echo(f"{out / f'{short}.witness'}       public: its line goes into the policy of the charter")
 
 
 @witness.command("run")
@@ -171,10 +171,10 @@ def init(name: str, operator: str, address: str, profile: str, out: Path) -> Non
     """
     from hotline.charter.ceremony import make_relay
     from hotline.charter.secrets import encode_secret
-    from hotline.files import write_new
+    from hotline.files import make_folder, write_new
 
     secret, card = make_relay(name, operator, address, profile, os.urandom, time.time_ns() // 1_000_000)  # type: ignore[arg-type]
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_new(out / f"{name}.key", encode_secret(name, secret, None, os.urandom), 0o600)
     write_new(out / f"{name}.card", card)
     click.echo(f"{out / f'{name}.key'}   secret: stays on this relay, mode 0600")

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from hotline.charter.documents import Base64, Date, Document, IdentityVerifier, Name, read_unverified
 from hotline.crypto.identity import PUBLIC_SIZE, check_identity_key
 from hotline.crypto.signing import PUBLIC_KEY_SIZE, check_public_key
-from hotline.errors import Malformed
+from hotline.errors import ConfigError, Malformed
 from hotline.ledger.note import Ed25519Verifier, open_note
 
 Role = Literal["drafter", "releaser", "duty", "principal"]
 Address = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$", max_length=255)]
 ProfileName = Literal["fibre", "satellite", "narrow"]
+
+_ADDRESS: Final[TypeAdapter[str]] = TypeAdapter(Address)
+
+
+def check_address(address: str) -> None:
+    """Raises ConfigError unless terminals can dial `address`."""
+    try:
+        dialled = 1 <= int(_ADDRESS.validate_python(address).rpartition(":")[2]) <= 65_535
+    except ValidationError:
+        dialled = False
+    if not dialled:
+        raise ConfigError(f"address: {address!r} is none; write host and port: 192.0.2.10:7443, [2001:db8::1]:7443")
 
 
 class IdentityCard(Document):

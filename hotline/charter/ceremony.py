@@ -14,6 +14,7 @@ from hotline.charter.cards import (
     RelayCard,
     Role,
     TerminalCard,
+    check_address,
     encode,
     open_officer_card,
     open_relay_card,
@@ -124,6 +125,8 @@ def make_relay(
 ) -> tuple[RelaySecret, bytes]:
     """A relay's keys and its card, signed by itself."""
     check_name("name", name)
+    check_name("operator", operator)
+    check_address(address)
     tls = make_tls_identity(name, unix_ms)
     secret = RelaySecret(entropy(32), tls.private_pem, tls.certificate_der)
     key = SigningKey(secret.signing)

@@ -19,8 +19,8 @@ from hotline.cli.output import line
 from hotline.crypto.fingerprint import digits, qr_text, words
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.vault import is_sealed, open_secret
-from hotline.errors import ConfigError, HotlineError, KeyFileError, RemoteError
-from hotline.files import read_public, read_secret, write_new
+from hotline.errors import HotlineError, KeyFileError, RemoteError
+from hotline.files import make_folder, read_public, read_secret, write_new
 
 PASSPHRASE_MIN = 12
 """Characters of a new passphrase at least."""
@@ -63,10 +63,7 @@ def write_all(artefacts: Sequence[Artefact]) -> None:
     done: list[Path] = []
     try:
         for artefact in artefacts:
-            try:
-                artefact.path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise ConfigError(f"{artefact.path.parent}: cannot be made a folder ({error.strerror})") from error
+            make_folder(artefact.path.parent)
             write_new(artefact.path, artefact.data, artefact.mode)
             done.append(artefact.path)
     except BaseException:

@@ -30,6 +30,7 @@ from hotline.cli.artefacts import (
     write_all,
 )
 from hotline.cli.charterview import objectives_of, picture, print_differences, print_signatures, print_summary, terms_of
+from hotline.cli.exits import agree
 from hotline.cli.groups import Commands
 from hotline.cli.output import duration_or_none_ms, line, print_json
 from hotline.cli.shares import CHECK_HELP, SHARE_HELP, check_others, make_shares, pairwise, secrets_and_check
@@ -271,7 +272,7 @@ def sign(file: Path, identity: Path, passphrase_file: Path | None, base: Path | 
     if not yes:
         if not can_ask():
             raise click.UsageError("no terminal to ask at: look at the charter, then give --yes")
-        click.confirm("Did both sides read out the same joint safety number, and does all of this hold?", abort=True)
+        agree("Did both sides read out the same joint safety number, and does all of this hold?", "nothing was signed")
     party, key = open_identity(identity, passphrase_file)
     signed = naming(file, lambda: sign_charter(data, party, key))
     if read_public(file) != data:

@@ -10,7 +10,7 @@ import socket
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -83,8 +83,8 @@ def _relays(config: EndpointConfig) -> Finding:
         try:
             with socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS):
                 pass
-        except OSError as error:
-            unreachable.append(f"{relay.name} {address} ({error.strerror or error})")
+        except (OSError, OverflowError) as error:  # a port beyond 65535, which a card of an earlier version may name
+            unreachable.append(f"{relay.name} {address} ({getattr(error, 'strerror', None) or error})")
     left = len(charter.relays) - len(unreachable)
     if unreachable:
         result = "FAIL" if left == 0 else "WARN"
@@ -98,12 +98,14 @@ def _relays(config: EndpointConfig) -> Finding:
             meaning,
             "on that relay: hotline-relay check --health",
         )
+    if strange := config.strangers(relay.name for relay in charter.relays):
+        text = f"in the configuration and not in the charter: {', '.join(strange)}"
+        return Finding("relays", "WARN", text, "nothing comes of it", "correct the names in [relays] and [profile]")
     return _ok("relays", f"{left} reachable")
 
 
-def _disk(config: EndpointConfig) -> Finding:
-    folder = config.store if config.store.exists() else config.store.parent
-    free = shutil.disk_usage(folder).free
+def _probe(folder: Path) -> float:
+    """Milliseconds until a few bytes are durable. Raises OSError."""
     begun = time.monotonic()
     # Under a name that nobody knows ahead, and never over a file or through a link that lies there.
     probe = folder / f".doctor-{secrets.token_hex(8)}"
@@ -114,7 +116,16 @@ def _disk(config: EndpointConfig) -> Finding:
     finally:
         os.close(descriptor)
         probe.unlink(missing_ok=True)
-    took = (time.monotonic() - begun) * 1_000
+    return (time.monotonic() - begun) * 1_000
+
+
+def _disk(config: EndpointConfig) -> Finding:
+    folder = config.store if config.store.exists() else config.store.parent
+    try:
+        free, took = shutil.disk_usage(folder).free, _probe(folder)
+    except OSError as error:
+        text = f"{folder}: cannot be written ({error.strerror})"
+        return Finding("disk", "FAIL", text, "the daemon could store nothing", "make it a folder of the daemon's user")
     text = f"{folder}: {free // 1_048_576} MiB free, fsync {took:.1f} ms"
     if free < _FREE_BYTES_MIN:
         return Finding("disk", "FAIL", text, "the daemon stops when the disk is full", "free space or move the store")
@@ -186,6 +197,10 @@ def _validity(config: EndpointConfig) -> Finding:
     return _ok("validity", f"the first to end: {told(found[0])}")
 
 
+def _counted(found: Sequence[Finding], word: str) -> str:
+    return f"{len(found)} {word}{'' if len(found) == 1 else 's'}"
+
+
 Check = Callable[[EndpointConfig], Finding]
 _CHECKS: tuple[tuple[str, Check], ...] = (
     ("validity", _validity),
@@ -238,5 +253,5 @@ def doctor(config_path: Path, passphrase_file: Path | None, as_json: bool) -> No
                 line(f"      {'meaning':10} {finding.meaning}")
             if finding.remedy:
                 line(f"      {'do':10} {finding.remedy}")
-        line(f"{len(failures)} failures, {len(warnings)} warnings")
+        line(f"{_counted(failures, 'failure')}, {_counted(warnings, 'warning')}")
     sys.exit(int(Exit.FIXABLE if failures else Exit.DONE))

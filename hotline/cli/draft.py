@@ -16,7 +16,7 @@ from hotline.charter.mandates import read_mandate
 from hotline.cli.addressed import Addressed, addressed_options
 from hotline.cli.artefacts import can_ask, naming, now_ms
 from hotline.cli.draftview import draft_json, plane_of, print_draft, state_of, statement_of
-from hotline.cli.exits import Exit, leave, need_accepted
+from hotline.cli.exits import Exit, agree, leave, need_accepted
 from hotline.cli.follow import STAGES, follow
 from hotline.cli.groups import Commands
 from hotline.cli.officer import exercise_option, json_option, socket_option
@@ -230,7 +230,7 @@ def _sign(
     if ask:
         if not can_ask():
             raise click.UsageError("no terminal to ask at: look at the draft, then give --yes")
-        click.confirm(f"Sign this as {role}?", abort=True, err=True)
+        agree(f"Sign this as {role}?", "nothing was signed")
     paper = b"" if mandate is None else read_public(mandate)
     if mandate is not None:
         naming(mandate, lambda: read_mandate(paper))

@@ -58,7 +58,8 @@ def check(config_path: Path, passphrase_file: Path | None, as_json: bool) -> Non
     """
     from hotline.config import load_endpoint_config
 
-    materials = materials_of(load_endpoint_config(config_path), passphrase_file)
+    config = load_endpoint_config(config_path)
+    materials = materials_of(config, passphrase_file)
     charter = materials.charter
     if as_json:
         print_json(
@@ -80,4 +81,9 @@ def check(config_path: Path, passphrase_file: Path | None, as_json: bool) -> Non
     for remote in materials.remotes:
         line(f"ok    peer       {remote.party}/{remote.name}")
     for relay in charter.relays:
-        line(f"ok    relay      {relay.name} at {relay.address}, {relay.profile.name}, run by {relay.operator}")
+        ours = (config.relays.get(relay.name, relay.address), config.profile.get(relay.name, relay.profile.name))
+        agreed = (relay.address, relay.profile.name)
+        other = "" if ours == agreed else f"; in the charter {', '.join(agreed)}"
+        line(f"ok    relay      {relay.name} at {', '.join(ours)}, run by {relay.operator}{other}")
+    for name in config.strangers(relay.name for relay in charter.relays):
+        line(f"WARN  relay      {name} stands in the configuration and not in the charter: nothing comes of it")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn, Protocol, TextIO
 
 import click
@@ -102,8 +104,40 @@ def read_or_not(stream: TextIO) -> Iterator[None]:
         _silence(stream)
 
 
+def agree(question: str, otherwise: str) -> None:
+    """Ask; end the command with 1 and `otherwise` where the answer is no. Only Ctrl-C is an interruption."""
+    if not click.confirm(question, err=True):
+        leave(Exit.FIXABLE, otherwise)
+
+
+def open_streams() -> None:
+    """Standard streams that were closed before the program began: nothing is read, and what is written is lost.
+
+    Otherwise the next file that is opened, a store perhaps, would take their place, and a library's words.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
+def _client() -> ModuleType | None:
+    """How commands speak with a daemon; loaded by those only that do."""
+    return sys.modules.get("hotline.runtime.client")
+
+
+def _queued() -> str:
+    """What to say of a command that ends early: nothing, unless it had spoken with the daemon."""
+    client = _client()
+    return "; what was accepted stays queued" if client is not None and client.turned_to else ""
+
+
 def guarded(program: click.Command) -> NoReturn:
     """Run a whole program and turn whatever it raises into a text and an exit code."""
+    open_streams()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # set by hotline.cli.start, until somebody listens
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if (client := _client()) is not None:
+        client.turned_to.clear()
     try:
         program.main(standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -111,22 +145,24 @@ def guarded(program: click.Command) -> NoReturn:
     except click.Abort as aborted:
         if aborted.__cause__ is None:  # a question that nobody answered stands on this line; click ends it after Ctrl-C
             click.echo(err=True)
-        leave(Exit.INTERRUPTED, "interrupted; what was accepted stays queued")
+        leave(Exit.INTERRUPTED, f"interrupted{_queued()}")
     except click.ClickException as error:
         error.show()
         sys.exit(int(Exit.USAGE))
     except HotlineError as error:
         leave(exit_for(error), str(error))
     except KeyboardInterrupt:
-        leave(Exit.INTERRUPTED, "interrupted; what was accepted stays queued")
+        leave(Exit.INTERRUPTED, f"interrupted{_queued()}")
     except BrokenPipeError:
         _silence(sys.stdout)
         sys.exit(int(Exit.DONE))
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
+        if isinstance(error, OSError) and error.strerror:  # a full disk, a folder of somebody else
+            leave(Exit.FIXABLE, f"{error.filename or 'what is to be written'}: {error.strerror}{_queued()}")
         store = sys.modules.get("sqlite3")  # loaded by those commands only that read one
         if store is not None and isinstance(error, store.Error):
             leave(Exit.STORE, f"a store cannot be read ({error}); run hotline audit verify on a copy of it")
-        leave(Exit.INTERNAL, f"internal fault: {type(error).__name__}; set {DEBUG_VARIABLE}=1 to see where")
+        leave(Exit.INTERNAL, f"internal fault: {type(error).__name__}; set {DEBUG_VARIABLE}=1 to see where{_queued()}")
     sys.exit(int(Exit.DONE))

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hotline.civil import iso_utc
-from hotline.cli.exits import Exit, leave
+from hotline.cli.exits import Exit, agree, leave
 from hotline.cli.groups import Commands
 from hotline.cli.officer import json_option, socket_option
 from hotline.cli.officerkeys import officer_key, secret_option
@@ -118,7 +118,7 @@ def sign(key: Path, notes: str, yes: bool, hash_: str | None, passphrase_file: P
         if hash_ is not None and hash_ != digest.hex():
             leave(Exit.FIXABLE, "something has changed: this is another list than the one you name; nothing was signed")
         if not yes:
-            click.confirm(f"{oncoming} takes over from {safe_line(now.outgoing)}: sign this", abort=True)
+            agree(f"{oncoming} takes over from {safe_line(now.outgoing)}: sign this", "nothing was signed")
         parts = signed_parts(now.charter, now.terminal, listed, now.outgoing, notes)
         reply = stub.SignHandover(
             operator_pb2.SignHandoverRequest(

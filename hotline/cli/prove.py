@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from hotline.cli.exits import Exit, leave
+from hotline.cli.exits import Exit, agree, leave
 from hotline.cli.output import line, print_json
 from hotline.cli.quoted import print_quoted
 from hotline.cli.record import (
@@ -307,7 +307,7 @@ def destroy(month: str, config_path: Path, passphrase_file: Path | None, yes: bo
     if not yes:
         if not can_ask():
             raise click.UsageError("no terminal to ask at: give --yes")
-        click.confirm(f"Destroy every text of {month} in every copy of this store?", abort=True)
+        agree(f"Destroy every text of {month} in every copy of this store?", "nothing was destroyed")
     announce(config.store, "destroy", month)
     keys.destroy(month)
     line(f"{month}: destroyed; a running daemon that has used the key forgets it at its next start")

@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
-from hotline.cli.exits import need_accepted
+from hotline.cli.exits import agree, need_accepted
 from hotline.cli.groups import Commands
 from hotline.cli.officer import json_option, socket_option
 from hotline.cli.output import ago, line, print_json
-from hotline.errors import ConfigError
 from hotline.runtime.client import daemon
 from hotline.safetext import safe_line
 from hotline.wire.v1 import operator_pb2
@@ -113,11 +112,7 @@ def stand_down(yes: bool, socket: str | None) -> None:
 
 def _confirm(question: str, yes: bool) -> None:
     if not yes:
-        try:
-            click.confirm(question, abort=True, err=True)
-        except click.Abort as error:
-            click.echo(err=True)
-            raise ConfigError("nothing was changed") from error
+        agree(question, "nothing was changed")
 
 
 def _set(socket: str | None, *, speak: bool) -> None:

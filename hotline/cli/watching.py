@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from hotline.civil import iso_utc
+from hotline.cli.exits import Exit, leave
 from hotline.cli.officer import json_option, socket_option, until_words
 from hotline.cli.output import clock, line, print_json
 from hotline.protocol.release import RELEASED
@@ -29,13 +30,21 @@ def watch(socket: str | None, as_json: bool) -> None:
       hotline watch --json | jq -c 'select(.kind == "alarm")'
     """
     with daemon(socket) as stub:
-        for event in stub.Watch(operator_pb2.WatchRequest()):
-            fields = json.loads(event.json)
-            if as_json:
-                print_json({"schema": "hotline.event/1", "time": event.time_ms, "kind": event.kind, **fields})
-            else:
-                line(f"{clock(event.time_ms)} {_sentence(event.kind, fields)}")
-            sys.stdout.flush()
+        try:
+            for event in stub.Watch(operator_pb2.WatchRequest()):
+                _tell(event, as_json=as_json)
+        except KeyboardInterrupt:
+            click.echo(err=True)
+            leave(Exit.INTERRUPTED, "no longer watching; the endpoint daemon goes on")
+
+
+def _tell(event: operator_pb2.WatchResponse, *, as_json: bool) -> None:
+    fields = json.loads(event.json)
+    if as_json:
+        print_json({"schema": "hotline.event/1", "time": event.time_ms, "kind": event.kind, **fields})
+    else:
+        line(f"{clock(event.time_ms)} {_sentence(event.kind, fields)}")
+    sys.stdout.flush()
 
 
 def _received(which: str, number: str, fields: dict[str, Any]) -> str:

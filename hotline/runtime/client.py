@@ -15,6 +15,9 @@ from hotline.wire.v1 import operator_pb2_grpc
 
 SOCKET_VARIABLE = "HOTLINE_SOCKET"
 
+turned_to: list[Path] = []
+"""The sockets of daemons that this program has turned to: what those accepted stays, however the program ends."""
+
 
 def socket_path(given: str | None) -> Path:
     """The operator socket: option, then HOTLINE_SOCKET, then the user's and the system's usual places."""
@@ -44,6 +47,9 @@ def daemon(given: str | None) -> Iterator[operator_pb2_grpc.OperatorServiceStub]
             f"no endpoint daemon here: {path} does not exist; start one with `hotline endpoint run` or name "
             f"its socket with --socket or {SOCKET_VARIABLE}"
         )
+    if not path.is_socket():
+        raise LocalError(f"{path}: no socket; name that of the endpoint daemon with --socket or {SOCKET_VARIABLE}")
+    turned_to.append(path)
     with channel_to(path) as channel:
         try:
             yield operator_pb2_grpc.OperatorServiceStub(channel)

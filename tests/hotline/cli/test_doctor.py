@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import socket
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hotline.charter.model import load_charter
 from hotline.drill.rehearsal import rehearse
 from hotline.runtime.store import SCHEMA_VERSION
 from tests.hotline.cli.conftest import Run
@@ -55,3 +59,51 @@ def test_a_link_under_the_name_that_is_tried_is_not_followed(
     assert "FAIL  disk" in run("doctor", "--config", site.terminals[0].config).out
     assert precious.read_text() == "precious"
     assert (store / ".doctor-guessed").is_symlink(), "what is not ours stays"
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_words(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number of an error, and the name of a file that nobody knows, were all that was said of the disk."""
+    site = rehearse(tmp_path / "site", [("relay-1", "127.0.0.1:1")], sockets=tmp_path)
+
+    def refused(folder: Path) -> float:
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder / ".doctor-x"))
+
+    monkeypatch.setattr("hotline.cli.doctor._probe", refused)
+    said = run("doctor", "--config", site.terminals[0].config).out
+    assert f"FAIL  disk       {site.terminals[0].folder}: cannot be written (Permission denied)\n" in said
+    assert "make it a folder of the daemon's user" in said
+    assert "3 failures, 1 warning\n" in said
+
+
+def test_a_port_that_no_relay_can_have_is_one_finding(run: Run, tmp_path: Path) -> None:
+    """A card of an earlier version may name one: the doctor fell ill of it."""
+    site = rehearse(tmp_path / "site", [("relay-1", "127.0.0.1:1")], sockets=tmp_path)
+    charter = load_charter(site.charter.read_bytes())
+    beyond = replace(charter, relays=(replace(charter.relays[0], address="127.0.0.1:99999"),))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hotline.cli.doctor._charter", lambda _: beyond)
+        said = run("doctor", "--config", site.terminals[0].config)
+    assert said.code == 1
+    assert "FAIL  relays     unreachable: relay-1 127.0.0.1:99999" in said.out
+
+
+def test_a_relay_that_the_charter_does_not_know_is_told(run: Run, tmp_path: Path) -> None:
+    """With a misspelt name another address was given for nobody, and nobody heard of it."""
+    site = rehearse(tmp_path / "site", [("relay-1", "127.0.0.1:1")], sockets=tmp_path)
+    config = site.terminals[0].config
+    text = config.read_text()
+    config.write_text(f'{text}\n[relays]\nrelay-1 = "127.0.0.1:2"\nreley-1 = "127.0.0.1:3"\n')
+    said = run("endpoint", "check", "--config", config)
+    assert said.code == 0
+    assert "WARN  relay      reley-1 stands in the configuration and not in the charter" in said.out
+    assert "ok    relay      relay-1 at 127.0.0.1:2, fibre, run by " in said.out
+    assert "; in the charter 127.0.0.1:1, fibre\n" in said.out
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        config.write_text(f'{text}\n[relays]\nrelay-1 = "127.0.0.1:{port}"\n[profile]\nreley-1 = "narrow"\n')
+        assert (
+            "WARN  relays     in the configuration and not in the charter: reley-1\n"
+            in run("doctor", "--config", config).out
+        )

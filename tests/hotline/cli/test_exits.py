@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import signal
 import sqlite3
+import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 
-from hotline.cli.exits import DEBUG_VARIABLE, Exit, exit_for, guarded
+from hotline.cli.exits import DEBUG_VARIABLE, Exit, agree, exit_for, guarded
 from hotline.errors import (
     ConfigError,
     HotlineError,
@@ -21,6 +26,7 @@ from hotline.errors import (
     TextError,
     Untrusted,
 )
+from hotline.runtime import client
 
 
 @pytest.mark.parametrize(
@@ -108,4 +114,104 @@ def test_an_interruption_is_told_on_a_line_of_its_own(
 ) -> None:
     """It would stand behind the question that nobody answered, or a blank line before it."""
     assert _leave(monkeypatch, raised) == 130
-    assert capsys.readouterr().err == "\ninterrupted; what was accepted stays queued\n"
+    assert capsys.readouterr().err == "\ninterrupted\n"
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "says"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "what is to be written: No space left on device"),
+        (ZeroDivisionError("inside"), 70, "internal fault: ZeroDivisionError; set HOTLINE_DEBUG=1 to see where"),
+    ],
+)
+def test_whoever_had_turned_to_the_daemon_is_told_that_what_it_accepted_stays(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    raised: BaseException,
+    code: int,
+    says: str,
+) -> None:
+    """A statement that was queued would be said once more; of a key that was not made, it is told what never was."""
+
+    @click.command()
+    def command() -> None:
+        client.turned_to.append(Path("operator.sock"))
+        raise raised
+
+    monkeypatch.delenv(DEBUG_VARIABLE, raising=False)
+    monkeypatch.setattr(sys, "argv", ["hotline"])
+    with pytest.raises(SystemExit) as left:
+        guarded(command)
+    assert left.value.code == code
+    assert capsys.readouterr().err.strip() == f"{says}; what was accepted stays queued"
+
+
+def test_what_the_system_refuses_is_no_fault_of_the_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A full disk, or a folder of somebody else, was an internal fault, with nothing that anybody could do."""
+    monkeypatch.delenv(DEBUG_VARIABLE, raising=False)
+    assert _leave(monkeypatch, PermissionError(errno.EACCES, "Permission denied", "/var/keys")) == 1
+    assert capsys.readouterr().err == "/var/keys: Permission denied\n"
+
+
+@pytest.mark.parametrize(("answer", "code", "says"), [("n\n", 1, "nothing was signed"), ("", 130, "interrupted")])
+def test_a_no_is_an_answer_and_no_interruption(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, code: int, says: str
+) -> None:
+    """Whoever decided not to sign was told that something was interrupted, and stays queued."""
+
+    @click.command()
+    def command() -> None:
+        agree("Sign this?", "nothing was signed")
+
+    monkeypatch.setattr(sys, "argv", ["hotline"])
+    monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+    with pytest.raises(SystemExit) as left:
+        guarded(command)
+    assert left.value.code == code
+    assert capsys.readouterr().err.endswith(f"{says}\n")
+
+
+CLOSED = "import sys; from hotline.cli.exits import open_streams; open_streams(); "
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_was_closed_is_replaced(tmp_path: Path, closed: str) -> None:
+    """The next file to be opened, a store or a key, would take its place, and what libraries print would go there."""
+    report = tmp_path / "report"
+    program = f"{CLOSED}print('x'); print('x', file=sys.stderr); a = sys.stdin.read(); b = open({str(report)!r}, 'w'); "
+    program += "b.write(f'{a!r} {b.fileno() > 2}')"
+    command = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, program]
+    assert subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60).returncode == 0
+    assert report.read_text() == "'' True"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_a_command_whose_stream_was_closed_does_its_work(tmp_path: Path, closed: str) -> None:
+    """A command of a scheduler that gives no streams was an internal fault."""
+    program = "from hotline.cli.main import main; main()"
+    words = ["sh", "-c", f'exec "$0" -c "$1" config init "$2" {closed}', sys.executable, program, tmp_path / "a.toml"]
+    done = subprocess.run(words, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "a.toml").exists()
+
+
+def test_ctrl_c_before_the_program_listens_ends_it_without_a_word(tmp_path: Path) -> None:
+    """A duty officer who is too quick would stand before a traceback."""
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from hotline.cli.start import hotline; hotline()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
+def test_the_program_listens_once_it_runs() -> None:
+    """Ctrl-C would end a command without its last word, and what it holds open."""
+    program = (
+        "import os, signal, sys, click; from hotline.cli import main, start; "
+        "main.cli = click.Command('x', callback=lambda: os.kill(os.getpid(), signal.SIGINT)); "
+        "sys.argv = ['hotline']; start.hotline()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "\ninterrupted\n")
