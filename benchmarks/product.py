@@ -68,6 +68,7 @@ class Product:
     ) -> None:
         await self.daemon.stop()
         self.stage.stop_all()
+        self.stage.belongings.close()
         self._log.close()
 
     def prepare(self) -> None:

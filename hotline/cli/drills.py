@@ -19,13 +19,14 @@ import click
 
 from hotline.cli.exits import Exit, read_or_not
 from hotline.cli.output import line, print_json
+from hotline.drill.reaper import Reaper
 from hotline.runtime import interrupts
 
 if TYPE_CHECKING:
     from hotline.drill.plan import Drill
 
 _CHILD_PATIENCE: Final = 120.0
-"""Seconds: each step of a drill's end has its own limit, and a process killed before would leave a hotline behind."""
+"""Seconds: each step of a drill's end has its own limit, and one that is killed before writes no report."""
 _LOOK_SECONDS: Final = 0.2
 
 
@@ -49,11 +50,13 @@ def as_processes(drills: Sequence[Drill], jobs: int, settings: Settings, skipped
 
     After an interrupt none is begun any more, those under way end what they have started, and all that is told.
     """
-    begun, children = time.monotonic(), _Children(settings)
-    try:
-        _all(drills, jobs, children, apart=jobs > 1 and not settings.simulate)
-    except KeyboardInterrupt:
-        children.interrupted = True
+    begun = time.monotonic()
+    with Reaper() as reaper:
+        children = _Children(settings, reaper)
+        try:
+            _all(drills, jobs, children, apart=jobs > 1 and not settings.simulate)
+        except KeyboardInterrupt:
+            children.interrupted = True
     codes = children.codes
     counted = (Exit.DONE, Exit.DRILL_BROKEN, Exit.UNDECIDED, Exit.INTERRUPTED)
     passed, broken, undecided, given_up = (codes.count(int(code)) for code in counted)
@@ -105,8 +108,8 @@ def _play(*lanes: tuple[int, Sequence[Drill]], children: _Children) -> None:
 class _Children:
     """The drills that are under way, each a process of its own, out of reach of the keyboard. Thread-safe."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, reaper: Reaper) -> None:
+        self._settings, self._reaper = settings, reaper
         self._running: set[subprocess.Popen[str]] = set()
         self._turn = threading.Lock()
         self._over = False
@@ -119,9 +122,7 @@ class _Children:
         with self._turn:
             if self._over:
                 return
-            process = subprocess.Popen(  # noqa: S603 - our own program
-                _words(one, self._settings), stdout=PIPE, stderr=PIPE, text=True, start_new_session=True
-            )
+            process = self._reaper.start(_words(one, self._settings), stdout=PIPE, stderr=PIPE, text=True)
             self._running.add(process)
         out, error = process.communicate()
         with self._turn:

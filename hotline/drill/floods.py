@@ -264,6 +264,7 @@ def flood(inject: Flood, scene: Scene) -> Undo:
             start_new_session=True,
         )
     stage.belongings.callback(_finish, process)
+    stage.reaper.watch(process)  # without us its input ends, which it may long not come to see: it steps back for all
     said = _line_of(process)
     if said != READY:
         _finish(process)

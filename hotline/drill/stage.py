@@ -21,6 +21,7 @@ import grpc
 from hotline.charter.body import CHANNEL_TEST_DEFAULT, ReleaseEntry
 from hotline.charter.cards import ProfileName
 from hotline.drill.patterns import PARTIES
+from hotline.drill.reaper import Reaper
 from hotline.drill.rehearsal import Rehearsal, RehearsedRelay, RehearsedTerminal, rehearse
 from hotline.errors import LocalError, StorageError
 from hotline.runtime import interrupts
@@ -94,7 +95,7 @@ class _Readiness:
 
 
 class Stage:
-    """The processes of one rehearsed hotline. Use as a context: everything it started ends with it."""
+    """The processes of one rehearsed hotline. Use as a context: everything it started ends with it, and with us."""
 
     given_up = False
     """Whether its processes are about to end, so that none need be started again."""
@@ -117,6 +118,8 @@ class Stage:
     ) -> None:
         self.folder = folder
         with contextlib.ExitStack() as until:
+            self.reaper = until.enter_context(Reaper())
+            """Ends what we have started if we cannot."""
             ports = [f"127.0.0.1:{port}" for port in reserve_ports(relays + witnesses, until)]
             named = [(f"relay-{number}", address) for number, address in enumerate(ports[:relays], 1)]
             watching = [(f"witness-{number}", address) for number, address in enumerate(ports[relays:], 1)]
@@ -264,13 +267,8 @@ class Stage:
         else:
             program = [sys.executable, "-m", self.module.get(name, module), *arguments]
         with interrupts.whole(), self.log_of(name).open("ab") as log:
-            self._running[name] = subprocess.Popen(  # noqa: S603 - our own programs
-                [*self.prefix.get(name, ()), *program],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env=environment,
+            self._running[name] = self.reaper.start(
+                [*self.prefix.get(name, ()), *program], stdout=log, stderr=log, env=environment
             )
 
     def all_alive(self) -> None:
