@@ -18,7 +18,9 @@ config_option = click.option(
     type=click.Path(path_type=Path),
     required=True,
     envvar="HOTLINE_RELAY_CONFIG",
+    show_envvar=True,
     metavar="FILE",
+    help="Configuration of the relay.",
 )
 
 
@@ -134,7 +136,9 @@ def witness_init(name: str, url: str, out: Path) -> None:
     type=click.Path(path_type=Path),
     required=True,
     envvar="HOTLINE_WITNESS_CONFIG",
+    show_envvar=True,
     metavar="FILE",
+    help="Configuration of the witness.",
 )
 def witness_run(config_path: Path) -> None:
     """Run in the foreground until SIGTERM or Ctrl-C.
@@ -153,14 +157,25 @@ def witness_run(config_path: Path) -> None:
 
 @cli.group()
 def key() -> None:
-    """The relay's key."""
+    """The relay's key.
+
+    \b
+    Example:
+      hotline-relay key init --name relay-1 --operator SASCS --address 192.0.2.10:7443 --out keys
+    """
 
 
 @key.command()
 @click.option("--name", required=True, help="Name of the relay in charters.")
 @click.option("--operator", required=True, help="Who runs it.")
 @click.option("--address", required=True, metavar="HOST:PORT", help="Where terminals reach it.")
-@click.option("--profile", type=click.Choice(("fibre", "satellite", "narrow")), default="fibre", show_default=True)
+@click.option(
+    "--profile",
+    type=click.Choice(("fibre", "satellite", "narrow")),
+    default="fibre",
+    show_default=True,
+    help="Kind of its link.",
+)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for both files.")
 def init(name: str, operator: str, address: str, profile: str, out: Path) -> None:
     """Make the relay's key file (secret) and its card (for the ceremony).

@@ -6,7 +6,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from hotline.crypto.tls import certificate_name, pem
-from hotline.errors import StorageError
+from hotline.errors import LocalError
 from relay.config import RelayConfig
 from relay.relayd import SERVICE_NAME, Materials
 
@@ -14,7 +14,7 @@ _SECONDS = 3
 
 
 def ask_health(config: RelayConfig, materials: Materials) -> str:
-    """The relay's answer. Raises StorageError if it does not serve."""
+    """The relay's answer. Raises LocalError if it does not serve."""
     der = materials.secret.tls_certificate_der
     credentials = grpc.ssl_channel_credentials(pem(der), materials.secret.tls_private_pem, pem(der))
     address = config.listen
@@ -32,7 +32,7 @@ def ask_health(config: RelayConfig, materials: Materials) -> str:
                 health_pb2.HealthCheckRequest(service=SERVICE_NAME), timeout=_SECONDS
             )
         except grpc.RpcError as error:
-            raise StorageError(f"{address}: no relay answers there") from error
+            raise LocalError(f"{address}: no relay answers there") from error
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
-        raise StorageError(f"{address}: the relay says it is not serving")
+        raise LocalError(f"{address}: the relay says it is not serving")
     return "serving"

@@ -43,8 +43,12 @@ def audit() -> None:
     """The ledger: what this terminal said, received and decided, and who vouches for it.
 
     \b
-    Every command works offline, on a live store, on a copy of its ledger.db, or on an export.
-    Exit 0 verified, 6 tampered or contradictory, 10 cannot decide. Nothing to check is never good.
+    Example:
+      hotline audit verify --store /var/lib/hotline/alpha --charter charter.note --party ALPHA
+
+    Every command works offline, on a live store or on a copy of its ledger.db, and those that need no text and no table
+    on an export as well. Exit 0 verified, 6 tampered or contradictory, 10 cannot decide. Nothing to check is never
+    good.
     """
 
 

@@ -42,7 +42,13 @@ def challenge() -> None:
 @challenge.command()
 @click.argument("serial", type=click.IntRange(1))
 @click.option("--sent", is_flag=True, help="A statement of ours: have you received it?")
-@click.option("--wait", type=click.Choice(("none", "record", "officer")), default="record", show_default=True)
+@click.option(
+    "--wait",
+    type=click.Choice(("none", "record", "officer")),
+    default="record",
+    show_default=True,
+    help="Whose answer to wait for.",
+)
 @click.option("--timeout", metavar="30s", help="How long to wait.  [default: 30s]")
 @exercise_option
 @socket_option
@@ -60,7 +66,7 @@ def ask(
     Exit 0 if every answer waited for is yes, 6 if one is no, 10 if one is unknown, 5 if none came in time: the
     question stays asked, and its silence is an alarm.
     """
-    limit = duration_ms(timeout, 30_000) / 1_000
+    limit = duration_ms(timeout, 30_000, "--timeout") / 1_000
     with daemon(socket) as stub:
         answer = stub.AskChallenge(operator_pb2.AskChallengeRequest(exercise=exercise, serial=serial, sent=sent))
         need_accepted(answer)
@@ -74,7 +80,7 @@ def ask(
 
 
 @challenge.command("list")
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="The newest so many.")
 @socket_option
 @json_option
 def list_(limit: int, socket: str | None, as_json: bool) -> None:
@@ -98,7 +104,9 @@ def list_(limit: int, socket: str | None, as_json: bool) -> None:
 
 @challenge.command()
 @click.argument("serial", type=click.IntRange(1))
-@click.option("--answer", type=click.Choice(tuple(_VERDICTS)), default="yes", show_default=True)
+@click.option(
+    "--answer", type=click.Choice(tuple(_VERDICTS)), default="yes", show_default=True, help="Was it said, or received?"
+)
 @click.option("--text", default="", help="A sentence to go with it.")
 @socket_option
 def confirm(serial: int, answer: str, text: str, socket: str | None) -> None:

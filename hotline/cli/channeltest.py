@@ -44,7 +44,7 @@ def now(wait: str, timeout: str | None, socket: str | None, as_json: bool) -> No
 
     Exit 0 when the stage waited for is reached, 3 if there is no path, 5 if it was not reached in time.
     """
-    limit = duration_ms(timeout, 30_000) / 1_000
+    limit = duration_ms(timeout, 30_000, "--timeout") / 1_000
     with daemon(socket) as stub:
         answer = stub.TestChannel(operator_pb2.TestChannelRequest(request_key=secrets.token_bytes(16)))
         need_accepted(answer)
@@ -57,7 +57,7 @@ def now(wait: str, timeout: str | None, socket: str | None, as_json: bool) -> No
 
 
 @test.command()
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="The newest so many.")
 @socket_option
 @json_option
 def history(limit: int, socket: str | None, as_json: bool) -> None:

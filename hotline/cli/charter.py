@@ -39,6 +39,7 @@ from hotline.files import read_public, replace
 from hotline.ledger.policy import parse_policy
 from hotline.limits import PARTIES_MAX
 
+FILE = click.Path(path_type=Path)
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
 base_option = click.option(
@@ -91,9 +92,9 @@ for command in (*COMMANDS, pairwise):
 @charter.command()
 @identity_option
 @passphrase_option
-@click.option("--terminal", "terminals", type=click.Path(path_type=Path), multiple=True, metavar="CARD")
-@click.option("--officer", "officers", type=click.Path(path_type=Path), multiple=True, metavar="CARD")
-@click.option("--relay", "relays", type=click.Path(path_type=Path), multiple=True, metavar="CARD")
+@click.option("--terminal", "terminals", type=FILE, multiple=True, metavar="CARD", help="A terminal; repeatable.")
+@click.option("--officer", "officers", type=FILE, multiple=True, metavar="CARD", help="An officer; repeatable.")
+@click.option("--relay", "relays", type=FILE, multiple=True, metavar="CARD", help="A relay; repeatable.")
 @click.option("--with", "others", multiple=True, metavar="PARTY", help="Another party, where there will be several.")
 @click.option("--amendment", is_flag=True, help="For an amendment: new or renewed cards only, and no share.")
 @out_option
@@ -154,7 +155,7 @@ def _offers(paths: tuple[Path, ...]) -> tuple[list[bytes], list[PartyOffer]]:
 
 @charter.command()
 @click.option("--name", required=True, help="Name of the hotline: alpha-bravo.")
-@click.option("--offer", "offers", type=click.Path(path_type=Path), multiple=True, required=True, metavar="OFFER")
+@click.option("--offer", "offers", type=FILE, multiple=True, required=True, metavar="OFFER", help="Of each party.")
 @click.option("--share", "shares", type=click.Path(path_type=Path), multiple=True, metavar="SHARE", help=SHARE_HELP)
 @click.option(
     "--check", "check_files", type=click.Path(path_type=Path), multiple=True, metavar="CHECK", help=CHECK_HELP
@@ -203,10 +204,10 @@ def new(
     """
     texts, opened = _offers(offers)
     secrets, check = secrets_and_check(opened, shares, check_files, pairwise_out)
-    interval = duration_or_none_ms(channel_tests, CHANNEL_TEST_DEFAULT)
+    interval = duration_or_none_ms(channel_tests, CHANNEL_TEST_DEFAULT, "--channel-tests")
     release, spans = releasepolicy.read_release_policy(release_policy), objectives_of(objectives)
     agreed = (_policy(witnesses), interval, terms_of(notice_days, depositary), release, spans)
-    rule = duration_or_none_ms(takeover_after, 0) or None
+    rule = duration_or_none_ms(takeover_after, 0, "--takeover-after") or None
     text = new_charter(name, day(now_ms()), texts, check, *agreed, rule)
     write_all([*secrets, Artefact(out, text)])
     print_summary(load_draft(text), then="Next, in each capital: hotline charter sign")

@@ -14,7 +14,15 @@ import click
 from hotline.charter.parts import Charter
 from hotline.cli.exits import Exit, leave
 from hotline.cli.output import line, print_json
-from hotline.cli.record import Checked, charter_option, check_record, json_option, read_charter, store_option
+from hotline.cli.record import (
+    POLICY_HELP,
+    Checked,
+    charter_option,
+    check_record,
+    database_option,
+    json_option,
+    read_charter,
+)
 from hotline.errors import ConfigError, Malformed, RemoteError, StorageError
 from hotline.files import read_public
 from hotline.ledger.comparison import Finding, Side, compare, roots_at
@@ -24,7 +32,7 @@ from hotline.ledger.proof import HEADER, PROOF_BYTES_MAX
 from hotline.ledger.record import Leaf, parse_leaf
 from hotline.ledger.verify import Outcome
 from hotline.limits import LEAF_BYTES_MAX
-from hotline.runtime.recordfiles import LogFiles, open_record
+from hotline.runtime.recordfiles import LogFiles, export_in, open_record
 
 _PROVES = {
     "unsaid": "the receiver invents it, or the sender's record was shortened: the signed statement decides",
@@ -163,7 +171,9 @@ def _print_finding(finding: Finding, *, as_json: bool) -> None:
 @click.command(short_help="Do two signed files contradict each other?")
 @click.argument("first", type=click.Path(path_type=Path), metavar="A")
 @click.argument("second", type=click.Path(path_type=Path), metavar="B")
-@click.option("--policy", "policy_path", type=click.Path(path_type=Path), required=True, metavar="POLICY")
+@click.option(
+    "--policy", "policy_path", type=click.Path(path_type=Path), required=True, metavar="POLICY", help=POLICY_HELP
+)
 @json_option
 def conviction(first: Path, second: Path, policy_path: Path, as_json: bool) -> None:
     """Check whether two signed files contradict each other: checkpoints, or proofs with their leaves beside them.
@@ -203,7 +213,7 @@ def _exhibit(path: Path) -> Exhibit:
 
 
 @click.command(short_help="Hold the tables against the ledger.")
-@store_option
+@database_option
 @json_option
 def fsck(store: Path, as_json: bool) -> None:
     """Rebuild the operational tables from the ledger and compare them with what is stored.
@@ -220,6 +230,8 @@ def fsck(store: Path, as_json: bool) -> None:
     from hotline.runtime.store import connect
 
     path = store / "ledger.db" if store.is_dir() else store
+    if store.is_dir() and not path.exists() and export_in(store):
+        raise ConfigError(f"{store}: an export, which has no tables; name a store folder, or a copy of its ledger.db")
     with open_record(path) as logs:
         if not any(len(log.hashes) for log in logs):
             leave(Exit.UNDECIDED, f"{path}: an empty ledger; there is nothing to compare")

@@ -24,7 +24,7 @@ from hotline.cli.artefacts import naming
 from hotline.cli.exits import Exit
 from hotline.cli.expiries import expiries, told
 from hotline.cli.output import line, print_json
-from hotline.cli.terminalkey import materials_of, terminal_passphrase_option
+from hotline.cli.terminalkey import config_option, materials_of, terminal_passphrase_option
 from hotline.config import EndpointConfig, load_endpoint_config
 from hotline.errors import HotlineError
 from hotline.files import read_public
@@ -214,9 +214,7 @@ _CHECKS: tuple[tuple[str, Check], ...] = (
 
 
 @click.command()
-@click.option(
-    "--config", "config_path", type=click.Path(path_type=Path), required=True, envvar="HOTLINE_CONFIG", metavar="FILE"
-)
+@config_option
 @terminal_passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
 def doctor(config_path: Path, passphrase_file: Path | None, as_json: bool) -> None:

@@ -18,7 +18,7 @@ from hotline.cli.artefacts import can_ask, naming, now_ms
 from hotline.cli.draftview import draft_json, plane_of, print_draft, state_of, statement_of
 from hotline.cli.exits import Exit, agree, leave, need_accepted
 from hotline.cli.follow import STAGES, follow
-from hotline.cli.groups import Commands
+from hotline.cli.groups import Commands, Said
 from hotline.cli.officer import exercise_option, json_option, socket_option
 from hotline.cli.officerkeys import officer_key, secret_option
 from hotline.cli.output import (
@@ -28,6 +28,7 @@ from hotline.cli.output import (
     print_json,
     statement_json,
 )
+from hotline.cli.textinput import before_typing
 from hotline.cli.wording import NOT_IN_TRANSLATIONS, Wording, wording
 from hotline.errors import KeyFileError, TextError
 from hotline.files import read_public
@@ -93,7 +94,7 @@ def print_made(stub: Stub, number: int, *, as_json: bool) -> None:
         line(f"draft {number}: {state_of(view)}")
 
 
-@draft.command()
+@draft.command(cls=Said)
 @wording
 @click.option("--reply-to", type=click.IntRange(1), metavar="SERIAL", help="The peer's statement that this answers.")
 @click.option("--corrects", type=click.IntRange(1), metavar="SERIAL", help="Our statement that it corrects: see -p.")
@@ -125,6 +126,8 @@ def new(
     """
     if corrects is not None and retracts is not None:
         raise TextError("a statement corrects or retracts, not both: nothing was kept")
+    if given["phrase"] is None:
+        before_typing(given["text"], given["file"], socket)
     request = Wording(**given).first()
     request.exercise, request.in_reply_to = exercise, reply_to or 0
     request.corrects, request.retracts = corrects or retracts or 0, retracts is not None
@@ -135,7 +138,7 @@ def new(
         print_made(stub, answer.draft.number, as_json=as_json)
 
 
-@draft.command()
+@draft.command(cls=Said)
 @number_argument
 @wording
 @addressed_options
@@ -253,7 +256,7 @@ def _sign(
     required=True,
     help="Your officer's key file; the key may be in a token.",
 )
-@click.option("--role", type=click.Choice(_ROLE_NAMES), default="drafter", show_default=True)
+@click.option("--role", type=click.Choice(_ROLE_NAMES), default="drafter", show_default=True, help="As what you sign.")
 @mandate_option
 @secret_option
 @yes_option
@@ -330,7 +333,7 @@ def release(
 
     Exit 0 when the stage waited for is reached, 8 if signatures are missing; 3 and 5 as for hotline send.
     """
-    limit = duration_ms(timeout, 30_000) / 1_000
+    limit = duration_ms(timeout, 30_000, "--timeout") / 1_000
     with daemon(socket) as stub:
         if key is not None:
             _sign(stub, number, role, key, passphrase_file, mandate, ask=not yes)

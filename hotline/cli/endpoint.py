@@ -9,11 +9,7 @@ import click
 
 from hotline.cli.groups import Commands
 from hotline.cli.output import line, print_json
-from hotline.cli.terminalkey import materials_of, terminal_passphrase_option
-
-config_option = click.option(
-    "--config", "config_path", type=click.Path(path_type=Path), required=True, envvar="HOTLINE_CONFIG", metavar="FILE"
-)
+from hotline.cli.terminalkey import config_option, materials_of, terminal_passphrase_option
 
 
 @click.group(cls=Commands)

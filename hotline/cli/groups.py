@@ -28,6 +28,24 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
+class Said(click.Command):
+    """A command that takes a text, and knows how a hurried person types one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, with the remedy where a text was taken for something else."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name.startswith("--"):
+                raise
+            hint = 'a text that begins with a hyphen stands after two: -- "-5 degrees"'
+            raise click.UsageError(f"{error.format_message()} Of the text? Then {hint}", ctx) from error
+        except click.UsageError as error:
+            if "extra argument" not in error.message:
+                raise
+            raise click.UsageError(f"{error.message}; a text stands between quotation marks", ctx) from error
+
+
 class OneTouch(Commands):
     """`hotline challenge 3` is `hotline challenge ask 3`: the word is not looked for under pressure."""
 

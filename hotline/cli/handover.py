@@ -64,7 +64,7 @@ def show(number: int | None, socket: str | None, as_json: bool) -> None:
 
 
 @handover.command("list")
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="The newest so many.")
 @socket_option
 @json_option
 def list_(limit: int, socket: str | None, as_json: bool) -> None:

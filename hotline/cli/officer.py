@@ -16,6 +16,7 @@ from hotline.cli.addressed import Addressed, addressed_options
 from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.fieldview import said_fields
 from hotline.cli.follow import STAGES, follow, print_stages
+from hotline.cli.groups import Said
 from hotline.cli.output import (
     ago,
     corrected,
@@ -29,7 +30,7 @@ from hotline.cli.output import (
     unreleased,
 )
 from hotline.cli.parties import print_party
-from hotline.cli.textinput import direction_of, read_text
+from hotline.cli.textinput import before_typing, direction_of, read_text
 from hotline.errors import TextError
 from hotline.limits import LISTED_MAX
 from hotline.phrasebook import book
@@ -141,7 +142,7 @@ def _print_ledger(ledger: dict[str, Any], peer_size: int) -> None:
     line(f"LEDGER  {', '.join(parts)}; of the peer's {peer_size} we have linked {ledger['peer_size'] or 0}")
 
 
-@click.command()
+@click.command(cls=Said)
 @click.argument("text", required=False)
 @click.option(
     "-p", "--precedence", type=click.Choice(_PRECEDENCES), help="[default: routine; that of what is corrected]"
@@ -209,8 +210,10 @@ def send(
     Exit 0 when the stage waited for is reached, 3 if there is no path, 5 if it was not reached in time; in both
     cases the statement is queued and goes on by itself.
     """
-    limit = duration_ms(timeout, 30_000) / 1_000
-    validity = duration_ms(valid_for, 0)
+    limit = duration_ms(timeout, 30_000, "--timeout") / 1_000
+    validity = duration_ms(valid_for, 0, "--valid-for")
+    if phrase is None:
+        before_typing(text, file, socket)
     typed_fields, entry = said_fields(phrase, fills, fields, text, file)
     body = entry.texts_in(lang) if entry else read_text(text, file)
     try:
@@ -262,7 +265,7 @@ def _precedence_of(stub: operator_pb2_grpc.OperatorServiceStub, exercise: bool, 
 
 @click.command()
 @click.option("--unread", is_flag=True, help="Only what no officer has opened.")
-@click.option("--limit", type=click.IntRange(1, LISTED_MAX), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, LISTED_MAX), default=20, show_default=True, help="The newest so many.")
 @exercise_option
 @socket_option
 @json_option
@@ -279,7 +282,7 @@ def inbox(unread: bool, limit: int, exercise: bool, socket: str | None, as_json:
 
 @click.command()
 @click.argument("serial", type=click.IntRange(1), required=False)
-@click.option("--limit", type=click.IntRange(1, LISTED_MAX), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, LISTED_MAX), default=20, show_default=True, help="The newest so many.")
 @exercise_option
 @socket_option
 @json_option

@@ -55,23 +55,24 @@ def ago(milliseconds: int | None) -> str:
     )
 
 
-def duration_ms(text: str | None, default: int) -> int:
-    """Milliseconds of `90s`, `10m`, `2h`, `7d`. Raises click.BadParameter."""
+def duration_ms(text: str | None, default: int, option: str | None = None) -> int:
+    """Milliseconds of `90s`, `10m`, `2h`, `7d`, as `option` has them. Raises click.BadParameter."""
     if text is None:
         return default
     units = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
     number, unit = text[:-1], text[-1:]
     if unit not in units or not number.isascii() or not number.isdigit() or not 0 < int(number) < 10_000:
-        raise click.BadParameter(f"{text!r} is not a duration; write 30s, 10m, 2h or 7d, at most 9999 of them")
+        said = f"{text!r} is not a duration; write 30s, 10m, 2h or 7d, at most 9999 of them"
+        raise click.BadParameter(said, param_hint=option)
     return int(number) * units[unit]
 
 
-def duration_or_none_ms(text: str | None, default: int) -> int:
+def duration_or_none_ms(text: str | None, default: int, option: str | None = None) -> int:
     """As duration_ms, and 0 for `none`. Raises click.BadParameter."""
     try:
-        return 0 if text == "none" else duration_ms(text, default)
+        return 0 if text == "none" else duration_ms(text, default, option)
     except click.BadParameter as error:
-        raise click.BadParameter(f"{error.message}; or none") from error
+        raise click.BadParameter(f"{error.message}; or none", param_hint=option) from error
 
 
 def unix_time(text: str) -> int:

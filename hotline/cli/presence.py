@@ -55,7 +55,7 @@ def set_(word: str, lasting: str | None, until: str | None, socket: str | None) 
         raise ConfigError("--for and --until say the same thing: give one of them")
     end = 0 if until is None else until_time(until)
     if lasting is not None:
-        end = time.time_ns() // 1_000_000 + duration_ms(lasting, 0)
+        end = time.time_ns() // 1_000_000 + duration_ms(lasting, 0, "--for")
     with daemon(socket) as stub:
         answer = stub.SetPresence(operator_pb2.SetPresenceRequest(presence=word, until_ms=end))
     need_accepted(answer)

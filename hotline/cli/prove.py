@@ -14,9 +14,11 @@ from hotline.cli.exits import Exit, agree, leave
 from hotline.cli.output import line, print_json
 from hotline.cli.quoted import print_quoted
 from hotline.cli.record import (
+    POLICY_HELP,
     announce,
     charter_option,
     cosigned_heads,
+    database_option,
     json_option,
     party_option,
     policy_of,
@@ -24,7 +26,7 @@ from hotline.cli.record import (
     store_option,
     terminal_option,
 )
-from hotline.cli.terminalkey import materials_of, terminal_passphrase_option
+from hotline.cli.terminalkey import config_option, materials_of, terminal_passphrase_option
 from hotline.config import load_endpoint_config
 from hotline.errors import ConfigError, KeyFileError, Malformed, RemoteError, Untrusted
 from hotline.files import read_public, write_new
@@ -86,7 +88,7 @@ def _prove(
 
 @click.command(short_help="Prove one entry to a third party.")
 @seq_argument
-@store_option
+@database_option
 @charter_option
 @party_option
 @terminal_option
@@ -123,7 +125,7 @@ def _write(out: Path, log: LogFiles, seq: int, leaf: bytes, proof: bytes) -> Pat
 @click.command(short_help="Prove one entry and open fields of it.")
 @seq_argument
 @click.option("--fields", required=True, help="What to open, with commas between: body,precedence,drafter,officer.")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True, metavar="FILE")
+@config_option
 @terminal_passphrase_option
 @epoch_option
 @out_option
@@ -193,8 +195,10 @@ def read_disclosure(data: bytes) -> list[Opening]:
 
 @click.command("verify-proof", short_help="Check a proof; needs no store.")
 @click.argument("proof", type=click.Path(path_type=Path))
-@click.option("--policy", "policy_path", type=click.Path(path_type=Path), required=True, metavar="POLICY")
-@click.option("--leaf", "leaf_path", type=click.Path(path_type=Path), required=True, metavar="LEAF")
+@click.option(
+    "--policy", "policy_path", type=click.Path(path_type=Path), required=True, metavar="POLICY", help=POLICY_HELP
+)
+@click.option("--leaf", "leaf_path", type=click.Path(path_type=Path), required=True, metavar="LEAF", help="The entry.")
 @click.option("--opening", type=click.Path(path_type=Path), metavar="FILE", help="Fields that were disclosed with it.")
 @json_option
 def verify_proof(proof: Path, policy_path: Path, leaf_path: Path, opening: Path | None, as_json: bool) -> None:
@@ -284,7 +288,7 @@ def _export(log: LogFiles, folder: Path) -> int:
 
 @click.command(short_help="Destroy the texts of a month.")
 @click.argument("month", metavar="YYYY-MM")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True, metavar="FILE")
+@config_option
 @terminal_passphrase_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def destroy(month: str, config_path: Path, passphrase_file: Path | None, yes: bool) -> None:

@@ -46,14 +46,13 @@ def folded(safe: str, columns: int) -> str:
     """The lines of `safe`, parted where they have no room; 0: nobody breaks them."""
     if not columns:
         return safe
-    return "\n".join(
-        line if next(_rows(line, columns)) == line else f"\n{_ON}".join(_rows(line, columns - len(_ON)))
-        for line in safe.split("\n")
-    )
+    return "\n".join(f"\n{_ON}".join(_rows(line, columns, columns - len(_ON))) for line in safe.split("\n"))
 
 
-def _rows(line: str, room: int) -> Iterator[str]:
-    """Parted after white space where there is some in the second half, else before a sign that stands for itself."""
+def _rows(line: str, room: int, later: int | None = None) -> Iterator[str]:
+    """`room` columns in the first row and `later` in the others, the same if not given.
+
+    Parted after white space where there is some in the second half, else before a sign that stands for itself."""
     row, width, space = "", 0, 0
     for char in line:
         wide = _wide(char)
@@ -63,6 +62,7 @@ def _rows(line: str, room: int) -> Iterator[str]:
             if head.count(_FSI) > head.count(_PDI):  # a value that goes on stays apart from what stands beside it
                 head, row = head + _PDI, _FSI + row
             yield head
+            room = room if later is None else later
             width, space = sum(map(_wide, row)), 0
         row, width = row + char, width + wide
         if char.isspace():

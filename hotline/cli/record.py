@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -34,11 +35,19 @@ store_option = click.option(
     metavar="PATH",
     help="Store folder of the terminal, a copy of its ledger.db, or an export.",
 )
+database_option = click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="PATH",
+    help="Store folder of the terminal, or a copy of its ledger.db.",
+)
 charter_option = click.option(
-    "--charter", "charter_path", type=click.Path(path_type=Path), required=True, metavar="FILE"
+    "--charter", "charter_path", type=click.Path(path_type=Path), required=True, metavar="FILE", help="In force."
 )
 party_option = click.option("--party", required=True, help="Whose ledger it is.")
-terminal_option = click.option("--terminal", default="main", show_default=True)
+terminal_option = click.option("--terminal", default="main", show_default=True, help="Of its terminals.")
+POLICY_HELP: Final = "Logs, witnesses and quorum: hotline charter policy."
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
 
 

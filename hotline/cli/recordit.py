@@ -39,7 +39,7 @@ def record_it(
 
     Nobody opens what only tells the peer: of that, --wait read and --wait shown end when it is delivered.
     """
-    limit = duration_ms(timeout, 30_000) / 1_000
+    limit = duration_ms(timeout, 30_000, "--timeout") / 1_000
     request = operator_pb2.SubmitRequest(
         exercise=exercise, put_on_record=serial, of_peer=not ours, request_key=secrets.token_bytes(16)
     )

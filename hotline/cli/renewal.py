@@ -30,7 +30,9 @@ _KINDS: Final = {"terminal card": "terminal", "officer card": "officer"}
 
 @click.command("renew")
 @identity_option
-@click.option("--charter", "charter_file", type=click.Path(path_type=Path), required=True, metavar="CHARTER")
+@click.option(
+    "--charter", "charter_file", type=click.Path(path_type=Path), required=True, metavar="CHARTER", help="In force."
+)
 @click.option("--leave-out", multiple=True, metavar="NAME", help="An officer or terminal that is not renewed.")
 @click.option(
     "--within", type=click.IntRange(0), default=STEPS[-1], show_default=True, help="Days: what ends later stays."

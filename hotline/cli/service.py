@@ -12,11 +12,11 @@ import click
 from hotline.civil import iso_utc
 from hotline.cli.exits import need_accepted
 from hotline.cli.follow import STAGES, follow
-from hotline.cli.groups import Commands
+from hotline.cli.groups import Commands, Said
 from hotline.cli.officer import json_option, newest, socket_option
 from hotline.cli.output import duration_ms, line, print_json, withdrawn
 from hotline.cli.quoted import print_quoted
-from hotline.cli.textinput import read_text
+from hotline.cli.textinput import before_typing, read_text
 from hotline.limits import LISTED_MAX
 from hotline.protocol.neutral import VOIDS, kind_word
 from hotline.runtime.client import daemon
@@ -38,7 +38,7 @@ def service() -> None:
     """
 
 
-@service.command()
+@service.command(cls=Said)
 @click.argument("text", required=False)
 @click.option("--file", "file", type=click.Path(path_type=Path), help="Take the text from a file.")
 @click.option("--reply-to", type=click.IntRange(1), metavar="SERIAL", help="The peer's talk that this answers.")
@@ -64,7 +64,8 @@ def send(
 
     Exit 0 when the stage waited for is reached, 3 if there is no path, 5 if it was not reached in time.
     """
-    limit = duration_ms(timeout, 30_000) / 1_000
+    limit = duration_ms(timeout, 30_000, "--timeout") / 1_000
+    before_typing(text, file, socket)
     request = operator_pb2.SubmitRequest(
         service=True,
         precedence=content_pb2.PRECEDENCE_ROUTINE,
@@ -87,7 +88,7 @@ def send(
 
 @service.command()
 @click.option("--unread", is_flag=True, help="Only what no officer has opened.")
-@click.option("--limit", type=click.IntRange(1, LISTED_MAX), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, LISTED_MAX), default=20, show_default=True, help="The newest so many.")
 @socket_option
 @json_option
 def inbox(unread: bool, limit: int, socket: str | None, as_json: bool) -> None:
@@ -101,7 +102,7 @@ def inbox(unread: bool, limit: int, socket: str | None, as_json: bool) -> None:
 
 
 @service.command()
-@click.option("--limit", type=click.IntRange(1, LISTED_MAX), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, LISTED_MAX), default=20, show_default=True, help="The newest so many.")
 @socket_option
 @json_option
 def sent(limit: int, socket: str | None, as_json: bool) -> None:

@@ -27,8 +27,8 @@ path_argument = click.argument("path", type=click.Path(path_type=Path))
 
 @config.command()
 @path_argument
-@click.option("--party", default="ALPHA", show_default=True)
-@click.option("--terminal", default="main", show_default=True)
+@click.option("--party", default="ALPHA", show_default=True, help="Your party, as the charter names it.")
+@click.option("--terminal", default="main", show_default=True, help="This terminal, as the charter names it.")
 def init(path: Path, party: str, terminal: str) -> None:
     """Write a commented configuration to PATH. Never overwrites.
 

@@ -11,6 +11,16 @@ from hotline.config import EndpointConfig
 from hotline.files import read_secret
 from hotline.materials import Materials, load_materials
 
+config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    required=True,
+    envvar="HOTLINE_CONFIG",
+    show_envvar=True,
+    metavar="FILE",
+    help="Configuration of this terminal.",
+)
 terminal_passphrase_option = click.option(
     "--passphrase-file",
     type=click.Path(path_type=Path),

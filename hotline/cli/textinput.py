@@ -21,6 +21,21 @@ def direction_of(language: str, given: str | None) -> content_pb2.Direction.Valu
     return content_pb2.Direction.Value(f"DIRECTION_{way.upper()}")
 
 
+def _typed(words: str | None, file: Path | None) -> bool:
+    """Whether somebody at a terminal is about to type the text."""
+    return words in (None, "-") and file is None and sys.stdin.isatty()
+
+
+def before_typing(words: str | None, file: Path | None, socket: str | None) -> None:
+    """Whoever is about to type a text is told first where no daemon is there to take it. Raises HotlineError."""
+    if _typed(words, file):
+        from hotline.runtime.client import daemon  # loads gRPC, which those that only read a text need not
+        from hotline.wire.v1 import operator_pb2
+
+        with daemon(socket) as stub:
+            stub.GetStatus(operator_pb2.GetStatusRequest())
+
+
 def read_text(words: str | None, file: Path | None) -> str:
     """The text: argument, --file, or standard input. Raises TextError."""
     if words is not None and words != "-" and file is not None:
@@ -35,7 +50,7 @@ def read_text(words: str | None, file: Path | None) -> str:
             with file.open("rb") as handle:
                 data = handle.read(TEXT_BYTES_MAX + 2)
         else:
-            if sys.stdin.isatty():
+            if _typed(words, file):
                 click.echo("Type the text; end with Ctrl-D on an empty line.", err=True)
             data = sys.stdin.buffer.read(TEXT_BYTES_MAX + 2)
         if len(data.removesuffix(b"\n")) > TEXT_BYTES_MAX:

@@ -17,7 +17,7 @@ from hotline.cli.exits import Exit, leave, need_accepted
 from hotline.cli.fieldview import print_text
 from hotline.cli.officer import exercise_option, json_option, socket_option
 from hotline.cli.output import direction_word, line, print_json, print_translation, translation_title
-from hotline.cli.textinput import direction_of, read_text
+from hotline.cli.textinput import before_typing, direction_of, read_text
 from hotline.errors import TextError
 from hotline.protocol.language import grade_word
 from hotline.runtime.client import daemon
@@ -71,6 +71,7 @@ def translate(
     Exit 1 if there is nothing to translate or it is in that language already; 8 for a caller who is no officer,
     or if it must be signed.
     """
+    before_typing(None, None if str(file) == "-" else file, socket)
     text = _utf8(read_text(None, None if str(file) == "-" else file))
     word = grade or ("courtesy" if sent else "rough")
     request = operator_pb2.TranslateRequest(

@@ -11,7 +11,7 @@ import click
 from hotline.cli.exits import Exit, leave
 from hotline.cli.output import line, print_json
 from hotline.cli.record import announce, charter_option, json_option, read_charter
-from hotline.cli.terminalkey import materials_of, terminal_passphrase_option
+from hotline.cli.terminalkey import config_option, materials_of, terminal_passphrase_option
 from hotline.config import load_endpoint_config
 from hotline.errors import ConfigError, RemoteError
 from hotline.files import read_public, write_new
@@ -26,7 +26,7 @@ from hotline.wire.v1 import content_pb2
 @click.argument("party")
 @click.argument("serial", type=click.IntRange(1))
 @click.option("--exercise", is_flag=True, help="On the exercise plane.")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True, metavar="FILE")
+@config_option
 @terminal_passphrase_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to make.")
 def two_words(

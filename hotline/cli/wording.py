@@ -69,7 +69,7 @@ class Wording:
             language=language,
             direction=direction_of(language, self.direction),
             text=text,
-            valid_for_ms=duration_ms(self.valid_for, 0),
+            valid_for_ms=duration_ms(self.valid_for, 0, "--valid-for"),
             field=_on_wire(fields),
             phrase=named,
         )
@@ -93,7 +93,7 @@ class Wording:
             language=language,
             direction=old.direction if keeps_way else direction_of(language, self.direction),
             text=text,
-            valid_for_ms=duration_ms(self.valid_for, old.valid_for_ms),
+            valid_for_ms=duration_ms(self.valid_for, old.valid_for_ms, "--valid-for"),
             in_reply_to=old.in_reply_to.serial,
             corrects=old.corrects.serial,
             retracts=old.kind == content_pb2.STATEMENT_KIND_RETRACTION,

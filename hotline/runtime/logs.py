@@ -13,6 +13,8 @@ import structlog
 from hotline.safetext import safe_line
 
 SECRET_FIELDS: Final = frozenset({"text", "body", "content", "key", "seed", "secret", "passphrase", "pin", "pairwise"})
+_FIRST: Final = ("timestamp", "level", "part", "event")
+"""What a line begins with where people read it; the rest is by its name."""
 _REDACTED: Final = "(not logged)"
 
 Logger = structlog.typing.FilteringBoundLogger
@@ -58,7 +60,11 @@ class _Unfailing:
 def set_up_logs(level: str, form: str) -> None:
     """Write logs of `level` and above: JSON where stderr is no terminal (or `form` is json), key=value otherwise."""
     as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.processors.LogfmtRenderer()
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.processors.LogfmtRenderer(key_order=_FIRST, drop_missing=True)
+    )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -57,10 +57,15 @@ def _head(note: bytes) -> Checkpoint:
     return parse_checkpoint(parse_note(note).text)
 
 
+def export_in(folder: Path) -> bool:
+    """Whether a folder holds an export of a record."""
+    return any(folder.glob(f"*/{CHECKPOINT}"))
+
+
 @contextmanager
 def open_record(path: Path) -> Iterator[list[LogFiles]]:
     """Every log epoch of a store folder, a database or an export, at least one. Raises ConfigError, StorageError."""
-    if path.is_dir() and not (path / "ledger.db").exists() and any(path.glob(f"*/{CHECKPOINT}")):
+    if path.is_dir() and not (path / "ledger.db").exists() and export_in(path):
         yield _exported(path)
         return
     database = path / "ledger.db" if path.is_dir() else path

@@ -416,3 +416,11 @@ def test_what_is_no_bundle_is_told_by_its_name(tmp_path: Path, run: Run) -> None
     (tmp_path / "letter.txt").write_text("A letter, and no bundle.")
     done = run("courier", "show", tmp_path / "letter.txt")
     assert (done.code, "letter.txt: not a courier bundle" in done.err) == (4, True), done.err
+
+
+def test_a_secret_file_in_the_place_of_a_card_is_told_to_be_another(table: Path, run: Run) -> None:
+    """ "No signatures" told nobody that the file was the wrong one."""
+    key = ("--identity", table / "ALPHA.identity.key", "--passphrase-file", table / "word")
+    refused = run("charter", "offer", *key, "--terminal", table / "ALPHA.main.terminal.key", "--out", table / "x")
+    assert refused.code == 4
+    assert "ALPHA.main.terminal.key: no signatures: a file of another kind, name the right one" in refused.err

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hotline.cli.fieldview import print_fields
 from hotline.cli.output import line, print_statement, to_type
-from hotline.cli.quoted import MARK, print_quoted, quoted
+from hotline.cli.quoted import MARK, folded, print_quoted, quoted
 from hotline.cli.service import print_talk
 from hotline.wire.v1 import content_pb2, operator_pb2
 
@@ -68,7 +68,7 @@ def test_what_a_window_breaks_off_a_line_of_the_program_is_indented(
     place, on, *rest = capsys.readouterr().out.splitlines()
     assert (place.rstrip()[-1], len(place) <= 80, on.split()[0]) == ("X", True, "release")
     assert on.startswith(" " * 8)
-    assert rest == ["a" * 80, "a" * 72, " " * 8 + "b" * 9, "hotline " + "c" * 99]
+    assert rest == ["a" * 80, "a" * 72 + "b" * 8, " " * 8 + "b", "hotline " + "c" * 99]
 
 
 @given(
@@ -99,3 +99,15 @@ def test_a_value_that_goes_on_in_the_next_line_stays_apart() -> None:
     assert len(rows) > 1
     for row in rows:
         assert row.count("\u2068") == row.count("\u2069")
+
+
+def test_the_first_row_of_a_broken_line_takes_the_whole_window() -> None:
+    """A list broke eight columns before the edge, in the middle of a command that somebody is to type."""
+    row = "0012  FLASH       270333Z NOV 26   en    SHOWN by duty-1, answered by #0004, corrected by #0013"
+    assert folded(row, 80).split("\n") == [
+        "0012  FLASH       270333Z NOV 26   en    SHOWN by duty-1, answered by #0004, ",
+        "        corrected by #0013",
+    ]
+    rows = folded("x" * 200, 80).split("\n")
+    assert [len(one) for one in rows] == [80, 80, 56]
+    assert all(one.startswith("        x") for one in rows[1:])

@@ -403,6 +403,14 @@ def test_a_ratchet_that_is_no_head_is_refused(run: Run, site: Site, honest: Path
     assert (found.code, "not the head of a log" in found.err) == (1, True)
 
 
+def test_an_export_is_told_that_it_has_no_tables(run: Run, honest: Path, tmp_path: Path) -> None:
+    """Whoever named an export was told to name a store, a copy, or an export."""
+    folder = export(run, honest, tmp_path / "export")
+    refused = run("audit", "fsck", "--store", folder)
+    assert refused.code == 1
+    assert refused.err == f"{folder}: an export, which has no tables; name a store folder, or a copy of its ledger.db\n"
+
+
 # --- two records ------------------------------------------------------------------------------------------------------
 
 

@@ -103,3 +103,12 @@ def test_a_log_that_cannot_be_written_costs_nobody_the_line(monkeypatch: pytest.
     set_up_logs("info", "json")
     get_logger("test").warning("nobody reads this")
     structlog.reset_defaults()
+
+
+def test_a_line_for_people_begins_with_when_how_bad_and_what(stderr: Stderr) -> None:
+    """In a window the time and the name of an event stood wherever the line broke, after what belongs to them."""
+    set_up_logs("debug", "text")
+    get_logger("endpoint").warning("alarm", name="no-path", up=0)
+    line = stderr.getvalue().rstrip()
+    words = [part.partition("=")[0] for part in line.split(" ")]
+    assert words == ["timestamp", "level", "part", "event", "name", "up"], line
