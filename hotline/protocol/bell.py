@@ -10,13 +10,13 @@ from hotline.limits import ALARM_INTERVAL
 
 AT_WILL: Final = frozenset(
     {
-        *("challenge-denied", "challenged", "late-voice", "peer-restored", "presence-asked", "record-differs"),
-        "unreleased",
+        *("challenge-denied", "challenged", "late-voice", "peer-restored", "presence-asked", "promise-overdue"),
+        *("record-differs", "two-voices", "unreleased", "unreleased-by-us"),
     }
 )
 """Alarms of which every one counts. What `clock` and `gap` say is looked at anew when they may ring again."""
 
-_Key = tuple[str, str]
+_Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Bell:
 
 
 def _key(name: str, fields: Mapping[str, str | int]) -> _Key:
-    return name, str(fields.get("plane", ""))
+    return name, str(fields.get("plane", "")), str(fields.get("way", ""))
 
 
 def may_ring_at(rung: int | None) -> int:

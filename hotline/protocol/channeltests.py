@@ -107,6 +107,9 @@ class ChannelTests:
         if self.kept.interval != self.interval:
             self.kept.interval = self.interval
             self.kept.slot = self._slot(now) if self.interval else _NO_SLOT
+            if not self.interval:  # nobody misses any more what is under way
+                self._late_at.clear()
+                self.kept.missed = self.kept.undelivered = 0
             self._keep()
         self._send_at = now.mono
 

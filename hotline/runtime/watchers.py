@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import deque
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,16 +23,15 @@ class Watchers:
 
     def __init__(self, windows: Sequence[str] = ("",)) -> None:
         self._queues: dict[asyncio.Queue[operator_pb2.WatchResponse], _Watching] = {}
-        self._unheard: dict[str, deque[operator_pb2.WatchResponse]] = {
-            window: deque(maxlen=UNHEARD_ALARMS_MAX) for window in windows
-        }
+        self._unheard: dict[str, list[tuple[object, operator_pb2.WatchResponse]]] = {window: [] for window in windows}
+        """Alarms with their names."""
 
     def add(self, window: str = "") -> asyncio.Queue[operator_pb2.WatchResponse]:
         """The queue of a new watcher at `window`; first the alarms that were raised while nobody watched there."""
         queue: asyncio.Queue[operator_pb2.WatchResponse] = asyncio.Queue(WATCH_QUEUE_MAX)
-        unheard = self._unheard[window]
-        while unheard:
-            queue.put_nowait(unheard.popleft())
+        for _, event in self._unheard[window]:
+            queue.put_nowait(event)
+        self._unheard[window].clear()
         self._queues[queue] = _Watching(window)
         return queue
 
@@ -53,10 +52,18 @@ class Watchers:
         watched = {watching.window for watching in self._queues.values()}
         if delivery.kind == "alarm":
             for window in windows - watched:
-                self._unheard[window].append(event)
+                self._wait(window, delivery.fields["name"], event)
         for queue, watching in self._queues.items():
             if watching.window in windows:
                 _give(queue, watching, event)
+
+    def _wait(self, window: str, name: object, event: operator_pb2.WatchResponse) -> None:
+        """Until somebody watches there. Of too many the oldest of the most frequent name goes: it hides no other."""
+        unheard = self._unheard[window]
+        unheard.append((name, event))
+        if len(unheard) > UNHEARD_ALARMS_MAX:
+            (most, _), *_ = Counter(one for one, _ in unheard).most_common(1)
+            del unheard[[one for one, _ in unheard].index(most)]
 
 
 @dataclass(slots=True)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from hotline.limits import ALARM_INTERVAL
 from hotline.machine import Plane
 from hotline.protocol.events import Closing
+from hotline.protocol.release import ReleasePolicy
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
-from .pair import WALL, Pair
+from .pair import ROUTINE, WALL, Pair
+from .quartet import Quartet
 
 SEVERAL = 40
 
@@ -152,3 +155,67 @@ def test_a_watch_can_be_signed_over_while_the_peer_rings(pair: Pair) -> None:
     before = json.loads(pair.alpha.endpoint.handovers.listed())["alarms"]
     challenges(pair, 2, 9)
     assert json.loads(pair.alpha.endpoint.handovers.listed())["alarms"] == before == {"challenged": 1}
+
+
+def test_promises_of_the_peer_that_it_does_not_keep_ring_as_one(pair: Pair) -> None:
+    """An answer to each statement, until a minute ago: nothing else would be heard (docs/protocol.md 11.5, 20.5)."""
+    for number in range(1, SEVERAL + 1):
+        pair.alpha.submit(f"statement {number}")
+    pair.bravo.submit("a question")
+    pair.run(10_000)
+    session = pair.bravo.endpoint.context.session
+    assert pair.alpha.read(1).ok
+    assert pair.alpha.promise(1, WALL + pair.time + 1_000).ok
+    for number in range(1, SEVERAL + 1):
+        name = pair.alpha.memory.sent_hash(Plane.REAL, number) or b""
+        content = encode(
+            content_pb2.Receipt(
+                stage=content_pb2.STAGE_REPLY_BY,
+                item=[content_pb2.ReceiptItem(serial=number, statement=name)],
+                officer="watch",
+                time_ms=WALL + pair.time,
+                reply_by_ms=WALL,
+            )
+        )
+        inner = session.sign(ContentType.RECEIPT, Plane.REAL, content)
+        pair.alpha.hear("relay-1", envelope_frame(session.seal(Plane.REAL, inner, transient=False)))
+    pair.bravo.lies = True
+    pair.run(2_000)
+    first, own = told(pair, "promise-overdue")
+    assert "our #1" in first
+    assert "that we promised" in own, "ours is hidden by none of them"
+    pair.run(ALARM_INTERVAL)
+    what, more = f"the answer to our #{SEVERAL} that the peer promised has not come in time", SEVERAL - 2
+    assert told(pair, "promise-overdue")[2:] == [f"{what} (and {more} more like it before)"]
+    assert sum(promise.overdue for promise in pair.alpha.endpoint.promises.open.values()) == SEVERAL + 1
+
+
+@pytest.mark.parametrize(("name", "given_out"), [("unreleased-by-us", 0), ("two-voices", SEVERAL)])
+def test_what_a_thief_says_for_us_rings_as_one(name: str, given_out: int) -> None:
+    """A stolen terminal that stands by would drown every other alarm of the one that speaks (docs/protocol.md 11.5)."""
+    four = Quartet().open()
+    for number in range(given_out):
+        four.alpha.submit(f"statement {number}")
+    policy = ReleasePolicy(rules={(Plane.REAL, ROUTINE): ("releaser",)})
+    context = four.alpha.endpoint.context
+    for line in context.lines:
+        line.setup = replace(line.setup, release=policy)
+    session = four.alt.endpoint.context.siblings[0].session
+    for serial in range(1, SEVERAL + 1):
+        said = content_pb2.Statement(
+            serial=serial,
+            previous_in_precedence=serial - 1,
+            precedence=ROUTINE,
+            kind=content_pb2.STATEMENT_KIND_TEXT,
+            language="en",
+            direction=content_pb2.DIRECTION_LTR,
+            from_party="ALPHA",
+            to_party="BRAVO",
+            drafter="watch",
+            text="nobody has released this",
+            body_salt=serial.to_bytes(32, "big"),
+        )
+        inner = session.sign(ContentType.STATEMENT, Plane.REAL, encode(said))
+        four.alpha.hear("relay-1", envelope_frame(session.seal(Plane.REAL, inner, transient=False)))
+    assert len(four.alpha.said()) == SEVERAL
+    assert four.alpha.alarms().count(name) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -569,3 +570,18 @@ def test_kinds_have_words() -> None:
         "record-answer",
         "officer-answer",
     ]
+
+
+def test_a_schedule_that_is_given_up_misses_nothing_any_more(pair: Pair) -> None:
+    """It would ring for a receipt after 0 s, and say so in every status from then on (docs/protocol.md 10.7, 10.9)."""
+    deaf(pair, "ALPHA")
+    tests = pair.alpha.endpoint.tests
+    until(pair, FIRST + 3 * I)
+    assert tests.kept.undelivered
+    ask(pair.alpha)
+    before = pair.alpha.alarms()
+    pair.alpha.endpoint.context.setup = replace(pair.alpha.endpoint.context.setup, channel_test_ms=0)
+    tests.amended(pair.alpha.now())
+    pair.run(2 * I)
+    assert pair.alpha.alarms()[len(before) :].count("test-undelivered") == 0
+    assert (tests.kept.missed, tests.kept.undelivered) == (0, 0)

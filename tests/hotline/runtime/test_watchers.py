@@ -83,3 +83,16 @@ async def test_the_events_of_one_window_crowd_out_none_of_another() -> None:
         watchers.tell(Delivery("path", {"path": "relay-1", "party": "CHARLIE"}))
     watchers.tell(Delivery("path", {"path": "relay-1", "party": "BRAVO"}))
     assert told(queue) == [("path", {"path": "relay-1", "party": "BRAVO"})]
+
+
+async def test_no_alarm_that_nobody_heard_is_lost_to_many_of_another_name() -> None:
+    """Who begins logs without end, or promises answers, would hide that a line was cut (docs/protocol.md 14.4)."""
+    watchers = Watchers()
+    for name in ("no-path", "key-elsewhere"):
+        watchers.tell(Delivery("alarm", {"name": name, "number": 0}))
+    for number in range(3 * UNHEARD_ALARMS_MAX):
+        watchers.tell(alarm(number))
+    heard = [(fields["name"], fields["number"]) for _, fields in told(watchers.add())]
+    assert heard[:2] == [("no-path", 0), ("key-elsewhere", 0)]
+    assert heard[2:] == [("log-epoch", number) for number in range(2 * UNHEARD_ALARMS_MAX + 2, 3 * UNHEARD_ALARMS_MAX)]
+    assert told(watchers.add()) == []
