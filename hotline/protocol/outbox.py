@@ -298,24 +298,31 @@ class Outbox:
         """Statements whose time to be sent again has come."""
         while self._retries and self._retries[0][0] <= now:
             at, serial = heapq.heappop(self._retries)
-            item = self.pending.get(serial)
-            if item is not None and item.retry_at == at and item.envelope is not None:
-                yield item
+            if self._retries_at(at, serial):
+                yield self.pending[serial]
 
     def due_expiries(self, now: int) -> Iterator[Pending]:
         """Statements whose validity has run out, each once."""
         while self._expiries and self._expiries[0][0] <= now:
             at, serial = heapq.heappop(self._expiries)
-            item = self.pending.get(serial)
-            if item is not None and item.expires_at == at and not item.is_void:
-                yield item
+            if self._expires_at(at, serial):
+                yield self.pending[serial]
+
+    def _retries_at(self, at: int, serial: int) -> bool:
+        item = self.pending.get(serial)
+        return item is not None and item.retry_at == at and item.envelope is not None
+
+    def _expires_at(self, at: int, serial: int) -> bool:
+        item = self.pending.get(serial)
+        return item is not None and item.expires_at == at and not item.is_void
 
     def next_deadline(self) -> int | None:
-        """When a retry or an expiry is due."""
-        if not self._expiries:  # a void that is still repeated has none
-            return self._retries[0][0] if self._retries else None
-        expiry = self._expiries[0][0]
-        return min(expiry, self._retries[0][0]) if self._retries else expiry
+        """When a retry or an expiry is due; for what was delivered meanwhile nobody is woken up."""
+        while self._retries and not self._retries_at(*self._retries[0]):
+            heapq.heappop(self._retries)
+        while self._expiries and not self._expires_at(*self._expiries[0]):
+            heapq.heappop(self._expiries)
+        return min([first[0][0] for first in (self._retries, self._expiries) if first], default=None)
 
 
 def _turn(item: Pending) -> tuple[int, int]:

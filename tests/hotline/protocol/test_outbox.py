@@ -124,11 +124,25 @@ def test_only_the_last_schedule_counts() -> None:
     box.schedule(box.pending[1], 100)
     box.schedule(box.pending[1], 300)
     box.schedule(box.pending[2], 200)
-    assert box.next_deadline() == 100
-    assert list(box.due_retries(99)) == []
+    assert box.next_deadline() == 200
+    assert list(box.due_retries(199)) == []
     assert [each.serial for each in box.due_retries(250)] == [2]
     assert [each.serial for each in box.due_retries(300)] == [1]
     assert list(box.due_retries(10_000)) == []
+
+
+def test_nobody_is_woken_up_for_what_was_delivered() -> None:
+    """Each statement would cost a second step, when the timer for its repetition ran out."""
+    box = outbox(item(1, expires_at=300), item(2, expires_at=900))
+    leave(box)
+    box.schedule(box.pending[1], 100)
+    box.schedule(box.pending[2], 200)
+    box.remove(1, 50)
+    assert box.next_deadline() == 200
+    box.unseal(box.pending[2])
+    assert box.next_deadline() == 900
+    box.remove(2, 60)
+    assert box.next_deadline() is None
 
 
 def test_what_is_gone_or_not_sealed_is_not_repeated() -> None:
