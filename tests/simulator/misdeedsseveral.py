@@ -75,10 +75,11 @@ def takes_its_place(self: Receiving, plane: Any, statement: Any, now: Any) -> No
 _true_correct = Receiving._correct
 
 
-def answers_whoever_has_that_serial(self: Promises, plane: Any, statement: Any, now: Any) -> None:
+def answers_whoever_has_that_serial(self: Promises, way: str, plane: Any, statement: Any) -> bool:
     """An answer to one of the others counts here too."""
-    if statement.HasField("in_reply_to") and self._ctx.history.sent(plane, statement.in_reply_to.serial) is not None:
-        self._answered(SENT, plane, statement.in_reply_to.serial, statement, now)
+    ctx, named = self._ctx, statement.in_reply_to
+    held = ctx.history.sent_hash if way == SENT else lambda plane, serial: ctx.inboxes[plane].known_hash(serial)
+    return statement.HasField("in_reply_to") and held(plane, named.serial) is not None
 
 
 def of_no_party(self: Handovers) -> bytes:

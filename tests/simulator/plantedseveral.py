@@ -30,7 +30,7 @@ from tests.simulator import misdeedsseveral as misdeeds
 from tests.simulator import planted as of_two
 from tests.simulator.misdeeds import in_order as _in_order
 from tests.simulator.planted import Planted, print_table
-from tests.simulator.several import run_seed
+from tests.simulator.several import draw, play
 
 STORM_MS = 30_000
 _BOOK = "hotline.protocol.handover"
@@ -62,10 +62,10 @@ def _to_each_in_its_own_words(self: Sending, plane: Plane, statement: Any, item:
 _true_keep = Sending._keep
 
 
-def _for_all(self: Answers, plane: Plane, serial: int, statement: bytes, now: Any) -> bool:
-    delivered = _true_deliver(self, plane, serial, statement, now)
+def _for_all(self: Answers, plane: Plane, named: content_pb2.ReceiptItem, at: int, now: Any) -> bool:
+    delivered = _true_deliver(self, plane, named, at, now)
     for fellow in self._sending.fellows if delivered else ():
-        fellow.fact(plane, serial, SentState.DELIVERED, now, "main")
+        fellow.fact(plane, named.serial, SentState.DELIVERED, now, "main")
     return delivered
 
 
@@ -108,7 +108,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("what is corrected is not marked", Receiving, "_correct", _nothing, 8),
     Planted("what is corrected is deleted", Receiving, "_correct", misdeeds.takes_its_place, 8),
     Planted("a correction need not be opened", "hotline.protocol.neutral", "UNATTENDED", UNATTENDED + CORRECTING, 8),
-    Planted("an answer to another counts", Promises, "answered_by_peer", misdeeds.answers_whoever_has_that_serial, 8),
+    Planted("an answer to another counts", Promises, "_answers", misdeeds.answers_whoever_has_that_serial, 8),
     Planted("what was read is told as shown", Answers, "_read", of_two._told_as_shown, 8),
     Planted("another time is promised than was said", Answers, "_promised", of_two._promised_for_later, 8),
     Planted("an overdue promise rings again", Promises, "restore", of_two._forgets_what_rang, 20),
@@ -132,7 +132,7 @@ def first_complaint(planted: Planted) -> tuple[int, str] | None:
     """The first seed in which a judge complains of this fault, and which judge; None if none does."""
     with planted.in_place():
         for seed in dict.fromkeys((planted.seed, *range(planted.within))):
-            outcome = run_seed(seed, STORM_MS)
+            outcome = play(draw(seed, storm_ms=STORM_MS))
             if outcome.broken:
                 return seed, outcome.judge
     return None
