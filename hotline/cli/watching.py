@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -81,7 +81,7 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
         case "path":
             return f"path {safe_line(str(fields['path']))} is {str(fields['state']).upper()}"
         case "alarm":
-            return f"ALARM {safe_line(str(fields['name']))}: {safe_line(str(fields['meaning']))}"
+            return f"{exercise}{_alarm(fields)}"
         case "handover":
             return f"the watch goes from {safe_line(str(fields['outgoing']))} to {safe_line(str(fields['oncoming']))}"
         case "challenge-answered":
@@ -112,6 +112,22 @@ def _sentence(kind: str, fields: dict[str, Any]) -> str:
         case _:
             details = " ".join(f"{name}={safe_line(str(value))}" for name, value in sorted(fields.items()))
             return f"{kind} {details}"
+
+
+_NUMBERS: Final = frozenset({"serial", "of", "through"})
+_ABOUT: Final = ("serial", "of", "through", "other", "path", "term", "by", "verdict", "reason")
+"""Fields of alarms that say which one it is (docs/tables.md, Alarms)."""
+
+
+def _alarm(fields: dict[str, Any]) -> str:
+    """What an alarm means, and which terminal, path or statement it is about where its sentence does not say so."""
+    meaning, about = str(fields["meaning"]), []
+    for name in (one for one in _ABOUT if one in fields):
+        value = f"#{fields[name]:04d}" if name in _NUMBERS else str(fields[name])
+        if value not in meaning and f"#{fields[name]} " not in f"{meaning} ":
+            about.append(f"{name} {safe_line(value)}")
+    which = f" ({', '.join(about)})" if about else ""
+    return f"ALARM {safe_line(str(fields['name']))}: {safe_line(meaning)}{which}"
 
 
 def _record(kind: str, number: str, fields: dict[str, Any]) -> str:
