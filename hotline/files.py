@@ -22,7 +22,8 @@ def named(path: Path, load: Callable[[], ResultT]) -> ResultT:
         if str(path) in str(error):
             raise
         if isinstance(error, RemoteError):
-            raise type(error)(error.reason, f"{path}: {error}") from error
+            detail = str(error).removeprefix(error.reason).removeprefix(": ")
+            raise type(error)(error.reason, f"{path}: {detail}") from error
         raise type(error)(f"{path}: {error}") from error
 
 

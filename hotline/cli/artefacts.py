@@ -19,8 +19,8 @@ from hotline.cli.output import line
 from hotline.crypto.fingerprint import digits, qr_text, words
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.vault import is_sealed, open_secret
-from hotline.errors import HotlineError, KeyFileError, RemoteError
-from hotline.files import make_folder, read_public, read_secret, write_new
+from hotline.errors import KeyFileError
+from hotline.files import make_folder, named, read_public, read_secret, write_new
 
 PASSPHRASE_MIN = 12
 """Characters of a new passphrase at least."""
@@ -83,17 +83,8 @@ def now_ms() -> int:
 ResultT = TypeVar("ResultT")
 
 
-def naming(path: Path, load: Callable[[], ResultT]) -> ResultT:
-    """What `load` gives; an error that does not name the file is told with its name."""
-    try:
-        return load()
-    except HotlineError as error:
-        if str(path) in str(error):
-            raise
-        if isinstance(error, RemoteError):
-            detail = str(error).removeprefix(error.reason).removeprefix(": ")
-            raise type(error)(error.reason, f"{path}: {detail}") from error
-        raise type(error)(f"{path}: {error}") from error
+naming = named
+"""For commands: what is loaded from a file is told with its name."""
 
 
 def can_ask() -> bool:

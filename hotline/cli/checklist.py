@@ -125,7 +125,7 @@ def run(name: str, answers: tuple[str, ...], socket: str | None, as_json: bool) 
     given = [_answer(text) for text in answers]
     if given and len(given) != len(content.step):
         raise ConfigError(
-            f"{name} has {len(content.step)} steps, {len(given)} answers were given; nothing was recorded"
+            f"{name} has {len(content.step)} steps, and the answers given are {len(given)}; nothing was recorded"
         )
     done: list[tuple[str, str]] = given
     ended = False

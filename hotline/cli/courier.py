@@ -123,7 +123,12 @@ def show(file: Path, charter: Path | None, as_json: bool) -> None:
     Exit 4 if it is no bundle, or not one of a terminal of the charter.
     """
     data = _read(file)
-    bundle = naming(file, partial(read_bundle, data))
+    try:
+        bundle = naming(file, partial(read_bundle, data))
+    except Malformed as error:
+        if error.reason != "unreadable":
+            raise
+        raise Malformed(error.reason, f"{file}: no courier bundle, or a damaged one") from error
     note, ends = "", ["", ""]
     if charter is not None:
         loaded = load_charter(read_public(charter))

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+import click
+
 from hotline.cli.quoted import print_folded, print_quoted
 from hotline.errors import TextError
 from hotline.phrasebook import PhraseEntry, fill, phrase
@@ -62,6 +64,22 @@ def filling(given: str) -> tuple[str, str]:
     if not equals:
         raise TextError(f"not a fill: {given[:60]!r}; write NAME=VALUE")
     return name, value
+
+
+def check_named(text: str, fields: Iterable[Typed]) -> None:
+    """Nobody has to mean `{plcae}`: what a text with fields names beside them is told, and what a text without names.
+
+    Raises TextError for the one; for the other, which may be meant as it stands, there is a word on stderr.
+    """
+    given = {field.name for field in fields}
+    lacking = [name for name in _PLACEHOLDER.findall(text) if name not in given]
+    if lacking and given:
+        there = ", ".join(f"{{{name}}}" for name in sorted(given))
+        raise TextError(
+            f"the text names {{{lacking[0]}}}, and no --field has that name; there are: {there}; nothing was queued"
+        )
+    if lacking:
+        click.echo(f"note: {{{lacking[0]}}} stands in the text as it is: no --field has that name", err=True)
 
 
 def said_fields(

@@ -14,7 +14,7 @@ import click
 from hotline.civil import iso_utc
 from hotline.cli.addressed import Addressed, addressed_options
 from hotline.cli.exits import Exit, leave, need_accepted
-from hotline.cli.fieldview import said_fields
+from hotline.cli.fieldview import check_named, said_fields
 from hotline.cli.follow import STAGES, follow, print_stages
 from hotline.cli.groups import Said
 from hotline.cli.output import (
@@ -226,6 +226,7 @@ def send(
     if entry is None:
         from hotline.cli.addresses import warn_of_departure  # reads configuration, which no other word here needs
 
+        check_named(body, typed_fields)
         warn_of_departure(body, lang, office)
     request = operator_pb2.SubmitRequest(
         exercise=exercise,

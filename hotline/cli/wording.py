@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from hotline.cli.fieldview import filling, said_fields
+from hotline.cli.fieldview import check_named, filling, said_fields
 from hotline.cli.output import duration_ms
 from hotline.cli.textinput import direction_of, read_text
 from hotline.errors import TextError
@@ -64,6 +64,8 @@ class Wording:
         """A new draft. Raises TextError."""
         language = self.lang or "en"
         text, fields, named = self._said(language)
+        if named is None:
+            check_named(text, fields)
         return operator_pb2.SubmitRequest(
             precedence=_level(self.precedence or "routine"),
             language=language,
@@ -88,6 +90,8 @@ class Wording:
         else:
             text, fields, named = self._said(language)
             fields = _updated(old, fields)
+        if named is None:
+            check_named(text, fields)
         return operator_pb2.SubmitRequest(
             precedence=_level(self.precedence) if self.precedence else old.precedence,
             language=language,

@@ -16,6 +16,7 @@ from hotline.config import load_endpoint_config
 from hotline.drill.rehearsal import rehearse
 from hotline.errors import ConfigError, KeyFileError
 from hotline.materials import load_materials
+from hotline.protocol.bundle import MAGIC
 from tests.hotline.cli.conftest import Ran, Run, sign
 
 NEW = ("charter", "new", "--release-policy", "one")
@@ -418,8 +419,16 @@ def test_what_is_no_bundle_is_told_by_its_name(tmp_path: Path, run: Run) -> None
     assert (done.code, "letter.txt: not a courier bundle" in done.err) == (4, True), done.err
 
 
+def test_a_bundle_that_is_cut_off_is_told_in_words(tmp_path: Path, run: Run) -> None:
+    """The name of a message of the wire code was all that was said of it."""
+    (tmp_path / "cut.bundle").write_bytes(MAGIC + b"\x0a\xff\x7f")
+    done = run("courier", "show", tmp_path / "cut.bundle")
+    assert done.code == 4
+    assert "cut.bundle: no courier bundle, or a damaged one" in done.err
+
+
 def test_a_secret_file_in_the_place_of_a_card_is_told_to_be_another(table: Path, run: Run) -> None:
-    """ "No signatures" told nobody that the file was the wrong one."""
+    """That it has no signatures told nobody that the file was the wrong one."""
     key = ("--identity", table / "ALPHA.identity.key", "--passphrase-file", table / "word")
     refused = run("charter", "offer", *key, "--terminal", table / "ALPHA.main.terminal.key", "--out", table / "x")
     assert refused.code == 4

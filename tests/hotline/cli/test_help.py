@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import click
 import pytest
 
 from hotline.cli.main import cli
+from hotline.cli.wording import Wording
+from hotline.errors import TextError
+from hotline.wire.v1 import content_pb2
 from relay.cli import cli as relay_cli
 from tests.hotline.cli.conftest import Run
 
@@ -89,3 +94,28 @@ def test_what_is_no_socket_is_said_to_be_none(run: Run) -> None:
     refused = run("status", "--socket", __file__)
     assert refused.code == 1
     assert "no socket; name that of the endpoint daemon with --socket or HOTLINE_SOCKET" in refused.err
+
+
+@pytest.mark.parametrize("words", [("send",), ("draft", "new")])
+def test_a_name_that_no_field_has_is_not_said_by_mistake(run: Run, words: tuple[str, ...]) -> None:
+    """A FLASH went out that begins at `{tme}`, for one letter."""
+    refused = run(*words, "It begins at {tme}.", "--field", "time=2026-11-25T10:00Z")
+    assert refused.code == 1
+    assert "the text names {tme}, and no --field has that name; there are: {time}; nothing was queued" in refused.err
+    absent = run(*words, "It begins at {time}.", "--socket", "/nonexistent/operator.sock")
+    assert "note: {time} stands in the text as it is: no --field has that name\n" in absent.err
+    plain = run(*words, "It begins {at noon}.", "--socket", "/nonexistent/operator.sock")
+    assert "note" not in plain.err
+    named = run(*words, "It begins at {time}.", "--field", "time=2026-11-25T10:00Z", "--socket", "/nonexistent/a.sock")
+    assert ("note" in named.err, "names" in named.err) == (False, False)
+
+
+def test_an_edit_knows_the_fields_that_the_draft_has() -> None:
+    """What was said of the first wording would be forgotten in the second."""
+    field = content_pb2.Field(name="time", kind=content_pb2.FIELD_KIND_TIME, value="2026-11-25T10:00Z")
+    old = content_pb2.Statement(text="At {time}.", language="en", field=[field])
+    nothing: dict[str, Any] = dict.fromkeys(("precedence", "lang", "direction", "file", "valid_for", "phrase"))
+    edit = partial(Wording, **nothing, fills=(), fields=())
+    assert edit(text="From {time} on.").instead_of(old, plain=False).text == "From {time} on."
+    with pytest.raises(TextError, match="the text names"):
+        edit(text="From {tme} on.").instead_of(old, plain=False)
