@@ -189,6 +189,7 @@ class Beats:
         if answered is None:
             path.beat_soon(now)  # it does not know that we hear it: answer at once
             return
+        ctx.session.is_live(header.epoch)
         if path.apply(PathInput.HEARD, now):
             self.path_changed(path, now)
             path.beat_soon(now)

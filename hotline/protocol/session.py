@@ -19,6 +19,7 @@ from hotline.limits import EPOCHS_KEPT_MAX, KEY_REQUEST_INTERVAL
 from hotline.machine import Change, Delete, Entropy, Instant, Plane, Put
 from hotline.protocol import nonpapers
 from hotline.protocol.courierkeys import CourierKeys
+from hotline.protocol.lately import remember
 from hotline.protocol.openers import Openers
 from hotline.protocol.prekeys import OwnPrekey, OwnPrekeys, PeerPrekey, read_peer_prekey, tag
 from hotline.protocol.statements import Ends, sign_content, verify_content
@@ -104,6 +105,10 @@ class Session:
         self._receiving: OrderedDict[bytes, ReceivingEpoch] = OrderedDict()
         self._saved_openers: dict[bytes, Row] = {}
         self._openers = Openers(self._in)
+        self._live = b""
+        """The epoch of the last fresh heartbeat: what a relay kept of older ones does not push it out."""
+        self._left: dict[bytes, None] = {}
+        """Epochs that had to go in this run: whoever brings one back has kept its opener."""
         self.newest_peer_epochs: dict[Plane, bytes] = {}
         self._asked_at: int | None = None
         self._obeyed_at: int | None = None
@@ -228,7 +233,7 @@ class Session:
 
     def _begun_by(self, epoch_id: bytes, prekey_tag: bytes, opener: bytes, path: str, now: Instant) -> ReceivingEpoch:
         """The epoch that an opener begins, of whichever plane. Raises NotOpened."""
-        if not opener:
+        if not opener or epoch_id in self._left:
             raise NotOpened("unknown-epoch")
         candidates = self._prekeys.with_tag(prekey_tag)
         if self._courier is not None:
@@ -298,11 +303,16 @@ class Session:
         changes: list[Change] = [Put("peer_epoch", row)]
         self._remember(epoch)
         while len(self._saved_openers) > EPOCHS_KEPT_MAX:
-            oldest = next(iter(self._saved_openers))
+            oldest = next(one for one in self._saved_openers if one != self._live)
             del self._saved_openers[oldest]
+            remember(self._left, oldest, None)
             self._receiving.pop(oldest, None)
             changes.append(Delete("peer_epoch", {"epoch": oldest}))
         return changes
+
+    def is_live(self, epoch: bytes) -> None:
+        """The peer has sealed a heartbeat in it that answers one of ours."""
+        self._live = epoch
 
     def _remember(self, epoch: ReceivingEpoch) -> None:
         if epoch.epoch_id not in self._receiving:

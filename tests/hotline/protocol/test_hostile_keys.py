@@ -9,7 +9,7 @@ import pytest
 
 from hotline.crypto.epochs import OPENER_SIZE, PREKEY_TAG_SIZE, ReceivingEpoch
 from hotline.crypto.sealing import KemKey
-from hotline.limits import LOOK_AHEAD_INTERVAL, OPENERS_TRIED_MAX
+from hotline.limits import EPOCHS_KEPT_MAX, LOOK_AHEAD_INTERVAL, OPENERS_TRIED_MAX
 from hotline.machine import Output, Plane
 from hotline.protocol.bundle import encode_bundle
 from hotline.protocol.paths import PathState
@@ -158,3 +158,25 @@ def test_a_relay_that_makes_up_openers_holds_nobody_up(pair: Pair, monkeypatch: 
     assert len(tried) < 7 * OPENERS_TRIED_MAX
     paths = pair.alpha.endpoint.context.paths
     assert {path.state for path in paths.values()} == {PathState.UP}
+
+
+def test_openers_that_a_relay_has_kept_bring_no_epoch_back(pair: Pair) -> None:
+    """It would push out the one in use, and have an entry made for each, for ever (docs/protocol.md 7.8)."""
+    # docs/protocol.md 7.8, 7.11
+    session = pair.alpha.endpoint.context.session
+    for _ in range(2 * EPOCHS_KEPT_MAX):  # a number too far ahead has the peer asked for another epoch
+        epoch = session._sending[Plane.REAL].epoch_id
+        pair.bravo.hear("relay-2", envelope_frame(Header(0, 2, 1, epoch, 2**31).encode() + bytes(80)))
+        pair.run(1_500)
+    kept = {one[6:18]: one for who, _, one in pair.sent if who == "ALPHA" and one[1] & 0x01}
+    assert len(kept) > EPOCHS_KEPT_MAX + 4
+    pair.run(5_000)
+    pair.bravo.restart()
+    pair.run(5_000)
+    begun = pair.bravo.kinds().count("key.epoch.opened")
+    for _ in range(50):
+        pair.bravo.hear("relay-2", *(envelope_frame(one) for one in kept.values()))
+        pair.alpha.submit("now", FLASH)
+        pair.run(10)
+    assert pair.bravo.shown() == list(range(1, 51)), "the epoch in use has stayed"
+    assert pair.bravo.kinds().count("key.epoch.opened") - begun <= len(kept), "each once in a run"
