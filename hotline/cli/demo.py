@@ -329,7 +329,7 @@ def _shown(folder: Path, *, stay: bool, keep: bool, as_json: bool) -> str:
         for number, (name, check) in enumerate(show.steps(), 1):
             if failed := _one(number, name, check, as_json=as_json):
                 return failed
-        _end(show, time.monotonic() - started, as_json=as_json)
+        _end(show, time.monotonic() - started, as_json=as_json, stays=stay)
         if stay:
             _stay(show)
     return ""
@@ -352,7 +352,7 @@ def _one(number: int, name: str, check: Callable[[], str], *, as_json: bool) -> 
     return failed
 
 
-def _end(show: Demo, seconds: float, *, as_json: bool) -> None:
+def _end(show: Demo, seconds: float, *, as_json: bool, stays: bool) -> None:
     if as_json:
         return
     line()
@@ -360,9 +360,8 @@ def _end(show: Demo, seconds: float, *, as_json: bool) -> None:
     for name, word, relayed, delivered, read in show.times:
         line(f"{name:14}{word:12}{relayed:>9}{delivered:>11}{read:>9}")
     line()
-    line(
-        f"All {len(show.steps())} steps hold ({seconds:.1f} s). Next: hotline demo --stay, then talk to both capitals."
-    )
+    then = "" if stays else " Next: hotline demo --stay, then talk to both capitals."
+    line(f"All {len(show.steps())} steps hold ({seconds:.1f} s).{then}")
 
 
 def _stay(show: Demo) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -84,7 +85,18 @@ def show(path: Path, origin: bool, as_json: bool) -> None:
     for name, value in _flat("", values):
         source = next((text for key, text in sources if name == key or name.startswith(f"{key}.")), "default")
         suffix = f"   ({source})" if origin else ""
-        line(f"{name} = {safe_line(str(value))}{suffix}")
+        line(f"{name} = {safe_line(_written(value))}{suffix}")
+
+
+def _written(value: object) -> str:
+    """A value as a configuration file has it."""
+    if value is None:
+        return "(not set)"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name} = {_written(inside)}' for name, inside in value.items())}}}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _flat(prefix: str, values: dict[str, object]) -> list[tuple[str, object]]:
