@@ -13,10 +13,13 @@ from hotline.cli.drillrun import run
 from hotline.cli.exits import Exit, leave
 from hotline.cli.groups import Commands
 from hotline.cli.output import line, print_json
+from hotline.errors import ConfigError
+from hotline.files import make_folder
 from hotline.safetext import safe_line
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
 _TITLE_WIDTH: Final = 28
+JOURNAL: Final = "journal.jsonl"
 
 
 @click.group(cls=Commands)
@@ -121,6 +124,17 @@ def new(name: str, model: str) -> None:
     line(f"{path}: written; change it, then: hotline drill run {path} --dry-run")
 
 
+def journal_of(named: Path) -> Path:
+    """The journal of a run: a file, that in a folder, or that of the only run in it. Raises ConfigError."""
+    if not named.is_dir() or (named / JOURNAL).exists():
+        return named / JOURNAL if named.is_dir() else named
+    inside = sorted(named.glob(f"*/{JOURNAL}"))
+    if len(inside) != 1:
+        there = f"; name one of its runs: {', '.join(one.parent.name for one in inside)}" if inside else ""
+        raise ConfigError(f"{named}: no {JOURNAL} in this folder{there}")
+    return inside[0]
+
+
 @drill.command()
 @click.argument("source", type=click.Path(path_type=Path), metavar="JOURNAL")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html and report.json [default: beside]")
@@ -137,10 +151,10 @@ def report(source: Path, out: Path | None, as_json: bool) -> None:
     """
     from hotline.drill.results import exit_of, judge_journal, write_report
 
-    journal = source / "journal.jsonl" if source.is_dir() else source
+    journal = journal_of(source)
     judged = judge_journal(journal)
     folder = out or journal.parent
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_report(judged, folder)
     _print_judged(judged, folder, as_json=as_json)
     leave(Exit(exit_of(judged)))
@@ -161,7 +175,7 @@ def _print_judged(judged: Any, folder: Path, *, as_json: bool) -> None:
 @click.argument("second", type=click.Path(path_type=Path), metavar="B")
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the comparison as one HTML file.")
 def compare(first: Path, second: Path, out: Path | None) -> None:
-    """Two runs side by side: promises and measures. A and B are folders of runs, or journals.
+    """Two runs side by side: promises and measures. A and B are folders with a run, or journals.
 
     \b
     Examples:
@@ -172,7 +186,7 @@ def compare(first: Path, second: Path, out: Path | None) -> None:
     from hotline.drill.results import judge_journal
     from hotline.files import write_new
 
-    one, other = (judge_journal(path / "journal.jsonl" if path.is_dir() else path) for path in (first, second))
+    one, other = (judge_journal(journal_of(path)) for path in (first, second))
     line(comparison_text(one, other))
     if out is not None:
         write_new(out, comparison_page(one, other).encode(), 0o644)
