@@ -83,8 +83,8 @@ def _relays(config: EndpointConfig) -> Finding:
         try:
             with socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS):
                 pass
-        except (OSError, OverflowError) as error:  # a port beyond 65535, which a card of an earlier version may name
-            unreachable.append(f"{relay.name} {address} ({getattr(error, 'strerror', None) or error})")
+        except OSError as error:
+            unreachable.append(f"{relay.name} {address} ({error.strerror or error})")
     left = len(charter.relays) - len(unreachable)
     if unreachable:
         result = "FAIL" if left == 0 else "WARN"

@@ -6,12 +6,10 @@ import contextlib
 import errno
 import socket
 import sqlite3
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hotline.charter.model import load_charter
 from hotline.drill.rehearsal import rehearse
 from hotline.runtime.store import SCHEMA_VERSION
 from tests.hotline.cli.conftest import Run
@@ -75,18 +73,6 @@ def test_a_folder_that_cannot_be_written_is_told_in_words(
     assert f"FAIL  disk       {site.terminals[0].folder}: cannot be written (Permission denied)\n" in said
     assert "make it a folder of the daemon's user" in said
     assert "3 failures, 1 warning\n" in said
-
-
-def test_a_port_that_no_relay_can_have_is_one_finding(run: Run, tmp_path: Path) -> None:
-    """A card of an earlier version may name one: the doctor fell ill of it."""
-    site = rehearse(tmp_path / "site", [("relay-1", "127.0.0.1:1")], sockets=tmp_path)
-    charter = load_charter(site.charter.read_bytes())
-    beyond = replace(charter, relays=(replace(charter.relays[0], address="127.0.0.1:99999"),))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hotline.cli.doctor._charter", lambda _: beyond)
-        said = run("doctor", "--config", site.terminals[0].config)
-    assert said.code == 1
-    assert "FAIL  relays     unreachable: relay-1 127.0.0.1:99999" in said.out
 
 
 def test_a_relay_that_the_charter_does_not_know_is_told(run: Run, tmp_path: Path) -> None:
