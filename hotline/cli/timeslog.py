@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import click
@@ -42,7 +42,12 @@ class Times(NamedTuple):
     official: int
 
 
-_TITLES: Final = ("APPROVED", "TRANSMIT", "RECEIVED", "SIGHT", "SHOWN", "ROUGH", "OFFICIAL")
+_TITLES: Final = (
+    ("", "", "", "APPRO-", "TRANS-", "RE-", "SIGHT", "SHOWN", "ROUGH", "OFFI-"),
+    ("DATE-TIME GROUP", "WAY", "NO", "VED", "MITTED", "CEIVED", "", "", "", "CIAL"),
+)
+"""Over two lines, so that a row has room in the narrowest window: where one broke, a time stood in another column."""
+_WIDTHS: Final = (15, 3, 4, 7, 7, 7, 7, 7, 7, 7)
 
 
 def times(view: View) -> Times:
@@ -138,11 +143,18 @@ def print_log(views: list[View]) -> None:
     if not views:
         line("nothing was said")
         return
-    line(f"{'DATE-TIME GROUP':17}{'WAY':5}{'NO':6}{''.join(f'{title:10}' for title in _TITLES)}".rstrip())
+    for titles in _TITLES:
+        _print_row(titles)
     for view in views:
         group, way = safe_line(view.date_time_group, 16), "out" if view.sent else "in"
-        cells = "".join(f"{date_time_group(at)[:7] if at else '-':10}" for at in times(view))
-        line(f"{group:17}{way:5}{view.serial:04d}  {cells}{', '.join(_remarks(view))}".rstrip())
+        cells = (date_time_group(at)[:7] if at else "-" for at in times(view))
+        _print_row((group, way, f"{view.serial:04d}", *cells))
+        if remarks := ", ".join(_remarks(view)):
+            line(f"{'':8}{remarks}")
+
+
+def _print_row(cells: Sequence[str]) -> None:
+    line(" ".join(f"{cell:{width}}" for cell, width in zip(cells, _WIDTHS, strict=True)).rstrip())
 
 
 def _remarks(view: View) -> Iterator[str]:

@@ -193,12 +193,22 @@ def test_what_must_not_be_taken_for_said_is_marked(
     assert capsys.readouterr().out.splitlines()[-1].endswith(words)
 
 
+def test_a_row_has_room_in_the_narrowest_window(capsys: pytest.CaptureFixture[str]) -> None:
+    """A row was broken wherever a window ended, and not where its titles were: a time stood under another one's."""
+    print_log([view(serial=9_999, date_time_group="270335Z NOV 26", sent=True, received_ms=NOW, shown_ms=NOW)])
+    *titles, row = capsys.readouterr().out.splitlines()
+    assert max(map(len, (*titles, row))) <= 80
+    ends = [title.rstrip().rfind(" ") + 1 for title in titles]
+    assert ends == [row.rfind(" ") + 1] * 2, "the last column begins at one place"
+    assert titles[0].index("SHOWN") == [at for at in range(len(row)) if row.startswith("Z", at)][-1] - 6
+
+
 def test_foreign_words_cannot_touch_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
     """A date-time group is what the peer wrote."""
     print_log([view(date_time_group="\x1b[2J\n18", received_ms=NOW)])
     shown = capsys.readouterr().out
     assert "\x1b" not in shown
-    assert len(shown.splitlines()) == 2
+    assert len(shown.splitlines()) == 3, "the titles, and one row"
 
 
 def test_what_was_destroyed_has_the_times_that_are_left() -> None:
