@@ -312,7 +312,7 @@ class Session:
 
     def is_live(self, epoch: bytes) -> None:
         """The peer has sealed a heartbeat in it that answers one of ours."""
-        self._live = epoch
+        self._live = self.newest_peer_epochs[self._receiving[epoch].plane] = epoch
 
     def _remember(self, epoch: ReceivingEpoch) -> None:
         if epoch.epoch_id not in self._receiving:

@@ -13,7 +13,7 @@ from hotline.limits import EPOCHS_KEPT_MAX, LOOK_AHEAD_INTERVAL, OPENERS_TRIED_M
 from hotline.machine import Output, Plane
 from hotline.protocol.bundle import encode_bundle
 from hotline.protocol.paths import PathState
-from hotline.protocol.prekeys import COURIER_LABEL, LABEL
+from hotline.protocol.prekeys import COURIER_LABEL, LABEL, tag
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.envelope import FLAG_CLEAR, FLAG_OPENER, FLAG_TRANSIENT, Header
 from hotline.wire.inner import ContentType, encode_inner
@@ -178,5 +178,8 @@ def test_openers_that_a_relay_has_kept_bring_no_epoch_back(pair: Pair) -> None:
         pair.bravo.hear("relay-2", *(envelope_frame(one) for one in kept.values()))
         pair.alpha.submit("now", FLASH)
         pair.run(10)
+    assert pair.bravo.endpoint.context.session.opened_epoch(0) == tag(session._sending[Plane.REAL].epoch_id), (
+        "and named"
+    )
     assert pair.bravo.shown() == list(range(1, 51)), "the epoch in use has stayed"
     assert pair.bravo.kinds().count("key.epoch.opened") - begun <= len(kept), "each once in a run"
