@@ -11,7 +11,7 @@ from hotline.protocol.composing import check_authority, check_room, code_of
 from hotline.protocol.context import Context
 from hotline.protocol.events import Translate
 from hotline.protocol.language import GRADES, TRANSLATOR_MAX, grade_word, link_row, original_is_senders, translated
-from hotline.protocol.neutral import NON_PAPER, SPOKEN
+from hotline.protocol.neutral import NON_PAPER, SPOKEN, kind_of
 from hotline.protocol.sending import Sending
 from hotline.protocol.statements import check_language, check_text, decode_statement
 from hotline.protocol.tables import Saved
@@ -83,7 +83,7 @@ class Translations:
             raise TextError(f"#{event.serial} is a translation itself: translate its original, #{serial}; {_NOTHING}")
         if original.kind == NON_PAPER:
             raise TextError(f"#{event.serial} was said without prejudice, a translation would be of record: {_NOTHING}")
-        if original.kind not in SPOKEN:
+        if kind_of(original) not in SPOKEN:
             raise TextError(f"#{event.serial} says nothing that could be translated: {_NOTHING}")
         if event.grade not in GRADES or original_is_senders(event.grade) != event.sent:
             raise TextError(

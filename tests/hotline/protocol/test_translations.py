@@ -12,7 +12,8 @@ from hotline.ledger.record import commitment, parse_leaf
 from hotline.machine import Plane, Reply, RequestId
 from hotline.protocol.events import SendTest, Translate
 from hotline.protocol.statements import decode_statement
-from hotline.wire.codec import decode, encode
+from hotline.wire.codec import decode, encode, envelope_frame
+from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
 from .pair import CHARTER, FLASH, ROUTINE, Pair, Party, durable, losing
@@ -245,3 +246,14 @@ def test_a_tie_to_nothing_is_refused(grade: content_pb2.TranslationGrade.ValueTy
     statement.ClearField("translation")
     with pytest.raises(Malformed, match="translation"):
         decode_statement(encode(statement))
+
+
+def test_what_is_called_a_test_and_is_none_can_be_translated(pair: Pair) -> None:
+    """It is an ordinary statement to its receiver, who may not read its language (docs/protocol.md 8.5, 21.3)."""
+    session = pair.alpha.endpoint.context.session
+    said = held(pair.bravo, 1)
+    said.serial, said.precedence, said.kind, said.drafter = 2, ROUTINE, content_pb2.STATEMENT_KIND_TEST, "channel-test"
+    inner = session.sign(ContentType.STATEMENT, Plane.REAL, encode(said))
+    pair.bravo.hear("relay-1", envelope_frame(session.seal(Plane.REAL, inner, transient=False)))
+    assert pair.bravo.read(2).ok
+    assert translate(pair.bravo, 2).code == "kept"
