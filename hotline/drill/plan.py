@@ -99,6 +99,8 @@ class Sabotage(Settings):
 
     weakness: str = Field(min_length=1, max_length=40)
     breaks: list[str] = Field(min_length=1)
+    hinders: list[str] = Field(default_factory=list)
+    """Labels of injects that cannot be brought about under it."""
 
 
 class Plan(Settings):
@@ -209,6 +211,9 @@ def _contradictions(plan: Plan) -> Iterator[str]:
         for broken in sabotage.breaks:
             if broken not in kinds:
                 yield f"sabotage.{number}.breaks: the drill does not promise {broken!r}"
+        for label in sabotage.hinders:
+            if label not in names:
+                yield f"sabotage.{number}.hinders: there is no inject {label!r}"
     for number, flow in enumerate(plan.traffic):
         if flow.until <= flow.start:
             yield f"traffic.{number}.until: is not after its start"

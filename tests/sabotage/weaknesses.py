@@ -118,7 +118,7 @@ def no_ratchet() -> None:
     """Nobody remembers how large the ledger was, and what others say of it is not heard."""
     Ratchet.load = lambda self, log: None  # type: ignore[method-assign]
     OwnLog.seen = lambda self, note, now: None  # type: ignore[method-assign]
-    Answers.skip_to = lambda self, plane, serial, now: None  # type: ignore[method-assign]
+    Answers.skip_to = lambda self, plane, serial, now, *, hearsay=False: True  # type: ignore[method-assign]
 
 
 def waits_for_witnesses() -> None:
@@ -140,14 +140,14 @@ def one_plane() -> None:
 
 def one_is_enough() -> None:
     """What is said needs nobody's signature at the terminal that says it, whatever the charter says."""
-    sending.check_authority = lambda *asked: None  # type: ignore[attr-defined]
+    sending.check_authority = lambda *asked, **known: None  # type: ignore[attr-defined]
     drafts.judge = lambda *asked: ""  # type: ignore[attr-defined]
 
 
 def no_precedence() -> None:
     """First come, first served."""
 
-    def in_line(self: Outbox, window_messages: int, window_bytes: int) -> Any:
+    def in_line(self: Outbox, window_messages: int, window_bytes: int, since: int) -> Any:
         self._waiting.sort(key=lambda entry: entry[1])
         while self._waiting:
             item = self.pending.get(self._waiting[0][1])
@@ -277,7 +277,7 @@ def deaf_to_answers() -> None:
 
 def courier_without_receipts() -> None:
     """A bundle brings statements and says nothing of those that have come."""
-    Receiving.courier_receipts = lambda self, plane, now: iter(())  # type: ignore[method-assign]
+    Receiving.courier_receipts = lambda self, plane, ladder, now: iter(())  # type: ignore[method-assign]
 
 
 WEAKNESSES: dict[str, Callable[[], None]] = {

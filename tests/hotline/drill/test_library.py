@@ -142,16 +142,39 @@ def _assigned(function: ast.FunctionDef) -> Iterator[ast.Attribute]:
             yield from (target for target in node.targets if isinstance(target, ast.Attribute))
 
 
+def _places() -> Iterator[tuple[str, Any, str]]:
+    """Weakness, holder and name of each thing of the program that it puts something else in the place of."""
+    made = [node for node in ast.parse(inspect.getsource(weaknesses)).body if isinstance(node, ast.FunctionDef)]
+    for function in made:
+        for target in _assigned(function):
+            # A name of the function's own cannot be missing.
+            if ast.unparse(target.value).partition(".")[0] in vars(weaknesses):
+                yield function.name, eval(ast.unparse(target.value), vars(weaknesses)), target.attr
+
+
 def test_a_weakness_takes_the_place_of_something() -> None:
     """What was moved would be left as it is, and a drill that stays green would say that it finds nothing."""
-    made = [node for node in ast.parse(inspect.getsource(weaknesses)).body if isinstance(node, ast.FunctionDef)]
-    found = [(function.name, target) for function in made for target in _assigned(function)]
+    found = list(_places())
     assert len(found) >= len(WEAKNESSES)
-    for name, target in found:
-        whose = vars(weaknesses).get(ast.unparse(target.value).partition(".")[0])
-        if whose is not None:  # else a name of the function's own, which cannot be missing
-            holder = eval(ast.unparse(target.value), vars(weaknesses))
-            assert hasattr(holder, target.attr), f"{name}: there is no {ast.unparse(target)}"
+    for name, holder, attribute in found:
+        assert hasattr(holder, attribute), f"{name}: there is no {attribute} in {holder}"
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _, _ in _places()}))
+def test_a_weakness_takes_what_its_place_is_called_with(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The daemon would end by a TypeError, and a drill would turn red for that, or come to nothing."""
+    places = [(holder, attribute) for weakness, holder, attribute in _places() if weakness == name]
+    before = [vars(holder).get(attribute) or getattr(holder, attribute) for holder, attribute in places]
+    for (holder, attribute), true in zip(places, before, strict=True):
+        monkeypatch.setattr(holder, attribute, true)  # put back afterwards
+    getattr(weaknesses, name)()
+    for (holder, attribute), true in zip(places, before, strict=True):
+        weak = getattr(holder, attribute)
+        if inspect.isfunction(true) and inspect.isfunction(weak):
+            taken = inspect.signature(true).parameters.values()
+            words = {one.name: None for one in taken if one.kind is one.KEYWORD_ONLY}
+            plain = [one for one in taken if one.kind is one.POSITIONAL_OR_KEYWORD]
+            inspect.signature(weak).bind(*plain, **words)
 
 
 # --- the document -----------------------------------------------------------------------------------------------------

@@ -147,6 +147,11 @@ def test_what_is_no_value_of_its_key_is_refused(tmp_path: Path, old: str, new: s
             '[[sabotage]]\nweakness = "w"\nbreaks = ["silence"]\n\n[[promise]]\npromise = "noticed"',
             "sabotage.0.breaks: the drill does not promise 'silence'",
         ),
+        (
+            '[[promise]]\npromise = "noticed"',
+            '[[sabotage]]\nweakness = "w"\nbreaks = ["noticed"]\nhinders = ["d"]\n\n[[promise]]\npromise = "noticed"',
+            "sabotage.0.hinders: there is no inject 'd'",
+        ),
     ],
 )
 def test_contradictions_are_found(tmp_path: Path, old: str, new: str, said: str) -> None:
