@@ -169,8 +169,8 @@ def _silent_expiry(
 _true_fact = Sending.fact
 
 
-def _keeps_the_row(self: Answers, plane: Any, serial: int, statement: bytes, now: Any) -> bool:
-    done = _true_deliver(self, plane, serial, statement, now)
+def _keeps_the_row(self: Answers, plane: Any, named: Any, at: int, now: Any) -> bool:
+    done = _true_deliver(self, plane, named, at, now)
     changes = self._ctx.out.changes
     changes[:] = [change for change in changes if change.table != "outbox" or not hasattr(change, "match")]
     return done
@@ -236,7 +236,7 @@ def _replaces(self: Translations, event: Any, tie: Any, now: Instant) -> None:
 _true_keep = Translations._keep
 
 
-def _keeps_plainly(ctx: Context, name: object, content: bytes) -> bytes:
+def _keeps_plainly(ctx: Context, name: object, content: bytes, *, quiet: bool) -> bytes:
     return content
 
 
