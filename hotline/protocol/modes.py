@@ -79,8 +79,11 @@ def on_record(ctx: Context, event: Submit) -> content_pb2.Statement:
     return statement
 
 
-def keep(ctx: Context, name: Name, content: bytes) -> bytes:
-    """What the table of statements holds of a non-paper. Its key is kept beside it until it is destroyed."""
+def keep(ctx: Context, name: Name, content: bytes, *, quiet: bool) -> bytes:
+    """What the table of statements holds of it. The key of a non-paper is kept beside it until it is destroyed."""
+    ctx.history.says(name, quiet=quiet)
+    if not quiet:
+        return content
     for old in ctx.nonpapers.make_room(name.way):
         destroy(ctx, old)
     stored, row = ctx.nonpapers.seal(name, content)

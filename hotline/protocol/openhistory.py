@@ -17,6 +17,8 @@ class OpenHistory:
         self._nonpapers = nonpapers
         self.lately: dict[tuple[Plane, int, str], None] = {}
         """Stages that people were told of, and that may not be committed yet; of all lines."""
+        self._of_record: dict[Name, None] = {}
+        """What this run has said or taken, and not without prejudice: most is told of that, and no store is asked."""
         self.sent_hash = history.sent_hash
         self.received_hash = history.received_hash
         self.moved_to = history.moved_to
@@ -41,9 +43,16 @@ class OpenHistory:
         # An earlier program may have kept what no envelope holds: nobody has it, and nobody gets it.
         return None if row is None or content is None or len(content) > SAYABLE_MAX else row._replace(content=content)
 
+    def says(self, name: Name, *, quiet: bool) -> None:
+        """From now on this stands under the name; `quiet` if it was said without prejudice."""
+        self._of_record.pop(name, None)
+        if not quiet:
+            remember(self._of_record, name, None)
+
     def is_nonpaper(self, way: str, plane: Plane, serial: int) -> bool:
         """Whether it was said without prejudice, in the step under way or before it, also if its text is gone."""
-        return Name(way, plane, serial) in self._nonpapers or self._history.is_nonpaper(way, plane, serial)
+        name = Name(way, plane, serial)
+        return name not in self._of_record and (name in self._nonpapers or self._history.is_nonpaper(*name))
 
     def mode(self, name: Name) -> str:
         """The word for people."""

@@ -185,12 +185,14 @@ class Receiving:
         ctx, plane, serial = self._ctx, opened.plane, statement.serial
         key: dict[str, str | int] = {"plane": plane.value, "serial": serial}
         content, signature = opened.inner.content, opened.inner.signature
-        if statement.kind == NON_PAPER:
+        quiet = statement.kind == NON_PAPER
+        content = modes.keep(ctx, Name("received", plane, serial), content, quiet=quiet)
+        if quiet:
             # The MAC is not kept: with the pairwise secret it would confirm a guess of what is gone.
-            content, signature = modes.keep(ctx, Name("received", plane, serial), content), b""
+            signature = b""
         row = {**key, "content": content, "signature": signature, "hash": name, "at": now.wall}
         ctx.out.changes.append(Put("received", row))
-        if statement.kind == NON_PAPER:
+        if quiet:
             size = size_class(opened.inner.content)
             ctx.record("nonpaper.recv", plane=plane.value, serial=serial, shown=shown, size=size, path=path)
             return

@@ -209,7 +209,7 @@ class Sending:
         if statement.HasField("corrects"):
             self.corrected(plane, statement, now)
         ctx.copy(plane, item)
-        stored = modes.keep(ctx, Name("sent", plane, item.serial), content) if item.is_nonpaper else content
+        stored = modes.keep(ctx, Name("sent", plane, item.serial), content, quiet=item.is_nonpaper)
         key = {"plane": plane.value, "serial": statement.serial}
         ctx.out.changes += [
             Put("sent", {**key, "content": stored, "signature": item.signature, "hash": item.hash}),

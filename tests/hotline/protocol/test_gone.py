@@ -6,6 +6,8 @@ import pytest
 
 from hotline.machine import Plane, Reply, RequestId
 from hotline.protocol.events import AskChallenge, Submit
+from hotline.protocol.neutral import NON_PAPER
+from hotline.protocol.nonpapers import Name
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
@@ -59,6 +61,31 @@ def test_what_becomes_of_a_non_paper_is_told_as_such_when_its_text_is_gone(pair:
     pair.run(60_000)
     assert pair.alpha.states(serial)[-1] == "delivered"
     assert modes(pair.alpha, "sent", serial) == {"without-prejudice"}
+
+
+def test_the_store_is_not_asked_for_the_mode_of_what_this_run_has_said(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each statement of record would wait for a look into the store at both ends (docs/protocol.md 22.1)."""
+    for party in (pair.alpha, pair.bravo):
+        monkeypatch.setattr(type(party.memory), "is_nonpaper", lambda *_: pytest.fail("the store was asked"))
+    pair.alpha.submit("of record")
+    pair.run(1_000)
+    assert pair.bravo.read(1).ok
+    pair.run(1_000)
+    assert modes(pair.alpha, "sent", 1) | modes(pair.bravo, "received", 1) == {"of-record"}
+    assert pair.alpha.states(1)[-1] == "read"
+
+
+def test_what_takes_the_place_of_a_statement_of_record_is_told_as_what_it_is(pair: Pair) -> None:
+    """After a restore other words may stand under a number of this run (docs/protocol.md 22.1)."""
+    history, name = pair.alpha.endpoint.context.history, Name("sent", Plane.REAL, 1)
+    pair.alpha.submit("of record")
+    history.says(name, quiet=True)
+    pair.alpha.endpoint.context.nonpapers.seal(name, encode(statement(pair.alpha, 1, NON_PAPER, "between us")))
+    assert history.mode(name) == "without-prejudice"
+    history.says(name, quiet=False)
+    assert history.mode(name) == "of-record"
 
 
 def test_a_text_that_is_gone_is_not_said_again(pair: Pair) -> None:
