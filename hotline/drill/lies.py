@@ -158,10 +158,10 @@ class LyingRelay(Relay):
         self.told[how] += 1
         if how != "drop":
             name = hashlib.sha256(envelope).digest()
-            self._sign(stream.link, self._signing, (charter, stream.terminal), name, now, out)
-            if how == "forge-custody":
+            if how == "forge-custody":  # first, for what a terminal knows of already it does not verify
                 self._sign(stream.link, self._stranger, (charter, stream.terminal), name, now, out)
                 self._sign(stream.link, self._signing, (charter, header.recipient), name, now, out)
+            self._sign(stream.link, self._signing, (charter, stream.terminal), name, now, out)
         return True
 
     def _let_follow(self, link: str, data: bytes, now: Instant, out: Output) -> None:
