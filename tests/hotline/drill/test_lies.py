@@ -134,7 +134,7 @@ def test_forged_custody_is_signed_for_what_is_gone() -> None:
     sent, beat = envelope(1), envelope(2, FLAG_TRANSIENT)
     out = say(relay, 10, sent, beat)
     assert passed(out) == [beat]
-    assert [(body.terminal, own) for body, own in custodies(out)] == [(ALPHA, True), (ALPHA, False), (BRAVO, True)]
+    assert [(body.terminal, own) for body, own in custodies(out)] == [(ALPHA, False), (BRAVO, True), (ALPHA, True)]
     assert all(list(body.envelope) == [hashlib.sha256(sent).digest()] for body, _ in custodies(out))
     assert relay.held == 0
 
