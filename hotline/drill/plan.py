@@ -99,8 +99,7 @@ class Sabotage(Settings):
 
     weakness: str = Field(min_length=1, max_length=40)
     breaks: list[str] = Field(min_length=1)
-    hinders: list[str] = Field(default_factory=list)
-    """Labels of injects that cannot be brought about under it."""
+    hinders: list[str] = Field(default_factory=list)  # labels of injects that cannot be brought about under it
 
 
 class Plan(Settings):

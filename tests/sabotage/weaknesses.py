@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from hotline import endpointd
 from hotline.machine import Instant, Plane
 from hotline.protocol import branding, composing, drafts, receiving, sending, statements, travelling
 from hotline.protocol.answers import Answers
@@ -177,9 +178,7 @@ def wall_clock_timers() -> None:
 
     driver.system_clock = one_clock
     driver.Driver.__init__.__defaults__ = (one_clock,)  # type: ignore[misc]
-    import hotline.endpointd
-
-    hotline.endpointd.system_clock = one_clock
+    endpointd.system_clock = one_clock
 
 
 def correction_unmarked() -> None:
