@@ -297,7 +297,12 @@ def _word(error: grpc.RpcError) -> str:
 
 
 def facts_of(view: operator_pb2.StatementView) -> Iterator[tuple[str, int, str]]:
-    """Stage, Unix milliseconds by the terminal's clock, and by whom, of one sent statement."""
+    """Stage, Unix milliseconds by the terminal's clock, and by whom, of one sent statement.
+
+    Another serial comes first: what else became of this one is then told of whatever stands in its place.
+    """
+    if view.state == "renumbered":
+        yield "renumbered", 0, view.reason
     if view.relayed_ms:
         yield "relayed", view.relayed_ms, view.relayed_by
     if view.delivered_ms:

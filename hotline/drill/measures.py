@@ -179,22 +179,25 @@ def _messages(entries: Iterable[Entry]) -> tuple[list[Message], int]:
     have said (a terminal that did not answer may have taken them all the same).
 
     A terminal that has lost its state may give out a serial anew: an id is its last holder's until that is renumbered.
+    A new serial that is learned late was given before the first that is told of it.
     """
     ways: list[_Way] = []
     holders: dict[str, list[_Way]] = {}
     strangers: dict[tuple[str, str], int] = {}
+    entries = list(entries)
+    learned = {_renumbered(one["id"], one["by"])[0]: one for one in entries if _is_renumbering(one) and one.get("late")}
     for entry in entries:
         identifier = str(entry.get("id", ""))
+        if identifier in learned and identifier not in holders:
+            _renumber(holders, learned.pop(identifier))
         held = holders.get(identifier)
         match entry["kind"]:
             case "said":
                 ways.append(_Way(entry))
                 holders.setdefault(identifier, []).append(ways[-1])
-            case "stage" if held and entry["stage"] == "renumbered":
-                way = _holder(held, entry)
-                held.remove(way)
-                way.id, way.serial = _renumbered(identifier, str(entry["by"]))
-                holders.setdefault(way.id, []).append(way)
+            case "stage" if _is_renumbering(entry):
+                if not entry.get("late") or learned.pop(_renumbered(identifier, entry["by"])[0], None) is entry:
+                    _renumber(holders, entry)
             case "stage" if held:
                 _holder(held, entry).stage(entry)
             case "shown" if held:
@@ -203,6 +206,19 @@ def _messages(entries: Iterable[Entry]) -> tuple[list[Message], int]:
                 key = (identifier, str(entry["by"]))
                 strangers[key] = strangers.get(key, 0) + 1
     return [way.message() for way in ways], sum(count - 1 for count in strangers.values())
+
+
+def _is_renumbering(entry: Entry) -> bool:
+    return bool(entry["kind"] == "stage" and entry["stage"] == "renumbered")
+
+
+def _renumber(holders: dict[str, list[_Way]], entry: Entry) -> None:
+    held = holders.get(entry["id"])
+    if held:
+        way = _holder(held, entry)
+        held.remove(way)
+        way.id, way.serial = _renumbered(entry["id"], str(entry["by"]))
+        holders.setdefault(way.id, []).append(way)
 
 
 def _holder(held: Sequence[_Way], entry: Entry) -> _Way:

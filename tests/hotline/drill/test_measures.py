@@ -89,6 +89,23 @@ def test_a_statement_with_another_serial_is_the_same_statement() -> None:
     assert story.report().measures["lost"] == 0
 
 
+def test_another_serial_that_no_event_told_is_learned_afterwards() -> None:
+    """A statement that was said before the desk watched again, after a restore, would be called lost."""
+    story = told()
+    story.say(0, delivered=20)
+    story.serials["ALPHA"] = 0
+    again = story.say(5_000, delivered=None)
+    story.add(5_200, "shown", id="ALPHA/exercise/9", by="BRAVO", repeat=False)
+    learned = ((again, "renumbered", "9"), (again, "read", "duty-1"), ("ALPHA/exercise/9", "delivered", ""))
+    for at, (identifier, stage, by) in enumerate(learned, 9_000):
+        story.add(at, "stage", id=identifier, stage=stage, by=by, late=True)
+    facts = facts_of(story.finish())
+    assert [(message.serial, message.delivered, message.shown, message.read) for message in facts.messages] == [
+        (1, 20, 12, 9_001),
+        (9, 9_002, 5_200, None),
+    ]
+
+
 def test_a_serial_given_out_twice_names_two_statements() -> None:
     """A terminal that lost its state reuses a serial: the second statement must not inherit the first one's receipt."""
     story = told()
