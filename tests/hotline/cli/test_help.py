@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import click
 import pytest
 
-from hotline.cli.main import cli
 from hotline.cli.wording import Wording
 from hotline.errors import TextError
 from hotline.wire.v1 import content_pb2
-from relay.cli import cli as relay_cli
 from tests.hotline.cli.conftest import Run
+from tests.test_docs import COMMANDS
 
-
-def _commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    yield path, command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            inside = command.get_command(context, name)
-            assert inside is not None
-            yield from _commands(inside, (*path, name))
-
-
-ALL = [*_commands(cli, ("hotline",)), *_commands(relay_cli, ("hotline-relay",))]
+ALL = [(tuple(name.split()), command) for name, command in COMMANDS.items()]
 
 
 @pytest.mark.parametrize(("path", "command"), ALL, ids=[" ".join(path) for path, _ in ALL])

@@ -17,6 +17,7 @@ from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
+from .liars import sealed, statement
 from .pair import ROUTINE, WALL, Pair
 from .quartet import Quartet
 
@@ -50,26 +51,9 @@ def challenges(pair: Pair, first: int, last: int) -> None:
     session = pair.bravo.endpoint.context.session
     for serial in range(first, last + 1):
         asked = content_pb2.Challenge(named=content_pb2.Reference(serial=1, statement=bytes(32)))
-        content = encode(
-            content_pb2.Statement(
-                serial=serial,
-                previous_in_precedence=serial - 1,
-                precedence=content_pb2.PRECEDENCE_ROUTINE,
-                kind=content_pb2.STATEMENT_KIND_CHALLENGE,
-                language="en",
-                direction=content_pb2.DIRECTION_LTR,
-                from_party="BRAVO",
-                to_party="ALPHA",
-                text="?",
-                body_salt=bytes(32),
-                composed_ms=WALL,
-                drafter="z",
-                valid_for_ms=1_000,
-                challenge=asked,
-            )
-        )
-        inner = session.sign(ContentType.STATEMENT, Plane.SERVICE, content)
-        pair.alpha.hear("relay-1", envelope_frame(session.seal(Plane.SERVICE, inner, transient=False)))
+        kind = content_pb2.STATEMENT_KIND_CHALLENGE
+        said = statement(pair.bravo, serial, "?", previous_in_precedence=serial - 1, kind=kind, challenge=asked)
+        pair.alpha.hear("relay-1", sealed(session, said, Plane.SERVICE))
 
 
 def test_questions_ring_once_and_are_counted(pair: Pair) -> None:
@@ -202,20 +186,7 @@ def test_what_a_thief_says_for_us_rings_as_one(name: str, given_out: int) -> Non
         line.setup = replace(line.setup, release=policy)
     session = four.alt.endpoint.context.siblings[0].session
     for serial in range(1, SEVERAL + 1):
-        said = content_pb2.Statement(
-            serial=serial,
-            previous_in_precedence=serial - 1,
-            precedence=ROUTINE,
-            kind=content_pb2.STATEMENT_KIND_TEXT,
-            language="en",
-            direction=content_pb2.DIRECTION_LTR,
-            from_party="ALPHA",
-            to_party="BRAVO",
-            drafter="watch",
-            text="nobody has released this",
-            body_salt=serial.to_bytes(32, "big"),
-        )
-        inner = session.sign(ContentType.STATEMENT, Plane.REAL, encode(said))
-        four.alpha.hear("relay-1", envelope_frame(session.seal(Plane.REAL, inner, transient=False)))
+        said = statement(four.alt, serial, "nobody has released this", previous_in_precedence=serial - 1)
+        four.alpha.hear("relay-1", sealed(session, said))
     assert len(four.alpha.said()) == SEVERAL
     assert four.alpha.alarms().count(name) == 1

@@ -8,10 +8,8 @@ import pytest
 
 from hotline.limits import INBOX_HELD_MAX, SERIAL_MAX
 from hotline.machine import Plane
-from hotline.wire.codec import encode, envelope_frame
-from hotline.wire.inner import ContentType
-from hotline.wire.v1 import content_pb2
-from tests.hotline.protocol.pair import FLASH, ROUTINE, WALL, Pair, durable
+from tests.hotline.protocol.liars import sealed, statement
+from tests.hotline.protocol.pair import FLASH, Pair, durable
 
 REAL = Plane.REAL
 
@@ -21,21 +19,7 @@ def stolen(pair: Pair, serials: Iterable[int]) -> None:
     session = pair.bravo.endpoint.context.session
     pair.bravo.lies = True
     for serial in serials:
-        said = content_pb2.Statement(
-            serial=serial,
-            precedence=ROUTINE,
-            kind=content_pb2.STATEMENT_KIND_TEXT,
-            language="en",
-            direction=content_pb2.DIRECTION_LTR,
-            from_party="BRAVO",
-            to_party="ALPHA",
-            text="x",
-            body_salt=bytes(32),
-            composed_ms=WALL,
-            valid_for_ms=1,
-        )
-        inner = session.sign(ContentType.STATEMENT, REAL, encode(said))
-        pair.alpha.hear("relay-1", envelope_frame(session.seal(REAL, inner, transient=False)))
+        pair.alpha.hear("relay-1", sealed(session, statement(pair.bravo, serial, valid_for_ms=1)))
 
 
 def late_and_flash(pair: Pair) -> int:

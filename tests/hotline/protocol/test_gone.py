@@ -9,20 +9,17 @@ from hotline.protocol.events import AskChallenge, Submit
 from hotline.protocol.neutral import NON_PAPER
 from hotline.protocol.nonpapers import Name
 from hotline.wire.codec import encode, envelope_frame
-from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 
-from .pair import ROUTINE, WALL, Pair, Party, clear, durable, losing
-from .test_modes import HOUR, KEPT, QUIET, RECORD, aside, content, record_it
+from .liars import sealed, statement
+from .pair import WALL, Pair, Party, clear, durable, losing
+from .test_modes import HOUR, KEPT, QUIET, RECORD, aside, content, forgetful, record_it
 
 
 @pytest.fixture
 def pair(monkeypatch: pytest.MonkeyPatch) -> Pair:
     """Two that have met, and who keep non-papers for minutes instead of a day."""
-    monkeypatch.setattr("hotline.protocol.nonpapers.NONPAPER_KEPT", KEPT)
-    pair = Pair()
-    pair.custody = True
-    return pair.open()
+    return forgetful(monkeypatch)
 
 
 def modes(party: Party, kind: str, serial: int) -> set[object]:
@@ -82,7 +79,7 @@ def test_what_takes_the_place_of_a_statement_of_record_is_told_as_what_it_is(pai
     history, name = pair.alpha.endpoint.context.history, Name("sent", Plane.REAL, 1)
     pair.alpha.submit("of record")
     history.says(name, quiet=True)
-    pair.alpha.endpoint.context.nonpapers.seal(name, encode(statement(pair.alpha, 1, NON_PAPER, "between us")))
+    pair.alpha.endpoint.context.nonpapers.seal(name, encode(statement(pair.alpha, 1, "between us", kind=NON_PAPER)))
     assert history.mode(name) == "without-prejudice"
     history.says(name, quiet=False)
     assert history.mode(name) == "of-record"
@@ -112,38 +109,12 @@ def test_what_was_of_record_is_not_put_on_record(pair: Pair) -> None:
     """Other words would stand beside a statement as those that hold (docs/protocol.md 22.10)."""
     pair.alpha.submit("of record")
     pair.run(1_000)
-    said = statement(pair.alpha, 2, RECORD, "of record")
+    said = statement(pair.alpha, 2, "of record", kind=RECORD)
     said.put_on_record.serial, said.put_on_record.statement = 1, pair.alpha.memory.sent_hash(Plane.REAL, 1) or b""
-    pair.bravo.hear("relay-1", sealed(pair.alpha, said))
+    pair.bravo.hear("relay-1", sealed(pair.alpha.endpoint.context.session, said))
     assert pair.bravo.shown() == [1, 2]
     assert "nonpaper.recorded" not in pair.bravo.kinds()
     assert not [told for told in pair.bravo.told if told.kind == "recorded"]
-
-
-def statement(party: Party, serial: int, kind: content_pb2.StatementKind.ValueType, text: str) -> content_pb2.Statement:
-    """What a terminal says that lies."""
-    return content_pb2.Statement(
-        serial=serial,
-        precedence=ROUTINE,
-        kind=kind,
-        language="en",
-        direction=content_pb2.DIRECTION_LTR,
-        from_party=party.name,
-        to_party=party.peer.name,
-        drafter="watch",
-        text=text,
-        body_salt=serial.to_bytes(32, "big"),
-        valid_for_ms=HOUR,
-        composed_ms=party.now().wall,
-    )
-
-
-def sealed(party: Party, said: content_pb2.Statement) -> bytes:
-    """The frame of it, as the terminal of `party` seals it."""
-    session = party.endpoint.context.session
-    quiet = said.kind == content_pb2.STATEMENT_KIND_WITHOUT_PREJUDICE
-    inner = session.sign(ContentType.WITHOUT_PREJUDICE if quiet else ContentType.STATEMENT, Plane.REAL, encode(said))
-    return envelope_frame(session.seal(Plane.REAL, inner, transient=False))
 
 
 def destroy(party: Party, *serials: int) -> None:
@@ -264,11 +235,11 @@ def test_other_words_on_record_ring_also_in_one_parcel(
     pair: Pair, text: str, language: str, alarms: int, *, together: bool
 ) -> None:
     """The text that they are held against is not in the store before its commit (docs/protocol.md 22.10 and 3.2)."""
-    quiet = statement(pair.alpha, 1, content_pb2.STATEMENT_KIND_WITHOUT_PREJUDICE, "soft")
-    said = statement(pair.alpha, 2, RECORD, text)
+    quiet = statement(pair.alpha, 1, "soft", kind=content_pb2.STATEMENT_KIND_WITHOUT_PREJUDICE)
+    said = statement(pair.alpha, 2, text, kind=RECORD)
     said.language = language
     said.put_on_record.serial, said.put_on_record.statement = 1, quiet.body_salt
-    frames = sealed(pair.alpha, quiet), sealed(pair.alpha, said)
+    frames = sealed(pair.alpha.endpoint.context.session, quiet), sealed(pair.alpha.endpoint.context.session, said)
     if together:
         pair.bravo.hear("relay-1", *frames)
     else:

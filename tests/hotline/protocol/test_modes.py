@@ -22,13 +22,18 @@ HOUR = 3_600_000
 KEPT = 200_000
 
 
-@pytest.fixture
-def pair(monkeypatch: pytest.MonkeyPatch) -> Pair:
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> Pair:
     """Two that have met, and who keep non-papers for minutes instead of a day."""
     monkeypatch.setattr("hotline.protocol.nonpapers.NONPAPER_KEPT", KEPT)
     pair = Pair()
     pair.custody = True
     return pair.open()
+
+
+@pytest.fixture
+def pair(monkeypatch: pytest.MonkeyPatch) -> Pair:
+    """As `forgetful` makes them."""
+    return forgetful(monkeypatch)
 
 
 def aside(party: Party, text: str, precedence: content_pb2.Precedence.ValueType = ROUTINE) -> int:

@@ -15,6 +15,7 @@ from hotline.protocol.statements import CHECKPOINT_MAX, SAYABLE_MAX, fits_renumb
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
+from tests.hotline.protocol.liars import statement
 from tests.hotline.protocol.pair import FLASH, ROUTINE, WALL, Pair
 from tests.hotline.protocol.quartet import Quartet, Terminal
 
@@ -25,28 +26,6 @@ Said = content_pb2.Statement | content_pb2.Heartbeat | content_pb2.Receipt
 @pytest.fixture
 def four() -> Quartet:
     return Quartet().open()
-
-
-def statement(sender: Terminal, serial: int, text: str = "x", **more: object) -> content_pb2.Statement:
-    """A ROUTINE of the sender's party, unless `more` says otherwise."""
-    to = "BRAVO" if sender.name == "ALPHA" else "ALPHA"
-    said = content_pb2.Statement(
-        serial=serial,
-        precedence=ROUTINE,
-        kind=content_pb2.STATEMENT_KIND_TEXT,
-        language="en",
-        direction=content_pb2.DIRECTION_LTR,
-        from_party=sender.name,
-        to_party=to,
-        text=text,
-        body_salt=bytes(range(32)),
-        composed_ms=WALL,
-        drafter="thief",
-        valid_for_ms=10**8,
-    )
-    for name, value in more.items():
-        setattr(said, name, value)
-    return said
 
 
 def tell(thief: Terminal, to: Terminal, said: Said) -> Output:
