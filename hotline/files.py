@@ -14,7 +14,7 @@ FILE_BYTES_MAX = 1_048_576
 ResultT = TypeVar("ResultT")
 
 
-def named(path: Path, load: Callable[[], ResultT]) -> ResultT:
+def naming(path: Path, load: Callable[[], ResultT]) -> ResultT:
     """What `load` gives; an error that does not name the file is told with its name."""
     try:
         return load()

@@ -18,7 +18,7 @@ from hotline.charter.succession import standing
 from hotline.config import EndpointConfig
 from hotline.crypto.signing import SigningKey
 from hotline.errors import KeyFileError
-from hotline.files import named, read_public, read_secret
+from hotline.files import naming, read_public, read_secret
 from hotline.runtime.logs import get_logger
 
 PAIRWISE_SIZE = 32
@@ -47,14 +47,14 @@ class Materials:
 def load_materials(config: EndpointConfig, passphrase: bytes | None = None) -> Materials:
     """Read and cross-check charter, terminal key and pairwise secret. Raises HotlineError naming the file."""
     note = read_public(config.charter)
-    charter = named(config.charter, lambda: load_charter(note))
-    _, secret = named(config.key, lambda: decode_secret(TerminalSecret, read_secret(config.key), passphrase))
+    charter = naming(config.charter, lambda: load_charter(note))
+    _, secret = naming(config.key, lambda: decode_secret(TerminalSecret, read_secret(config.key), passphrase))
     return _matched(config, charter, note, secret)
 
 
 def _matched(config: EndpointConfig, charter: Charter, note: bytes, secret: TerminalSecret) -> Materials:
     """Charter and secrets, if they belong together. Raises ConfigError or KeyFileError."""
-    local = named(config.charter, lambda: charter.terminal(config.party, config.terminal))
+    local = naming(config.charter, lambda: charter.terminal(config.party, config.terminal))
     if charter.party(config.party).identity != secret.identity:
         raise KeyFileError(
             f"{config.charter}: names another identity key for {config.party} than the one that made {config.key}; "
@@ -83,7 +83,7 @@ def under_standing(config: EndpointConfig, materials: Materials, kept: bytes | N
     if kept is None:
         return materials
     charter = load_charter(kept)
-    if named(config.charter, lambda: standing(materials.charter, charter)) is materials.charter:
+    if naming(config.charter, lambda: standing(materials.charter, charter)) is materials.charter:
         return materials
     get_logger("endpoint").warning(
         "charter",
@@ -98,7 +98,7 @@ def _pairwise(path: Path, party: str, peers: Sequence[str]) -> dict[str, bytes]:
     """The secret with each peer: of one a line of digits, of several a line for each pair. Raises KeyFileError."""
     text = read_secret(path).decode("ascii", "replace").strip()
     if len(peers) > 1:
-        pairs = named(path, lambda: read_pairs(text))
+        pairs = naming(path, lambda: read_pairs(text))
         missing = [peer for peer in peers if pair_of(party, peer) not in pairs]
         if missing:
             raise KeyFileError(

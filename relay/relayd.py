@@ -22,7 +22,7 @@ from hotline.charter.secrets import RelaySecret, decode_secret
 from hotline.charter.succession import check_follows
 from hotline.crypto.signing import SigningKey
 from hotline.errors import ConfigError, KeyFileError
-from hotline.files import named, read_public, read_secret, replace
+from hotline.files import naming, read_public, read_secret, replace
 from hotline.limits import RELAY_CONNECTIONS_MAX, RELAY_OTHER_FILES
 from hotline.machine import Delivery
 from hotline.runtime.credentials import OwnTls, server_credentials, server_options
@@ -53,10 +53,10 @@ class Materials:
 
 def load_materials(config: RelayConfig, passphrase: bytes | None = None) -> Materials:
     """Read and cross-check key and charters. Raises HotlineError naming the file."""
-    _, secret = named(config.key, lambda: decode_secret(RelaySecret, read_secret(config.key), passphrase))
+    _, secret = naming(config.key, lambda: decode_secret(RelaySecret, read_secret(config.key), passphrase))
     charters, entries = [], []
     for name in config.charters:
-        charter, entry = named(Path(name), partial(_entry, Path(name), config.name))
+        charter, entry = naming(Path(name), partial(_entry, Path(name), config.name))
         if (entry.signing, entry.tls_certificate_der) != (
             SigningKey(secret.signing).public,
             secret.tls_certificate_der,

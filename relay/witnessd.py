@@ -15,7 +15,7 @@ from hotline.charter.secrets import WitnessSecret, decode_secret
 from hotline.crypto.mldsa44 import PostQuantumKey
 from hotline.crypto.signing import SigningKey
 from hotline.errors import StorageError
-from hotline.files import named, read_public, read_secret, replace
+from hotline.files import naming, read_public, read_secret, replace
 from hotline.ledger.cosignature import Cosigner, Ed25519Cosigner, MlDsa44Cosigner
 from hotline.ledger.log import split_origin
 from hotline.ledger.note import Ed25519Verifier, Verifier
@@ -51,11 +51,11 @@ class WitnessMaterials:
 
 def load_witness_materials(config: WitnessConfig, passphrase: bytes | None = None) -> WitnessMaterials:
     """Read key and charters. Raises HotlineError naming the file."""
-    name, secret = named(config.key, lambda: decode_secret(WitnessSecret, read_secret(config.key), passphrase))
+    name, secret = naming(config.key, lambda: decode_secret(WitnessSecret, read_secret(config.key), passphrase))
     cosigners: list[Cosigner] = [Ed25519Cosigner(name, SigningKey(secret.signing))]
     if config.post_quantum:
         cosigners.append(MlDsa44Cosigner(name, PostQuantumKey(secret.post_quantum)))
-    charters = [named(Path(path), lambda path=path: load_charter(read_public(Path(path)))) for path in config.charters]  # type: ignore[misc]
+    charters = [naming(Path(path), lambda path=path: load_charter(read_public(Path(path)))) for path in config.charters]  # type: ignore[misc]
     return WitnessMaterials(name, tuple(cosigners), tuple(charters))
 
 

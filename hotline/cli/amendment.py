@@ -17,7 +17,7 @@ from hotline.charter.model import load_charter, load_draft
 from hotline.charter.parts import Charter
 from hotline.charter.succession import check_follows
 from hotline.cli import releasepolicy
-from hotline.cli.artefacts import Artefact, naming, write_all
+from hotline.cli.artefacts import Artefact, write_all
 from hotline.cli.charterview import print_differences, print_signatures
 from hotline.cli.drawing import draw_up
 from hotline.cli.exits import Exit, leave, need_accepted
@@ -26,7 +26,7 @@ from hotline.cli.output import line, print_json
 from hotline.cli.reactivation import reactivate_command
 from hotline.cli.travel import travel_command
 from hotline.errors import ConfigError, RemoteError
-from hotline.files import read_public
+from hotline.files import naming, read_public
 from hotline.ledger.policy import parse_policy
 from hotline.limits import CHARTER_BYTES_MAX
 from hotline.runtime.client import daemon

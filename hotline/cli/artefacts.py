@@ -20,7 +20,7 @@ from hotline.crypto.fingerprint import digits, qr_text, words
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.vault import is_sealed, open_secret
 from hotline.errors import KeyFileError
-from hotline.files import make_folder, named, read_public, read_secret, write_new
+from hotline.files import make_folder, naming, read_public, read_secret, write_new
 
 PASSPHRASE_MIN = 12
 """Characters of a new passphrase at least."""
@@ -81,10 +81,6 @@ def now_ms() -> int:
 
 
 ResultT = TypeVar("ResultT")
-
-
-naming = named
-"""For commands: what is loaded from a file is told with its name."""
 
 
 def can_ask() -> bool:

@@ -22,7 +22,6 @@ from hotline.cli.artefacts import (
     can_ask,
     identity_of,
     identity_option,
-    naming,
     now_ms,
     open_identity,
     passphrase_option,
@@ -35,7 +34,7 @@ from hotline.cli.groups import Commands
 from hotline.cli.output import duration_or_none_ms, line, print_json
 from hotline.cli.shares import CHECK_HELP, SHARE_HELP, check_others, make_shares, pairwise, secrets_and_check
 from hotline.errors import ConfigError, RemoteError, Untrusted
-from hotline.files import read_public, replace
+from hotline.files import naming, read_public, replace
 from hotline.ledger.policy import parse_policy
 from hotline.limits import PARTIES_MAX
 

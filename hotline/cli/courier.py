@@ -12,14 +12,13 @@ import click
 
 from hotline.charter.model import load_charter
 from hotline.civil import iso_utc
-from hotline.cli.artefacts import naming
 from hotline.cli.exits import Exit, need_accepted
 from hotline.cli.groups import Commands
 from hotline.cli.officer import json_option, socket_option
 from hotline.cli.output import line, print_json
 from hotline.crypto.fingerprint import digits
 from hotline.errors import ConfigError, Malformed
-from hotline.files import read_public, write_new
+from hotline.files import naming, read_public, write_new
 from hotline.limits import BUNDLE_BYTES_MAX, BUNDLE_PIECE_BYTES
 from hotline.protocol.bundle import Bundle, bundle_name, read_bundle, verify_bundle
 from hotline.runtime.client import daemon

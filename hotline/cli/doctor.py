@@ -20,14 +20,13 @@ import click
 
 from hotline.charter.model import load_charter
 from hotline.charter.parts import Charter
-from hotline.cli.artefacts import naming
 from hotline.cli.exits import Exit
 from hotline.cli.expiries import expiries, told
 from hotline.cli.output import line, print_json
 from hotline.cli.terminalkey import config_option, materials_of, terminal_passphrase_option
 from hotline.config import EndpointConfig, load_endpoint_config
 from hotline.errors import HotlineError
-from hotline.files import read_public
+from hotline.files import naming, read_public
 from hotline.runtime.client import daemon
 from hotline.wire.v1 import operator_pb2
 

@@ -14,7 +14,7 @@ import click
 
 from hotline.charter.mandates import read_mandate
 from hotline.cli.addressed import Addressed, addressed_options
-from hotline.cli.artefacts import can_ask, naming, now_ms
+from hotline.cli.artefacts import can_ask, now_ms
 from hotline.cli.draftview import draft_json, plane_of, print_draft, state_of, statement_of
 from hotline.cli.exits import Exit, agree, leave, need_accepted
 from hotline.cli.follow import STAGES, follow
@@ -31,7 +31,7 @@ from hotline.cli.output import (
 from hotline.cli.textinput import before_typing
 from hotline.cli.wording import NOT_IN_TRANSLATIONS, Wording, wording
 from hotline.errors import KeyFileError, TextError
-from hotline.files import read_public
+from hotline.files import naming, read_public
 from hotline.protocol.release import ROLES, sign_release
 from hotline.runtime.client import daemon
 from hotline.safetext import safe_line

@@ -10,10 +10,10 @@ from hotline.charter.ceremony import day
 from hotline.charter.differences import differences
 from hotline.charter.model import load_charter, load_draft
 from hotline.charter.succession import check_follows
-from hotline.cli.artefacts import Artefact, naming, now_ms, write_all
+from hotline.cli.artefacts import Artefact, now_ms, write_all
 from hotline.cli.charterview import print_differences, print_signatures
 from hotline.cli.output import line
-from hotline.files import read_public
+from hotline.files import naming, read_public
 
 
 def draw_up(base: Path, changes: Changes, out: Path) -> None:

@@ -19,7 +19,6 @@ from hotline.safetext import safe_line
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
 _TITLE_WIDTH: Final = 28
-JOURNAL: Final = "journal.jsonl"
 
 
 @click.group(cls=Commands)
@@ -126,6 +125,8 @@ def new(name: str, model: str) -> None:
 
 def journal_of(named: Path) -> Path:
     """The journal of a run: a file, that in a folder, or that of the only run in it. Raises ConfigError."""
+    from hotline.drill.results import JOURNAL
+
     if not named.is_dir() or (named / JOURNAL).exists():
         return named / JOURNAL if named.is_dir() else named
     inside = sorted(named.glob(f"*/{JOURNAL}"))

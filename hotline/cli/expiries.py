@@ -14,11 +14,11 @@ import click
 from hotline.charter.ceremony import day
 from hotline.charter.model import load_draft
 from hotline.charter.parts import Charter
-from hotline.cli.artefacts import naming, now_ms
+from hotline.cli.artefacts import now_ms
 from hotline.cli.exits import Exit
 from hotline.cli.output import line, print_json
 from hotline.crypto.tls import validity_ms
-from hotline.files import read_public
+from hotline.files import naming, read_public
 
 STEPS: Final = (7, 30, 90)
 """Days before an end at which it is told more and more loudly."""

@@ -41,7 +41,6 @@ from hotline.cli.artefacts import (
     entropy,
     identity_of,
     identity_option,
-    naming,
     new_passphrase_option,
     now_ms,
     open_identity,
@@ -62,7 +61,7 @@ from hotline.crypto.identity import IdentityKey
 from hotline.crypto.tls import fingerprint as certificate_fingerprint
 from hotline.crypto.vault import is_sealed, seal_secret
 from hotline.errors import ConfigError, KeyFileError, Untrusted
-from hotline.files import read_public
+from hotline.files import naming, read_public
 from hotline.safetext import safe_line
 from hotline.token import TokenKey, names_token
 

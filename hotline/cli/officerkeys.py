@@ -12,12 +12,12 @@ import click
 
 from hotline.charter.cards import Role
 from hotline.charter.ceremony import certify_officer
-from hotline.cli.artefacts import SECRET_MODE, Artefact, entropy, naming, now_ms, read_passphrase, unsealed, write_all
+from hotline.cli.artefacts import SECRET_MODE, Artefact, entropy, now_ms, read_passphrase, unsealed, write_all
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.signing import SigningKey
 from hotline.crypto.vault import open_secret
 from hotline.errors import KeyFileError
-from hotline.files import read_secret
+from hotline.files import naming, read_secret
 from hotline.protocol.release import Signer
 from hotline.token import POSSESSION, TokenKey, TokenSession, logged_in, names_token
 

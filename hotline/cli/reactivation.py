@@ -29,13 +29,13 @@ from hotline.charter.mandates import Mandate, open_mandate
 from hotline.charter.model import load_charter, load_draft
 from hotline.charter.parts import Charter
 from hotline.charter.succession import check_follows
-from hotline.cli.artefacts import naming, now_ms
+from hotline.cli.artefacts import now_ms
 from hotline.cli.exits import Exit
 from hotline.cli.expiries import Expiry, expiries, told
 from hotline.cli.output import line, print_json, to_type
 from hotline.config import EndpointConfig, load_endpoint_config
 from hotline.errors import ConfigError, HotlineError, Untrusted
-from hotline.files import read_public
+from hotline.files import naming, read_public
 from hotline.runtime.client import daemon
 from hotline.safetext import safe_line
 from hotline.wire.v1 import operator_pb2

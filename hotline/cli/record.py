@@ -15,9 +15,8 @@ import click
 
 from hotline.charter.model import load_charter
 from hotline.charter.parts import Charter, Terminal
-from hotline.cli.artefacts import naming
 from hotline.errors import ConfigError, Malformed, RemoteError, Untrusted
-from hotline.files import read_public
+from hotline.files import naming, read_public
 from hotline.ledger.cosignature import Ed25519CosignatureVerifier
 from hotline.ledger.log import OPEN, split_origin
 from hotline.ledger.note import Ed25519Verifier

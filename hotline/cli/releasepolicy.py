@@ -9,8 +9,7 @@ from pydantic import TypeAdapter
 
 from hotline.charter.body import ReleaseEntry, release_by_two
 from hotline.charter.documents import lawful
-from hotline.cli.artefacts import naming
-from hotline.files import read_public
+from hotline.files import naming, read_public
 
 _ENTRIES: Final[TypeAdapter[tuple[ReleaseEntry, ...]]] = TypeAdapter(tuple[ReleaseEntry, ...])
 HELP: Final = "Who signs what is said: two (drafter and releaser, on the real plane), one (nobody), or a JSON file."

@@ -13,7 +13,6 @@ from hotline.charter.parts import Officer, Terminal
 from hotline.cli.artefacts import (
     Artefact,
     identity_option,
-    naming,
     now_ms,
     open_identity,
     out_folder_option,
@@ -23,7 +22,7 @@ from hotline.cli.artefacts import (
 from hotline.cli.expiries import STEPS, expiries
 from hotline.cli.output import line
 from hotline.errors import ConfigError, Untrusted
-from hotline.files import read_public
+from hotline.files import naming, read_public
 
 _KINDS: Final = {"terminal card": "terminal", "officer card": "officer"}
 

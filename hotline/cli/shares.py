@@ -21,11 +21,11 @@ from hotline.charter.pairwise import (
     spell_pair,
 )
 from hotline.charter.parts import Charter
-from hotline.cli.artefacts import SECRET_MODE, Artefact, entropy, naming, write_all
+from hotline.cli.artefacts import SECRET_MODE, Artefact, entropy, write_all
 from hotline.cli.output import line
 from hotline.crypto.vault import open_secret, plain_secret
 from hotline.errors import ConfigError, KeyFileError, Untrusted
-from hotline.files import read_public, read_secret
+from hotline.files import naming, read_public, read_secret
 from hotline.limits import PARTIES_MAX
 
 SHARE_HELP = "Share of one party; give both. Of two parties only."

@@ -8,12 +8,12 @@ import click
 
 from hotline.charter.model import load_charter
 from hotline.civil import iso_utc
-from hotline.cli.artefacts import entropy, naming, now_ms
+from hotline.cli.artefacts import entropy, now_ms
 from hotline.cli.officerkeys import officer_key, secret_option
 from hotline.cli.output import line
 from hotline.crypto.signing import verify
 from hotline.errors import Untrusted
-from hotline.files import read_public
+from hotline.files import naming, read_public
 from hotline.safetext import safe_line
 
 _LABEL = "hotline/v1/key-try"

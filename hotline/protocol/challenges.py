@@ -272,14 +272,14 @@ class Challenges:
         outbox, row, said = ctx.outboxes[plane], ctx.history.sent(plane, serial), ctx.history.sent_hash(plane, serial)
         item = outbox.pending.get(serial)
         names = set(item.names) if item is not None else set()
-        names |= {said} if said is not None else set()
+        if said is not None:
+            names.add(said)
         if row is not None:
             precedence = decode_statement(row.content).precedence
-            names |= set(
-                void(ctx, plane, Pending(serial, precedence, row.content, row.signature, row.hash, now.mono)).names
-            )
+            stored = Pending(serial, precedence, row.content, row.signature, row.hash, now.mono)
+            names.update(void(ctx, plane, stored).names)
         elif serial <= outbox.last_serial:
-            names |= set(filler(ctx, plane, serial, now).names)
+            names.update(filler(ctx, plane, serial, now).names)
         # Where the text is gone nobody can tell what empty statement took its place, if any did.
         open_ = said is None or (row is None and ctx.history.has_sent_fact(plane, serial, SentState.EXPIRED.value))
         return _verdict(name in names, lost=open_ and item is None and serial <= outbox.last_serial)

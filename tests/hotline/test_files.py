@@ -12,7 +12,7 @@ import pytest
 
 from hotline import files
 from hotline.errors import ConfigError, HotlineError, KeyFileError, Untrusted
-from hotline.files import FILE_BYTES_MAX, named, read_public, read_secret, replace, write_new
+from hotline.files import FILE_BYTES_MAX, naming, read_public, read_secret, replace, write_new
 
 
 @pytest.fixture
@@ -291,16 +291,16 @@ def test_an_error_without_a_name_gets_the_name_of_the_file(tmp_path: Path) -> No
         raise ConfigError(f"{path}: damaged")
 
     with pytest.raises(KeyFileError) as kept:
-        named(path, local)
+        naming(path, local)
     assert str(kept.value) == f"{path}: damaged"
     with pytest.raises(Untrusted) as reason:
-        named(path, remote)
+        naming(path, remote)
     assert reason.value.reason == "signature"
     assert str(reason.value) == f"signature: {path}: does not hold", "the reason stands there once"
     with pytest.raises(ConfigError) as once:
-        named(path, already)
+        naming(path, already)
     assert str(once.value).count(str(path)) == 1
-    assert named(path, lambda: 7) == 7
+    assert naming(path, lambda: 7) == 7
 
 
 def test_no_descriptor_is_left_open(secret: Path, tmp_path: Path) -> None:
