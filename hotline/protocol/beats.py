@@ -69,6 +69,8 @@ class Beats:
         self._counts: dict[str, list[int]] = {name: [0, 0] for name in context.paths}
         self._summary_at: int | None = None
         self._elsewhere_at: int | None = None
+        self._silent = False
+        """That this terminal is not heard has rung, and holds."""
         self._epochs: list[bytes] = []
         """Of fresh beats, in the order in which they were begun; of the last one the highest number is `_newest`."""
         self._newest = 0
@@ -324,17 +326,26 @@ class Beats:
         ctx.record("path.state", path=path.setup.name, state=path.state.value, **ctx.whose)
         if ctx is ctx.lines[0]:
             ctx.tell("path", path=path.setup.name, state=path.state.value, at=now.wall)
-        if path.state not in (PathState.DOWN, PathState.SUSPECT) or not ctx.awake:
-            return
-        if ctx.standing.several and not ctx.peer_is_heard:
+        worse = ctx.awake and path.state in (PathState.DOWN, PathState.SUSPECT)
+        silent = ctx.standing.several and not ctx.peer_is_heard
+        if silent and worse and not self._silent:
             name = ctx.standing.name(ctx.setup.remote.number)
             ctx.alarm("terminal-silent", "a terminal of the charter is not heard on any path", other=name)
-        if ctx.sibling:
-            return
+        self._silent = silent and (worse or self._silent)
+        if not ctx.sibling:
+            self._reach(worse=worse)
+
+    def _reach(self, *, worse: bool) -> None:
+        """Ring for what has begun to hold of the peer's terminals together; what holds already has rung."""
+        ctx, held = self._ctx, self._ctx.bell
         up = max(line.paths_up for line in ctx.peers)
-        if up == 0:
+        name = "no-path" if up == 0 else "single-path" if up == 1 and len(ctx.paths) > 1 else ""
+        if name == held.reach:
+            return
+        held.reach = name if worse else ""
+        if held.reach == "no-path":
             ctx.alarm("no-path", "the peer is not heard on any path; statements are queued", up=0)
-        elif up == 1 and len(ctx.paths) > 1:
+        elif held.reach:
             ctx.alarm("single-path", "only one path is left", up=1)
 
     def replaced(self, path: Path, now: Instant) -> None:

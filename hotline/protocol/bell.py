@@ -33,6 +33,8 @@ class Bell:
 
     def __init__(self) -> None:
         self.mono = 0
+        self.reach = ""
+        """Which of `no-path` and `single-path` has rung and holds (11.3)."""
         self._rung: dict[_Key, int] = {}
         self._held: dict[_Key, tuple[Alarm, int]] = {}
         """The newest that was held back, and how many there were."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,8 @@ from hotline.protocol.tables import Rung, Saved
 from hotline.wire.v1 import content_pb2
 
 _SOON: Final = 60_000
+_AT_ONCE: Final = 64
+"""Overdue promises that one step tells: a peer may have many end in one moment, and a FLASH does not wait for them."""
 SENT: Final = "sent"
 RECEIVED: Final = "received"
 """Way of the statement that is to be answered: by the peer, or by us."""
@@ -47,6 +50,7 @@ class Promises:
     def __init__(self, context: Context) -> None:
         self._ctx = context
         self.open: dict[_Key, Promise] = {}
+        self._agenda: list[tuple[int, _Key]] = []
         self._lately: dict[tuple[str, Plane, int, str], Rung] = {}
         """History does not know yet what the commit under way holds."""
 
@@ -58,7 +62,7 @@ class Promises:
             assert isinstance(until, int)
             key = (str(row["way"]), Plane(str(row["plane"])), serial)
             after = self._rung(*key, _PROMISED).answer
-            self.open[key] = Promise(until, _due(until, 0, now), bool(row["overdue"]), after)
+            self._take(key, Promise(until, _due(until, 0, now), bool(row["overdue"]), after))
 
     # --- promises ----------------------------------------------------------------------------------------------------
 
@@ -90,8 +94,16 @@ class Promises:
         due_at, known = _due(until, offset, now), self.open.get(key)
         # What is overdue stays so until a promise that is worth another alarm: else each word of the peer would ring.
         overdue = known is not None and known.overdue and due_at < now.mono + _SOON
-        promise = self.open[key] = Promise(until, due_at, overdue, receipt.answered)
+        promise = Promise(until, due_at, overdue, receipt.answered)
+        self._take(key, promise)
         self._put(key, promise)
+
+    def _take(self, key: _Key, promise: Promise) -> None:
+        self.open[key] = promise
+        heapq.heappush(self._agenda, (promise.due_at, key))
+        if len(self._agenda) > 2 * len(self.open) + _AT_ONCE:  # most of it was kept since, or promised anew
+            self._agenda = [(one.due_at, key) for key, one in self.open.items() if not one.overdue]
+            heapq.heapify(self._agenda)
 
     def _put(self, key: _Key, promise: Promise) -> None:
         row = {**_row(key), "until": promise.until, "overdue": int(promise.overdue)}
@@ -178,20 +190,28 @@ class Promises:
 
     def due(self, now: Instant) -> None:
         """An answer that has not come in time is an alarm, once."""
-        for key, promise in self.open.items():
-            if promise.overdue or promise.due_at > now.mono:
-                continue
+        for _ in range(_AT_ONCE):
+            at = self.next_deadline()
+            if at is None or at > now.mono:
+                break
+            _, key = heapq.heappop(self._agenda)
+            way, plane, serial = key
+            promise = self.open[key]
             promise.overdue = True
             self._put(key, promise)
-            way, plane, serial = key
             self._ctx.alarm(
                 "promise-overdue", overdue(way, serial), way=way, plane=plane.value, serial=serial, until=promise.until
             )
 
     def next_deadline(self) -> int | None:
         """When the next answer is due."""
-        times = [promise.due_at for promise in self.open.values() if not promise.overdue]
-        return min(times) if times else None
+        while self._agenda and not self._is_current(*self._agenda[0]):
+            heapq.heappop(self._agenda)
+        return self._agenda[0][0] if self._agenda else None
+
+    def _is_current(self, at: int, key: _Key) -> bool:
+        promise = self.open.get(key)
+        return promise is not None and not promise.overdue and promise.due_at == at
 
 
 def overdue(way: str, serial: int) -> str:

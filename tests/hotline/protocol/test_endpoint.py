@@ -432,6 +432,36 @@ def test_every_path_comes_up_and_goes_down(pair: Pair) -> None:
     assert up(pair.alpha) == ["relay-1", "relay-2"]
 
 
+def test_what_holds_already_rings_once(pair: Pair) -> None:
+    """A relay that was dialled in vain rang `no-path` at each attempt (docs/protocol.md 11.3)."""
+    rung = ["single-path", "no-path"]
+    pair.run(30_000)
+    pair.weather = losing(lambda sender, relay, envelope: sender is pair.bravo)
+    pair.run(20_000)
+    for _ in range(3):
+        pair.alpha.step(LinkClosed("relay-1", "lost"))
+        pair.alpha.step(LinkOpened("relay-1"))
+        pair.run(2_000)
+    assert pair.alpha.alarms() == rung
+    pair.weather = losing(lambda sender, relay, envelope: False)
+    pair.run(5_000)
+    assert up(pair.alpha) == ["relay-1", "relay-2"]
+    pair.cut()
+    assert pair.alpha.alarms() == rung * 2
+
+
+def test_one_path_that_is_left_after_an_outage_rings_when_the_other_is_lost_again(pair: Pair) -> None:
+    """That the first came back is no alarm, and takes none back (docs/protocol.md 11.3)."""
+    pair.cut()
+    pair.join("relay-1")
+    pair.run(5_000)
+    assert pair.alpha.alarms() == ["single-path", "no-path"]
+    pair.alpha.step(LinkOpened("relay-2"))
+    pair.run(1_000)
+    pair.alpha.step(LinkClosed("relay-2", "lost"))
+    assert pair.alpha.alarms() == ["single-path", "no-path", "single-path"]
+
+
 def test_silence_is_noticed_within_the_ceiling(pair: Pair) -> None:
     """A dead peer would look alive."""
     pair.run(30_000)

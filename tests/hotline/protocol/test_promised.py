@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hotline.drill.simulator.shelf import octets
-from hotline.machine import Delete, Instant, Output, Plane
+from hotline.machine import Delete, Instant, Output, Plane, Put, Tick
 from hotline.protocol.promises import SENT
 from hotline.protocol.status import status
 from hotline.wire.v1 import content_pb2
@@ -317,3 +317,23 @@ def test_talk_climbs_no_rung(pair: Pair) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(pair.alpha.endpoint.context.history, "sent", lambda *_: pytest.fail("looked up"))
         pair.alpha.endpoint.promises.delivered(Plane.SERVICE, 9, None, pair.alpha.now())
+
+
+def test_many_promises_that_end_in_one_moment_are_told_some_at_a_time(pair: Pair) -> None:
+    """All of them in one step, a FLASH would wait for five hundred rows (docs/protocol.md 20.5)."""
+    alpha, known = pair.alpha, pair.alpha.endpoint.promises
+    end = alpha.now().wall + 1_000
+    alpha.endpoint.begin()
+    for time in range(3):
+        for serial in range(2, 502):
+            item = [content_pb2.ReceiptItem(serial=serial)]
+            receipt = content_pb2.Receipt(item=item, time_ms=time + 1, reply_by_ms=end)
+            known.take(SENT, Plane.REAL, serial, receipt, alpha.now())
+    assert len(known._agenda) <= 2 * 500 + 64, "what was promised anew would pile up"
+    pair.time += 2_000
+    steps = 0
+    while (at := known.next_deadline()) is not None and at <= alpha.now().mono:
+        assert sum(isinstance(row, Put) for row in alpha.step(Tick()).changes if row.table == "promise") <= 64
+        steps += 1
+    assert steps == 8
+    assert sum(promise.overdue for promise in known.open.values()) == 500

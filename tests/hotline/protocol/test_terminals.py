@@ -617,6 +617,21 @@ def test_a_terminal_that_falls_silent_is_an_alarm_and_its_sibling_keeps_the_line
     assert four.alpha.alarms() == ["terminal-silent", "terminal-silent", "no-path"]
 
 
+def test_each_alarm_of_silence_rings_once(four: Quartet) -> None:
+    """It rang for each terminal of the peer and each path that was lost (docs/protocol.md 11.3, 23.10)."""
+    for relay in four.relay_keys:
+        four.cut(relay)
+    assert sorted(four.alpha.alarms()) == ["no-path", "terminal-silent", "terminal-silent", "terminal-silent"]
+    for relay in four.relay_keys:
+        four.join(relay)
+        four.cut(relay)
+    assert len(four.alpha.alarms()) == 4
+    four.join()
+    four.run(8_000)
+    four.cut()
+    assert len(four.alpha.alarms()) == 8
+
+
 def test_nothing_is_said_without_prejudice_where_there_are_several(four: Quartet) -> None:
     """What authenticates it holds between two terminals only (docs/protocol.md 23.11)."""
     event = Submit(
