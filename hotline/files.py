@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
@@ -116,6 +118,29 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be made a folder ({error.strerror})") from error
+
+
+@contextmanager
+def new_folder(path: Path, *, exist_ok: bool = False) -> Iterator[None]:
+    """Make a folder that is filled meanwhile; if that fails or is broken off it is taken away with all that is in it.
+
+    One that was there before stays: it is an error, or with `exist_ok` used as it is. Raises ConfigError.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir()
+    except OSError as error:
+        if not path.exists():
+            raise ConfigError(f"{path}: cannot be made a folder ({error.strerror})") from error
+        if not (exist_ok and path.is_dir()):
+            raise ConfigError(f"{path}: exists already; name a new folder") from error
+        yield
+        return
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:

@@ -34,7 +34,7 @@ from hotline.cli.groups import Commands
 from hotline.cli.output import duration_or_none_ms, line, print_json
 from hotline.cli.shares import CHECK_HELP, SHARE_HELP, check_others, make_shares, pairwise, secrets_and_check
 from hotline.errors import ConfigError, RemoteError, Untrusted
-from hotline.files import naming, read_public, replace
+from hotline.files import naming, new_folder, read_public, replace
 from hotline.ledger.policy import parse_policy
 from hotline.limits import PARTIES_MAX
 
@@ -373,7 +373,8 @@ def rehearse(out: Path, count: int, port: int, by_two: bool, parties: int) -> No
 
     relays = [(f"relay-{number}", f"127.0.0.1:{port + number - 1}") for number in range(1, count + 1)]
     names = ("ALPHA", "BRAVO", "CHARLIE", "DELTA", "ECHO")[:parties]
-    played = play(out, relays, release=release_by_two() if by_two else (), parties=names)
+    with new_folder(out, exist_ok=True):
+        played = play(out, relays, release=release_by_two() if by_two else (), parties=names)
     print_summary(_load(played.charter, draft=False))
     line()
     line("Throw-away keys, for this machine only. Start it all:")

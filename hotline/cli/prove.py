@@ -29,7 +29,7 @@ from hotline.cli.record import (
 from hotline.cli.terminalkey import config_option, materials_of, terminal_passphrase_option
 from hotline.config import load_endpoint_config
 from hotline.errors import ConfigError, KeyFileError, Malformed, RemoteError, Untrusted
-from hotline.files import read_public, write_new
+from hotline.files import new_folder, read_public, write_new
 from hotline.ledger.policy import Policy, Vouched, open_cosigned, parse_policy
 from hotline.ledger.proof import PROOF_BYTES_MAX, make_proof, verify_cosigned
 from hotline.ledger.record import Leaf, Opening, check_opening, parse_leaf
@@ -272,11 +272,10 @@ def export(store: Path, tiles: Path) -> None:
     with open_record(store) as logs:
         if not any(log.notes for log in logs):
             leave(Exit.UNDECIDED, f"{store}: an empty ledger; there is nothing to export")
-        for log in logs:
-            if not log.notes:
-                continue
-            size = _export(log, tiles / str(log.epoch))
-            line(f"{tiles / str(log.epoch)}: {size} entries")
+        with new_folder(tiles):
+            sizes = {log.epoch: _export(log, tiles / str(log.epoch)) for log in logs if log.notes}
+        for epoch, size in sizes.items():
+            line(f"{tiles / str(epoch)}: {size} entries")
 
 
 def _export(log: LogFiles, folder: Path) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from hotline import files
 from hotline.errors import ConfigError, HotlineError, KeyFileError, Untrusted
-from hotline.files import FILE_BYTES_MAX, naming, read_public, read_secret, replace, write_new
+from hotline.files import FILE_BYTES_MAX, naming, new_folder, read_public, read_secret, replace, write_new
 
 
 @pytest.fixture
@@ -323,3 +323,25 @@ def test_a_name_that_no_file_can_have(read: Callable[[Path], bytes], error: type
     """A configuration with a NUL in a path would end the daemon with a traceback."""
     with pytest.raises(error, match="not a path"):
         read(Path("key\0file"))
+
+
+def test_a_folder_that_is_not_filled_whole_is_not_left(tmp_path: Path) -> None:
+    """Half an export would be in the way of the next one, and pass for a whole one."""
+    folder = tmp_path / "cases" / "17"
+
+    def half() -> None:
+        write_new(folder / "half", b"")
+        write_new(folder / "above" / "half", b"")
+
+    with pytest.raises(ConfigError, match="above/half"), new_folder(folder):
+        half()
+    assert not folder.exists()
+    with new_folder(folder):
+        write_new(folder / "whole", b"")
+    with pytest.raises(ConfigError, match="17: exists already"), new_folder(folder):
+        raise AssertionError
+    with pytest.raises(ConfigError, match="whole: exists"), new_folder(folder, exist_ok=True):
+        write_new(folder / "whole", b"")
+    assert (folder / "whole").is_file(), "it was there before"
+    with pytest.raises(ConfigError, match="cannot be made a folder"), new_folder(folder / "whole" / "below"):
+        raise AssertionError

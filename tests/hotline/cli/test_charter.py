@@ -300,6 +300,20 @@ def test_a_rehearsal_gives_everything_a_daemon_needs(tmp_path: Path, run: Run, m
     assert again.code == 1
 
 
+def test_a_rehearsal_that_fails_leaves_nothing(tmp_path: Path, run: Run) -> None:
+    """Half of its keys would be in the way of the next attempt."""
+    whole = tmp_path / "r"
+    deep = whole.joinpath(*(["x" * 200] * 20))  # so long that nothing below it has a path
+    while len(str(deep)) > 4_060:
+        deep = deep.parent
+    deep = deep / ("y" * (4_070 - len(str(deep))))
+    done = run("charter", "rehearse", "--out", deep)
+    assert done.code == 1
+    assert "cannot be" in done.err
+    assert deep.parent.is_dir()
+    assert not deep.exists()
+
+
 def test_a_rehearsed_pairwise_secret_is_the_charter_s(tmp_path: Path) -> None:
     """The rehearsed endpoints would refuse to start."""
     played = rehearse(tmp_path, [("relay-1", "127.0.0.1:41001")], profile="narrow")

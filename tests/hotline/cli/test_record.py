@@ -351,6 +351,13 @@ def test_an_export_says_what_its_store_says(
         assert told[0]
 
 
+def test_an_export_that_fails_leaves_nothing(run: Run, honest: Path, tmp_path: Path) -> None:
+    """Half of it would be in the way of the next one, and be called cut off (docs/protocol.md 13.18)."""
+    store = spoilt(honest, tmp_path, "UPDATE entry SET leaf = zeroblob(70000) WHERE seq = 2;")
+    assert run("audit", "export", "--store", store, "--tiles", tmp_path / "tiles").code not in (0, 70)
+    assert not (tmp_path / "tiles").exists()
+
+
 def test_an_export_is_one_for_other_programs_whoever_vouches(
     run: Run, site: Site, silent: Path, tmp_path: Path
 ) -> None:
