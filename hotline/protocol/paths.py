@@ -89,24 +89,21 @@ class Detector:
         self._profile = profile
         self._lateness: deque[int] = deque(maxlen=_BEATS_KEPT)
         self._last = last
-        self._tolerance = profile.silent_ceiling_ms
+        self.tolerance = profile.silent_ceiling_ms
+        """Milliseconds of silence after which the path is suspect."""
 
     def heard(self, now: int) -> None:
         """A fresh beat arrived at monotonic `now`."""
         if self._last is not None:
             self._lateness.append(max(0, now - self._last - self._profile.heartbeat_ms))
         self._last = now
-        self._tolerance = self._expected()
+        self.tolerance = self._expected()
 
     def reset(self) -> None:
         """Forget the rhythm: the path starts anew."""
         self._lateness.clear()
         self._last = None
-        self._tolerance = self._profile.silent_ceiling_ms
-
-    def tolerance(self) -> int:
-        """Milliseconds of silence after which the path is suspect."""
-        return self._tolerance
+        self.tolerance = self._profile.silent_ceiling_ms
 
     def _expected(self) -> int:
         profile, lateness = self._profile, self._lateness
@@ -119,7 +116,7 @@ class Detector:
 
     def deadline(self) -> int | None:
         """Monotonic time at which silence becomes suspicious."""
-        return None if self._last is None else self._last + self._tolerance
+        return None if self._last is None else self._last + self.tolerance
 
 
 class Path:

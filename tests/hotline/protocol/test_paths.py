@@ -65,10 +65,10 @@ def test_a_steady_rhythm_is_watched_within_floor_and_ceiling() -> None:
     """A silent peer would be noticed too late, or a living one be called silent again and again."""
     detector = Detector(PROFILE)
     assert detector.deadline() is None
-    assert detector.tolerance() == PROFILE.silent_ceiling_ms
+    assert detector.tolerance == PROFILE.silent_ceiling_ms
     for beat in range(40):
         detector.heard(beat * PROFILE.heartbeat_ms)
-    assert detector.tolerance() == max(2 * PROFILE.heartbeat_ms, PROFILE.silent_floor_ms) == PROFILE.silent_floor_ms
+    assert detector.tolerance == max(2 * PROFILE.heartbeat_ms, PROFILE.silent_floor_ms) == PROFILE.silent_floor_ms
     assert detector.deadline() == 39 * PROFILE.heartbeat_ms + PROFILE.silent_floor_ms
 
 
@@ -79,7 +79,7 @@ def test_a_ragged_rhythm_never_exceeds_the_ceiling() -> None:
     for gap in [10, 9_000] * 20:
         now += gap
         detector.heard(now)
-    assert detector.tolerance() == PROFILE.silent_ceiling_ms
+    assert detector.tolerance == PROFILE.silent_ceiling_ms
 
 
 def test_between_floor_and_ceiling_the_tolerance_is_the_one_of_the_specification() -> None:
@@ -88,7 +88,7 @@ def test_between_floor_and_ceiling_the_tolerance_is_the_one_of_the_specification
     for gap in [10_000, 11_600] * 20:
         now += gap
         detector.heard(now)
-    assert detector.tolerance() == int(15_000 + 800 + 17.4 * 800)
+    assert detector.tolerance == int(15_000 + 800 + 17.4 * 800)
 
 
 def test_beats_that_come_early_do_not_make_a_path_look_ragged() -> None:
@@ -97,7 +97,7 @@ def test_beats_that_come_early_do_not_make_a_path_look_ragged() -> None:
     for gap in [50, 60, 500, 80, 500, 500, 55, 500, 500, 500, 500, 500]:
         now += gap
         detector.heard(now)
-    assert detector.tolerance() == PROFILE.silent_floor_ms
+    assert detector.tolerance == PROFILE.silent_floor_ms
 
 
 def test_a_new_stream_forgets_the_old_rhythm() -> None:
@@ -122,9 +122,9 @@ def test_a_detector_that_is_reset_knows_nothing() -> None:
     for _ in range(20):
         now += PROFILE.heartbeat_ms
         detector.heard(now)
-    assert detector.tolerance() == PROFILE.silent_floor_ms
+    assert detector.tolerance == PROFILE.silent_floor_ms
     detector.reset()
-    assert detector.tolerance() == PROFILE.silent_ceiling_ms
+    assert detector.tolerance == PROFILE.silent_ceiling_ms
     detector.heard(now + 10_000)
     assert detector.deadline() == now + 10_000 + PROFILE.silent_ceiling_ms
 
