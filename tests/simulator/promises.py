@@ -3,7 +3,7 @@
 | judge | promise |
 |---|---|
 | path | no path is UP over which nothing has come for the ceiling of its detector, or whose peer is dead (11.1) |
-| path-alarm | no path UP, and one path UP out of several, are alarms at the moment they are told (11.3) |
+| path-alarm | no path UP, and one path UP out of several, are alarms when a path is lost, once while they hold (11.3) |
 | alarm-late | what a terminal decides is told after at most two commits (3.2) |
 | gap | a statement that is withheld while the peer is heard is an alarm (1.4, 10.6) |
 | expired | a sender is told within the validity, and never before its time whatever the clock does (8.4) |
@@ -43,6 +43,8 @@ class Watch:
         self.heard: dict[str, int] = {}
         self.told: dict[str, str] = {}
         """Path states as people know them."""
+        self.reach = ""
+        """The alarm that rang of them all together, while it holds."""
         self.alarms: dict[str, int] = {}
         self.gaps: set[tuple[str, int]] = set()
         self.gap_rung: dict[str, int] = {}
@@ -113,7 +115,7 @@ class Promises:
     def _on_start(self, node: EndpointNode, watch: Watch) -> None:
         watch.started = watch.test_base = watch.disturbed = self.world.time
         watch.met = watch.step_owed = False
-        watch.told = dict.fromkeys(self.world.relays, "down")
+        watch.told, watch.reach = dict.fromkeys(self.world.relays, "down"), ""
         wrong = _unlike_disk(node) or (node.run % 4 == 1 and leaves_are_whole(node))
         if wrong:
             raise Broken("restart", f"{node.name} after a restart: {wrong}")
@@ -157,6 +159,10 @@ class Promises:
     def _alarm(self, node: EndpointNode, watch: Watch, name: str, fields: object) -> None:
         now = self.world.time
         watch.alarms[name] = now
+        if name in ("no-path", "single-path"):
+            if name == watch.reach:
+                raise Broken("path-alarm", f"{node.name} rang {name} again")
+            watch.reach = name
         while watch.deciding and watch.deciding[0][0] < now and len(watch.deciding) > 64:
             watch.deciding.pop(0)
         watch.deciding = [item for item in watch.deciding if not any(one.fields is fields for one in item[1].deliver)]
@@ -175,10 +181,11 @@ class Promises:
         up = sum(one == "up" for one in watch.told.values())
         if state == "up" and not watch.met:
             watch.met, watch.test_base = True, self.world.time
-        if state not in ("down", "suspect") or up > 1:
+        name = "" if up > 1 or (up and len(watch.told) == 1) else "single-path" if up else "no-path"
+        if name == watch.reach:
             return
-        name, at, run = "single-path" if up else "no-path", self.world.time, node.run
-        if up and len(watch.told) == 1:
+        watch.reach, at, run = "", self.world.time, node.run
+        if not name or state not in ("down", "suspect"):
             return
 
         def look() -> None:
