@@ -222,7 +222,7 @@ def checks(charter: Charter) -> list[Check]:
     operators = {relay.operator for relay in charter.relays}
     under = "one operator" if len(operators) == 1 else f"{len(operators)} operators"
     text = f"{len(charter.relays)} relay{'s' if charter.relays[1:] else ''} under {under}"
-    found.append(Check("independent relays", len(charter.relays) >= 2, text))
+    found.append(Check("relays", len(charter.relays) >= 2, text))
     for party in charter.parties:
         officers = [officer.name for officer in charter.officers if officer.party == party.name]
         found.append(Check(f"officers of {party.name}", bool(officers), ", ".join(officers) or "none"))

@@ -165,6 +165,7 @@ def activate_command(file: Path, socket: str | None) -> None:
 
     Nothing under way is lost, and nothing changes until both terminals have it. Relays take part first: their operators
     add the file to `charters` and start them anew. A charter that changes terminals needs a restart with the new file.
+    The store keeps the charter in force; put FILE in the place of the one that the configuration names as well.
     Exit 4 for a charter that does not hold, or does not follow the one in force; 8 for a caller who is no officer.
     """
     data = read_public(file)

@@ -20,6 +20,7 @@ import click
 
 from hotline.charter.model import load_charter
 from hotline.charter.parts import Charter
+from hotline.charter.succession import standing
 from hotline.cli.exits import Exit
 from hotline.cli.expiries import expiries, told
 from hotline.cli.output import line, print_json
@@ -27,7 +28,10 @@ from hotline.cli.terminalkey import config_option, materials_of, terminal_passph
 from hotline.config import EndpointConfig, load_endpoint_config
 from hotline.errors import HotlineError
 from hotline.files import naming, read_public
+from hotline.protocol.charters import kept_charter
 from hotline.runtime.client import daemon
+from hotline.runtime.lookups import stored_rows
+from hotline.runtime.store import connect
 from hotline.wire.v1 import operator_pb2
 
 _REACH_SECONDS = 2.0
@@ -52,8 +56,36 @@ def _ok(name: str, text: str) -> Finding:
     return Finding(name, "ok", text)
 
 
-def _charter(config: EndpointConfig) -> Charter:
+def _filed(config: EndpointConfig) -> Charter:
     return naming(config.charter, lambda: load_charter(read_public(config.charter)))
+
+
+def _kept(config: EndpointConfig) -> Charter | None:
+    """The charter that the store holds; None if there is no store, or one that cannot be read, which `store` tells."""
+    path = config.store / "ledger.db"
+    try:
+        if not path.exists():
+            return None
+        with closing(connect(path, read_only=True)) as database:
+            note = kept_charter(stored_rows(database, "fact"))
+    except (HotlineError, OSError, sqlite3.Error):
+        return None
+    return None if note is None else naming(path, lambda: load_charter(note))
+
+
+def _charter(config: EndpointConfig) -> Charter:
+    """The one that the daemon stands under, or would: an amendment is in force before its file is in place."""
+    filed, kept = _filed(config), _kept(config)
+    return naming(config.charter, lambda: standing(filed, kept))
+
+
+def _in_force(config: EndpointConfig) -> Finding:
+    filed, charter = _filed(config), _charter(config)
+    if filed.hash == charter.hash:
+        return _ok("charter", f"{charter.hotline}, serial {charter.serial}")
+    text = f"{config.charter} has serial {filed.serial}; in force here is serial {charter.serial}, of the store"
+    meaning = "the daemon goes by the latter, and so do the checks below; with a new store it would not"
+    return Finding("charter", "WARN", text, meaning, f"put the charter of serial {charter.serial} in its place")
 
 
 def _keys(config: EndpointConfig, passphrase_file: Path | None) -> Finding:
@@ -140,8 +172,6 @@ def _disk(config: EndpointConfig) -> Finding:
 
 
 def _store(config: EndpointConfig) -> Finding:
-    from hotline.runtime.store import connect
-
     path = config.store / "ledger.db"
     if not path.exists():
         return Finding("store", "WARN", f"{path} does not exist yet", "this terminal has never run", "")
@@ -202,6 +232,7 @@ def _counted(found: Sequence[Finding], word: str) -> str:
 
 Check = Callable[[EndpointConfig], Finding]
 _CHECKS: tuple[tuple[str, Check], ...] = (
+    ("charter", _in_force),
     ("validity", _validity),
     ("officers", _officers),
     ("clock", _clock),
@@ -217,7 +248,7 @@ _CHECKS: tuple[tuple[str, Check], ...] = (
 @terminal_passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with a versioned schema.")
 def doctor(config_path: Path, passphrase_file: Path | None, as_json: bool) -> None:
-    """Check configuration, keys, officers, clock, disk, store, relays and daemon, each by itself.
+    """Check configuration, keys, charter, officers, clock, disk, store, relays and daemon, each by itself.
 
     \b
     Example:

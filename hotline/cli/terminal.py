@@ -83,14 +83,7 @@ def takeover(yes: bool, socket: str | None) -> None:
 
     Exit 1 if it speaks already or is the only one, 8 for a caller who is no officer.
     """
-    with daemon(socket) as stub:
-        found = json.loads(stub.GetStatus(operator_pb2.GetStatusRequest()).json)["terminals"]
-    here = next(one for one in found if one["here"])
-    for one in found:
-        if one["party"] == here["party"] and not one["here"]:
-            line(f"{_name(one)}: {_word(one)}, {_heard(one)}")
-    _confirm("Let this terminal speak for its party?", yes)
-    _set(socket, speak=True)
+    _set(socket, "Let this terminal speak for its party?", speak=True, yes=yes)
 
 
 @terminal.command("stand-down")
@@ -106,16 +99,19 @@ def stand_down(yes: bool, socket: str | None) -> None:
 
     Exit 1 if it stands by already or is the only one, 8 for a caller who is no officer.
     """
-    _confirm("Let this terminal say nothing more for its party?", yes)
-    _set(socket, speak=False)
+    _set(socket, "Let this terminal say nothing more for its party?", speak=False, yes=yes)
 
 
-def _confirm(question: str, yes: bool) -> None:
-    if not yes:
+def _set(socket: str | None, question: str, *, speak: bool, yes: bool) -> None:
+    """Show the party's other terminals, ask where there is something to decide, and tell the daemon, which judges."""
+    with daemon(socket) as stub:
+        found = json.loads(stub.GetStatus(operator_pb2.GetStatusRequest()).json)["terminals"]
+    here = next(one for one in found if one["here"])
+    others = [one for one in found if one["party"] == here["party"] and not one["here"]]
+    for one in others:
+        line(f"{_name(one)}: {_word(one)}, {_heard(one)}")
+    if others and here["speaks"] != speak and not yes:  # else it is refused, whatever the answer
         agree(question, "nothing was changed")
-
-
-def _set(socket: str | None, *, speak: bool) -> None:
     with daemon(socket) as stub:
         answer = stub.SetTerminal(operator_pb2.SetTerminalRequest(speak=speak))
     need_accepted(answer)

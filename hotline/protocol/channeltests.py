@@ -62,8 +62,8 @@ class ChannelTests:
         self._late_at: dict[int, int] = {}
         """Our tests under way, and when their receipt is late."""
         self._missed_at = 0
-        self._free_at = 0
-        """Before this no test of the schedule, whatever the wall clock says."""
+        self._served_at: int | None = None
+        """When a slot of ours was served last in this run, by the monotonic clock."""
         self._send_at = 0
         self._met = False
 
@@ -75,6 +75,11 @@ class ChannelTests:
     def _patience(self) -> int:
         """In what time everybody has had a turn."""
         return len(self._turns) * self.interval
+
+    @property
+    def _free_at(self) -> int:
+        """Before this no test of the schedule in force, whatever the wall clock says."""
+        return 0 if self._served_at is None else self._served_at + self.interval // 2
 
     def restore(self, saved: Saved, now: Instant) -> None:
         """Take up what was sent, received and missed, and which tests are under way."""
@@ -155,7 +160,7 @@ class ChannelTests:
 
     def _by_schedule(self, slot: int, now: Instant) -> None:
         self.kept.slot = slot
-        self._free_at = now.mono + self.interval // 2
+        self._served_at = now.mono
         try:
             check_room(self._ctx, Plane.REAL)
         except LocalError as error:
@@ -230,9 +235,9 @@ class ChannelTests:
         return max(at, now.wall + self._free_at - now.mono)
 
     def outcome(self) -> str:
-        """What has become of our last test: queued, relayed, delivered or expired."""
+        """What has become of our last test: queued, relayed, delivered or expired, as one is that was given up (23.6)."""
         item = self._ctx.outboxes[Plane.REAL].pending.get(self.kept.sent)
-        return self.kept.ended or (item.state.value if item is not None else SentState.QUEUED.value)
+        return self.kept.ended or (item.state.value if item is not None else SentState.EXPIRED.value)
 
     def next_deadline(self) -> int | None:
         """When something is due."""

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from hotline.charter.amendment import Changes, amend
+from hotline.charter.model import sign_charter
 from hotline.drill.rehearsal import rehearse
 from hotline.runtime.store import SCHEMA_VERSION
 from tests.hotline.cli.conftest import Run
@@ -93,3 +95,27 @@ def test_a_relay_that_the_charter_does_not_know_is_told(run: Run, tmp_path: Path
             "WARN  relays     in the configuration and not in the charter: reley-1\n"
             in run("doctor", "--config", config).out
         )
+
+
+def test_what_is_in_force_and_not_what_a_file_says_is_looked_at(run: Run, tmp_path: Path) -> None:
+    """An officer was called one after he was struck off, and a relay that was retired reachable (docs/protocol.md 24.4)."""
+    site = rehearse(tmp_path / "site", [("relay-1", "127.0.0.1:1"), ("relay-2", "127.0.0.1:2")], sockets=tmp_path)
+    config = site.terminals[0].config
+    assert "ok    charter    " in run("doctor", "--config", config).out
+    note = amend(site.charter.read_bytes(), Changes(retire=("officer:ALPHA/duty-1", "relay:relay-2")), "2026-11-27")
+    for party, key in site.identities.items():
+        note = sign_charter(note, party, key)
+    store = site.terminals[0].folder / "store"
+    store.mkdir(mode=0o700)
+    with contextlib.closing(sqlite3.connect(store / "ledger.db")) as database, database:
+        database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        database.execute("CREATE TABLE fact (name TEXT, value BLOB)")
+        database.execute("INSERT INTO fact VALUES ('charter.note', ?)", (note,))
+    (store / "ledger.db").chmod(0o600)
+    said = run("doctor", "--config", config).out
+    assert "WARN  charter    " in said
+    assert "has serial 1; in force here is serial 2" in said
+    assert "put the charter of serial 2 in its place" in said
+    assert "FAIL  officers   duty-1 stand" in said
+    assert "relay-1 127.0.0.1:1" in said
+    assert "relay-2" not in said

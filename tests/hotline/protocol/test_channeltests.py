@@ -585,3 +585,35 @@ def test_a_schedule_that_is_given_up_misses_nothing_any_more(pair: Pair) -> None
     pair.run(2 * I)
     assert pair.alpha.alarms()[len(before) :].count("test-undelivered") == 0
     assert (tests.kept.missed, tests.kept.undelivered) == (0, 0)
+
+
+def amended(pair: Pair, interval: int) -> None:
+    """Another interval is in force on both sides."""
+    for party in (pair.alpha, pair.bravo):
+        party.endpoint.context.setup = replace(party.endpoint.context.setup, channel_test_ms=interval)
+        party.endpoint.tests.amended(party.now())
+
+
+def test_a_schedule_that_is_made_quicker_is_kept_at_once() -> None:
+    """Whoever had just sent a test waited for half of the old interval, and the peer rang (docs/protocol.md 10.7)."""
+    pair = Pair(channel_test_ms=10 * I).open()
+    first = (WALL // (10 * I) + 1) * 10 * I - WALL
+    until(pair, first + 1_000)
+    assert len(came(pair.bravo, "sent")) + len(came(pair.alpha, "sent")) == 1
+    amended(pair, I)
+    pair.run(4 * I)
+    assert len(came(pair.bravo, "sent")) >= 2
+    assert len(came(pair.alpha, "sent")) >= 2
+    assert alarms(pair.alpha) == alarms(pair.bravo) == []
+
+
+def test_a_schedule_that_is_made_slower_is_kept_at_once(pair: Pair) -> None:
+    """Two tests of it would be less than half of its interval apart (docs/protocol.md 10.7)."""
+    slow = 4 * I
+    at = (WALL // slow + 1) * slow - WALL  # begins a slot of the slow schedule; the party whose it is has sent before
+    until(pair, at - I + 1_000)
+    amended(pair, slow)
+    until(pair, at + 2 * slow)
+    for party in (pair.alpha, pair.bravo):
+        times = sent(party)
+        assert all(later - earlier >= slow // 2_000 for earlier, later in zip(times, times[1:]) if later * 1_000 >= at)

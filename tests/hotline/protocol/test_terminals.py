@@ -8,8 +8,9 @@ import pytest
 
 from hotline.errors import RemoteError
 from hotline.machine import Output, Plane, Reply, RequestId
-from hotline.protocol.events import SetTerminal, Submit
+from hotline.protocol.events import SendTest, SetTerminal, Submit
 from hotline.protocol.statements import Ends, sign_content
+from hotline.protocol.status import status
 from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.envelope import envelope_id
 from hotline.wire.inner import ContentType
@@ -802,6 +803,21 @@ def test_what_only_its_number_was_heard_of_is_not_said_later(four: Quartet) -> N
     assert four.alpha.states(1) == four.alt.states(1) == ["expired"]
     assert "not-said" in four.alt.alarms()
     assert not four.alt.endpoint.context.outboxes[Plane.REAL].pending
+
+
+def test_a_channel_test_that_a_takeover_overtook_is_nobodys_to_say_again(four: Quartet) -> None:
+    """An officer was called to say a neutral text anew, and `status` called it queued for good (docs/protocol.md 23.6)."""
+    # docs/protocol.md 23.6
+    four.part((four.alpha, four.alt), (four.alpha, four.bravo), (four.alpha, four.beside))
+    four.alpha.step(SendTest(RequestId(1), "watch"))
+    assert four.alt.speak()
+    four.alt.submit("what holds now", FLASH)
+    four.run(2_000)
+    four.meet()
+    four.run(10_000)
+    assert "taken-over" in four.alpha.alarms()
+    assert "not-said" not in four.alpha.alarms()
+    assert status(four.alpha.endpoint, four.alpha.now())["tests"]["sent"]["outcome"] == "expired"
 
 
 @pytest.mark.parametrize("valid_for_ms", [0, 2_000])
