@@ -80,7 +80,7 @@ def print_draft(view: operator_pb2.DraftView) -> None:
         what = "RETRACTS" if statement.kind == content_pb2.STATEMENT_KIND_RETRACTION else "CORRECTS"
         line(f"*** {what} #{statement.corrects.serial:04d} ***")
     if statement.HasField("in_reply_to"):
-        whose = the_other_side(statement.to_party, sent=True)
+        whose = the_other_side(statement.to_party, "", sent=True)
         line(f"  in reply to      #{statement.in_reply_to.serial:04d} from {whose}")
     print_addressees(statement)
     line(f"  language         {safe_line(statement.language)}, written {direction_word(statement.direction)}")

@@ -61,7 +61,7 @@ def follow(
 
 def print_stages(view: operator_pb2.StatementView, seen: str) -> None:
     """The stages after `seen`, each with its time and who says so."""
-    signed = f"signed by {the_other_side(view.to_party, sent=True)}'s terminal"
+    signed = f"signed by {the_other_side(view.to_party, view.window, sent=True)}'s terminal"
     to = f"to {view.shown_to}, " if view.shown_to else "to the principal "
     rows = (
         ("relayed", view.relayed_ms, f"held by {view.relayed_by}"),

@@ -208,7 +208,7 @@ def send(
     What is said without prejudice bears no signature: the peer knows that it is yours and can show it to nobody. Both
     records tell that it was said, when, and how long it was; its text is destroyed a day after it was read.
     Exit 0 when the stage waited for is reached, 3 if there is no path, 5 if it was not reached in time; in both
-    cases the statement is queued and goes on by itself.
+    cases the statement is queued and goes on by itself. Among several parties the one of this socket is waited for.
     """
     limit = duration_ms(timeout, 30_000, "--timeout") / 1_000
     validity = duration_ms(valid_for, 0, "--valid-for")

@@ -119,6 +119,7 @@ def statement_json(view: operator_pb2.StatementView) -> dict[str, Any]:
         "way": "sent" if view.sent else "received",
         "from": view.from_party,
         "to": view.to_party,
+        "window": view.window or None,
         "precedence": precedence_word(view.precedence).lower() if view.precedence else None,
         "kind": kind_word(view.kind) if view.kind else None,
         "mode": _mode(view.kind) if view.kind else None,
@@ -281,7 +282,8 @@ def print_rungs(view: operator_pb2.StatementView) -> None:
     if view.reply_by_ms:
         line(f"  reply promised   until {iso_utc(view.reply_by_ms)} by {safe_line(view.promised_by)}")
     if view.answered_by:
-        line(f"  answered         by #{view.answered_by:04d} from {the_other_side(view.to_party, sent=view.sent)}")
+        who = the_other_side(view.to_party, view.window, sent=view.sent)
+        line(f"  answered         by #{view.answered_by:04d} from {who}")
 
 
 def _print_trust(view: operator_pb2.StatementView) -> None:
@@ -310,11 +312,11 @@ def to_whom(to_party: str) -> str:
     return "all the others" if to_party == EVERYONE else safe_line(to_party)
 
 
-def the_other_side(to_party: str, *, sent: bool) -> str:
-    """Who receives what is said to `to_party`, and answers it: of several parties, that of this window."""
+def the_other_side(to_party: str, window: str, *, sent: bool) -> str:
+    """Who receives what is said to `to_party`, and answers it: of several parties, that of this `window`."""
     if to_party != EVERYONE:
         return safe_line(to_party)
-    return "the other side" if sent else "this side"
+    return (safe_line(window) or "the other side") if sent else "this side"
 
 
 def _banner(view: operator_pb2.StatementView) -> str:
@@ -345,7 +347,8 @@ def print_statement(view: operator_pb2.StatementView) -> None:
         what = "WANTS ON RECORD" if view.kind == NON_PAPER else "SAYS AGAIN, OF RECORD,"
         line(f"*** {what} #{view.put_on_record:04d} of {safe_line(whose)} ***")
     if view.in_reply_to:
-        line(f"  in reply to      #{view.in_reply_to:04d} from {the_other_side(view.to_party, sent=view.sent)}")
+        who = the_other_side(view.to_party, view.window, sent=view.sent)
+        line(f"  in reply to      #{view.in_reply_to:04d} from {who}")
     line(f"  date-time group  {safe_line(view.date_time_group)}")
     print_addressees(view)
     line(f"  language         {safe_line(view.language)}, written {direction_word(view.direction)}")

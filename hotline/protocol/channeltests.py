@@ -235,7 +235,7 @@ class ChannelTests:
         return max(at, now.wall + self._free_at - now.mono)
 
     def outcome(self) -> str:
-        """What has become of our last test: queued, relayed, delivered or expired, as one is that was given up (23.6)."""
+        """What has become of our last test: queued, relayed, delivered or expired, also if it was given up (23.6)."""
         item = self._ctx.outboxes[Plane.REAL].pending.get(self.kept.sent)
         return self.kept.ended or (item.state.value if item is not None else SentState.EXPIRED.value)
 

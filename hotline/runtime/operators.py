@@ -65,7 +65,7 @@ class OperatorService(WatchDesk, DraftDesk, CharterDesk):
     ) -> None:
         super().__init__(driver, endpoint, officer, party)
         self._store = store
-        self._views = StatementViews(store)
+        self._views = StatementViews(store, party)
         self._watchers = watchers
         self._extra_status = extra_status
         self._submits: OnceOnly[operator_pb2.SubmitResponse] = OnceOnly()

@@ -27,10 +27,14 @@ _GONE: Final = "said without prejudice: its text is gone from here"
 
 
 class StatementViews:
-    """Reads statements out of the store. A clause of SQL picks them; it is ours, and its values are parameters."""
+    """Reads statements out of the store, of several parties at the `window` of one.
 
-    def __init__(self, store: Lookups) -> None:
+    A clause of SQL picks them; it is ours, and its values are parameters.
+    """
+
+    def __init__(self, store: Lookups, window: str = "") -> None:
         self._store = store
+        self._window = window
         self._translations = TranslationViews(store)
 
     def add_translations(self, plane: Plane, view: operator_pb2.StatementView) -> None:
@@ -78,8 +82,10 @@ class StatementViews:
                 view.kind, view.reason = NON_PAPER, _GONE
             return view
         view, statement = _view(plane, content, name, sent=sent), decode_statement(content)
-        if statement.to_party == EVERYONE and not self._is_here(plane, statement.in_reply_to, sent=sent):
-            view.in_reply_to = 0  # it answers one of the others (26.5)
+        if statement.to_party == EVERYONE:
+            view.window = self._window
+            if not self._is_here(plane, statement.in_reply_to, sent=sent):
+                view.in_reply_to = 0  # it answers one of the others (26.5)
         view.field.extend(statement.field)
         view.action.extend(statement.action)
         view.info.extend(statement.info)

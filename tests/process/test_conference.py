@@ -53,6 +53,9 @@ def test_one_statement_among_three(stage: Stage) -> None:
     assert (code, "Our ships keep their distance." in text) == (0, True), text
     until(lambda: listed("ALPHA", "BRAVO", sent=True) == [(1, "read")], "the receipt of one of the two")
     assert listed("ALPHA", "CHARLIE", sent=True) == [(1, "delivered")]
+    for window, whose in (("", "BRAVO"), (".BRAVO", "BRAVO"), (".CHARLIE", "CHARLIE")):
+        code, text = _run("sent", "1", "--socket", f"{stage.socket('ALPHA')}{window}")
+        assert (code, f"signed by {whose}'s terminal" in text) == (0, True), text
     with daemon(f"{stage.socket('ALPHA')}.CHARLIE") as stub:
         events = stub.Watch(operator_pb2.WatchRequest(), timeout=30)
         events.initial_metadata()

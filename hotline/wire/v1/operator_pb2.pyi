@@ -540,6 +540,7 @@ class StatementView(_message.Message):
     ORIGINATOR_REFERENCE_FIELD_NUMBER: _builtins.int
     TERMINAL_FIELD_NUMBER: _builtins.int
     TERM_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     exercise: _builtins.bool
     sent: _builtins.bool
     serial: _builtins.int
@@ -600,6 +601,8 @@ class StatementView(_message.Message):
     terminal: _builtins.str
     """The terminal that said it, where its party has several, and in which term."""
     term: _builtins.int
+    window: _builtins.str
+    """Of what is said to all of several parties: the one whose window this is, of which states and times tell."""
     @_builtins.property
     def release(self) -> _containers.RepeatedCompositeFieldContainer[_content_pb2.Release]: ...
     @_builtins.property
@@ -676,10 +679,11 @@ class StatementView(_message.Message):
         originator_reference: _builtins.str = ...,
         terminal: _builtins.str = ...,
         term: _builtins.int = ...,
+        window: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["original", b"original", "phrase", b"phrase"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "answered_by", b"answered_by", "authority", b"authority", "composed_ms", b"composed_ms", "corrected_by", b"corrected_by", "corrects", b"corrects", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "field", b"field", "from_party", b"from_party", "grade", b"grade", "in_reply_to", b"in_reply_to", "info", b"info", "kind", b"kind", "language", b"language", "of_recipient", b"of_recipient", "original", b"original", "originator_reference", b"originator_reference", "phrase", b"phrase", "precedence", b"precedence", "promised_by", b"promised_by", "put_on_record", b"put_on_record", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "record_asked", b"record_asked", "recorded_as", b"recorded_as", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "release", b"release", "repeats", b"repeats", "reply_by_ms", b"reply_by_ms", "retracted", b"retracted", "sent", b"sent", "serial", b"serial", "service", b"service", "shown_by", b"shown_by", "shown_ms", b"shown_ms", "shown_to", b"shown_to", "state", b"state", "statement", b"statement", "term", b"term", "terminal", b"terminal", "text", b"text", "to_party", b"to_party", "translation", b"translation", "translations", b"translations", "translator", b"translator", "transmitted_ms", b"transmitted_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "answered_by", b"answered_by", "authority", b"authority", "composed_ms", b"composed_ms", "corrected_by", b"corrected_by", "corrects", b"corrects", "date_time_group", b"date_time_group", "delivered_ms", b"delivered_ms", "direction", b"direction", "drafter", b"drafter", "exercise", b"exercise", "field", b"field", "from_party", b"from_party", "grade", b"grade", "in_reply_to", b"in_reply_to", "info", b"info", "kind", b"kind", "language", b"language", "of_recipient", b"of_recipient", "original", b"original", "originator_reference", b"originator_reference", "phrase", b"phrase", "precedence", b"precedence", "promised_by", b"promised_by", "put_on_record", b"put_on_record", "read_by", b"read_by", "read_ms", b"read_ms", "reason", b"reason", "received_ms", b"received_ms", "record_asked", b"record_asked", "recorded_as", b"recorded_as", "relayed_by", b"relayed_by", "relayed_ms", b"relayed_ms", "release", b"release", "repeats", b"repeats", "reply_by_ms", b"reply_by_ms", "retracted", b"retracted", "sent", b"sent", "serial", b"serial", "service", b"service", "shown_by", b"shown_by", "shown_ms", b"shown_ms", "shown_to", b"shown_to", "state", b"state", "statement", b"statement", "term", b"term", "terminal", b"terminal", "text", b"text", "to_party", b"to_party", "translation", b"translation", "translations", b"translations", "translator", b"translator", "transmitted_ms", b"transmitted_ms", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

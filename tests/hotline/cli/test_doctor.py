@@ -98,7 +98,7 @@ def test_a_relay_that_the_charter_does_not_know_is_told(run: Run, tmp_path: Path
 
 
 def test_what_is_in_force_and_not_what_a_file_says_is_looked_at(run: Run, tmp_path: Path) -> None:
-    """An officer was called one after he was struck off, and a relay that was retired reachable (docs/protocol.md 24.4)."""
+    """An officer who was struck off was one, and a relay that was retired reachable (docs/protocol.md 24.4)."""
     site = rehearse(tmp_path / "site", [("relay-1", "127.0.0.1:1"), ("relay-2", "127.0.0.1:2")], sockets=tmp_path)
     config = site.terminals[0].config
     assert "ok    charter    " in run("doctor", "--config", config).out

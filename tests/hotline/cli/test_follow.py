@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hotline.cli.follow import late_words, print_stages
-from hotline.cli.output import print_statement
+from hotline.cli.output import print_statement, statement_json
 from hotline.wire.v1 import operator_pb2
 
 
@@ -34,10 +34,11 @@ def test_the_rung_of_the_principal_names_whom_it_was_shown_to(capsys: pytest.Cap
     assert "to The⟦U+001B ESC⟧ Minister, by duty-2, signed by BRAVO's terminal" in capsys.readouterr().out
 
 
-def test_among_several_the_other_side_signs_and_not_everybody(capsys: pytest.CaptureFixture[str]) -> None:
-    """A receipt of one would read as one of all (docs/protocol.md 26.5)."""
+@pytest.mark.parametrize(("window", "who"), [("", "the other side"), ("CHARLIE", "CHARLIE")])
+def test_among_several_one_signs_and_not_everybody(capsys: pytest.CaptureFixture[str], window: str, who: str) -> None:
+    """A receipt of one would read as one of all, or of anybody (docs/protocol.md 26.5, 26.8)."""
     view = operator_pb2.StatementView(
-        sent=True, serial=7, state="read", precedence=1, from_party="ALPHA", to_party="*", answered_by=3
+        sent=True, serial=7, state="read", precedence=1, from_party="ALPHA", to_party="*", answered_by=3, window=window
     )
     view.delivered_ms, view.read_ms, view.read_by = 5, 6, "duty-2"
     print_statement(view)
@@ -45,5 +46,6 @@ def test_among_several_the_other_side_signs_and_not_everybody(capsys: pytest.Cap
     shown = capsys.readouterr().out
     assert "*" not in shown
     assert "from ALPHA to all the others\n" in shown
-    assert shown.count("signed by the other side's terminal") == 2
-    assert "answered         by #0003 from the other side" in shown
+    assert shown.count(f"signed by {who}'s terminal") == 2
+    assert f"answered         by #0003 from {who}\n" in shown
+    assert statement_json(view)["window"] == (window or None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -616,4 +617,4 @@ def test_a_schedule_that_is_made_slower_is_kept_at_once(pair: Pair) -> None:
     until(pair, at + 2 * slow)
     for party in (pair.alpha, pair.bravo):
         times = sent(party)
-        assert all(later - earlier >= slow // 2_000 for earlier, later in zip(times, times[1:]) if later * 1_000 >= at)
+        assert all(later - earlier >= slow // 2_000 for earlier, later in pairwise(times) if later * 1_000 >= at)

@@ -806,7 +806,7 @@ def test_what_only_its_number_was_heard_of_is_not_said_later(four: Quartet) -> N
 
 
 def test_a_channel_test_that_a_takeover_overtook_is_nobodys_to_say_again(four: Quartet) -> None:
-    """An officer was called to say a neutral text anew, and `status` called it queued for good (docs/protocol.md 23.6)."""
+    """An officer was to say a neutral text anew, and `status` called it queued for good (docs/protocol.md 23.6)."""
     # docs/protocol.md 23.6
     four.part((four.alpha, four.alt), (four.alpha, four.bravo), (four.alpha, four.beside))
     four.alpha.step(SendTest(RequestId(1), "watch"))

@@ -74,6 +74,8 @@ def test_an_answer_to_another_party_names_nothing_here(three: Trio) -> None:
     named = [views.received(Plane.REAL, HERE, at)[0].in_reply_to for views in (of_alpha, of_bravo)]
     assert named == [0, 1]
     assert [views.sent(Plane.REAL, HERE, at)[0].in_reply_to for views in (of_alpha, of_bravo)] == [0, 1]
+    (view,) = StatementViews(charlie.store.of("BRAVO"), "BRAVO").sent(Plane.REAL, HERE, at)
+    assert view.window == "BRAVO", "whose receipts these are"
 
 
 @pytest.mark.parametrize(
