@@ -200,7 +200,10 @@ class Courier:
     def _checked(self, data: bytes) -> Bundle:
         remotes = [line.context.setup.remote for line in self._lines.values() if not line.context.sibling]
         senders = {remote.number: remote.signing for remote in remotes}
-        return open_bundle(data, self._ctx.setup.charter, senders, self._ctx.setup.local.number)
+        bundle = open_bundle(data, self._ctx.setup.charter, senders, self._ctx.setup.local.number)
+        if not self._lines[bundle.sender].context.awake:
+            raise RemoteError("inactive")
+        return bundle
 
 
 _SENTENCES: Final = {
@@ -208,6 +211,7 @@ _SENTENCES: Final = {
     "unreadable": "the bundle is damaged: nothing was imported",
     "spelling": "the bundle is damaged: nothing was imported",
     "too-long": "the bundle is larger than any that a terminal makes: nothing was imported",
+    "inactive": "the terminal that made it travels, or this one does, and is not activated: nothing was imported",
     "address": "the bundle is for another terminal, another peer or another charter: nothing was imported",
     "prekey": "the courier key in the bundle is none, though the peer's terminal signed it: nothing was imported",
     "signature": "the bundle is not as the peer's terminal made it: nothing was imported; ask the peer for another",

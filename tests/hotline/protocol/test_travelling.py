@@ -7,8 +7,9 @@ import pytest
 from hotline.machine import Plane, RequestId
 from hotline.protocol.events import ExportBundle
 from hotline.protocol.status import status
-from tests.hotline.protocol.pair import FLASH, WALL
+from tests.hotline.protocol.pair import FLASH, WALL, durable
 from tests.hotline.protocol.quartet import Quartet, Terminal
+from tests.hotline.protocol.test_courier import exported, imported
 
 FROM, UNTIL = 10_000, 30_000
 """Of the journey, in milliseconds of the world."""
@@ -156,17 +157,36 @@ def test_an_envelope_that_comes_after_the_end_is_refused_and_not_kept(four: Jour
     four.part((four.plane, four.beside))
     four.plane.submit("late", FLASH)
     four.until(UNTIL + 500)
-    taken = len(four.taken)
+    taken, before = len(four.taken), len(four.bravo.refusals())
     for sender, relay, envelope in held:
         four.bring(sender, relay, envelope)
+    assert {durable(envelope) for _, _, envelope in held} == {True, False}, "a statement, and beats"
+    assert four.bravo.refusals()[before:] == ["inactive"] * len(held)
     four.run(500)
     assert four.bravo.got() == {}
-    assert "inactive" in four.bravo.refusals()
     assert len(four.taken) > taken, "its relay need not keep it"
     four.weather = lambda sender, relay, envelope: [envelope]
     assert four.alpha.speak()
     four.run(2_000)
     assert four.bravo.shown() == [1]
+
+
+def test_a_bundle_from_it_or_for_it_is_refused_outside_of_its_time(four: Journey) -> None:
+    """Whoever finds the terminal after its journey would have its key believed by hand (17.8 and 24.13)."""
+    four.until(FROM + 4_000)
+    made = {four.bravo: exported(four.plane, "main"), four.plane: exported(four.bravo, "alt")}
+    for one, data in made.items():
+        assert imported(one, data).ok
+    four.until(UNTIL + 500)
+    for one, data in made.items():
+        before, kept = len(one.records), dict(one.memory.tables["peer_courier"])
+        one.memory.tables["peer_courier"].clear()
+        one.restart()
+        answer = imported(one, data)
+        assert (answer.ok, answer.code) == (False, "inactive")
+        assert answer.text.endswith("nothing was imported")
+        assert "courier.import" not in one.kinds()[before:]
+        assert (one.memory.tables["peer_courier"], bool(kept)) == ({}, True)
 
 
 @pytest.mark.parametrize("wrong_ms", [-5_000, 5_000])
