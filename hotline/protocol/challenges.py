@@ -330,8 +330,10 @@ class Challenges:
 
     def _wait(self, kept: Kept, now: Instant) -> None:
         """Set the time at which whoever owes an answer is late."""
-        self._late_at.pop(kept.serial if kept.way == ASKED else 0, None)
-        if kept.way != ASKED or kept.officer:
+        if kept.way != ASKED:
+            return
+        self._late_at.pop(kept.serial, None)
+        if kept.officer:
             return
         if not kept.record and kept.alarmed < RECORD:
             self._late_at[kept.serial] = now.mono + CHALLENGE_RECORD_PATIENCE

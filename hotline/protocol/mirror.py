@@ -393,8 +393,3 @@ class Mirror:
                     box.remove(item.serial, now.mono)
                 elif item.is_void:
                     self._let_go(plane, item.serial, now)
-
-    def heard(self, heartbeat: content_pb2.Heartbeat, line: Context, now: Instant) -> None:
-        """A fresh beat of a sibling."""
-        self.lacking.heard(heartbeat, line)
-        self._sending[line.setup.remote.number].pump(now)

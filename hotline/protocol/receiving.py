@@ -277,9 +277,6 @@ class Receiving:
     def flush(self, now: Instant) -> None:
         """Send the receipts for everything this step took. They leave after the commit."""
         ctx = self._ctx
-        if not (self._clashing or any(self._owed.values())):
-            self._urgent = False
-            return
         for plane in Plane:
             self._batches(ctx.peers, plane, content_pb2.STAGE_DELIVERED, self._owed[plane], now)
             for line in ctx.peers:

@@ -195,7 +195,7 @@ class Terminals:
         line.peer.knows_other = heartbeat.other_turn
         self._rule.heard(heartbeat, line, answered)
         if line.sibling:
-            self._mirror.heard(heartbeat, line, now)
+            self._mirror.lacking.heard(heartbeat, line)
         elif not self._standing.active:
             self._mirror.held_there(heartbeat, line, now)
 

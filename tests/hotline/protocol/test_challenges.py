@@ -192,6 +192,19 @@ def test_silence_is_an_alarm_for_each_who_owes_an_answer(pair: Pair) -> None:
     assert [alarm["by"] for alarm in alarms(pair.bravo, "challenge-unanswered")] == ["record", "officer"]
 
 
+def test_what_the_peer_asks_ends_no_patience_with_its_own_silence(pair: Pair) -> None:
+    """A terminal that never answers would only have to ask something itself (docs/protocol.md 25.8)."""
+    for party in pair.running():
+        party.submit("x")
+    pair.run(1_000)
+    asks(pair.bravo)
+    pair.weather = losing(lambda sender, relay, sealed: sender is pair.bravo and durable(sealed))
+    asks(pair.alpha, ours=True)
+    pair.weather = losing(lambda sender, relay, sealed: sender is pair.alpha and durable(sealed))
+    pair.run(CHALLENGE_RECORD_PATIENCE + 2_000)
+    assert [alarm["by"] for alarm in alarms(pair.bravo, "challenge-unanswered")] == ["record"]
+
+
 def test_without_room_for_talk_it_is_silent(pair: Pair) -> None:
     """A flood of challenges would be a flood of answers (docs/protocol.md 25.6)."""
     pair.alpha.submit("x")

@@ -119,7 +119,7 @@ def test_what_a_sibling_lacks_is_offered_in_one_batch(four: Quartet) -> None:
     for first, last, offered in ((0, 3, []), (2, 2, [2]), (3, 900, [2, 3]), (1, 1, [1, 2, 3])):
         beat.lacking.first, beat.lacking.last = first, last
         four.alpha.endpoint.begin()
-        mirror.heard(beat, line, four.alpha.now())
+        mirror.lacking.heard(beat, line)
         assert sorted(box.pending) == offered
     assert [(box.pending[serial].copy, box.pending[serial].precedence) for serial in (1, 2)] == [
         (True, ROUTINE),
@@ -129,7 +129,7 @@ def test_what_a_sibling_lacks_is_offered_in_one_batch(four: Quartet) -> None:
         beat.lacking.first, beat.lacking.last = 5, 5 + 2 * MIRROR_BATCH
         beat.lacking.exercise_first, beat.lacking.exercise_last = 7, 9
         beat.lacking.service_first, beat.lacking.service_last = 2, 3
-        mirror.heard(beat, line, four.alpha.now())
+        mirror.lacking.heard(beat, line)
     assert [call.args[1:] for call in offer.call_args_list] == [
         (REAL, 5, 5 + MIRROR_BATCH - 1),
         (Plane.EXERCISE, 7, 9),
