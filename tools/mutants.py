@@ -80,7 +80,7 @@ OWN = {
     "hotline.protocol.receiving": "test_endpoint",
     "hotline.protocol.sending": "test_endpoint",
 }
-"""Modules whose own tests bear another name than theirs."""
+"""Modules whose own tests bear another name than theirs, or that have more than those of their name."""
 
 EDGES = tuple(f"tests/hotline/protocol/test_{name}.py" for name in ("clauses", "seams", "bounds", "timetables"))
 """Clauses of the protocol at their edges, where they meet, and when: run like the own tests of every module there."""
@@ -419,7 +419,8 @@ def stages_of(mutant: Mutant, known: dict[str, Known], limit: float = USUAL_SECO
     if not mutant.function or not covering:  # it runs when the module is loaded, before any test
         covering = [test for test, item in known.items() if mutant.module in item.lines]
     names = mutant.module.split(".")
-    own = f"tests/{'/'.join(names[:-1])}/{OWN.get(mutant.module, f'test_{names[-1]}')}"
+    folder = f"tests/{'/'.join(names[:-1])}"
+    own = (f"{folder}/test_{names[-1]}", f"{folder}/{OWN.get(mutant.module, f'test_{names[-1]}')}")
     ranks, seen = dict[str, int](), dict[str, int]()
     for test in sorted(covering, key=lambda test: known[test].seconds):
         file = test.partition("::")[0]
@@ -427,7 +428,7 @@ def stages_of(mutant: Mutant, known: dict[str, Known], limit: float = USUAL_SECO
     # Two thirds of the time for the module's own tests, the rest for the quickest of every file, then the second of
     # every file, and so on: each looks elsewhere.
     covering.sort(key=lambda test: (ranks[test], known[test].seconds))
-    first = [test for test in covering if test.startswith((own, *EDGES))]
+    first = [test for test in covering if test.startswith((*own, *EDGES))]
     total, files = 0.0, dict[str, list[str]]()
     for tests, share in ((first, limit * 2 / 3), (covering, limit)):
         for test in tests:
