@@ -252,10 +252,10 @@ def kept(store: WitnessStore) -> list[int]:
     return [int(parse_add_checkpoint(bytes(row[0])).note.split(b"\n")[1]) for row in rows]
 
 
-def made_up(log: Log, size: int) -> bytes:
+def made_up(log: Log, size: int, old: int = 5) -> bytes:
     """A head of the log's own, with a proof out of the air."""
     note = parse_add_checkpoint(log.request(0, size)).note
-    return AddCheckpoint(5, (os.urandom(32),), note).encode()
+    return AddCheckpoint(old, (os.urandom(32),), note).encode()
 
 
 def test_strangers_cannot_fill_a_witness_so_that_a_fork_is_not_kept(
@@ -307,6 +307,17 @@ def test_what_is_cosigned_is_no_evidence_any_more(tmp_path: Path) -> None:
         assert kept(store) == [7]
     with serving(tmp_path) as (_, store):
         assert kept(store) == [7]
+
+
+def test_what_is_no_evidence_any_more_takes_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log whose heads strangers bring first would use up the room for what contradicts it (docs/protocol.md 13.7)."""
+    monkeypatch.setattr("relay.witness.WITNESS_EVIDENCE_MAX", 1)
+    with serving(tmp_path) as (service, store):
+        for size in (6, 7, 8):
+            service.add_checkpoint(made_up(LOG, size, size - 1))
+            assert kept(store) == [size]
+            assert service.add_checkpoint(LOG.request(size - 1, size))[0] == 200
+        assert kept(store) == []
 
 
 def test_what_an_earlier_program_kept_of_strangers_is_thrown_away(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from hotline.charter.amendment import Changes, amend
 from hotline.charter.body import CharterText, PartyEntry, RelayEntryText, TerminalEntry
-from hotline.charter.cards import encode, read_unverified
+from hotline.charter.cards import TerminalCard, encode, read_unverified
 from hotline.charter.ceremony import make_offer, make_officer, make_relay, make_terminal
 from hotline.charter.differences import differences
-from hotline.charter.documents import IdentitySigner, read_text, spell
+from hotline.charter.documents import IdentitySigner, issue, read_text, spell
 from hotline.charter.model import load_charter, load_draft, sign_charter, split
 from hotline.charter.parts import Charter
 from hotline.charter.succession import check_follows, read_next, standing
@@ -148,6 +148,13 @@ def test_a_number_that_was_retired_is_given_to_nobody_else(ceremony: Ceremony, s
         check_follows(broken, load_charter(second))
     lawful = load_charter(ceremony.agreed(Changes(relays=[fourth]), second))
     assert lawful.relay("relay-4").number == 4
+    gone = ceremony.agreed(Changes(retire=["relay:relay-3"]), second)  # the highest that was given out
+    assert load_charter(ceremony.agreed(Changes(relays=[fourth]), gone)).relay("relay-4").number == 4
+    text = read_text(CharterText, amend(gone, FEWER_TESTS, TODAY))
+    entry = RelayEntryText(number=3, card=fourth.decode())
+    broken = _signed(text.model_copy(update={"relays": (*text.relays, entry)}), ceremony.keys)
+    with pytest.raises(Untrusted, match="relay number 3 was given out before"):
+        check_follows(broken, load_charter(gone))
 
 
 def test_other_identity_keys_are_a_new_ceremony(ceremony: Ceremony) -> None:
@@ -171,10 +178,17 @@ def test_other_identity_keys_are_a_new_ceremony(ceremony: Ceremony) -> None:
         check_follows(broken, load_charter(ceremony.signed))
 
 
-def test_a_terminal_with_other_keys_is_another_terminal(ceremony: Ceremony) -> None:
-    """Its old statements and its log would be taken for forged (docs/protocol.md 24.3)."""
-    card = make_terminal(ceremony.keys["ALPHA"], "ALPHA", "main", os.urandom, NOW)[1]
-    offer = make_offer(ceremony.keys["ALPHA"], "ALPHA", [card], [], [])
+@pytest.mark.parametrize("kept", ["", "signing", "ledger"])
+def test_a_terminal_with_other_keys_is_another_terminal(ceremony: Ceremony, kept: str) -> None:
+    """Its old statements or its log would be taken for forged (docs/protocol.md 24.3)."""
+    key = ceremony.keys["ALPHA"]
+    made, old = (
+        read_unverified(TerminalCard, data)
+        for data in (make_terminal(key, "ALPHA", "main", os.urandom, NOW)[1], ceremony.terminals["ALPHA"])
+    )
+    held = {kept: getattr(old, kept)} if kept else {}
+    card = issue(made.model_copy(update=held), [IdentitySigner("ALPHA", key)])
+    offer = make_offer(key, "ALPHA", [card], [], [])
     with pytest.raises(Untrusted, match="other keys"):
         check_follows(
             load_charter(ceremony.agreed(Changes([offer]))),
@@ -277,6 +291,15 @@ def test_a_travelling_terminal_is_activated_in_service(ceremony: Ceremony) -> No
             amend(known, Changes(travelling={"ALPHA/plane": wrong}), TODAY)
     with pytest.raises(ConfigError, match="knows no terminal"):
         amend(known, Changes(travelling={"ALPHA/boat": span}), TODAY)
+    stays = _by_both(ceremony, amend(known, Changes(offers=[offer], notice_days=3), TODAY))
+    text = read_text(CharterText, amend(stays, FEWER_TESTS, TODAY))
+    terminals = tuple(entry.model_copy(update={"travels": None}) for entry in text.terminals)
+    settled = sign_note(
+        spell(text.model_copy(update={"terminals": terminals})),
+        [IdentitySigner(party, ceremony.keys[party]) for party in PARTIES],
+    )
+    with pytest.raises(ConfigError, match="it changes terminals"):
+        read_next(settled, load_charter(stays))
     home = _by_both(ceremony, amend(active, Changes(retire=["terminal:ALPHA/plane"]), TODAY))
     with pytest.raises(ConfigError, match="it changes terminals"):
         read_next(home, new)

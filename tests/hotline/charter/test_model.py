@@ -7,11 +7,20 @@ import os
 from collections.abc import Callable
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hotline.charter.body import CharterText, RelayEntryText, ReleaseEntry, TerminalEntry
-from hotline.charter.cards import OfficerCard, Role, encode, open_terminal_card
+from hotline.charter.cards import (
+    OfficerCard,
+    RelayCard,
+    Role,
+    TerminalCard,
+    encode,
+    open_terminal_card,
+    read_unverified,
+)
 from hotline.charter.ceremony import checks, make_offer, make_officer, make_relay, make_terminal
 from hotline.charter.documents import IdentitySigner, issue, read_text
 from hotline.charter.model import load_charter, load_draft, new_charter, sign_charter, split
@@ -20,8 +29,9 @@ from hotline.crypto.identity import IdentityKey
 from hotline.crypto.signing import SigningKey
 from hotline.crypto.tls import fingerprint
 from hotline.errors import ConfigError, Malformed, RemoteError, Untrusted
-from hotline.ledger.note import Note, parse_note
+from hotline.ledger.note import Ed25519Signer, Note, parse_note
 from tests.hotline.charter.conftest import NOW, TODAY, Ceremony
+from tests.hotline.crypto.test_tls import certificate_on
 
 Change = Callable[[CharterText], CharterText]
 
@@ -228,7 +238,7 @@ def _officer_with_key(ceremony: Ceremony, public: bytes) -> bytes:
     return issue(card, [IdentitySigner("ALPHA", ceremony.keys["ALPHA"])])
 
 
-@pytest.mark.parametrize("which", ["signing", "ledger", "identity", "bravo"])
+@pytest.mark.parametrize("which", ["signing", "ledger", "identity", "bravo", "relay"])
 def test_no_key_stands_twice(ceremony: Ceremony, which: str) -> None:
     """A signature made for one purpose would hold for another, or one side's for the other's (docs/protocol.md 5.2)."""
     secret = ceremony.secrets["ALPHA"]
@@ -237,6 +247,7 @@ def test_no_key_stands_twice(ceremony: Ceremony, which: str) -> None:
         "ledger": SigningKey(secret.ledger).public,
         "identity": ceremony.keys["ALPHA"].public[-32:],
         "bravo": SigningKey(ceremony.secrets["BRAVO"].signing).public,
+        "relay": load_charter(ceremony.signed).relays[0].signing,
     }[which]
     with pytest.raises(Untrusted, match="a key stands twice"):
         load_charter(ceremony.resigned(_with_officer(_officer_with_key(ceremony, key))))
@@ -278,6 +289,29 @@ def test_a_charter_that_contradicts_itself_is_refused(ceremony: Ceremony, change
     """Both sides would sign it, and each would read it another way (docs/protocol.md 5.13)."""
     with pytest.raises(Untrusted, match=fault):
         load_charter(ceremony.resigned(change))
+
+
+def test_a_card_brings_no_other_kind_of_certificate(ceremony: Ceremony) -> None:
+    """Both sides would pin a key that no handshake can use, of an authority or of many names (5.13 and 5.16)."""
+    # docs/protocol.md 5.16
+    tls = encode(certificate_on(ec.SECP384R1(), ["odd.hotline.invalid"]))
+    terminal = read_unverified(TerminalCard, ceremony.terminals["BRAVO"]).model_copy(update={"tls": tls})
+    issued = issue(terminal, [IdentitySigner("BRAVO", ceremony.keys["BRAVO"])]).decode()
+    key = SigningKey(os.urandom(32))
+    relay = read_unverified(RelayCard, ceremony.relays[0]).model_copy(
+        update={"tls": tls, "signing": encode(key.public)}
+    )
+    own = issue(relay, [Ed25519Signer("relay-1", key)]).decode()
+
+    def terminals(text: CharterText) -> CharterText:
+        return text.model_copy(update={"terminals": (text.terminals[0], TerminalEntry(number=2, card=issued))})
+
+    def relays(text: CharterText) -> CharterText:
+        return text.model_copy(update={"relays": (RelayEntryText(number=1, card=own), text.relays[1])})
+
+    for change, place in ((terminals, r"terminals\.1"), (relays, r"relays\.0")):
+        with pytest.raises(Untrusted, match=f"{place}: certificate"):
+            load_charter(ceremony.resigned(change))
 
 
 def test_every_fault_is_told_at_once(ceremony: Ceremony) -> None:

@@ -61,7 +61,8 @@ def test_an_altered_certificate_is_refused() -> None:
             check_certificate(spoiled)
 
 
-def _certificate(curve: ec.EllipticCurve, names: list[str]) -> bytes:
+def certificate_on(curve: ec.EllipticCurve, names: list[str]) -> bytes:
+    """A self-signed certificate of whatever kind."""
     key = ec.generate_private_key(curve)
     subject = x509.Name([])
     model = x509.load_der_x509_certificate(make_tls_identity("relay-1", NOW).certificate_der)
@@ -75,11 +76,11 @@ def _certificate(curve: ec.EllipticCurve, names: list[str]) -> bytes:
 
 def test_only_our_kind_of_certificate_is_taken() -> None:
     """A card could bring a certificate for many names, or with a key that gRPC cannot use (docs/protocol.md 5.16)."""
-    check_certificate(_certificate(ec.SECP256R1(), ["one.hotline.invalid"]))
+    check_certificate(certificate_on(ec.SECP256R1(), ["one.hotline.invalid"]))
     for der in (
-        _certificate(ec.SECP384R1(), ["one.hotline.invalid"]),
-        _certificate(ec.SECP256R1(), []),
-        _certificate(ec.SECP256R1(), ["one.hotline.invalid", "two.hotline.invalid"]),
+        certificate_on(ec.SECP384R1(), ["one.hotline.invalid"]),
+        certificate_on(ec.SECP256R1(), []),
+        certificate_on(ec.SECP256R1(), ["one.hotline.invalid", "two.hotline.invalid"]),
     ):
         with pytest.raises(Untrusted):
             check_certificate(der)

@@ -86,6 +86,12 @@ def test_a_known_key_that_fails_refuses_the_whole_note() -> None:
         open_note(twice, [VERIFIER])
 
 
+def test_what_is_no_text_of_a_note_is_not_signed() -> None:
+    """A signature would be out in the world over what nobody can read again (docs/protocol.md 5.9)."""
+    with pytest.raises(ValueError, match="ends in a newline"):
+        sign_note(b"one", [SIGNER])
+
+
 @given(st.data())
 def test_no_other_bytes_read_as_the_same_note(data: st.DataObject) -> None:
     """A note that reads differently in two programs would be two records under one signature."""

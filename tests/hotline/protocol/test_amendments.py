@@ -111,8 +111,11 @@ def test_relays_change_in_service_and_nothing_is_lost(ceremony: Ceremony, second
 def test_one_side_that_is_ready_changes_nothing(ceremony: Ceremony, second: bytes) -> None:  # noqa: F811
     """Whoever is quicker would cut the line (docs/protocol.md 24.8 and 24.9)."""
     pair = standing(ceremony.signed)
+    charters = pair.alpha.endpoint.charters
+    assert (charters.note, charters.next_note) == (ceremony.signed, b""), "what an officer is shown"
     assert activate(pair.alpha, second).ok
     assert activate(pair.alpha, second).ok
+    assert (charters.note, charters.next_note) == (ceremony.signed, second)
     pair.alpha.submit("still the old charter")
     pair.run(2 * CHARTER_PATIENCE)
     assert serials(pair) == (1, 1)

@@ -334,6 +334,20 @@ def test_a_terminal_that_is_none_and_another_version_are_no_bundle() -> None:
         read_bundle(b"hotline-courier/2\n" + encode(bundle_pb2.Bundle()))
 
 
+def test_what_a_bundle_opened_is_not_what_heartbeats_wait_to_hear_of() -> None:
+    """The opener of what goes over the paths would ride in every envelope for ever (docs/protocol.md 7.3 and 10.2)."""
+    pair = Pair().open()
+    pair.alpha.submit("over a path", plane=Plane.EXERCISE)
+    pair.run(1_000)
+    told = pair.bravo.endpoint.context.session.newest_peer_epochs
+    before = dict(told)
+    pair.cut()
+    pair.alpha.submit("by hand", plane=Plane.EXERCISE)
+    assert counts(imported(pair.bravo, exported(pair.alpha))) == (1, 0, 0)
+    assert Plane.EXERCISE in before
+    assert told == before
+
+
 def test_what_does_not_fit_waits_and_is_told(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """An officer would believe that all of it is in the bag (docs/protocol.md 17.3)."""
     monkeypatch.setattr(courier, "BUNDLE_ENVELOPES_MAX", 2)
@@ -434,4 +448,11 @@ def test_no_bundle_for_or_from_a_terminal_that_is_none_of_the_peer(four: Quartet
     forged = bundle_pb2.BundleBody.FromString(body)
     forged.to_terminal = four.alpha.number
     answer = imported(four.alpha, encode_bundle(four.alt.signing, forged))
+    assert (answer.ok, answer.code) == (False, "address")
+
+
+def test_a_bundle_for_another_terminal_of_the_party_is_refused(four: Quartet) -> None:
+    """An officer would be told that it was taken, and nothing in it could be opened there (docs/protocol.md 17.5)."""
+    four.alpha.submit("for the main terminal")
+    answer = imported(four.beside, exported(four.alpha, "main"))
     assert (answer.ok, answer.code) == (False, "address")

@@ -588,6 +588,11 @@ def test_a_receipt_goes_the_ways_of_what_it_answers(
     pair.alpha.submit("x", precedence)
     pair.run(100)
     assert {relay for who, relay, envelope in pair.sent[start:] if who == "BRAVO" and durable(envelope)} == over
+    start = len(pair.sent)
+    pair.alpha.submit("y", ROUTINE)
+    pair.run(100)
+    after = {relay for who, relay, envelope in pair.sent[start:] if who == "BRAVO" and durable(envelope)}
+    assert after == {"relay-1"}, "what was urgent once makes nothing after it so"
 
 
 def test_statements_go_over_paths_that_are_not_up() -> None:

@@ -148,6 +148,7 @@ def test_what_a_third_party_never_signed_convicts_nobody() -> None:
     name = statement_name(Plane.REAL, mine.ends_in, forged, content)
     own = content_pb2.Statement.FromString(row.content)
     cases: list[tuple[str, bytes, bytes, bytes, int]] = [
+        ("stage", row.content, row.signature, row.hash, alpha.number),
         ("signature", content, row.signature, name, alpha.number),
         ("signature", content, mine.sign(ContentType.STATEMENT, Plane.REAL, content).signature, name, alpha.number),
         ("third-party", row.content, row.signature, bytes(32), alpha.number),
@@ -163,8 +164,9 @@ def test_what_a_third_party_never_signed_convicts_nobody() -> None:
         )
         before = len(charlie.refusals())
         out = member.begin()
+        plane = Plane.SERVICE if word == "stage" else Plane.REAL
         member.context.send_content(
-            Plane.REAL, ContentType.RECEIPT, encode(receipt), bravo.now(), transient=False, urgent=False
+            plane, ContentType.RECEIPT, encode(receipt), bravo.now(), transient=False, urgent=False
         )
         for item in out.transmit:
             three.carry(bravo, item.link, item.frame)

@@ -65,6 +65,7 @@ def test_an_officer_acts_by_mandate(pair: Pair, why: str) -> None:
 HELD = mandate_for()
 WRONG: dict[str, tuple[content_pb2.Statement, str]] = {
     "of the other party": (by_mandate(mandate_for(party="BRAVO")), "mandate"),
+    "of the other party, signed by ours": (by_mandate(mandate_for(party="BRAVO", by="ALPHA")), "mandate"),
     "signed by the other party": (by_mandate(mandate_for(by="BRAVO")), "mandate"),
     "for another officer": (by_mandate(mandate_for("both-1")), "mandate"),
     "for another officer by name, with this one's key": (

@@ -97,6 +97,11 @@ def test_a_bound_that_nobody_waits_for_does_not_grow() -> None:
     assert pace.bound == START
 
 
+def test_the_bound_at_first_is_the_agreed_one() -> None:
+    """Two sides would not make the same of one line (docs/protocol.md 12.2)."""
+    assert Pace().bound == START == 2_048
+
+
 def test_one_statement_of_any_size_is_always_allowed() -> None:
     """The longest one would wait for ever: the bound is for what is added to something under way."""
     assert PADDING_CLASSES[-1] > START

@@ -30,6 +30,7 @@ from hotline.limits import (
 from hotline.machine import Change, Delete, Instant, Plane, Put
 from hotline.protocol.prekeys import OwnPrekeys, tag
 from hotline.protocol.session import Opened, Session, Side
+from hotline.protocol.statements import Ends, sign_content
 from hotline.protocol.tables import Row
 from hotline.wire.codec import encode
 from hotline.wire.envelope import FLAG_CLEAR, FLAG_OPENER, FLAG_TRANSIENT, HEADER_SIZE, Header, decode_header
@@ -188,6 +189,32 @@ def test_old_receiving_epochs_are_forgotten_oldest_first() -> None:
     assert len(bravo.tables["peer_epoch"]) == EPOCHS_KEPT_MAX
     assert bravo.fails(envelopes[0][1]) == "unknown-epoch"
     assert bravo.open(envelopes[1][1]).inner.content == b"words"
+
+
+def test_an_epoch_that_had_to_go_is_not_opened_again_by_its_opener() -> None:
+    """A relay has all openers, and would push out with old ones those that are in use (docs/protocol.md 7.8, 7.11)."""
+    alpha, bravo = ends()
+    sealed = []
+    for _ in range(EPOCHS_KEPT_MAX + 1):
+        alpha.session._sending.clear()  # another epoch to the same prekey, whose secret BRAVO still has
+        sealed.append((alpha.seal(), alpha.seal()))
+        bravo.open(sealed[-1][0])
+    assert bravo.fails(sealed[0][1]) == "unknown-epoch"
+    assert bravo.open(sealed[1][1]).inner.content == b"words"
+
+
+@pytest.mark.parametrize("kind", [ContentType.STATEMENT, ContentType.RECEIPT, ContentType.HEARTBEAT])
+def test_nothing_but_a_statement_is_handed_on_for_another_terminal(kind: ContentType) -> None:
+    """One terminal would pass on another one's beats and receipts as its own (docs/protocol.md 7.4, 7.11 and 23.5)."""
+    alpha, bravo = ends()
+    author = SigningKey(b"3" * 32)
+    bravo.session._authors = {3: author.public}
+    inner = sign_content(author, kind, Plane.REAL, Ends(CHARTER, 3, 2), b"words")
+    envelope = alpha.session.seal(Plane.REAL, inner, transient=False)
+    if kind is ContentType.STATEMENT:
+        assert bravo.open(envelope).author == 3
+    else:
+        assert bravo.fails(envelope) == "signature"
 
 
 # --- order and replay ------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import socket
 import stat
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -131,6 +132,24 @@ async def test_socket_is_open_to_owner_and_group_only(gates: Gates, tmp_path: Pa
     await gates.open(tmp_path / "run" / "op.sock", {ME: "duty-1"})
     assert stat.S_IMODE((tmp_path / "run" / "op.sock").stat().st_mode) == 0o660
     assert stat.S_IMODE((tmp_path / "run").stat().st_mode) & 0o007 == 0
+
+
+async def test_socket_is_made_closed(gates: Gates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between its making and its mode any account could connect, and stay (docs/protocol.md 14.1 and 14.5)."""
+    path, make, modes = tmp_path / "op.sock", asyncio.start_unix_server, list[int]()
+
+    async def made(*given: Any, **named: Any) -> asyncio.Server:
+        server = await make(*given, **named)
+        modes.append(stat.S_IMODE(path.stat().st_mode))
+        return server
+
+    monkeypatch.setattr(asyncio, "start_unix_server", made)
+    before = os.umask(0)
+    try:
+        await gates.open(path, {ME: "duty-1"})
+    finally:
+        assert os.umask(before) == 0, "what the daemon makes later has the modes that it had before"
+    assert (modes, stat.S_IMODE(path.stat().st_mode)) == ([0o600], 0o660)
 
 
 async def test_stale_socket_is_replaced(gates: Gates, tmp_path: Path) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
+from google.protobuf import message_factory
+from google.protobuf.descriptor import MethodDescriptor
 
 from hotline.errors import StorageError
 from hotline.machine import Delivery, Reply, RequestId
-from hotline.protocol.events import EndpointEvent, SendTest, Submit
+from hotline.protocol.events import EndpointEvent, ImportBundle, SendTest, Submit
 from hotline.runtime.onceonly import REMEMBERED_KEYS, OnceOnly
 from hotline.runtime.operators import OperatorService
 from hotline.runtime.watchers import Watchers
@@ -115,16 +117,28 @@ async def test_what_was_refused_may_be_tried_again() -> None:
     assert (await operators.Submit(words(b"k" * 16), context)).accepted  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("call", ["Submit", "TestChannel", "Read"])
-async def test_who_is_no_officer_asks_nothing_of_the_machine(call: str) -> None:
-    """Any account of the machine could speak, test or read in a leader's name (docs/protocol.md 14.1 and 14.2)."""
+LOOKING = {
+    "GetStatus",
+    "ListStatements",
+    "ListTests",
+    "ListChallenges",
+    "ListHandovers",
+    "GetHandover",
+    "GetCharter",
+    "Watch",
+}
+"""What whoever can connect may ask. Words are left out of it (test_withheld.py)."""
+METHODS = operator_pb2.DESCRIPTOR.services_by_name["OperatorService"].methods
+
+
+@pytest.mark.parametrize("method", [one for one in METHODS if one.name not in LOOKING], ids=lambda one: one.name)
+async def test_who_is_no_officer_asks_nothing_of_the_machine(method: MethodDescriptor) -> None:
+    """Any account of the machine could speak, sign, read or take over in a leader's name (docs/protocol.md 14.1)."""
+    # docs/protocol.md 14.2 and 19.9
     asked = Asked()
-    requests = {
-        "Submit": words(b""),
-        "TestChannel": operator_pb2.TestChannelRequest(),
-        "Read": operator_pb2.ReadRequest(serial=1),
-    }
-    answer = await getattr(service(asked, None), call)(requests[call], None)
+    request = message_factory.GetMessageClass(method.input_type)()
+    call = getattr(service(asked, None), method.name)(request, None)
+    answer = await anext(call) if method.server_streaming else await call
     assert (answer.accepted, answer.code, asked.events) == (False, "policy", [])
 
 
@@ -136,6 +150,24 @@ async def test_a_bundle_that_is_refused_is_answered_in_a_sentence() -> None:
     (answer,) = [one async for one in call]
     assert (answer.accepted, answer.code) == (False, "full")
     assert "nothing was queued" in answer.text
+
+
+async def test_a_bundle_beyond_its_bound_is_not_even_taken_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One account would fill the daemon's memory, piece by piece (docs/protocol.md 4.7 and 17.3)."""
+    monkeypatch.setattr("hotline.runtime.operators.BUNDLE_BYTES_MAX", 5)
+    asked, taken = Asked(), list[bytes]()
+
+    async def pieces(*given: bytes) -> AsyncIterator[operator_pb2.ImportBundleRequest]:
+        for piece in given:
+            taken.append(piece)
+            yield operator_pb2.ImportBundleRequest(piece=piece)
+
+    asked.full = True
+    for given, code in (((b"123", b"45"), "full"), ((b"123", b"456", b"7"), "too-long")):
+        taken.clear()
+        answer = await service(asked).ImportBundle(pieces(*given), None)  # type: ignore[arg-type]
+        assert (answer.accepted, answer.code, len(taken)) == (False, code, 2)
+    assert [type(event) for event in asked.events] == [ImportBundle]
 
 
 async def test_who_watches_a_window_hears_what_is_about_its_party() -> None:

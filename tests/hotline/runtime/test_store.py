@@ -479,7 +479,7 @@ def test_what_a_crash_left_open_to_others_is_closed(tmp_path: Path) -> None:
     """SQLite goes on with the log file that it finds, and everything after would be in it."""
     path = _filled(tmp_path)
     log_file = path.with_name("ledger.db-wal")
-    log_file.touch(0o644)
+    log_file.write_bytes(b"of a crash")  # the mode of an empty one SQLite itself would set
     log_file.chmod(0o644)
     with opened(tmp_path) as store:
         store.commit([statement(6)], NOW)

@@ -101,6 +101,10 @@ def test_no_word_of_the_peer_is_shown_before_an_officer_has_opened_it(pair: Pair
     assert (carrier.original.serial, carrier.original.state, carrier.original.text) == (1, "unread", "")
     pair.bravo.read(2)
     assert view(pair, 2).original.text == "", "the translation is open, its original is not"
+    assert isinstance(pair.bravo, Stored)
+    other = {"plane": "exercise", "serial": 1, "stage": "read", "at": 1, "by": "watch"}
+    pair.bravo.store.commit([Output(changes=[Put("received_fact", other)])], pair.bravo.now())
+    assert view(pair, 2).original.text == "", "nor is it by what was opened in an exercise"
     pair.bravo.read(1)
     assert [one.text for one in view(pair, 1).translation] == ["The exercise is cancelled."]
 

@@ -11,8 +11,9 @@ import pytest
 from hotline.machine import Output, Put, RequestId
 from hotline.protocol.events import SendTest
 from hotline.runtime.operators import OperatorService
+from hotline.runtime.views import withhold
 from hotline.runtime.watchers import Watchers
-from hotline.wire.v1 import operator_pb2
+from hotline.wire.v1 import content_pb2, operator_pb2
 from tests.hotline.protocol.pair import Pair
 from tests.hotline.protocol.test_translations import SIGHT, URDU, translate
 from tests.hotline.runtime.test_translationviews import Stored
@@ -52,6 +53,25 @@ async def test_who_is_no_officer_reads_no_word(pair: Pair, opened: bool) -> None
     assert {(view.sent, view.serial) for view in found} == {(True, 1), (False, 1), (False, 2)}
     shown = b"".join(view.SerializeToString() for view in await lists(desk(pair, "watch")))
     assert [word for word in SECRETS[:4] if word in shown] == (list(SECRETS[:4]) if opened else [SECRETS[3]])
+
+
+def test_what_is_withheld_holds_no_word() -> None:
+    """A field, a phrase or an office would say what the text was not allowed to (docs/protocol.md 14.2 and 21.7)."""
+    field = [content_pb2.Field(name="place", value="secret")]
+    seen = operator_pb2.StatementView(
+        serial=7,
+        text="secret",
+        field=field,
+        phrase=content_pb2.Phrase(code="secret"),
+        action=["secret"],
+        info=["secret"],
+        originator_reference="secret",
+        translation=[operator_pb2.TranslationView(serial=8, text="secret")],
+        original=operator_pb2.OriginalView(serial=9, text="secret", field=field),
+    )
+    withhold(seen)
+    assert b"secret" not in seen.SerializeToString()
+    assert (seen.serial, seen.translation[0].serial, seen.original.serial) == (7, 8, 9)
 
 
 async def test_a_channel_test_is_shown_to_whoever_may_list(pair: Pair) -> None:
