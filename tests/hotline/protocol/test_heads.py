@@ -34,6 +34,13 @@ def test_the_quick_reading_is_the_strict_one() -> None:
     assert said_head(note(), LOG) == {"peer_log_epoch": 3, "peer_size": 7, "peer_root": head.root.hex()}
 
 
+def test_what_others_wrote_beside_it_is_not_kept() -> None:
+    """Whoever passes a head on would fill an entry of the ledger with lines of his own (docs/protocol.md 13.14)."""
+    line = note("hotline/cd/stranger/main/1").rpartition(b"\n\n")[2]
+    for beside in (note() + line, note().replace(b"\n\n", b"\n\n" + line)):
+        assert open_head(beside, LOG).note == note()
+
+
 @pytest.mark.parametrize(
     "bad",
     [

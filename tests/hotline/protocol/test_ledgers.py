@@ -24,6 +24,7 @@ from hotline.ledger.log import LOG_EPOCH_MAX, log_origin
 from hotline.ledger.note import Ed25519Signer, Signature, parse_note
 from hotline.ledger.policy import parse_policy
 from hotline.ledger.record import parse_leaf
+from hotline.ledger.tree import consistency_proof
 from hotline.limits import CLAIMS_DELAY, LEDGER_ALARMS_MAX, LOG_EPOCHS_AHEAD_MAX, QUORUM_PATIENCE, WITNESS_INTERVAL
 from hotline.machine import Delivery, Output, Put, Record
 from hotline.protocol.events import Audited, Cosigned, HeadSeen, Suspicion
@@ -32,6 +33,7 @@ from hotline.protocol.session import ContentType
 from hotline.protocol.status import status
 from hotline.wire.codec import encode
 from hotline.wire.v1 import content_pb2
+from tests.hotline.ledger.test_witness import Log
 
 from .pair import DAY, ROUTINE, Pair, Party, clear, losing
 from .quartet import Quartet
@@ -418,6 +420,21 @@ def test_a_longer_ledger_without_a_proof_is_not_linked() -> None:
         say(pair, exchange)
     assert pair.alpha.endpoint.peer_log.linked == linked
     assert "peer-fork" not in pair.alpha.alarms(), "what cannot be checked is no accusation"
+
+
+def test_a_proof_that_begins_where_nothing_is_linked_links_nothing() -> None:
+    """Another past would be linked by showing its head first, and then the way from there (docs/protocol.md 13.6)."""
+    pair = Pair().open()
+    pair.run(2 * WITNESS_INTERVAL)
+    linked, other = pair.alpha.endpoint.peer_log.linked, Log(500, b"another past")
+    assert linked is not None
+    first, second = linked.size + 20, linked.size + 40
+    shown, last = (forged(pair.bravo, size, root=other.head(size).root) for size in (first, second))
+    say(pair, content_pb2.LogExchange(checkpoint=shown))
+    assert pair.alpha.endpoint.peer_log.seen == open_head(shown, pair.bravo.log)
+    proof = consistency_proof(first, second, lambda level, at: other.nodes[level, at])
+    say(pair, content_pb2.LogExchange(checkpoint=last, proof=proof, proof_from=first))
+    assert pair.alpha.endpoint.peer_log.linked == linked
 
 
 def test_a_forged_claim_in_a_statement_is_refused_and_the_statement_stands() -> None:

@@ -416,6 +416,51 @@ def test_another_text_under_the_same_flag_is_an_alarm(pair: Pair, monkeypatch: p
         assert pair.bravo.alarms() == expected
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(
+    ("other", "rings"),
+    [({}, False), ({"text": "we demand it"}, True), ({"language": "fr"}, True), ({"precedence": 2}, True)],
+)
+def test_whatever_is_another_than_what_was_said_is_told(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, other: dict[str, object], rings: bool, restarts: bool
+) -> None:
+    """What was said aside as ROUTINE would be of record as a demand for today (docs/protocol.md 22.10)."""
+    serial = aside(pair.alpha, "we could live with Thursday")
+    pair.run(1_000)
+    if restarts:
+        pair.bravo.restart()
+    row = pair.alpha.endpoint.context.history.sent(Plane.REAL, serial)
+    assert row is not None
+    said = content_pb2.Statement.FromString(row.content)
+    again = content_pb2.Statement(
+        kind=RECORD, precedence=said.precedence, language=said.language, direction=said.direction, text=said.text,
+        drafter="watch", valid_for_ms=HOUR,
+        put_on_record=content_pb2.Reference(serial=serial, statement=row.hash),
+    )  # fmt: skip
+    for name, value in other.items():
+        setattr(again, name, value)
+    monkeypatch.setattr("hotline.protocol.modes.on_record", lambda *_: again)
+    assert record_it(pair.alpha, serial, ours=True).ok
+    pair.run(1_000)
+    assert pair.bravo.alarms().count("record-differs") == rings
+
+
+def test_a_wish_for_what_was_not_said_is_no_leave_to_put_anything_on_record(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A side that was restored would be asked for one text and put another on record (docs/protocol.md 22.9)."""
+    serial = aside(pair.alpha, "we could live with Thursday")
+    pair.run(1_000)
+    wish = statement(text="BRAVO wants it on record.", valid_for_ms=HOUR, of_recipient=True)
+    wish.put_on_record.CopyFrom(content_pb2.Reference(serial=serial, statement=bytes(32)))
+    with monkeypatch.context() as lies:
+        lies.setattr("hotline.protocol.modes.on_record", lambda *_: wish)
+        assert record_it(pair.bravo, serial, ours=False).ok
+        pair.run(1_000)
+    assert content(pair.alpha, "received", 1) is not None
+    assert "record-asked" not in [told.kind for told in pair.alpha.told]
+
+
 def test_a_non_paper_survives_the_loss_of_state_of_either_side(pair: Pair) -> None:
     """What was said would be said twice, or be lost with its key (docs/protocol.md 22.4 and 12.6)."""
     backup = pair.alpha.memory.copy()
