@@ -137,8 +137,13 @@ def _same_key_again(self: SendingEpoch, *, transient: bool) -> tuple[int, Any]:
 
 def _expires_by_the_wall(self: Sending, now: Instant) -> None:
     for plane, outbox in self._ctx.outboxes.items():
-        for item in outbox.due_expiries(now.wall - EPOCH_WALL):
-            self._expire(plane, item, now)
+        ahead = now.wall - EPOCH_WALL - now.mono
+        for item in outbox.due_expiries(now.mono + max(0, ahead)):
+            if ahead < 0:
+                item.expires_at -= ahead  # by so much the clock was set back
+                outbox.add(item)
+            else:
+                self._expire(plane, item, now)
         for item in outbox.due_retries(now.mono):
             self._repeat(plane, item, now)
     self.pump(now)
@@ -164,6 +169,16 @@ def _silent_expiry(
 ) -> None:
     if state.value != "expired":
         _true_fact(self, plane, serial, state, now, by, test=test)
+
+
+_true_told = OwnLog.peer_told
+
+
+def _saw_nothing(self: OwnLog, log: content_pb2.LogExchange, base: str, now: Instant) -> None:
+    linked = content_pb2.LogExchange()
+    linked.CopyFrom(log)
+    linked.seen = b""
+    _true_told(self, linked, base, now)
 
 
 _true_fact = Sending.fact
@@ -314,7 +329,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("READ receipts are not repeated", Ladder, "due", _read_once, 10),
     Planted("an expired statement leaves a hole", Sending, "_expire", _leaves_a_hole, 10),
     Planted("an expiry is not told", Sending, "fact", _silent_expiry, 10),
-    Planted("validity runs by the wall clock", Sending, "due", _expires_by_the_wall, 40, 7),
+    Planted("validity runs by the wall clock", Sending, "due", _expires_by_the_wall, 40, 15),
     Planted("a key seals twice", SendingEpoch, "take", _same_key_again, 10),
     Planted("signatures are not checked", "hotline.protocol.session", "verify_content", _nothing, 60, 5),
     Planted("nothing is padded", "hotline.protocol.session", "encode_inner", _unpadded, 2),
@@ -325,7 +340,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("a set clock is not recorded", Endpoint, "watch_clock", _nothing, 40, 7),
     Planted("refusals are not recorded", Context, "refuse", _nothing, 60, 15),
     Planted("a missed channel test is not reported", ChannelTests, "_missed", _nothing, 60, 11),
-    Planted("what the peer saw of our ledger is ignored", OwnLog, "seen", _nothing, 60, 18),
+    Planted("what the peer saw of our ledger is ignored", OwnLog, "peer_told", _saw_nothing, 60, 2),
     Planted("contradicting heads are passed over", PeerLog, "_accuse", _nothing, 110),
     Planted("delivered statements stay in the outbox on disk", Answers, "_deliver_one", _keeps_the_row, 10, 19),
     Planted("what waits is forgotten at a restart", Sending, "restore", _nothing, 10, 1),
