@@ -131,6 +131,9 @@ CHALLENGES_KEPT_MAX: Final = 1_000
 HANDOVER_NOTES_MAX: Final = 4_000
 """UTF-8 bytes of what the outgoing officer adds to a handover. More: refused, nothing is signed."""
 
+HANDOVER_LIST_HOLDS: Final = 600_000
+"""How long the list of a handover can be signed after it was shown. Later: `changed`, it is shown anew."""
+
 CHECKLIST_STEPS_MAX: Final = 100
 """Steps of a checklist. More: refused."""
 
@@ -204,8 +207,7 @@ NONPAPERS_KEPT_MAX: Final = 2_048
 """Texts of non-papers kept, sent and received each. Full: the one finished first goes; else no further one is taken."""
 
 MIRROR_BATCH: Final = 64
-"""Statements that a terminal asks a sibling for in one heartbeat (23.7), and serials that it asks it about at once
-(23.4). More are asked for in the next ones, or when those are answered."""
+"""Statements asked of a sibling in one heartbeat (23.7), and serials asked about at once (23.4). More: the next."""
 
 TAKEOVER_CEILINGS: Final = 2
 """Silence that a rule of takeover (23.13) asks for at least, in the longest `silent_ceiling_ms` of the relays."""
@@ -277,9 +279,8 @@ STREAMS_PER_CERTIFICATE: Final = 4
 """Streams that one terminal may have open. More: its oldest is given up: it can lock out neither itself nor others."""
 
 LINK_QUEUE_BYTES_MAX: Final = 4 * 1_048_576
-"""Bytes waiting for one stream of a terminal; a relay's has room for a whole mailbox more. Full: a terminal breaks the
-stream and opens it anew, a relay drops what came last of whoever has most in it (5.25); what was not acknowledged is
-sent again."""
+"""Bytes waiting for one stream of a terminal; a relay's has room for a whole mailbox more. Full: a terminal opens the
+stream anew, a relay drops what came last of whoever has most in it (5.25); what is not acknowledged is sent again."""
 
 STREAM_PATIENCE: Final = 300.0
 """Seconds that one write onto a stream may last: more than a parcel takes at 2,400 bits in one. Longer: given up."""
@@ -392,9 +393,8 @@ RELAY_STREAMS_MAX: Final = 256
 """Open streams at one relay. More: refused at once."""
 
 RELAY_CONNECTIONS_MAX: Final = 12_000
-"""Connections at one relay, most of them of strangers who have not proved anything. More: closed at once. Many more
-than streams, for each is given up when its handshake has lasted too long: who would lock a terminal out must open
-thousands a second. Some 60 kB each. A system that lets a process open fewer files lowers it."""
+"""Connections at one relay, most of them of strangers. More: closed at once. Many more than streams, for a handshake
+may last only so long. Some 60 kB each. A system that lets a process open fewer files lowers it."""
 
 RELAY_OTHER_FILES: Final = 256
 """Files that a relay needs besides its connections."""

@@ -106,8 +106,8 @@ def sign(key: Path, notes: str, yes: bool, hash_: str | None, passphrase_file: P
       hotline handover sign --key ALPHA.duty-2.officer.key --notes "Relay-2 is down until 14:00Z."
       hotline handover sign --key ALPHA.duty-2.officer.key --passphrase-file word --yes
 
-    If something changes meanwhile, nothing is signed and the new list is shown. Exit 4 if the charter knows
-    another key.
+    What comes in while you look at it is the new watch's, and stands in the next list. After ten minutes nothing is
+    signed, and the new list is shown. Exit 4 if the charter knows another key.
     """
     with officer_key(key, passphrase_file) as (_, oncoming, signer), daemon(socket) as stub:
         now = stub.GetHandover(operator_pb2.GetHandoverRequest())

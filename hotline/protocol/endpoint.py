@@ -63,6 +63,7 @@ from hotline.protocol.events import (
     SendTest,
     SetPresence,
     SetTerminal,
+    ShowHandover,
     SignDraft,
     SignHandover,
     Started,
@@ -240,7 +241,7 @@ class Endpoint:
                 self.presence.ask(event, now)
             case AskChallenge() | AnswerChallenge():
                 self.challenges.hear(event, now)
-            case SignHandover() | RecordChecklist():
+            case ShowHandover() | SignHandover() | RecordChecklist():
                 self.handovers.hear(event, now)
             case ActivateCharter():
                 self.charters.activate(event, now)

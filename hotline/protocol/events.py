@@ -199,6 +199,13 @@ class SetTerminal:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowHandover:
+    """An officer asks for the list that the next watch takes over; it is the text of the reply."""
+
+    request: RequestId
+
+
+@dataclass(frozen=True, slots=True)
 class SignHandover:
     """The watch goes from `outgoing`, who asks, to `oncoming`, who has signed the list of this hash and the notes."""
 
@@ -310,6 +317,7 @@ EndpointEvent = (
     | AnswerChallenge
     | ActivateCharter
     | SetTerminal
+    | ShowHandover
     | SignHandover
     | RecordChecklist
     | ExportBundle

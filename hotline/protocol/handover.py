@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from hotline.crypto.signing import verify
 from hotline.errors import TextError, Untrusted
-from hotline.limits import CHECKLIST_REASON_MAX, CHECKLIST_STEPS_MAX, HANDOVER_NOTES_MAX
+from hotline.limits import CHECKLIST_REASON_MAX, CHECKLIST_STEPS_MAX, HANDOVER_LIST_HOLDS, HANDOVER_NOTES_MAX
 from hotline.machine import Delete, Delivery, Instant, Output, Plane, Private, Put, Reply
 from hotline.protocol.challenges import Challenges
 from hotline.protocol.channeltests import ChannelTests
 from hotline.protocol.context import Context
-from hotline.protocol.events import RecordChecklist, SignHandover
+from hotline.protocol.events import RecordChecklist, ShowHandover, SignHandover
 from hotline.protocol.presence import Presence, presence_word
 from hotline.protocol.promises import Promises
 from hotline.protocol.statements import check_text
@@ -27,6 +27,7 @@ LABEL: Final = "hotline/v1/handover"
 OUTCOMES: Final = ("done", "skipped", "open")
 _NUMBER: Final = "handover"
 _NAME_MAX: Final = 64
+_LISTS_KEPT: Final = 64
 
 
 def spell(picture: dict[str, Any]) -> bytes:
@@ -51,6 +52,8 @@ class Handovers:
         """Of the next handover."""
         self.raised: dict[str, tuple[int, int]] = {}
         """Alarm to how often it was raised since the last handover, and when last."""
+        self._shown: dict[bytes, tuple[bytes, int]] = {}
+        """Hash to list, and when it was shown: of this run and for the next handover, the newest last."""
 
     def restore(self, saved: Saved) -> None:
         """Take up what has happened since the last handover."""
@@ -67,12 +70,32 @@ class Handovers:
             self.raised[alarm] = (times, now.wall)
             out.changes.append(Put("raised", {"name": alarm, "times": times, "last": now.wall}))
 
-    def hear(self, event: SignHandover | RecordChecklist, now: Instant) -> None:
-        """An officer takes over the watch, or has gone through a checklist."""
-        if isinstance(event, SignHandover):
-            self.sign(event, now)
-        else:
-            record_checklist(self._ctx, event)
+    def hear(self, event: ShowHandover | SignHandover | RecordChecklist, now: Instant) -> None:
+        """An officer looks at what there is to take over, takes over the watch, or has gone through a checklist."""
+        match event:
+            case ShowHandover():
+                self._show(event, now)
+            case SignHandover():
+                self.sign(event, now)
+            case RecordChecklist():
+                record_checklist(self._ctx, event)
+
+    def _show(self, event: ShowHandover, now: Instant) -> None:
+        listed = self.listed()
+        name = hashlib.sha256(listed).digest()
+        self._shown.pop(name, None)
+        self._shown[name] = listed, now.mono
+        while len(self._shown) > _LISTS_KEPT:
+            del self._shown[next(iter(self._shown))]
+        self._ctx.out.replies.append(Reply(event.request, True, "list", listed.decode()))
+
+    def _signable(self, name: bytes, now: Instant) -> bytes | None:
+        """The list of this hash, if it is as things are or was shown a moment ago."""
+        listed = self.listed()
+        if hashlib.sha256(listed).digest() == name:
+            return listed
+        shown, at = self._shown.get(name, (None, 0))
+        return shown if now.mono - at <= HANDOVER_LIST_HOLDS else None
 
     def listed(self) -> bytes:
         """What the next watch takes over, as it is signed. It holds no age: it changes only when a matter does."""
@@ -109,10 +132,11 @@ class Handovers:
         )
 
     def sign(self, event: SignHandover, now: Instant) -> None:
-        """Enter a handover whose oncoming officer has signed the list as it is now; else refuse it."""
-        ctx, listed = self._ctx, self.listed()
+        """Enter a handover whose oncoming officer has signed the list as it is now, or was shown; else refuse it."""
+        ctx, listed = self._ctx, self._signable(event.list_hash, now)
         wrong = self._wrong(event, listed)
-        if wrong is not None:
+        if listed is None or wrong is not None:
+            assert wrong is not None
             ctx.out.replies.append(Reply(event.request, False, *wrong))
             return
         number = self.number
@@ -136,9 +160,11 @@ class Handovers:
                 },
             ),
             Put("counter", {"name": _NUMBER, "value": number}),
-            *[Delete("raised", {"name": name}) for name in self.raised],
         ]
-        self.number, self.raised = number + 1, {}
+        as_is = listed == self.listed()
+        self._count_anew(json.loads(listed)["alarms"])
+        self.number = number + 1
+        self._shown.clear()
         ctx.record(
             "watch.handover",
             {
@@ -151,11 +177,25 @@ class Handovers:
             signature=event.signature.hex(),
         )
         ctx.tell("handover", number=number, outgoing=event.outgoing, oncoming=event.oncoming, at=now.wall)
-        ctx.out.replies.append(
-            Reply(event.request, True, "signed", f"handover {number} is on record", {"number": number})
-        )
+        text = f"handover {number} is on record"
+        if not as_is:
+            text += (
+                "; something has changed since its list was shown, which is the new watch's: `hotline handover show`"
+            )
+        ctx.out.replies.append(Reply(event.request, True, "signed", text, {"number": number}))
 
-    def _wrong(self, event: SignHandover, listed: bytes) -> tuple[str, str] | None:
+    def _count_anew(self, listed: Mapping[str, int]) -> None:
+        """Alarms that were raised since the list was shown stay for the next one."""
+        for name, (times, last) in list(self.raised.items()):
+            left = times - listed.get(name, 0)
+            if left:
+                self.raised[name] = left, last
+                self._ctx.out.changes.append(Put("raised", {"name": name, "times": left, "last": last}))
+            else:
+                del self.raised[name]
+                self._ctx.out.changes.append(Delete("raised", {"name": name}))
+
+    def _wrong(self, event: SignHandover, listed: bytes | None) -> tuple[str, str] | None:
         """Code and sentence of what is wrong with it."""
         setup = self._ctx.setup
         if event.outgoing == event.oncoming:
@@ -165,8 +205,8 @@ class Handovers:
             )
         if len(event.notes.encode()) > HANDOVER_NOTES_MAX or "\0" in event.notes:
             return "text", f"the notes have more than {HANDOVER_NOTES_MAX} bytes, or a NUL; nothing was signed"
-        if hashlib.sha256(listed).digest() != event.list_hash:
-            return "changed", "something has changed since the list was made: look at it again; nothing was signed"
+        if listed is None:
+            return "changed", "something has changed since the list was shown: look at it again; nothing was signed"
         officers = setup.standing.officers if setup.standing is not None else ()
         keys = [one.signing for one in officers if (one.party, one.name) == (setup.local.party, event.oncoming)]
         if not keys:

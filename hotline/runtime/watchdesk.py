@@ -9,7 +9,7 @@ import grpc.aio
 
 from hotline.errors import StorageError
 from hotline.machine import Plane
-from hotline.protocol.events import AnswerChallenge, AskChallenge, RecordChecklist, SignHandover
+from hotline.protocol.events import AnswerChallenge, AskChallenge, RecordChecklist, ShowHandover, SignHandover
 from hotline.runtime.desk import NOT_AN_OFFICER, Desk
 from hotline.runtime.lookups import Lookups
 from hotline.wire.v1 import operator_pb2
@@ -82,10 +82,13 @@ class WatchDesk(Desk):
         request: operator_pb2.GetHandoverRequest,
         context: grpc.aio.ServicerContext[operator_pb2.GetHandoverRequest, operator_pb2.GetHandoverResponse],
     ) -> operator_pb2.GetHandoverResponse:
-        """The list as it is now, and what else is signed with it."""
-        del request, context
+        """The list as it is now, and what else is signed with it. What an officer is shown can be signed (25.10)."""
+        del request
         setup = self._endpoint.context.setup
-        listed = self._endpoint.handovers.listed().decode()
+        if self._officer is None:
+            listed = self._endpoint.handovers.listed().decode()
+        else:
+            listed = (await self._ask(context, ShowHandover)).text
         return operator_pb2.GetHandoverResponse(
             list=listed, outgoing=self._officer or "", charter=setup.charter, terminal=setup.local.number
         )

@@ -12,9 +12,9 @@ from hotline.charter.model import load_charter
 from hotline.charter.parts import Officer
 from hotline.cli.handover import print_list
 from hotline.crypto.signing import SigningKey
-from hotline.limits import UNREAD_SHOWN_MAX
+from hotline.limits import HANDOVER_LIST_HOLDS, UNREAD_SHOWN_MAX
 from hotline.machine import Plane, Reply, RequestId, Tick
-from hotline.protocol.events import AskChallenge, RecordChecklist, SetPresence, SignHandover
+from hotline.protocol.events import AskChallenge, RecordChecklist, SetPresence, ShowHandover, SignHandover
 from hotline.protocol.handover import LABEL, signed_parts
 from hotline.protocol.status import status
 from hotline.protocol.voids import filler
@@ -96,6 +96,51 @@ def test_what_was_shown_is_what_is_signed(pair: Pair) -> None:
     pair.alpha.restart()
     assert json.loads(listed(pair.alpha))["number"] == 2
     assert signs(pair.alpha, now).code == "changed", "a signature is good for one handover"
+
+
+def shown_to_an_officer(party: Party) -> bytes:
+    request = RequestId(len(party.replies) + 1)
+    party.step(ShowHandover(request))
+    return party.replies[request].text.encode()
+
+
+def test_what_comes_in_while_it_is_looked_at_is_the_new_watch_s(pair: Pair) -> None:
+    """In a crisis a list would never hold for as long as it takes to read (docs/protocol.md 25.10, 25.11)."""
+    pair.cut("relay-2")
+    old = shown_to_an_officer(pair.alpha)
+    assert old == listed(pair.alpha)
+    pair.join()
+    pair.run(2_000)
+    pair.cut("relay-2")
+    pair.cut("relay-1")
+    assert shown_to_an_officer(pair.alpha) != old
+    pair.run(HANDOVER_LIST_HOLDS - 2_000)
+    reply = signs(pair.alpha, old)
+    assert (reply.ok, "something has changed" in reply.text) == (True, True)
+    (entry,) = [record for record in pair.alpha.records if record.kind == "watch.handover"]
+    assert entry.fields["list"] == hashlib.sha256(old).hexdigest()
+    alarms = json.loads(listed(pair.alpha))["alarms"]
+    assert (alarms["single-path"], alarms["no-path"]) == (1, 1), "one of them was in the list that was signed"
+    pair.alpha.restart()
+    assert json.loads(listed(pair.alpha))["alarms"].items() >= alarms.items()
+    assert signs(pair.alpha, old).code == "changed", "it is good for one handover"
+
+
+def test_a_list_that_was_shown_long_ago_or_before_the_last_handover_is_not_signed(pair: Pair) -> None:
+    """Somebody could answer today for yesterday's list, and not see what the last watch was told (25.10)."""
+    early = shown_to_an_officer(pair.alpha)
+    pair.bravo.submit("just now")
+    pair.run(HANDOVER_LIST_HOLDS + 1)
+    assert signs(pair.alpha, early).code == "changed"
+    before = shown_to_an_officer(pair.alpha)
+    pair.bravo.submit("and now")
+    pair.run(2_000)
+    assert signs(pair.alpha, shown_to_an_officer(pair.alpha)).ok
+    assert signs(pair.alpha, before).code == "changed"
+    for late in range(65):
+        pair.alpha.endpoint.handovers.raised["gap"] = (late + 1, 0)
+        shown_to_an_officer(pair.alpha)
+    assert len(pair.alpha.endpoint.handovers._shown) == 64
 
 
 @pytest.mark.parametrize(
