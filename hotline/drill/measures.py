@@ -133,6 +133,7 @@ class _Way:
         self.terminal = str(said.get("terminal", said["from"]))
         self.shown_at: dict[str, int] = {}
         """How often each terminal of the other side showed it, unmarked: each of them holds it."""
+        self.forgotten = False
 
     def stage(self, entry: Entry) -> None:
         stage = str(entry["stage"])
@@ -171,6 +172,7 @@ class _Way:
             expired=at.get("expired"),
             told=self.told,
             times_shown=max(self.shown_at.values(), default=0),
+            forgotten=self.forgotten,
         )
 
 
@@ -195,6 +197,9 @@ def _messages(entries: Iterable[Entry]) -> tuple[list[Message], int]:
             case "said":
                 ways.append(_Way(entry))
                 holders.setdefault(identifier, []).append(ways[-1])
+            case "inject" if entry["fault"] == "restore":
+                for way in ways:
+                    way.forgotten = way.forgotten or way.terminal == entry["target"]
             case "stage" if _is_renumbering(entry):
                 if not entry.get("late") or learned.pop(_renumbered(identifier, entry["by"])[0], None) is entry:
                     _renumber(holders, entry)
@@ -318,8 +323,11 @@ def delivered(message: Message) -> float | None:
 
 
 def lost(messages: Iterable[Message]) -> list[Message]:
-    """Accepted, neither delivered nor told to their sender as expired."""
-    return [message for message in messages if message.delivered is None and message.expired is None]
+    """Accepted, neither delivered nor told to their sender as expired. Of what a restored sender cannot know the other
+    side's record tells.
+    """
+    unknown = (message for message in messages if message.delivered is None and message.expired is None)
+    return [message for message in unknown if message.shown is None or not message.forgotten]
 
 
 def numbers(facts: Facts) -> dict[str, float | None]:

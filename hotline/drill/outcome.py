@@ -74,6 +74,8 @@ class Message(_Part):
     """The last stage that its sender was told; empty if none."""
     times_shown: int
     """Without those that were marked as repeats."""
+    forgotten: bool
+    """Its sender's record was put back since, and cannot tell what became of it."""
 
 
 class FaultSpan(_Part):

@@ -48,6 +48,22 @@ def test_the_first_time_of_a_stage_counts() -> None:
     assert (message.delivered, message.relayed_by, message.told) == (30, "relay-1", "delivered")
 
 
+def test_what_a_restored_sender_forgot_is_lost_only_if_nobody_has_it() -> None:
+    """The other side has them, and a drill would say that the hotline loses what it took."""
+    restored = {"fault": "restore", "target": "ALPHA", "at": "5s"}
+    story = told({"promise": "none-lost"}, inject=[restored])
+    ids = [
+        story.say(at, sender, delivered=None) for at, sender in ((3_000, "ALPHA"), (4_000, "ALPHA"), (4_500, "BRAVO"))
+    ]
+    story.inject(5_000)
+    ids.append(story.say(7_000, "ALPHA", delivered=None))
+    for identifier in (ids[0], ids[2], ids[3]):
+        story.add(20_000, "shown", id=identifier, by="BRAVO", repeat=False, late=True)
+    messages = story.report().messages
+    assert [message.id for message in lost(messages)] == ids[1:]
+    assert [message.forgotten for message in messages] == [True, True, False, False]
+
+
 @pytest.mark.parametrize(
     ("stages", "told_"),
     [
