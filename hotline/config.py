@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
@@ -19,6 +19,8 @@ from hotline.limits import OUTBOX_MAX
 CONFIG_BYTES_MAX = 262_144
 _KEY_PARTS_MAX: Final = 64
 _TOKEN: Final = re.compile(rb"""[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*'|[^ \t]""")
+_QUOTED: Final = re.compile(r"'([^']*)'")
+_WORD_MAX: Final = 40
 _PORT_MAX: Final = 65_535
 ModelT = TypeVar("ModelT", bound="Settings")
 
@@ -239,17 +241,32 @@ def _longest_key(data: bytes) -> int:
 
 def _problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
     found = []
-    for item in error.errors(include_url=False, include_context=False, include_input=False):
+    for item in error.errors(include_url=False):
         place = ".".join(str(part) for part in item["loc"])
+        context = item.get("ctx", {})
         if item["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(item["loc"][-1]), _keys(model, item["loc"][:-1]), 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            found.append(f"{place}: unknown key{hint}")
+            found.append(f"{place}: unknown key{_meant(str(item['loc'][-1]), _keys(model, item['loc'][:-1]))}")
         elif item["type"] == "missing":
             found.append(f"{place}: is missing")
+        elif item["type"] == "union_tag_invalid":
+            key = context["discriminator"].strip("'")
+            found.append(f"{place}.{key}: {_no(context['tag'], context['expected_tags'])}")
+        elif item["type"] == "literal_error" and isinstance(item["input"], str):
+            found.append(f"{place}: {_no(item['input'], context['expected'])}")
         else:
             found.append(f"{place}: {item['msg'].removeprefix('Value error, ')}")
     return found
+
+
+def _meant(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _no(word: str, known: str) -> str:
+    """That a word is none of those that may stand there, which are all named, in quotes, in `known`."""
+    words = _QUOTED.findall(known)
+    return f"there is no {word[:_WORD_MAX]!r}; known are {', '.join(words)}{_meant(word, words)}"
 
 
 def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:

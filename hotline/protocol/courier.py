@@ -105,10 +105,11 @@ class Courier:
         return [line for line in self._lines.values() if line.context.awake and not line.context.sibling]
 
     def _meant(self, terminal: str) -> Line | None:
-        """To the terminal of this name; without one to that which speaks, as far as is known."""
+        """To the terminal of this name, or PARTY/NAME; without one to that which speaks, as far as is known."""
         possible, speaks = self._possible(), self._ctx.standing.speaks
         if terminal:
-            return next((line for line in possible if line.context.setup.remote.name == terminal), None)
+            name = terminal.removeprefix(f"{self._ctx.setup.remote.party}/")
+            return next((line for line in possible if line.context.setup.remote.name == name), None)
         first = possible[0] if possible else None  # none of a terminal that travels and is not activated
         return next((line for line in possible if speaks(line.context.setup.remote.number)), first)
 

@@ -319,7 +319,9 @@ class OwnLog:
             self._rotate(now)
             begun = self._begin_round()
             self._round_at = now.mono + (WITNESS_INTERVAL if begun or not self.vouched else _COMMIT_PATIENCE)
-        if self._policy.quorum and not self.quorum_lost and now.mono - self._quorum_at >= QUORUM_PATIENCE:
+        if not self._policy.quorum:  # should an amendment ask for one, its patience begins then
+            self._quorum_at, self.quorum_lost = now.mono, False
+        elif not self.quorum_lost and now.mono - self._quorum_at >= QUORUM_PATIENCE:
             self.quorum_lost = True
             self._ctx.record("quorum.lost", witnessed=self.witnessed)
             text = "no quorum of witnesses has cosigned our ledger for a minute; messages go on"

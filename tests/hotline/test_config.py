@@ -132,6 +132,22 @@ def test_unreadable_content(file: Path, data: bytes, says: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("'inof'", "log.level: there is no 'inof'; known are debug, info, warning, error; did you mean 'info'?"),
+        ("'zzz'", "log.level: there is no 'zzz'; known are debug, info, warning, error"),
+        (f"'{'z' * 99}'", f"log.level: there is no '{'z' * 40}'; known are"),
+        ("7", "log.level: Input should be 'debug', 'info', 'warning' or 'error'"),
+    ],
+)
+def test_a_word_that_is_none_of_those_known_is_refused_with_a_suggestion(file: Path, word: str, says: str) -> None:
+    """The terms of a library stood where the administrator looked for the word that was meant."""
+    (said,) = _refusal(file, f"{GOOD}[log]\nlevel = {word}\n").splitlines()
+    assert says in said
+    assert said.endswith("?") == ("inof" in word)
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         (GOOD + "partty = 'x'\n", "partty: unknown key; did you mean 'party'?"),

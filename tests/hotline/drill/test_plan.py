@@ -104,6 +104,20 @@ def test_every_mistake_is_named_at_once_and_with_the_key_that_was_meant(tmp_path
     assert any(line.startswith("tags.0: ") for line in said)
 
 
+def test_a_kind_that_there_is_not_is_told_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    """A planner read of tags and discriminators, and looked for what was meant in a long list."""
+    said = _refusal(
+        tmp_path, GOOD.replace('fault = "link"\nlinks', 'fault = "lnk"\nlinks').replace('"noticed"', '"notised"')
+    )
+    for place, word in (
+        ("inject.0.fault: there is no 'lnk'", "link"),
+        ("promise.0.promise: there is no 'notised'", "noticed"),
+    ):
+        (told,) = [line for line in said if line.startswith(place)]
+        assert told.endswith(f"; did you mean '{word}'?")
+        assert "silence, " in told or "freeze, " in told
+
+
 def test_a_key_is_suggested_by_the_name_that_the_file_gives_it(tmp_path: Path) -> None:
     """The planner would be told to write a word of the program's inside."""
     assert "inject.0.link.fr: unknown key; did you mean 'for'?" in _refusal(tmp_path, GOOD.replace("for =", "fr ="))
@@ -113,8 +127,8 @@ def test_a_key_is_suggested_by_the_name_that_the_file_gives_it(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('fault = "link"', 'fault = "lnk"', "inject.0: "),
-        ('promise = "noticed"', 'promise = "notice"', "promise.0: "),
+        ('fault = "link"', 'fault = "lnk"', "inject.0.fault: "),
+        ('promise = "noticed"', 'promise = "notice"', "promise.0.promise: "),
         ('at = "1s"', 'at = "-1s"', "inject.0.link.at: a span of time that goes back"),
         ('at = "1s"', "at = 1", "inject.0.link.at: 1 is no span of time"),
         ('at = "1s"', 'at = "1.5s"', "inject.0.link.at: '1.5s' is no span of time"),

@@ -434,6 +434,7 @@ def test_a_bundle_is_for_the_terminal_that_speaks_and_from_any_of_the_peer(four:
     assert counts(imported(four.alpha, exported(four.bravo))) == (0, 0, 0)
     assert counts(imported(four.alpha, exported(four.beside))) == (1, 0, 0)
     assert counts(imported(four.alt, exported(four.beside, "alt"))) == (1, 0, 0)
+    assert read_bundle(exported(four.beside, "ALPHA/alt")).recipient == four.alt.number, "as `terminal list` has it"
 
 
 def test_no_bundle_for_or_from_a_terminal_that_is_none_of_the_peer(four: Quartet) -> None:

@@ -713,6 +713,21 @@ def test_a_quorum_is_noted_missed_and_regained() -> None:
     assert pair.alpha.endpoint.own_log.witnessed > witnessed
 
 
+def test_witnesses_that_an_amendment_brings_have_their_minute() -> None:
+    """The moment it was in force all terminals rang that nobody had cosigned for a minute (docs/protocol.md 13.7)."""
+    pair = Pair().open()
+    ctx, own = pair.alpha.endpoint.context, pair.alpha.endpoint.own_log
+    pair.run(2 * QUORUM_PATIENCE)
+    ctx.setup = replace(ctx.setup, policy=POLICY)
+    pair.run(QUORUM_PATIENCE - WITNESS_INTERVAL)
+    assert "no-quorum" not in pair.alpha.alarms()
+    pair.run(2 * WITNESS_INTERVAL)
+    assert "no-quorum" in pair.alpha.alarms()
+    ctx.setup = replace(ctx.setup, policy=None)
+    pair.run(WITNESS_INTERVAL)
+    assert not own.quorum_lost, "nobody is asked for any more"
+
+
 def test_the_time_is_what_a_quorum_bears_out() -> None:
     """One witness with a wrong clock would have texts destroyed (docs/protocol.md 13.20)."""
     pair = Pair(policy=POLICY).open()
