@@ -42,11 +42,13 @@ class AddressTable(Settings):
 
 
 def table_path() -> Path | None:
-    """HOTLINE_ADDRESSES, the user's, then the system's; None where there is none."""
+    """HOTLINE_ADDRESSES, the user's, then the system's; None where there is none, or none that this user can see."""
     if named := os.environ.get(ADDRESSES_VARIABLE):
         return Path(named)
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "hotline" / "addresses.toml"
-    return next((place for place in (home, _SYSTEM) if place.exists()), None)
+    # Without a home, or with that of another user, expanduser leaves the tilde and exists() says no: neither raises.
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111
+    places = (Path(home) / "hotline" / "addresses.toml", _SYSTEM)
+    return next((place for place in places if os.path.exists(place)), None)  # noqa: PTH110
 
 
 def load_addresses(path: Path) -> AddressTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,10 +56,16 @@ def daemon(given: str | None) -> Iterator[operator_pb2_grpc.OperatorServiceStub]
             yield operator_pb2_grpc.OperatorServiceStub(channel)
         except grpc.RpcError as error:
             if getattr(error, "code", lambda: None)() is grpc.StatusCode.UNAVAILABLE and "connect" in _detail(error):
-                raise LocalError(f"no endpoint daemon answers behind {path}: start it, or look at its log") from error
+                raise LocalError(_unanswered(path, _detail(error))) from error
             raise StorageError(
                 f"the endpoint daemon broke off ({_detail(error)}); whether it acted is unknown"
             ) from error
+
+
+def _unanswered(path: Path, detail: str) -> str:
+    if os.strerror(errno.EACCES) in detail:  # it may well run
+        return f"{path}: you may not connect; an administrator adds you to the group of that socket"
+    return f"no endpoint daemon answers behind {path}: start it, or look at its log"
 
 
 def _detail(error: grpc.RpcError) -> str:

@@ -69,6 +69,23 @@ def test_a_text_is_never_held_up(table: Path, capsys: pytest.CaptureFixture[str]
     assert "\x1b" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("place", ["no home", "/" + 300 * "x"])
+def test_a_home_that_cannot_be_looked_at_holds_up_nothing(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """A FLASH was refused for the folder of another user, as `sudo -u` leaves it (docs/protocol.md 21.11)."""
+    monkeypatch.delenv("HOTLINE_ADDRESSES", raising=False)
+    monkeypatch.setattr("hotline.cli.addresses._SYSTEM", Path("/nowhere"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", place)
+    if place == "no home":
+        for variable in ("XDG_CONFIG_HOME", "HOME"):
+            monkeypatch.delenv(variable)
+
+        def nobody(uid: int) -> None:
+            raise KeyError(uid)
+
+        monkeypatch.setattr("pwd.getpwuid", nobody)
+    warn_of_departure("Sir", "en", None)
+
+
 def test_without_a_table_nothing_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], run: Run
 ) -> None:
