@@ -30,6 +30,7 @@ from hotline.cli.artefacts import (
 )
 from hotline.cli.charterview import objectives_of, picture, print_differences, print_signatures, print_summary, terms_of
 from hotline.cli.exits import agree
+from hotline.cli.expiries import dates
 from hotline.cli.groups import Commands
 from hotline.cli.output import duration_or_none_ms, line, print_json
 from hotline.cli.shares import CHECK_HELP, SHARE_HELP, check_others, make_shares, pairwise, secrets_and_check
@@ -331,7 +332,7 @@ def verify(file: Path, identities: tuple[Path, ...], base: Path | None, as_json:
         if draft.party(card.party).identity != identity_of(card):
             raise Untrusted("identity", f"{file} names another identity key for {card.party} than {path}")
         compared.append(card.party)
-    found = checks(draft)
+    found = [*checks(draft), dates(draft)]
     if as_json:
         listed = [{"name": check.name, "ok": check.ok, "text": check.text} for check in found]
         print_json(

@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from hotline.charter.ceremony import day
+from hotline.charter.ceremony import Check, day
 from hotline.charter.model import load_draft
 from hotline.charter.parts import Charter
 from hotline.cli.artefacts import now_ms
@@ -63,6 +63,16 @@ def told(one: Expiry) -> str:
     """One end in words."""
     left = f"ends in {one.days} days" if one.days > 0 else "HAS ENDED"
     return f"{one.what} of {one.name} {left}, on {one.ends}"
+
+
+def dates(charter: Charter) -> Check:
+    """What a person should know of the dates; a charter stays in force beyond them, and officers sign no more."""
+    found = expiries(charter, day(now_ms()))
+    ended = [told(one) for one in found if one.within == 0]
+    text = "; ".join(ended[:5]) + ("; ..." if ended[5:] else "")
+    return Check(
+        "dates", not ended, f"{text}: see hotline charter expiries" if ended else f"the first: {told(found[0])}"
+    )
 
 
 @click.command("expiries")

@@ -180,7 +180,7 @@ def parse_note(data: bytes) -> Note:
         raise Malformed("note", "a control character")
     cut = text.rfind("\n\n")
     if cut < 0 or not text.endswith("\n") or cut + 2 == len(text):
-        raise Malformed("note", "no signatures: a file of another kind, name the right one")
+        raise Malformed("note", "no signatures: cut off, or a file of another kind; name the right one")
     lines = text[cut + 2 : -1].split("\n")
     if len(lines) > SIGNATURES_MAX:
         raise Malformed("note", f"{len(lines)} signatures")

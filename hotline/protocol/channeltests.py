@@ -220,9 +220,15 @@ class ChannelTests:
         slot = self._slot(now)
         if self._is_ours(slot) and not self._ctx.standing.active:
             self.kept.slot = slot  # the terminal that speaks sends it
-        elif self._is_ours(slot) and slot != self.kept.slot and self._free_at <= now.mono:
+        elif self._is_ours(slot) and slot != self.kept.slot and self._free_at <= now.mono and self._knows_its_turn:
             self._by_schedule(slot, now)
-        self._send_at = now.mono + self.next_due(now) - now.wall
+        self._send_at = now.mono + (self.next_due(now) - now.wall if self._knows_its_turn else self.interval)
+
+    @property
+    def _knows_its_turn(self) -> bool:
+        """Whether a sibling that had taken over would be known of: a test takes a number, as any statement."""
+        ctx = self._ctx
+        return not ctx.standing.siblings or any(line.peer.heard_at is not None for line in ctx.peers)
 
     def next_due(self, now: Instant) -> int:
         """The wall time of our next test by schedule."""

@@ -446,4 +446,6 @@ def test_a_secret_file_in_the_place_of_a_card_is_told_to_be_another(table: Path,
     key = ("--identity", table / "ALPHA.identity.key", "--passphrase-file", table / "word")
     refused = run("charter", "offer", *key, "--terminal", table / "ALPHA.main.terminal.key", "--out", table / "x")
     assert refused.code == 4
-    assert "ALPHA.main.terminal.key: no signatures: a file of another kind, name the right one" in refused.err
+    assert (
+        "ALPHA.main.terminal.key: no signatures: cut off, or a file of another kind; name the right one" in refused.err
+    )

@@ -60,6 +60,11 @@ def test_what_has_ended_is_said_and_is_an_error_to_scripts(
     assert late.code == 1
     assert "FAIL" in late.out
     assert "HAS ENDED" in late.out
+    verified = run("charter", "verify", note)
+    assert verified.code == 0, "it stays in force"
+    assert "WARN  dates  " in verified.out
+    assert "HAS ENDED, on 20" in verified.out
+    assert "see hotline charter expiries" in verified.out
     charter = load_charter(note.read_bytes())
     assert "HAS ENDED" in told(expiries(charter, "2099-01-01")[0])
     for step in ("charter offer --amendment", "charter amend --base", "charter sign --base", "charter reactivate"):

@@ -805,6 +805,31 @@ def test_what_only_its_number_was_heard_of_is_not_said_later(four: Quartet) -> N
     assert not four.alt.endpoint.context.outboxes[Plane.REAL].pending
 
 
+def test_a_terminal_that_comes_back_asks_before_it_tests_the_channel() -> None:
+    """Its test took a number that its successor had given out: both rang for two voices (docs/protocol.md 10.7, 23.3)."""
+    # docs/protocol.md 10.7
+    four = Quartet()
+    for one in four.all:
+        one.prepare(channel_test_ms=20_000)
+    four.open()
+    four.run(81_000)
+    tested = len(four.alpha.memory.rows("channel_test"))
+    assert tested
+    four.alpha.kill()
+    four.run(5_000)
+    assert four.alt.speak()
+    four.run(82_000)
+    four.alpha.start()
+    four.run(25_000)
+    assert "taken-over" in four.alpha.alarms()
+    assert "two-voices" not in four.alpha.alarms() + four.alt.alarms()
+    assert set(four.alpha.endpoint.context.outboxes[Plane.REAL].pending) == set()
+    assert four.alpha.speak()
+    four.run(81_000)
+    assert len(four.alpha.memory.rows("channel_test")) > tested, "and it tests again once it speaks"
+    assert "test-missed" not in four.bravo.alarms()
+
+
 def test_a_channel_test_that_a_takeover_overtook_is_nobodys_to_say_again(four: Quartet) -> None:
     """An officer was to say a neutral text anew, and `status` called it queued for good (docs/protocol.md 23.6)."""
     # docs/protocol.md 23.6
