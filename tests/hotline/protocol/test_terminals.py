@@ -806,7 +806,7 @@ def test_what_only_its_number_was_heard_of_is_not_said_later(four: Quartet) -> N
 
 
 def test_a_terminal_that_comes_back_asks_before_it_tests_the_channel() -> None:
-    """Its test took a number that its successor had given out: both rang for two voices (docs/protocol.md 10.7, 23.3)."""
+    """Its test took a number that its successor had given: both rang for two voices (docs/protocol.md 10.7, 23.3)."""
     # docs/protocol.md 10.7
     four = Quartet()
     for one in four.all:
