@@ -320,6 +320,22 @@ def test_a_head_that_no_proof_has_reached_is_kept_over_a_restart() -> None:
     assert (held.linked, held.seen.size) == (linked, linked.size + 9)
 
 
+def test_a_restart_goes_on_from_the_heads_of_each_terminal() -> None:
+    """Of all but one of them the past would be forgotten, and could be another one (docs/protocol.md 13.6)."""
+    four = Quartet().open()
+    four.run(5 * PROFILES["fibre"].checkpoint_ms)
+
+    def linked() -> dict[int, object]:
+        return {number: line.peer_log.linked for number, line in four.alpha.endpoint._lines.items()}
+
+    before = linked()
+    assert None not in before.values()
+    for one in four.all[1:]:
+        one.kill()
+    four.alpha.restart()
+    assert linked() == before
+
+
 def test_a_proof_in_a_log_that_was_left_proves_nothing_in_the_new_one() -> None:
     """A beat that comes late would accuse an honest peer of a fork (docs/protocol.md 13.16)."""
     pair = Pair().open()
@@ -807,6 +823,36 @@ def test_a_word_that_no_witness_gave_does_not_count() -> None:
     assert len(pair.alpha.memory.tables["cosignature"]) <= 2  # w1, and perhaps the peer
 
 
+def test_a_log_has_no_vote_for_itself_under_another_name() -> None:
+    """A terminal that its party has put among the witnesses would vouch for its own record (docs/protocol.md 13.7)."""
+    alias = Ed25519Cosigner("witness.example/alias", Pair().alpha.ledger_key)
+    policy = (
+        f"witness a {alias.verifier.vkey()}\nwitness w {WITNESSES['w1'].verifier.vkey()}\ngroup g any a w\nquorum g\n"
+    )
+    pair = Pair(policy=parse_policy(policy.encode())).open()
+    pair.run(WITNESS_INTERVAL)
+    note, own = last_checkpoint(pair.alpha).fields["note"], pair.alpha.endpoint.own_log
+    assert isinstance(note, bytes)
+    for voter, counts in ((alias, False), (WITNESSES["w1"], True)):
+        line = voter.cosign(parse_note(note).text, 1_795_000_000).line()
+        pair.alpha.step(Cosigned(note, f"{line}\n".encode()))
+        assert (own.witnessed > 0) is counts
+
+
+def test_what_a_witness_signed_of_a_thiefs_log_does_not_count_for_ours() -> None:
+    """A quorum would vouch for entries that no witness has ever seen (docs/protocol.md 13.7)."""
+    pair = Pair(policy=POLICY).open()
+    pair.run(WITNESS_INTERVAL)
+    size = last_checkpoint(pair.alpha).fields["size"]
+    assert isinstance(size, int)
+    note = forged(pair.alpha, size)
+    lines = "".join(f"{one.cosign(parse_note(note).text, 1_795_000_000).line()}\n" for one in WITNESSES.values())
+    pair.alpha.step(Cosigned(note, lines.encode()))
+    assert pair.alpha.endpoint.own_log.witnessed == 0
+    answer(pair.alpha, "w1", "w2")
+    assert pair.alpha.endpoint.own_log.witnessed == size
+
+
 def test_a_witness_may_have_two_keys_of_one_name() -> None:
     """Of what `witness init` makes, one key would never count, and its every answer would be an entry."""
     # docs/protocol.md 13.7 and 13.15
@@ -852,6 +898,16 @@ def test_witnesses_vouch_where_the_peer_is_silent() -> None:
     assert pair.alpha.memory.log.note == b""
     pair.alpha.step(HeadSeen("w2", b""))
     assert pair.alpha.memory.log.note
+
+
+def test_witnesses_of_whom_no_quorum_is_asked_vouch_for_nothing() -> None:
+    """One of them would let a restored terminal sign over what its peer has seen (docs/protocol.md 13.5)."""
+    lines = "".join(f"witness {name} {one.verifier.vkey()} http://{name}\n" for name, one in WITNESSES.items())
+    pair = Pair(policy=parse_policy(f"{lines}quorum none\n".encode()))
+    pair.alpha.start()
+    for name in WITNESSES:
+        pair.alpha.step(HeadSeen(name, b""))
+    assert pair.alpha.memory.log.note == b""
 
 
 def test_a_witness_that_saw_more_than_the_peer_opens_a_new_log() -> None:
