@@ -99,6 +99,37 @@ def test_a_courier_key_that_nothing_can_be_sealed_to_stops_no_export(pair: Pair,
     assert counts(imported(pair.bravo, exported(pair.alpha))) == (1, 0, 0)
 
 
+def test_none_but_a_fresh_beat_brings_an_older_key(pair: Pair) -> None:
+    """A beat of last year, played again, would have us seal to a key that was stolen since (7.10, 10.3, 17.2)."""
+    # docs/protocol.md 7.10 and 17.2
+    public, session = KemKey(b"o" * 32).public, pair.alpha.endpoint.context.session
+    old, by_hand = (prekey(pair.bravo, public, label, generation=1) for label in (LABEL, COURIER_LABEL))
+    said = {"announcement": old, "courier": content_pb2.CourierKey(prekey=by_hand)}
+
+    def held() -> list[bytes]:
+        courier = pair.alpha.endpoint.courier_keys.usable(pair.bravo.number, pair.alpha.now())
+        assert session.peer_prekey is not None
+        assert courier is not None
+        return [session.peer_prekey.public, courier.public]
+
+    before = held()
+    assert public not in before
+    assert stored(pair.alpha.hear("relay-1", beat(pair.bravo, echo=0, **said))) == []
+    assert held() == before
+    pair.alpha.hear("relay-1", beat(pair.bravo, **said))
+    assert held() == [public, public]
+
+
+def test_a_beat_with_a_courier_key_that_is_none_is_believed_in_nothing(pair: Pair) -> None:
+    """What stands before the forged part would hold, and what stands behind it not (docs/protocol.md 4.1, 10.11)."""
+    lie = content_pb2.CourierKey(prekey=prekey(pair.bravo, NO_KEYS[0], COURIER_LABEL))
+    announced = prekey(pair.bravo, KemKey(b"n" * 32).public)
+    before = pair.alpha.endpoint.context.session.peer_prekey
+    assert stored(pair.alpha.hear("relay-1", beat(pair.bravo, announcement=announced, courier=lie))) == []
+    assert pair.alpha.refusals() == ["prekey"]
+    assert pair.alpha.endpoint.context.session.peer_prekey is before
+
+
 def test_a_bundle_with_a_key_that_is_none_is_refused_in_a_sentence(pair: Pair) -> None:
     """Its importer would be stopped at the next export, or read nothing but a word (docs/protocol.md 17.5, 7.10)."""
     lie = prekey(pair.bravo, bytes(1216), COURIER_LABEL)

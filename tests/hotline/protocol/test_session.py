@@ -537,6 +537,12 @@ def test_an_older_prekey_is_taken_only_when_it_answers_us() -> None:
     new = bravo.rotate(at(9_000))
     assert [change.table for change in alpha.session.offer_prekey(new, fresh=False)] == ["peer_prekey"]
     assert alpha.session.offer_prekey(old.signed, fresh=False) == []
+    last = OwnPrekeys(CHARTER, bravo.number, bravo.signing, b"s" * 32, random.Random(9).randbytes, [])
+    last.rotate(at(9_000), HOUR)
+    assert last.newest is not None
+    assert bravo.prekeys.newest is not None
+    assert last.newest.generation == bravo.prekeys.newest.generation
+    assert alpha.session.offer_prekey(last.newest.signed, fresh=False) == [], "nor another one of the same generation"
     assert alpha.session.peer_prekey is not None
     assert alpha.session.peer_prekey.generation == old.generation + 9
     alpha.session.offer_prekey(old.signed, fresh=True)

@@ -42,6 +42,36 @@ def last_serial(one: Terminal) -> int:
     return one.endpoint.context.outboxes[REAL].last_serial
 
 
+# --- who speaks ------------------------------------------------------------------------------------------------------
+
+
+def word(by: Terminal, term: int) -> content_pb2.SignedActivation:
+    """The word by which a terminal begins a term."""
+    body = encode(content_pb2.ActivationBody(term=term, terminal=by.number, time_ms=WALL))
+    parts = by.setup.charter, by.number.to_bytes(2, "big"), body
+    return content_pb2.SignedActivation(body=body, signature=by.signing.sign("hotline/v1/activation", *parts))
+
+
+@pytest.mark.parametrize("part", ["peer_activation", "other_activation"])
+def test_a_beat_with_one_word_that_nobody_signed_is_believed_in_none(four: Quartet, part: str) -> None:
+    """A part of a beat would hold that is refused as a whole (docs/protocol.md 4.1, 10.11, 23.2 and 23.16)."""
+    sender, own, another = (
+        (four.bravo, four.beside, four.alt) if part == "peer_activation" else (four.alt, four.alt, four.beside)
+    )
+    good, forged = word(own, 5), word(another, 5)
+    forged.signature = bytes(64)
+    before = dict(four.alpha.endpoint.standing.turns)
+    beat = content_pb2.Heartbeat(
+        beat=7, path=1, presence=content_pb2.PRESENCE_ALIVE, time_ms=WALL, activation=good, **{part: forged}
+    )
+    tell(sender, four.alpha, beat)
+    assert four.alpha.refusals() == ["signature"]
+    assert four.alpha.endpoint.standing.turns == before
+    getattr(beat, part).CopyFrom(word(another, 5))
+    tell(sender, four.alpha, beat)
+    assert [turn.term for turn in four.alpha.endpoint.standing.turns.values()] == [5, 5]
+
+
 # --- serials ---------------------------------------------------------------------------------------------------------
 
 

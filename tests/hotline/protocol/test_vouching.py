@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hotline.drill.simulator.memorylog import MemoryLog
 from hotline.limits import WITNESS_INTERVAL
 from hotline.machine import Plane
@@ -10,7 +12,7 @@ from hotline.protocol.heads import open_head
 from hotline.protocol.status import status
 from hotline.wire.v1 import content_pb2
 
-from .pair import Pair, clear, losing
+from .pair import Pair, clear, durable, losing
 from .quartet import Quartet, Terminal
 from .test_ledgers import POLICY
 from .trio import Delegation, Trio
@@ -39,6 +41,32 @@ def _restored(four: Quartet) -> None:
 def _for_others(log: MemoryLog, epoch: int, base: str) -> list[bytes]:
     """The signed heads of one log epoch that others may hold."""
     return [note for note in log.epochs[epoch].notes if not note.startswith(f"{base}/{epoch}/".encode())]
+
+
+def test_who_has_not_told_what_it_has_seen_is_offered_no_head_whoever_vouches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witnesses that have seen less would let a restored terminal contradict what its peer holds (13.5)."""
+    # docs/protocol.md 13.5 and 13.6
+    pair = Pair(policy=POLICY).open()
+    pair.weather = losing(lambda sender, relay, envelope: sender is pair.bravo)
+    pair.alpha.restart()
+    before, unasked = len(pair.sent), list[bool]()
+    own, base = pair.alpha.endpoint.own_log, pair.bravo.log.base
+    offer = own.offer
+
+    def offered(exchange: content_pb2.LogExchange, to: str) -> None:
+        unasked.append(own.asks(to))
+        offer(exchange, to)
+
+    monkeypatch.setattr(own, "offer", offered)
+    for name in ("w1", "w2"):
+        pair.alpha.step(HeadSeen(name, b""))
+    pair.run(3 * WITNESS_INTERVAL)
+    assert (own.vouched, own.asks(base), unasked) == (True, True, [])
+    assert any(who == "ALPHA" and not durable(envelope) for who, _, envelope in pair.sent[before:]), "it beats"
+    pair.weather = clear
+    pair.run(3 * WITNESS_INTERVAL)
+    assert unasked
+    assert not any(unasked)
 
 
 def test_a_restored_terminal_is_not_vouched_for_by_those_who_have_seen_less() -> None:
