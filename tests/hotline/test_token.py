@@ -51,6 +51,41 @@ def test_a_key_that_was_ever_outside_is_not_taken(hsm: SoftHsm, kept: dict[str, 
             session.check_kept(KEY)
 
 
+def test_a_token_must_say_each_of_four_things_of_its_key(hsm: SoftHsm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that is silent on one of them, or says the opposite, may have given a copy away (5.20)."""
+    # docs/protocol.md 5.20
+    pkcs11 = pytest.importorskip("pkcs11")
+    names = ("SENSITIVE", "ALWAYS_SENSITIVE", "EXTRACTABLE", "NEVER_EXTRACTABLE")
+    hsm.new_token("ALPHA-duty")
+    with hsm.open("ALPHA-duty") as session:
+        session.make_key(KEY, os.urandom(16))
+        private = session._one("PRIVATE_KEY", KEY)
+        said = {pkcs11.Attribute[name]: private[pkcs11.Attribute[name]] for name in names}
+        for name in names:
+            at = pkcs11.Attribute[name]
+            monkeypatch.setattr(session, "_one", lambda *_, at=at: {**said, at: not said[at]})
+            with pytest.raises(KeyFileError, match=f"does not say {name} is"):
+                session.check_kept(KEY)
+        monkeypatch.setattr(session, "_one", lambda *_: said)
+        session.check_kept(KEY)
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o646])
+def test_a_library_that_others_can_write_does_not_get_the_pin(tmp_path: Path, mode: int) -> None:
+    """Whoever is of its group would exchange it, and have the PIN of every officer (docs/protocol.md 5.21)."""
+    pytest.importorskip("pkcs11")
+    library = tmp_path / "pkcs11.so"
+    library.write_bytes(b"")
+    library.chmod(mode)
+    asked: list[str] = []
+    with (
+        pytest.raises(KeyFileError, match="others could exchange this library"),
+        logged_in(str(library), "ALPHA-duty", "", lambda what: asked.append(what) or PIN.encode()),
+    ):
+        pytest.fail("it was loaded")
+    assert asked == []
+
+
 def test_what_does_not_hold_is_never_given_out(hsm: SoftHsm) -> None:
     """A token that fails, or another key behind the name, would be found out too late (docs/protocol.md 19.15)."""
     hsm.new_token("ALPHA-duty")

@@ -21,9 +21,10 @@ from hotline.protocol.inbox import Ahead, Inbox
 from hotline.protocol.outbox import Pending
 from hotline.protocol.statements import statement_name
 from hotline.protocol.tables import SentRow
-from hotline.wire.codec import encode
+from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
+from tests.hotline.protocol.liars import sealed, statement
 from tests.hotline.protocol.pair import Party
 from tests.hotline.protocol.trio import Delegation, Trio
 
@@ -290,6 +291,40 @@ def test_a_restored_party_learns_from_one_what_it_has_said_to_another(early: boo
         assert set(charlie.member(alpha).context.unread[plane]) == ({1, 2} if early else {2}), "a gap says nothing"
     assert _accused(bravo) == _accused(charlie) == []
     assert ("restored" in alpha.alarms()) is not early  # else the officer is told of another number
+
+
+def test_what_one_has_signed_for_takes_no_other_serial_on_hearsay() -> None:
+    """A liar would have a statement go on under another number than the one it was delivered under (26.15)."""
+    # docs/protocol.md 26.15
+    three = Trio().open()
+    alpha, bravo, charlie = three.all
+    three.part(alpha, charlie)
+    assert alpha.submit(ONE).ok
+    three.run(2_000)
+    assert bravo.got(alpha) == {1: ONE}
+    heard = [content_pb2.ReceiptItem(serial=1, statement=bytes(32))]
+    line, session = alpha.member(charlie).context, charlie.member(alpha).context.session
+    beat = content_pb2.Heartbeat(
+        beat=7, path=1, echo=line.paths["relay-1"]._beat, presence=content_pb2.PRESENCE_ALIVE,
+        gossip=[content_pb2.Gossip(terminal=alpha.number, heard=heard)],
+    )  # fmt: skip
+    inner = session.sign(ContentType.HEARTBEAT, Plane.REAL, encode(beat))
+    alpha.hear("relay-1", envelope_frame(session.seal(Plane.REAL, inner, transient=True)))
+    assert alpha.refusals() == []
+    assert set(line.outboxes[Plane.REAL].pending) == {1}
+    assert "renumbered" not in alpha.facts(charlie, 1)
+
+
+def test_nothing_without_prejudice_is_taken_from_one_of_several() -> None:
+    """Each of the others would hold another text, and could prove none of them (docs/protocol.md 26.3)."""
+    three = Trio().open()
+    alpha, bravo, _ = three.all
+    quiet = content_pb2.STATEMENT_KIND_WITHOUT_PREJUDICE
+    said = statement(alpha, 1, "between us", kind=quiet, to_party="*")
+    three.part(alpha, bravo)
+    bravo.hear("relay-1", sealed(alpha.member(bravo).context.session, said))
+    assert bravo.refusals() == ["content-type"]
+    assert bravo.got(alpha) == {}
 
 
 def test_an_empty_statement_that_closes_a_gap_is_left_under_way() -> None:
