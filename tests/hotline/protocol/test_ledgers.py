@@ -447,7 +447,9 @@ def test_a_proof_that_begins_where_nothing_is_linked_links_nothing() -> None:
     first, second = linked.size + 20, linked.size + 40
     shown, last = (forged(pair.bravo, size, root=other.head(size).root) for size in (first, second))
     say(pair, content_pb2.LogExchange(checkpoint=shown))
-    assert pair.alpha.endpoint.peer_log.seen == open_head(shown, pair.bravo.log)
+    answered = content_pb2.LogExchange()
+    pair.alpha.endpoint.peer_log.answer(answered, pair.alpha.now())
+    assert answered.seen == shown, "and what was told is remembered"
     proof = consistency_proof(first, second, lambda level, at: other.nodes[level, at])
     say(pair, content_pb2.LogExchange(checkpoint=last, proof=proof, proof_from=first))
     assert pair.alpha.endpoint.peer_log.linked == linked
