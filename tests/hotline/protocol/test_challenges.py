@@ -201,6 +201,12 @@ def test_what_the_peer_asks_ends_no_patience_with_its_own_silence(pair: Pair) ->
     pair.weather = losing(lambda sender, relay, sealed: sender is pair.bravo and durable(sealed))
     asks(pair.alpha, ours=True)
     pair.weather = losing(lambda sender, relay, sealed: sender is pair.alpha and durable(sealed))
+    pair.run(1_000)
+    assert sorted((row["way"], row["serial"]) for row in pair.bravo.memory.rows("challenge")) == [
+        ("asked", 1),
+        ("heard", 1),
+    ]
+    pair.bravo.restart()
     pair.run(CHALLENGE_RECORD_PATIENCE + 2_000)
     assert [alarm["by"] for alarm in alarms(pair.bravo, "challenge-unanswered")] == ["record"]
 

@@ -34,6 +34,13 @@ def test_the_quick_reading_is_the_strict_one() -> None:
     assert said_head(note(), LOG) == {"peer_log_epoch": 3, "peer_size": 7, "peer_root": head.root.hex()}
 
 
+def test_a_terminal_whose_name_begins_alike_is_another_one() -> None:
+    """A head of `main-2` would be news of `main` (docs/protocol.md 13.14)."""
+    with pytest.raises(RemoteError) as caught:
+        place_of(note("hotline/ab/ALPHA/main-2/3"), LOG)
+    assert caught.value.reason == "origin"
+
+
 def test_what_others_wrote_beside_it_is_not_kept() -> None:
     """Whoever passes a head on would fill an entry of the ledger with lines of his own (docs/protocol.md 13.14)."""
     line = note("hotline/cd/stranger/main/1").rpartition(b"\n\n")[2]
