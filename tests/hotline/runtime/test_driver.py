@@ -285,9 +285,13 @@ async def test_reader_of_streams_is_let_go_after_a_failure(rig: Rig) -> None:
     """Otherwise a reader waits for a disk that never comes back, and the daemon cannot end."""
     rig.stage.error = StorageError("disk full")
     small = Do(Output(records=[Record("r")]))
-    for _ in range(DRIVER_QUEUE_MAX + 1):
+    rig.driver.post(small)
+    await _turns()  # its commit is under way: what comes now waits behind it
+    for _ in range(DRIVER_QUEUE_MAX):
         rig.driver.post(small)
     reading = asyncio.ensure_future(rig.driver.room())
+    await _turns()
+    assert not reading.done()
     rig.stage.disk.set()
     await asyncio.wait_for(reading, SECONDS)
     assert rig.driver.failed.done()
