@@ -244,7 +244,7 @@ class Answers:
         until = receipt.reply_by_ms
         officer = {"officer": Private(receipt.officer.encode())}
         ctx.record("peer.promised", officer, plane=plane.value, serial=serial, until=until, receipt=name.hex())
-        self._promises.take(SENT, plane, serial, receipt, now)
+        self._promises.take(SENT, plane, serial, receipt, now, offset=ctx.peer.clock_offset_ms or 0)
         ctx.tell("promise", way=SENT, plane=plane.value, serial=serial, officer=receipt.officer, until=until)
 
     # --- after loss of state -----------------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ class Beats:
             echo_delay_ms=path.echo_delay(now),
         )
         self._say_service(heartbeat)
-        self._presence.write(heartbeat, closing=self.closing)
+        self._presence.write(heartbeat, ctx, closing=self.closing)
         self._terminals.write(heartbeat, ctx, now)
         if newest is not None and ctx.peer.prekey_held != tag(newest.name):
             heartbeat.announcement.CopyFrom(newest.signed)
@@ -200,7 +200,7 @@ class Beats:
         self._terminals.heard(heartbeat, ctx, answered, now)
         overtaken = header.epoch in self._epochs[-1:] and header.number < self._newest
         if self._is_newest(header) and not ctx.sibling and ctx.standing.speaks(ctx.setup.remote.number):
-            self._presence.read(heartbeat, now)
+            self._presence.read(heartbeat, ctx, now)
         self._believe(heartbeat, now)
         if not overtaken:
             self._believe_serials(heartbeat, answered, now)

@@ -211,9 +211,10 @@ class ChannelTests:
         self._look_after(now)
         if not self.interval:
             return
-        if not self._met and self._ctx.peer.heard_at is not None:
+        heard = [line.peer.heard_at for line in self._ctx.peers if line.peer.heard_at is not None]
+        if heard and not self._met:
             self._met = True
-            self._missed_at = self._ctx.peer.heard_at + self._patience + self.grace
+            self._missed_at = min(heard) + self._patience + self.grace
         if self._missed_at <= now.mono:
             self._missed_at = now.mono + self._patience
             self._missed(now)

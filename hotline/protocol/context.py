@@ -260,6 +260,11 @@ class Context:
         found = {serial: item for box in boxes for serial, item in box.items() if not item.copy}
         return [found[serial] for serial in sorted(found)]
 
+    def is_owed(self, plane: Plane, serial: int) -> bool:
+        """Whether no terminal of the peer has acknowledged this statement of ours, which was said."""
+        held = (line.outboxes[plane].pending.get(serial) for line in self.peers)
+        return any(item is not None and not item.copy for item in held)
+
     def oldest_unread(self, plane: Plane) -> tuple[list[int], int]:
         """The oldest that nobody has opened, and how many more there are: a peer may say as many as it likes."""
         every = self.unread[plane]

@@ -221,7 +221,7 @@ class Endpoint:
                 self._frames(event, now)
             case Tick():
                 self._tick(now)
-            case Submit() | SendTest() | AskChallenge() | AnswerChallenge() if not self.standing.active:
+            case Submit() | SendTest() | AskChallenge() | AnswerChallenge() | AskPresence() if not self.standing.active:
                 self.terminals.refuse(event.request)
             case SetTerminal():
                 self.terminals.set(event, now)

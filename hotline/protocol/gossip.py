@@ -23,6 +23,7 @@ from hotline.limits import (
     GOSSIP_TOLD,
 )
 from hotline.machine import Instant, Plane, Put
+from hotline.protocol.allowance import Allowance
 from hotline.protocol.neutral import VOIDS, kind_of
 from hotline.protocol.outbox import SentState
 from hotline.protocol.paths import Path, PathState
@@ -58,6 +59,7 @@ class Gossip:
         """Where the row stands in which all that has come is named again and again: the next serial, downwards."""
         self._shown: dict[_Key, tuple[int, int]] = {}
         """How often the peer was shown what is here, and when it is shown again at the earliest."""
+        self._shows = Allowance(2 * GOSSIP_ITEMS_MAX, GOSSIP_SHOWN_AGAIN)
         self._claims: dict[_Key, bytes] = {}
         """Names that the peer holds of statements that are not here yet."""
         self._convicted: set[_Key] = set()
@@ -179,13 +181,16 @@ class Gossip:
     def _show(self, key: _Key, now: Instant) -> bool:
         """Show the peer what the third party signed for us; False if that cannot be read yet."""
         number, plane, serial = key
-        row = self._thirds[number].context.history.received_signed(plane, serial)
-        if row is None:
-            return False
+        history = self._thirds[number].context.history
+        row = history.received_signed(plane, serial)
+        if row is None:  # what is not being committed has lost its text, and is never shown
+            return history.received_hash(plane, serial) is not None
         times, again_at = self._shown.pop(key, (0, 0))
         self._shown[key] = (times, again_at)
         if _is_empty(row) or len(row.content) > GOSSIP_CONTENT_MAX or now.mono < again_at:
             return True
+        if not self._shows.spend("", 1, now):
+            return True  # whoever lies of more serials than are remembered here would have them all again and again
         self._shown[key] = (times + 1, now.mono + (GOSSIP_SHOWN_AGAIN << min(times, 16)))
         while len(self._shown) > GOSSIP_CLAIMS_MAX:
             del self._shown[next(iter(self._shown))]

@@ -118,15 +118,16 @@ class Objectives:
             self._put(key, watched)
             heapq.heappush(self._agenda, (watched.due_at, key))
             way, plane, serial = key
-            name = "unread" if way == RECEIVED else "not-delivered" if self._is_pending(plane, serial) else "not-read"
+            name = self._lacks(way, plane, serial)
             if name == "not-read" and now.mono - watched.started < watched.objective:
                 continue  # it is there, and its time is not over: the other side rings now
             late.setdefault((name, plane), []).append((serial, watched))
         for (name, plane), found in late.items():
             self._tell(name, plane, found, now)
 
-    def _is_pending(self, plane: Plane, serial: int) -> bool:
-        return serial in self._ctx.outboxes[plane].pending
+    def _lacks(self, way: str, plane: Plane, serial: int) -> str:
+        """What has not happened to a statement that is watched, as the name of an alarm."""
+        return "unread" if way == RECEIVED else "not-delivered" if self._ctx.is_owed(plane, serial) else "not-read"
 
     def _tell(self, name: str, plane: Plane, found: list[tuple[int, Watched]], now: Instant) -> None:
         """The one that has waited longest speaks for all. Its precedence is told and not entered."""
@@ -139,11 +140,11 @@ class Objectives:
             text = f"nobody has opened {what} for {span}; the objective is {spoken(oldest.objective)}"
             ctx.alarm("unread", text, plane=where, serial=serial, count=count)
         elif name == "not-read":
-            word = _word(ctx.peer.presence) if ctx.peer_is_heard else "not heard"
+            word = _word(ctx.peer.presence) if ctx.front.peer_is_heard else "not heard"
             text = f"{what} was delivered and has not been read for {span}; the peer is {word}"
             ctx.alarm("not-read", text, plane=where, serial=serial, count=count)
         else:
-            heard = "the peer is heard" if ctx.peer_is_heard else "the peer is not heard on any path"
+            heard = "the peer is heard" if ctx.front.peer_is_heard else "the peer is not heard on any path"
             text = f"{what} has not been delivered for {span}; {heard}; it goes over every path now"
             ctx.alarm("not-delivered", text, plane=where, serial=serial, count=count)
             for each, _ in found:
@@ -151,11 +152,12 @@ class Objectives:
 
     def _escalate(self, plane: Plane, serial: int) -> None:
         """In a new envelope over every path, whatever the window says (20.8): this very tick sends what waits."""
-        item = self._ctx.outboxes[plane].pending.get(serial)
-        if item is not None:
-            item.escalated = True
-            if item.envelope is not None:
-                self._ctx.outboxes[plane].unseal(item)
+        for outbox in (line.outboxes[plane] for line in self._ctx.peers):
+            item = outbox.pending.get(serial)
+            if item is not None:
+                item.escalated = True
+                if item.envelope is not None:
+                    outbox.unseal(item)
 
     def not_passed_on(self, reason: str) -> None:
         """The command that should call somebody took no alarm (20.10)."""
@@ -185,7 +187,7 @@ class Objectives:
         found: dict[tuple[str, Plane], list[tuple[int, int]]] = {}
         for way, plane, serial, watched in self._all():
             waited = now.mono - watched.started
-            name = "unread" if way == RECEIVED else "not-delivered" if self._is_pending(plane, serial) else "not-read"
+            name = self._lacks(way, plane, serial)
             if watched.told and (name != "not-read" or waited >= watched.objective):
                 found.setdefault((name, plane), []).append((waited, serial))
         return {key: (max(items)[1], max(items)[0], len(items)) for key, items in found.items()}
@@ -195,7 +197,7 @@ class Objectives:
         waiting = [
             (now.mono - watched.started, serial)
             for (plane, serial), watched in self._watched[SENT].items()
-            if plane is Plane.REAL and not self._is_pending(plane, serial)
+            if plane is Plane.REAL and not self._ctx.is_owed(plane, serial)
         ]
         return (max(waiting)[1], max(waiting)[0]) if waiting else None
 

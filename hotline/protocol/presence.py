@@ -46,7 +46,8 @@ class Presence:
         self._ends_at: int | None = None
         self._asking = 0
         self._asked_at: int | None = None
-        self._answering = 0
+        self._answering: dict[int, int] = {}
+        """By terminal of the peer: the question that the next beat to it answers."""
 
     def restore(self, saved: Saved, now: Instant) -> None:
         """Take up the word of the last run."""
@@ -101,8 +102,9 @@ class Presence:
         self._ends_at = now.mono + max(0, until - now.wall) if until else None
 
     def _beat_soon(self, now: Instant) -> None:
-        for path in self._ctx.paths.values():
-            path.beat_soon(now)
+        for line in self._ctx.lines:
+            for path in line.paths.values():
+                path.beat_soon(now)
 
     def due(self, now: Instant) -> None:
         """What was said until a time is over when the time has come."""
@@ -115,16 +117,17 @@ class Presence:
 
     # --- on the wire -------------------------------------------------------------------------------------------------
 
-    def write(self, heartbeat: content_pb2.Heartbeat, *, closing: bool) -> None:
-        """Our word into a beat."""
+    def write(self, heartbeat: content_pb2.Heartbeat, line: Context, *, closing: bool) -> None:
+        """Our word into a beat over `line`."""
+        if not self._ctx.standing.active:
+            self._asking = 0  # the peer listens to the terminal that speaks, and its officers ask there
         heartbeat.presence = content_pb2.PRESENCE_CLOSING if closing else self.word
         heartbeat.presence_until_ms = 0 if closing else self.until
         heartbeat.presence_asked = self._asking
-        heartbeat.presence_answered = self._answering
-        self._answering = 0
+        heartbeat.presence_answered = self._answering.pop(line.setup.remote.number, 0)
 
-    def read(self, heartbeat: content_pb2.Heartbeat, now: Instant) -> None:
-        """The peer's word out of a fresh beat, told if it is news."""
+    def read(self, heartbeat: content_pb2.Heartbeat, line: Context, now: Instant) -> None:
+        """The peer's word out of a fresh beat over `line`, told if it is news."""
         ctx, peer = self._ctx, self._ctx.peer
         if (peer.presence, peer.presence_until) != (heartbeat.presence, heartbeat.presence_until_ms):
             peer.presence, peer.presence_until = heartbeat.presence, heartbeat.presence_until_ms
@@ -134,12 +137,13 @@ class Presence:
             ctx.tell("presence", by="peer", presence=name, until=heartbeat.presence_until_ms)
         asked = heartbeat.presence_asked
         if asked:
-            self._answering = asked
+            self._answering[line.setup.remote.number] = asked
             if asked != peer.asked:
                 peer.asked = asked
                 ctx.record("presence.asked")
                 ctx.alarm("presence-asked", "the peer asks whether anybody is there: say so with hotline presence set")
-            self._beat_soon(now)
+            for path in line.paths.values():
+                path.beat_soon(now)
         if self._asking and heartbeat.presence_answered == self._asking:
             self._asking = 0
             ctx.record("presence.heard")

@@ -82,15 +82,16 @@ class Promises:
         known = self._rung(way, plane, serial, _PROMISED)
         return (receipt.time_ms, receipt.reply_by_ms, receipt.answered) > known
 
-    def take(self, way: str, plane: Plane, serial: int, receipt: content_pb2.Receipt, now: Instant) -> None:
-        """An answer is promised, by the promiser's clock; a newer promise takes the place of an older."""
+    def take(
+        self, way: str, plane: Plane, serial: int, receipt: content_pb2.Receipt, now: Instant, *, offset: int = 0
+    ) -> None:
+        """An answer is promised, by a clock that is `offset` before ours; a newer one takes the place of an older."""
         key, until = (way, plane, serial), receipt.reply_by_ms
         remember(self._lately, (*key, _PROMISED), Rung(receipt.time_ms, until, receipt.answered))
         if self._is_kept(way, plane, serial, receipt):
             if self.open.pop(key, None) is not None:
                 self._ctx.out.changes.append(Delete("promise", _row(key)))
             return
-        offset = (self._ctx.peer.clock_offset_ms or 0) if way == SENT else 0
         due_at, known = _due(until, offset, now), self.open.get(key)
         # What is overdue stays so until a promise that is worth another alarm: else each word of the peer would ring.
         overdue = known is not None and known.overdue and due_at < now.mono + _SOON

@@ -127,7 +127,7 @@ def _path(path: Path, now: Instant) -> dict[str, Any]:
 def _plane(endpoint: Endpoint, plane: Plane) -> dict[str, Any]:
     ctx = endpoint.context
     outbox, inbox = ctx.outboxes[plane], ctx.inboxes[plane]
-    gap = inbox.missing(ctx.peer.sent_through[plane])
+    gap = inbox.missing(max(line.peer.sent_through[plane] for line in ctx.peers))
     unread, more = ctx.oldest_unread(plane)
     return {
         "sent_through": outbox.last_serial,
@@ -141,7 +141,7 @@ def _plane(endpoint: Endpoint, plane: Plane) -> dict[str, Any]:
 
 
 def _keys(endpoint: Endpoint, now: Instant) -> dict[str, Any]:
-    ctx = endpoint.context
+    ctx = endpoint.context.front
     newest, peers = ctx.prekeys.newest, ctx.session.peer_prekey
     return {
         "prekey_generation": None if newest is None else newest.generation,
@@ -191,14 +191,17 @@ _LATE = {
 
 def _verdict(endpoint: Endpoint, now: Instant) -> dict[str, str]:
     """Fault, refusal or silence of people, with what it rests on (docs/protocol.md 20.11)."""
-    ctx, peer = endpoint.context, endpoint.context.peer
-    name = presence_word(peer.presence)
-    if not ctx.peer_is_heard:
-        if peer.heard_wall is None:
+    peer, lines = endpoint.context.peer, endpoint.context.peers
+    speaks = next((line for line in lines if endpoint.standing.speaks(line.setup.remote.number)), lines[0])
+    last = speaks.peer.heard_wall
+    if last is not None and peer.presence == content_pb2.PRESENCE_CLOSING and not speaks.peer_is_heard:
+        return {"word": "closed", "text": f"stopped in good order, heard last {iso_utc(last)}"}
+    if not endpoint.context.front.peer_is_heard:
+        last = max([line.peer.heard_wall for line in lines if line.peer.heard_wall is not None], default=None)
+        if last is None:
             return {"word": "fault", "text": "not heard on any path since this terminal started: fault"}
-        if peer.presence == content_pb2.PRESENCE_CLOSING:
-            return {"word": "closed", "text": f"stopped in good order, heard last {iso_utc(peer.heard_wall)}"}
-        return {"word": "fault", "text": f"silent since {iso_utc(peer.heard_wall)} on all paths: fault"}
+        return {"word": "fault", "text": f"silent since {iso_utc(last)} on all paths: fault"}
+    name = presence_word(peer.presence)
     until = f" until {iso_utc(peer.presence_until)}" if peer.presence_until else ""
     said = f" by word of {iso_utc(peer.presence_at)}" if peer.presence != content_pb2.PRESENCE_ALIVE else ""
     text = f"present, {name.upper()}{until}{said}"
@@ -267,6 +270,7 @@ def _alarms(endpoint: Endpoint, up: int, now: Instant) -> list[dict[str, str]]:
     if endpoint.own_log.quorum_lost:
         text = f"no quorum of witnesses; {endpoint.own_log.witnessed} entries are witnessed; messages go on"
         found.append({"name": "no-quorum", "text": text})
-    if ctx.peer.clock_alarmed:
-        found.append({"name": "clock", "text": f"the peer's clock differs by {ctx.peer.clock_offset_ms} ms"})
+    clocks = [line.peer.clock_offset_ms for line in ctx.peers if line.peer.clock_alarmed]
+    if clocks:
+        found.append({"name": "clock", "text": f"the peer's clock differs by {clocks[0]} ms"})
     return found

@@ -37,7 +37,7 @@ class EndpointMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """What Prometheus reads."""
-        ctx, now = self._endpoint.context, system_clock()
+        ctx, now = self._endpoint.context.front, system_clock()
         up = GaugeMetricFamily("hotline_path_up", "1 while the peer answers on the path", labels=["path"])
         for path in ctx.paths.values():
             up.add_metric([path.setup.name], float(path.state is PathState.UP))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -524,10 +524,51 @@ def test_what_is_shown_is_shown_again_ever_more_rarely_and_is_bounded(monkeypatc
     receipt = content_pb2.Receipt.FromString(sent[0])
     assert (receipt.stage, receipt.told.terminal, receipt.told.signature) == (content_pb2.STAGE_TOLD, 1, b"s")
     for serial in range(10, 10 + GOSSIP_CLAIMS_MAX):
+        at += GOSSIP_SHOWN_AGAIN
         assert shown(serial, at) == (True, 1)
-    assert len(gossip._shown) == GOSSIP_CLAIMS_MAX
-    assert shown(10, at) == (True, 0), "the oldest went, which was the first"
-    assert shown(1, at) == (True, 1)
+    assert [key[2] for key in gossip._shown] == [*range(10, 10 + GOSSIP_CLAIMS_MAX)], "the oldest went"
+
+
+def _names(three: Trio, serials: Iterable[int]) -> content_pb2.Heartbeat:
+    """A beat that names what nobody has said under these serials of ALPHA's."""
+    beat = content_pb2.Heartbeat()
+    one = beat.gossip.add(terminal=three.alpha.number)
+    for serial in serials:
+        one.heard.add(serial=serial, statement=b"l" * 32)
+    return beat
+
+
+def test_who_lies_of_more_than_is_remembered_is_not_shown_all_of_it_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A beat of 600 bytes would have 260 kB sent, as often as a liar likes, and all others wait (protocol 26.11)."""
+    three = Trio().open()
+    gossip, third = _told_to_charlie(three)
+    sent = _shown(gossip, monkeypatch)
+    third.context.inboxes[Plane.REAL] = Inbox(2 * GOSSIP_CLAIMS_MAX, lambda serial: b"o" * 32)
+    third.context.history.received_signed = lambda plane, serial: SentRow(b"said", b"s", b"o" * 32)  # type: ignore[method-assign]
+    path = next(iter(gossip._ctx.paths.values()))
+    for _ in range(2):
+        for first in range(1, GOSSIP_CLAIMS_MAX + GOSSIP_ITEMS_MAX, GOSSIP_ITEMS_MAX):
+            three.time += 20
+            beat = _names(three, range(first, first + GOSSIP_ITEMS_MAX))
+            gossip.heard(beat, path, third._first.answers, three.bravo.now())
+    assert (len(sent), gossip._claims) == (2 * GOSSIP_ITEMS_MAX, {})
+    three.time += GOSSIP_SHOWN_AGAIN
+    gossip.heard(_names(three, [200]), path, third._first.answers, three.bravo.now())
+    assert len(sent) == 2 * GOSSIP_ITEMS_MAX + 1
+
+
+def test_a_name_whose_statement_has_lost_its_text_is_not_kept_and_not_passed_on() -> None:
+    """Each beat would name it for ever, and look for it in the store (docs/protocol.md 26.11, 26.15)."""
+    three = Trio().open()
+    assert three.alpha.submit("kept for a month").ok
+    three.run(2_000)
+    gossip, third = _told_to_charlie(three)
+    third.context.history.received_signed = lambda plane, serial: None  # type: ignore[method-assign]
+    path = next(iter(gossip._ctx.paths.values()))
+    gossip.heard(_names(three, [1, 2]), path, third._first.answers, three.bravo.now())
+    assert list(gossip._claims) == [(three.alpha.number, Plane.REAL, 2)], "the second may still come"
 
 
 def test_a_name_is_compared_again_while_its_statement_is_being_committed(monkeypatch: pytest.MonkeyPatch) -> None:

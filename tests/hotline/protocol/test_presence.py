@@ -123,7 +123,7 @@ def test_the_other_side_is_asked_once_and_says_that_it_was(pair: Pair) -> None:
     pair.run(2_000)
     assert pair.bravo.alarms().count("presence-asked") == 2
     beats = pair.alpha.endpoint.presence
-    assert (beats._asking, pair.bravo.endpoint.presence._answering) == (0, 0), "then beats are short again"
+    assert (beats._asking, pair.bravo.endpoint.presence._answering) == (0, {}), "then beats are short again"
 
 
 def test_a_question_without_a_path_is_asked_when_there_is_one(pair: Pair) -> None:
