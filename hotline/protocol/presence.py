@@ -65,7 +65,8 @@ class Presence:
             self._ctx.out.replies.append(Reply(event.request, False, "presence", reason))
             return
         self._say(SETTABLE[event.word], event.until, event.officer, now)
-        self._ctx.out.replies.append(Reply(event.request, True, "said", f"the peer is told: {event.word}"))
+        when = "" if self._ctx.standing.active else "once this terminal speaks, "
+        self._ctx.out.replies.append(Reply(event.request, True, "said", f"{when}the peer is told: {event.word}"))
 
     def ask(self, event: AskPresence, now: Instant) -> None:
         """Ask the peer's duty officer for a word. The peer's terminal answers at once that it has been told."""

@@ -8,7 +8,7 @@ import pytest
 
 from hotline.limits import CLOCK_SKEW_ALARM, PRESENCE_ASK_INTERVAL
 from hotline.machine import RequestId
-from hotline.protocol.events import AskPresence, Closing
+from hotline.protocol.events import AskPresence, Closing, SetPresence
 from hotline.protocol.objectives import SENT
 from hotline.protocol.promises import Promise
 from hotline.protocol.status import status
@@ -115,6 +115,16 @@ def test_whoever_speaks_is_told_that_the_bell_has_rung(four: Quartet) -> None:
     assert (four.alpha.alarms().count("presence-asked"), "presence.heard" in four.beside.kinds()) == (1, True)
     assert four.beside.endpoint.presence._asking == 0
     assert four.alpha.endpoint.presence._answering == {}
+
+
+def test_a_word_at_one_that_stands_by_is_for_later(four: Quartet) -> None:
+    """An officer would believe that the other side has heard it (docs/protocol.md 18.1, 23.9)."""
+    for one, when in ((four.alpha, ""), (four.alt, "once this terminal speaks, ")):
+        request = RequestId(len(one.replies) + 1)
+        one.step(SetPresence(request, "watch", "declined" if when else "consulting", 0))
+        assert one.replies[request].text.startswith(f"{when}the peer is told: ")
+    four.run(2_000)
+    assert shown(four.beside)["peer"]["presence"] == "consulting"
 
 
 def test_who_stands_by_asks_nothing(four: Quartet) -> None:
