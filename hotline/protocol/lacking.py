@@ -23,6 +23,7 @@ _NEWS_EVERY: Final = 64
 _DOUBTS_EVERY: Final = 8
 """Beats to siblings after which they are asked about what had expired here."""
 _LOOKED_AT: Final = 4 * MIRROR_BATCH  # for one beat, above a hole that nobody can fill
+_PASSED: Final = 4_096  # for one beat: after a start the whole record, of years maybe, is passed over once
 
 
 class Lacking:
@@ -60,11 +61,11 @@ class Lacking:
             lacking.service_first, lacking.service_last = asked[Plane.SERVICE] or (0, 0)
 
     def _mark(self, plane: Plane) -> int:
-        while self._ctx.outboxes[plane].last_serial > self.through[plane]:
-            following = self.through[plane] + 1
-            if self._mirror.held(plane, following) is None and not self._is_gone(plane, following):
+        through = self.through[plane]
+        for serial in range(through + 1, min(self._ctx.outboxes[plane].last_serial, through + _PASSED) + 1):
+            if self._mirror.held(plane, serial) is None and not self._is_gone(plane, serial):
                 break
-            self.through[plane] += 1
+            self.through[plane] = serial
         return self.through[plane]
 
     def _lacking(self, plane: Plane) -> tuple[int, int] | None:

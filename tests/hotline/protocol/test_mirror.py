@@ -42,6 +42,15 @@ def holding(one: Terminal, held: Iterable[int], last: int, of: Plane = REAL) -> 
     return mirror
 
 
+def test_a_long_record_is_passed_over_in_several_beats(four: Quartet) -> None:
+    """A terminal with a record of years would say nothing for seconds after each start (docs/protocol.md 23.7)."""
+    mirror, looked = mirror_of(four.alpha), list[int]()
+    four.alpha.endpoint.context.raise_serial(REAL, 10_000)
+    mirror.held = lambda plane, serial: looked.append(serial) or bytes(32)  # type: ignore[method-assign, func-returns-value]
+    assert [mirror.lacking._mark(REAL) for _ in range(4)] == [4_096, 8_192, 10_000, 10_000]
+    assert looked == [*range(1, 10_001)]
+
+
 @pytest.mark.parametrize(
     ("held", "last", "heard", "mark", "asked"),
     [
