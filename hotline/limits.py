@@ -83,10 +83,10 @@ SERIAL_MAX: Final = 2**40
 """Highest serial or ledger size that a peer may name. Beyond: refused; no ledger could write it down."""
 
 SERIAL_SKIP_MAX: Final = 65_536
-"""Serials of ours passed over in a minute on a terminal's word, of several parties in a run. Beyond: not believed."""
+"""Serials of ours passed over in a minute on a terminal's word; of several others in a run. Beyond: not believed."""
 
 RENUMBERED_MAX: Final = 8
-"""New serials of one statement that one of several parties contradicts. Beyond: it has expired for that one alone."""
+"""New serials of one statement that one of several parties or terminals contradicts. Beyond: it goes without."""
 
 OWED_AGAIN_MAX: Final = 8
 """Times in a run that one statement is owed again to a peer that names another in its place. Beyond: passed over."""

@@ -54,7 +54,7 @@ class Answers:
         self._credence = context.credence
         self._vain = Allowance(SIGNATURES_TRIED_MAX)
         self._moves: dict[tuple[Plane, int], int] = {}
-        """Of several parties: new serials that statements took on this terminal's word, by the first one."""
+        """Of several parties or terminals: new serials that statements took on this one's word, by the first one."""
 
     def custody(self, path: Path, frame: frame_pb2.Custody, now: Instant) -> None:
         """A relay signs for envelopes. Raises RemoteError if the signature or the text is not right."""
@@ -334,18 +334,29 @@ class Answers:
         return statement if statement.serial <= SERIAL_MAX and fits_renumbered(statement) else None
 
     def _contradicts_all(self, plane: Plane, item: Pending, now: Instant, *, hearsay: bool) -> bool:
-        """Whether one of several parties contradicts it under too many serials: it goes without, unless it heard so."""
-        if not self._ctx.fellows:
+        """Whether one of several contradicts it under too many serials: it goes without, unless it heard so.
+
+        Of several parties it has expired for that one; of several terminals it is for the others, or is there.
+        """
+        ctx, elsewhere = self._ctx, item.copy or self._waits_elsewhere(plane, item.serial)
+        if not (ctx.fellows or elsewhere):
             return False
         key = (plane, decode_statement(item.content).first_serial or item.serial)
         times = self._moves.get(key, 0)
         remember(self._moves, key, times + 1)
         if times < RENUMBERED_MAX:
             return False
-        own = self._ctx.outboxes[plane].pending.get(item.serial)
-        if own is not None and not (own.is_void or hearsay):
+        own = ctx.outboxes[plane].pending.get(item.serial)
+        if not ctx.fellows:
+            ctx.outboxes[plane].remove(item.serial, now.mono)
+        elif own is not None and not (own.is_void or hearsay):
             self._sending.expire(plane, own, now, "the peer contradicts it under every serial")
         return True
+
+    def _waits_elsewhere(self, plane: Plane, serial: int) -> bool:
+        """Whether another terminal of the peer is still to get it."""
+        held = (line.outboxes[plane].pending.get(serial) for line in self._ctx.peers if line is not self._ctx)
+        return any(item is not None and not item.is_void for item in held)
 
     def _enter_renumbered(
         self, ctx: Context, plane: Plane, serial: int, moved: Pending, statement: content_pb2.Statement

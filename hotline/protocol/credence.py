@@ -26,13 +26,15 @@ class Credence:
         # Of the first line: a question to a sibling raises what is known on that sibling's own line (23.4).
         beyond = max(0, serial - ctx.lines[0].outboxes[plane].last_serial)
         since, skipped = self._skipped.get(plane, (now.mono, 0))
-        if ctx.fellows:  # what one of several makes up all the others get: so much in a run, whoever says it (26.16)
-            skipped = sum(one.passed_over[plane] for one in (ctx, *ctx.fellows))
+        others = [line for one in (ctx, *ctx.fellows) for line in one.lines]
+        follows = ctx.sibling and ctx.standing.speaks(ctx.setup.remote.number)
+        if len(others) > 1 and not follows:  # all others get what one makes up: so much in a run (23.19, 26.16)
+            skipped = sum(one.passed_over[plane] for one in others)
         elif now.mono - since >= SUMMARY_INTERVAL:
             since, skipped = now.mono, 0
         if skipped + beyond <= SERIAL_SKIP_MAX:
             self._skipped[plane] = since, skipped + beyond
-            ctx.passed_over[plane] += beyond
+            ctx.passed_over[plane] += 0 if follows else beyond
             return True
         if plane not in self._told and not hearsay:
             self._told.add(plane)

@@ -238,6 +238,7 @@ def test_a_sibling_is_believed_within_a_row_that_somebody_can_know(four: Quartet
         assert four.alpha.endpoint.context.outboxes[REAL].last_serial == last
         assert ("serial" in four.alpha.refusals()) == (over > SERIAL_SKIP_MAX)
         four.time += SUMMARY_INTERVAL
+    assert [one.passed_over[REAL] for one in four.alpha.endpoint.context.lines] == [0, 0, 0], "who follows is led on"
     four.alt.lies = four.alpha.lies = True
     four.alt.kill()
 

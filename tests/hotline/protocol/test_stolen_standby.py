@@ -7,7 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from hotline.limits import ALARM_INTERVAL, SERIAL_MAX, SERIAL_SKIP_MAX, SUMMARY_INTERVAL, VOICES_WAITING_MAX
+from hotline.limits import (
+    ALARM_INTERVAL,
+    RENUMBERED_MAX,
+    SERIAL_MAX,
+    SERIAL_SKIP_MAX,
+    SUMMARY_INTERVAL,
+    VOICES_WAITING_MAX,
+)
 from hotline.machine import Output, Plane, RequestId
 from hotline.protocol.events import SendTest
 from hotline.protocol.release import ReleasePolicy
@@ -16,7 +23,7 @@ from hotline.wire.codec import encode, envelope_frame
 from hotline.wire.inner import ContentType
 from hotline.wire.v1 import content_pb2
 from tests.hotline.protocol.liars import statement
-from tests.hotline.protocol.pair import FLASH, ROUTINE, WALL, Pair
+from tests.hotline.protocol.pair import FLASH, ROUTINE, WALL, Pair, clear, durable, losing
 from tests.hotline.protocol.quartet import Quartet, Terminal
 
 REAL = Plane.REAL
@@ -75,9 +82,9 @@ def test_a_beat_with_one_word_that_nobody_signed_is_believed_in_none(four: Quart
 # --- serials ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_stolen_standby_uses_up_no_more_serials_in_a_minute_than_any_liar(four: Quartet) -> None:
+def test_a_stolen_standby_uses_up_no_more_serials_in_a_run_than_any_liar(four: Quartet) -> None:
     """A party's serials would be gone after an afternoon, and nobody could say a word for it (docs/protocol.md
-    12.6)."""
+    12.6, 23.19)."""
     for step in range(1, 21):
         tell(four.alt, four.alpha, statement(four.alt, step * SERIAL_SKIP_MAX))
     assert last_serial(four.alpha) == SERIAL_SKIP_MAX
@@ -86,7 +93,75 @@ def test_a_stolen_standby_uses_up_no_more_serials_in_a_minute_than_any_liar(four
     assert last_serial(four.alpha) == SERIAL_SKIP_MAX + 1, "what passes over nothing costs nothing"
     four.time += SUMMARY_INTERVAL
     tell(four.alt, four.alpha, statement(four.alt, 2 * SERIAL_SKIP_MAX))
-    assert last_serial(four.alpha) == 2 * SERIAL_SKIP_MAX
+    assert last_serial(four.alpha) == SERIAL_SKIP_MAX + 1, "nor in the next minute"
+
+
+def claims(four: Quartet, liar: Terminal, through: int) -> None:
+    """It says to ALPHA/main that it holds so many of its statements."""
+    (line,) = [one for one in four.alpha.endpoint.context.peers if one.setup.remote.number == liar.number]
+    echo = line.paths["relay-1"]._beat
+    beat = content_pb2.Heartbeat(beat=7, path=1, echo=echo, presence=content_pb2.PRESENCE_ALIVE, time_ms=WALL)
+    beat.received_through = through
+    tell(liar, four.alpha, beat)
+
+
+def test_what_one_terminal_claims_without_end_keeps_no_other_from_hearing_us(
+    four: Quartet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stolen alternate of the peer would have a FLASH refused at its main terminal as far above all that came: on a
+    slow line empty statements do not come as fast as one makes up serials (docs/protocol.md 12.6, 12.13, 23.19)."""
+    most = 40
+    for room in ("hotline.protocol.credence", "hotline.protocol.inbox"):
+        monkeypatch.setattr(f"{room}.SERIAL_SKIP_MAX", most)
+    for _ in range(4):
+        claims(four, four.beside, last_serial(four.alpha) + most - 10)
+        four.time += SUMMARY_INTERVAL
+    assert last_serial(four.alpha) == most - 10
+    assert "absurd-serial" in four.alpha.alarms()
+    four.weather = losing(lambda sender, relay, envelope: sender is four.alpha and durable(envelope))
+    four.run(2_000)  # what closes the gap is still to come
+    four.weather = clear
+    assert four.alpha.submit("now", FLASH).ok
+    four.run(2_000)
+    assert (four.bravo.got()[most - 9], "serial" in four.bravo.refusals()) == ("now", False)
+
+
+def test_what_one_terminal_contradicts_for_ever_is_not_said_for_ever(four: Quartet) -> None:
+    """A stolen alternate of the peer would have the main one told the same words 300 times a second, until it has no
+    room for more (docs/protocol.md 23.8, 23.19)."""
+    four.weather = losing(lambda sender, relay, envelope: sender is four.beside and durable(envelope))
+    assert four.alpha.submit("once", FLASH).ok
+    four.run(1_000)
+    for _ in range(3 * RENUMBERED_MAX):
+        (line,) = [one for one in four.alpha.endpoint.context.peers if one.setup.remote.number == four.beside.number]
+        serial = max(line.outboxes[REAL].pending, default=1)
+        item = content_pb2.ReceiptItem(serial=serial, statement=bytes([9]) * 32)
+        said = content_pb2.Receipt(stage=content_pb2.STAGE_CONFLICT, item=[item], received_through=serial, time_ms=WALL)
+        tell(four.beside, four.alpha, said)
+        four.run(100)
+    assert last_serial(four.alpha) == 1 + RENUMBERED_MAX
+    assert {text for text in four.bravo.got().values() if text} == {"once"}
+    assert "delivered" in four.alpha.states(1 + RENUMBERED_MAX)
+    assert four.alpha.submit("and on", FLASH).ok
+    four.run(1_000)
+    assert four.bravo.got()[2 + RENUMBERED_MAX] == "and on"
+
+
+def test_what_both_terminals_contradict_is_still_said(four: Quartet) -> None:
+    """It would be given up by each for the other (docs/protocol.md 23.8, 23.19)."""
+    four.weather = losing(lambda sender, relay, envelope: sender is not four.alpha and durable(envelope))
+    assert four.alpha.submit("still", FLASH).ok
+    four.run(500)
+    for liar in (four.beside, four.bravo) * (2 * RENUMBERED_MAX):
+        (line,) = [one for one in four.alpha.endpoint.context.peers if one.setup.remote.number == liar.number]
+        serial = max(line.outboxes[REAL].pending, default=1)
+        item = content_pb2.ReceiptItem(serial=serial, statement=bytes([9]) * 32)
+        said = content_pb2.Receipt(stage=content_pb2.STAGE_CONFLICT, item=[item], received_through=serial, time_ms=WALL)
+        tell(liar, four.alpha, said)
+        assert four.alpha.endpoint.context.owed(REAL) != []
+    four.weather = clear
+    four.run(30_000)
+    assert "delivered" in [state for serial in four.alpha.said() for state in four.alpha.states(serial)]
 
 
 def test_a_peer_that_lies_helps_a_stolen_standby_to_no_more(four: Quartet) -> None:
