@@ -143,14 +143,17 @@ def new_folder(path: Path, *, exist_ok: bool = False) -> Iterator[None]:
         raise
 
 
+def exists_already(path: Path) -> ConfigError:
+    """Why a file is not made."""
+    return ConfigError(f"{path}: exists already and is not overwritten; move it away or choose another name")
+
+
 def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Create `path`; durable when it returns. Raises ConfigError if it exists: nothing is ever overwritten."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     except FileExistsError as error:
-        raise ConfigError(
-            f"{path}: exists already and is not overwritten; move it away or choose another name"
-        ) from error
+        raise exists_already(path) from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be created ({error.strerror})") from error
     try:

@@ -18,9 +18,9 @@ from hotline.charter.ceremony import identity_fingerprint
 from hotline.cli.output import line
 from hotline.crypto.fingerprint import digits, qr_text, words
 from hotline.crypto.identity import IdentityKey
-from hotline.crypto.vault import is_sealed, open_secret
+from hotline.crypto.vault import is_sealed, name_in, open_secret
 from hotline.errors import KeyFileError
-from hotline.files import make_folder, naming, read_public, read_secret, write_new
+from hotline.files import exists_already, make_folder, naming, read_public, read_secret, write_new
 
 PASSPHRASE_MIN = 12
 """Characters of a new passphrase at least."""
@@ -73,6 +73,13 @@ def write_all(artefacts: Sequence[Artefact]) -> None:
     for artefact in artefacts:
         note = artefact.note or ("secret" if artefact.mode == SECRET_MODE else "")
         line(f"wrote {artefact.path}{f'  ({note})' if note else ''}")
+
+
+def need_free(*paths: Path) -> None:
+    """Before a passphrase is typed or a question answered: what `write_all` would refuse. Raises ConfigError."""
+    for path in paths:
+        if os.path.lexists(path):
+            raise exists_already(path)
 
 
 def now_ms() -> int:
@@ -138,9 +145,15 @@ def unsealed(path: Path, data: bytes, passphrase_file: Path | None, load: Callab
         raise
 
 
+def party_of(identity: Path) -> str:
+    """Whose an identity key file says that it is; no passphrase is asked for. Raises KeyFileError."""
+    return naming(identity, lambda: name_in(read_secret(identity), "identity"))
+
+
 def open_identity(path: Path, passphrase_file: Path | None) -> tuple[str, IdentityKey]:
     """(party, key) of an identity key file. Raises KeyFileError."""
     data = read_secret(path)
+    naming(path, lambda: name_in(data, "identity"))
 
     def load(passphrase: bytes | None) -> tuple[str, bytes]:
         return naming(path, lambda: open_secret(data, "identity", passphrase))

@@ -22,8 +22,10 @@ from hotline.cli.artefacts import (
     can_ask,
     identity_of,
     identity_option,
+    need_free,
     now_ms,
     open_identity,
+    party_of,
     passphrase_option,
     read_identity_card,
     write_all,
@@ -124,8 +126,9 @@ def offer(
     cards = [[read_public(path) for path in paths] for paths in (terminals, officers, relays)]
     if amendment and others:
         raise click.UsageError("--with is for a first charter of several parties; an amendment needs no share")
+    named = check_others(party_of(identity), others)
+    need_free(out)
     party, key = open_identity(identity, passphrase_file)
-    named = check_others(party, others)
     _try_cards((terminals, officers, relays), cards, key.public)
     data = make_offer(key, party, *cards)
     open_offer(data)
@@ -270,6 +273,8 @@ def sign(file: Path, identity: Path, passphrase_file: Path | None, base: Path | 
         raise click.UsageError("an amendment is signed with its predecessor in hand: give --base")
     if base is not None:
         print_differences(_after(file, draft, base))
+    if (party := party_of(identity)) in draft.signed_by:
+        raise ConfigError(f"{file}: {party} has signed this charter already")
     if not yes:
         if not can_ask():
             raise click.UsageError("no terminal to ask at: look at the charter, then give --yes")

@@ -20,7 +20,7 @@ from hotline.cli.exits import Exit, agree, leave, need_accepted
 from hotline.cli.follow import STAGES, follow
 from hotline.cli.groups import Commands, Said
 from hotline.cli.officer import exercise_option, json_option, socket_option
-from hotline.cli.officerkeys import officer_key, secret_option
+from hotline.cli.officerkeys import officer_file, officer_key, secret_option
 from hotline.cli.output import (
     duration_ms,
     line,
@@ -230,6 +230,9 @@ def _sign(
     answer, view = _get(stub, number)
     print_draft(view)
     line()
+    officer_file(key)
+    if view.draft.state in ("released", "rejected"):
+        leave(Exit.FIXABLE, f"draft {number} is {state_of(view)}: nothing was done")
     if ask:
         if not can_ask():
             raise click.UsageError("no terminal to ask at: look at the draft, then give --yes")

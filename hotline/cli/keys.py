@@ -41,10 +41,12 @@ from hotline.cli.artefacts import (
     entropy,
     identity_of,
     identity_option,
+    need_free,
     new_passphrase_option,
     now_ms,
     open_identity,
     out_folder_option,
+    party_of,
     passphrase_option,
     print_identity,
     read_identity_card,
@@ -108,16 +110,13 @@ def init(party: str, out: Path, passphrase_file: Path | None, qr: bool) -> None:
     Example:
       hotline key init --party ALPHA --out ceremony
     """
+    files = [out / f"{party}.identity.{what}" for what in ("key", "pub")]
+    need_free(*files)
     identity = IdentityKey.generate(entropy)
     card = make_identity_card(identity, party)
     passphrase = choose_passphrase(passphrase_file, f"the identity key of {party}", "--passphrase-file")
     sealed = seal_secret("identity", party, identity.seed, passphrase, entropy)
-    write_all(
-        [
-            Artefact(out / f"{party}.identity.key", sealed, SECRET_MODE),
-            Artefact(out / f"{party}.identity.pub", card),
-        ]
-    )
+    write_all([Artefact(files[0], sealed, SECRET_MODE), Artefact(files[1], card)])
     print_identity(party, identity.public, qr=qr)
 
 
@@ -137,18 +136,22 @@ def terminal(
     Example:
       hotline key terminal --identity ceremony/ALPHA.identity.key --name main --out ceremony
     """
+    files = _new_files(out, identity, name, "terminal")
     party, identity_key = open_identity(identity, passphrase_file)
     secret, card = make_terminal(identity_key, party, name, entropy, now_ms())
     seal = seal or new_passphrase_file is not None
     what = f"the terminal key {party}/{name}"
     passphrase = choose_passphrase(new_passphrase_file, what, "--new-passphrase-file") if seal else None
-    stem = f"{party}.{name}.terminal"
-    write_all(
-        [
-            Artefact(out / f"{stem}.key", encode_secret(name, secret, passphrase, entropy), SECRET_MODE),
-            Artefact(out / f"{stem}.card", card),
-        ]
-    )
+    sealed = encode_secret(name, secret, passphrase, entropy)
+    write_all([Artefact(files[0], sealed, SECRET_MODE), Artefact(files[1], card)])
+
+
+def _new_files(out: Path, identity: Path, name: str, kind: str) -> list[Path]:
+    """Key file and card that are to be made, before a passphrase is asked for. Raises ConfigError or KeyFileError."""
+    party = party_of(identity)
+    files = [out / f"{party}.{name}.{kind}.{what}" for what in ("key", "card")]
+    need_free(*files)
+    return files
 
 
 def _roles(text: str) -> list[Role]:
@@ -194,15 +197,16 @@ def officer(
     chosen, place = _roles(roles), place_of(**token, pin_file=pin_file)
     if place is not None and new_passphrase_file is not None:
         raise click.UsageError("a key in a token has a PIN and no passphrase: leave out --new-passphrase-file")
-    party, identity_key = open_identity(identity, passphrase_file)
     if place is not None:
+        party, identity_key = open_identity(identity, passphrase_file)
         certify_in_token(identity_key, (party, name), chosen, place, pin_file, out)
         return
+    files = _new_files(out, identity, name, "officer")
+    party, identity_key = open_identity(identity, passphrase_file)
     seed, card = make_officer(identity_key, party, name, chosen, entropy, now_ms())
     passphrase = choose_passphrase(new_passphrase_file, f"the officer key {party}/{name}", "--new-passphrase-file")
-    stem = f"{party}.{name}.officer"
     sealed = seal_secret("officer", f"{party}/{name}", seed, passphrase, entropy)
-    write_all([Artefact(out / f"{stem}.key", sealed, SECRET_MODE), Artefact(out / f"{stem}.card", card)])
+    write_all([Artefact(files[0], sealed, SECRET_MODE), Artefact(files[1], card)])
 
 
 @key.command()

@@ -15,7 +15,7 @@ from hotline.charter.ceremony import certify_officer
 from hotline.cli.artefacts import SECRET_MODE, Artefact, entropy, now_ms, read_passphrase, unsealed, write_all
 from hotline.crypto.identity import IdentityKey
 from hotline.crypto.signing import SigningKey
-from hotline.crypto.vault import open_secret
+from hotline.crypto.vault import name_in, open_secret
 from hotline.errors import KeyFileError
 from hotline.files import naming, read_secret
 from hotline.protocol.release import Signer
@@ -44,12 +44,20 @@ class OfficerKey(NamedTuple):
     signer: Signer
 
 
-@contextmanager
-def officer_key(path: Path, secret_file: Path | None) -> Iterator[OfficerKey]:
-    """The key of an officer's key file, wherever it lies; of use within the block. Raises KeyFileError."""
+def officer_file(path: Path) -> bytes:
+    """The key file of an officer, not yet opened: no question and no passphrase goes ahead. Raises KeyFileError."""
     if path.suffix in _PUBLIC:
         raise KeyFileError(f"{path}: public, and no key; name the .key file that was made with it")
     data = read_secret(path)
+    if not names_token(data):
+        naming(path, lambda: name_in(data, "officer"))
+    return data
+
+
+@contextmanager
+def officer_key(path: Path, secret_file: Path | None) -> Iterator[OfficerKey]:
+    """The key of an officer's key file, wherever it lies; of use within the block. Raises KeyFileError."""
+    data = officer_file(path)
     with ExitStack() as stack:
         if names_token(data):
             holder, signer = naming(path, lambda: _in_token(stack, TokenKey.read(data), secret_file))

@@ -80,11 +80,18 @@ def is_sealed(data: bytes) -> bool:
     return bool(_parse(data)["kdf"]["name"] == "argon2id")
 
 
-def open_secret(data: bytes, kind: str, passphrase: bytes | None = None) -> tuple[str, bytes]:
-    """(name, secret) of a key file of this kind. Raises KeyFileError with what to do."""
+def name_in(data: bytes, kind: str) -> str:
+    """Whose a key file of this kind says that it is, before a passphrase is asked for. Raises KeyFileError."""
     parts = _parse(data)
     if parts["kind"] != kind:
         raise KeyFileError(f"this is a key file of kind {parts['kind']}, not {kind}: name the right file")
+    return str(parts["name"])
+
+
+def open_secret(data: bytes, kind: str, passphrase: bytes | None = None) -> tuple[str, bytes]:
+    """(name, secret) of a key file of this kind. Raises KeyFileError with what to do."""
+    name_in(data, kind)
+    parts = _parse(data)
     box = _decode(parts["box"])
     if parts["kdf"]["name"] == "none":
         return parts["name"], box

@@ -40,6 +40,8 @@ def test_two_officers_release_and_one_is_refused(stage: Stage, run: Run) -> None
     assert stage.cli("ALPHA", "send", "An exercise.", "--exercise").returncode == 0
     made = stage.cli("ALPHA", "draft", "new", "We shall fire.", "-p", "flash")
     assert "draft 1: to be signed by drafter and releaser" in made.stdout
+    nowhere = stage.cli("ALPHA", "draft", "sign", "1", *key("nobody")[:2])
+    assert (nowhere.returncode, "no such file" in nowhere.stderr) == (9, True), "before it asks"
     assert stage.cli("ALPHA", "draft", "sign", "1", *key("duty-1")).returncode == 0
     edited = stage.cli("ALPHA", "draft", "edit", "1", "We shall not \x1b[31mfire.")
     assert "to be signed by drafter and releaser" in edited.stdout
@@ -55,6 +57,9 @@ def test_two_officers_release_and_one_is_refused(stage: Stage, run: Run) -> None
     gone = stage.cli("ALPHA", "release", "1", *key("release-1"), "--wait", "delivered")
     assert gone.returncode == 0, gone.stderr
     assert "#0001 released from draft 1" in gone.stdout
+    for again in (("draft", "sign", "1"), ("release", "1")):
+        unasked = stage.cli("ALPHA", *again, *key("release-1")[:2])
+        assert (unasked.returncode, "draft 1 is RELEASED as #0001" in unasked.stderr) == (1, True), "before it asks"
     (shown,) = printed(stage.cli("ALPHA", "draft", "show", "1", "--json").stdout)
     assert (shown["state"], shown["serial"]) == ("released", 1)
     opened = stage.cli("BRAVO", "read", "1").stdout

@@ -168,6 +168,42 @@ def test_a_name_that_is_none_is_refused_before_anything_is_asked(table: Path, ru
     assert run("key", "init", "--party", "A/B", "--out", table).code == 1
 
 
+_DUTY = ("key", "officer", "--roles", "duty", "--name")
+
+
+@pytest.mark.parametrize(
+    ("command", "identity", "code", "words"),
+    [
+        (("key", "init", "--party", "ALPHA"), None, 1, "ALPHA.identity.key: exists already"),
+        (("key", "terminal", "--name", "main"), "ALPHA.identity", 1, "ALPHA.main.terminal.key: exists already"),
+        ((*_DUTY, "duty-1"), "ALPHA.identity", 1, "ALPHA.duty-1.officer.key: exists already"),
+        ((*_DUTY, "duty-2"), "ALPHA.duty-1.officer", 9, "this is a key file of kind officer, not identity"),
+    ],
+)
+def test_what_is_refused_in_any_case_is_refused_before_a_passphrase_is_asked_for(
+    table: Path, run: Run, command: tuple[str, ...], identity: str | None, code: int, words: str
+) -> None:
+    """Somebody would type three of them to be told of a file that lies there."""
+    named = () if identity is None else ("--identity", table / f"{identity}.key")
+    done = run(*command, *named, "--out", table)
+    assert (done.code, words in done.err) == (code, True), done.err
+
+
+def test_a_charter_that_a_party_has_signed_asks_it_nothing_more(table: Path, run: Run) -> None:
+    """Both sides would read out their numbers again for a signature that is there."""
+    for name, code, words in (
+        ("half.note", 1, "ALPHA has signed this charter already"),
+        ("draft.note", 2, "no terminal"),
+    ):
+        done = run("charter", "sign", table / name, "--identity", table / "ALPHA.identity.key")
+        assert (done.code, words in done.err) == (code, True), done.err
+    missing = run("charter", "sign", table / "draft.note", "--identity", table / "nowhere.key")
+    assert (missing.code, "no such file" in missing.err) == (9, True)
+    offer = ("charter", "offer", "--identity", table / "ALPHA.identity.key", "--out", table / "ALPHA.offer")
+    lying = run(*offer, "--terminal", table / "ALPHA.main.terminal.card")
+    assert (lying.code, "ALPHA.offer: exists already" in lying.err) == (1, True), lying.err
+
+
 def test_a_card_in_the_place_of_a_key_is_told_as_such(table: Path, run: Run) -> None:
     """The officer would be told to hide a card from others."""
     done = run("handover", "sign", "--key", table / "ALPHA.duty-1.officer.card", "--yes")
