@@ -190,8 +190,8 @@ def presence_unsaid() -> None:
     """What the officer says of this side is kept and told to nobody."""
     write = Presence.write
 
-    def always_alive(self: Presence, heartbeat: content_pb2.Heartbeat, *, closing: bool) -> None:
-        write(self, heartbeat, closing=closing)
+    def always_alive(self: Presence, heartbeat: content_pb2.Heartbeat, line: Context, *, closing: bool) -> None:
+        write(self, heartbeat, line, closing=closing)
         heartbeat.presence, heartbeat.presence_until_ms = content_pb2.PRESENCE_ALIVE, 0
 
     Presence.write = always_alive  # type: ignore[method-assign]
@@ -207,11 +207,11 @@ def deaf_to_questions() -> None:
     """The question whether anybody is there rings at nobody's desk."""
     read = Presence.read
 
-    def deaf(self: Presence, heartbeat: content_pb2.Heartbeat, now: Instant) -> None:
+    def deaf(self: Presence, heartbeat: content_pb2.Heartbeat, line: Context, now: Instant) -> None:
         heard = content_pb2.Heartbeat()
         heard.CopyFrom(heartbeat)
         heard.presence_asked = 0
-        read(self, heard, now)
+        read(self, heard, line, now)
 
     Presence.read = deaf  # type: ignore[method-assign]
 

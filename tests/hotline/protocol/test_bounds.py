@@ -161,8 +161,8 @@ def test_a_promise_that_falls_due_at_once_rings_no_second_time(pair: Pair) -> No
     pair.alpha.endpoint.begin()
     pair.alpha.lies = True
 
-    def take(way: str, serial: int, until: int) -> None:
-        kept.take(way, REAL, serial, content_pb2.Receipt(time_ms=now.wall, reply_by_ms=until), now)
+    def take(way: str, serial: int, until: int, offset: int = 0) -> None:
+        kept.take(way, REAL, serial, content_pb2.Receipt(time_ms=now.wall, reply_by_ms=until), now, offset=offset)
 
     for later, overdue in ((0, True), (59_999, True), (60_000, False)):
         kept.open[RECEIVED, REAL, 1] = Promise(now.wall, now.mono, overdue=True)
@@ -171,8 +171,7 @@ def test_a_promise_that_falls_due_at_once_rings_no_second_time(pair: Pair) -> No
         assert (promise.until, promise.due_at, promise.overdue) == (now.wall + later, now.mono + later, overdue)
     take(RECEIVED, 2, now.wall - 5)
     assert (kept.open[RECEIVED, REAL, 2].due_at, kept.open[RECEIVED, REAL, 2].overdue) == (now.mono, False)
-    pair.alpha.endpoint.context.peer.clock_offset_ms = 7_000
-    take(SENT, 3, now.wall + 10_000)
+    take(SENT, 3, now.wall + 10_000, offset=7_000)
     take(RECEIVED, 3, now.wall + 10_000)
     assert kept.open[SENT, REAL, 3].due_at == now.mono + 3_000
     assert kept.open[RECEIVED, REAL, 3].due_at == now.mono + 10_000

@@ -6,6 +6,7 @@ import pytest
 
 from hotline.drill.simulator.shelf import octets
 from hotline.machine import Delete, Instant, Output, Plane, Put, Tick
+from hotline.protocol.outbox import SentState
 from hotline.protocol.promises import SENT
 from hotline.protocol.status import status
 from hotline.wire.v1 import content_pb2
@@ -317,6 +318,19 @@ def test_talk_climbs_no_rung(pair: Pair) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(pair.alpha.endpoint.context.history, "sent", lambda *_: pytest.fail("looked up"))
         pair.alpha.endpoint.promises.delivered(Plane.SERVICE, 9, None, pair.alpha.now())
+
+
+def test_a_promise_to_answer_what_was_renumbered_holds_for_both(pair: Pair) -> None:
+    """One side would owe an answer that the other does not expect (docs/protocol.md 12.12, 20.4)."""
+    pair.alpha.endpoint.sending.fact(Plane.REAL, 1, SentState.RENUMBERED, pair.alpha.now(), "2")
+    pair.alpha.endpoint._first.answers.again.moved(Plane.REAL, 1)
+    end = until(pair, 10 * MINUTE)
+    assert pair.bravo.promise(1, end).ok
+    pair.run(2_000)
+    assert owed(pair.alpha, pair.bravo) == [[end]] * 2
+    assert pair.bravo.submit("It is ours.", in_reply_to=1).ok
+    pair.run(2_000)
+    assert owed(pair.alpha, pair.bravo) == [[]] * 2
 
 
 def test_many_promises_that_end_in_one_moment_are_told_some_at_a_time(pair: Pair) -> None:
