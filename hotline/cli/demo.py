@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from hotline.charter.body import CHANNEL_TEST_DEFAULT
 from hotline.charter.model import load_charter
 from hotline.cli.exits import Exit
 from hotline.cli.output import line, precedence_word, print_json, to_type
@@ -40,7 +41,7 @@ class Demo:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.stage = Stage(folder, witnesses=1)
+        self.stage = Stage(folder, witnesses=1, channel_test_ms=CHANNEL_TEST_DEFAULT)
         self.capture = folder / "wire.capture"
         self.times: list[tuple[str, str, float, float, float]] = []
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import grpc
 
-from hotline.charter.body import CHANNEL_TEST_DEFAULT, ReleaseEntry
+from hotline.charter.body import ReleaseEntry
 from hotline.charter.cards import ProfileName
 from hotline.drill.patterns import PARTIES
 from hotline.drill.reaper import Reaper
@@ -95,7 +95,10 @@ class _Readiness:
 
 
 class Stage:
-    """The processes of one rehearsed hotline. Use as a context: everything it started ends with it, and with us."""
+    """The processes of one rehearsed hotline. Use as a context: everything it started ends with it, and with us.
+
+    Without `channel_test_ms` none is sent by schedule: one on the hour would take a number that nobody reckons with.
+    """
 
     given_up = False
     """Whether its processes are about to end, so that none need be started again."""
@@ -108,7 +111,7 @@ class Stage:
         witnesses: int = 0,
         relay_profiles: Mapping[str, ProfileName] | None = None,
         *,
-        channel_test_ms: int = CHANNEL_TEST_DEFAULT,
+        channel_test_ms: int = 0,
         release: Sequence[ReleaseEntry] = (),
         objective_ms: tuple[int, int, int, int] | None = None,
         takeover_after_ms: int | None = None,
