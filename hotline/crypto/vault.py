@@ -82,16 +82,12 @@ def is_sealed(data: bytes) -> bool:
 
 def name_in(data: bytes, kind: str) -> str:
     """Whose a key file of this kind says that it is, before a passphrase is asked for. Raises KeyFileError."""
-    parts = _parse(data)
-    if parts["kind"] != kind:
-        raise KeyFileError(f"this is a key file of kind {parts['kind']}, not {kind}: name the right file")
-    return str(parts["name"])
+    return str(_of_kind(data, kind)["name"])
 
 
 def open_secret(data: bytes, kind: str, passphrase: bytes | None = None) -> tuple[str, bytes]:
     """(name, secret) of a key file of this kind. Raises KeyFileError with what to do."""
-    name_in(data, kind)
-    parts = _parse(data)
+    parts = _of_kind(data, kind)
     box = _decode(parts["box"])
     if parts["kdf"]["name"] == "none":
         return parts["name"], box
@@ -113,6 +109,13 @@ def _decode(text: str) -> bytes:
     if base64.b64encode(data).decode() != text:
         raise KeyFileError("not a key file: damaged")
     return data
+
+
+def _of_kind(data: bytes, kind: str) -> dict[str, Any]:
+    parts = _parse(data)
+    if parts["kind"] != kind:
+        raise KeyFileError(f"this is a key file of kind {parts['kind']}, not {kind}: name the right file")
+    return parts
 
 
 def _parse(data: bytes) -> dict[str, Any]:

@@ -199,10 +199,11 @@ class Answers:
             if known is None and self._mirror.lacking.may_come(plane, item.serial, now):
                 continue  # a sibling said it: once it is here, we are told again
             noted.append(item)
-            moved = self.again.has_moved(plane, item.serial)
-            if known == item.statement and moved and receipt.stage == content_pb2.STAGE_REPLY_BY:
-                self._promised(plane, item.serial, receipt, name, now)  # whoever holds it is owed the answer by name
-            if known != item.statement or moved:
+            if known != item.statement:
+                continue
+            if self.again.has_moved(plane, item.serial):
+                if receipt.stage == content_pb2.STAGE_REPLY_BY:  # whoever holds it is owed the answer by name
+                    self._promised(plane, item.serial, receipt, name, now)
                 continue
             ours.add(item.serial)
             match receipt.stage:

@@ -218,18 +218,14 @@ class ChannelTests:
         if self._missed_at <= now.mono:
             self._missed_at = now.mono + self._patience
             self._missed(now)
+        # Of a sibling that has taken over the peer would have told; a test takes a number, as any statement.
+        knows = bool(heard) or not self._ctx.standing.siblings
         slot = self._slot(now)
         if self._is_ours(slot) and not self._ctx.standing.active:
             self.kept.slot = slot  # the terminal that speaks sends it
-        elif self._is_ours(slot) and slot != self.kept.slot and self._free_at <= now.mono and self._knows_its_turn:
+        elif self._is_ours(slot) and slot != self.kept.slot and self._free_at <= now.mono and knows:
             self._by_schedule(slot, now)
-        self._send_at = now.mono + (self.next_due(now) - now.wall if self._knows_its_turn else self.interval)
-
-    @property
-    def _knows_its_turn(self) -> bool:
-        """Whether a sibling that had taken over would be known of: a test takes a number, as any statement."""
-        ctx = self._ctx
-        return not ctx.standing.siblings or any(line.peer.heard_at is not None for line in ctx.peers)
+        self._send_at = now.mono + (self.next_due(now) - now.wall if knows else self.interval)
 
     def next_due(self, now: Instant) -> int:
         """The wall time of our next test by schedule."""

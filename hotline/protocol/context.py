@@ -213,11 +213,19 @@ class Context:
             outbox.last_serial = max(outbox.last_serial, item.serial)
 
     @property
+    def speaking(self) -> Context:
+        """The line to the terminal that speaks for the peer; the first one if none leads there."""
+        return next((line for line in self.peers if self.standing.speaks(line.setup.remote.number)), self.peers[0])
+
+    @property
     def front(self) -> Context:
         """The line that people look at: to the terminal that speaks for the peer, or to one that is heard."""
-        speaking = [line for line in self.peers if self.standing.speaks(line.setup.remote.number)]
-        heard = [line for line in (*speaking, *self.peers) if line.peer_is_heard]
-        return (heard or speaking or self.peers)[0]
+        speaking = self.speaking
+        return next((line for line in (speaking, *self.peers) if line.peer_is_heard), speaking)
+
+    def gap(self, plane: Plane) -> tuple[int, int] | None:
+        """First and last serial of what a terminal of the peer says was sent, and has not come."""
+        return self.inboxes[plane].missing(max(line.peer.sent_through[plane] for line in self.peers))
 
     @property
     def may_speak(self) -> bool:

@@ -16,10 +16,10 @@ class Gaps:
 
     def look(self, now: Instant) -> int | None:
         """Report statements that the peer sent and we lack, once they are late. Returns when to look again."""
-        ctx, peers = self._ctx, self._ctx.peers
+        ctx = self._ctx
         again: list[int] = []
         for plane, inbox in ctx.inboxes.items():
-            gap = inbox.missing(max([line.peer.sent_through[plane] for line in peers]))
+            gap = ctx.gap(plane)
             late = 0 if gap is None else self._patience(plane)
             if gap is None:
                 inbox.gap_since = None

@@ -89,11 +89,10 @@ class Handovers:
             del self._shown[next(iter(self._shown))]
         self._ctx.out.replies.append(Reply(event.request, True, "list", listed.decode()))
 
-    def _signable(self, name: bytes, now: Instant) -> bytes | None:
-        """The list of this hash, if it is as things are or was shown a moment ago."""
-        listed = self.listed()
-        if hashlib.sha256(listed).digest() == name:
-            return listed
+    def _signable(self, name: bytes, current: bytes, now: Instant) -> bytes | None:
+        """The list of this hash, if it is the `current` one or was shown a moment ago."""
+        if hashlib.sha256(current).digest() == name:
+            return current
         shown, at = self._shown.get(name, (None, 0))
         return shown if now.mono - at <= HANDOVER_LIST_HOLDS else None
 
@@ -102,7 +101,7 @@ class Handovers:
         ctx, peer = self._ctx, self._ctx.peer
         planes: dict[str, Any] = {}
         for plane, outbox in ctx.outboxes.items():
-            gap = ctx.inboxes[plane].missing(max(line.peer.sent_through[plane] for line in ctx.peers))
+            gap = ctx.gap(plane)
             unread, more = ctx.oldest_unread(plane)
             planes[plane.value] = {
                 "sent_through": outbox.last_serial,
@@ -133,12 +132,13 @@ class Handovers:
 
     def sign(self, event: SignHandover, now: Instant) -> None:
         """Enter a handover whose oncoming officer has signed the list as it is now, or was shown; else refuse it."""
-        ctx, listed = self._ctx, self._signable(event.list_hash, now)
+        ctx, current = self._ctx, self.listed()
+        listed = self._signable(event.list_hash, current, now)
         wrong = self._wrong(event, listed)
-        if listed is None or wrong is not None:
-            assert wrong is not None
+        if wrong is not None:
             ctx.out.replies.append(Reply(event.request, False, *wrong))
             return
+        assert listed is not None  # else it is `changed`
         number = self.number
         content = spell(
             {
@@ -161,7 +161,6 @@ class Handovers:
             ),
             Put("counter", {"name": _NUMBER, "value": number}),
         ]
-        as_is = listed == self.listed()
         self._count_anew(json.loads(listed)["alarms"])
         self.number = number + 1
         self._shown.clear()
@@ -178,7 +177,7 @@ class Handovers:
         )
         ctx.tell("handover", number=number, outgoing=event.outgoing, oncoming=event.oncoming, at=now.wall)
         text = f"handover {number} is on record"
-        if not as_is:
+        if listed != current:
             text += (
                 "; something has changed since its list was shown, which is the new watch's: `hotline handover show`"
             )

@@ -127,7 +127,7 @@ def _path(path: Path, now: Instant) -> dict[str, Any]:
 def _plane(endpoint: Endpoint, plane: Plane) -> dict[str, Any]:
     ctx = endpoint.context
     outbox, inbox = ctx.outboxes[plane], ctx.inboxes[plane]
-    gap = inbox.missing(max(line.peer.sent_through[plane] for line in ctx.peers))
+    gap = ctx.gap(plane)
     unread, more = ctx.oldest_unread(plane)
     return {
         "sent_through": outbox.last_serial,
@@ -191,13 +191,12 @@ _LATE = {
 
 def _verdict(endpoint: Endpoint, now: Instant) -> dict[str, str]:
     """Fault, refusal or silence of people, with what it rests on (docs/protocol.md 20.11)."""
-    peer, lines = endpoint.context.peer, endpoint.context.peers
-    speaks = next((line for line in lines if endpoint.standing.speaks(line.setup.remote.number)), lines[0])
-    last = speaks.peer.heard_wall
-    if last is not None and peer.presence == content_pb2.PRESENCE_CLOSING and not speaks.peer_is_heard:
+    ctx, peer = endpoint.context, endpoint.context.peer
+    last = ctx.speaking.peer.heard_wall
+    if last is not None and peer.presence == content_pb2.PRESENCE_CLOSING and not ctx.speaking.peer_is_heard:
         return {"word": "closed", "text": f"stopped in good order, heard last {iso_utc(last)}"}
-    if not endpoint.context.front.peer_is_heard:
-        last = max([line.peer.heard_wall for line in lines if line.peer.heard_wall is not None], default=None)
+    if not ctx.front.peer_is_heard:
+        last = max([line.peer.heard_wall for line in ctx.peers if line.peer.heard_wall is not None], default=None)
         if last is None:
             return {"word": "fault", "text": "not heard on any path since this terminal started: fault"}
         return {"word": "fault", "text": f"silent since {iso_utc(last)} on all paths: fault"}
